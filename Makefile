@@ -1,0 +1,52 @@
+.RECIPEPREFIX = >
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+
+.PHONY: help demo test test-slow lint types format protos view bench clean
+
+help:           ## this list
+> @grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
+
+demo: $(VENV)/demo        ## install, then ask real questions of a real corpus
+> @$(BIN)/saelake demo
+
+test: $(VENV)/dev view    ## lint, types and the default test suite
+> $(BIN)/ruff check .
+> $(BIN)/ruff format --check .
+> MYPYPATH=.view $(BIN)/mypy -p saelake
+> $(BIN)/pytest -m "not slow and not gpu"
+
+test-slow: $(VENV)/dev    ## the tests that take minutes
+> $(BIN)/pytest -m slow
+
+bench: $(VENV)/dev        ## saelake against its peers (see benchmarks/README.md)
+> $(BIN)/python -m benchmarks
+
+view:                     # type checkers do not follow a mapped editable install: give them links
+> @mkdir -p .view/saelake
+> @find .view/saelake -type l -delete
+> @ln -sfn $(CURDIR)/store $(CURDIR)/workers $(CURDIR)/proto $(CURDIR)/client/* .view/saelake/
+
+protos: $(VENV)/dev       ## regenerate the committed gRPC stubs
+> $(BIN)/python proto/generate.py
+
+$(BIN)/python:
+> $(PYTHON) -m venv $(VENV)
+> $(PIP) install --quiet --upgrade pip -c constraints.txt
+
+$(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt
+> @echo "Installing saelake and its demo model into $(VENV) (once; a few minutes) …"
+> $(PIP) install --quiet -c constraints.txt -e '.[demo]'
+> @touch $@
+
+$(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt tests/reference-requirements.txt
+> @echo "Installing saelake and its development tools into $(VENV) (once; a few minutes) …"
+> $(PIP) install --quiet -c constraints.txt -e '.[dev]'
+> $(PIP) install --quiet --no-deps -r tests/reference-requirements.txt
+> @touch $@
+
+clean:
+> rm -rf $(VENV) .view build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-lake

@@ -1,0 +1,1 @@
+"""saelake: which tokens fire feature X, over a whole corpus, in milliseconds."""

@@ -1,0 +1,1 @@
+"""Tables, postings, indexes and the queries over them."""

@@ -1,0 +1,162 @@
+"""The codes table: where a document's row is, and what is in it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from saelake.store.lists import Array, Lists, runs
+from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings
+from saelake.store.tables import Table, address, metadata
+
+DOCS_PER_RUN_SCAN = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locations:
+    """Where each encoded document's first row is, as runs of neighbours.
+
+    In run i document `docs[i] + j` is at address `addresses[i] + j`, for j < `lengths[i]`; `docs`
+    is ascending. `extra_parts` counts the further rows of documents that have them.
+    """
+
+    docs: npt.NDArray[np.uint64]
+    lengths: npt.NDArray[np.int64]
+    addresses: npt.NDArray[np.uint64]
+    extra_parts: dict[int, int]
+
+    @property
+    def n_documents(self) -> int:
+        """How many documents have codes."""
+        return int(self.lengths.sum())
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """The encoded documents as half-open ranges, ascending."""
+        return [(int(d), int(d) + int(n)) for d, n in zip(self.docs, self.lengths, strict=True)]
+
+    def find(self, docs: npt.NDArray[np.uint64]) -> list[tuple[int, int]]:
+        """(index into `docs`, row address) of every row of these documents, parts in order.
+
+        A document that is not encoded has no entry.
+        """
+        if len(self.docs) == 0:
+            return []
+        run = np.searchsorted(self.docs, docs, side="right").astype(np.int64) - 1
+        offset = docs.astype(np.int64) - self.docs[run].astype(np.int64)
+        present = (run >= 0) & (offset < self.lengths[run])
+        first = self.addresses[run].astype(np.int64) + offset
+        found: list[tuple[int, int]] = []
+        for index in np.flatnonzero(present):
+            n_rows = 1 + self.extra_parts.get(int(docs[index]), 0)
+            found += [(int(index), int(first[index]) + part) for part in range(n_rows)]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRow:
+    """What one feature-sorted row of codes holds; values decoded to float32.
+
+    `position_base` is what to add to `positions` to count the document's tokens.
+    """
+
+    position_base: int
+    features: Array
+    max: Array
+    counts: Array
+    positions: Array
+    values: Array
+
+    def occurrences(self, feature: int) -> tuple[Array, Array]:
+        """Token positions int64 (ascending) and float32 values of a feature."""
+        index = int(np.searchsorted(self.features, feature))
+        if index == len(self.features) or self.features[index] != feature:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        begin = int(self.counts[:index].sum(dtype=np.int64))
+        span = slice(begin, begin + int(self.counts[index]))
+        return self.positions[span].astype(np.int64) + self.position_base, self.values[span]
+
+
+class CodesTable:
+    """A snapshot of a collection's codes."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.settings = CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
+        self.codec = self.settings.codec
+        self._locations: Locations | None = None
+
+    @property
+    def locations(self) -> Locations:
+        """Where the documents are; read when first asked for."""
+        if self._locations is None:
+            self._locations = locate(self.table, [f.id for f in self.table.fragments])
+        return self._locations
+
+    def take(self, docs: npt.NDArray[np.uint64], columns: Sequence[str]) -> tuple[Array, pa.Table]:
+        """The rows of these documents: for each row the index into `docs`, and the columns."""
+        found = self.locations.find(docs)
+        table = self.table.take_addresses([row for _, row in found], ["part", *columns])
+        return np.array([index for index, _ in found], np.int64), table
+
+    def rows(self, docs: npt.NDArray[np.uint64]) -> Iterator[tuple[int, CodeRow]]:
+        """(index into `docs`, codes) of every row of these documents."""
+        columns = ["features", "max", "counts", "positions", "values"]
+        index, table = self.take(docs, columns)
+        lists = [Lists.of(table[name]) for name in columns]
+        features, maxima, counts, positions, values = lists
+        for row, (i, part) in enumerate(zip(index, table["part"].to_pylist(), strict=True)):
+            yield (
+                int(i),
+                CodeRow(
+                    part * MAX_PART_TOKENS,
+                    features[row],
+                    self.codec.decode(maxima[row]),
+                    counts[row],
+                    positions[row],
+                    self.codec.decode(values[row]),
+                ),
+            )
+
+    def scan(
+        self, columns: Sequence[str], *, fragments: Iterable[int] | None = None, batch_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches of the table, in table order."""
+        return self.table.scan(columns, fragments=fragments, batch_rows=batch_rows)
+
+
+def locate(table: Table, fragments: Iterable[int]) -> Locations:
+    """Where the documents of these fragments are."""
+    docs: list[Array] = []
+    addresses: list[Array] = []
+    extra: dict[int, int] = {}
+    for fragment in fragments:
+        row = 0
+        for batch in table.scan(
+            ["doc", "part"], fragments=[fragment], batch_rows=DOCS_PER_RUN_SCAN
+        ):
+            doc, part = np.asarray(batch["doc"]), np.asarray(batch["part"])
+            for repeated in doc[part > 0].tolist():
+                extra[repeated] = extra.get(repeated, 0) + 1
+            first = np.flatnonzero(part == 0)
+            docs.append(doc[first])
+            addresses.append(first.astype(np.uint64) + np.uint64(address(fragment, row)))
+            row += len(doc)
+    return _as_runs(docs, addresses, extra)
+
+
+def _as_runs(docs: list[Array], addresses: list[Array], extra: dict[int, int]) -> Locations:
+    doc = np.concatenate([np.empty(0, np.uint64), *docs])
+    at = np.concatenate([np.empty(0, np.uint64), *addresses])
+    order = np.argsort(doc, kind="stable")
+    doc, at = doc[order], at[order]
+    steps = np.arange(len(doc), dtype=np.uint64)
+    # Neighbours in document number and in address: both differences to a counter stay equal.
+    starts = np.union1d(runs(doc - steps), runs(at - steps))
+    return Locations(
+        docs=doc[starts],
+        lengths=np.diff(np.append(starts, len(doc))),
+        addresses=at[starts],
+        extra_parts=extra,
+    )

@@ -1,0 +1,100 @@
+"""A collection as queries see it: one consistent snapshot of its tables."""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import numpy as np
+
+from saelake.store.codes import CodesTable
+from saelake.store.errors import NotFound
+from saelake.store.filters import FilterCache
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.schema import N_TIERS
+from saelake.store.segments import PostingList, PostingsTable, Segment, scan_postings
+from saelake.store.tables import Table
+
+
+class Collection:
+    """Snapshots of a collection's tables, opened so that each refers only to rows that exist.
+
+    Postings are opened first and documents last: a segment covers codes that were committed
+    before it, and codes are of documents that were committed before them.
+    """
+
+    def __init__(self, lake: Lake, name: CollectionName) -> None:
+        self.name = name
+        self._lake = lake
+        postings = _opened(lake.postings(name))
+        self.codes = CodesTable(_open_codes(lake, name))
+        self.settings = self.codes.settings
+        self.postings = PostingsTable(postings) if postings else None
+        self.documents = Table.open(lake.documents(name.corpus))
+        self.filters = FilterCache(self.documents)
+        fragments = {fragment.id for fragment in self.codes.table.fragments}
+        covered = self.postings.covered if self.postings else set()
+        self.unindexed = tuple(sorted(fragments - covered))
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments of the postings table."""
+        return self.postings.segments if self.postings else ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing was committed since this snapshot."""
+        tables = [self.codes.table, self.documents]
+        tables += [self.postings.table] if self.postings else []
+        created = self.postings is None and _opened(self._lake.postings(self.name)) is not None
+        return not created and all(table.latest() is table for table in tables)
+
+    @cached_property
+    def metadata_columns(self) -> list[str]:
+        """The names of the user's metadata columns."""
+        return [name for name in self.documents.schema.names if name not in ("doc", "id", "text")]
+
+    def check_features(self, numbers: Iterable[int]) -> None:
+        """Raise `NotFound` for a feature that the dictionary does not have."""
+        d_sae = self.settings.d_sae
+        for number in numbers:
+            if not 0 <= number < d_sae:
+                raise NotFound(
+                    f"{self.name} has no feature {number}: its features are 0 to {d_sae - 1}.",
+                    feature=number,
+                )
+
+    def tier(self, feature: int, tier: int, segments: Iterable[Segment]) -> list[PostingList]:
+        """One tier of a feature in each of these segments."""
+        if self.postings is None:
+            return []
+        return self.postings.read([feature], tier, segments)
+
+    def unindexed_postings(self, feature: int) -> PostingList:
+        """The postings of a feature in the fragments that no segment covers."""
+        return scan_postings(self.codes, self.unindexed, feature)
+
+    def posting_list(self, feature: int) -> PostingList:
+        """All postings of a feature, by ascending document."""
+        tiers = [p for t in range(N_TIERS) for p in self.tier(feature, t, self.segments)]
+        dtype = self.codes.codec.dtype
+        whole = PostingList.joined([*tiers, self.unindexed_postings(feature)], dtype)
+        return whole[np.argsort(whole.doc)]
+
+
+def _opened(uri: str) -> Table | None:
+    try:
+        return Table.open(uri)
+    except NotFound:
+        return None
+
+
+def _open_codes(lake: Lake, name: CollectionName) -> Table:
+    try:
+        table = Table.open(lake.codes(name))
+        if table.fragments:
+            return table
+    except NotFound:
+        pass
+    known = ", ".join(map(str, lake.collections())) or "none yet"
+    raise NotFound(
+        f"There is no collection {name} in {lake.uri}. Collections: {known}.", collection=name
+    )

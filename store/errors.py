@@ -1,0 +1,111 @@
+"""Every error that saelake raises on purpose.
+
+::
+
+    SaelakeError
+    ├── InvalidInput (ValueError)          a question or setting that cannot be meant
+    │   ├── InvalidExpression              a feature expression that does not parse
+    │   └── InvalidFilter                  a `where` that the metadata cannot answer
+    ├── CorpusError (ValueError)           a file that cannot be imported as documents
+    ├── ModelError (ValueError)            a model that cannot be loaded or hooked
+    ├── DictionaryError (ValueError)       a dictionary that cannot be read or encoded
+    │   └── DictionaryMismatch             a dictionary that does not fit the model or collection
+    ├── ValueOverflow (OverflowError)      an activation that is not finite or too large to store
+    ├── NotFound (LookupError)             a lake, corpus, collection, document or feature
+    ├── AlreadyExists (FileExistsError)    a name that is taken by something else
+    ├── Conflict (RuntimeError)            another writer was first, again and again
+    ├── Corrupt (RuntimeError)             stored data that contradicts itself
+    ├── MissingExtra (ImportError)         an optional part that is not installed
+    ├── Unavailable (ConnectionError)      a server that does not answer
+    ├── DeadlineExceeded (TimeoutError)    an answer that did not come in time
+    ├── AccessDenied (PermissionError)     a missing or wrong token or certificate
+    └── LimitExceeded (RuntimeError)       an answer or request over the server's limits
+
+Each carries `data`, a mapping of names to strings (the file, the feature, the column, …), which
+travels to a remote client together with the message.
+"""
+
+from collections.abc import Mapping
+
+
+class SaelakeError(Exception):
+    """The root of saelake's errors: one readable message that names the thing and the remedy."""
+
+    def __init__(self, message: str, **data: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data: Mapping[str, str] = {name: str(value) for name, value in data.items()}
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidInput(SaelakeError, ValueError):
+    """A question or a setting that cannot be meant."""
+
+
+class InvalidExpression(InvalidInput):
+    """A feature expression that does not parse."""
+
+
+class InvalidFilter(InvalidInput):
+    """A `where` predicate that the corpus's metadata cannot answer."""
+
+
+class CorpusError(SaelakeError, ValueError):
+    """A file or folder that cannot be imported as documents."""
+
+
+class ModelError(SaelakeError, ValueError):
+    """A model that cannot be loaded, or has no such hook point."""
+
+
+class DictionaryError(SaelakeError, ValueError):
+    """A dictionary that cannot be read or encoded with."""
+
+
+class DictionaryMismatch(DictionaryError):
+    """A dictionary that does not fit the model, the hook point or the collection."""
+
+
+class ValueOverflow(SaelakeError, OverflowError):
+    """An activation that is not finite, or too large for the collection's value codec."""
+
+
+class NotFound(SaelakeError, LookupError):
+    """A lake, corpus, dictionary, collection, document or feature that does not exist."""
+
+    def __str__(self) -> str:  # KeyError-like bases would quote the message
+        return self.message
+
+
+class AlreadyExists(SaelakeError, FileExistsError):
+    """A name that is taken by something else."""
+
+
+class Conflict(SaelakeError, RuntimeError):
+    """Another writer committed first, more often than was retried."""
+
+
+class Corrupt(SaelakeError, RuntimeError):
+    """Stored data that contradicts itself."""
+
+
+class MissingExtra(SaelakeError, ImportError):
+    """An optional part of saelake that is not installed."""
+
+
+class Unavailable(SaelakeError, ConnectionError):
+    """A server that does not answer."""
+
+
+class DeadlineExceeded(SaelakeError, TimeoutError):
+    """An answer that did not come in time."""
+
+
+class AccessDenied(SaelakeError, PermissionError):
+    """A missing or wrong token or certificate."""
+
+
+class LimitExceeded(SaelakeError, RuntimeError):
+    """A request or an answer over the server's limits."""

@@ -1,0 +1,141 @@
+"""Statistics of every feature: how often it fires, how strongly, and on which tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store.lists import Array, Lists
+from saelake.store.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
+from saelake.store.segments import PostingsTable
+from saelake.store.values import ValueCodec
+
+N_BINS = 64
+MIN_LOG2_BIN = -16  # bin i counts the absolute values in [2^(i/2 - 16), 2^((i+1)/2 - 16))
+N_TOP_TOKENS = 10
+FEATURES_PER_BLOCK = 2048
+COVERS_KEY = "saelake:covers"
+N_TOKENS_KEY = "saelake:n_tokens"
+
+
+def bin_edges() -> Array:
+    """The histogram's edges, float64 (N_BINS + 1,); the outer bins also count all beyond."""
+    edges: Array = np.exp2(np.arange(N_BINS + 1) / 2 + MIN_LOG2_BIN)
+    return edges
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over codes that make up the statistics, each (d_sae,) or (d_sae, N_BINS).
+
+    Totals of different fragments add up, so that new fragments are added without reading the
+    old ones.
+    """
+
+    token_frequency: Array
+    document_frequency: Array
+    sum: Array
+    max: Array
+    histogram: Array
+
+    @classmethod
+    def zero(cls, d_sae: int) -> Self:
+        """The totals of nothing."""
+        return cls(
+            token_frequency=np.zeros(d_sae, np.uint64),
+            document_frequency=np.zeros(d_sae, np.uint64),
+            sum=np.zeros(d_sae, np.float64),
+            max=np.full(d_sae, -np.inf, np.float32),
+            histogram=np.zeros((d_sae, N_BINS), np.uint64),
+        )
+
+    @classmethod
+    def of(cls, features: pa.Table) -> Self:
+        """The totals that a features table was made from."""
+        return cls(
+            token_frequency=features["token_frequency"].to_numpy().copy(),
+            document_frequency=features["document_frequency"].to_numpy().copy(),
+            sum=features["sum"].to_numpy().copy(),
+            max=features["max"].fill_null(-np.inf).to_numpy().copy(),
+            histogram=Lists.of(features["histogram"]).values.reshape(-1, N_BINS).copy(),
+        )
+
+    def add(self, batch: pa.RecordBatch, codec: ValueCodec) -> None:
+        """Add a batch of codes rows (features, max, counts, values, part)."""
+        d_sae = len(self.sum)
+        features = Lists.of(batch["features"])
+        counts = Lists.of(batch["counts"]).values.astype(np.int64)
+        if len(counts) == 0:
+            return
+        values = codec.decode(Lists.of(batch["values"]).values)
+        ids = features.values
+        sums = np.add.reduceat(values, np.cumsum(counts) - counts, dtype=np.float64)
+        first_parts = np.asarray(batch["part"])[features.rows] == 0
+        self.token_frequency += np.bincount(ids, counts, d_sae).astype(np.uint64)
+        self.document_frequency += np.bincount(ids[first_parts], minlength=d_sae).astype(np.uint64)
+        self.sum += np.bincount(ids, sums, d_sae)
+        np.maximum.at(self.max, ids, codec.decode(Lists.of(batch["max"]).values))
+        cell = np.repeat(ids.astype(np.int64) * N_BINS, counts) + bins(values)
+        np.add.at(self.histogram.reshape(-1), cell, np.uint64(1))
+
+
+def bins(values: Array) -> Array:
+    """The histogram bin of each value, int64 (n,)."""
+    halves: Array = np.floor(2 * (np.log2(np.abs(values)) - MIN_LOG2_BIN))
+    return np.clip(halves, 0, N_BINS - 1).astype(np.int64)
+
+
+def features_table(
+    totals: Totals, top_tokens: pa.Array, *, n_tokens: int, covers: Sequence[int]
+) -> pa.Table:
+    """The rows of the features table, one a feature, in order."""
+    fires = totals.token_frequency > 0
+    frequency = np.maximum(totals.token_frequency, 1)
+    histogram = Lists(np.arange(len(fires) + 1) * N_BINS, totals.histogram.reshape(-1))
+    columns = {
+        "feature": pa.array(np.arange(len(fires)), pa.uint32()),
+        "token_frequency": pa.array(totals.token_frequency),
+        "document_frequency": pa.array(totals.document_frequency),
+        "max": pa.array(totals.max, mask=~fires),
+        "mean": pa.array((totals.sum / frequency).astype(np.float32), mask=~fires),
+        "sum": pa.array(totals.sum),
+        "density": pa.array(totals.token_frequency / max(n_tokens, 1)),
+        "histogram": histogram.to_arrow(FEATURES_COLUMNS.field("histogram").type),
+        "top_tokens": top_tokens,
+    }
+    schema = FEATURES_COLUMNS.with_metadata(
+        {COVERS_KEY: ",".join(map(str, covers)), N_TOKENS_KEY: str(n_tokens)}
+    )
+    return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def top_tokens(postings: PostingsTable, d_sae: int, vocabulary: Sequence[str]) -> pa.Array:
+    """Per feature the tokens on which its strongest documents peak, the commonest first.
+
+    Counted over the 256 strongest documents; equal counts in the order of the vocabulary.
+    """
+    rows = []
+    for first in range(0, d_sae, FEATURES_PER_BLOCK):
+        features = range(first, min(first + FEATURES_PER_BLOCK, d_sae))
+        read = [postings.token_ids(segment, features) for segment in postings.segments]
+        rows += [_counted(read, row, vocabulary) for row in range(len(features))]
+    return pa.array(rows, pa.list_(TOP_TOKEN))
+
+
+def _counted(
+    read: Sequence[tuple[Lists, Lists, Lists]], row: int, vocabulary: Sequence[str]
+) -> list[dict[str, object]]:
+    if not read:
+        return []
+    doc = np.concatenate([np.cumsum(gap[row], dtype=np.uint64) for gap, _, _ in read])
+    value = np.concatenate([maximum[row] for _, maximum, _ in read]).astype(np.int64)
+    token = np.concatenate([tokens[row] for _, _, tokens in read])
+    strongest = np.lexsort((doc, -value))[: TIERS[0]]
+    ids, counts = np.unique(token[strongest], return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:N_TOP_TOKENS]
+    return [
+        {"token": vocabulary[ids[i]] if ids[i] < len(vocabulary) else "", "documents": counts[i]}
+        for i in order
+    ]

@@ -1,0 +1,51 @@
+"""Metadata filters: which documents a `where` keeps."""
+
+from collections import OrderedDict
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+
+from saelake.store.tables import Table
+
+DocumentMask = npt.NDArray[np.bool_]
+
+CACHE_BYTES = 64 << 20
+SCAN_ROWS = 65_536
+
+
+def matching_documents(documents: Table, where: str) -> DocumentMask:
+    """Which documents satisfy an SQL predicate, bool (n_documents,) by document number.
+
+    The predicate is DataFusion's SQL over the corpus's columns, as Lance takes it; a null
+    counts as no. Raises `InvalidFilter`.
+    """
+    mask = np.zeros(documents.n_rows, np.bool_)
+    for batch in documents.scan(["doc"], where=where, batch_rows=SCAN_ROWS):
+        mask[np.asarray(batch["doc"])] = True
+    return mask
+
+
+class FilterCache:
+    """The masks of the filters asked last, for one snapshot of a corpus; thread-safe."""
+
+    def __init__(self, documents: Table, size_bytes: int = CACHE_BYTES) -> None:
+        self._documents = documents
+        self._capacity = max(size_bytes // max(documents.n_rows, 1), 1)
+        self._masks: OrderedDict[str, DocumentMask] = OrderedDict()
+        self._lock = Lock()
+
+    def mask(self, where: str | None) -> DocumentMask | None:
+        """The mask of `where`, or None when there is no filter."""
+        if where is None:
+            return None
+        with self._lock:
+            if where in self._masks:
+                self._masks.move_to_end(where)
+                return self._masks[where]
+        mask = matching_documents(self._documents, where)
+        with self._lock:
+            self._masks[where] = mask
+            while len(self._masks) > self._capacity:
+                self._masks.popitem(last=False)
+        return mask

@@ -1,0 +1,255 @@
+"""Index a collection: build segments over new codes, and bring the features table up to date."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from saelake.store.codes import CodesTable, locate
+from saelake.store.errors import NotFound
+from saelake.store.features import COVERS_KEY, N_TOKENS_KEY, Totals, features_table, top_tokens
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.lists import Lists, concatenate
+from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
+from saelake.store.schema import CollectionSettings, postings_schema
+from saelake.store.segments import PostingsTable, Segment, segment_rows
+from saelake.store.tables import Change, Draft, Fragment, Table, metadata, overwrite, read
+
+DEFAULT_MEMORY_BYTES = 1 << 30
+BYTES_PER_POSTING = 48  # 22 held, and as much again while they are sorted (measured)
+MAX_SEGMENTS = 8  # a query reads one row a segment, so small ones are joined beyond this many
+SCAN_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """One segment to build: the codes fragments to cover, and the segments that it replaces."""
+
+    fragments: tuple[Fragment, ...]
+    replaces: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexReport:
+    """What indexing did."""
+
+    collection: str
+    n_documents: int
+    n_postings: int
+    n_segments: int
+
+
+def plan(fragments: Sequence[Fragment], segments: Sequence[Segment]) -> Build | None:
+    """What to build next, or None when every fragment is covered by few enough segments.
+
+    Uncovered fragments are built into one new segment. Were there then too many segments, the
+    new one takes in the smaller ones, so that the number stays bounded and each document is
+    indexed again only a logarithmic number of times.
+    """
+    by_id = {fragment.id: fragment for fragment in fragments}
+    covered = {i for segment in segments for i in segment.covers}
+    new = [fragment for fragment in fragments if fragment.id not in covered]
+    if not new:
+        return None
+    n_rows = sum(fragment.n_rows for fragment in new)
+    replaced: list[Segment] = []
+    if len(segments) >= MAX_SEGMENTS:
+        for segment in sorted(segments, key=lambda s: _rows(s, by_id)):
+            if replaced and _rows(segment, by_id) > n_rows:
+                break
+            replaced.append(segment)
+            n_rows += _rows(segment, by_id)
+    taken = {i for segment in replaced for i in segment.covers}
+    chosen = [f for f in fragments if f.id not in covered or f.id in taken]
+    return Build(fragments=tuple(chosen), replaces=tuple(replaced))
+
+
+def _rows(segment: Segment, by_id: dict[int, Fragment]) -> int:
+    return sum(by_id[i].n_rows for i in segment.covers if i in by_id)
+
+
+def index(
+    lake: Lake,
+    name: CollectionName,
+    *,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    on_progress: Callable[[int, int], object] = lambda *_: None,
+) -> IndexReport:
+    """Index what is not indexed yet, within about `memory_bytes`.
+
+    `on_progress` is told how many of how many documents are done. Safe to kill and to race: a
+    segment is committed only if no other covers its fragments.
+    """
+    codes = CodesTable(Table.open(lake.codes(name)))
+    postings = PostingsTable(
+        Table.open_or_create(lake.postings(name), postings_schema(codes.settings))
+    )
+    capacity = max(memory_bytes // BYTES_PER_POSTING, 1)
+    n_done = n_postings = 0
+    while build := plan(codes.table.fragments, postings.segments):
+        for written in _build(codes, postings.table, build, capacity):
+            postings = _commit(postings.table, written, build.replaces)
+            n_done, n_postings = n_done + written.n_rows, n_postings + written.n_postings
+            on_progress(n_done, n_done + _uncovered_rows(codes, postings))
+    _update_features(lake, name, codes, postings)
+    return IndexReport(
+        collection=str(name),
+        n_documents=n_done,
+        n_postings=n_postings,
+        n_segments=len(postings.segments),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """Segments that are written, but not committed."""
+
+    draft: Draft
+    covers: frozenset[int]
+    n_rows: int
+    n_postings: int
+
+
+def _build(codes: CodesTable, table: Table, build: Build, capacity: int) -> Iterator[_Written]:
+    """Write the segments of a build; a piece that can be committed by itself at a time.
+
+    A build that replaces segments is one piece, because the old ones must go as the new come.
+    """
+    segment = _Segment(codes, table)
+    drafts: list[Draft] = []
+    done: list[Fragment] = []
+    n_postings = 0
+    ordered = _by_first_document(codes, build.fragments)
+    for fragment in ordered:
+        done.append(fragment)
+        covers = [f.id for f in done]
+        for batch in codes.scan(
+            (*CODES_COLUMNS, *TOKEN_COLUMNS), fragments=[fragment.id], batch_rows=SCAN_ROWS
+        ):
+            if segment.n_postings >= capacity:
+                drafts.append(segment.write(covers=()))
+            n_postings += segment.add(batch)
+        whole = fragment is ordered[-1] if build.replaces else segment.n_postings >= capacity / 2
+        if whole or fragment is ordered[-1]:
+            drafts.append(segment.write(covers=covers))
+            fragments = tuple(f for draft in drafts for f in draft.fragments)
+            yield _Written(
+                draft=Draft(fragments),
+                covers=frozenset(covers),
+                n_rows=sum(f.n_rows for f in done),
+                n_postings=n_postings,
+            )
+            drafts, done, n_postings = [], [], 0
+
+
+class _Segment:
+    """A segment in the making: the postings and tokens of the rows added so far."""
+
+    def __init__(self, codes: CodesTable, table: Table) -> None:
+        self._codes = codes
+        self._table = table
+        self._clear()
+
+    def _clear(self) -> None:
+        self._pieces: list[Postings] = []
+        self._tokens: list[list[pa.Array]] = [[], [], []]
+        self._n_tokens = 0
+        self.n_postings = 0
+
+    def add(self, batch: pa.RecordBatch) -> int:
+        """Take in a batch of codes rows; how many postings it had."""
+        piece = postings_of(batch, first_token=self._n_tokens)
+        for kept, name in zip(self._tokens, TOKEN_COLUMNS, strict=True):
+            kept.append(Lists.of(batch[name]).values)
+        self._n_tokens += len(self._tokens[0][-1])
+        self._pieces.append(piece)
+        self.n_postings += len(piece)
+        return len(piece)
+
+    def write(self, *, covers: Sequence[int]) -> Draft:
+        """Write the segment's rows, and begin the next one."""
+        ids, starts, lengths = self._tokens
+        tokens = Tokens(
+            ids=concatenate(ids, "uint32"),
+            starts=concatenate(starts, "uint32"),
+            lengths=concatenate(lengths, "uint16"),
+        )
+        rows = segment_rows(
+            self._pieces,
+            tokens,
+            covers=covers,
+            schema=self._table.schema,
+            codec=self._codes.codec,
+            d_sae=self._codes.settings.d_sae,
+        )
+        draft = self._table.write(rows, one_fragment=True)
+        self._clear()
+        return draft
+
+
+def _by_first_document(codes: CodesTable, fragments: Sequence[Fragment]) -> list[Fragment]:
+    """The fragments that hold documents, in document order: posting lists ascend by document."""
+    first = {f.id: locate(codes.table, [f.id]).docs for f in fragments}
+    return sorted((f for f in fragments if len(first[f.id])), key=lambda f: int(first[f.id][0]))
+
+
+def _uncovered_rows(codes: CodesTable, postings: PostingsTable) -> int:
+    return sum(f.n_rows for f in codes.table.fragments if f.id not in postings.covered)
+
+
+def _commit(table: Table, written: _Written, replaces: Sequence[Segment]) -> PostingsTable:
+    """The postings after the commit, which is left out if another indexer was first."""
+    replaced = {segment.fragment for segment in replaces}
+
+    def decide(snapshot: Table) -> Change | None:
+        segments = PostingsTable(snapshot).segments
+        others = {i for s in segments if s.fragment not in replaced for i in s.covers}
+        gone = replaced - {segment.fragment for segment in segments}
+        if gone or written.covers & others:
+            return None
+        return Change(add=written.draft, remove=tuple(replaced))
+
+    return PostingsTable(table.commit(decide))
+
+
+def _update_features(
+    lake: Lake, name: CollectionName, codes: CodesTable, postings: PostingsTable
+) -> None:
+    """Add the codes fragments that the features table does not count yet."""
+    settings = codes.settings
+    totals, covered, n_tokens = _stored_totals(lake, name, settings)
+    present = [fragment.id for fragment in codes.table.fragments]
+    if not covered <= set(present):
+        totals, covered, n_tokens = Totals.zero(settings.d_sae), set(), 0
+    new = [i for i in present if i not in covered]
+    if not new:
+        return
+    columns = ("part", "token_ids", "features", "max", "counts", "values")
+    for batch in codes.scan(columns, fragments=new, batch_rows=SCAN_ROWS):
+        totals.add(batch, codes.codec)
+        n_tokens += len(Lists.of(batch["token_ids"]).values)
+    tokens = top_tokens(postings, settings.d_sae, _vocabulary(lake, name.dictionary))
+    table = features_table(totals, tokens, n_tokens=n_tokens, covers=present)
+    overwrite(lake.features(name), table)
+
+
+def _stored_totals(
+    lake: Lake, name: CollectionName, settings: CollectionSettings
+) -> tuple[Totals, set[int], int]:
+    try:
+        stored = Table.open(lake.features(name))
+    except NotFound:
+        return Totals.zero(settings.d_sae), set(), 0
+    said = metadata(stored.schema)
+    covers = {int(i) for i in said[COVERS_KEY].split(",") if i}
+    return Totals.of(read(lake.features(name))), covers, int(said[N_TOKENS_KEY])
+
+
+def _vocabulary(lake: Lake, dictionary: str) -> list[str]:
+    """The text of each token id, or nothing when the dictionary is not registered."""
+    try:
+        table = read(lake.dictionaries, ["name", "vocabulary"])
+    except NotFound:
+        return []
+    rows = [r for r in table.to_pylist() if r["name"] == dictionary]
+    return list(rows[0]["vocabulary"] or []) if rows else []

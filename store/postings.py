@@ -1,0 +1,199 @@
+"""Posting lists: from codes rows to the (document, maximum, position) lists of each feature.
+
+Pure array work. A `Postings` holds the postings of many features, sorted by feature and then by
+document; `tiered` splits it into what a segment stores.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from saelake.store.lists import Array, Lists, concatenate, runs
+from saelake.store.schema import MAX_PART_TOKENS, N_TIERS, TIERS
+
+CODES_COLUMNS = ("doc", "part", "features", "max", "counts", "positions", "values")
+TOKEN_COLUMNS = ("token_ids", "token_starts", "token_lengths")
+POSTINGS_PER_BLOCK = 1 << 20  # bounds the scratch space of tiering
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postings:
+    """Postings of many features: parallel arrays (n,).
+
+    `feature` uint32, `doc` uint64, `max` value codes, `position` uint32 (of the first token that
+    reaches the maximum), `token` int64 (index of that token in `Tokens`).
+    """
+
+    feature: Array
+    doc: Array
+    max: Array
+    position: Array
+    token: Array
+
+    def __len__(self) -> int:
+        return len(self.doc)
+
+    def __getitem__(self, index: "Array | slice") -> "Postings":
+        return Postings(
+            feature=self.feature[index],
+            doc=self.doc[index],
+            max=self.max[index],
+            position=self.position[index],
+            token=self.token[index],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """The tokens of many rows, end to end: ids uint32, starts uint32, lengths uint16 (n,)."""
+
+    ids: Array
+    starts: Array
+    lengths: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One tier of one block of features: the lists that go into the postings table's rows.
+
+    `postings` are sorted by feature then document, and `offsets` (n_features + 1,) split them.
+    """
+
+    first_feature: int
+    tier: int
+    offsets: Array
+    postings: Postings
+
+
+def postings_of(
+    batch: pa.RecordBatch, *, only: Array | None = None, first_token: int = 0
+) -> Postings:
+    """The postings of a batch of codes rows (with `CODES_COLUMNS` and `token_ids`).
+
+    In the batch's order: by row, then by feature. `only` keeps these features (ascending).
+    `first_token` is the index of the batch's first token in `Tokens`.
+    """
+    features = Lists.of(batch["features"])
+    counts = Lists.of(batch["counts"]).values.astype(np.int64)
+    maxima = Lists.of(batch["max"]).values
+    positions = Lists.of(batch["positions"]).values
+    values = Lists.of(batch["values"]).values
+    rows = features.rows
+    best = _first_maxima(values, maxima, counts)
+    position = positions[best].astype(np.uint32)
+    part = np.asarray(batch["part"])[rows].astype(np.uint32)
+    postings = Postings(
+        feature=features.values,
+        doc=np.asarray(batch["doc"])[rows],
+        max=maxima,
+        position=position + part * np.uint32(MAX_PART_TOKENS),
+        token=Lists.of(batch["token_ids"]).offsets[rows] + position + first_token,
+    )
+    if only is None:
+        return postings
+    return postings[np.isin(postings.feature, only)]
+
+
+def _first_maxima(values: Array, maxima: Array, counts: Array) -> Array:
+    """The index in `values` of the first occurrence of each group's maximum."""
+    starts = np.cumsum(counts) - counts
+    best = starts.copy()
+    several = np.flatnonzero(counts > 1)  # most groups of most corpora have one occurrence
+    if len(several) == 0:
+        return best
+    lengths = counts[several]
+    ends = np.cumsum(lengths)
+    group = np.repeat(np.arange(len(several)), lengths)
+    index = np.arange(int(ends[-1])) + np.repeat(starts[several] - (ends - lengths), lengths)
+    reached = np.flatnonzero(values[index] == maxima[several][group])
+    first = reached[runs(group[reached])]
+    best[several] = index[first]
+    return best
+
+
+def merged(pieces: list[Postings], dtype: npt.DTypeLike) -> Postings:
+    """The pieces' postings sorted by feature, then by document; parts of a document made one.
+
+    The pieces must be in document order; `dtype` is the value codes'.
+    """
+    feature = concatenate((p.feature for p in pieces), np.uint32)
+    order = stable_order(feature)
+    whole = Postings(
+        feature=feature[order],
+        doc=concatenate((p.doc for p in pieces), np.uint64)[order],
+        max=concatenate((p.max for p in pieces), dtype)[order],
+        position=concatenate((p.position for p in pieces), np.uint32)[order],
+        token=concatenate((p.token for p in pieces), np.int64)[order],
+    )
+    return _without_repeats(whole)
+
+
+def _without_repeats(postings: Postings) -> Postings:
+    """One posting for each (feature, document): the largest maximum, the earliest of equals."""
+    same = (postings.feature[1:] == postings.feature[:-1]) & (postings.doc[1:] == postings.doc[:-1])
+    if not same.any():
+        return postings
+    group = np.concatenate([[0], np.cumsum(~same)])
+    best = np.lexsort((postings.position, _descending(postings.max), group))
+    return postings[best[runs(group[best])]]
+
+
+def stable_order(keys: Array) -> Array:
+    """Indices that sort unsigned `keys`, equal ones in their order (radix sort, 16 bits a pass)."""
+    low = np.argsort(keys.astype(np.uint16), kind="stable")
+    if len(keys) == 0 or keys.max() < 1 << 16:
+        return low
+    high = (keys >> 16).astype(np.uint16)[low]
+    return low[np.argsort(high, kind="stable")]
+
+
+def _descending(values: Array) -> Array:
+    """Keys whose ascending order is the descending order of value codes."""
+    return -values.astype(np.int32)
+
+
+def tiered(postings: Postings, d_sae: int) -> Iterator[Tier]:
+    """The tiers of each block of features, blocks and tiers ascending.
+
+    Tier t of a feature has its next `TIERS[t]` strongest postings (ties: the lower document
+    number is stronger), the last tier all others; documents ascend inside a tier.
+    """
+    starts = np.searchsorted(postings.feature, np.arange(d_sae + 1))
+    first = 0
+    while first < d_sae:
+        full = np.searchsorted(starts, starts[first] + POSTINGS_PER_BLOCK, side="right") - 1
+        last = min(max(int(full), first + 1), d_sae)
+        block = postings[int(starts[first]) : int(starts[last])]
+        yield from _block_tiers(block, first, last - first)
+        first = last
+
+
+def _block_tiers(block: Postings, first_feature: int, n_features: int) -> Iterator[Tier]:
+    tier = _tier_of(block)
+    features = np.arange(n_features + 1) + first_feature
+    for number in range(N_TIERS):
+        chosen = block[np.flatnonzero(tier == number)]
+        offsets = np.searchsorted(chosen.feature, features)
+        yield Tier(first_feature, number, offsets, chosen)
+
+
+def _tier_of(block: Postings) -> Array:
+    """The tier of each posting, uint8."""
+    by_strength = np.lexsort((_descending(block.max), block.feature))
+    heads = runs(block.feature)
+    sizes = np.diff(np.append(heads, len(block)))
+    rank = np.arange(len(block)) - np.repeat(heads, sizes)
+    tier = np.empty(len(block), np.uint8)
+    tier[by_strength] = np.searchsorted(np.cumsum(TIERS), rank, side="right")
+    return tier
+
+
+def gaps(docs: Array, offsets: Array) -> Array:
+    """Differences between neighbouring documents of each list; the first counts from zero."""
+    difference = np.diff(docs.astype(np.int64), prepend=0)
+    heads = offsets[:-1][np.diff(offsets) > 0]
+    difference[heads] = docs[heads]
+    return difference.astype(np.uint32)

@@ -1,0 +1,323 @@
+"""Which tokens fire a feature, or an expression of features."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from saelake.store.codes import CodeRow
+from saelake.store.collection import Collection
+from saelake.store.errors import InvalidInput
+from saelake.store.filters import DocumentMask
+from saelake.store.lists import Array, concatenate
+from saelake.store.query.expression import NOTHING, Expression, Feature, parse
+from saelake.store.requests import TokensQuery
+from saelake.store.schema import N_TIERS
+from saelake.store.segments import PostingList, Segment
+
+DOCUMENTS_PER_READ = 64
+WHOLE_DOCUMENT = 1 << 40  # a window that no document exceeds
+_SCOPE = re.compile(r"token|document|window:(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matches:
+    """Tokens that match: parallel arrays (n,).
+
+    `doc` uint64, `position` int64, `value` float32; `own` float32 is the strongest activation at
+    the token itself; `start` and `length` int64 are its characters, -1 where not known yet.
+    """
+
+    doc: Array
+    position: Array
+    value: Array
+    own: Array
+    start: Array
+    length: Array
+
+    def __len__(self) -> int:
+        return len(self.doc)
+
+    def __getitem__(self, index: "Array | slice") -> "Matches":
+        return Matches(
+            doc=self.doc[index],
+            position=self.position[index],
+            value=self.value[index],
+            own=self.own[index],
+            start=self.start[index],
+            length=self.length[index],
+        )
+
+    @classmethod
+    def of_postings(cls, postings: PostingList, values: Array) -> "Matches":
+        """The best token of each posting, `values` being the decoded maxima."""
+        return cls(
+            doc=postings.doc,
+            position=postings.position.astype(np.int64),
+            value=values,
+            own=values,
+            start=postings.start,
+            length=postings.length,
+        )
+
+    @classmethod
+    def at(cls, doc: int, position: Array, value: Array, own: Array) -> "Matches":
+        """Tokens of one document, whose characters are not known yet."""
+        unknown = np.full(len(position), -1, np.int64)
+        docs = np.full(len(position), doc, np.uint64)
+        return cls(doc=docs, position=position, value=value, own=own, start=unknown, length=unknown)
+
+    @classmethod
+    def joined(cls, pieces: Iterable["Matches"]) -> "Matches":
+        """The matches of several documents."""
+        found = list(pieces)
+        return cls(
+            doc=concatenate((m.doc for m in found), np.uint64),
+            position=concatenate((m.position for m in found), np.int64),
+            value=concatenate((m.value for m in found), np.float32),
+            own=concatenate((m.own for m in found), np.float32),
+            start=concatenate((m.start for m in found), np.int64),
+            length=concatenate((m.length for m in found), np.int64),
+        )
+
+    def strongest(self, k: int | None) -> "Matches":
+        """The first `k` by value descending, ties by document and then position ascending."""
+        return self[np.lexsort((self.position, self.doc, -self.value))[:k]]
+
+    def spread(self, k: int) -> "Matches":
+        """`k` matches at even ranks from the strongest to the weakest."""
+        ordered = self.strongest(None)
+        ranks = np.linspace(0, len(self) - 1, min(k, len(self)))
+        return ordered[np.round(ranks).astype(np.int64)]
+
+
+def search(collection: Collection, query: TokensQuery) -> Matches:
+    """The matches that the query asks for, in its order.
+
+    Raises `InvalidExpression`, `InvalidFilter`, `InvalidInput` and `NotFound` (of a feature).
+    """
+    expression = parse(query.expression)
+    collection.check_features(feature.number for feature in expression.features())
+    reach = _reach(query.scope)
+    mask = collection.filters.mask(query.where)
+    if isinstance(expression, Feature) and query.order == "top" and query.k is not None:
+        return _strongest_of_one(collection, expression, query, mask)
+    candidates = _Candidates.of(collection, expression, mask)
+    if query.per == "document" and reach == WHOLE_DOCUMENT:
+        found = candidates.whole_documents()
+    else:
+        k = query.k if query.order == "top" else None
+        found = _evaluated(collection, candidates, reach, query.per == "document", k)
+    if query.order == "quantiles":
+        return found.spread(query.k or len(found))
+    return found.strongest(query.k)
+
+
+def _reach(scope: str) -> int:
+    """How many tokens away the features of a hit may be."""
+    match = _SCOPE.fullmatch(scope)
+    if not match:
+        raise InvalidInput(
+            f"{scope!r} is no scope: use token, document, or window:N, as in window:5.",
+            scope=scope,
+        )
+    if scope == "document":
+        return WHOLE_DOCUMENT
+    return int(match[1] or 0)
+
+
+def _strongest_of_one(
+    collection: Collection, feature: Feature, query: TokensQuery, mask: DocumentMask | None
+) -> Matches:
+    """The top k of a single feature.
+
+    The k strongest tokens lie in the k documents with the largest maxima: each of those has a
+    token at least as strong, so only they need to be read (DESIGN.md, "What each query means").
+    """
+    k = query.k or 0
+    best = strongest_postings(collection, feature.number, k, mask)
+    values = collection.codes.codec.decode(best.max)
+    matches = Matches.of_postings(best, values)[feature.holds(values)]
+    if query.per == "document" or len(matches) == 0:
+        return matches
+    candidates = _Candidates.ranked(feature, matches.doc, matches.value)
+    return _evaluated(collection, candidates, 0, best_only=False, k=k).strongest(k)
+
+
+def strongest_postings(
+    collection: Collection, feature: int, k: int, mask: DocumentMask | None
+) -> PostingList:
+    """The k strongest postings of a feature in documents that `mask` keeps, strongest first.
+
+    Reads one tier after another, and only of the segments whose next tier can still matter.
+    """
+    best = _top(_kept(collection.unindexed_postings(feature), mask), k)
+    dtype = collection.codes.codec.dtype
+    open_segments = collection.segments
+    for tier in range(N_TIERS):
+        if not open_segments:
+            break
+        lists = collection.tier(feature, tier, open_segments)
+        best = _top(PostingList.joined([best, *(_kept(p, mask) for p in lists)], dtype), k)
+        open_segments = _unfinished(open_segments, lists, best, k)
+    return best
+
+
+def _kept(postings: PostingList, mask: DocumentMask | None) -> PostingList:
+    return postings if mask is None else postings[mask[postings.doc]]
+
+
+def _top(postings: PostingList, k: int) -> PostingList:
+    return postings[np.lexsort((postings.doc, -postings.max.astype(np.int32)))[:k]]
+
+
+def _unfinished(
+    segments: Iterable[Segment], lists: Iterable[PostingList], best: PostingList, k: int
+) -> tuple[Segment, ...]:
+    """The segments whose next tier may hold a posting stronger than the k-th best so far.
+
+    A tier's weakest posting bounds the next tier; an empty tier has none after it.
+    """
+    tiers = [(s, tier.max.min()) for s, tier in zip(segments, lists, strict=True) if len(tier)]
+    if len(best) < k:
+        return tuple(segment for segment, _ in tiers)
+    return tuple(segment for segment, weakest in tiers if weakest >= best.max[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Documents in which the expression may hold, the most promising first.
+
+    `bound` float32 is at least the value of any token of the document; `postings` are those of
+    the expression's features there.
+    """
+
+    expression: Expression
+    docs: npt.NDArray[np.uint64]
+    bound: npt.NDArray[np.float32]
+    value_of: Callable[[Feature], Array]
+    postings: dict[int, PostingList]
+
+    @classmethod
+    def of(
+        cls, collection: Collection, expression: Expression, mask: DocumentMask | None
+    ) -> "_Candidates":
+        """The documents that have the features that the expression needs."""
+        numbers = {feature.number for feature in expression.features()}
+        postings = {n: _kept(collection.posting_list(n), mask) for n in numbers}
+        needed = [postings[feature.number].doc for feature in expression.positive()]
+        docs = np.unique(concatenate(needed, np.uint64))
+
+        def value_of(feature: Feature) -> Array:
+            found = postings[feature.number]
+            values = np.full(len(docs), NOTHING, np.float32)
+            at = np.searchsorted(docs, found.doc)
+            inside = (at < len(docs)) & (docs[np.minimum(at, len(docs) - 1)] == found.doc)
+            values[at[inside]] = collection.codes.codec.decode(found.max[inside])
+            return values
+
+        bound = expression.bound(value_of)
+        return cls(expression, docs, bound, value_of, postings)
+
+    @classmethod
+    def ranked(cls, expression: Expression, docs: Array, bound: Array) -> "_Candidates":
+        """Documents whose bounds are known."""
+        return cls(expression, docs, bound, lambda _: bound, {})
+
+    def whole_documents(self) -> Matches:
+        """One match for each document in which the expression holds, from the postings alone."""
+        value = self.expression.evaluate(self.value_of)
+        own = np.full(len(self.docs), NOTHING, np.float32)
+        position = np.zeros(len(self.docs), np.int64)
+        start, length = np.full_like(position, -1), np.full_like(position, -1)
+        for feature in self.expression.positive():
+            found = self.postings[feature.number]
+            held = feature.evaluate(self.value_of)[np.searchsorted(self.docs, found.doc)]
+            at = np.searchsorted(self.docs, found.doc)
+            earlier = found.position < position[at]
+            better = (held > own[at]) | ((held == own[at]) & (held > NOTHING) & earlier)
+            chosen = at[better]
+            own[chosen], position[chosen] = held[better], found.position[better]
+            start[chosen], length[chosen] = found.start[better], found.length[better]
+        matches = Matches(
+            doc=self.docs, position=position, value=value, own=own, start=start, length=length
+        )
+        return matches[(value > NOTHING) & (own > NOTHING)]
+
+    def reads(self) -> Iterator[tuple[Array, float]]:
+        """Documents to read next, ascending, and the largest bound of all that come later."""
+        possible = np.flatnonzero(self.bound > NOTHING)
+        order = possible[np.lexsort((self.docs[possible], -self.bound[possible]))]
+        for begin in range(0, len(order), DOCUMENTS_PER_READ):
+            now = order[begin : begin + DOCUMENTS_PER_READ]
+            later = order[begin + DOCUMENTS_PER_READ :]
+            ahead = float(self.bound[later[0]]) if len(later) else -np.inf
+            yield np.sort(self.docs[now]), ahead
+
+
+def _evaluated(
+    collection: Collection, candidates: _Candidates, reach: int, best_only: bool, k: int | None
+) -> Matches:
+    """The matches in the candidate documents; of each document all, or only the best.
+
+    With `k`, stops when no later document can have a match among the k strongest.
+    """
+    found = Matches.joined([])
+    for docs, ahead in candidates.reads():
+        pieces = [
+            _document_matches(int(docs[index]), rows, candidates.expression, reach, best_only)
+            for index, rows in _by_document(collection.codes.rows(docs))
+        ]
+        found = Matches.joined([found, *pieces])
+        if k is not None:
+            found = found.strongest(k)
+            if len(found) == k and found.value[-1] > ahead:
+                break
+    return found
+
+
+def _by_document(rows: Iterable[tuple[int, CodeRow]]) -> Iterator[tuple[int, list[CodeRow]]]:
+    parts: dict[int, list[CodeRow]] = {}
+    for index, row in rows:
+        parts.setdefault(index, []).append(row)
+    yield from parts.items()
+
+
+def _document_matches(
+    doc: int, rows: list[CodeRow], expression: Expression, reach: int, best_only: bool
+) -> Matches:
+    fired = {f.number: _occurrences(rows, f.number) for f in expression.features()}
+    positive = list(expression.positive())
+    held = [_where(f, *fired[f.number]) for f in positive]
+    anchors = np.unique(concatenate((positions for positions, _ in held), np.int64))
+    value = expression.evaluate(lambda f: _window_maxima(*fired[f.number], anchors, reach))
+    own = np.max([_window_maxima(*found, anchors, 0) for found in held], axis=0)
+    holds = value > NOTHING
+    matches = Matches.at(doc, anchors[holds], value[holds], own[holds])
+    if not best_only:
+        return matches
+    return matches[np.lexsort((matches.position, -matches.own, -matches.value))[:1]]
+
+
+def _occurrences(rows: list[CodeRow], number: int) -> tuple[Array, Array]:
+    found = [row.occurrences(number) for row in rows]
+    positions = concatenate((p for p, _ in found), np.int64)
+    return positions, concatenate((v for _, v in found), np.float32)
+
+
+def _where(feature: Feature, positions: Array, values: Array) -> tuple[Array, Array]:
+    holds = feature.holds(values)
+    return positions[holds], values[holds]
+
+
+def _window_maxima(positions: Array, values: Array, anchors: Array, reach: int) -> Array:
+    """The largest value within `reach` tokens of each anchor, -inf where there is none."""
+    low = np.searchsorted(positions, anchors - reach, side="left")
+    high = np.searchsorted(positions, anchors + reach, side="right")
+    if len(anchors) == 0:
+        return np.empty(0, np.float32)
+    padded = np.append(values, NOTHING)  # so that every bound is an index
+    maxima = np.maximum.reduceat(padded, np.stack([low, high], axis=1).reshape(-1))[::2]
+    return np.where(low < high, maxima, NOTHING).astype(np.float32)

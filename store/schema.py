@@ -1,0 +1,198 @@
+"""The columns of every table, and the settings that a collection is made with."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+import pyarrow as pa
+
+from saelake.store.errors import InvalidInput
+from saelake.store.values import ValueCodec, value_codec
+
+FORMAT_VERSION = "1"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MAX_PART_TOKENS = 65_535  # positions and counts are uint16; a longer document has numbered parts
+TIERS = (256, 16_384)  # postings in the strongest tiers of a feature; the last tier has the rest
+N_TIERS = len(TIERS) + 1
+
+RESERVED_COLUMNS = ("doc", "id", "text")
+
+
+def check_name(kind: str, name: str) -> str:
+    """The name, if a corpus or dictionary may be called so. Raises `InvalidInput`."""
+    if not NAME.fullmatch(name) or "--" in name:
+        raise InvalidInput(
+            f"{name!r} cannot be the name of a {kind}: use letters, digits, '.', '_' and single "
+            "'-', and begin with a letter or digit.",
+            name=name,
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionSettings:
+    """Everything that decides a collection's codes; fixed when it is first encoded.
+
+    `window` and `overlap` are in tokens, special tokens included in `window`; `max_tokens` keeps
+    the first tokens of each document (None: all). `values` names the value codec.
+    """
+
+    corpus: str
+    dictionary: str
+    fingerprint: str
+    architecture: str
+    d_in: int
+    d_sae: int
+    signed: bool
+    model: str
+    model_fingerprint: str
+    hook: str
+    window: int
+    overlap: int = 0
+    max_tokens: int | None = None
+    special_tokens: bool = False
+    prepend_bos: bool | None = None
+    chat: bool = False
+    values: str = "16-bit"
+
+    @property
+    def name(self) -> str:
+        """`corpus/dictionary`."""
+        return f"{self.corpus}/{self.dictionary}"
+
+    @property
+    def codec(self) -> ValueCodec:
+        """The codec of the collection's values."""
+        return value_codec(self.values, signed=self.signed)
+
+    def to_json(self) -> str:
+        """The settings as one JSON object."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The settings that `to_json` wrote."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{k: v for k, v in json.loads(text).items() if k in known})
+
+    def differences(self, other: "CollectionSettings") -> Mapping[str, tuple[Any, Any]]:
+        """The settings in which two collections differ, with both values."""
+        mine, theirs = asdict(self), asdict(other)
+        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k]}
+
+
+def _list(name: str, item: pa.DataType) -> pa.Field:
+    return pa.field(name, pa.list_(pa.field("item", item, nullable=False)))
+
+
+def settings_metadata(settings: CollectionSettings) -> dict[str, str]:
+    """What the metadata of a collection's tables says."""
+    return {"saelake:format": FORMAT_VERSION, "saelake:collection": settings.to_json()}
+
+
+def codes_schema(settings: CollectionSettings) -> pa.Schema:
+    """One row per document (or numbered part of a very long one), feature-sorted inside.
+
+    `positions` and `values` hold every occurrence, grouped by feature in the order of
+    `features`, positions ascending; `max` is the largest of each feature's `values`, `counts` how
+    many there are. `token_starts` and `token_lengths` are characters of the document's text.
+    `error` says why a document has no codes.
+    """
+    value = settings.codec.arrow_type
+    return pa.schema(
+        [
+            pa.field("doc", pa.uint64()),
+            pa.field("part", pa.uint16()),
+            pa.field("error", pa.string()),
+            _list("token_ids", pa.uint32()),
+            _list("token_starts", pa.uint32()),
+            _list("token_lengths", pa.uint16()),
+            _list("features", pa.uint32()),
+            _list("max", value),
+            _list("counts", pa.uint16()),
+            _list("positions", pa.uint16()),
+            _list("values", value),
+        ],
+        metadata=settings_metadata(settings),
+    )
+
+
+def postings_schema(settings: CollectionSettings) -> pa.Schema:
+    """One row per (segment, feature, tier); a segment is one fragment.
+
+    Row `feature * N_TIERS + tier` of a segment holds, for each document of that tier in
+    ascending order: the gap to the document before, the feature's largest value there and the
+    token position of it. The first tier has the strongest documents, and for them also what a
+    hit shows of its token. `covers`, in a segment's first row, names the codes fragments that
+    the segment indexes.
+    """
+    return pa.schema(
+        [
+            pa.field("feature", pa.uint32()),
+            pa.field("tier", pa.uint8()),
+            _list("doc_gaps", pa.uint32()),
+            _list("max", settings.codec.arrow_type),
+            _list("positions", pa.uint32()),
+            _list("token_ids", pa.uint32()),
+            _list("token_starts", pa.uint32()),
+            _list("token_lengths", pa.uint16()),
+            _list("covers", pa.uint32()),
+        ],
+        metadata=settings_metadata(settings),
+    )
+
+
+TOP_TOKEN = pa.struct([("token", pa.string()), ("documents", pa.uint32())])
+
+FEATURES_COLUMNS = pa.schema(
+    [
+        pa.field("feature", pa.uint32()),
+        pa.field("token_frequency", pa.uint64()),
+        pa.field("document_frequency", pa.uint64()),
+        pa.field("max", pa.float32()),
+        pa.field("mean", pa.float32()),
+        pa.field("sum", pa.float64()),
+        pa.field("density", pa.float64()),
+        pa.field("histogram", pa.list_(pa.uint64())),
+        pa.field("top_tokens", pa.list_(TOP_TOKEN)),
+    ]
+)
+
+DICTIONARIES_COLUMNS = pa.schema(
+    [
+        pa.field("name", pa.string()),
+        pa.field("fingerprint", pa.string()),
+        pa.field("format", pa.string()),
+        pa.field("architecture", pa.string()),
+        pa.field("d_in", pa.uint32()),
+        pa.field("d_sae", pa.uint32()),
+        pa.field("signed", pa.bool_()),
+        pa.field("hook", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("model_fingerprint", pa.string()),
+        pa.field("location", pa.string()),
+        pa.field("vocabulary", pa.list_(pa.string())),
+    ]
+)
+
+SKIPPED_COLUMNS = pa.schema(
+    [
+        pa.field("source", pa.string()),
+        pa.field("row", pa.uint64()),
+        pa.field("id", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("first_doc", pa.uint64()),
+    ]
+)
+
+
+def documents_schema(metadata: pa.Schema) -> pa.Schema:
+    """`doc`, `id`, `text`, then the user's metadata columns with their types."""
+    own = [
+        pa.field("doc", pa.uint64()),
+        pa.field("id", pa.string()),
+        pa.field("text", pa.string(), metadata={"lance-encoding:compression": "none"}),
+    ]
+    return pa.schema([*own, *metadata], metadata={"saelake:format": FORMAT_VERSION})

@@ -1,0 +1,228 @@
+"""Segments: posting lists as the postings table stores them, written and read."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from saelake.store.codes import CodesTable
+from saelake.store.lists import Array, Lists, concatenate
+from saelake.store.postings import (
+    CODES_COLUMNS,
+    TOKEN_COLUMNS,
+    Postings,
+    Tier,
+    Tokens,
+    gaps,
+    merged,
+    postings_of,
+    tiered,
+)
+from saelake.store.schema import N_TIERS
+from saelake.store.tables import Table, address
+from saelake.store.values import ValueCodec
+
+SCAN_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingList:
+    """Postings of one feature, in no promised order: parallel arrays (n,).
+
+    `doc` uint64, `max` value codes, `position` uint32; `start` and `length` int64 are the
+    characters of the token at `position`, -1 where the list does not know them.
+    """
+
+    doc: Array
+    max: Array
+    position: Array
+    start: Array
+    length: Array
+
+    def __len__(self) -> int:
+        return len(self.doc)
+
+    def __getitem__(self, index: Array) -> "PostingList":
+        return PostingList(
+            doc=self.doc[index],
+            max=self.max[index],
+            position=self.position[index],
+            start=self.start[index],
+            length=self.length[index],
+        )
+
+    @classmethod
+    def joined(cls, lists: Iterable["PostingList"], dtype: npt.DTypeLike) -> "PostingList":
+        """The postings of several lists; `dtype` is the value codes'."""
+        found = list(lists)
+        return cls(
+            doc=concatenate((p.doc for p in found), np.uint64),
+            max=concatenate((p.max for p in found), dtype),
+            position=concatenate((p.position for p in found), np.uint32),
+            start=concatenate((p.start for p in found), np.int64),
+            length=concatenate((p.length for p in found), np.int64),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A segment's place in the postings table, and the codes fragments that it covers."""
+
+    fragment: int
+    covers: tuple[int, ...]
+
+
+class PostingsTable:
+    """A snapshot of a collection's posting lists."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.segments = tuple(_segments(table))
+
+    @property
+    def covered(self) -> set[int]:
+        """The codes fragments that some segment indexes."""
+        return {fragment for segment in self.segments for fragment in segment.covers}
+
+    def read(
+        self, features: Iterable[int], tier: int, segments: Iterable[Segment]
+    ) -> list[PostingList]:
+        """One tier of these features in these segments, by feature and then by segment."""
+        segments = tuple(segments)
+        addresses = [
+            address(segment.fragment, feature * N_TIERS + tier)
+            for feature in features
+            for segment in segments
+        ]
+        columns = ["doc_gaps", "max", "positions"]
+        columns += ["token_starts", "token_lengths"] if tier == 0 else []
+        if not addresses:
+            return []
+        return _posting_lists(self.table.take_addresses(addresses, columns))
+
+    def token_ids(self, segment: Segment, features: range) -> tuple[Lists, Lists, Lists]:
+        """Of the strongest tier of these features: documents' maxima, and the tokens there.
+
+        Three parallel lists a feature: doc gaps, value codes, token ids.
+        """
+        rows = [address(segment.fragment, feature * N_TIERS) for feature in features]
+        table = self.table.take_addresses(rows, ["doc_gaps", "max", "token_ids"])
+        gap, value, token = (Lists.of(table[n]) for n in ("doc_gaps", "max", "token_ids"))
+        return gap, value, token
+
+
+def _segments(table: Table) -> Iterator[Segment]:
+    firsts = [address(fragment.id, 0) for fragment in table.fragments]
+    if not firsts:
+        return
+    covers = Lists.of(table.take_addresses(firsts, ["covers"])["covers"])
+    for index, fragment in enumerate(table.fragments):
+        yield Segment(fragment=fragment.id, covers=tuple(covers[index].tolist()))
+
+
+def _posting_lists(table: pa.Table) -> list[PostingList]:
+    columns = {name: Lists.of(table[name]) for name in table.column_names}
+    unknown = Lists(columns["max"].offsets, np.full(len(columns["max"].values), -1))
+    starts = columns.get("token_starts", unknown)
+    lengths = columns.get("token_lengths", unknown)
+    return [
+        PostingList(
+            doc=np.cumsum(columns["doc_gaps"][row], dtype=np.uint64),
+            max=columns["max"][row],
+            position=columns["positions"][row],
+            start=starts[row].astype(np.int64),
+            length=lengths[row].astype(np.int64),
+        )
+        for row in range(table.num_rows)
+    ]
+
+
+def scan_postings(codes: CodesTable, fragments: Iterable[int], feature: int) -> PostingList:
+    """The posting list of one feature in fragments that no segment covers, by reading them."""
+    only = np.array([feature], np.uint32)
+    columns = (*CODES_COLUMNS, *TOKEN_COLUMNS)
+    pieces: list[Postings] = []
+    tokens: list[tuple[Array, Array]] = []
+    batches = codes.scan(columns, fragments=fragments, batch_rows=SCAN_ROWS)
+    for batch in batches:
+        found = postings_of(batch, only=only)
+        starts, lengths = (Lists.of(batch[n]).values for n in TOKEN_COLUMNS[1:])
+        tokens.append((starts[found.token], lengths[found.token]))
+        pieces.append(found)
+    if not pieces:
+        return PostingList.joined([], codes.codec.dtype)
+    n_found = sum(len(piece) for piece in pieces)
+    numbered = Postings(
+        feature=concatenate((p.feature for p in pieces), np.uint32),
+        doc=concatenate((p.doc for p in pieces), np.uint64),
+        max=concatenate((p.max for p in pieces), codes.codec.dtype),
+        position=concatenate((p.position for p in pieces), np.uint32),
+        token=np.arange(n_found),
+    )
+    whole = merged([numbered], codes.codec.dtype)
+    return PostingList(
+        doc=whole.doc,
+        max=whole.max,
+        position=whole.position,
+        start=concatenate((s for s, _ in tokens), np.uint32)[whole.token].astype(np.int64),
+        length=concatenate((n for _, n in tokens), np.uint16)[whole.token].astype(np.int64),
+    )
+
+
+def segment_rows(
+    pieces: list[Postings],
+    tokens: Tokens,
+    *,
+    covers: Iterable[int],
+    schema: pa.Schema,
+    codec: ValueCodec,
+    d_sae: int,
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a segment, in order, a block of features at a time; `pieces` is emptied."""
+    whole = merged(pieces, codec.dtype)
+    pieces.clear()
+    covering: list[int] | None = list(covers)
+    block: list[Tier] = []
+    for tier in tiered(whole, d_sae):
+        block.append(tier)
+        if len(block) == N_TIERS:
+            yield _block_rows(block, tokens, covering, schema)
+            block, covering = [], None
+
+
+def _block_rows(
+    block: list[Tier], tokens: Tokens, covering: list[int] | None, schema: pa.Schema
+) -> pa.RecordBatch:
+    """The rows of a block of features: tiers of one feature next to each other."""
+    tables = [_tier_rows(tier, tokens, schema) for tier in block]
+    n_features = tables[0].num_rows
+    interleaved = np.arange(n_features * N_TIERS).reshape(N_TIERS, n_features).T.reshape(-1)
+    batch = pa.concat_batches(tables).take(pa.array(interleaved))
+    covers = pa.array([covering, *[None] * (batch.num_rows - 1)], schema.field("covers").type)
+    return pa.RecordBatch.from_arrays([*batch.columns[:-1], covers], schema=schema)
+
+
+def _tier_rows(tier: Tier, tokens: Tokens, schema: pa.Schema) -> pa.RecordBatch:
+    offsets, postings = tier.offsets, tier.postings
+    n_features = len(offsets) - 1
+    shown = postings.token if tier.tier == 0 else np.empty(0, np.int64)
+    shown_offsets = offsets if tier.tier == 0 else np.zeros_like(offsets)
+    lists = {
+        "doc_gaps": Lists(offsets, gaps(postings.doc, offsets)),
+        "max": Lists(offsets, postings.max),
+        "positions": Lists(offsets, postings.position),
+        "token_ids": Lists(shown_offsets, tokens.ids[shown]),
+        "token_starts": Lists(shown_offsets, tokens.starts[shown]),
+        "token_lengths": Lists(shown_offsets, tokens.lengths[shown]),
+    }
+    columns = {
+        "feature": pa.array(
+            np.arange(n_features, dtype=np.uint32) + tier.first_feature, pa.uint32()
+        ),
+        "tier": pa.array(np.full(n_features, tier.tier, np.uint8)),
+        **{name: column.to_arrow(schema.field(name).type) for name, column in lists.items()},
+        "covers": pa.nulls(n_features, schema.field("covers").type),
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)

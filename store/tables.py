@@ -1,0 +1,260 @@
+"""Lance tables: snapshots, streaming writes, and commits that happen exactly once.
+
+This is the one file that speaks Lance. What the rest of the store may rely on:
+
+- A `Table` is a snapshot; it never changes under a reader. `latest()` gives the next one.
+- Data is written first (`write`) and becomes visible by one atomic commit (`commit`).
+- A commit is a compare-and-swap. Lance lets two appends from one snapshot both succeed, so
+  every commit also names the table's first fragment as updated: of two commits from the same
+  snapshot one then fails, looks at the new snapshot, and decides again. A table is born with an
+  *anchor*, fragment 0 with one row of nulls, so that there is something to name; the first
+  commit replaces it, and until then it is hidden (docs/decisions/001-exactly-once.md).
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from saelake.store.errors import Conflict, Corrupt, InvalidFilter, NotFound
+
+os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
+
+import lance
+from lance.commit import CommitConflictError
+from lance.fragment import FragmentMetadata, write_fragments
+
+STORAGE_VERSION = "2.2"
+ANCHOR_ID = 0
+ROWS_PER_FRAGMENT = 1 << 20
+COMMIT_ATTEMPTS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment:
+    """One immutable piece of a table: its id and its number of rows."""
+
+    id: int
+    n_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Rows that are written but not committed; JSON carries it from a worker to a committer."""
+
+    fragments: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """The draft as text, for another process."""
+        return json.dumps(self.fragments)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Draft":
+        """The draft that `to_json` wrote."""
+        return cls(tuple(json.loads(text)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a commit does: add drafts, and take fragments out, in one step."""
+
+    add: Draft
+    remove: tuple[int, ...] = ()
+
+
+class Table:
+    """A snapshot of one Lance table."""
+
+    def __init__(self, dataset: "lance.LanceDataset") -> None:
+        self._dataset = dataset
+        self.fragments: tuple[Fragment, ...] = tuple(
+            Fragment(id=fragment.fragment_id, n_rows=fragment.metadata.num_rows)
+            for fragment in dataset.get_fragments()
+            if fragment.fragment_id != ANCHOR_ID
+        )
+
+    @classmethod
+    def open(cls, uri: str) -> "Table":
+        """The newest snapshot of the table at `uri`. Raises `NotFound`."""
+        try:
+            return cls(lance.dataset(uri))
+        except (ValueError, OSError) as error:
+            if "not found" not in str(error).lower():
+                raise
+            raise NotFound(f"There is no table at {uri}.", uri=uri) from error
+
+    @classmethod
+    def open_or_create(cls, uri: str, schema: pa.Schema) -> "Table":
+        """The table at `uri`, made with its anchor if it does not exist; safe to race."""
+        try:
+            return cls.open(uri)
+        except NotFound:
+            nulls = [pa.nulls(1, field.type) for field in schema]
+            anchor = pa.Table.from_arrays(nulls, schema=schema)
+        try:
+            lance.write_dataset(anchor, uri, mode="create", data_storage_version=STORAGE_VERSION)
+        except OSError as error:
+            if "already exists" not in str(error):
+                raise
+        return cls.open(uri)
+
+    @property
+    def uri(self) -> str:
+        """Where the table is."""
+        return str(self._dataset.uri)
+
+    @property
+    def version(self) -> int:
+        """The snapshot's number; it grows with each commit."""
+        return int(self._dataset.version)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, with the metadata that the table was made with."""
+        return self._dataset.schema
+
+    @property
+    def n_rows(self) -> int:
+        """Rows, without the anchor."""
+        return sum(fragment.n_rows for fragment in self.fragments)
+
+    def latest(self) -> "Table":
+        """The newest snapshot: this one if nothing was committed since."""
+        if self._dataset.latest_version == self._dataset.version:
+            return self
+        return Table.open(self.uri)
+
+    def scan(
+        self,
+        columns: Sequence[str],
+        *,
+        where: str | None = None,
+        fragments: Iterable[int] | None = None,
+        batch_rows: int = 1024,
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches of `columns`, in table order, of all fragments or of those named.
+
+        Raises `InvalidFilter` when Lance cannot evaluate `where`.
+        """
+        wanted = None if fragments is None else set(fragments)
+        ids = [f.id for f in self.fragments if wanted is None or f.id in wanted]
+        if not ids:
+            return
+        scanner = self._scanner(columns, where, ids, batch_rows)
+        yield from scanner.to_batches()
+
+    def _scanner(
+        self, columns: Sequence[str], where: str | None, ids: Sequence[int], batch_rows: int
+    ) -> "lance.LanceScanner":
+        try:
+            scanner = self._dataset.scanner(
+                columns=list(columns),
+                filter=where,
+                fragments=[self._dataset.get_fragment(i) for i in ids],
+                batch_size=batch_rows,
+                batch_readahead=2,
+                fragment_readahead=1,
+                scan_in_order=True,
+            )
+            if where is not None:
+                scanner.explain_plan()  # a predicate that does not bind fails here, not mid-scan
+        except (ValueError, OSError) as error:
+            if where is None:
+                raise
+            raise InvalidFilter(
+                f"The filter {where!r} does not work on this corpus: {_first_line(error)} "
+                f"Columns: {', '.join(self.schema.names)}.",
+                where=where,
+            ) from error
+        return scanner
+
+    def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
+        """`columns` of the rows at these offsets in table order, in the order asked for."""
+        return self._dataset.take(list(rows), columns=list(columns))
+
+    def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
+        """`columns` of the rows at these addresses (see `address`), in the order asked for."""
+        return self._dataset._take_rows(list(addresses), columns=list(columns))
+
+    def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
+        """Stream `batches` into new files that nobody sees until they are committed."""
+        reader = pa.RecordBatchReader.from_batches(self.schema, batches)
+        written = write_fragments(
+            reader,
+            self._dataset,
+            mode="append",
+            max_rows_per_file=2**62 if one_fragment else ROWS_PER_FRAGMENT,
+            data_storage_version=STORAGE_VERSION,
+        )
+        return Draft(tuple(json.dumps(fragment.to_json()) for fragment in written))
+
+    def commit(self, decide: Callable[["Table"], Change | None]) -> "Table":
+        """The snapshot after the change that `decide` asks for, applied exactly once.
+
+        `decide` is given the newest snapshot and answers what to do to it, or None when nothing
+        is left to do, for instance because the rows are already there. When another writer
+        commits in between, it is asked again. Raises `Conflict` when that never ends.
+        """
+        for _ in range(COMMIT_ATTEMPTS):
+            snapshot = Table.open(self.uri)
+            change = decide(snapshot)
+            if change is None or snapshot._swap(change):
+                return Table.open(self.uri)
+        raise Conflict(
+            f"{self.uri}: other writers committed first {COMMIT_ATTEMPTS} times in a row. "
+            "Run the same command again; what was written so far is kept.",
+            uri=self.uri,
+        )
+
+    def _swap(self, change: Change) -> bool:
+        """Whether the change was committed on top of exactly this snapshot."""
+        present = {fragment.fragment_id: fragment for fragment in self._dataset.get_fragments()}
+        removed = [i for i in (ANCHOR_ID, *change.remove) if i in present]
+        kept = [i for i in present if i not in removed]
+        operation = lance.LanceOperation.Update(
+            removed_fragment_ids=removed,
+            updated_fragments=[present[i].metadata for i in kept[:1]],
+            new_fragments=[FragmentMetadata.from_json(f) for f in change.add.fragments],
+            fields_modified=[],
+        )
+        try:
+            # The version that was decided on, never a fresh one: a fresh one doubles rows.
+            lance.LanceDataset.commit(self._dataset, operation, read_version=self.version)
+        except CommitConflictError:
+            return False
+        return True
+
+    def verify(self) -> None:
+        """Check that every file that the snapshot names is there. Raises `Corrupt`."""
+        try:
+            self._dataset.validate()
+            for fragment in self._dataset.get_fragments():
+                fragment.count_rows()
+        except (OSError, ValueError) as error:
+            raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
+
+
+def address(fragment_id: int, row: int) -> int:
+    """Lance's 64-bit address of a row of a fragment."""
+    return fragment_id << 32 | row
+
+
+def overwrite(uri: str, table: pa.Table) -> None:
+    """Replace the whole of a small table by one commit."""
+    lance.write_dataset(table, uri, mode="overwrite", data_storage_version=STORAGE_VERSION)
+
+
+def read(uri: str, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
+    """The whole of a small table. Raises `NotFound`."""
+    return Table.open(uri)._dataset.to_table(columns=columns, filter=where)
+
+
+def metadata(schema: pa.Schema) -> Mapping[str, str]:
+    """A schema's metadata as text."""
+    return {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].split(", /home/")[0].split(", rust/")[0]

@@ -1,0 +1,1 @@
+"""From a corpus to codes: tokenise, run the model, encode, pack."""

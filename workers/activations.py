@@ -1,0 +1,115 @@
+"""The activations of a batch's kept tokens at some hook points, from one forward run."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from saelake.store.errors import ModelError
+from saelake.workers.batches import Batch
+from saelake.workers.hooks import HookPoint
+from saelake.workers.models import Model
+
+
+class ActivationReader:
+    """Reads several hook points in one forward run, which goes no deeper than the deepest."""
+
+    def __init__(self, model: Model, hooks: Sequence[HookPoint]) -> None:
+        self._model = model
+        self._hooks = tuple({hook.name: hook for hook in hooks}.values())
+
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
+        """The activations of the kept tokens by hook name, each `(n_kept, d)`, row by row.
+
+        They are on the model's device in the model's dtype.
+
+        Raises:
+            ModelError: the run does not pass a hook point, or passes it with another shape than
+                one vector a token.
+        """
+        device = self._model.device
+        kept = torch.from_numpy(np.flatnonzero(batch.keep)).to(device)
+        found: dict[str, Tensor] = {}
+        with torch.inference_mode(), self._gathering(found, batch.keep.size, kept):
+            self._run(batch)
+        if missed := [hook.name for hook in self._hooks if hook.name not in found]:
+            raise ModelError(
+                f"a run of {self._model.name} does not pass {', '.join(missed)}: "
+                "choose a hook point that every token goes through",
+                hook=missed[0],
+            )
+        return found
+
+    def widths(self) -> dict[str, int]:
+        """The width d of each hook point by name, from a run over one token."""
+        one = np.zeros((1, 1), np.int64)
+        batch = Batch(
+            input_ids=one,
+            attention_mask=one + 1,
+            keep=one == 0,
+            document=one[0].astype(np.int32),
+            position=one[0],
+        )
+        return {name: values.shape[1] for name, values in self(batch).items()}
+
+    def _run(self, batch: Batch) -> None:
+        # Without padding the model needs no mask, and attention may take its fastest kernel.
+        padded = not batch.attention_mask.all()
+        mask = torch.from_numpy(batch.attention_mask).to(self._model.device) if padded else None
+        input_ids = torch.from_numpy(batch.input_ids).to(self._model.device)
+        with suppress(_Deepest):
+            self._model.module(input_ids=input_ids, attention_mask=mask)
+
+    @contextmanager
+    def _gathering(self, found: dict[str, Tensor], n_tokens: int, kept: Tensor) -> Iterator[None]:
+        """Hooks that put the kept rows into `found`, and end the run when all have."""
+
+        def gather(hook: HookPoint, value: Any) -> None:
+            vectors = _vectors(hook, value, n_tokens)
+            found[hook.name] = vectors.index_select(0, kept.to(vectors.device))
+            if len(found) == len(self._hooks):
+                raise _Deepest
+
+        with ExitStack() as stack:
+            for hook in self._hooks:
+                module = self._model.module.get_submodule(hook.module_path)
+                stack.callback(_register(module, hook, gather).remove)
+            yield
+
+
+class _Deepest(Exception):
+    """Every hook point has been passed: nothing below is needed."""
+
+
+def _register(module: nn.Module, hook: HookPoint, gather: Callable[[HookPoint, Any], None]) -> Any:
+    if hook.side == "output":
+        return module.register_forward_hook(lambda _module, _args, output: gather(hook, output))
+    return module.register_forward_pre_hook(
+        lambda _module, args, kwargs: gather(hook, [*args, *kwargs.values()]), with_kwargs=True
+    )
+
+
+def _vectors(hook: HookPoint, value: Any, n_tokens: int) -> Tensor:
+    """The first tensor of a module's inputs or outputs as one vector a token, `(n_tokens, d)`."""
+    tensor = next(_tensors(value), None)
+    if tensor is None or tensor.dim() < 2 or tensor.shape[:-1].numel() != n_tokens:
+        carried = "nothing" if tensor is None else f"shape {tuple(tensor.shape)}"
+        raise ModelError(
+            f"{hook.name} carries {carried} for {n_tokens} tokens, not one vector each: "
+            "choose a block, its attention or its MLP",
+            hook=hook.name,
+        )
+    return tensor.reshape(n_tokens, tensor.shape[-1])
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):  # transformers' ModelOutput is one
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _tensors(part)

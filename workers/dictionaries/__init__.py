@@ -1,0 +1,1 @@
+"""Dictionaries: sparse autoencoders and their kin, read from every published format."""

@@ -1,0 +1,184 @@
+"""Nonlinearities: which pre-activations become codes, and with what values."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from saelake.workers.dictionaries.pieces import Piece
+from saelake.workers.dictionaries.positions import above, group_winners, strongest
+
+
+class Nonlinearity(Piece):
+    """A map of pre-activations `(n, d_sae)` to codes of the same shape, most of them zero."""
+
+    __slots__ = ()
+
+    @property
+    def signed(self) -> bool:
+        """Whether a code may be negative."""
+        return False
+
+    def dense(self, pre: Tensor) -> Tensor:
+        """All codes `(n, d_sae)`: the published formula, in plain tensor operations."""
+        raise NotImplementedError
+
+    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        """The same codes as (ascending positions `(m,) int64`, values `(m,)`).
+
+        Some of the values may be zero. A position is `row * d_sae + feature`.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReLU(Nonlinearity):
+    """max(pre, 0)."""
+
+    kind: ClassVar[str] = "relu"
+
+    @override
+    def dense(self, pre: Tensor) -> Tensor:
+        return pre.relu()
+
+    @override
+    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        positions = above(pre, 0.0)
+        return positions, pre.take(positions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JumpReLU(Nonlinearity):
+    """ReLU(pre) where pre > `threshold` `(d_sae,)`, else 0 (arXiv 2407.14435).
+
+    A dictionary that was trained with BatchTopK is this one with a single threshold.
+    """
+
+    kind: ClassVar[str] = "jumprelu"
+    threshold: Tensor
+
+    @override
+    def dense(self, pre: Tensor) -> Tensor:
+        return pre.relu() * (pre > self.threshold)
+
+    @override
+    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        positions = above(pre, self.threshold.clamp(min=0.0))
+        return positions, pre.take(positions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TopK(Nonlinearity):
+    """The `k` largest pre-activations of each token, through ReLU (arXiv 2406.04093).
+
+    Ties at the k-th place: see :func:`positions.strongest`.
+    """
+
+    kind: ClassVar[str] = "topk"
+    k: int
+
+    @override
+    def dense(self, pre: Tensor) -> Tensor:
+        return pre.relu() * _mask_of_largest(pre, self.k)
+
+    @override
+    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        positions = strongest(pre, self.k)
+        return positions, pre.take(positions).relu_()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AbsTopK(Nonlinearity):
+    """The `k` pre-activations of largest magnitude, with their signs (arXiv 2510.00404)."""
+
+    kind: ClassVar[str] = "abstopk"
+    k: int
+
+    @property
+    @override
+    def signed(self) -> bool:
+        return True
+
+    @override
+    def dense(self, pre: Tensor) -> Tensor:
+        return pre * _mask_of_largest(pre.abs(), self.k)
+
+    @override
+    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        positions = strongest(pre.abs(), self.k)
+        return positions, pre.take(positions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupMax(Nonlinearity):
+    """The largest of each of `groups` equal runs of features, through ReLU (sparsify)."""
+
+    kind: ClassVar[str] = "groupmax"
+    groups: int
+
+    @override
+    def dense(self, pre: Tensor) -> Tensor:
+        runs = pre.reshape(len(pre), self.groups, pre.shape[1] // self.groups)
+        winners = torch.zeros_like(runs).scatter_(2, runs.argmax(dim=2, keepdim=True), 1)
+        return pre.relu() * winners.flatten(1)
+
+    @override
+    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        positions = group_winners(pre, self.groups)
+        return positions, pre.take(positions).relu_()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Gated(Nonlinearity):
+    """ReLU(pre·exp(r_mag) + b_mag) where pre + b_gate > 0, else 0 (arXiv 2404.16014).
+
+    Gate and magnitude share one product `pre` `(n, d_sae)`, to which no bias was added.
+    """
+
+    kind: ClassVar[str] = "gated"
+    b_gate: Tensor
+    b_mag: Tensor
+    r_mag: Tensor
+
+    @override
+    def dense(self, pre: Tensor) -> Tensor:
+        return (pre * self.r_mag.exp() + self.b_mag).relu() * (pre + self.b_gate > 0)
+
+    @override
+    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        # In IEEE arithmetic pre + b > 0 exactly where pre > -b.
+        positions = above(pre, -self.b_gate)
+        feature = positions % pre.shape[1]
+        magnitude = pre.take(positions) * self.r_mag.exp()[feature] + self.b_mag[feature]
+        return positions, magnitude.relu_()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rescaled(Nonlinearity):
+    """The codes of `inner`, each times its feature's `scale` `(d_sae,)`."""
+
+    kind: ClassVar[str] = "rescaled"
+    inner: Nonlinearity
+    scale: Tensor
+
+    @property
+    @override
+    def signed(self) -> bool:
+        return self.inner.signed
+
+    @override
+    def dense(self, pre: Tensor) -> Tensor:
+        return self.inner.dense(pre) * self.scale
+
+    @override
+    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        positions, values = self.inner.sparse(pre)
+        return positions, values * self.scale[positions % pre.shape[1]]
+
+
+def _mask_of_largest(scores: Tensor, k: int) -> Tensor:
+    """1 at each row's `k` largest scores, the lowest features among equals, else 0."""
+    largest = scores.sort(dim=1, descending=True, stable=True).indices[:, :k]
+    return torch.zeros_like(scores).scatter_(1, largest, 1)

@@ -1,0 +1,306 @@
+"""A transformer loaded for reading: its module, tokenizer, window and fingerprint."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import cached_file
+from transformers.utils import logging as transformers_logging
+
+from saelake.store.errors import ModelError
+
+DTYPES = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+
+# The longest window for a model that states none, such as one with ALiBi or relative positions.
+UNSTATED_WINDOW = 2048
+
+# transformers writes int(1e30) into `model_max_length` where a tokenizer states no limit.
+_UNLIMITED = 10**9
+
+# Their position embeddings start after the padding index, so that many rows are never used.
+_OFFSET_POSITIONS = {
+    "camembert",
+    "longformer",
+    "mpnet",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+}
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "*.bpe.model")
+
+_LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """A transformer without its language-model head, in evaluation mode and without gradients.
+
+    Attributes:
+        name: the folder's name, or the hub id.
+        module: the transformers `AutoModel`, on `device` in `dtype`.
+        tokenizer: the fast transformers tokenizer.
+        config: the transformers configuration of the whole model.
+        window: the most tokens of one sequence, special tokens included.
+        d_model: the width of the residual stream.
+        fingerprint: sha256 in hex over config.json and the weight files (see `fingerprint`).
+        revision: the hub's commit hash; None for a local folder.
+    """
+
+    name: str
+    module: nn.Module
+    tokenizer: Any
+    config: Any
+    window: int
+    d_model: int
+    fingerprint: str
+    revision: str | None
+    device: torch.device
+    dtype: torch.dtype
+
+
+def load_model(
+    location: str,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+) -> Model:
+    """The model of a local folder or a Hugging Face hub id, which its local cache may answer.
+
+    `device` None takes CUDA where there is a device, else the CPU. `dtype` is float32, float16,
+    bfloat16 or auto (None means auto): float32 on the CPU and the checkpoint's own elsewhere.
+    Nothing of the model is run as Python code unless `trust_remote_code`.
+
+    Raises:
+        ModelError: the folder, weights or a fast tokenizer is missing, weights are damaged or do
+            not fill the model, or the device or dtype is not to be had.
+    """
+    place = _device(device)
+    precision = _dtype(dtype, place)
+    with _quiet():
+        source = _locate(location, revision)
+        options: dict[str, Any] = {
+            "trust_remote_code": trust_remote_code,
+            "revision": source.revision,
+        }
+        config = _load("configuration", AutoConfig, source, **options)
+        if getattr(config, "is_encoder_decoder", False):
+            raise ModelError(
+                f"{location} is an encoder-decoder model; saelake reads encoders and decoders only",
+                model=location,
+            )
+        tokenizer = _tokenizer(source, options)
+        module = _module(source, config, precision, options).to(place)
+    return Model(
+        name=source.name,
+        module=module,
+        tokenizer=tokenizer,
+        config=config,
+        window=usable_window(config, tokenizer),
+        d_model=text_config(config).hidden_size,
+        fingerprint=fingerprint(source.folder),
+        revision=source.revision,
+        device=place,
+        dtype=next(module.parameters()).dtype,
+    )
+
+
+def fingerprint(folder: Path) -> str:
+    """The sha256 in hex over the names and contents of config.json and the weight files.
+
+    It is the same for a hub model and a copy of its files, and changes with any byte of the
+    weights. Files of the hub's cache are named by their sha256 and are not read again.
+    """
+    total = hashlib.sha256()
+    for path in [folder / "config.json", *_weight_files(folder)]:
+        total.update(f"{path.name} {_file_sha256(path)}\n".encode())
+    return total.hexdigest()
+
+
+def usable_window(config: Any, tokenizer: Any) -> int:
+    """The most tokens of one sequence that both the positions and the tokenizer allow."""
+    text = text_config(config)
+    limits = []
+    if positions := getattr(text, "max_position_embeddings", None):
+        offset = text.pad_token_id + 1 if text.model_type in _OFFSET_POSITIONS else 0
+        limits.append(positions - offset)
+    if tokenizer.model_max_length < _UNLIMITED:
+        limits.append(int(tokenizer.model_max_length))
+    return min(limits, default=UNSTATED_WINDOW)
+
+
+def text_config(config: Any) -> Any:
+    """The configuration of the language part, which multimodal models nest."""
+    return config.get_text_config()
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a model's files are: what transformers is given, its folder and its commit."""
+
+    location: str
+    name: str
+    folder: Path
+    revision: str | None
+
+
+def _locate(location: str, revision: str | None) -> _Source:
+    folder = Path(location).expanduser()
+    if folder.is_dir():
+        _require_files(folder)
+        return _Source(str(folder), folder.resolve().name, folder, None)
+    if _is_path(location):
+        raise ModelError(
+            f"no folder {location}: give a folder with a transformers model or a hub id",
+            model=location,
+        )
+    return _locate_on_hub(location, revision)
+
+
+def _locate_on_hub(location: str, revision: str | None) -> _Source:
+    # The commit is fixed here, once: configuration, tokenizer and weights then come from the same
+    # one, and files that the cache has need no network.
+    try:
+        folder = Path(str(cached_file(location, "config.json", revision=revision))).parent
+    except _LOADING_ERRORS as error:
+        raise ModelError(
+            f"{location} is neither a folder here nor a model that the Hugging Face hub or its "
+            f"local cache gives: {_first_line(error)}",
+            model=location,
+        ) from error
+    return _Source(location, location, folder, folder.name)
+
+
+def _is_path(location: str) -> bool:
+    return location.startswith((".", "/", "~")) or "\\" in location or location.count("/") > 1
+
+
+def _require_files(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} has no config.json: it is no transformers model", model=folder)
+    if not _weight_files(folder):
+        raise ModelError(
+            f"{folder} has no weights: expected model*.safetensors or pytorch_model*.bin",
+            model=folder,
+        )
+    if not any(any(folder.glob(pattern)) for pattern in _TOKENIZER_FILES):
+        raise ModelError(
+            f"{folder} has no tokenizer: save it there, best as tokenizer.json", model=folder
+        )
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files that transformers would load, safetensors before pickles."""
+    return sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+
+
+def _file_sha256(path: Path) -> str:
+    stored = path.resolve()
+    if stored.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", stored.name):
+        return stored.name
+    with stored.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tokenizer(source: _Source, options: dict[str, Any]) -> Any:
+    tokenizer = _load("tokenizer", AutoTokenizer, source, **options)
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{source.location} has only a slow tokenizer, without character offsets: "
+            "convert it to a tokenizer.json",
+            model=source.location,
+        )
+    return tokenizer
+
+
+def _module(
+    source: _Source, config: Any, dtype: torch.dtype | str, options: dict[str, Any]
+) -> nn.Module:
+    module, report = _load(
+        "weights",
+        AutoModel,
+        source,
+        config=config,
+        dtype=dtype,
+        output_loading_info=True,
+        **options,
+    )
+    # A pooler follows the last block, so that checkpoints without one are whole to us.
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise ModelError(
+            f"the weights of {source.location} lack {len(missing)} tensors of the model "
+            f"({', '.join(missing[:3])}, …), which would be random: check the checkpoint",
+            model=source.location,
+        )
+    # A cache of keys and values would only cost memory: every sequence is run once.
+    module.config.use_cache = False
+    text_config(module.config).use_cache = False
+    evaluated: nn.Module = module.eval().requires_grad_(requires_grad=False)
+    return evaluated
+
+
+def _load(part: str, loader: Any, source: _Source, **options: Any) -> Any:
+    try:
+        return loader.from_pretrained(source.location, **options)
+    except _LOADING_ERRORS as error:
+        reason = _first_line(error)
+        if "trust_remote_code" in str(error):
+            reason = "it brings its own Python code, which runs only with trust_remote_code"
+        raise ModelError(
+            f"cannot load the {part} of {source.location}: {reason}", model=source.location
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ModelError(
+            f"device {name} cannot be used here: {_first_line(error)}", device=name
+        ) from error
+    return device
+
+
+def _dtype(name: str | None, device: torch.device) -> torch.dtype | str:
+    if name is None or name == "auto":
+        return torch.float32 if device.type == "cpu" else "auto"
+    if name not in DTYPES:
+        raise ModelError(f"no dtype {name}: choose auto, {', '.join(DTYPES)}", dtype=name)
+    return DTYPES[name]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' bars and load reports off the terminal; errors are still raised."""
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
