@@ -1,11 +1,11 @@
 """A collection as queries see it: one consistent snapshot of its tables."""
 
 from collections.abc import Iterable
-from functools import cached_property
 
 import numpy as np
 
 from saelake.store.codes import CodesTable
+from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
 from saelake.store.filters import FilterCache
 from saelake.store.lake import CollectionName, Lake
@@ -28,8 +28,8 @@ class Collection:
         self.codes = CodesTable(_open_codes(lake, name))
         self.settings = self.codes.settings
         self.postings = PostingsTable(postings) if postings else None
-        self.documents = Table.open(lake.documents(name.corpus))
-        self.filters = FilterCache(self.documents)
+        self.documents = Documents.open(lake, name.corpus)
+        self.filters = FilterCache(self.documents.table)
         fragments = {fragment.id for fragment in self.codes.table.fragments}
         covered = self.postings.covered if self.postings else set()
         self.unindexed = tuple(sorted(fragments - covered))
@@ -42,15 +42,10 @@ class Collection:
     @property
     def is_current(self) -> bool:
         """Whether nothing was committed since this snapshot."""
-        tables = [self.codes.table, self.documents]
+        tables = [self.codes.table, self.documents.table]
         tables += [self.postings.table] if self.postings else []
         created = self.postings is None and _opened(self._lake.postings(self.name)) is not None
         return not created and all(table.latest() is table for table in tables)
-
-    @cached_property
-    def metadata_columns(self) -> list[str]:
-        """The names of the user's metadata columns."""
-        return [name for name in self.documents.schema.names if name not in ("doc", "id", "text")]
 
     def check_features(self, numbers: Iterable[int]) -> None:
         """Raise `NotFound` for a feature that the dictionary does not have."""

@@ -1,7 +1,7 @@
 """Statistics of every feature: how often it fires, how strongly, and on which tokens."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -39,6 +39,8 @@ class Totals:
     sum: Array
     max: Array
     histogram: Array
+    _last_doc: int = -1
+    _seen: Array = field(default_factory=lambda: np.empty(0, np.uint32))
 
     @classmethod
     def zero(cls, d_sae: int) -> Self:
@@ -63,7 +65,7 @@ class Totals:
         )
 
     def add(self, batch: pa.RecordBatch, codec: ValueCodec) -> None:
-        """Add a batch of codes rows (features, max, counts, values, part)."""
+        """Add a batch of codes rows (doc, part, features, max, counts, values), in table order."""
         d_sae = len(self.sum)
         features = Lists.of(batch["features"])
         counts = Lists.of(batch["counts"]).values.astype(np.int64)
@@ -72,13 +74,25 @@ class Totals:
         values = codec.decode(Lists.of(batch["values"]).values)
         ids = features.values
         sums = np.add.reduceat(values, np.cumsum(counts) - counts, dtype=np.float64)
-        first_parts = np.asarray(batch["part"])[features.rows] == 0
         self.token_frequency += np.bincount(ids, counts, d_sae).astype(np.uint64)
-        self.document_frequency += np.bincount(ids[first_parts], minlength=d_sae).astype(np.uint64)
+        self.document_frequency += np.bincount(ids, minlength=d_sae).astype(np.uint64)
+        self._uncount_repeats(batch, features)
         self.sum += np.bincount(ids, sums, d_sae)
         np.maximum.at(self.max, ids, codec.decode(Lists.of(batch["max"]).values))
         cell = np.repeat(ids.astype(np.int64) * N_BINS, counts) + bins(values)
         np.add.at(self.histogram.reshape(-1), cell, np.uint64(1))
+
+    def _uncount_repeats(self, batch: pa.RecordBatch, features: Lists) -> None:
+        """Count a feature of several parts of one document once; parts are neighbours."""
+        docs, parts = np.asarray(batch["doc"]), np.asarray(batch["part"])
+        rows = set(np.flatnonzero(parts > 0).tolist()) | {len(docs) - 1}
+        for row in sorted(rows | {row - 1 for row in rows if row}):
+            seen = self._seen if self._last_doc == docs[row] else self._seen[:0]
+            if parts[row] > 0:
+                repeated = np.intersect1d(features[row], seen)
+                self.document_frequency[repeated] -= np.uint64(1)
+            self._seen = np.union1d(seen, features[row])
+            self._last_doc = int(docs[row])
 
 
 def bins(values: Array) -> Array:

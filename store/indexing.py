@@ -224,7 +224,7 @@ def _update_features(
     new = [i for i in present if i not in covered]
     if not new:
         return
-    columns = ("part", "token_ids", "features", "max", "counts", "values")
+    columns = ("doc", "part", "token_ids", "features", "max", "counts", "values")
     for batch in codes.scan(columns, fragments=new, batch_rows=SCAN_ROWS):
         totals.add(batch, codes.codec)
         n_tokens += len(Lists.of(batch["token_ids"]).values)

@@ -120,6 +120,13 @@ class Table:
         """Rows, without the anchor."""
         return sum(fragment.n_rows for fragment in self.fragments)
 
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of the snapshot's data files."""
+        fragments = (f for f in self._dataset.get_fragments() if f.fragment_id != ANCHOR_ID)
+        files = (file for fragment in fragments for file in fragment.metadata.files)
+        return sum(file.file_size_bytes or 0 for file in files)
+
     def latest(self) -> "Table":
         """The newest snapshot: this one if nothing was committed since."""
         if self._dataset.latest_version == self._dataset.version:

@@ -103,7 +103,7 @@ def search(collection: Collection, query: TokensQuery) -> Matches:
     reach = _reach(query.scope)
     mask = collection.filters.mask(query.where)
     if isinstance(expression, Feature) and query.order == "top" and query.k is not None:
-        return _strongest_of_one(collection, expression, query, mask)
+        return _strongest_of_one(collection, expression, query, reach, mask)
     candidates = _Candidates.of(collection, expression, mask)
     if query.per == "document" and reach == WHOLE_DOCUMENT:
         found = candidates.whole_documents()
@@ -129,7 +129,11 @@ def _reach(scope: str) -> int:
 
 
 def _strongest_of_one(
-    collection: Collection, feature: Feature, query: TokensQuery, mask: DocumentMask | None
+    collection: Collection,
+    feature: Feature,
+    query: TokensQuery,
+    reach: int,
+    mask: DocumentMask | None,
 ) -> Matches:
     """The top k of a single feature.
 
@@ -143,7 +147,7 @@ def _strongest_of_one(
     if query.per == "document" or len(matches) == 0:
         return matches
     candidates = _Candidates.ranked(feature, matches.doc, matches.value)
-    return _evaluated(collection, candidates, 0, best_only=False, k=k).strongest(k)
+    return _evaluated(collection, candidates, reach, best_only=False, k=k).strongest(k)
 
 
 def strongest_postings(

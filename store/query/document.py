@@ -1,0 +1,94 @@
+"""One document with its codes."""
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store.codes import CodeRow
+from saelake.store.collection import Collection
+from saelake.store.errors import NotFound
+from saelake.store.lists import Array, Lists, concatenate
+from saelake.store.query.hits import metadata_column, metadata_type
+from saelake.store.requests import DocumentQuery
+
+_TOKENS = ["token_ids", "token_starts", "token_lengths", "error"]
+
+
+def document_schema(collection: Collection) -> pa.Schema:
+    """One row: the document, its tokens, and its codes grouped by feature."""
+    lists = {
+        "token_ids": pa.uint32(),
+        "token_starts": pa.uint32(),
+        "token_lengths": pa.uint16(),
+        "features": pa.uint32(),
+        "max": pa.float32(),
+        "counts": pa.uint32(),
+        "positions": pa.uint32(),
+        "values": pa.float32(),
+    }
+    return pa.schema(
+        [
+            pa.field("doc", pa.uint64()),
+            pa.field("id", pa.string()),
+            pa.field("text", pa.string()),
+            pa.field("metadata", metadata_type(collection.documents)),
+            pa.field("error", pa.string()),
+            *(pa.field(name, pa.list_(kind)) for name, kind in lists.items()),
+        ]
+    )
+
+
+def document(collection: Collection, query: DocumentQuery) -> pa.RecordBatch:
+    """The document, with the activations of the features asked for.
+
+    Raises `NotFound` for a document that does not exist or is not encoded, or a feature.
+    """
+    doc = query.doc if query.id is None else collection.documents.find(query.id)
+    collection.check_features(query.features or ())
+    docs = np.array([doc], np.uint64)
+    columns = ["id", "text", *collection.documents.metadata_columns]
+    row = collection.documents.take(docs, columns)
+    tokens = collection.codes.take(docs, _TOKENS)[1]
+    if tokens.num_rows == 0:
+        raise NotFound(
+            f"Document {row['id'][0]} is not encoded in {collection.name} yet: run `saelake "
+            f"encode` again.",
+            doc=doc,
+        )
+    schema = document_schema(collection)
+    codes = _grouped([code for _, code in collection.codes.rows(docs)], query.features)
+    columns_of = {
+        "doc": docs,
+        "id": row["id"].combine_chunks(),
+        "text": row["text"].combine_chunks(),
+        "metadata": metadata_column(row, collection.documents),
+        "error": tokens["error"].combine_chunks()[:1],
+        **{n: [_joined(tokens[n])] for n in ("token_ids", "token_starts", "token_lengths")},
+        **{name: [values] for name, values in codes.items()},
+    }
+    arrays = [
+        value if isinstance(value, pa.Array) else pa.array(value, schema.field(name).type)
+        for name, value in ((name, columns_of[name]) for name in schema.names)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _joined(column: pa.ChunkedArray) -> Array:
+    """The lists of all parts, end to end."""
+    return Lists.of(column).values
+
+
+def _grouped(rows: list[CodeRow], only: tuple[int, ...] | None) -> dict[str, Array]:
+    """The codes of all parts, grouped by feature; positions count the document's tokens."""
+    numbers = np.unique(concatenate((row.features for row in rows), np.uint32))
+    if only is not None:
+        numbers = np.intersect1d(numbers, np.array(only, np.uint32))
+    found = [[row.occurrences(int(number)) for row in rows] for number in numbers]
+    positions = [np.concatenate([p for p, _ in parts]) for parts in found]
+    values = [np.concatenate([v for _, v in parts]) for parts in found]
+    return {
+        "features": numbers,
+        "max": np.array([v.max() for v in values], np.float32),
+        "counts": np.array([len(p) for p in positions], np.uint32),
+        "positions": concatenate(positions, np.int64),
+        "values": concatenate(values, np.float32),
+    }

@@ -1,0 +1,127 @@
+"""From matching tokens to what a reader sees: the token, the text around it, the metadata."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store.codes import CodesTable
+from saelake.store.collection import Collection
+from saelake.store.documents import Documents
+from saelake.store.lists import Array, Lists
+from saelake.store.query.tokens import Matches
+from saelake.store.schema import MAX_PART_TOKENS
+
+HITS_PER_BATCH = 1000
+
+
+def metadata_type(documents: Documents) -> pa.DataType:
+    """The user's columns as one struct, with their types."""
+    schema = documents.table.schema
+    return pa.struct([schema.field(name) for name in documents.metadata_columns])
+
+
+def metadata_column(rows: pa.Table, documents: Documents) -> pa.StructArray:
+    """The metadata of rows of the documents table, one struct a row."""
+    kind = metadata_type(documents)
+    if kind.num_fields == 0:
+        return pa.array([{}] * rows.num_rows, kind)
+    columns = [rows[name].combine_chunks() for name in documents.metadata_columns]
+    return pa.StructArray.from_arrays(columns, fields=list(kind))
+
+
+def hits_schema(collection: Collection) -> pa.Schema:
+    """The columns of a hit; `token_start` and `token_length` are characters of `text`."""
+    return pa.schema(
+        [
+            pa.field("doc", pa.uint64()),
+            pa.field("id", pa.string()),
+            pa.field("position", pa.uint32()),
+            pa.field("value", pa.float32()),
+            pa.field("token", pa.string()),
+            pa.field("text", pa.string()),
+            pa.field("token_start", pa.uint32()),
+            pa.field("token_length", pa.uint32()),
+            pa.field("metadata", metadata_type(collection.documents)),
+        ]
+    )
+
+
+def hits(collection: Collection, matches: Matches, context: int) -> pa.RecordBatchReader:
+    """The hits of these matches, in their order; texts are read a batch of hits at a time."""
+    schema = hits_schema(collection)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for begin in range(0, len(matches), HITS_PER_BATCH):
+            part = matches[begin : begin + HITS_PER_BATCH]
+            yield _batch(collection, part, context, schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _batch(
+    collection: Collection, matches: Matches, context: int, schema: pa.Schema
+) -> pa.RecordBatch:
+    documents = collection.documents
+    columns = ["id", "text", *documents.metadata_columns]
+    docs, row = np.unique(matches.doc, return_inverse=True)
+    if (matches.start < 0).any():
+        with ThreadPoolExecutor(1) as pool:  # the two reads wait on storage side by side
+            spans = pool.submit(token_spans, collection.codes, matches)
+            table = documents.take(docs, columns)
+            starts, lengths = spans.result()
+    else:
+        table, starts, lengths = documents.take(docs, columns), matches.start, matches.length
+    texts = table["text"].to_pylist()
+    shown = [
+        window(texts[r], int(start), int(length), context)
+        for r, start, length in zip(row, starts, lengths, strict=True)
+    ]
+    rows = table.select(["id", *documents.metadata_columns]).take(pa.array(row))
+    arrays = {
+        "doc": pa.array(matches.doc, pa.uint64()),
+        "id": rows["id"].combine_chunks(),
+        "position": pa.array(matches.position, pa.uint32()),
+        "value": pa.array(matches.value, pa.float32()),
+        "token": pa.array([t[s : s + n] for t, s, n in shown], pa.string()),
+        "text": pa.array([t for t, _, _ in shown], pa.string()),
+        "token_start": pa.array([s for _, s, _ in shown], pa.uint32()),
+        "token_length": pa.array([n for _, _, n in shown], pa.uint32()),
+        "metadata": metadata_column(rows, documents),
+    }
+    return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
+
+
+def token_spans(codes: CodesTable, matches: Matches) -> tuple[Array, Array]:
+    """The characters of each match's token, from the codes table: starts and lengths int64."""
+    docs = np.unique(matches.doc)
+    index, table = codes.take(docs, ["token_starts", "token_lengths"])
+    starts, lengths = Lists.of(table["token_starts"]), Lists.of(table["token_lengths"])
+    parts = table["part"].to_numpy()
+    row_of = {
+        (int(docs[i]), int(p)): row for row, (i, p) in enumerate(zip(index, parts, strict=True))
+    }
+    at = [
+        (row_of[int(doc), int(position) // MAX_PART_TOKENS], int(position) % MAX_PART_TOKENS)
+        for doc, position in zip(matches.doc, matches.position, strict=True)
+    ]
+    return (
+        np.array([starts[row][offset] for row, offset in at], np.int64),
+        np.array([lengths[row][offset] for row, offset in at], np.int64),
+    )
+
+
+def window(text: str, start: int, length: int, context: int) -> tuple[str, int, int]:
+    """The text around a token, and where in it the token is: (text, start, length).
+
+    At most `context` characters on each side, cut between words where there is a space.
+    """
+    begin, end = max(start - context, 0), min(start + length + context, len(text))
+    if begin > 0:
+        space = text.find(" ", begin - 1, start)
+        begin = space + 1 if space >= 0 else begin
+    if end < len(text):
+        space = text.rfind(" ", start + length, end + 1)
+        end = space if space >= 0 else end
+    return text[begin:end], start - begin, length

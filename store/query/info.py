@@ -1,0 +1,103 @@
+"""What is in a lake."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from saelake.store.collection import Collection
+from saelake.store.documents import Documents
+from saelake.store.errors import NotFound
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.tables import Table
+
+INFO = pa.schema(
+    [
+        pa.field("corpus", pa.string()),
+        pa.field("dictionary", pa.string()),
+        *(
+            pa.field(name, pa.uint64())
+            for name in (
+                "n_documents",
+                "n_skipped",
+                "n_encoded",
+                "n_failed",
+                "n_tokens",
+                "n_codes",
+                "n_indexed",
+                "n_segments",
+                "size_bytes",
+            )
+        ),
+        pa.field("d_sae", pa.uint32()),
+        pa.field("architecture", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("hook", pa.string()),
+        pa.field("values", pa.string()),
+    ]
+)
+
+SCAN_ROWS = 4096
+
+
+def info(lake: Lake) -> pa.Table:
+    """One row for each collection, and one for each corpus that has none."""
+    return pa.Table.from_pylist(list(_rows(lake)), schema=INFO)
+
+
+def _rows(lake: Lake) -> Iterator[dict[str, Any]]:
+    collections = lake.collections()
+    for corpus in lake.corpora():
+        try:
+            documents = Documents.open(lake, corpus)
+        except NotFound:
+            continue  # an import that has not finished
+        row = {
+            "corpus": corpus,
+            "n_documents": documents.n_documents,
+            "n_skipped": documents.n_skipped,
+            "size_bytes": documents.table.size_bytes,
+        }
+        described = [_described(lake, name) for name in collections if name.corpus == corpus]
+        described = [columns for columns in described if columns]
+        yield from ({**row, **columns} for columns in described or [{}])
+
+
+def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
+    try:
+        collection = Collection(lake, name)
+    except NotFound:
+        return {}  # an encode whose first shard has not finished
+    settings, locations = collection.settings, collection.codes.locations
+    rows = {fragment.id: fragment.n_rows for fragment in collection.codes.table.fragments}
+    counted = [_counts(collection.codes.table)]
+    n_tokens, n_codes, n_failed = (sum(column) for column in zip(*counted, strict=True))
+    unindexed = sum(rows[fragment] for fragment in collection.unindexed)
+    tables = [collection.codes.table, collection.documents.table]
+    tables += [collection.postings.table] if collection.postings else []
+    return {
+        "dictionary": name.dictionary,
+        "n_encoded": locations.n_documents - n_failed,
+        "n_failed": n_failed,
+        "n_tokens": n_tokens,
+        "n_codes": n_codes,
+        "n_indexed": max(locations.n_documents - unindexed, 0),
+        "n_segments": len(collection.segments),
+        "size_bytes": sum(table.size_bytes for table in tables),
+        "d_sae": settings.d_sae,
+        "architecture": settings.architecture,
+        "model": settings.model,
+        "hook": settings.hook,
+        "values": settings.values,
+    }
+
+
+def _counts(codes: Table) -> tuple[int, int, int]:
+    """Tokens, codes, and documents that could not be encoded."""
+    n_tokens = n_codes = n_failed = 0
+    for batch in codes.scan(["error", "token_ids", "counts"], batch_rows=SCAN_ROWS):
+        n_tokens += len(batch["token_ids"].flatten())
+        n_codes += pc.sum(batch["counts"].flatten()).as_py() or 0
+        n_failed += batch.num_rows - batch["error"].null_count
+    return n_tokens, n_codes, n_failed

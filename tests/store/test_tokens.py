@@ -1,0 +1,224 @@
+"""`tokens` equals brute force over every code, whatever is asked."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saelake.store.engine import Engine
+from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
+from saelake.store.query import tokens as query_tokens
+from saelake.store.query.expression import And, Expression, Feature, Not, Or, parse
+from saelake.store.requests import TokensQuery
+from tests.lakes import MadeLake, make_lake
+
+COLLECTION = "made/random"
+Place = tuple[int, int]
+
+
+@pytest.fixture(scope="module", params=["16-bit", "8-bit", "signed", "long"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
+    folder: Path = tmp_path_factory.mktemp("lake")
+    match request.param:
+        case "signed":
+            return make_lake(folder, signed=True, seed=2)
+        case "8-bit":
+            return make_lake(folder, values="8-bit", seed=3)
+        case "long":  # documents with parts, and posting lists with several tiers
+            with pytest.MonkeyPatch.context() as patch:
+                _shorten(patch)
+                return make_lake(folder, n_documents=60, tokens=(0, 30), seed=4)
+    return make_lake(folder)
+
+
+@pytest.fixture(autouse=True)
+def _short_parts(request: pytest.FixtureRequest) -> object:
+    if "made" in request.fixturenames and "long" in request.node.name:
+        with pytest.MonkeyPatch.context() as patch:
+            _shorten(patch)
+            yield
+    else:
+        yield
+
+
+def _shorten(patch: pytest.MonkeyPatch) -> None:
+    """Parts of 8 tokens and tiers of 4 and 8 postings, so that small lakes have several."""
+    import tests.lakes
+    from saelake.store import codes, features, postings
+    from saelake.store.query import export, hits
+    from saelake.workers import pack
+
+    for module in (tests.lakes, codes, postings, export, hits, pack):
+        patch.setattr(module, "MAX_PART_TOKENS", 8)
+    for module in (postings, features):
+        patch.setattr(module, "TIERS", (4, 8))
+    patch.setattr(query_tokens, "DOCUMENTS_PER_READ", 3)
+
+
+def brute_force(made: MadeLake, query: TokensQuery) -> list[tuple[int, int, float]]:
+    """(doc, position, value) of every hit, in order, straight from the definition."""
+    expression = parse(query.expression)
+    fired: dict[int, dict[int, dict[int, float]]] = {}
+    for code in made.codes:
+        fired.setdefault(code.doc, {}).setdefault(code.feature, {})[code.position] = code.value
+    hits = []
+    for doc, features in fired.items():
+        if query.where and made.labels[doc] != query.where.split("'")[1]:
+            continue
+        found = _document_hits(expression, features, query.scope)
+        if query.per == "document":
+            found = sorted(found, key=lambda h: (-h[1], -h[2], h[0]))[:1]
+        hits += [(doc, position, value) for position, value, _ in found]
+    hits.sort(key=lambda h: (-h[2], h[0], h[1]))
+    if query.order == "quantiles":
+        ranks = np.round(np.linspace(0, len(hits) - 1, min(query.k or 0, len(hits))))
+        return [hits[int(rank)] for rank in ranks]
+    return hits[: query.k]
+
+
+def _document_hits(
+    expression: Expression, features: dict[int, dict[int, float]], scope: str
+) -> list[tuple[int, float, float]]:
+    reach = {"token": 0, "document": 10**9}.get(scope)
+    reach = int(scope.split(":")[1]) if reach is None else reach
+    positive = list(expression.positive())
+    anchors = {
+        position
+        for feature in positive
+        for position, value in features.get(feature.number, {}).items()
+        if _fires(feature, value)
+    }
+    hits = []
+    for anchor in anchors:
+        value = _value(expression, features, anchor, reach)
+        if value is not None:
+            own = max(
+                v
+                for feature in positive
+                for p, v in features.get(feature.number, {}).items()
+                if p == anchor and _fires(feature, v)
+            )
+            hits.append((anchor, value, own))
+    return hits
+
+
+def _fires(feature: Feature, value: float) -> bool:
+    if feature.threshold is None:
+        return True
+    return value > feature.threshold if feature.strict else value >= feature.threshold
+
+
+def _value(
+    expression: Expression, features: dict[int, dict[int, float]], anchor: int, reach: int
+) -> float | None:
+    """The value around a token; None where the expression does not hold; +inf without one."""
+    match expression:
+        case Feature():
+            found = features.get(expression.number, {}).items()
+            near = [v for p, v in found if abs(p - anchor) <= reach and _fires(expression, v)]
+            return max(near, default=None)
+        case Not():
+            held = _value(expression.operand, features, anchor, reach)
+            return float("inf") if held is None else None
+        case And():
+            sides = [
+                _value(s, features, anchor, reach) for s in (expression.left, expression.right)
+            ]
+            return None if None in sides else min(v for v in sides if v is not None)
+        case Or():
+            sides = [
+                _value(s, features, anchor, reach) for s in (expression.left, expression.right)
+            ]
+            return max((v for v in sides if v is not None), default=None)
+    raise AssertionError
+
+
+features = st.integers(0, 11)
+terms = st.one_of(
+    features.map(str),
+    st.builds("{} > {}".format, features, st.sampled_from([-0.5, 0, 1, 1.5])),
+    st.builds("{} >= {}".format, features, st.sampled_from([1, 1.5, 3])),
+)
+expressions = st.recursive(
+    terms,
+    lambda inner: st.one_of(
+        st.builds("({} & {})".format, inner, inner),
+        st.builds("({} | {})".format, inner, inner),
+        st.builds("({} & !{})".format, inner, inner),
+    ),
+    max_leaves=4,
+)
+queries = st.builds(
+    TokensQuery,
+    collection=st.just(COLLECTION),
+    expression=st.one_of(terms, expressions),
+    k=st.one_of(st.integers(1, 8), st.just(1000)),
+    per=st.sampled_from(["document", "token"]),
+    where=st.sampled_from([None, "label = 'pos'", "label = 'neg'"]),
+    order=st.sampled_from(["top", "top", "quantiles"]),
+    scope=st.sampled_from(["token", "document", "window:1", "window:3"]),
+)
+
+
+def test_equals_brute_force(made: MadeLake) -> None:
+    engine = Engine(made.lake.uri)
+
+    @settings(max_examples=120, deadline=None)
+    @given(query=queries)
+    def check(query: TokensQuery) -> None:
+        try:
+            expected = brute_force(made, query)
+        except InvalidExpression:
+            return
+        found = engine.tokens(query).read_all().to_pylist()
+        assert [(h["doc"], h["position"], h["value"]) for h in found] == expected
+
+    check()
+
+
+def test_hits_show_their_token(made: MadeLake) -> None:
+    query = TokensQuery(collection=COLLECTION, expression="3", k=1000, per="token", context=7)
+    found = Engine(made.lake.uri).tokens(query).read_all().to_pylist()
+    assert found
+    for hit in found:
+        assert hit["token"] == made.words[hit["doc"]][hit["position"]]
+        start, length = hit["token_start"], hit["token_length"]
+        assert hit["text"][start : start + length] == hit["token"]
+        assert hit["text"] in made.texts[hit["doc"]]
+        assert start <= 7
+        assert len(hit["text"]) - start - length <= 7
+        assert hit["id"] == f"d{hit['doc']}"
+        assert hit["metadata"] == {
+            "label": made.labels[hit["doc"]],
+            "length": len(made.texts[hit["doc"]]),
+        }
+
+
+def test_all_hits_without_k(made: MadeLake) -> None:
+    query = TokensQuery(collection=COLLECTION, expression="5", k=None, per="token")
+    found = Engine(made.lake.uri).tokens(query).read_all()
+    assert found.num_rows == sum(code.feature == 5 for code in made.codes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"expression": "!3"}, InvalidExpression, "12 & !34"),
+        ({"expression": "3 &"}, InvalidExpression, "feature number"),
+        ({"expression": "3 > x"}, InvalidExpression, "12 > 3.0"),
+        ({"expression": "999"}, NotFound, "0 to 11"),
+        ({"scope": "paragraph"}, InvalidInput, "window:5"),
+        ({"where": "lable = 'pos'"}, InvalidFilter, "label"),
+        ({"where": "label = = 1"}, InvalidFilter, "label = = 1"),
+        ({"collection": "made/other"}, NotFound, "made/random"),
+        ({"collection": "made"}, InvalidInput, "corpus/dictionary"),
+    ],
+)
+def test_wrong_questions(
+    made: MadeLake, changes: dict[str, str], error: type[Exception], said: str
+) -> None:
+    asked = {"collection": COLLECTION, "expression": "3", **changes}
+    with pytest.raises(error, match=said.replace("(", r"\(")):
+        Engine(made.lake.uri).tokens(TokensQuery(**asked))  # type: ignore[arg-type]

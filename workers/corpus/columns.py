@@ -1,0 +1,152 @@
+"""Which of a source's columns is the text, which the id, and what the others are called."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from saelake.store.errors import CorpusError
+from saelake.store.schema import RESERVED_COLUMNS
+from saelake.workers.corpus.types import is_id, is_text, stored_array, stored_type
+
+ID_COLUMNS = ("id", "doc_id")  # taken as ids when nothing else is said
+LANCE_COLUMNS = (
+    "_rowid",
+    "_rowaddr",
+    "_rowoffset",
+    "_row_created_at_version",
+    "_row_last_updated_at_version",
+)
+_NOT_IN_NAMES = re.compile(r"[.`\x00-\x1f]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataColumn:
+    """A metadata column: what the source calls it, what the corpus does, and its stored type."""
+
+    source: str
+    name: str
+    type: pa.DataType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The roles of a source's columns; `id` None means that ids are made from places."""
+
+    text: str
+    id: str | None
+    metadata: tuple[MetadataColumn, ...]
+
+    @classmethod
+    def choose(
+        cls, schema: pa.Schema, *, text_column: str, id_column: str | None, name: str
+    ) -> "Columns":
+        """The roles in a source called `name`. Raises `CorpusError` when a column is missing."""
+        _check_unique(schema, name)
+        text = _chosen(schema, text_column, "text", name)
+        if not is_text(schema.field(text).type):
+            raise CorpusError(
+                f"The column {text!r} of {name} has type {schema.field(text).type}, which is not "
+                "text. Choose another with --text-column.",
+                source=name,
+                column=text,
+            )
+        ids = _id_column(schema, id_column, text, name)
+        others = [field for field in schema if field.name not in (text, ids)]
+        return cls(text=text, id=ids, metadata=_metadata(others, name))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The metadata columns as a corpus stores them."""
+        return pa.schema([(column.name, column.type) for column in self.metadata])
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """Metadata columns that a corpus calls otherwise: the source's name and the corpus's."""
+        return {c.source: c.name for c in self.metadata if c.source != c.name}
+
+    def rows(self, batch: pa.RecordBatch, *, file: str, first_row: int) -> pa.RecordBatch:
+        """A batch of the source as rows of an import: id, text, metadata.
+
+        Raises `pyarrow.ArrowException` when a value does not fit its stored type.
+        """
+        if self.id is None:
+            numbers = range(first_row, first_row + batch.num_rows)
+            ids = pa.array([f"{file}:{number}" for number in numbers], pa.string())
+        else:
+            ids = stored_array(batch[self.id], pa.string())
+        text = stored_array(batch[self.text], pa.string())
+        metadata = [stored_array(batch[c.source], c.type) for c in self.metadata]
+        return pa.record_batch([ids, text, *metadata], names=["id", "text", *self.schema.names])
+
+
+def _id_column(schema: pa.Schema, asked: str | None, text: str, name: str) -> str | None:
+    if asked == "":
+        return None
+    if asked is None:
+        fit = (c for c in ID_COLUMNS if c in schema.names and is_id(schema.field(c).type))
+        return next((c for c in fit if c != text), None)
+    chosen = _chosen(schema, asked, "id", name)
+    if not is_id(schema.field(chosen).type):
+        raise CorpusError(
+            f"The column {chosen!r} of {name} has type {schema.field(chosen).type}; ids are text "
+            "or integers. Choose another with --id-column, or leave it out.",
+            source=name,
+            column=chosen,
+        )
+    if chosen == text:
+        raise CorpusError(f"{name}: the column {text!r} cannot be both id and text.", source=name)
+    return chosen
+
+
+def _chosen(schema: pa.Schema, column: str, role: str, name: str) -> str:
+    if column in schema.names:
+        return column
+    raise CorpusError(
+        f"{name} has no column {column!r}; its columns are {', '.join(map(repr, schema.names))}. "
+        f"Say with --{role}-column which one is the {role}.",
+        source=name,
+        column=column,
+    )
+
+
+def _check_unique(schema: pa.Schema, name: str) -> None:
+    for column in schema.names:
+        if schema.names.count(column) > 1:
+            raise CorpusError(
+                f"{name} has two columns called {column!r}. Rename one of them.",
+                source=name,
+                column=column,
+            )
+
+
+def _metadata(fields: list[pa.Field], name: str) -> tuple[MetadataColumn, ...]:
+    taken = {*RESERVED_COLUMNS, *LANCE_COLUMNS}
+    columns = []
+    free = [f.name for f in fields if _column_name(f.name, taken) == f.name]
+    taken |= set(free)
+    for field in fields:
+        chosen = field.name if field.name in free else _column_name(field.name, taken)
+        taken.add(chosen)
+        columns.append(MetadataColumn(source=field.name, name=chosen, type=_type(field, name)))
+    return tuple(columns)
+
+
+def _column_name(column: str, taken: set[str]) -> str:
+    chosen = _NOT_IN_NAMES.sub("_", column) or "unnamed"
+    while chosen in taken:
+        chosen += "_"
+    return chosen
+
+
+def _type(field: pa.Field, name: str) -> pa.DataType:
+    try:
+        return stored_type(field.type)
+    except CorpusError as error:
+        raise CorpusError(
+            f"The column {field.name!r} of {name} has type {field.type}, which cannot be stored. "
+            "Convert it, or leave it out of the file.",
+            source=name,
+            column=field.name,
+        ) from error
