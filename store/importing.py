@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.drafts import write_first
+from saelake.store.creation import create, write_first
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
 from saelake.store.lake import DICTIONARIES, Lake
 from saelake.store.schema import RESERVED_COLUMNS, SKIPPED_COLUMNS, check_name, documents_schema
@@ -248,11 +248,11 @@ def _commit(lake: Lake, run: _Import, draft: Draft) -> None:
         run.check_unmoved(snapshot)
         return Change(add=draft)
 
-    Table.open_or_create(uri, run.schema).commit(decide)
+    create(uri, run.schema).commit(decide)
 
 
 def _commit_skips(uri: str, run: _Import) -> None:
-    table = Table.open_or_create(uri, SKIPPED_COLUMNS) if run.reasons else _opened(uri)
+    table = create(uri, SKIPPED_COLUMNS) if run.reasons else _opened(uri)
     if table is None:
         return
     draft = table.write(run.scratch.skipped(run.first_doc))

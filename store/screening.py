@@ -22,37 +22,52 @@ def faults(rows: pa.RecordBatch) -> npt.NDArray[np.object_]:
     does not allow, a null text, an empty or white-space text, a null or white-space id.
     """
     reasons = np.full(rows.num_rows, "", np.object_)
-    for row, reason in _invalid_rows(rows, 0).items():
+    for row, reason in _invalid_rows(rows).items():
         reasons[row] = reason
-    ids, text = rows["id"], rows["text"]
-    for mask, reason in (
-        (text.is_null(), NO_TEXT),
-        (_is_blank(text), EMPTY_TEXT),
-        (ids.is_null(), NO_ID),
-        (_is_blank(ids), NO_ID),
-    ):
-        reasons[_as_mask(mask) & (reasons == "")] = reason
+    valid = np.flatnonzero(reasons == "")
+    reasons[valid] = _absences(rows["id"].take(valid), rows["text"].take(valid))
     return reasons
 
 
+def _absences(ids: pa.Array, text: pa.Array) -> npt.NDArray[np.object_]:
+    """For each row of valid strings what it lacks, "" if nothing."""
+    lacking = np.full(len(ids), "", np.object_)
+    for mask, reason in (
+        (ids.is_null(), NO_ID),
+        (_is_blank(ids), NO_ID),
+        (text.is_null(), NO_TEXT),
+        (_is_blank(text), EMPTY_TEXT),
+    ):
+        lacking[np.asarray(mask)] = reason
+    return lacking
+
+
 def _is_blank(strings: pa.Array) -> pa.Array:
-    return pc.or_(pc.equal(pc.binary_length(strings), 0), pc.utf8_is_space(strings))
+    blank = pc.or_(pc.equal(pc.binary_length(strings), 0), pc.utf8_is_space(strings))
+    return blank.fill_null(fill_value=False)
 
 
-def _as_mask(flags: pa.Array) -> npt.NDArray[np.bool_]:
-    return np.asarray(flags.fill_null(fill_value=False))
+def _invalid_rows(rows: pa.RecordBatch) -> dict[int, str]:
+    """The rows that Arrow's full validation rejects, and why."""
+    if not _invalid(rows):
+        return {}
+    # A copy, because the validation of a slice looks at all of a nested column's children.
+    return _search(rows.take(np.arange(rows.num_rows)), 0)
 
 
-def _invalid_rows(rows: pa.RecordBatch, first: int) -> dict[int, str]:
-    """The rows that Arrow's full validation rejects, found by halving; `first` is added."""
+def _search(rows: pa.RecordBatch, first: int) -> dict[int, str]:
+    """The invalid rows, found by halving; `first` is the number of the first row."""
+    reason = _invalid(rows)
+    if not reason or rows.num_rows == 1:
+        return {first: reason} if reason else {}
+    half = rows.num_rows // 2
+    left, right = np.arange(half), np.arange(half, rows.num_rows)
+    return _search(rows.take(left), first) | _search(rows.take(right), first + half)
+
+
+def _invalid(rows: pa.RecordBatch) -> str:
     try:
         rows.validate(full=True)
     except pa.ArrowInvalid as error:
-        if rows.num_rows == 1:
-            return {first: INVALID_UTF8 if "UTF8" in str(error) else INVALID_VALUE}
-    else:
-        return {}
-    half = rows.num_rows // 2
-    # Copies, because the validation of a slice looks at all of a nested column's children.
-    left, right = np.arange(half), np.arange(half, rows.num_rows)
-    return _invalid_rows(rows.take(left), first) | _invalid_rows(rows.take(right), first + half)
+        return INVALID_UTF8 if "UTF8" in str(error) else INVALID_VALUE
+    return ""

@@ -1,0 +1,126 @@
+"""Codes of shards into the codes table: written as they come, committed once."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from saelake.store.codes import locate
+from saelake.store.errors import AlreadyExists
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
+from saelake.store.tables import Change, Draft, Table, metadata
+
+Range = tuple[int, int]
+
+
+class ShardWriter:
+    """Writes one collection's shards. A shard is visible whole, and once, or not at all."""
+
+    def __init__(self, lake: Lake, settings: CollectionSettings, *, buffer_bytes: int) -> None:
+        name = CollectionName.parse(settings.name)
+        self._table = Table.open_or_create(lake.codes(name), codes_schema(settings))
+        _check_same(settings, self._table)
+        self._buffer_bytes = buffer_bytes
+        self._ranges: dict[int, list[Range]] = {}
+        self._buffer: list[pa.RecordBatch] = []
+        self._fragments: list[str] = []
+
+    def done(self) -> list[Range]:
+        """The documents that the newest snapshot holds, as half-open ranges."""
+        self._table = self._table.latest()
+        return self._done(self._table)
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take in rows of the shard at hand, in document order."""
+        self._buffer.append(rows)
+        if sum(batch.nbytes for batch in self._buffer) >= self._buffer_bytes:
+            self._flush()
+
+    def finish(self, start: int, stop: int) -> bool:
+        """Commit the shard at hand, which has the documents [start, stop).
+
+        False if another writer has committed any of its documents: then nothing is, and what is
+        still missing must be planned again.
+        """
+        self._flush()
+        draft = Draft(tuple(self._fragments))
+        self.discard()
+        committed = False
+
+        def decide(snapshot: Table) -> Change | None:
+            nonlocal committed
+            committed = not any(a < stop and start < b for a, b in self._done(snapshot))
+            return Change(add=draft) if committed else None
+
+        self._table = self._table.commit(decide)
+        return committed
+
+    def discard(self) -> None:
+        """Forget what was added since the last commit."""
+        self._buffer, self._fragments = [], []
+
+    def _flush(self) -> None:
+        if self._buffer:
+            self._fragments += self._table.write(self._buffer).fragments
+            self._buffer = []
+
+    def _done(self, snapshot: Table) -> list[Range]:
+        """The documents of a snapshot; a fragment never changes, so each is read once."""
+        for fragment in snapshot.fragments:
+            if fragment.id not in self._ranges:
+                self._ranges[fragment.id] = locate(snapshot, [fragment.id]).ranges()
+        found = [r for fragment in snapshot.fragments for r in self._ranges[fragment.id]]
+        return _merged(sorted(found))
+
+
+def _merged(ranges: Sequence[Range]) -> list[Range]:
+    """Ascending ranges, with those that touch made one."""
+    merged: list[Range] = []
+    for start, stop in ranges:
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        else:
+            merged.append((start, stop))
+    return merged
+
+
+def _check_same(settings: CollectionSettings, table: Table) -> None:
+    stored = CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
+    differences = settings.differences(stored)
+    if differences:
+        said = ", ".join(f"{k} = {was!r} (now {now!r})" for k, (now, was) in differences.items())
+        raise AlreadyExists(
+            f"The collection {settings.name} was encoded with {said}. Use the same settings to "
+            "continue it, or another --name to make a second one.",
+            collection=settings.name,
+            **{k: was for k, (_, was) in differences.items()},
+        )
+
+
+def register_dictionary(lake: Lake, row: dict[str, object]) -> None:
+    """Put a dictionary into the lake's table of dictionaries, once.
+
+    `row` has the columns `schema.DICTIONARIES_COLUMNS`. Raises `AlreadyExists` when another
+    dictionary has that name.
+    """
+    table = Table.open_or_create(lake.dictionaries, DICTIONARIES_COLUMNS)
+    batch = pa.RecordBatch.from_pylist([row], schema=table.schema)
+    draft = table.write([batch])
+
+    def decide(snapshot: Table) -> Change | None:
+        known = {
+            name: fingerprint
+            for rows in snapshot.scan(["name", "fingerprint"])
+            for name, fingerprint in zip(*(c.to_pylist() for c in rows.columns), strict=True)
+        }
+        if row["name"] not in known:
+            return Change(add=draft)
+        if known[row["name"]] != row["fingerprint"]:
+            raise AlreadyExists(
+                f"The lake already has another dictionary named {row['name']!r}. Give this one "
+                "another name with --name.",
+                dictionary=row["name"],
+            )
+        return None
+
+    table.commit(decide)

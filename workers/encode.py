@@ -1,0 +1,153 @@
+"""Pages to codes: one forward run for all dictionaries, packed for the codes table.
+
+This needs only torch, transformers, numpy and pyarrow, so that it also runs on a machine that
+has no storage.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+
+from saelake.store.errors import DictionaryMismatch, ValueOverflow
+from saelake.store.schema import CollectionSettings, codes_schema
+from saelake.workers.activations import ActivationReader
+from saelake.workers.batches import Batch, batches
+from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.hooks import HookPoint
+from saelake.workers.models import Model
+from saelake.workers.pack import Activations, Part, pack
+from saelake.workers.pages import Page
+
+OnError = Literal["skip", "fail"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Target:
+    """A collection to be made: its settings, the dictionary, and where its activations are."""
+
+    settings: CollectionSettings
+    dictionary: Dictionary
+    hook: HookPoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EncodedPage:
+    """The codes of a page for each collection, not packed yet; and what could not be encoded.
+
+    `failed` has, for a part's index, the reason.
+    """
+
+    parts: tuple[Part, ...]
+    codes: Mapping[str, Activations]
+    failed: Mapping[str, Mapping[int, str]]
+
+
+class Encoder:
+    """Encodes pages for several collections of one model."""
+
+    def __init__(
+        self,
+        model: Model,
+        targets: Sequence[Target],
+        *,
+        batch_tokens: int,
+        chunk_bytes: int,
+        on_error: OnError = "skip",
+    ) -> None:
+        self.targets = {target.settings.name: target for target in targets}
+        self._reader = ActivationReader(model, [target.hook for target in targets])
+        self._batch_tokens = batch_tokens
+        self._chunk_bytes = chunk_bytes
+        self._on_error = on_error
+        self._check_widths(model)
+
+    def _check_widths(self, model: Model) -> None:
+        widths = self._reader.widths()
+        for target in self.targets.values():
+            width, d_in = widths[target.hook.name], target.dictionary.d_in
+            if width != d_in:
+                raise DictionaryMismatch(
+                    f"The dictionary {target.settings.dictionary} encodes {d_in} numbers a token, "
+                    f"but {target.hook.name} of {model.name} has {width}. Choose a dictionary of "
+                    "this model, or another hook point with --hook.",
+                    dictionary=target.settings.dictionary,
+                    d_in=d_in,
+                    hook=target.hook.name,
+                    width=width,
+                )
+
+    def encode(self, page: Page, names: Sequence[str]) -> EncodedPage:
+        """The page's codes for the collections of these names, from one run of the model.
+
+        A part with a value that is not finite has no codes and a reason; with `on_error` "fail"
+        it raises `ValueOverflow` instead.
+        """
+        found: dict[str, list[Activations]] = {name: [] for name in names}
+        failed: dict[str, dict[int, str]] = {name: {} for name in names}
+        for batch in batches(page.windows, self._batch_tokens):
+            activations = self._reader(batch)
+            for name in names:
+                target = self.targets[name]
+                x = activations[target.hook.name]
+                found[name].append(self._batch_codes(target, x, batch, page, failed[name]))
+        codes = {
+            name: _without(Activations.joined(pieces), failed[name])
+            for name, pieces in found.items()
+        }
+        return EncodedPage(parts=page.parts, codes=codes, failed=failed)
+
+    def _batch_codes(
+        self, target: Target, x: torch.Tensor, batch: Batch, page: Page, failed: dict[int, str]
+    ) -> Activations:
+        row, position = batch.document, batch.position
+        while True:
+            try:
+                codes = target.dictionary.encode(x, chunk_bytes=self._chunk_bytes)
+            except ValueOverflow as error:
+                bad = int(row[int(error.data["token"])])
+                self._fail(page.parts[bad], bad, error, failed)
+                kept = np.flatnonzero(row != bad)
+                row, position = row[kept], position[kept]
+                x = x[torch.from_numpy(kept).to(x.device)]
+                continue
+            token = codes.token.cpu().numpy()
+            return Activations(
+                row[token],
+                position[token].astype(np.int32),
+                codes.feature.cpu().numpy(),
+                codes.value.cpu().numpy(),
+            )
+
+    def _fail(self, part: Part, row: int, error: ValueOverflow, failed: dict[int, str]) -> None:
+        if self._on_error == "fail":
+            raise ValueOverflow(f"Document {part.doc}: {error.message}", doc=part.doc) from error
+        failed[row] = error.message
+
+    def pack(self, page: EncodedPage, name: str) -> pa.RecordBatch:
+        """The page as rows of the collection's codes table."""
+        settings = self.targets[name].settings
+        codes, failed = page.codes[name], dict(page.failed[name])
+        schema = codes_schema(settings)
+        while True:
+            parts = [replace(p, error=failed.get(i)) for i, p in enumerate(page.parts)]
+            try:
+                return pack(parts, codes, schema=schema, codec=settings.codec)
+            except ValueOverflow as error:
+                bad = int(codes.row[int(error.data["index"])])
+                self._fail(page.parts[bad], bad, error, failed)
+                codes = _without(codes, failed)
+
+
+def _without(codes: Activations, failed: Mapping[int, str]) -> Activations:
+    """The codes of the parts that did not fail."""
+    if not failed:
+        return codes
+    kept: npt.NDArray[np.bool_] = ~np.isin(codes.row, list(failed))
+    return Activations(
+        codes.row[kept], codes.position[kept], codes.feature[kept], codes.value[kept]
+    )
