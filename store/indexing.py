@@ -240,6 +240,8 @@ def _stored_totals(
         stored = Table.open(lake.features(name))
     except NotFound:
         return Totals.zero(settings.d_sae), set(), 0
+    if not stored.fragments:  # made, but not filled yet
+        return Totals.zero(settings.d_sae), set(), 0
     said = metadata(stored.schema)
     covers = {int(i) for i in said[COVERS_KEY].split(",") if i}
     return Totals.of(read(lake.features(name))), covers, int(said[N_TOKENS_KEY])

@@ -78,9 +78,12 @@ class CollectionSettings:
         return cls(**{k: v for k, v in json.loads(text).items() if k in known})
 
     def differences(self, other: "CollectionSettings") -> Mapping[str, tuple[Any, Any]]:
-        """The settings in which two collections differ, with both values."""
+        """The settings in which two collections differ, with both values.
+
+        Not the model's name, which changes with the place it is loaded from: its fingerprint.
+        """
         mine, theirs = asdict(self), asdict(other)
-        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k]}
+        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k] and k != "model"}
 
 
 def _list(name: str, item: pa.DataType) -> pa.Field:

@@ -29,6 +29,7 @@ from lance.fragment import FragmentMetadata, write_fragments
 STORAGE_VERSION = "2.2"
 ANCHOR_ID = 0
 ROWS_PER_FRAGMENT = 1 << 20
+MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
 COMMIT_ATTEMPTS = 50
 
 
@@ -192,7 +193,7 @@ class Table:
             reader,
             self._dataset,
             mode="append",
-            max_rows_per_file=2**62 if one_fragment else ROWS_PER_FRAGMENT,
+            max_rows_per_file=MOST_ROWS if one_fragment else ROWS_PER_FRAGMENT,
             data_storage_version=STORAGE_VERSION,
         )
         return Draft(tuple(json.dumps(fragment.to_json()) for fragment in written))
@@ -250,6 +251,7 @@ def address(fragment_id: int, row: int) -> int:
 
 def overwrite(uri: str, table: pa.Table) -> None:
     """Replace the whole of a small table by one commit."""
+    Table.open_or_create(uri, table.schema)  # else its rows would be fragment 0, the anchor's
     lance.write_dataset(table, uri, mode="overwrite", data_storage_version=STORAGE_VERSION)
 
 

@@ -26,7 +26,7 @@ def features(collection: Collection, table: Table | None, query: FeaturesQuery) 
     """
     if query.features is not None:
         collection.check_features(query.features)
-    if table is None:
+    if table is None or table.n_rows == 0:
         raise NotFound(
             f"{collection.name} has no feature statistics yet: run `saelake index "
             f"{collection.name}` first.",

