@@ -41,6 +41,8 @@ _OFFSET_POSITIONS = {
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "*.bpe.model")
 
+_SAYS_NOTHING = {"model", "checkpoint", "weights", "final", "hf"}
+
 _LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
 
 
@@ -49,7 +51,7 @@ class Model:
     """A transformer without its language-model head, in evaluation mode and without gradients.
 
     Attributes:
-        name: the folder's name, or the hub id.
+        name: the folder's name (with its parent's where it is only "model"), or the hub id.
         module: the transformers `AutoModel`, on `device` in `dtype`.
         tokenizer: the fast transformers tokenizer.
         config: the transformers configuration of the whole model.
@@ -162,13 +164,23 @@ def _locate(location: str, revision: str | None) -> _Source:
     folder = Path(location).expanduser()
     if folder.is_dir():
         _require_files(folder)
-        return _Source(str(folder), folder.resolve().name, folder, None)
+        return _Source(str(folder), _name_of(folder.resolve()), folder, None)
     if _is_path(location):
         raise ModelError(
             f"no folder {location}: give a folder with a transformers model or a hub id",
             model=location,
         )
     return _locate_on_hub(location, revision)
+
+
+def _name_of(folder: Path) -> str:
+    """The hub id of a folder of the hub's cache, or the folder's name if that says something."""
+    cached = re.fullmatch(r"models--(.+?)--(.+)", folder.parent.parent.name)
+    if folder.parent.name == "snapshots" and cached:
+        return f"{cached[1]}/{cached[2]}"
+    if folder.name in _SAYS_NOTHING:
+        return f"{folder.parent.name}/{folder.name}"
+    return folder.name
 
 
 def _locate_on_hub(location: str, revision: str | None) -> _Source:

