@@ -6,7 +6,7 @@ not finite, or too large, is a `ValueOverflow` when it is written. A value too s
 becomes the smallest one, never zero: a feature that fired stays a feature that fired.
 
 Float16 overflows at 65,504, which JumpReLU dictionaries exceed; a float32 column compressed back
-to two bytes was 4 times slower to read (docs/decisions/002-values.md).
+to two bytes was 3 times slower to read (docs/decisions/002-values.md).
 """
 
 from abc import ABC, abstractmethod
