@@ -50,7 +50,7 @@ class Documents:
         """How many documents there are; they are numbered from 0."""
         return self.table.n_rows
 
-    @property
+    @cached_property
     def metadata_columns(self) -> list[str]:
         """The names of the user's metadata columns, in their order."""
         return [name for name in self.table.schema.names if name not in RESERVED_COLUMNS]

@@ -69,6 +69,11 @@ class Engine:
         named = None if collection is None else CollectionName.parse(collection)
         return verify(self.lake, named)
 
+    def close(self) -> None:
+        """Forget the snapshots."""
+        with self._lock:
+            self._collections.clear()
+
     def _collection(self, name: str) -> Collection:
         """A snapshot that is at most `FRESH_S` older than the newest."""
         parsed = CollectionName.parse(name)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from saelake.store.lists import Array, Lists
 from saelake.store.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
-from saelake.store.segments import PostingsTable
+from saelake.store.segments import PostingList, PostingsTable
 from saelake.store.values import ValueCodec
 
 N_BINS = 64
@@ -133,21 +134,21 @@ def top_tokens(postings: PostingsTable, d_sae: int, vocabulary: Sequence[str]) -
     rows = []
     for first in range(0, d_sae, FEATURES_PER_BLOCK):
         features = range(first, min(first + FEATURES_PER_BLOCK, d_sae))
-        read = [postings.token_ids(segment, features) for segment in postings.segments]
-        rows += [_counted(read, row, vocabulary) for row in range(len(features))]
+        lists = postings.read(features, 0, postings.segments)
+        step = len(postings.segments)
+        rows += [
+            _counted(lists[i * step : (i + 1) * step], postings.dtype, vocabulary)
+            for i in range(len(features))
+        ]
     return pa.array(rows, pa.list_(TOP_TOKEN))
 
 
 def _counted(
-    read: Sequence[tuple[Lists, Lists, Lists]], row: int, vocabulary: Sequence[str]
+    lists: Sequence[PostingList], dtype: npt.DTypeLike, vocabulary: Sequence[str]
 ) -> list[dict[str, object]]:
-    if not read:
-        return []
-    doc = np.concatenate([np.cumsum(gap[row], dtype=np.uint64) for gap, _, _ in read])
-    value = np.concatenate([maximum[row] for _, maximum, _ in read]).astype(np.int64)
-    token = np.concatenate([tokens[row] for _, _, tokens in read])
-    strongest = np.lexsort((doc, -value))[: TIERS[0]]
-    ids, counts = np.unique(token[strongest], return_counts=True)
+    whole = PostingList.joined(lists, dtype)
+    strongest = np.lexsort((whole.doc, -whole.max.astype(np.int64)))[: TIERS[0]]
+    ids, counts = np.unique(whole.token[strongest], return_counts=True)
     order = np.argsort(-counts, kind="stable")[:N_TOP_TOKENS]
     return [
         {"token": vocabulary[ids[i]] if ids[i] < len(vocabulary) else "", "documents": counts[i]}

@@ -20,7 +20,7 @@ from saelake.store.tables import Change, Draft, Table
 
 IDS_PER_SCAN = 65_536
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from saelake.store.errors import NotFound
 from saelake.store.features import COVERS_KEY, N_TOKENS_KEY, Totals, features_table, top_tokens
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Lists, concatenate
+from saelake.store.memory import lean, trim
 from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
 from saelake.store.schema import CollectionSettings, postings_schema
 from saelake.store.segments import PostingsTable, Segment, segment_rows
@@ -86,12 +87,13 @@ def index(
     )
     capacity = max(memory_bytes // BYTES_PER_POSTING, 1)
     n_done = n_postings = 0
-    while build := plan(codes.table.fragments, postings.segments):
-        for written in _build(codes, postings.table, build, capacity):
-            postings = _commit(postings.table, written, build.replaces)
-            n_done, n_postings = n_done + written.n_rows, n_postings + written.n_postings
-            on_progress(n_done, n_done + _uncovered_rows(codes, postings))
-    _update_features(lake, name, codes, postings)
+    with lean():
+        while build := plan(codes.table.fragments, postings.segments):
+            for written in _build(codes, postings.table, build, capacity):
+                postings = _commit(postings.table, written, build.replaces)
+                n_done, n_postings = n_done + written.n_rows, n_postings + written.n_postings
+                on_progress(n_done, n_done + _uncovered_rows(codes, postings))
+        _update_features(lake, name, codes, postings)
     return IndexReport(
         collection=str(name),
         n_documents=n_done,
@@ -184,6 +186,7 @@ class _Segment:
         )
         draft = self._table.write(rows, one_fragment=True)
         self._clear()
+        trim()
         return draft
 
 

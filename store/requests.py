@@ -86,6 +86,8 @@ class DocumentQuery:
     def __post_init__(self) -> None:
         if (self.id is None) == (self.doc is None):
             raise InvalidInput("Name a document by its id or by its doc number, one of the two.")
+        if self.doc is not None and self.doc < 0:
+            raise InvalidInput(f"Documents are numbered from 0, so {self.doc} is none.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

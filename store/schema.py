@@ -16,6 +16,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MAX_PART_TOKENS = 65_535  # positions and counts are uint16; a longer document has numbered parts
 TIERS = (256, 16_384)  # postings in the strongest tiers of a feature; the last tier has the rest
 N_TIERS = len(TIERS) + 1
+STRONGEST = ("doc_gaps", "max", "positions", "token_ids", "token_starts", "token_lengths")
 
 RESERVED_COLUMNS = ("doc", "id", "text")
 
@@ -126,10 +127,11 @@ def postings_schema(settings: CollectionSettings) -> pa.Schema:
     """One row per (segment, feature, tier); a segment is one fragment.
 
     Row `feature * N_TIERS + tier` of a segment holds, for each document of that tier in
-    ascending order: the gap to the document before, the feature's largest value there and the
-    token position of it. The first tier has the strongest documents, and for them also what a
-    hit shows of its token. `covers`, in a segment's first row, names the codes fragments that
-    the segment indexes.
+    ascending order: the gap to the document before, the feature's largest value there, the
+    position of the token that has it, and its characters. The first tier, of the strongest
+    documents, is in one list, `strongest`, to be one read: the lists `STRONGEST` end to end; its
+    other lists are empty. `covers`, in a segment's first row, names the codes fragments that the
+    segment indexes.
     """
     return pa.schema(
         [
@@ -138,9 +140,9 @@ def postings_schema(settings: CollectionSettings) -> pa.Schema:
             _list("doc_gaps", pa.uint32()),
             _list("max", settings.codec.arrow_type),
             _list("positions", pa.uint32()),
-            _list("token_ids", pa.uint32()),
             _list("token_starts", pa.uint32()),
             _list("token_lengths", pa.uint16()),
+            _list("strongest", pa.uint32()),
             _list("covers", pa.uint32()),
         ],
         metadata=settings_metadata(settings),

@@ -1,7 +1,8 @@
 """Segments: posting lists as the postings table stores them, written and read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from saelake.store.postings import (
     postings_of,
     tiered,
 )
-from saelake.store.schema import N_TIERS
+from saelake.store.schema import N_TIERS, STRONGEST
 from saelake.store.tables import Table, address
 from saelake.store.values import ValueCodec
 
@@ -32,12 +33,14 @@ class PostingList:
     """Postings of one feature, in no promised order: parallel arrays (n,).
 
     `doc` uint64, `max` value codes, `position` uint32; `start` and `length` int64 are the
-    characters of the token at `position`, -1 where the list does not know them.
+    characters of the token at `position`, and `token` int64 is its id, which only first tiers
+    know: -1 elsewhere.
     """
 
     doc: Array
     max: Array
     position: Array
+    token: Array
     start: Array
     length: Array
 
@@ -49,6 +52,7 @@ class PostingList:
             doc=self.doc[index],
             max=self.max[index],
             position=self.position[index],
+            token=self.token[index],
             start=self.start[index],
             length=self.length[index],
         )
@@ -61,6 +65,7 @@ class PostingList:
             doc=concatenate((p.doc for p in found), np.uint64),
             max=concatenate((p.max for p in found), dtype),
             position=concatenate((p.position for p in found), np.uint32),
+            token=concatenate((p.token for p in found), np.int64),
             start=concatenate((p.start for p in found), np.int64),
             length=concatenate((p.length for p in found), np.int64),
         )
@@ -75,11 +80,12 @@ class Segment:
 
 
 class PostingsTable:
-    """A snapshot of a collection's posting lists."""
+    """A snapshot of a collection's posting lists; `dtype` is that of their value codes."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
         self.segments = tuple(_segments(table))
+        self.dtype = np.dtype(table.schema.field("max").type.value_type.to_pandas_dtype())
 
     @property
     def covered(self) -> set[int]:
@@ -96,21 +102,15 @@ class PostingsTable:
             for feature in features
             for segment in segments
         ]
-        columns = ["doc_gaps", "max", "positions"]
-        columns += ["token_starts", "token_lengths"] if tier == 0 else []
         if not addresses:
             return []
-        return _posting_lists(self.table.take_addresses(addresses, columns))
-
-    def token_ids(self, segment: Segment, features: range) -> tuple[Lists, Lists, Lists]:
-        """Of the strongest tier of these features: documents' maxima, and the tokens there.
-
-        Three parallel lists a feature: doc gaps, value codes, token ids.
-        """
-        rows = [address(segment.fragment, feature * N_TIERS) for feature in features]
-        table = self.table.take_addresses(rows, ["doc_gaps", "max", "token_ids"])
-        gap, value, token = (Lists.of(table[n]) for n in ("doc_gaps", "max", "token_ids"))
-        return gap, value, token
+        if tier == 0:
+            rows = Lists.of(self.table.take_addresses(addresses, ["strongest"])["strongest"])
+            return [_first_tier(rows[row], self.dtype) for row in range(len(addresses))]
+        columns = ["doc_gaps", "max", "positions", "token_starts", "token_lengths"]
+        table = self.table.take_addresses(addresses, columns)
+        lists = [Lists.of(table[name]) for name in columns]
+        return [_later_tier(*(each[row] for each in lists)) for row in range(len(addresses))]
 
 
 def _segments(table: Table) -> Iterator[Segment]:
@@ -122,21 +122,30 @@ def _segments(table: Table) -> Iterator[Segment]:
         yield Segment(fragment=fragment.id, covers=tuple(covers[index].tolist()))
 
 
-def _posting_lists(table: pa.Table) -> list[PostingList]:
-    columns = {name: Lists.of(table[name]) for name in table.column_names}
-    unknown = Lists(columns["max"].offsets, np.full(len(columns["max"].values), -1))
-    starts = columns.get("token_starts", unknown)
-    lengths = columns.get("token_lengths", unknown)
-    return [
-        PostingList(
-            doc=np.cumsum(columns["doc_gaps"][row], dtype=np.uint64),
-            max=columns["max"][row],
-            position=columns["positions"][row],
-            start=starts[row].astype(np.int64),
-            length=lengths[row].astype(np.int64),
-        )
-        for row in range(table.num_rows)
-    ]
+def _first_tier(strongest: Array, dtype: np.dtype[Any]) -> PostingList:
+    """The postings in a `strongest` list."""
+    gap, value, position, token, start, length = strongest.reshape(len(STRONGEST), -1)
+    return PostingList(
+        doc=np.cumsum(gap, dtype=np.uint64),
+        max=value.astype(f"u{dtype.itemsize}").view(dtype),
+        position=position,
+        token=token.astype(np.int64),
+        start=start.astype(np.int64),
+        length=length.astype(np.int64),
+    )
+
+
+def _later_tier(
+    gap: Array, value: Array, position: Array, start: Array, length: Array
+) -> PostingList:
+    return PostingList(
+        doc=np.cumsum(gap, dtype=np.uint64),
+        max=value,
+        position=position,
+        token=np.full(len(gap), -1),
+        start=start.astype(np.int64),
+        length=length.astype(np.int64),
+    )
 
 
 def scan_postings(codes: CodesTable, fragments: Iterable[int], feature: int) -> PostingList:
@@ -166,6 +175,7 @@ def scan_postings(codes: CodesTable, fragments: Iterable[int], feature: int) -> 
         doc=whole.doc,
         max=whole.max,
         position=whole.position,
+        token=np.full(len(whole), -1),
         start=concatenate((s for s, _ in tokens), np.uint32)[whole.token].astype(np.int64),
         length=concatenate((n for _, n in tokens), np.uint16)[whole.token].astype(np.int64),
     )
@@ -207,16 +217,23 @@ def _block_rows(
 def _tier_rows(tier: Tier, tokens: Tokens, schema: pa.Schema) -> pa.RecordBatch:
     offsets, postings = tier.offsets, tier.postings
     n_features = len(offsets) - 1
-    shown = postings.token if tier.tier == 0 else np.empty(0, np.int64)
-    shown_offsets = offsets if tier.tier == 0 else np.zeros_like(offsets)
-    lists = {
-        "doc_gaps": Lists(offsets, gaps(postings.doc, offsets)),
-        "max": Lists(offsets, postings.max),
-        "positions": Lists(offsets, postings.position),
-        "token_ids": Lists(shown_offsets, tokens.ids[shown]),
-        "token_starts": Lists(shown_offsets, tokens.starts[shown]),
-        "token_lengths": Lists(shown_offsets, tokens.lengths[shown]),
+    values = {
+        "doc_gaps": gaps(postings.doc, offsets),
+        "max": postings.max,
+        "positions": postings.position,
+        "token_starts": tokens.starts[postings.token],
+        "token_lengths": tokens.lengths[postings.token],
     }
+    if tier.tier == 0:
+        bits = postings.max.view(f"u{postings.max.itemsize}")
+        every = values | {"max": bits, "token_ids": tokens.ids[postings.token]}
+        strongest = _end_to_end(offsets, [every[name] for name in STRONGEST])
+        values = {name: column[:0] for name, column in values.items()}
+        offsets = np.zeros_like(offsets)
+    else:
+        strongest = Lists(np.zeros_like(offsets), np.empty(0, np.uint32))
+    lists = {name: Lists(offsets, column) for name, column in values.items()}
+    lists["strongest"] = strongest
     columns = {
         "feature": pa.array(
             np.arange(n_features, dtype=np.uint32) + tier.first_feature, pa.uint32()
@@ -226,3 +243,14 @@ def _tier_rows(tier: Tier, tokens: Tokens, schema: pa.Schema) -> pa.RecordBatch:
         "covers": pa.nulls(n_features, schema.field("covers").type),
     }
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _end_to_end(offsets: Array, columns: Sequence[Array]) -> Lists:
+    """One list for each of the lists that `offsets` makes: that of every column, end to end."""
+    lengths = np.diff(offsets)
+    step = np.repeat(lengths, lengths)
+    first = np.arange(offsets[-1]) + (len(columns) - 1) * np.repeat(offsets[:-1], lengths)
+    values = np.empty(len(columns) * int(offsets[-1]), np.uint32)
+    for place, column in enumerate(columns):
+        values[first + place * step] = column
+    return Lists(len(columns) * offsets, values)

@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -111,7 +112,7 @@ class Table:
         """The snapshot's number; it grows with each commit."""
         return int(self._dataset.version)
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """The columns, with the metadata that the table was made with."""
         return self._dataset.schema

@@ -45,7 +45,7 @@ class ValueCodec(ABC):
         """The value of each magnitude code, ascending; code 0 is 0."""
 
     @abstractmethod
-    def _nearest(self, magnitudes: Floats) -> npt.NDArray[np.int64]:
+    def _nearest(self, magnitudes: Floats) -> npt.NDArray[np.int32]:
         """The code of the nearest representable magnitude, before it is clipped."""
 
     @property
@@ -118,9 +118,9 @@ class Float16Bits(ValueCodec):
         values[0] = 0
         return values
 
-    def _nearest(self, magnitudes: Floats) -> npt.NDArray[np.int64]:
+    def _nearest(self, magnitudes: Floats) -> npt.NDArray[np.int32]:
         dropped = 23 - self._mantissa
-        bits = magnitudes.view(np.uint32).astype(np.int64)
+        bits = magnitudes.view(np.int32)  # of finite values: no sum below leaves the type
         half = (1 << (dropped - 1)) - 1
         return ((bits + half + ((bits >> dropped) & 1)) >> dropped) - self._offset
 
@@ -149,10 +149,10 @@ class Log8(ValueCodec):
         values[0] = 0
         return values
 
-    def _nearest(self, magnitudes: Floats) -> npt.NDArray[np.int64]:
+    def _nearest(self, magnitudes: Floats) -> npt.NDArray[np.int32]:
         logs = np.log2(np.maximum(magnitudes, np.float32(2.0**MIN_LOG2)))
         steps: Floats = np.rint((logs - MIN_LOG2) * self._steps)
-        return steps.astype(np.int64) + 1
+        return steps.astype(np.int32) + 1
 
 
 CODECS: tuple[type[ValueCodec], ...] = (Float16Bits, Log8)

@@ -17,6 +17,7 @@ from saelake.store.errors import DictionaryMismatch, ValueOverflow
 from saelake.store.schema import CollectionSettings, codes_schema
 from saelake.workers.activations import ActivationReader
 from saelake.workers.batches import Batch, batches
+from saelake.workers.device_codes import DeviceCodes
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.hooks import HookPoint
 from saelake.workers.models import Model
@@ -39,12 +40,23 @@ class Target:
 class EncodedPage:
     """The codes of a page for each collection, not packed yet; and what could not be encoded.
 
-    `failed` has, for a part's index, the reason.
+    `codes` are in the host's memory once `ready`, if there is such an event, has happened; a
+    collection's are None where the page has no tokens. `failed` has, for a part's index, the
+    reason; such a part's codes are left out when they are packed.
     """
 
     parts: tuple[Part, ...]
-    codes: Mapping[str, Activations]
+    codes: Mapping[str, DeviceCodes | None]
     failed: Mapping[str, Mapping[int, str]]
+    ready: torch.cuda.Event | None = None
+
+    def activations(self, name: str) -> Activations:
+        """The codes of a collection, when they are there, without those of failed parts."""
+        if self.ready is not None:
+            self.ready.synchronize()
+        codes = self.codes[name]
+        found = codes.to_numpy() if codes is not None else Activations.joined([])
+        return _without(found, self.failed[name])
 
 
 class Encoder:
@@ -61,7 +73,7 @@ class Encoder:
     ) -> None:
         self.targets = {target.settings.name: target for target in targets}
         self._reader = ActivationReader(model, [target.hook for target in targets])
-        self._batch_tokens = batch_tokens
+        self.batch_tokens = batch_tokens
         self._chunk_bytes = chunk_bytes
         self._on_error = on_error
         self._check_widths(model)
@@ -85,25 +97,23 @@ class Encoder:
         """The page's codes for the collections of these names, from one run of the model.
 
         A part with a value that is not finite has no codes and a reason; with `on_error` "fail"
-        it raises `ValueOverflow` instead.
+        it raises `ValueOverflow` instead. On an accelerator the page is sorted there and on its
+        way to the host when this returns.
         """
-        found: dict[str, list[Activations]] = {name: [] for name in names}
+        found: dict[str, list[DeviceCodes]] = {name: [] for name in names}
         failed: dict[str, dict[int, str]] = {name: {} for name in names}
-        for batch in batches(page.windows, self._batch_tokens):
+        for batch in batches(page.windows, self.batch_tokens):
             activations = self._reader(batch)
             for name in names:
                 target = self.targets[name]
                 x = activations[target.hook.name]
                 found[name].append(self._batch_codes(target, x, batch, page, failed[name]))
-        codes = {
-            name: _without(Activations.joined(pieces), failed[name])
-            for name, pieces in found.items()
-        }
-        return EncodedPage(parts=page.parts, codes=codes, failed=failed)
+        codes = {name: DeviceCodes.joined(pieces) for name, pieces in found.items()}
+        return _sent(EncodedPage(parts=page.parts, codes=codes, failed=failed))
 
     def _batch_codes(
         self, target: Target, x: torch.Tensor, batch: Batch, page: Page, failed: dict[int, str]
-    ) -> Activations:
+    ) -> DeviceCodes:
         row, position = batch.document, batch.position
         while True:
             try:
@@ -115,13 +125,7 @@ class Encoder:
                 row, position = row[kept], position[kept]
                 x = x[torch.from_numpy(kept).to(x.device)]
                 continue
-            token = codes.token.cpu().numpy()
-            return Activations(
-                row[token],
-                position[token].astype(np.int32),
-                codes.feature.cpu().numpy(),
-                codes.value.cpu().numpy(),
-            )
+            return DeviceCodes.of(codes, row, position)
 
     def _fail(self, part: Part, row: int, error: ValueOverflow, failed: dict[int, str]) -> None:
         if self._on_error == "fail":
@@ -131,7 +135,7 @@ class Encoder:
     def pack(self, page: EncodedPage, name: str) -> pa.RecordBatch:
         """The page as rows of the collection's codes table."""
         settings = self.targets[name].settings
-        codes, failed = page.codes[name], dict(page.failed[name])
+        codes, failed = page.activations(name), dict(page.failed[name])
         schema = codes_schema(settings)
         while True:
             parts = [replace(p, error=failed.get(i)) for i, p in enumerate(page.parts)]
@@ -141,6 +145,17 @@ class Encoder:
                 bad = int(codes.row[int(error.data["index"])])
                 self._fail(page.parts[bad], bad, error, failed)
                 codes = _without(codes, failed)
+
+
+def _sent(page: EncodedPage) -> EncodedPage:
+    """The page with its codes sorted on the accelerator that they are on, and sent to the host."""
+    on_device = [c for c in page.codes.values() if c is not None and c.value.is_cuda]
+    if not on_device:
+        return page
+    sent = {name: codes and codes.sorted().to_host() for name, codes in page.codes.items()}
+    ready: torch.cuda.Event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    ready.record(torch.cuda.current_stream(on_device[0].value.device))
+    return replace(page, codes=sent, ready=ready)
 
 
 def _without(codes: Activations, failed: Mapping[int, str]) -> Activations:

@@ -66,10 +66,10 @@ def pack(
 
     Raises `ValueOverflow` when a value cannot be stored.
     """
-    key = _sort_key(codes)
-    order = np.argsort(key)
-    key = key[order]
-    values = codec.encode(codes.value)[order]
+    key, values = _sort_key(codes), codec.encode(codes.value)
+    if (key[1:] < key[:-1]).any():  # an accelerator sorts them itself
+        order = np.argsort(key)
+        key, values = key[order], values[order]
     starts = runs(key >> POSITION_BITS)
     heads = key[starts] >> POSITION_BITS
     n_groups = np.diff(np.append(starts, len(key)))

@@ -14,10 +14,10 @@ from saelake.store.schema import CollectionSettings, check_name
 from saelake.store.shards import ShardWriter, register_dictionary
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.encode import Encoder, OnError, Target
+from saelake.workers.encode import EncodedPage, Encoder, OnError, Target
 from saelake.workers.hooks import resolve_hook
 from saelake.workers.models import Model, load_model
-from saelake.workers.pages import pages
+from saelake.workers.pages import Page, pages
 from saelake.workers.shard import Shard, plan
 from saelake.workers.stages import ahead
 from saelake.workers.tokens import TokenSettings
@@ -27,6 +27,7 @@ BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
 # Of the memory setting: dense chunks, pages under way, and packed rows that wait to be written.
 CHUNK_SHARE, BUFFER_SHARE = 8, 8
 BYTES_PER_PAGE_TOKEN = 32 << 10
+PAGE_BATCHES = 4  # the last batch of a page is a small one, for which an accelerator is wasted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,22 +304,33 @@ class _Run:
     ) -> Iterator[tuple[Shard, dict[str, pa.RecordBatch] | None]]:
         """The packed rows of each shard, a page at a time, and None where a shard ends.
 
-        Three stages overlap: this thread writes, one runs the model, one reads and tokenises.
+        Four stages overlap: this thread writes, one packs, one runs the model, one reads and
+        tokenises.
         """
         tokenised = ahead(self._pages(shards), depth=2)
+        encoded = ahead(self._run_model(tokenised), depth=1)
+        return ahead(self._packed(encoded), depth=1)
 
-        def packed() -> Iterator[tuple[Shard, dict[str, pa.RecordBatch] | None]]:
-            for shard, page in tokenised:
-                if page is None:
-                    yield shard, None
-                else:
-                    encoded = self._encoder.encode(page, shard.collections)
-                    yield shard, {n: self._encoder.pack(encoded, n) for n in shard.collections}
+    def _run_model(
+        self, pages: Iterator[tuple[Shard, Page | None]]
+    ) -> Iterator[tuple[Shard, EncodedPage | None]]:
+        for shard, page in pages:
+            encoded = None if page is None else self._encoder.encode(page, shard.collections)
+            yield shard, encoded
 
-        return ahead(packed(), depth=2)
+    def _packed(
+        self, pages: Iterator[tuple[Shard, EncodedPage | None]]
+    ) -> Iterator[tuple[Shard, dict[str, pa.RecordBatch] | None]]:
+        for shard, page in pages:
+            if page is None:
+                yield shard, None
+            else:
+                yield shard, {n: self._encoder.pack(page, n) for n in shard.collections}
 
-    def _pages(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Any]]:
+    def _pages(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Page | None]]:
         page_tokens = max(self._options.memory_bytes // BYTES_PER_PAGE_TOKEN, 1)
+        if self._model.device.type != "cpu":
+            page_tokens = max(page_tokens, PAGE_BATCHES * self._encoder.batch_tokens)
         for shard in shards:
             texts = self._documents.scan_texts(shard.start, shard.stop)
             batches = ((b["doc"].to_pylist(), b["text"].to_pylist()) for b in texts)

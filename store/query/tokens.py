@@ -1,5 +1,6 @@
 """Which tokens fire a feature, or an expression of features."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from saelake.store.filters import DocumentMask
 from saelake.store.lists import Array, concatenate
 from saelake.store.query.expression import NOTHING, Expression, Feature, parse
 from saelake.store.requests import TokensQuery
-from saelake.store.schema import N_TIERS
+from saelake.store.schema import TIERS
 from saelake.store.segments import PostingList, Segment
 
 DOCUMENTS_PER_READ = 64
@@ -160,12 +161,12 @@ def strongest_postings(
     best = _top(_kept(collection.unindexed_postings(feature), mask), k)
     dtype = collection.codes.codec.dtype
     open_segments = collection.segments
-    for tier in range(N_TIERS):
+    for tier, size in enumerate((*TIERS, math.inf)):
         if not open_segments:
             break
         lists = collection.tier(feature, tier, open_segments)
         best = _top(PostingList.joined([best, *(_kept(p, mask) for p in lists)], dtype), k)
-        open_segments = _unfinished(open_segments, lists, best, k)
+        open_segments = _unfinished(open_segments, lists, size, best, k)
     return best
 
 
@@ -178,16 +179,20 @@ def _top(postings: PostingList, k: int) -> PostingList:
 
 
 def _unfinished(
-    segments: Iterable[Segment], lists: Iterable[PostingList], best: PostingList, k: int
+    segments: Iterable[Segment],
+    lists: Iterable[PostingList],
+    size: float,
+    best: PostingList,
+    k: int,
 ) -> tuple[Segment, ...]:
     """The segments whose next tier may hold a posting stronger than the k-th best so far.
 
-    A tier's weakest posting bounds the next tier; an empty tier has none after it.
+    A tier's weakest posting bounds the next tier; one of fewer than `size` has none after it.
     """
-    tiers = [(s, tier.max.min()) for s, tier in zip(segments, lists, strict=True) if len(tier)]
+    tiers = [(s, tier) for s, tier in zip(segments, lists, strict=True) if len(tier) == size]
     if len(best) < k:
         return tuple(segment for segment, _ in tiers)
-    return tuple(segment for segment, weakest in tiers if weakest >= best.max[-1])
+    return tuple(segment for segment, tier in tiers if tier.max.min() >= best.max[-1])
 
 
 @dataclass(frozen=True, slots=True)

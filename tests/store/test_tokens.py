@@ -52,7 +52,7 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
 
     for module in (tests.lakes, codes, postings, export, hits, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
-    for module in (postings, features):
+    for module in (postings, features, query_tokens):
         patch.setattr(module, "TIERS", (4, 8))
     patch.setattr(query_tokens, "DOCUMENTS_PER_READ", 3)
 

@@ -1,0 +1,1 @@
+"""The program against its peers, its own limits and its promises."""

@@ -1,0 +1,39 @@
+"""`python -m benchmarks NAME [OPTIONS]`; without a name, `all`."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import typer
+
+COMMANDS = {
+    "query": "top 20 of a feature: saelake, DuckDB on Parquet, delphi's cache",
+    "encode": "from text to codes on the CPU: saelake, the bare loop, delphi, interp_embed",
+    "encode_gpu": "the same on a GPU",
+    "columns": "bytes and read times of candidate encodings of the codes",
+    "topk": "finding the k largest of d_sae on the CPU, against torch.topk",
+    "profile": "measure a collection's statistics, for synthetic lakes like it",
+    "all": "query and encode, one after the other, as they are by default",
+}
+ALL = ("query", "encode")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the named benchmark in this process, or `all` of them in one process each."""
+    name, options = (arguments[0], arguments[1:]) if arguments else ("all", ())
+    if name not in COMMANDS:
+        width = max(map(len, COMMANDS))
+        lines = (f"  {command:{width}}  {what}" for command, what in COMMANDS.items())
+        print(f"usage: {__doc__}", *lines, sep="\n")
+        return 0 if name in ("-h", "--help") else 2
+    if name == "all":
+        command = [sys.executable, "-m", "benchmarks"]
+        return max(subprocess.run([*command, each], check=False).returncode for each in ALL)
+    sys.argv = [f"python -m benchmarks {name}", *options]
+    typer.run(import_module(f"benchmarks.{name}").main)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

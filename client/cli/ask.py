@@ -1,0 +1,252 @@
+"""Commands that ask: tokens, features, document, info, verify, export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saelake.cli import render
+from saelake.cli.options import (
+    CaOption,
+    CertOption,
+    CollectionArgument,
+    FormatOption,
+    KeyOption,
+    LakeOption,
+    ServerOption,
+    TokenFileOption,
+    WhereOption,
+    opened,
+    split_numbers,
+)
+from saelake.cli.progress import Counter
+from saelake.cli.screen import answer, out, say
+from saelake.collection import Collection
+from saelake.results import Feature
+from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.requests import FeatureOrder, Order, Per
+
+PANEL = "Ask"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (tokens, features, document, export, info, verify):
+        app.command(rich_help_panel=PANEL)(command)
+
+
+def tokens(
+    collection: CollectionArgument,
+    expression: Annotated[
+        str,
+        typer.Argument(
+            metavar="FEATURE", help="A feature number, or an expression: '12 & !34', '12 > 3.0'."
+        ),
+    ],
+    *,
+    k: Annotated[int, typer.Option("-k", help="How many hits.")] = 20,
+    every: Annotated[bool, typer.Option("--all", help="All hits, in place of -k.")] = False,
+    per: Annotated[
+        Per, typer.Option(help="Each document's best token, or every token by itself.")
+    ] = "document",
+    where: WhereOption = None,
+    order: Annotated[
+        Order, typer.Option(help="The strongest, or k hits spread from strong to weak.")
+    ] = "top",
+    scope: Annotated[
+        str,
+        typer.Option(help="Where an expression's features must meet: token, document, window:N."),
+    ] = "token",
+    context: Annotated[int, typer.Option(help="Characters of text on each side.")] = 60,
+    format: FormatOption = "table",  # noqa: A002
+    lake: LakeOption = None,
+    server: ServerOption = None,
+    token_file: TokenFileOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Which tokens fire a feature, or an expression of features; strongest first.
+
+    Examples: `saelake tokens imdb/minilm-l4 1234 -k 5`,
+    `saelake tokens imdb/minilm-l4 "12 & 34" --scope window:8 --where "label = 'pos'"`
+    """
+    with opened(lake, server, token_file, ca, cert, key) as found:
+        hits = found[collection].tokens(
+            expression,
+            None if every else k,
+            per=per,
+            where=where,
+            order=order,
+            scope=scope,
+            context=context,
+        )
+    feature = expression.strip()
+    answer(
+        format,
+        hits.to_arrow(),
+        document=lambda: {
+            "feature": int(feature) if feature.isdecimal() else feature,
+            "hits": hits.to_arrow().drop(["token_start", "token_length"]).to_pylist(),
+        },
+        show=lambda: out.print(render.tokens(hits, out)),
+    )
+
+
+def features(
+    collection: CollectionArgument,
+    numbers: Annotated[
+        list[int] | None, typer.Argument(metavar="[FEATURE]...", help="These features only.")
+    ] = None,
+    *,
+    token: Annotated[str | None, typer.Option(help="Features that peak on this word.")] = None,
+    k: Annotated[int, typer.Option("-k", help="How many features.")] = 20,
+    every: Annotated[bool, typer.Option("--all", help="All features, in place of -k.")] = False,
+    order: Annotated[FeatureOrder, typer.Option(help="What comes first.")] = "documents",
+    format: FormatOption = "table",  # noqa: A002
+    lake: LakeOption = None,
+    server: ServerOption = None,
+    token_file: TokenFileOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """How features behave: how often they fire, how strongly, and on which words.
+
+    Examples: `saelake features imdb/minilm-l4 --token film`,
+    `saelake features imdb/minilm-l4 12 34`
+    """
+    with opened(lake, server, token_file, ca, cert, key) as found:
+        rows = found[collection].features(
+            numbers or None, token=token, k=None if every else k, order=order
+        )
+    answer(
+        format,
+        rows.to_arrow(),
+        document=lambda: {"features": rows.to_dicts()},
+        show=lambda: out.print(render.features(rows)),
+    )
+
+
+def document(
+    collection: CollectionArgument,
+    id: Annotated[str | None, typer.Argument(help="The document's id.")] = None,  # noqa: A002
+    *,
+    doc: Annotated[int | None, typer.Option(help="Its number, in place of its id.")] = None,
+    only: Annotated[
+        str | None, typer.Option("--features", help="Only these features: 12,34.")
+    ] = None,
+    format: FormatOption = "table",  # noqa: A002
+    lake: LakeOption = None,
+    server: ServerOption = None,
+    token_file: TokenFileOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """One document, with the tokens marked on which its strongest features fire.
+
+    Example: `saelake document imdb/minilm-l4 tt0111161_7`
+    """
+    wanted = split_numbers(only)
+    with opened(lake, server, token_file, ca, cert, key) as found:
+        one = found[collection].document(id, doc=doc, features=wanted)
+        strongest = [a.feature for a in one.strongest(render.FEATURES_SHOWN)]
+        usual = known_features(found[collection], strongest) if format == "table" else {}
+    answer(
+        format,
+        one.to_arrow(),
+        document=lambda: one.to_arrow().to_pylist()[0],
+        show=lambda: out.print(render.document(one, usual, wanted, out)),
+    )
+
+
+def known_features(collection: Collection, numbers: list[int]) -> dict[int, Feature]:
+    """Statistics of these features, or nothing where the collection is not indexed."""
+    try:
+        return {f.feature: f for f in collection.features(numbers)} if numbers else {}
+    except NotFound:
+        return {}
+
+
+def export(
+    collection: CollectionArgument,
+    *,
+    codes: Annotated[
+        Path | None, typer.Option(help="Write every code to this Parquet file.")
+    ] = None,
+    embeddings: Annotated[
+        Path | None, typer.Option(help="Write the SAE embeddings to this .npz (SciPy CSR).")
+    ] = None,
+    where: WhereOption = None,
+    lake: LakeOption = None,
+    server: ServerOption = None,
+    token_file: TokenFileOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Write codes or SAE embeddings to a file, which appears when it is whole.
+
+    Examples: `saelake export imdb/minilm-l4 --codes codes.parquet`,
+    `saelake export imdb/minilm-l4 --embeddings imdb.npz --where "label = 'pos'"`
+    """
+    if codes is None and embeddings is None:
+        raise InvalidInput("Say what to export: --codes OUT.parquet or --embeddings OUT.npz.")
+    with opened(lake, server, token_file, ca, cert, key) as found:
+        chosen = found[collection]
+        if codes is not None:
+            with Counter("Exporting", "codes") as counter:
+                n = chosen.export_codes(codes, where=where, on_progress=counter)
+            say(f"Wrote {n:,} codes to {codes}")
+        if embeddings is not None:
+            with Counter("Exporting", "documents") as counter:
+                n = chosen.export_embeddings(embeddings, where=where, on_progress=counter)
+            say(f"Wrote {n:,} documents to {embeddings}")
+
+
+def info(
+    *,
+    format: FormatOption = "table",  # noqa: A002
+    lake: LakeOption = None,
+    server: ServerOption = None,
+    token_file: TokenFileOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """What is in a lake: corpora, collections, and how far they are."""
+    with opened(lake, server, token_file, ca, cert, key) as found:
+        rows = found.info()
+    answer(
+        format,
+        rows.to_arrow(),
+        document=lambda: {"collections": rows.to_dicts()},
+        show=lambda: out.print(render.info(rows)),
+    )
+
+
+def verify(
+    collection: Annotated[
+        str | None, typer.Argument(metavar="[COLLECTION]", help="Only this one.")
+    ] = None,
+    *,
+    format: FormatOption = "table",  # noqa: A002
+    lake: LakeOption = None,
+    server: ServerOption = None,
+    token_file: TokenFileOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Check that all tables agree with each other; exits with 1 if any is damaged."""
+    with opened(lake, server, token_file, ca, cert, key) as found:
+        checks = found.verify(collection)
+    answer(
+        format,
+        checks.to_arrow(),
+        document=lambda: {"ok": checks.ok, "checks": checks.to_dicts()},
+        show=lambda: out.print(render.verification(checks)),
+    )
+    if not checks.ok:
+        raise typer.Exit(1)

@@ -1,0 +1,105 @@
+"""Options that several commands have."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saelake.cli.screen import Format
+from saelake.connection import SCHEMES, connect
+from saelake.lake import Lake
+from saelake.store.errors import InvalidInput
+
+DEFAULT_LAKE = "lake"
+WHERE = "Where the lake is"
+
+LakeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--lake",
+        help="A folder or object-store URI. [default: lake]",
+        envvar="SAELAKE_LAKE",
+        rich_help_panel=WHERE,
+    ),
+]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        help="Ask a server: HOST:PORT, or grpcs://HOST:PORT with TLS.",
+        envvar="SAELAKE_SERVER",
+        rich_help_panel=WHERE,
+    ),
+]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file with the server's token, in place of the variable SAELAKE_TOKEN.",
+        rich_help_panel=WHERE,
+    ),
+]
+CaOption = Annotated[
+    Path | None, typer.Option(help="Root certificates (PEM) for TLS.", rich_help_panel=WHERE)
+]
+CertOption = Annotated[
+    Path | None, typer.Option(help="Your certificate (PEM) for mTLS.", rich_help_panel=WHERE)
+]
+KeyOption = Annotated[
+    Path | None, typer.Option(help="The certificate's key (PEM).", rich_help_panel=WHERE)
+]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the answer.")]
+WhereOption = Annotated[
+    str | None,
+    typer.Option(help="Only documents that fulfil this SQL predicate, as in \"label = 'pos'\"."),
+]
+CollectionArgument = Annotated[
+    str, typer.Argument(metavar="COLLECTION", help="corpus/dictionary, as `saelake info` lists.")
+]
+
+
+@contextmanager
+def opened(
+    lake: str | None,
+    server: str | None,
+    token_file: Path | None = None,
+    ca: Path | None = None,
+    cert: Path | None = None,
+    key: Path | None = None,
+) -> Iterator[Lake]:
+    """The lake that these options name. Raises `InvalidInput`."""
+    if lake and server:
+        raise InvalidInput("Give --lake or --server, not both.")
+    if server:
+        scheme = "grpcs" if ca or cert else "grpc"
+        target = server if server.startswith(SCHEMES) else f"{scheme}://{server}"
+        token = read_token(token_file)
+        with connect(target, token=token, ca=ca, certificate=cert, key=key) as found:
+            yield found
+        return
+    with connect(lake or DEFAULT_LAKE) as found:
+        yield found
+
+
+def read_token(path: Path | None) -> str | None:
+    """The token in a file, without white space around it. Raises `InvalidInput`."""
+    if path is None:
+        return None
+    try:
+        token = path.expanduser().read_text().strip()
+    except OSError as error:
+        raise InvalidInput(f"Cannot read the token in {path}: {error.strerror}.") from error
+    if not token:
+        raise InvalidInput(f"The token file {path} is empty.")
+    return token
+
+
+def split_numbers(text: str | None) -> list[int] | None:
+    """The numbers in `12,34`. Raises `InvalidInput`."""
+    if text is None:
+        return None
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise InvalidInput(f"{text!r} is not a list of features: write 12,34.") from None

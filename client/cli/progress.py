@@ -1,0 +1,101 @@
+"""Progress on standard error: bars on a terminal, a line now and then elsewhere."""
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from saelake.cli.screen import err, say
+
+if TYPE_CHECKING:
+    from saelake.workers.run import EncodeProgress
+
+EVERY_S = 10.0
+
+
+class Bar:
+    """One line of progress, as a context manager; `update` tells it how far the work is."""
+
+    def __init__(self, title: str, unit: str) -> None:
+        self._title = title
+        self._unit = unit
+        self._begun = self._said = time.monotonic()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> "Bar":
+        if err.is_terminal:
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn(f"{self._unit} {{task.fields[note]}}"),
+                TimeRemainingColumn(),
+                console=err,
+                transient=True,
+            )
+            self._task = self._bar.add_task(self._title, total=None, note="")
+            self._bar.start()
+        else:
+            say(f"{self._title} …")
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since it began."""
+        return max(time.monotonic() - self._begun, 1e-9)
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        """Show how many of how many are done."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, note=note)
+        elif time.monotonic() - self._said >= EVERY_S:
+            self._said = time.monotonic()
+            of = f" of {total:,}" if total else ""
+            say(f"{self._title}: {done:,}{of} {self._unit} {note}".rstrip())
+
+
+class Counter(Bar):
+    """Progress towards an end that nobody knows: called with the number that is done."""
+
+    def __enter__(self) -> "Counter":
+        super().__enter__()
+        return self
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """Show how many are done."""
+        self.update(done, total)
+
+
+class EncodeBar(Bar):
+    """Progress of an encode, with tokens and codes a second."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title, "documents")
+
+    def __enter__(self) -> "EncodeBar":
+        super().__enter__()
+        return self
+
+    def __call__(self, progress: "EncodeProgress") -> None:
+        """Show how far the encode is."""
+        seconds = self.elapsed_s if progress.n_tokens else 1.0
+        note = (
+            f"({progress.n_tokens / seconds:,.0f} tokens/s, "
+            f"{progress.n_codes / seconds:,.0f} codes/s)"
+        )
+        self.update(progress.n_documents, progress.n_total, note)

@@ -1,0 +1,200 @@
+"""Answers as people read them: tables and marked text."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from saelake.answers import described, one_line
+from saelake.results import Document, Feature, Features, Hit, Info, Tokens, Verification
+
+BARS = " ▁▂▃▄▅▆▇█"
+SHADES = ("#ffe0b3", "#ffc266", "#ffa31a", "#ff8c00")  # weak to strong, black text reads on all
+HUES = ("#ffa31a", "#66c2ff", "#8fd694", "#e6a3d9", "#e6d466")  # one a feature
+FEATURES_SHOWN, HISTOGRAM_BINS = 10, 16
+
+
+def tokens(hits: Tokens, console: Console) -> RenderableType:
+    """Hits: the text with the firing token marked, and below it which document it is of."""
+    if not len(hits):
+        return Text(f"No token fires {hits.expression} here.")
+    largest = max(abs(hit.value) for hit in hits)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", style="bold", no_wrap=True)
+    table.add_column(ratio=1)
+    for hit in hits:
+        table.add_row(f"{hit.value:.4g}", _hit_text(hit, largest, console))
+        about = _about(hit.id, hit.metadata)
+        table.add_row("", Text(about, style="dim", no_wrap=True, overflow="ellipsis"))
+    return table
+
+
+def _about(name: str, metadata: Mapping[str, object]) -> str:
+    said = one_line(described(metadata))
+    return f"{one_line(name)}  {said}" if said else one_line(name)
+
+
+def _hit_text(hit: Hit, largest: float, console: Console) -> Text:
+    before, token, after = map(one_line, hit.parts)
+    shade = SHADES[min(int(abs(hit.value) / largest * len(SHADES)), len(SHADES) - 1)]
+    return Text.assemble(before, _marked(token, shade, console), after)
+
+
+def _marked(token: str, color: str, console: Console) -> Text:
+    """The token on a coloured ground, or in << >> where there are no colours."""
+    if console.color_system is None or console.no_color:
+        return Text(f"<<{token}>>")
+    return Text(token, style=f"black on {color}")
+
+
+def features(found: Features) -> RenderableType:
+    """Statistics: how often, how strong, on which words."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("feature", "documents", "density", "max", "mean"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("values", no_wrap=True)
+    table.add_column("peaks on", ratio=1)
+    for feature in found:
+        table.add_row(
+            str(feature.feature),
+            f"{feature.document_frequency:,}",
+            f"{feature.density:.2%}",
+            _number(feature.max),
+            _number(feature.mean),
+            histogram(feature),
+            Text(peaks(feature)),
+        )
+    return table if len(found) else Text("No feature peaks on this token.")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def peaks(feature: Feature) -> str:
+    """The tokens that a feature's strongest documents peak on."""
+    return ", ".join(one_line(top.token) for top in feature.top_tokens[:8])
+
+
+def histogram(feature: Feature) -> str:
+    """The feature's values as a row of bars, an octave each, smallest values left."""
+    octaves = np.array(feature.histogram, np.int64).reshape(-1, 2).sum(axis=1)
+    used = np.flatnonzero(octaves)
+    if len(used) == 0:
+        return ""
+    shown = octaves[used[0] : used[-1] + 1][-HISTOGRAM_BINS:]
+    heights = np.ceil(shown / shown.max() * (len(BARS) - 1)).astype(int)
+    return "".join(BARS[height] for height in heights)
+
+
+def document(
+    found: Document, usual: Mapping[int, Feature], only: Sequence[int] | None, console: Console
+) -> RenderableType:
+    """The text with the strongest features' tokens marked, and what those features are."""
+    strongest = found.strongest(FEATURES_SHOWN)
+    marked = strongest[: len(HUES)]
+    asked = " asked for" if only else ""
+    counts = f"{len(found.tokens):,} tokens, {len(found.features):,} features{asked}"
+    title = Text.assemble((one_line(found.id), "bold"), (f"  doc {found.doc}, {counts}", "dim"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("feature", "max", "tokens"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("peaks here on", no_wrap=True)
+    table.add_column("and elsewhere on", ratio=1)
+    for index, here in enumerate(strongest):
+        at = int(here.positions[int(np.argmax(np.abs(here.values)))])
+        style = f"black on {HUES[index]}" if index < len(marked) else ""
+        elsewhere = peaks(usual[here.feature]) if here.feature in usual else ""
+        table.add_row(
+            Text(str(here.feature), style=style),
+            f"{here.max:.3g}",
+            f"{len(here):,}",
+            Text(one_line(found.tokens[at].text)),
+            Text(elsewhere, style="dim"),
+        )
+    about = Text(one_line(described(found.metadata)), style="dim")
+    parts: list[RenderableType] = [title, about] if found.metadata else [title]
+    if found.error:
+        parts.append(Text(f"Not encoded: {found.error}", style="bold red"))
+    text = Text.assemble(*_document_text(found, console))
+    return Group(*parts, Padding(text, (1, 0)), table)
+
+
+def _document_text(found: Document, console: Console) -> Iterator[Text]:
+    """The text in pieces; a token has the hue of the marked feature that is strongest on it."""
+    best: dict[int, tuple[float, int]] = {}
+    for index, here in enumerate(found.strongest(len(HUES))):
+        for position, value in zip(here.positions.tolist(), np.abs(here.values), strict=True):
+            best[position] = max(best.get(position, (0.0, 0)), (float(value), index))
+    at = 0
+    for position in sorted(best):
+        token = found.tokens[position]
+        if token.start < at:  # tokens of one character's bytes share its place
+            continue
+        yield Text(_lines(found.text[at : token.start]))
+        yield _marked(_lines(token.text), HUES[best[position][1]], console)
+        at = token.start + token.length
+    yield Text(_lines(found.text[at:]))
+
+
+def _lines(text: str) -> str:
+    """The text with its line breaks, and without other control characters."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+def info(found: Info) -> RenderableType:
+    """What is in the lake."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("collection", ratio=1, overflow="fold")
+    for name in ("documents", "tokens", "codes", "size"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("model, hook, dictionary", ratio=1, overflow="fold")
+    for row in found:
+        about = f"{row.model}, {row.hook}, {row.architecture} of {row.d_sae:,}" if row.d_sae else ""
+        table.add_row(
+            row.name,
+            f"{row.n_documents:,}",
+            f"{row.n_tokens or 0:,}",
+            f"{row.n_codes or 0:,}",
+            size(row.size_bytes),
+            Text(about, style="dim"),
+        )
+        for problem in _unfinished(row.n_documents, row.n_encoded, row.n_failed, row.n_indexed):
+            table.add_row(Text(f"  {problem}", style="yellow"))
+    return table
+
+
+def _unfinished(
+    n_documents: int, n_encoded: int | None, n_failed: int | None, n_indexed: int | None
+) -> Iterator[str]:
+    if n_encoded is None:
+        yield "not encoded yet"
+        return
+    done = n_encoded + (n_failed or 0)
+    if done < n_documents:
+        yield f"{n_documents - done:,} documents are not encoded: run encode again"
+    if n_failed:
+        yield f"{n_failed:,} documents could not be encoded"
+    if (n_indexed or 0) < done:
+        yield f"{done - (n_indexed or 0):,} documents are not indexed: run index"
+
+
+def size(n_bytes: int) -> str:
+    """A number of bytes for people: 7.8 MB."""
+    units = ("B", "kB", "MB", "GB", "TB")
+    steps = list(accumulate(units[1:], lambda n, _: n / 1000, initial=float(n_bytes)))
+    index = next((i for i, n in enumerate(steps) if n < 1000), len(units) - 1)
+    return f"{steps[index]:.3g} {units[index]}"
+
+
+def verification(found: Verification) -> RenderableType:
+    """The checks; those that do not hold stand out."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for check in found:
+        state = Text("ok", style="green") if check.ok else Text("DAMAGED", style="bold red")
+        table.add_row(state, Text(check.table), Text(check.check), Text(check.detail, style="dim"))
+    return table

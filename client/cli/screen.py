@@ -1,0 +1,94 @@
+"""What is written to the terminal, and how: answers to standard output, all else to the other."""
+
+import csv
+import json
+import math
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+import pyarrow as pa
+from rich.console import Console
+
+from saelake.store.errors import InvalidInput
+
+Format = Literal["table", "json", "csv", "arrow"]
+
+out = Console(highlight=False, soft_wrap=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def complain(message: str) -> None:
+    """One readable line on standard error."""
+    err.print("Error: ", style="bold red", end="")
+    err.print(" ".join(message.split()), markup=False)
+
+
+def say(message: str) -> None:
+    """A line for the person who waits, on standard error."""
+    err.print(message, markup=False)
+
+
+def answer(
+    chosen: Format,
+    table: pa.Table,
+    *,
+    document: Callable[[], Any],
+    show: Callable[[], None],
+) -> None:
+    """Write an answer: as one JSON document, as CSV or Arrow of its table, or for people."""
+    match chosen:
+        case "json":
+            print(json.dumps(plain(document()), ensure_ascii=False, allow_nan=False))
+        case "csv":
+            _write_csv(table)
+        case "arrow":
+            _write_arrow(table)
+        case "table":
+            show()
+
+
+def plain(value: Any) -> Any:
+    """The value in terms of JSON; what JSON lacks becomes text, and no number becomes null."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case Mapping():
+            return {str(name): plain(item) for name, item in value.items()}
+        case datetime() | date() | time():
+            return value.isoformat()
+        case timedelta() | Decimal():
+            return str(value)
+        case bytes():
+            return b64encode(value).decode()
+        case Iterable():
+            return [plain(item) for item in value]
+    return str(value)
+
+
+def _write_csv(table: pa.Table) -> None:
+    """The rows, with metadata in columns of its own and lists as JSON."""
+    flat = table.flatten()
+    names = [name.removeprefix("metadata.") for name in flat.schema.names]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(names)
+    for row in zip(*(column.to_pylist() for column in flat.columns), strict=True):
+        writer.writerow([_cell(value) for value in row])
+
+
+def _cell(value: Any) -> Any:
+    shown = plain(value)
+    return json.dumps(shown, ensure_ascii=False) if isinstance(shown, list | dict) else shown
+
+
+def _write_arrow(table: pa.Table) -> None:
+    if sys.stdout.isatty():
+        raise InvalidInput("Arrow is not for reading: send it to a file or a program with > or |.")
+    with pa.ipc.new_stream(pa.PythonFile(sys.stdout.buffer, "w"), table.schema) as writer:
+        writer.write_table(table)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,57 @@
+"""Connect to a lake: a folder, an object store, or a server."""
+
+import os
+
+from saelake.lake import Lake
+from saelake.store.errors import InvalidInput, MissingExtra
+
+SCHEMES = ("grpc://", "grpcs://")
+TOKEN_VARIABLE = "SAELAKE_TOKEN"  # a name, not a secret
+
+
+def connect(
+    target: str | os.PathLike[str],
+    *,
+    token: str | None = None,
+    ca: str | os.PathLike[str] | None = None,
+    certificate: str | os.PathLike[str] | None = None,
+    key: str | os.PathLike[str] | None = None,
+    timeout_s: float | None = 60.0,
+) -> Lake:
+    """The lake at a path, an object-store URI, `grpc://HOST:PORT` or (with TLS) `grpcs://…`.
+
+    Both kinds have the same methods, raise the same errors and return the same values. A path
+    needs not exist yet: the first import makes the lake.
+
+    For a server: `token` (default: the variable SAELAKE_TOKEN) is sent with every question; `ca`
+    is a file of root certificates (default: the usual public ones); `certificate` and `key` are
+    files that prove who asks, for servers with mTLS; `timeout_s` bounds every question except
+    exports (None: no bound). Nothing is sent before the first question.
+
+    Raises `InvalidInput` for a target that cannot be meant, `MissingExtra` when a lake in this
+    process needs parts that are not installed.
+    """
+    uri = os.fspath(target)
+    if not uri:
+        raise InvalidInput("Name a lake: a path, an object-store URI, or grpc://HOST:PORT.")
+    if uri.startswith(SCHEMES):
+        from saelake.remote import Remote
+
+        remote = Remote(
+            uri,
+            token=token or os.environ.get(TOKEN_VARIABLE),
+            ca=ca,
+            certificate=certificate,
+            key=key,
+            timeout_s=timeout_s,
+        )
+        return Lake(uri, remote, is_remote=True)
+    try:
+        from saelake.store.engine import Engine
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"A lake in this process needs {error.name}: pip install 'saelake[store]', or ask a "
+            "server with grpc://HOST:PORT.",
+            extra="store",
+        ) from error
+    return Lake(uri, Engine(uri), is_remote=False)

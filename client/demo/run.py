@@ -1,0 +1,118 @@
+"""The demo from beginning to end: build a lake, serve it, ask it, say what to type next."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from shutil import which
+
+from rich.rule import Rule
+from rich.text import Text
+
+from saelake.cli import build, render
+from saelake.cli.ask import known_features
+from saelake.cli.screen import out, say
+from saelake.collection import Collection
+from saelake.connection import connect
+from saelake.demo import docstrings, model
+from saelake.demo.tour import Step, tour
+from saelake.results import Document, Features, Tokens
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+
+CORPUS = "docstrings"
+COLLECTION = f"{CORPUS}/{model.DICTIONARY}"
+
+
+def run(folder: Path, *, port: int = 0, keep_serving: bool | None = None) -> None:
+    """Run the demo in this folder; a second time the lake is there already.
+
+    The server stays up until Ctrl-C when `keep_serving`, which by default is on a terminal.
+    """
+    begun = time.monotonic()
+    make_lake(folder)
+    say(f"The lake is ready after {time.monotonic() - begun:.0f} s. Starting its server …")
+    settings = ServerSettings(uri=str(folder), address=Address(port=port))
+    with BackgroundServer(settings) as server, connect(server.target) as lake:
+        collection = lake[COLLECTION]
+        out.print(Text(f"\nAsking {server.address} about {_described(collection)}"))
+        for step in tour(collection):
+            show(step, collection, folder)
+        _say_what_next(folder)
+        if out.is_terminal if keep_serving is None else keep_serving:
+            say(f"The server is up on {server.address}. Ctrl-C stops it.")
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def make_lake(folder: Path) -> None:
+    """Import, encode and index the docstrings, or what of that is still to be done."""
+    weights = model.model()
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / f"{CORPUS}.parquet"
+    if not source.exists():
+        say("Reading the docstrings of the standard library and of installed packages …")
+        n_docstrings = docstrings.write(source)
+        say(f"Found {n_docstrings:,}; they are in {source}")
+    say("Running all-MiniLM-L6-v2 over them, and its dictionary of 4,096 features (minutes) …")
+    build.ingest(
+        str(source),
+        lake=str(folder),
+        corpus=CORPUS,
+        model=str(weights),
+        dictionary=[str(model.dictionary())],
+    )
+
+
+def _described(collection: Collection) -> str:
+    about = collection.info()
+    return (
+        f"{about.n_documents:,} docstrings: {about.n_tokens or 0:,} tokens, "
+        f"{about.n_codes or 0:,} codes, {render.size(about.size_bytes)}"
+    )
+
+
+def typed(*arguments: str) -> str:
+    """The command as one would type it in this folder."""
+    program = "saelake" if which("saelake") else os.path.relpath(sys.argv[0])
+    return " ".join([program, *(_quoted(argument) for argument in arguments)])
+
+
+def _quoted(argument: str) -> str:
+    """The argument in the quotes that read best."""
+    return f'"{argument}"' if set("'&$ ") & set(argument) and '"' not in argument else argument
+
+
+def show(step: Step, collection: Collection, folder: Path) -> None:
+    """Print a question, the command that asks it, and its answer."""
+    out.print()
+    out.print(Rule(style="dim"))
+    out.print(Text(step.question, style="bold"))
+    command = typed(*step.arguments, "--lake", str(folder))
+    out.print(Text(f"$ {command}", style="cyan"), soft_wrap=True)
+    out.print(Text(f"answered in {1e3 * step.elapsed_s:.0f} ms\n", style="dim"))
+    match step.answer:
+        case Tokens() as hits:
+            out.print(render.tokens(hits, out))
+        case Features() as found:
+            out.print(render.features(found))
+        case Document() as document:
+            strongest = [a.feature for a in document.strongest(render.FEATURES_SHOWN)]
+            usual = known_features(collection, strongest)
+            out.print(render.document(document, usual, None, out))
+
+
+def _say_what_next(folder: Path) -> None:
+    out.print()
+    out.print(Rule(style="dim"))
+    out.print(Text("What to type next", style="bold"))
+    lake = ("--lake", str(folder))
+    for command, purpose in (
+        (typed("features", COLLECTION, *lake, "--token", "angle"), "features of another word"),
+        (
+            typed("tokens", COLLECTION, "12", *lake, "--where", "package = 'asyncio'"),
+            "in a package",
+        ),
+        (typed("serve", *lake), "then --server localhost:50051 in place of --lake"),
+        (typed("ingest", "FILE", "--model", "MODEL", "--dictionary", "SAE"), "your own corpus"),
+    ):
+        out.print(Text.assemble(f"  {command}", (f"   # {purpose}", "dim")), soft_wrap=True)

@@ -1,0 +1,121 @@
+"""Exports: files that are written beside their place and appear when they are whole."""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Progress = Callable[[int], object] | None
+COPY_BYTES = 1 << 20
+ROW_GROUP = 1 << 20
+
+
+@contextmanager
+def whole(path: str | PathLike[str]) -> Iterator[Path]:
+    """A path to write to, which becomes `path` when the block ends well and is removed else."""
+    target = Path(path).expanduser()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        partial.chmod(0o666 & ~_umask())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_codes(
+    path: str | PathLike[str], rows: pa.RecordBatchReader, on_progress: Progress = None
+) -> int:
+    """Stream rows into a Parquet file; how many there are."""
+    n_rows = 0
+    with whole(path) as partial, pq.ParquetWriter(partial, rows.schema) as writer:
+        for batches in _groups(rows):
+            writer.write_table(pa.Table.from_batches(batches), row_group_size=ROW_GROUP)
+            n_rows += sum(batch.num_rows for batch in batches)
+            if on_progress:
+                on_progress(n_rows)
+    return n_rows
+
+
+def _groups(rows: pa.RecordBatchReader) -> Iterator[list[pa.RecordBatch]]:
+    """The batches, as many together as make a row group."""
+    group: list[pa.RecordBatch] = []
+    for batch in rows:
+        group.append(batch)
+        if sum(b.num_rows for b in group) >= ROW_GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def write_embeddings(
+    path: str | PathLike[str],
+    rows: pa.RecordBatchReader,
+    d_sae: int,
+    on_progress: Progress = None,
+) -> int:
+    """Stream SAE embeddings into an .npz that SciPy reads as a CSR matrix; how many rows.
+
+    The lists go through files beside the target, so that only row ends and ids are in memory.
+    """
+    lengths: list[npt.NDArray[np.int64]] = [np.zeros(1, np.int64)]
+    ids: list[str] = []
+    docs: list[npt.NDArray[np.uint64]] = []
+    with whole(path) as partial, tempfile.TemporaryDirectory(dir=partial.parent) as folder:
+        indices, data = Path(folder) / "indices", Path(folder) / "data"
+        with indices.open("wb") as index_file, data.open("wb") as data_file:
+            for batch in rows:
+                lengths.append(np.diff(np.asarray(batch["features"].offsets)).astype(np.int64))
+                ids += batch["id"].to_pylist()
+                docs.append(np.asarray(batch["doc"]))
+                index_file.write(np.asarray(batch["features"].flatten()).astype(np.int32).data)
+                data_file.write(np.asarray(batch["max"].flatten()).astype(np.float32).data)
+                if on_progress:
+                    on_progress(len(ids))
+        arrays = {
+            "indptr": np.cumsum(np.concatenate(lengths)),
+            "format": np.array(b"csr"),
+            "shape": np.array([len(ids), d_sae], np.int64),
+            "ids": np.array(ids, np.str_) if ids else np.empty(0, "U1"),
+            "doc": np.concatenate([*docs, np.empty(0, np.uint64)]),
+        }
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, array, allow_pickle=False)
+            _copy(archive, "indices", indices, np.dtype(np.int32))
+            _copy(archive, "data", data, np.dtype(np.float32))
+    return len(ids)
+
+
+def _copy(archive: zipfile.ZipFile, name: str, source: Path, dtype: np.dtype[np.generic]) -> None:
+    """Put raw values from a file into the archive as a one-dimensional array."""
+    n_values = source.stat().st_size // dtype.itemsize
+    header = {"descr": dtype.str, "fortran_order": False, "shape": (n_values,)}
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as entry, source.open("rb") as raw:
+        np.lib.format.write_array_header_2_0(entry, header)
+        _pour(raw, entry)
+
+
+def _pour(source: IO[bytes], target: IO[bytes]) -> None:
+    while block := source.read(COPY_BYTES):
+        target.write(block)

@@ -1,0 +1,185 @@
+"""A lake: its collections, and, where it is in reach, what is written into it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from saelake.collection import Collection
+from saelake.results import Info, Verification
+from saelake.store.errors import InvalidInput, MissingExtra
+from saelake.transport import Transport
+
+if TYPE_CHECKING:
+    from saelake.store.importing import ImportReport
+    from saelake.store.indexing import IndexReport
+    from saelake.workers.run import DictionaryChoice, EncodeOptions, EncodeProgress, EncodeReport
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A lake, in this process or behind a server. Made by `saelake.connect`.
+
+    Use it as a context manager, or `close` it, when it is behind a server.
+    """
+
+    uri: str
+    transport: Transport
+    is_remote: bool
+
+    def __getitem__(self, collection: str) -> Collection:
+        """The collection of this name: `corpus/dictionary`. Raises `InvalidInput`."""
+        corpus, slash, dictionary = collection.partition("/")
+        if not (corpus and slash and dictionary):
+            raise InvalidInput(
+                f"{collection!r} is not a collection: write corpus/dictionary, as in "
+                "imdb/minilm-l4.",
+                collection=collection,
+            )
+        return Collection(collection, self.transport)
+
+    def info(self) -> Info:
+        """What is in the lake: a row for each collection, and for each corpus without one."""
+        return Info(self.transport.info().read_all())
+
+    def collections(self) -> list[str]:
+        """The names of the collections."""
+        return [row.name for row in self.info() if row.dictionary is not None]
+
+    def verify(self, collection: str | None = None) -> Verification:
+        """Whether the tables of the lake, or of one collection, agree; reads all data."""
+        return Verification(self.transport.verify(collection).read_all())
+
+    def import_corpus(
+        self,
+        location: str,
+        corpus: str,
+        *,
+        text_column: str = "text",
+        id_column: str | None = None,
+        format: str | None = None,  # noqa: A002  # what the command line calls it too
+        split: str | None = None,
+        on_progress: Callable[[int], object] | None = None,
+    ) -> "ImportReport":
+        """Append the documents of a file, folder or data set to a corpus, by one commit.
+
+        See `workers.corpus.open_source` for locations. Rows that cannot be documents are
+        recorded and counted. Raises `CorpusError`.
+        """
+        self._writable("import")
+        with _extra("workers"):
+            from saelake.store.documents import import_documents
+            from saelake.store.lake import Lake as StoredLake
+            from saelake.workers.corpus import open_source
+        source = open_source(
+            location, text_column=text_column, id_column=id_column, format=format, split=split
+        )
+        return import_documents(StoredLake(self.uri), corpus, source, on_progress=on_progress)
+
+    def encode(
+        self,
+        corpus: str,
+        *,
+        model: str,
+        dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
+        options: "EncodeOptions | None" = None,
+        on_progress: "Callable[[EncodeProgress], object] | None" = None,
+    ) -> "EncodeReport":
+        """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
+
+        Run again it continues. See `workers.run.encode` for the errors.
+        """
+        self._writable("encode")
+        with _extra("workers"):
+            from saelake.store.lake import Lake as StoredLake
+            from saelake.workers.run import DictionaryChoice, encode
+        several = [dictionary] if isinstance(dictionary, str | DictionaryChoice) else dictionary
+        choices = [DictionaryChoice(location=d) if isinstance(d, str) else d for d in several]
+        return encode(
+            StoredLake(self.uri),
+            corpus,
+            model=model,
+            dictionaries=choices,
+            options=options,
+            on_progress=on_progress or _silent,
+        )
+
+    def index(
+        self,
+        collection: str,
+        *,
+        memory_bytes: int | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> "IndexReport":
+        """Index what is not indexed yet of a collection, within about `memory_bytes`."""
+        self._writable("index")
+        with _extra("store"):
+            from saelake.store.indexing import DEFAULT_MEMORY_BYTES, index
+            from saelake.store.lake import CollectionName
+            from saelake.store.lake import Lake as StoredLake
+        return index(
+            StoredLake(self.uri),
+            CollectionName.parse(collection),
+            memory_bytes=memory_bytes or DEFAULT_MEMORY_BYTES,
+            on_progress=on_progress or _silent,
+        )
+
+    def ingest(
+        self,
+        location: str,
+        corpus: str,
+        *,
+        model: str,
+        dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
+        text_column: str = "text",
+        id_column: str | None = None,
+        options: "EncodeOptions | None" = None,
+    ) -> list[Collection]:
+        """Import, encode and index in one step; the collections, one for each dictionary."""
+        self.import_corpus(location, corpus, text_column=text_column, id_column=id_column)
+        report = self.encode(corpus, model=model, dictionary=dictionary, options=options)
+        for name in report.collections:
+            self.index(name)
+        return [self[name] for name in report.collections]
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.transport.close()
+
+    def __enter__(self) -> "Lake":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Lake {self.uri}>"
+
+    def _writable(self, what: str) -> None:
+        if self.is_remote:
+            raise InvalidInput(
+                f"Cannot {what} through a server: it only answers questions. Run this where the "
+                "lake is, with saelake.connect(PATH) or --lake PATH.",
+                lake=self.uri,
+            )
+
+
+class _extra:  # noqa: N801  # reads as the statement that it is
+    """Turn an import that fails in the block into the extra to install."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, ModuleNotFoundError):
+            raise MissingExtra(
+                f"This needs {error.name}, which is not installed: "
+                f"pip install 'saelake[{self._name}]'.",
+                extra=self._name,
+                module=error.name,
+            ) from error
+
+
+def _silent(*_: object) -> None:
+    """Progress that nobody watches."""

@@ -1,0 +1,123 @@
+"""A lake behind a server, asked through gRPC."""
+
+from collections.abc import Iterator
+from os import PathLike, fspath
+from pathlib import Path
+
+import grpc
+import pyarrow as pa
+from google.protobuf.message import Message
+
+from saelake.proto.v1 import lake_pb2 as pb
+from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.requests import DocumentQuery, ExportQuery, FeaturesQuery, TokensQuery
+from saelake.store.service import wire
+from saelake.store.service.errors import to_error
+
+File = str | PathLike[str]
+PLAIN, SECURE = "grpc://", "grpcs://"
+OPTIONS = [
+    ("grpc.max_receive_message_length", 4 << 20),  # frames have up to 1 MiB
+    ("grpc.keepalive_time_ms", 60_000),
+]
+
+
+class Remote:
+    """Asks a server; thread-safe. Nothing is sent before the first question."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        token: str | None = None,
+        ca: File | None = None,
+        certificate: File | None = None,
+        key: File | None = None,
+        timeout_s: float | None = 60.0,
+    ) -> None:
+        secure = target.startswith(SECURE)
+        self._address = target.removeprefix(SECURE).removeprefix(PLAIN).rstrip("/")
+        if not self._address:
+            raise InvalidInput(f"{target!r} names no server: write grpc://HOST:PORT.")
+        if not secure and any((ca, certificate, key)):
+            raise InvalidInput("Certificates need a server with TLS: write grpcs://HOST:PORT.")
+        self._channel = (
+            grpc.secure_channel(self._address, _credentials(ca, certificate, key), OPTIONS)
+            if secure
+            else grpc.insecure_channel(self._address, OPTIONS)
+        )
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._timeout_s = timeout_s
+
+    def info(self) -> pa.RecordBatchReader:
+        """See `Transport`, as for all questions."""
+        return self._ask("Info", pb.InfoRequest())
+
+    def tokens(self, query: TokensQuery, /) -> pa.RecordBatchReader:
+        """Ask for tokens."""
+        return self._ask("Tokens", wire.tokens_message(query))
+
+    def features(self, query: FeaturesQuery, /) -> pa.RecordBatchReader:
+        """Ask for statistics of features."""
+        return self._ask("Features", wire.features_message(query))
+
+    def document(self, query: DocumentQuery, /) -> pa.RecordBatchReader:
+        """Ask for a document."""
+        return self._ask("Document", wire.document_message(query))
+
+    def export_codes(self, query: ExportQuery, /) -> pa.RecordBatchReader:
+        """Ask for all codes."""
+        return self._stream("ExportCodes", wire.export_message(query), None)
+
+    def export_embeddings(self, query: ExportQuery, /) -> pa.RecordBatchReader:
+        """Ask for all SAE embeddings."""
+        return self._stream("ExportEmbeddings", wire.export_message(query), None)
+
+    def verify(self, collection: str | None = None, /) -> pa.RecordBatchReader:
+        """Ask whether the tables agree."""
+        return self._stream("Verify", wire.verify_message(collection), None)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def _ask(self, method: str, message: Message) -> pa.RecordBatchReader:
+        return self._stream(method, message, self._timeout_s)
+
+    def _stream(
+        self, method: str, message: Message, timeout_s: float | None
+    ) -> pa.RecordBatchReader:
+        ask = self._channel.unary_stream(
+            f"/{wire.SERVICE}/{method}",
+            request_serializer=type(message).SerializeToString,
+            response_deserializer=pb.Frame.FromString,
+        )
+        call = ask(message, timeout=timeout_s, metadata=self._metadata)
+
+        def received() -> Iterator[bytes]:
+            try:
+                for frame in call:
+                    yield frame.arrow
+            except grpc.RpcError as error:
+                raise to_error(error, self._address) from None
+            finally:
+                call.cancel()  # what is not read is not wanted
+
+        return wire.answer(received())
+
+
+def _credentials(
+    ca: File | None, certificate: File | None, key: File | None
+) -> grpc.ChannelCredentials:
+    if (certificate is None) != (key is None):
+        raise InvalidInput("A client certificate needs its key as well, and the key it.")
+    return grpc.ssl_channel_credentials(_read(ca), _read(key), _read(certificate))
+
+
+def _read(path: File | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return Path(fspath(path)).expanduser().read_bytes()
+    except OSError as error:
+        raise NotFound(f"Cannot read {path}: {error.strerror}.", path=path) from error

@@ -1,0 +1,307 @@
+"""What a lake answers: frozen values, and the sequences that they come in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from saelake.answers import Answer, aligned, described, one_line
+from saelake.markup import document_html, hits_html
+from saelake.store.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A token that fires.
+
+    `position` counts the document's tokens as stored. `text` is a window of the document, in
+    which the token's characters are `[token_start, token_start + token_length)`.
+    """
+
+    doc: int
+    id: str
+    position: int
+    value: float
+    token: str
+    text: str
+    token_start: int
+    token_length: int
+    metadata: Mapping[str, Any]
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """The window before the token, the token, and the window after it."""
+        end = self.token_start + self.token_length
+        return self.text[: self.token_start], self.text[self.token_start : end], self.text[end:]
+
+    @property
+    def marked(self) -> str:
+        """The window in one line, with the token in << >>."""
+        before, token, after = map(one_line, self.parts)
+        return f"{before}<<{token}>>{after}"
+
+
+class Tokens(Answer[Hit]):
+    """The tokens that fire a feature or an expression, strongest first."""
+
+    def __init__(self, table: pa.Table, *, expression: str) -> None:
+        super().__init__(table, Hit)
+        self.expression = expression
+
+    def __repr__(self) -> str:
+        rows = [(h.value, h.id, h.marked, described(h.metadata)) for h in self]
+        shown = aligned(rows, ("value", "id", "text", "metadata"))
+        return f"{len(self)} hits of {self.expression}\n{shown}"
+
+    def _repr_html_(self) -> str:
+        return hits_html(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopToken:
+    """A token, and how many of a feature's 256 strongest documents peak on it."""
+
+    token: str
+    documents: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """How a feature behaves over the collection.
+
+    `density` is the share of tokens at which it fires; `max`, `mean` and `sum` are of its values
+    where it fires, and None where it never does. `histogram` counts values in half octaves from
+    2^-16 upward.
+    """
+
+    feature: int
+    token_frequency: int
+    document_frequency: int
+    max: float | None
+    mean: float | None
+    sum: float
+    density: float
+    histogram: tuple[int, ...]
+    top_tokens: tuple[TopToken, ...]
+
+    @classmethod
+    def of(
+        cls, *, histogram: Sequence[int], top_tokens: Sequence[Mapping[str, Any]], **row: Any
+    ) -> "Feature":
+        """The feature of a row of the features table."""
+        top = tuple(TopToken(**token) for token in top_tokens or ())
+        return cls(histogram=tuple(histogram), top_tokens=top, **row)
+
+
+class Features(Answer[Feature]):
+    """Statistics of features."""
+
+    def __init__(self, table: pa.Table) -> None:
+        super().__init__(table, Feature.of)
+
+    def __repr__(self) -> str:
+        rows = [
+            (
+                f.feature,
+                f.document_frequency,
+                f.token_frequency,
+                f.max,
+                f.mean,
+                ", ".join(one_line(t.token) for t in f.top_tokens[:6]),
+            )
+            for f in self
+        ]
+        return aligned(rows, ("feature", "documents", "tokens", "max", "mean", "top tokens"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentToken:
+    """A token of a document: the characters [start, start + length) of its text."""
+
+    position: int
+    token_id: int
+    start: int
+    length: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Activations:
+    """Where one feature fires in a document: `positions` uint32 (n,) and `values` float32 (n,)."""
+
+    feature: int
+    max: float
+    positions: npt.NDArray[np.uint32]
+    values: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+class Document:
+    """A document with its codes. `error` says why it has none, where it could not be encoded."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        row = table.select(["doc", "id", "text", "metadata", "error"]).to_pylist()[0]
+        self.doc: int = row["doc"]
+        self.id: str = row["id"]
+        self.text: str = row["text"]
+        self.metadata: Mapping[str, Any] = row["metadata"]
+        self.error: str | None = row["error"]
+
+    def to_arrow(self) -> pa.Table:
+        """The document as one row (see `Document` in lake.proto)."""
+        return self._table
+
+    @cached_property
+    def tokens(self) -> tuple[DocumentToken, ...]:
+        """The document's tokens, in order."""
+        columns = (self._list(name) for name in ("token_ids", "token_starts", "token_lengths"))
+        return tuple(
+            DocumentToken(
+                position=position,
+                token_id=token_id,
+                start=start,
+                length=length,
+                text=self.text[start : start + length],
+            )
+            for position, (token_id, start, length) in enumerate(
+                zip(*(column.tolist() for column in columns), strict=True)
+            )
+        )
+
+    @property
+    def features(self) -> npt.NDArray[np.uint32]:
+        """The features that fire, ascending (n,)."""
+        return self._list("features")
+
+    def activations(self, feature: int) -> Activations:
+        """Where this feature fires. Raises `NotFound` when it does not fire here."""
+        index = int(np.searchsorted(self.features, feature))
+        if index == len(self.features) or self.features[index] != feature:
+            raise NotFound(
+                f"Feature {feature} does not fire in document {self.id}.", feature=feature
+            )
+        return self._activations(index)
+
+    def strongest(self, k: int = 10) -> list[Activations]:
+        """The `k` features with the largest maxima here (ties: the lower feature first)."""
+        order = np.argsort(-self._list("max"), kind="stable")[:k]
+        return [self._activations(int(index)) for index in order]
+
+    def _activations(self, index: int) -> Activations:
+        begin, end = self._offsets[index : index + 2]
+        return Activations(
+            feature=int(self.features[index]),
+            max=float(self._list("max")[index]),
+            positions=self._list("positions")[begin:end],
+            values=self._list("values")[begin:end],
+        )
+
+    @cached_property
+    def _offsets(self) -> npt.NDArray[np.int64]:
+        return np.append(0, np.cumsum(self._list("counts"), dtype=np.int64))
+
+    def _list(self, name: str) -> npt.NDArray[Any]:
+        return np.asarray(self._table[name].combine_chunks().flatten())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Document) and self._table.equals(other._table)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        rows = [(a.feature, a.max, len(a), self._peak(a)) for a in self.strongest()]
+        head = (
+            f"{self.id} (doc {self.doc}): {len(self.tokens)} tokens, {len(self.features)} features"
+        )
+        said = "\n".join(filter(None, (head, described(self.metadata), self.error)))
+        return f"{said}\n{aligned(rows, ('feature', 'max', 'tokens', 'peaks on'))}"
+
+    def _peak(self, activations: Activations) -> str:
+        at = int(activations.positions[int(np.argmax(activations.values))])
+        return one_line(self.tokens[at].text)
+
+    def _repr_html_(self) -> str:
+        return document_html(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionInfo:
+    """What is stored of a corpus, and of one collection of it.
+
+    A corpus that is not encoded has no `dictionary`, and 0 or None in the columns about codes.
+    """
+
+    corpus: str
+    dictionary: str | None
+    n_documents: int
+    n_skipped: int
+    n_encoded: int | None
+    n_failed: int | None
+    n_tokens: int | None
+    n_codes: int | None
+    n_indexed: int | None
+    n_segments: int | None
+    size_bytes: int
+    d_sae: int | None
+    architecture: str | None
+    model: str | None
+    hook: str | None
+    values: str | None
+
+    @property
+    def name(self) -> str:
+        """`corpus/dictionary`, or the corpus alone."""
+        return f"{self.corpus}/{self.dictionary}" if self.dictionary else self.corpus
+
+
+class Info(Answer[CollectionInfo]):
+    """What is in a lake."""
+
+    def __init__(self, table: pa.Table) -> None:
+        super().__init__(table, CollectionInfo)
+
+    def __repr__(self) -> str:
+        header = ("collection", "documents", "tokens", "codes", "d_sae", "hook", "model")
+        rows = [
+            (i.name, i.n_documents, i.n_tokens or 0, i.n_codes or 0, i.d_sae or 0, i.hook, i.model)
+            for i in self
+        ]
+        return aligned(rows, header)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that must hold of a table: whether it does, and what was found."""
+
+    table: str
+    check: str
+    ok: bool
+    detail: str
+
+
+class Verification(Answer[Check]):
+    """Whether the tables of a lake agree with each other."""
+
+    def __init__(self, table: pa.Table) -> None:
+        super().__init__(table, Check)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check holds."""
+        return all(check.ok for check in self)
+
+    @property
+    def problems(self) -> Iterator[Check]:
+        """The checks that do not hold."""
+        return (check for check in self if not check.ok)
+
+    def __repr__(self) -> str:
+        rows = [("ok" if c.ok else "DAMAGED", c.table, c.check, c.detail) for c in self]
+        return aligned(rows, ("", "table", "check", "found"))

@@ -1,0 +1,52 @@
+"""Memory that large temporary arrays leave behind, kept small while such work runs."""
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_LEAN_BYTES = 1 << 20
+_ROOMY_BYTES = 32 << 20  # what glibc's own adaptive threshold comes to (DEFAULT_MMAP_THRESHOLD_MAX)
+
+
+@contextmanager
+def lean() -> Iterator[None]:
+    """Inside, arrays of a MiB and more go back to the system as soon as they are dropped.
+
+    By itself glibc soon cuts them from its arenas, where small blocks of other threads (Lance's)
+    keep what was freed around them from going back, and Arrow's own pool keeps what it had.
+    Building ten segments within 64 MiB each, the process grew from 0.43 to 0.87 GB with 60 MB
+    in use; with this, and `trim` after each segment, from 0.36 to 0.43. Fresh pages cost time
+    where large arrays are made in quick succession, which is why the model does not run in here.
+    """
+    pool = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    _set(_M_MMAP_THRESHOLD, _LEAN_BYTES)
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(pool)
+        _set(_M_MMAP_THRESHOLD, _ROOMY_BYTES)
+        _set(_M_TRIM_THRESHOLD, 2 * _ROOMY_BYTES)
+        trim()
+
+
+def trim() -> None:
+    """Give back what was freed; where the C library is another than glibc, nothing happens."""
+    if libc := _glibc():
+        libc.malloc_trim(0)
+
+
+def _set(parameter: int, value: int) -> None:
+    if libc := _glibc():
+        libc.mallopt(parameter, value)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None

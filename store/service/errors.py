@@ -1,0 +1,83 @@
+"""Errors as gRPC statuses and back: one table, read both ways.
+
+The status carries the message, and in its details a `google.rpc.ErrorInfo` whose reason is the
+class and whose metadata is the error's data, so that a client raises what the engine raised.
+"""
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from saelake.store import errors
+from saelake.store.errors import SaelakeError
+
+DOMAIN = "saelake"
+
+# A class that is not named has the code of its nearest base. The first class of a code is what a
+# client raises for a status of that code that is not ours: a proxy's, or grpc's own.
+CODES: tuple[tuple[type[SaelakeError], grpc.StatusCode], ...] = (
+    (errors.InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.NotFound, grpc.StatusCode.NOT_FOUND),
+    (errors.AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
+    (errors.Conflict, grpc.StatusCode.ABORTED),
+    (errors.Corrupt, grpc.StatusCode.DATA_LOSS),
+    (errors.MissingExtra, grpc.StatusCode.UNIMPLEMENTED),
+    (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
+    (errors.DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (errors.AccessDenied, grpc.StatusCode.UNAUTHENTICATED),
+    (errors.AccessDenied, grpc.StatusCode.PERMISSION_DENIED),
+    (errors.LimitExceeded, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.CorpusError, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.ModelError, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.DictionaryError, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.ValueOverflow, grpc.StatusCode.OUT_OF_RANGE),
+    (SaelakeError, grpc.StatusCode.INTERNAL),
+)
+CLASSES = {
+    name: found
+    for name, found in vars(errors).items()
+    if isinstance(found, type) and issubclass(found, SaelakeError)
+}
+
+
+def to_status(error: SaelakeError) -> grpc.Status:
+    """The status that tells a client of this error."""
+    code = next(code for kind, code in CODES if isinstance(error, kind))
+    info = error_details_pb2.ErrorInfo(
+        reason=type(error).__name__, domain=DOMAIN, metadata=dict(error.data)
+    )
+    detail = any_pb2.Any()
+    detail.Pack(info)
+    status = status_pb2.Status(code=code.value[0], message=error.message, details=[detail])
+    return rpc_status.to_status(status)
+
+
+def to_error(call: grpc.RpcError, server: str) -> SaelakeError:
+    """The error that a failed call stands for, of the class that was raised at the other end."""
+    status = rpc_status.from_call(call)
+    for detail in status.details if status else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == DOMAIN and info.reason in CLASSES:
+            return CLASSES[info.reason](status.message, **dict(info.metadata))
+    code = call.code()
+    kind = next((kind for kind, known in CODES if known == code), SaelakeError)
+    return kind(_explained(code, call.details() or "no details", server), server=server)
+
+
+def _explained(code: grpc.StatusCode, details: str, server: str) -> str:
+    match code:
+        case grpc.StatusCode.UNAVAILABLE:
+            return (
+                f"The server {server} does not answer ({details}). Is it running, and is the "
+                "address right? A server with TLS needs grpcs:// in place of grpc://."
+            )
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return f"The server {server} did not answer in time. Ask for less, or raise timeout_s."
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return f"The server {server} is over a limit: {details}."
+        case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
+            return f"The server {server} refuses access: {details}."
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return f"The server {server} does not know this question ({details}): is it saelake?"
+    return f"The server {server} failed: {details}."

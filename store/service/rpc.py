@@ -1,0 +1,189 @@
+"""The gRPC service: questions to the engine off the event loop, answers in frames as asked for."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import grpc
+import pyarrow as pa
+
+from saelake.proto.v1 import lake_pb2 as pb
+from saelake.store.engine import Engine
+from saelake.store.errors import DeadlineExceeded, InvalidInput, LimitExceeded, SaelakeError
+from saelake.store.service import wire
+from saelake.store.service.errors import to_status
+
+log = logging.getLogger("saelake.server")
+
+Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
+Question: TypeAlias = Callable[[], pa.RecordBatchReader]
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one server gives at most.
+
+    `answers` are in work at once, the rest is refused; `threads` of them compute. An answer has
+    at most `answer_bytes` and takes at most `answer_s`; exports and verify may take `export_s`
+    and have any size, since they are streamed no faster than they are read. A request has at most
+    `request_bytes`.
+    """
+
+    answers: int = 64
+    threads: int = 8
+    answer_bytes: int = 256 * MIB
+    answer_s: float = 60.0
+    export_s: float = 24 * 3600.0
+    request_bytes: int = MIB
+
+    def __post_init__(self) -> None:
+        wrong = [name for name in self.__slots__ if not getattr(self, name) > 0]
+        if wrong:
+            raise InvalidInput(f"The limits {', '.join(wrong)} must be more than 0.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One method of the service: its message, what it asks the engine, and whether it exports."""
+
+    message: type[Any]
+    ask: Callable[[Engine, Any], pa.RecordBatchReader]
+    exports: bool = False
+
+
+METHODS: Mapping[str, Method] = {
+    "Info": Method(message=pb.InfoRequest, ask=lambda engine, _: engine.info()),
+    "Tokens": Method(
+        message=pb.TokensRequest, ask=lambda engine, m: engine.tokens(wire.tokens_query(m))
+    ),
+    "Features": Method(
+        message=pb.FeaturesRequest, ask=lambda engine, m: engine.features(wire.features_query(m))
+    ),
+    "Document": Method(
+        message=pb.DocumentRequest, ask=lambda engine, m: engine.document(wire.document_query(m))
+    ),
+    "ExportCodes": Method(
+        message=pb.ExportRequest,
+        ask=lambda engine, m: engine.export_codes(wire.export_query(m)),
+        exports=True,
+    ),
+    "ExportEmbeddings": Method(
+        message=pb.ExportRequest,
+        ask=lambda engine, m: engine.export_embeddings(wire.export_query(m)),
+        exports=True,
+    ),
+    "Verify": Method(
+        message=pb.VerifyRequest,
+        ask=lambda engine, m: engine.verify(wire.verified_collection(m)),
+        exports=True,
+    ),
+}
+
+
+class LakeService:
+    """Answers for one lake; holds no state but snapshots, so any number of servers can share it."""
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="saelake-answer")
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What a grpc.aio server is given."""
+        handlers = {name: self._handler(method) for name, method in METHODS.items()}
+        return grpc.method_handlers_generic_handler(wire.SERVICE, handlers)
+
+    def _handler(self, method: Method) -> grpc.RpcMethodHandler:
+        limits = self._limits
+        seconds = limits.export_s if method.exports else limits.answer_s
+        most_bytes = None if method.exports else limits.answer_bytes
+
+        async def answer(message: object, context: Context) -> AsyncIterator[pb.Frame]:
+            question = partial(method.ask, self._engine, message)
+            async for frame in self._answer(context, question, seconds, most_bytes):
+                yield frame
+
+        return grpc.unary_stream_rpc_method_handler(
+            answer,
+            request_deserializer=method.message.FromString,
+            response_serializer=pb.Frame.SerializeToString,
+        )
+
+    def close(self) -> None:
+        """Stop computing; answers that are under way end after their next frame."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _answer(
+        self,
+        context: Context,
+        question: Question,
+        seconds: float,
+        most_bytes: int | None,
+    ) -> AsyncIterator[pb.Frame]:
+        """The frames of an answer; the next is made when the one before is on its way.
+
+        A client that cancels, or whose deadline passes, ends the answer at its next frame.
+        """
+        steps = _Steps(question)
+        run = asyncio.get_running_loop().run_in_executor
+        n_bytes, last = 0, False
+        try:
+            async with asyncio.timeout(seconds):
+                while not last:
+                    frame, last = await run(self._pool, steps.next)
+                    n_bytes += len(frame)
+                    _check_size(n_bytes, most_bytes)
+                    yield pb.Frame(arrow=frame)
+        except TimeoutError:
+            await _abort(
+                context,
+                DeadlineExceeded(
+                    f"The answer took more than the {seconds:g} s that this server allows. Ask for "
+                    "less: a smaller k, or a narrower where."
+                ),
+            )
+        except SaelakeError as error:
+            await _abort(context, error)
+        except (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError):
+            raise
+        except Exception:
+            log.exception("An answer failed")
+            message = "The server failed at this; its log says more."
+            await context.abort(grpc.StatusCode.INTERNAL, message)
+
+
+class _Steps:
+    """An answer, a frame at a time. The next one is looked for with it, so that small answers
+    need one visit to a thread."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._frames: Iterator[bytes] | None = None
+        self._ahead: bytes | None = None
+
+    def next(self) -> tuple[bytes, bool]:
+        """The next frame, and whether it is the last."""
+        if self._frames is None:
+            self._frames = wire.frames(self._question())
+            self._ahead = next(self._frames)
+        frame, self._ahead = self._ahead, next(self._frames, None)
+        return frame or b"", self._ahead is None
+
+
+def _check_size(n_bytes: int, most_bytes: int | None) -> None:
+    if most_bytes is not None and n_bytes > most_bytes:
+        raise LimitExceeded(
+            f"The answer is larger than the {most_bytes} bytes that this server gives. Ask for "
+            "less: a smaller k, or a narrower where; or export.",
+            limit_bytes=most_bytes,
+        )
+
+
+async def _abort(context: Any, error: SaelakeError) -> None:
+    status = to_status(error)
+    await context.abort(status.code, status.details, status.trailing_metadata)

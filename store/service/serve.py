@@ -1,0 +1,171 @@
+"""Serve a lake: in the foreground until a signal, or in the background of this process."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from saelake.store.engine import Engine
+from saelake.store.errors import InvalidInput
+from saelake.store.service.auth import Access, TokenCheck
+from saelake.store.service.rpc import LakeService, Limits
+from saelake.store.service.wire import SERVICE
+
+T = TypeVar("T")
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 50051
+GRACE_S = 5.0  # for answers under way when the server stops
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a server listens; port 0 takes a free one."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """A lake to serve, where, to whom, and how much of it."""
+
+    uri: str
+    address: Address = field(default_factory=Address)
+    access: Access = field(default_factory=Access)
+    limits: Limits = field(default_factory=Limits)
+
+
+class Server:
+    """A gRPC server with health and reflection. Use it inside one event loop."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        settings.access.check_host(settings.address.host)
+        self._settings = settings
+        self._engine = Engine(settings.uri)
+        self._engine.lake.tables()  # a server of nothing is a mistake
+        self._service = LakeService(self._engine, settings.limits)
+        self._health = health.aio.HealthServicer()
+
+    async def start(self) -> Address:
+        """Listen; the address with the port that was taken. Raises `InvalidInput`."""
+        settings = self._settings
+        token = settings.access.token
+        self._server = grpc.aio.server(
+            interceptors=[TokenCheck(token)] if token else [],
+            maximum_concurrent_rpcs=settings.limits.answers,
+            options=[
+                ("grpc.max_receive_message_length", settings.limits.request_bytes),
+                ("grpc.so_reuseport", 0),  # else two servers on one port share the calls
+            ],
+        )
+        self._server.add_generic_rpc_handlers((self._service.handler(),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        address = Address(host=settings.address.host, port=self._listen())
+        await self._server.start()
+        for name in ("", SERVICE):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return address
+
+    def _listen(self) -> int:
+        where, credentials = str(self._settings.address), self._settings.access.credentials()
+        try:
+            if credentials is None:
+                return int(self._server.add_insecure_port(where))
+            return int(self._server.add_secure_port(where, credentials))
+        except RuntimeError as error:
+            raise InvalidInput(
+                f"Cannot listen on {where}: is another server there? Choose another --port, or 0 "
+                "for a free one.",
+                address=where,
+            ) from error
+
+    async def stop(self, grace_s: float = GRACE_S) -> None:
+        """Take no more questions, wait for answers under way, then stop."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+        self._service.close()
+        self._engine.close()
+
+    async def wait(self) -> None:
+        """Return when the server has stopped."""
+        await self._server.wait_for_termination()
+
+
+def serve(settings: ServerSettings, on_ready: Callable[[Address], object] = lambda _: None) -> None:
+    """Serve until SIGINT or SIGTERM, then stop gracefully; `on_ready` is told the address."""
+
+    async def run() -> None:
+        server = Server(settings)
+        on_ready(await server.start())
+        stopped = asyncio.Event()
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
+        await stopped.wait()
+        await server.stop()
+
+    asyncio.run(run())
+
+
+class BackgroundServer:
+    """A server in this process, as a context manager; it stops at the end of the block.
+
+    >>> with BackgroundServer(ServerSettings(uri="lake")) as server:  # doctest: +SKIP
+    ...     saelake.connect(server.target)
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self.address = settings.address
+
+    @property
+    def target(self) -> str:
+        """What `saelake.connect` takes."""
+        return f"{'grpcs' if self._settings.access.certificate else 'grpc'}://{self.address}"
+
+    def __enter__(self) -> "BackgroundServer":
+        async def start() -> tuple[Server, Address]:
+            server = Server(self._settings)
+            return server, await server.start()
+
+        self._server, self.address = _loop().run(start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self, grace_s: float = GRACE_S) -> None:
+        """Stop now; a second time does nothing."""
+        _loop().run(self._server.stop(grace_s))
+
+
+class _Loop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="saelake-serve", daemon=True).start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine that runs in the loop."""
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return future.result()
+
+
+@cache
+def _loop() -> _Loop:
+    """The one loop of all background servers: grpc.aio keeps to one loop in a process."""
+    return _Loop()
