@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from saelake.store.creation import create, write_first
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
 from saelake.store.lake import DICTIONARIES, Lake
+from saelake.store.memory import one_arena
 from saelake.store.schema import RESERVED_COLUMNS, SKIPPED_COLUMNS, check_name, documents_schema
 from saelake.store.scratch import Scratch, Skip
 from saelake.store.screening import KNOWN_ID, REPEATED_ID, faults
@@ -85,6 +86,7 @@ def import_documents(
     them can be a document; `Conflict` if another import into the corpus finished meanwhile.
     """
     _check_corpus_name(corpus)
+    one_arena()
     table = _opened(lake.documents(corpus))
     with Scratch() as scratch:
         run = _Import(corpus, source, table, scratch, on_progress or _silent)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from saelake.store.documents import Documents
 from saelake.store.errors import InvalidInput
 from saelake.store.lake import Lake
+from saelake.store.memory import one_arena
 from saelake.store.schema import CollectionSettings, check_name
 from saelake.store.shards import ShardWriter, register_dictionary
 from saelake.workers.dictionaries.base import Dictionary
@@ -116,6 +117,7 @@ def encode(
     was begun with other settings.
     """
     options = options or EncodeOptions()
+    one_arena()
     documents = Documents.open(lake, corpus)
     loaded = load_model(
         model,
