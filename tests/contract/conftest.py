@@ -1,0 +1,33 @@
+"""One lake of random codes, in this process and behind a server."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import saelake
+from saelake.lake import Lake
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from tests.lakes import MadeLake, make_lake
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
+    return make_lake(tmp_path_factory.mktemp("contract") / "lake", n_documents=60, seed=3)
+
+
+@pytest.fixture(scope="session")
+def embedded(made: MadeLake) -> Lake:
+    return saelake.connect(made.lake.uri)
+
+
+@pytest.fixture(scope="session")
+def remote(made: MadeLake) -> Iterator[Lake]:
+    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
+    with BackgroundServer(settings) as server, saelake.connect(server.target) as lake:
+        yield lake
+
+
+@pytest.fixture(scope="session", params=["embedded", "remote"])
+def lake(request: pytest.FixtureRequest) -> Lake:
+    opened: Lake = request.getfixturevalue(request.param)
+    return opened

@@ -1,0 +1,73 @@
+"""What cannot be answered raises the same error in this process and behind a server."""
+
+from collections.abc import Callable
+
+import pytest
+
+from saelake.lake import Lake
+from saelake.store.errors import (
+    InvalidExpression,
+    InvalidFilter,
+    InvalidInput,
+    NotFound,
+    SaelakeError,
+)
+
+NAME = "made/random"
+MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = {
+    "no such collection": (NotFound, "no collection", lambda lake: lake["made/other"].tokens(1)),
+    "no such corpus": (NotFound, "other/random", lambda lake: lake["other/random"].features()),
+    "a name without a slash": (InvalidInput, "corpus/dictionary", lambda lake: lake["made"]),
+    "a name with a path": (InvalidInput, "name", lambda lake: lake["made/../x"].tokens(1)),
+    "a feature beyond the last": (NotFound, "12", lambda lake: lake[NAME].tokens(12)),
+    "a negative feature": (InvalidExpression, "-1", lambda lake: lake[NAME].tokens(-1)),
+    "statistics of no feature": (NotFound, "99", lambda lake: lake[NAME].features([99])),
+    "half an expression": (InvalidExpression, "1 &", lambda lake: lake[NAME].tokens("1 &")),
+    "an unknown scope": (InvalidInput, "scope", lambda lake: lake[NAME].tokens(1, scope="page")),
+    "an unknown column": (
+        InvalidFilter,
+        "colour",
+        lambda lake: lake[NAME].tokens(1, where="colour = 'red'"),
+    ),
+    "a broken filter": (
+        InvalidFilter,
+        "label =",
+        lambda lake: lake[NAME].tokens(1, where="label ="),
+    ),
+    "a filter of another type": (
+        InvalidFilter,
+        "length",
+        lambda lake: lake[NAME].codes("length").read_all(),
+    ),
+    "no hits": (InvalidInput, "k must", lambda lake: lake[NAME].tokens(1, k=0)),
+    "no such id": (NotFound, "d99", lambda lake: lake[NAME].document("d99")),
+    "no such number": (NotFound, "60", lambda lake: lake[NAME].document(doc=60)),
+    "a negative number": (InvalidInput, "-1", lambda lake: lake[NAME].document(doc=-1)),
+    "no document": (InvalidInput, "id", lambda lake: lake[NAME].document()),
+    "two documents": (InvalidInput, "one of", lambda lake: lake[NAME].document("d1", doc=1)),
+    "a collection to verify": (NotFound, "no collection", lambda lake: lake.verify("made/other")),
+    "an info": (NotFound, "made/other", lambda lake: lake["made/other"].info()),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_clear_error(lake: Lake, mistake: str) -> None:
+    kind, said, ask = MISTAKES[mistake]
+    with pytest.raises(kind, match=said.replace(".", r"\.")) as caught:
+        ask(lake)
+    assert type(caught.value) is kind
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_both_raise_the_same(embedded: Lake, remote: Lake, mistake: str) -> None:
+    _, _, ask = MISTAKES[mistake]
+    errors: list[SaelakeError] = []
+    for lake in (embedded, remote):
+        with pytest.raises(SaelakeError) as caught:
+            ask(lake)
+        errors.append(caught.value)
+    here, there = errors
+    assert type(here) is type(there)
+    assert here.message == there.message
+    assert here.data == there.data
