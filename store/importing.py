@@ -10,14 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.creation import create, write_first
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
 from saelake.store.lake import DICTIONARIES, Lake
 from saelake.store.memory import one_arena
 from saelake.store.schema import RESERVED_COLUMNS, SKIPPED_COLUMNS, check_name, documents_schema
 from saelake.store.scratch import Scratch, Skip
 from saelake.store.screening import KNOWN_ID, REPEATED_ID, faults
-from saelake.store.tables import Change, Draft, Table
+from saelake.store.tables import Change, Draft, Table, write_first
 
 IDS_PER_SCAN = 65_536
 
@@ -250,11 +249,11 @@ def _commit(lake: Lake, run: _Import, draft: Draft) -> None:
         run.check_unmoved(snapshot)
         return Change(add=draft)
 
-    create(uri, run.schema).commit(decide)
+    Table.open_or_create(uri, run.schema).commit(decide)
 
 
 def _commit_skips(uri: str, run: _Import) -> None:
-    table = create(uri, SKIPPED_COLUMNS) if run.reasons else _opened(uri)
+    table = Table.open_or_create(uri, SKIPPED_COLUMNS) if run.reasons else _opened(uri)
     if table is None:
         return
     draft = table.write(run.scratch.skipped(run.first_doc))

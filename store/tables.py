@@ -48,6 +48,11 @@ class Draft:
 
     fragments: tuple[str, ...]
 
+    @classmethod
+    def of(cls, written: Iterable["FragmentMetadata"]) -> "Draft":
+        """A draft of fragments that Lance has written."""
+        return cls(tuple(json.dumps(fragment.to_json()) for fragment in written))
+
     def to_json(self) -> str:
         """The draft as text, for another process."""
         return json.dumps(self.fragments)
@@ -89,17 +94,21 @@ class Table:
 
     @classmethod
     def open_or_create(cls, uri: str, schema: pa.Schema) -> "Table":
-        """The table at `uri`, made with its anchor if it does not exist; safe to race."""
+        """The table at `uri`, made with its anchor if there is none; of racing makers one does."""
         try:
             return cls.open(uri)
         except NotFound:
             nulls = [pa.nulls(1, field.type) for field in schema]
-            anchor = pa.Table.from_arrays(nulls, schema=schema)
+        anchor = _new_files(uri, pa.Table.from_arrays(nulls, schema=schema).to_reader())
+        birth = lance.LanceOperation.Overwrite(schema, anchor)
         try:
-            lance.write_dataset(anchor, uri, mode="create", data_storage_version=STORAGE_VERSION)
+            # Without retries: a retry overwrites the table that another maker was faster with.
+            lance.LanceDataset.commit(uri, birth, read_version=0, max_retries=0)
         except OSError as error:
-            if "already exists" not in str(error):
-                raise
+            try:
+                return cls.open(uri)
+            except NotFound:
+                raise error from None
         return cls.open(uri)
 
     @property
@@ -197,7 +206,7 @@ class Table:
             max_rows_per_file=MOST_ROWS if one_fragment else ROWS_PER_FRAGMENT,
             data_storage_version=STORAGE_VERSION,
         )
-        return Draft(tuple(json.dumps(fragment.to_json()) for fragment in written))
+        return Draft.of(written)
 
     def commit(self, decide: Callable[["Table"], Change | None]) -> "Table":
         """The snapshot after the change that `decide` asks for, applied exactly once.
@@ -243,6 +252,27 @@ class Table:
                 fragment.count_rows()
         except (OSError, ValueError) as error:
             raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
+
+
+def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Draft:
+    """Stream `batches` into new files at `uri`, for a table of this schema made afterwards.
+
+    A table that is made before its first rows are written stays behind, empty and with its
+    columns fixed, when reading those rows fails; so they are written first.
+    """
+    # Lance numbers the fields of a schema in order, so the table's fields will be these files'.
+    return Draft.of(_new_files(uri, pa.RecordBatchReader.from_batches(schema, batches)))
+
+
+def _new_files(uri: str, reader: pa.RecordBatchReader) -> list[FragmentMetadata]:
+    written: list[FragmentMetadata] = write_fragments(
+        reader,
+        uri,
+        mode="overwrite",  # of files that no table names: it only writes, also beside a table
+        max_rows_per_file=ROWS_PER_FRAGMENT,
+        data_storage_version=STORAGE_VERSION,
+    )
+    return written
 
 
 def address(fragment_id: int, row: int) -> int:
