@@ -25,7 +25,7 @@ class Collection:
         self.name = name
         self._lake = lake
         postings = _opened(lake.postings(name))
-        self.codes = CodesTable(_open_codes(lake, name))
+        self.codes = CodesTable(open_codes(lake, name))
         self.settings = self.codes.settings
         self.postings = PostingsTable(postings) if postings else None
         self.documents = Documents.open(lake, name.corpus)
@@ -82,7 +82,8 @@ def _opened(uri: str) -> Table | None:
         return None
 
 
-def _open_codes(lake: Lake, name: CollectionName) -> Table:
+def open_codes(lake: Lake, name: CollectionName) -> Table:
+    """The newest codes of a collection. Raises `NotFound`, and says which collections exist."""
     try:
         table = Table.open(lake.codes(name))
         if table.fragments:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from saelake.store.codes import CodesTable, locate
+from saelake.store.collection import open_codes
 from saelake.store.errors import NotFound
 from saelake.store.features import COVERS_KEY, N_TOKENS_KEY, Totals, features_table, top_tokens
 from saelake.store.lake import CollectionName, Lake
@@ -81,7 +82,7 @@ def index(
     `on_progress` is told how many of how many documents are done. Safe to kill and to race: a
     segment is committed only if no other covers its fragments.
     """
-    codes = CodesTable(Table.open(lake.codes(name)))
+    codes = CodesTable(open_codes(lake, name))
     postings = PostingsTable(
         Table.open_or_create(lake.postings(name), postings_schema(codes.settings))
     )

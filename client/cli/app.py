@@ -74,4 +74,4 @@ serve.add_to(app)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name="saelake")

@@ -44,7 +44,7 @@ IdColumnOption = Annotated[
 SourceFormatOption = Annotated[
     str | None,
     typer.Option(
-        "--input-format",
+        "--format",
         help="parquet, jsonl, csv, tsv or text, when the name does not tell.",
         rich_help_panel=SOURCE,
     ),

@@ -60,7 +60,7 @@ def serve(
     from saelake.store.service.serve import Address, ServerSettings
     from saelake.store.service.serve import serve as run
 
-    token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE)
+    token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE) or None
     settings = ServerSettings(
         uri=lake or DEFAULT_LAKE,
         address=Address(host=host, port=port),

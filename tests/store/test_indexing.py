@@ -1,0 +1,265 @@
+"""Segments, statistics and checks, against everything that is in a lake."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saelake.store import indexing
+from saelake.store.codes import CodesTable
+from saelake.store.collection import Collection
+from saelake.store.engine import Engine
+from saelake.store.errors import NotFound
+from saelake.store.features import bin_edges
+from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan
+from saelake.store.requests import FeaturesQuery, TokensQuery
+from saelake.store.segments import Segment
+from saelake.store.tables import Change, Fragment, Table, metadata, overwrite, read
+from tests.lakes import Code, MadeLake, make_lake
+
+NAME = "made/random"
+
+
+def covered(fragments: list[Fragment], segments: list[Segment], build: Build | None) -> list[int]:
+    replaced = {s.fragment for s in build.replaces} if build else set()
+    kept = [i for s in segments if s.fragment not in replaced for i in s.covers]
+    return kept + [f.id for f in build.fragments] if build else kept
+
+
+@given(st.lists(st.integers(1, 1000), max_size=30), st.data())
+def test_a_plan_covers_every_fragment_once_with_few_segments(
+    sizes: list[int], data: st.DataObject
+) -> None:
+    fragments = [Fragment(id=i + 1, n_rows=n) for i, n in enumerate(sizes)]
+    ids = [f.id for f in fragments]
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(ids)), max_size=12)))
+    pieces = [tuple(ids[a:b]) for a, b in zip([0, *cuts], cuts, strict=False) if b > a]
+    segments = [Segment(fragment=100 + i, covers=piece) for i, piece in enumerate(pieces)]
+    build = plan(fragments, segments)
+    done = covered(fragments, segments, build)
+    if build is None:
+        assert sorted(done) == ids
+        return
+    assert sorted(done) == ids
+    assert len(set(done)) == len(done)
+    left = len(segments) - len(build.replaces) + 1
+    assert left <= max(MAX_SEGMENTS, 1)
+
+
+def best(codes: list[Code]) -> dict[tuple[int, int], tuple[float, int]]:
+    """(feature, document) -> (maximum, first position of it)."""
+    found: dict[tuple[int, int], tuple[float, int]] = {}
+    for code in sorted(codes, key=lambda c: (-c.value, c.position)):
+        found.setdefault((code.feature, code.doc), (code.value, code.position))
+    return found
+
+
+def assert_indexed_right(made: MadeLake) -> None:
+    collection = Collection(made.lake, made.name)
+    expected = best(list(made.codes))
+    for feature in range(made.n_features):
+        postings = collection.posting_list(feature)
+        values = collection.codes.codec.decode(postings.max)
+        listed = {
+            (feature, int(d)): (float(v), int(p))
+            for d, v, p in zip(postings.doc, values, postings.position, strict=True)
+        }
+        assert len(listed) == len(postings)
+        assert listed == {key: v for key, v in expected.items() if key[0] == feature}
+
+
+def test_posting_lists_are_those_of_the_codes(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=50, n_fragments=5, n_indexed=0)
+    assert_indexed_right(made)  # all scanned
+    index(made.lake, made.name)
+    assert Collection(made.lake, made.name).unindexed == ()
+    assert_indexed_right(made)  # all indexed
+
+
+@pytest.mark.parametrize("memory_bytes", [1, 2000, 10_000, 1 << 30])
+def test_little_memory_makes_more_segments_and_the_same_answers(
+    tmp_path: Path, memory_bytes: int
+) -> None:
+    made = make_lake(tmp_path, n_documents=50, n_fragments=4, n_indexed=0)
+    report = index(made.lake, made.name, memory_bytes=memory_bytes)
+    assert report.n_documents == 50
+    assert (report.n_segments > 1) == (memory_bytes < 1 << 30)
+    assert_indexed_right(made)
+    assert all(check["ok"] for check in Engine(made.lake.uri).verify().read_all().to_pylist())
+
+
+def test_a_lake_that_grows_keeps_few_segments(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=60, n_fragments=30, n_indexed=30)
+    collection = Collection(made.lake, made.name)
+    assert 1 < len(collection.segments) <= MAX_SEGMENTS
+    assert collection.unindexed == ()
+    assert_indexed_right(made)
+
+
+def test_blocks_of_features_make_one_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saelake.store.postings.POSTINGS_PER_BLOCK", 20)
+    made = make_lake(tmp_path, n_documents=40, n_fragments=1, n_indexed=1)
+    assert len(Collection(made.lake, made.name).segments) == 1
+    assert_indexed_right(made)
+
+
+def test_indexing_again_does_nothing(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_indexed=3)
+    before = Table.open(made.lake.postings(made.name)).version
+    report = index(made.lake, made.name)
+    assert (report.n_documents, report.n_postings) == (0, 0)
+    assert Table.open(made.lake.postings(made.name)).version == before
+
+
+def test_of_two_indexers_one_covers_each_fragment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=0)
+    commit = indexing._commit
+
+    def overtaken(*arguments: object) -> object:
+        monkeypatch.setattr(indexing, "_commit", commit)
+        index(made.lake, made.name)  # another indexer, between writing and committing
+        return commit(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(indexing, "_commit", overtaken)
+    index(made.lake, made.name)
+    covers = [i for s in Collection(made.lake, made.name).segments for i in s.covers]
+    assert len(covers) == len(set(covers))
+    assert_indexed_right(made)
+
+
+def test_statistics_are_those_of_the_codes(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=60, n_fragments=4, n_indexed=4, density=0.15)
+    rows = Engine(made.lake.uri).features(FeaturesQuery(collection=NAME, k=None, order="feature"))
+    by_feature: dict[int, list[Code]] = defaultdict(list)
+    for code in made.codes:
+        by_feature[code.feature].append(code)
+    n_tokens = sum(map(len, made.words))
+    peaks = best(list(made.codes))
+    for row in rows.read_all().to_pylist():
+        codes = by_feature[row["feature"]]
+        values = np.array([code.value for code in codes])
+        assert row["token_frequency"] == len(codes)
+        assert row["document_frequency"] == len({code.doc for code in codes})
+        assert row["max"] == values.max()
+        assert row["mean"] == pytest.approx(values.mean())
+        assert row["sum"] == pytest.approx(values.sum())
+        assert row["density"] == pytest.approx(len(codes) / n_tokens)
+        assert row["histogram"] == np.histogram(values, bin_edges())[0].tolist()
+        words = Counter(
+            made.words[doc][position]
+            for (feature, doc), (_, position) in peaks.items()
+            if feature == row["feature"]
+        )
+        shown = {top["token"]: top["documents"] for top in row["top_tokens"]}
+        assert list(shown.values()) == sorted(shown.values(), reverse=True)
+        assert shown == {word: n for word, n in words.items() if word in shown}
+        assert sum(shown.values()) == sum(n for _, n in words.most_common(len(shown)))
+
+
+def test_statistics_do_not_depend_on_when_fragments_came(tmp_path: Path) -> None:
+    tables = []
+    for n_indexed in (1, 4):
+        made = make_lake(tmp_path / str(n_indexed), n_fragments=4, n_indexed=n_indexed)
+        index(made.lake, made.name)
+        tables.append(read(made.lake.features(made.name)).drop(["sum", "mean"]))
+    assert tables[0].equals(tables[1])
+
+
+def test_orders_of_features(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_indexed=3)
+    engine = Engine(made.lake.uri)
+    columns = {"documents": "document_frequency", "tokens": "token_frequency", "max": "max"}
+    for order, column in columns.items():
+        query = FeaturesQuery(collection=NAME, k=None, order=order)  # type: ignore[arg-type]
+        rows = engine.features(query).read_all().to_pylist()
+        expected = sorted(rows, key=lambda row: (-row[column], row["feature"]))
+        assert [row["feature"] for row in rows] == [row["feature"] for row in expected]
+
+
+def test_without_an_index_there_are_no_statistics_but_answers(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_indexed=0)
+    engine = Engine(made.lake.uri)
+    with pytest.raises(NotFound, match="saelake index made/random"):
+        engine.features(FeaturesQuery(collection=NAME))
+    hits = engine.tokens(TokensQuery(collection=NAME, expression="1")).read_all()
+    assert hits.num_rows > 0
+
+
+def _codes_rows(made: MadeLake) -> tuple[Table, pa.Table]:
+    table = Table.open(made.lake.codes(made.name))
+    names = table.schema.names
+    return table, pa.Table.from_batches(table.scan(names), table.schema)
+
+
+def _replace_codes(made: MadeLake, change: Callable[[pa.Table], pa.Table]) -> None:
+    table, rows = _codes_rows(made)
+    draft = table.write(change(rows).to_batches())
+    old = tuple(fragment.id for fragment in table.fragments)
+    table.commit(lambda _: Change(add=draft, remove=old))
+
+
+def _doubled(rows: pa.Table) -> pa.Table:
+    return pa.concat_tables([rows, rows.slice(3, 1)])
+
+
+def _column_changed(
+    name: str, change: Callable[[list[int]], list[int]]
+) -> Callable[[pa.Table], pa.Table]:
+    def changed(rows: pa.Table) -> pa.Table:
+        lists = rows[name].to_pylist()
+        at = next(i for i, values in enumerate(lists) if len(set(values)) > 1)
+        lists[at] = change(lists[at])
+        index = rows.schema.get_field_index(name)
+        return rows.set_column(
+            index, rows.schema.field(name), [pa.array(lists, rows.schema.field(name).type)]
+        )
+
+    return changed
+
+
+DAMAGES: dict[str, Callable[[pa.Table], pa.Table]] = {
+    "a document twice": _doubled,
+    "a wrong maximum": _column_changed("max", lambda v: [v[0] + 1, *v[1:]]),
+    "a wrong count": _column_changed("counts", lambda v: [v[0] + 1, *v[1:]]),
+    "features out of order": _column_changed("features", lambda v: v[::-1]),
+    "a feature beyond the dictionary": _column_changed("features", lambda v: [*v[:-1], 999]),
+    "a position beyond the tokens": _column_changed("positions", lambda v: [*v[:-1], 60_000]),
+    "a missing value": _column_changed("values", lambda v: v[:-1]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_codes_are_found(tmp_path: Path, damage: str) -> None:
+    made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=1)
+    _replace_codes(made, DAMAGES[damage])
+    checks = Engine(made.lake.uri).verify().read_all().to_pylist()
+    assert [check for check in checks if not check["ok"]], damage
+
+
+def test_damaged_postings_and_statistics_are_found(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=1)
+    features = read(made.lake.features(made.name))
+    wrong = features.set_column(1, "token_frequency", pa.array([7] * len(features), pa.uint64()))
+    overwrite(
+        made.lake.features(made.name), wrong.replace_schema_metadata(features.schema.metadata)
+    )
+    checks = Engine(made.lake.uri).verify().read_all().to_pylist()
+    assert [c["check"] for c in checks if not c["ok"]] == [
+        "feature statistics agree with the codes"
+    ]
+    table = Table.open(made.lake.codes(made.name))
+    assert metadata(table.schema)["saelake:format"] == "1"
+    _replace_codes(made, lambda rows: rows)  # the same rows in a fragment that nothing covers
+    collection = Collection(made.lake, made.name)
+    assert collection.unindexed == tuple(
+        f.id for f in CodesTable(collection.codes.table).table.fragments
+    )
