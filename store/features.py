@@ -16,7 +16,7 @@ from saelake.store.values import ValueCodec
 N_BINS = 64
 MIN_LOG2_BIN = -16  # bin i counts the absolute values in [2^(i/2 - 16), 2^((i+1)/2 - 16))
 N_TOP_TOKENS = 10
-FEATURES_PER_BLOCK = 2048
+LISTS_PER_BLOCK = 2048  # strongest tiers that are read at once, of up to 256 postings each
 COVERS_KEY = "saelake:covers"
 N_TOKENS_KEY = "saelake:n_tokens"
 
@@ -132,10 +132,11 @@ def top_tokens(postings: PostingsTable, d_sae: int, vocabulary: Sequence[str]) -
     Counted over the 256 strongest documents; equal counts in the order of the vocabulary.
     """
     rows = []
-    for first in range(0, d_sae, FEATURES_PER_BLOCK):
-        features = range(first, min(first + FEATURES_PER_BLOCK, d_sae))
+    step = len(postings.segments)
+    n_features = max(LISTS_PER_BLOCK // max(step, 1), 1)
+    for first in range(0, d_sae, n_features):
+        features = range(first, min(first + n_features, d_sae))
         lists = postings.read(features, 0, postings.segments)
-        step = len(postings.segments)
         rows += [
             _counted(lists[i * step : (i + 1) * step], postings.dtype, vocabulary)
             for i in range(len(features))
