@@ -139,6 +139,8 @@ class LakeService:
                     n_bytes += len(frame)
                     _check_size(n_bytes, most_bytes)
                     yield pb.Frame(arrow=frame)
+        except SaelakeError as error:  # before TimeoutError, which one of them is
+            await _abort(context, error)
         except TimeoutError:
             await _abort(
                 context,
@@ -147,8 +149,6 @@ class LakeService:
                     "less: a smaller k, or a narrower where."
                 ),
             )
-        except SaelakeError as error:
-            await _abort(context, error)
         except (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError):
             raise
         except Exception:

@@ -198,7 +198,8 @@ class _Frames(io.RawIOBase):
 
 def answer(received: Iterable[bytes]) -> pa.RecordBatchReader:
     """The answer that `frames` cut up; frames are asked for as it is read."""
-    return pa.ipc.open_stream(pa.PythonFile(_Received(received), "r"))
+    # Buffered: a raw read may end with its frame, and Arrow takes that for the end of the stream.
+    return pa.ipc.open_stream(pa.PythonFile(io.BufferedReader(_Received(received)), "r"))
 
 
 class _Received(io.RawIOBase):

@@ -1,0 +1,304 @@
+"""The server: who may ask, what is too much, and what happens when something breaks."""
+
+import logging
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import grpc
+import pyarrow as pa
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+import saelake
+from saelake.store import errors
+from saelake.store.engine import Engine
+from saelake.store.errors import (
+    AccessDenied,
+    DeadlineExceeded,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    SaelakeError,
+    Unavailable,
+)
+from saelake.store.service.auth import Access, is_loopback
+from saelake.store.service.rpc import Limits
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from tests.lakes import MadeLake, make_lake
+
+NAME = "made/random"
+TOKEN = "a token of enough characters"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
+    return make_lake(tmp_path_factory.mktemp("served") / "lake", n_documents=60)
+
+
+def server(made: MadeLake, *, limits: Limits | None = None, **access: object) -> BackgroundServer:
+    return BackgroundServer(
+        ServerSettings(
+            uri=made.lake.uri,
+            address=Address(port=0),
+            access=Access(**access),  # type: ignore[arg-type]
+            limits=limits or Limits(),
+        )
+    )
+
+
+def test_a_token_is_needed_when_there_is_one(made: MadeLake) -> None:
+    with server(made, token=TOKEN) as running:
+        assert saelake.connect(running.target, token=TOKEN).collections() == [NAME]
+        for token in (None, "wrong", TOKEN + "x", "ü"):
+            with pytest.raises((AccessDenied, SaelakeError)) as caught:
+                saelake.connect(running.target, token=token).info()
+            if token != "ü":
+                assert type(caught.value) is AccessDenied
+                assert "token" in str(caught.value)
+        with grpc.insecure_channel(str(running.address)) as channel:
+            check = health_pb2_grpc.HealthStub(channel).Check
+            assert check(health_pb2.HealthCheckRequest()).status == 1
+            ask = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+            with pytest.raises(grpc.RpcError) as refused:
+                list(ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")])))
+            assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_health_and_reflection_know_the_service(made: MadeLake) -> None:
+    with server(made) as running, grpc.insecure_channel(str(running.address)) as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check
+        for service in ("", "saelake.v1.Lake"):
+            assert check(health_pb2.HealthCheckRequest(service=service)).status == 1
+        ask = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+        (answer,) = ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+        listed = {service.name for service in answer.list_services_response.service}
+        assert {"saelake.v1.Lake", "grpc.health.v1.Health"} <= listed
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate authority, and a certificate of it for localhost and one for a client."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl")
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def run(*arguments: str) -> None:
+        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)
+
+    new_key = ["-newkey", "rsa:2048", "-nodes"]
+    run("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+    for name in ("server", "client"):
+        run("req", *new_key, "-keyout", f"{name}.key", "-out", "request", "-subj", f"/CN={name}")
+        sign = ["x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key"]
+        run(*sign, "-CAcreateserial", "-out", f"{name}.pem", "-extfile", "names")
+    return folder
+
+
+def test_tls_and_client_certificates(made: MadeLake, certificates: Path) -> None:
+    pair = {"certificate": certificates / "server.pem", "key": certificates / "server.key"}
+    ca = certificates / "ca.pem"
+    with server(made, **pair) as running:
+        assert running.target.startswith("grpcs://")
+        assert saelake.connect(running.target, ca=ca).collections() == [NAME]
+        with pytest.raises(Unavailable):
+            saelake.connect(running.target, timeout_s=5).info()
+        with pytest.raises(Unavailable, match="grpcs://"):
+            saelake.connect(f"grpc://{running.address}", timeout_s=5).info()
+    with server(made, **pair, client_ca=ca) as running:
+        with pytest.raises(Unavailable):
+            saelake.connect(running.target, ca=ca, timeout_s=5).info()
+        mine = {"certificate": certificates / "client.pem", "key": certificates / "client.key"}
+        assert saelake.connect(running.target, ca=ca, **mine).collections() == [NAME]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "::", "example.com"])
+def test_other_machines_are_let_in_only_with_protection(host: str) -> None:
+    pair = {"certificate": Path("c.pem"), "key": Path("k.pem")}
+    for weak in (Access(), Access(token=TOKEN), Access(**pair)):
+        with pytest.raises(InvalidInput, match="--client-ca"):
+            weak.check_host(host)
+    Access(token=TOKEN, **pair).check_host(host)
+    Access(**pair, client_ca=Path("ca.pem")).check_host(host)
+    Access(insecure=True).check_host(host)
+    assert not is_loopback(host)
+
+
+def test_this_machine_needs_none() -> None:
+    for host in ("127.0.0.1", "localhost", "::1", "127.8.9.1"):
+        Access().check_host(host)
+
+
+@pytest.mark.parametrize(
+    ("access", "said"),
+    [
+        ({"token": "short"}, "at least 16"),
+        ({"certificate": Path("c.pem")}, "both a certificate and its key"),
+        ({"client_ca": Path("ca.pem")}, "own certificate"),
+    ],
+)
+def test_protection_that_protects_nothing_is_refused(access: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        Access(**access)  # type: ignore[arg-type]
+
+
+def test_an_answer_that_is_too_large_is_refused(made: MadeLake) -> None:
+    with server(made, limits=Limits(answer_bytes=4000)) as running:
+        collection = saelake.connect(running.target)[NAME]
+        assert len(collection.tokens(3, k=2)) == 2
+        with pytest.raises(LimitExceeded, match="4000 bytes"):
+            collection.tokens(3, k=None, per="token")
+        assert collection.codes().read_all().nbytes > 4000
+
+
+def test_a_request_that_is_too_large_is_refused(made: MadeLake) -> None:
+    with server(made, limits=Limits(request_bytes=2000)) as running:
+        collection = saelake.connect(running.target)[NAME]
+        with pytest.raises(LimitExceeded):
+            collection.tokens(3, where=" or ".join(["label = 'pos'"] * 500))
+
+
+def slowly(engine_method: Callable[..., pa.RecordBatchReader], seconds: float) -> object:
+    def slow(*arguments: object) -> pa.RecordBatchReader:
+        time.sleep(seconds)
+        return engine_method(*arguments)
+
+    return slow
+
+
+def test_slow_answers_end_at_both_deadlines(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine, "tokens", slowly(Engine.tokens, 0.6))
+    said = r"0\.1 s that this server allows"
+    limits = Limits(answer_s=0.1)
+    with server(made, limits=limits) as running, pytest.raises(DeadlineExceeded, match=said):
+        saelake.connect(running.target)[NAME].tokens(3)
+    with server(made) as running, pytest.raises(DeadlineExceeded, match="timeout_s"):
+        saelake.connect(running.target, timeout_s=0.1)[NAME].tokens(3)
+
+
+def test_too_many_questions_at_once_are_refused(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine, "tokens", slowly(Engine.tokens, 0.5))
+    with server(made, limits=Limits(answers=1)) as running:
+        lake = saelake.connect(running.target)
+        first = threading.Thread(target=lambda: lake[NAME].tokens(3))
+        first.start()
+        time.sleep(0.2)
+        with pytest.raises(LimitExceeded):
+            lake[NAME].tokens(3)
+        first.join()
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:  # until the server has noticed that the first is over
+            with suppress(LimitExceeded):
+                assert lake[NAME].tokens(3)
+                return
+        pytest.fail("the server never took another question")
+
+
+def test_many_clients_get_their_own_answers(made: MadeLake) -> None:
+    expected = {f: saelake.connect(made.lake.uri)[NAME].tokens(f) for f in range(12)}
+    wrong: list[int] = []
+    with server(made) as running:
+
+        def ask(seed: int) -> None:
+            collection = saelake.connect(running.target)[NAME]
+            for step in range(12):
+                feature = (seed + step) % 12
+                if collection.tokens(feature) != expected[feature]:
+                    wrong.append(feature)
+
+        threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+ERRORS = [
+    found
+    for found in vars(errors).values()
+    if isinstance(found, type) and issubclass(found, SaelakeError)
+]
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+def test_every_error_arrives_as_it_was_raised(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch, kind: type[SaelakeError]
+) -> None:
+    def failing(*_: object) -> pa.RecordBatchReader:
+        raise kind("What happened, and what to do: é.", feature=3, where="x = 'y'")
+
+    monkeypatch.setattr(Engine, "info", failing)
+    with server(made) as running, pytest.raises(kind) as caught:
+        saelake.connect(running.target).info()
+    assert type(caught.value) is kind
+    assert caught.value.message == "What happened, and what to do: é."
+    assert caught.value.data == {"feature": "3", "where": "x = 'y'"}
+
+
+def test_a_defect_is_logged_and_not_told(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(*_: object) -> pa.RecordBatchReader:
+        raise ZeroDivisionError("a secret of the server")
+
+    monkeypatch.setattr(Engine, "info", failing)
+    said = pytest.raises(SaelakeError, match="its log says more")
+    with caplog.at_level(logging.ERROR), server(made) as running, said as caught:
+        saelake.connect(running.target).info()
+    assert "secret" not in str(caught.value)
+    assert "a secret of the server" in caplog.text
+
+
+def test_an_error_in_the_middle_of_an_answer_arrives(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> pa.RecordBatchReader:
+        def batches() -> Iterator[pa.RecordBatch]:
+            for _ in range(3):
+                yield pa.record_batch({"n": list(range(100_000))})
+            raise NotFound("a file went away", file="x")
+
+        return pa.RecordBatchReader.from_batches(pa.schema([("n", pa.int64())]), batches())
+
+    monkeypatch.setattr(Engine, "export_codes", failing)
+    with server(made) as running:
+        rows = saelake.connect(running.target)[NAME].codes()
+        with pytest.raises(SaelakeError, match="a file went away"):
+            rows.read_all()
+
+
+def test_a_server_that_stops_is_unavailable(made: MadeLake) -> None:
+    with server(made) as running:
+        lake = saelake.connect(running.target, timeout_s=5)
+        assert lake.collections() == [NAME]
+    with pytest.raises(Unavailable, match="does not answer"):
+        lake.info()
+
+
+def test_two_servers_do_not_share_a_port(made: MadeLake) -> None:
+    with server(made) as running:
+        taken = ServerSettings(uri=made.lake.uri, address=running.address)
+        with pytest.raises(InvalidInput, match="Choose another --port"):
+            BackgroundServer(taken).__enter__()
+
+
+def test_a_lake_that_is_not_there_is_not_served(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="There is no lake"):
+        BackgroundServer(ServerSettings(uri=str(tmp_path / "none"))).__enter__()
+
+
+def test_limits_are_checked() -> None:
+    with pytest.raises(InvalidInput, match="answers, threads"):
+        Limits(answers=0, threads=-1)
