@@ -13,6 +13,8 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from saelake.exports import whole
+
 INSTALLED_CHARACTERS = 300_000
 ROWS_PER_GROUP = 4096
 NOT_READ = {"__pycache__", "test", "tests", "testing", "idlelib", "lib2to3", "turtledemo"}
@@ -84,15 +86,11 @@ def docstrings() -> Iterator[Docstring]:
 
 
 def write(path: Path) -> int:
-    """Write the docstrings to a Parquet file; how many there are."""
-    rows = [[getattr(d, name) for name in SCHEMA.names] for d in docstrings()]
-    columns = [
-        pa.array(column, kind)
-        for column, kind in zip(zip(*rows, strict=True), SCHEMA.types, strict=True)
-    ]
-    pq.write_table(
-        pa.Table.from_arrays(columns, schema=SCHEMA), path, row_group_size=ROWS_PER_GROUP
-    )
+    """Write the docstrings to a Parquet file, whole or not at all; how many there are."""
+    rows = [{name: getattr(d, name) for name in SCHEMA.names} for d in docstrings()]
+    with whole(path) as partial:
+        table = pa.Table.from_pylist(rows, schema=SCHEMA)
+        pq.write_table(table, partial, row_group_size=ROWS_PER_GROUP)
     return len(rows)
 
 

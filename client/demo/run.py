@@ -1,9 +1,10 @@
 """The demo from beginning to end: build a lake, serve it, ask it, say what to type next."""
 
 import os
-import signal
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from shutil import which
 
@@ -41,7 +42,8 @@ def run(folder: Path, *, port: int = 0, keep_serving: bool | None = None) -> Non
         _say_what_next(folder)
         if out.is_terminal if keep_serving is None else keep_serving:
             say(f"The server is up on {server.address}. Ctrl-C stops it.")
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
 
 
 def make_lake(folder: Path) -> None:
