@@ -32,9 +32,11 @@ class ShardWriter:
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take in rows of the shard at hand, in document order."""
-        self._buffer.append(rows)
-        if sum(batch.nbytes for batch in self._buffer) >= self._buffer_bytes:
+        is_full = sum(batch.nbytes for batch in self._buffer) >= self._buffer_bytes
+        # Readers look for a document's parts side by side, so they must be in one fragment.
+        if is_full and rows["part"][0].as_py() == 0:
             self._flush()
+        self._buffer.append(rows)
 
     def finish(self, start: int, stop: int) -> bool:
         """Commit the shard at hand, which has the documents [start, stop).

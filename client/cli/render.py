@@ -147,25 +147,18 @@ def _lines(text: str) -> str:
 
 
 def info(found: Info) -> RenderableType:
-    """What is in the lake."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("collection", ratio=1, overflow="fold")
-    for name in ("documents", "tokens", "codes", "size"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("model, hook, dictionary", ratio=1, overflow="fold")
+    """What is in the lake: how much, made how, and what is still to be done."""
+    lines: list[Text] = []
     for row in found:
-        about = f"{row.model}, {row.hook}, {row.architecture} of {row.d_sae:,}" if row.d_sae else ""
-        table.add_row(
-            row.name,
-            f"{row.n_documents:,}",
-            f"{row.n_tokens or 0:,}",
-            f"{row.n_codes or 0:,}",
-            size(row.size_bytes),
-            Text(about, style="dim"),
-        )
-        for problem in _unfinished(row.n_documents, row.n_encoded, row.n_failed, row.n_indexed):
-            table.add_row(Text(f"  {problem}", style="yellow"))
-    return table
+        counts = [(row.n_documents, "documents"), (row.n_tokens, "tokens"), (row.n_codes, "codes")]
+        amounts = ", ".join(f"{n:,} {what}" for n, what in counts if n)
+        lines.append(Text.assemble((row.name, "bold"), f"  {amounts}, {size(row.size_bytes)}"))
+        if row.d_sae:
+            made = f"{row.d_sae:,} {row.architecture} features at {row.hook} of {row.model}"
+            lines.append(Text(f"  {made}", style="dim"))
+        problems = _unfinished(row.n_documents, row.n_encoded, row.n_failed, row.n_indexed)
+        lines.extend(Text(f"  {problem}", style="yellow") for problem in problems)
+    return Group(*lines)
 
 
 def _unfinished(
