@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --disable-pip-version-check
+# setuptools warns of every editable install; nothing here is imported by its folder's name.
+PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check
 
 .PHONY: help demo test test-slow lint types format protos view bench clean
 
@@ -34,18 +35,18 @@ protos: $(VENV)/dev       ## regenerate the committed gRPC stubs
 > $(BIN)/python proto/generate.py
 
 $(BIN)/python:
-> $(PYTHON) -m venv $(VENV)
-> $(PIP) install --quiet --upgrade pip -c constraints.txt
+> @$(PYTHON) -m venv $(VENV)
+> @$(PIP) install --quiet --upgrade pip -c constraints.txt
 
 $(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt
 > @echo "Installing saelake and its demo model into $(VENV) (once; a few minutes) …"
-> $(PIP) install --quiet -c constraints.txt -e '.[demo]'
+> @$(PIP) install --quiet -c constraints.txt -e '.[demo]'
 > @touch $@
 
 $(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt tests/reference-requirements.txt
 > @echo "Installing saelake and its development tools into $(VENV) (once; a few minutes) …"
-> $(PIP) install --quiet -c constraints.txt -e '.[dev]'
-> $(PIP) install --quiet --no-deps -r tests/reference-requirements.txt
+> @$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+> @$(PIP) install --quiet --no-deps -r tests/reference-requirements.txt
 > @touch $@
 
 clean:
