@@ -1,11 +1,12 @@
 """Codes of shards into the codes table: written as they come, committed once."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pyarrow as pa
 
 from saelake.store.codes import locate
-from saelake.store.errors import AlreadyExists
+from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
 from saelake.store.tables import Change, Draft, Table, metadata
@@ -63,7 +64,7 @@ class ShardWriter:
 
     def _flush(self) -> None:
         if self._buffer:
-            self._fragments += self._table.write(self._buffer).fragments
+            self._fragments += self._table.write(self._buffer, one_fragment=True).fragments
             self._buffer = []
 
     def _done(self, snapshot: Table) -> list[Range]:
@@ -73,6 +74,12 @@ class ShardWriter:
                 self._ranges[fragment.id] = locate(snapshot, [fragment.id]).ranges()
         found = [r for fragment in snapshot.fragments for r in self._ranges[fragment.id]]
         return _merged(sorted(found))
+
+
+def check_settings(lake: Lake, settings: CollectionSettings) -> None:
+    """Raise `AlreadyExists` if the collection was begun with other settings; nothing is made."""
+    with suppress(NotFound):
+        _check_same(settings, Table.open(lake.codes(CollectionName.parse(settings.name))))
 
 
 def _merged(ranges: Sequence[Range]) -> list[Range]:

@@ -14,11 +14,11 @@ import pyarrow as pa
 import torch
 
 from saelake.store.errors import DictionaryMismatch, ValueOverflow
-from saelake.store.schema import CollectionSettings, codes_schema
+from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.workers.activations import ActivationReader
 from saelake.workers.batches import Batch, batches
 from saelake.workers.device_codes import DeviceCodes
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import Dictionary, not_finite
 from saelake.workers.hooks import HookPoint
 from saelake.workers.models import Model
 from saelake.workers.pack import Activations, Part, pack
@@ -119,8 +119,11 @@ class Encoder:
             try:
                 codes = target.dictionary.encode(x, chunk_bytes=self._chunk_bytes)
             except ValueOverflow as error:
-                bad = int(row[int(error.data["token"])])
-                self._fail(page.parts[bad], bad, error, failed)
+                token = int(error.data["token"])
+                bad = int(row[token])
+                place = page.parts[bad].part * MAX_PART_TOKENS + int(position[token])
+                reason = not_finite(error.data["what"], place)
+                self._fail(page.parts[bad], bad, reason, failed)
                 kept = np.flatnonzero(row != bad)
                 row, position = row[kept], position[kept]
                 x = x[torch.from_numpy(kept).to(x.device)]

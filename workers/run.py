@@ -1,6 +1,7 @@
 """Encode a corpus in this process: from its documents to committed shards."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from saelake.store.errors import InvalidInput
 from saelake.store.lake import Lake
 from saelake.store.memory import one_arena
 from saelake.store.schema import CollectionSettings, check_name
-from saelake.store.shards import ShardWriter, register_dictionary
+from saelake.store.shards import ShardWriter, check_settings, register_dictionary
+from saelake.store.values import CODECS
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encode import EncodedPage, Encoder, OnError, Target
@@ -74,6 +76,9 @@ class EncodeOptions:
             problems.append(f"a batch has at least 1 token, not {self.batch_tokens}")
         if self.on_error not in ("skip", "fail"):
             problems.append(f"on_error is skip or fail, not {self.on_error!r}")
+        codecs = [codec.name for codec in CODECS]
+        if self.values not in codecs:
+            problems.append(f"values are {' or '.join(codecs)}, not {self.values!r}")
         if problems:
             raise InvalidInput("; ".join(problems) + ".")
 
@@ -133,6 +138,8 @@ def encode(
         chunk_bytes=options.memory_bytes // CHUNK_SHARE,
         on_error=options.on_error,
     )
+    for target in targets:
+        check_settings(lake, target.settings)
     for target, choice in zip(targets, dictionaries, strict=True):
         register_dictionary(lake, _registered(target, choice, loaded))
     run = _Run(lake, documents, loaded, encoder, tokens, options)
@@ -159,14 +166,17 @@ def prepare(
 
 def default_name(location: str) -> str:
     """What a dictionary is called by default: the last part of its location."""
-    return Path(location.split("://")[-1].split("@")[0]).name
+    is_remote = location.startswith("hf://")
+    return Path(location.partition("@")[0] if is_remote else location).name
 
 
 def _token_settings(
     model: Model, dictionaries: Sequence[Dictionary], options: EncodeOptions
 ) -> TokenSettings:
     contexts = [d.context_size for d in dictionaries if d.context_size]
-    window = options.window or min(model.window, max(contexts, default=model.window))
+    window = options.window
+    if window is None:
+        window = min(model.window, max(contexts, default=model.window))
     if window > model.window:
         raise InvalidInput(
             f"A window of {window} tokens is longer than {model.name} can read: at most "
@@ -314,20 +324,22 @@ class _Run:
         return ahead(self._packed(encoded), depth=1)
 
     def _run_model(
-        self, pages: Iterator[tuple[Shard, Page | None]]
+        self, pages: Generator[tuple[Shard, Page | None]]
     ) -> Iterator[tuple[Shard, EncodedPage | None]]:
-        for shard, page in pages:
-            encoded = None if page is None else self._encoder.encode(page, shard.collections)
-            yield shard, encoded
+        with closing(pages):  # an error keeps this frame, and so would keep the stage before going
+            for shard, page in pages:
+                encoded = None if page is None else self._encoder.encode(page, shard.collections)
+                yield shard, encoded
 
     def _packed(
-        self, pages: Iterator[tuple[Shard, EncodedPage | None]]
+        self, pages: Generator[tuple[Shard, EncodedPage | None]]
     ) -> Iterator[tuple[Shard, dict[str, pa.RecordBatch] | None]]:
-        for shard, page in pages:
-            if page is None:
-                yield shard, None
-            else:
-                yield shard, {n: self._encoder.pack(page, n) for n in shard.collections}
+        with closing(pages):
+            for shard, page in pages:
+                if page is None:
+                    yield shard, None
+                else:
+                    yield shard, {n: self._encoder.pack(page, n) for n in shard.collections}
 
     def _pages(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Page | None]]:
         page_tokens = max(self._options.memory_bytes // BYTES_PER_PAGE_TOKEN, 1)

@@ -43,10 +43,5 @@ def plan(n_documents: int, done: Mapping[str, Sequence[Range]], size: int) -> li
     return shards
 
 
-def overlaps(shard: Shard, done: Sequence[Range]) -> bool:
-    """Whether any of the shard's documents is done."""
-    return any(start < shard.stop and shard.start < stop for start, stop in done)
-
-
 def _within(document: int, ranges: Sequence[Range]) -> bool:
     return any(start <= document < stop for start, stop in ranges)

@@ -1,6 +1,6 @@
 """Stages that overlap: an iterator that runs ahead in a thread of its own."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -17,7 +17,7 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T], *, depth: int) -> Iterator[T]:
+def ahead(items: Iterable[T], *, depth: int) -> Generator[T]:
     """The items of an iterable, of which up to `depth` are made before they are asked for.
 
     An error of the iterable is raised where its item would have been. When the result is closed,

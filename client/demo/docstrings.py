@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from saelake.exports import whole
 
 INSTALLED_CHARACTERS = 300_000
+MOST_OF_A_MODULE = 20  # of an installed one: some have thousands that say the same
 ROWS_PER_GROUP = 4096
 NOT_READ = {"__pycache__", "test", "tests", "testing", "idlelib", "lib2to3", "turtledemo"}
 PACKAGES = {"site-packages", "dist-packages"}
@@ -70,15 +71,15 @@ class Source:
 def docstrings() -> Iterator[Docstring]:
     """Public docstrings of the whole standard library, then of a sample of installed packages.
 
-    The sample has `INSTALLED_CHARACTERS` characters: whole modules, one of each package in turn,
-    the same ones in each run. A text that occurs again is left out.
+    The sample has `INSTALLED_CHARACTERS` characters: the first docstrings of one module of each
+    package in turn, the same ones in each run. A text that occurs again is left out.
     """
     seen: set[str] = set()
     folders = sysconfig.get_paths()
     yield from _fresh(_read(_sources(Path(folders["stdlib"])), "standard library"), seen)
     remaining = INSTALLED_CHARACTERS
     installed = _in_turn(_sources(Path(folders["purelib"])))
-    for docstring in _fresh(_read(installed, "installed"), seen):
+    for docstring in _fresh(_read(installed, "installed", MOST_OF_A_MODULE), seen):
         remaining -= len(docstring.text)
         if remaining < 0:
             return
@@ -130,24 +131,27 @@ def _shuffled(source: Source) -> bytes:
     return blake2b(source.module.encode(), digest_size=8).digest()
 
 
-def _read(sources: Iterable[Source], origin: str) -> Iterator[Docstring]:
+def _read(sources: Iterable[Source], origin: str, most: int | None = None) -> Iterator[Docstring]:
+    """The docstrings of each source, at most `most` of one."""
     for source in sources:
-        tree = _parsed(source.path)
-        if tree is None:
-            continue
-        for name, kind, node in _documented(tree):
-            text = ast.get_docstring(node)
-            if text and text.strip():
-                yield Docstring(
-                    id=".".join((source.module, *name)),
-                    text=text,
-                    package=source.package,
-                    module=source.module,
-                    kind=kind,
-                    origin=origin,
-                    arguments=_n_arguments(node),
-                    line=getattr(node, "lineno", 1),
-                )
+        yield from islice(_read_one(source, origin), most)
+
+
+def _read_one(source: Source, origin: str) -> Iterator[Docstring]:
+    tree = _parsed(source.path)
+    for name, kind, node in _documented(tree) if tree else ():
+        text = ast.get_docstring(node)
+        if text and text.strip():
+            yield Docstring(
+                id=".".join((source.module, *name)),
+                text=text,
+                package=source.package,
+                module=source.module,
+                kind=kind,
+                origin=origin,
+                arguments=_n_arguments(node),
+                line=getattr(node, "lineno", 1),
+            )
 
 
 def _parsed(path: Path) -> ast.Module | None:

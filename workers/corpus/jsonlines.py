@@ -1,6 +1,7 @@
 """JSON lines: one object a line."""
 
 import io
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -94,13 +95,18 @@ class JsonLinesPart:
         try:
             found = _infer(lines[bad])
         except pa.ArrowInvalid as own:
-            return self._error(number, f"this is not a JSON object: {own}")
+            return self._error(number, f"this is not a JSON object: {_reason(own)}")
         before = schema or _texts(_infer(b"".join(lines[:bad])))
-        difference = _difference("", pa.struct(before), pa.struct(found)) or str(error)
+        difference = _difference("", pa.struct(before), pa.struct(found)) or _reason(error)
         return self._error(number, f"{difference}. {REMEDY}")
 
     def _error(self, line: int, problem: str) -> CorpusError:
         return CorpusError(f"{self.name}, line {line}: {problem}", file=self.name, line=line)
+
+
+def _reason(error: pa.ArrowInvalid) -> str:
+    """What pyarrow says of a line, without its number, which counts from where it was parsed."""
+    return re.sub(r"^JSON parse error: |\.? in row \d+$", "", str(error))
 
 
 def _parse(content: bytes, schema: pa.Schema | None) -> pa.Table:

@@ -41,10 +41,11 @@ class CorpusSource:
     ) -> None:
         self.name = name
         self._parts = parts
-        self._schema = parts[0].schema()
-        self._columns = Columns.choose(
-            self._schema, text_column=text_column, id_column=id_column, name=parts[0].name
-        )
+        with unreadable(parts[0].name):
+            self._schema = parts[0].schema()
+            self._columns = Columns.choose(
+                self._schema, text_column=text_column, id_column=id_column, name=parts[0].name
+            )
 
     @property
     def schema(self) -> pa.Schema:
@@ -83,8 +84,13 @@ def unreadable(name: str, place: str = "") -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = "".join(c if c.isprintable() else "\ufffd" for c in lines[0])
         raise CorpusError(f"{name} cannot be read{place}: {reason}", file=name) from error
+    except UnicodeDecodeError as error:  # texts are checked row by row, names are not
+        raise CorpusError(
+            f"{name} has a column whose name is not UTF-8: {error.object!r}. Rename it.", file=name
+        ) from error
 
 
 def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:

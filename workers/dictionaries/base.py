@@ -163,6 +163,16 @@ class Dictionary:
         return digest.hexdigest()
 
 
+def not_finite(what: str, token: int) -> ValueOverflow:
+    """The error of a token with an activation or code, which `what` says, that is not finite."""
+    return ValueOverflow(
+        f"{what} of token {token} is not finite; run the model in float32 or bfloat16, or leave "
+        "the document out",
+        what=what,
+        token=token,
+    )
+
+
 def _compute_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     half = dtype in (torch.float16, torch.bfloat16)
     return torch.float32 if half and device.type == "cpu" else dtype
@@ -177,8 +187,4 @@ def _check_finite(rows: Tensor, what: str, tokens: Tensor) -> None:
     if not len(rows) or bool(torch.stack(rows.aminmax()).isfinite().all()):
         return
     token = int(tokens[rows.isfinite().all(dim=1).logical_not()][0])
-    raise ValueOverflow(
-        f"{what} of token {token} is not finite; run the model in float32 or bfloat16, or leave "
-        "the document out",
-        token=token,
-    )
+    raise not_finite(what, token)
