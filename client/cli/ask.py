@@ -1,5 +1,6 @@
 """Commands that ask: tokens, features, document, info, verify, export."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -7,26 +8,23 @@ import typer
 
 from saelake.cli import render
 from saelake.cli.options import (
-    CaOption,
-    CertOption,
     CollectionArgument,
     FormatOption,
-    KeyOption,
-    LakeOption,
-    ServerOption,
-    TokenFileOption,
     WhereOption,
-    opened,
+    asked_lake,
     split_numbers,
 )
 from saelake.cli.progress import Counter
 from saelake.cli.screen import answer, out, say
+from saelake.cli.sharing import shares
 from saelake.collection import Collection
+from saelake.lake import Lake
 from saelake.results import Feature
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.requests import FeatureOrder, Order, Per
 
 PANEL = "Ask"
+AskedLake = AbstractContextManager[Lake]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
         app.command(rich_help_panel=PANEL)(command)
 
 
+@shares("place", asked_lake)
 def tokens(
     collection: CollectionArgument,
     expression: Annotated[
@@ -59,19 +58,14 @@ def tokens(
     ] = "token",
     context: Annotated[int, typer.Option(help="Characters of text on each side.")] = 60,
     format: FormatOption = "table",  # noqa: A002
-    lake: LakeOption = None,
-    server: ServerOption = None,
-    token_file: TokenFileOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
+    place: AskedLake,
 ) -> None:
     """Which tokens fire a feature, or an expression of features; strongest first.
 
     Examples: `saelake tokens imdb/minilm-l4 1234 -k 5`,
     `saelake tokens imdb/minilm-l4 "12 & 34" --scope window:8 --where "label = 'pos'"`
     """
-    with opened(lake, server, token_file, ca, cert, key) as found:
+    with place as found:
         hits = found[collection].tokens(
             expression,
             None if every else k,
@@ -93,6 +87,7 @@ def tokens(
     )
 
 
+@shares("place", asked_lake)
 def features(
     collection: CollectionArgument,
     numbers: Annotated[
@@ -104,19 +99,14 @@ def features(
     every: Annotated[bool, typer.Option("--all", help="All features, in place of -k.")] = False,
     order: Annotated[FeatureOrder, typer.Option(help="What comes first.")] = "documents",
     format: FormatOption = "table",  # noqa: A002
-    lake: LakeOption = None,
-    server: ServerOption = None,
-    token_file: TokenFileOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
+    place: AskedLake,
 ) -> None:
     """How features behave: how often they fire, how strongly, and on which words.
 
     Examples: `saelake features imdb/minilm-l4 --token film`,
     `saelake features imdb/minilm-l4 12 34`
     """
-    with opened(lake, server, token_file, ca, cert, key) as found:
+    with place as found:
         rows = found[collection].features(
             numbers or None, token=token, k=None if every else k, order=order
         )
@@ -128,6 +118,7 @@ def features(
     )
 
 
+@shares("place", asked_lake)
 def document(
     collection: CollectionArgument,
     id: Annotated[str | None, typer.Argument(help="The document's id.")] = None,  # noqa: A002
@@ -137,19 +128,14 @@ def document(
         str | None, typer.Option("--features", help="Only these features: 12,34.")
     ] = None,
     format: FormatOption = "table",  # noqa: A002
-    lake: LakeOption = None,
-    server: ServerOption = None,
-    token_file: TokenFileOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
+    place: AskedLake,
 ) -> None:
     """One document, with the tokens marked on which its strongest features fire.
 
     Example: `saelake document imdb/minilm-l4 tt0111161_7`
     """
     wanted = split_numbers(only)
-    with opened(lake, server, token_file, ca, cert, key) as found:
+    with place as found:
         one = found[collection].document(id, doc=doc, features=wanted)
         strongest = [a.feature for a in one.strongest(render.FEATURES_SHOWN)]
         usual = known_features(found[collection], strongest) if format == "table" else {}
@@ -169,6 +155,7 @@ def known_features(collection: Collection, numbers: list[int]) -> dict[int, Feat
         return {}
 
 
+@shares("place", asked_lake)
 def export(
     collection: CollectionArgument,
     *,
@@ -179,12 +166,7 @@ def export(
         Path | None, typer.Option(help="Write the SAE embeddings to this .npz (SciPy CSR).")
     ] = None,
     where: WhereOption = None,
-    lake: LakeOption = None,
-    server: ServerOption = None,
-    token_file: TokenFileOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
+    place: AskedLake,
 ) -> None:
     """Write codes or SAE embeddings to a file, which appears when it is whole.
 
@@ -193,7 +175,7 @@ def export(
     """
     if codes is None and embeddings is None:
         raise InvalidInput("Say what to export: --codes OUT.parquet or --embeddings OUT.npz.")
-    with opened(lake, server, token_file, ca, cert, key) as found:
+    with place as found:
         chosen = found[collection]
         if codes is not None:
             with Counter("Exporting", "codes") as counter:
@@ -205,18 +187,14 @@ def export(
             say(f"Wrote {n:,} documents to {embeddings}")
 
 
+@shares("place", asked_lake)
 def info(
     *,
     format: FormatOption = "table",  # noqa: A002
-    lake: LakeOption = None,
-    server: ServerOption = None,
-    token_file: TokenFileOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
+    place: AskedLake,
 ) -> None:
     """What is in a lake: corpora, collections, and how far they are."""
-    with opened(lake, server, token_file, ca, cert, key) as found:
+    with place as found:
         rows = found.info()
     answer(
         format,
@@ -226,21 +204,17 @@ def info(
     )
 
 
+@shares("place", asked_lake)
 def verify(
     collection: Annotated[
         str | None, typer.Argument(metavar="[COLLECTION]", help="Only this one.")
     ] = None,
     *,
     format: FormatOption = "table",  # noqa: A002
-    lake: LakeOption = None,
-    server: ServerOption = None,
-    token_file: TokenFileOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
+    place: AskedLake,
 ) -> None:
     """Check that all tables agree with each other; exits with 1 if any is damaged."""
-    with opened(lake, server, token_file, ca, cert, key) as found:
+    with place as found:
         checks = found.verify(collection)
     answer(
         format,

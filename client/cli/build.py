@@ -10,6 +10,7 @@ import typer
 from saelake.cli.options import DEFAULT_LAKE, CollectionArgument, LakeOption
 from saelake.cli.progress import Counter, EncodeBar
 from saelake.cli.screen import say
+from saelake.cli.sharing import shares
 from saelake.connection import connect
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput
@@ -145,19 +146,8 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL)(index)
 
 
-def ingest(
-    file: SourceArgument,
+def encode_options(
     *,
-    model: ModelOption,
-    dictionary: DictionaryOption,
-    lake: LakeOption = None,
-    corpus: CorpusOption = None,
-    name: NameOption = None,
-    hook: HookOption = None,
-    text_column: TextColumnOption = "text",
-    id_column: IdColumnOption = None,
-    input_format: SourceFormatOption = None,
-    split: SplitOption = None,
     max_tokens: MaxTokensOption = None,
     window: WindowOption = None,
     overlap: OverlapOption = 0,
@@ -172,12 +162,9 @@ def ingest(
     shard_documents: ShardOption = 1000,
     on_error: OnErrorOption = "skip",
     trust_remote_code: TrustOption = False,
-) -> None:
-    """Import, encode and index a corpus. Run again, it continues where it stopped.
-
-    Example: `saelake ingest reviews.parquet --model gpt2 --dictionary my-sae --name l8`
-    """
-    options = {
+) -> dict[str, Any]:
+    """The arguments of `EncodeOptions`, which only a command that encodes imports."""
+    return {
         "max_tokens": max_tokens,
         "window": window,
         "overlap": overlap,
@@ -193,6 +180,28 @@ def ingest(
         "on_error": on_error,
         "trust_remote_code": trust_remote_code,
     }
+
+
+@shares("options", encode_options)
+def ingest(
+    file: SourceArgument,
+    *,
+    model: ModelOption,
+    dictionary: DictionaryOption,
+    lake: LakeOption = None,
+    corpus: CorpusOption = None,
+    name: NameOption = None,
+    hook: HookOption = None,
+    text_column: TextColumnOption = "text",
+    id_column: IdColumnOption = None,
+    input_format: SourceFormatOption = None,
+    split: SplitOption = None,
+    options: dict[str, Any],
+) -> None:
+    """Import, encode and index a corpus. Run again, it continues where it stopped.
+
+    Example: `saelake ingest reviews.parquet --model gpt2 --dictionary my-sae --name l8`
+    """
     called = corpus or default_corpus(file)
     opened = connect(lake or DEFAULT_LAKE)
     _import(opened, file, called, text_column, id_column, input_format, split)
@@ -222,6 +231,7 @@ def import_(
     say(f"Done: {report.n_documents:,} documents added to {called}{skipped(report)}")
 
 
+@shares("options", encode_options)
 def encode(
     corpus: Annotated[str, typer.Argument(help="The imported corpus.")],
     *,
@@ -230,41 +240,12 @@ def encode(
     lake: LakeOption = None,
     name: NameOption = None,
     hook: HookOption = None,
-    max_tokens: MaxTokensOption = None,
-    window: WindowOption = None,
-    overlap: OverlapOption = 0,
-    special_tokens: SpecialOption = False,
-    prepend_bos: BosOption = None,
-    chat: ChatOption = False,
-    values: ValuesOption = "16-bit",
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
-    batch_tokens: BatchTokensOption = None,
-    memory: MemoryOption = "512MiB",
-    shard_documents: ShardOption = 1000,
-    on_error: OnErrorOption = "skip",
-    trust_remote_code: TrustOption = False,
+    options: dict[str, Any],
 ) -> None:
     """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
 
     Example: `saelake encode reviews --model gpt2 --dictionary sae-l4 --dictionary sae-l8`
     """
-    options = {
-        "max_tokens": max_tokens,
-        "window": window,
-        "overlap": overlap,
-        "special_tokens": special_tokens,
-        "prepend_bos": prepend_bos,
-        "chat": chat,
-        "values": values,
-        "device": device,
-        "dtype": dtype,
-        "batch_tokens": batch_tokens,
-        "memory_bytes": parse_size(memory),
-        "shard_documents": shard_documents,
-        "on_error": on_error,
-        "trust_remote_code": trust_remote_code,
-    }
     opened = connect(lake or DEFAULT_LAKE)
     report = _encode(opened, corpus, model, dictionary, name, hook, options)
     say(finished(opened, report))

@@ -60,13 +60,14 @@ CollectionArgument = Annotated[
 
 
 @contextmanager
-def opened(
-    lake: str | None,
-    server: str | None,
-    token_file: Path | None = None,
-    ca: Path | None = None,
-    cert: Path | None = None,
-    key: Path | None = None,
+def asked_lake(
+    *,
+    lake: LakeOption = None,
+    server: ServerOption = None,
+    token_file: TokenFileOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> Iterator[Lake]:
     """The lake that these options name. Raises `InvalidInput`."""
     if lake and server:

@@ -1,0 +1,31 @@
+"""Options that several commands have, written once."""
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import Any
+
+Command = Callable[..., None]
+
+
+def shares(name: str, maker: Callable[..., Any]) -> Callable[[Command], Command]:
+    """The command, with the options of `maker` in place of its parameter `name`.
+
+    It is given what `maker` makes of those options, which come after its own.
+    """
+    options = signature(maker).parameters
+
+    def decorate(command: Command) -> Command:
+        own = signature(command)
+
+        @wraps(command)
+        def run(*arguments: Any, **given: Any) -> None:
+            made = maker(**{option: given.pop(option) for option in options if option in given})
+            command(*arguments, **given, **{name: made})
+
+        kept = [parameter for parameter in own.parameters.values() if parameter.name != name]
+        shown = own.replace(parameters=[*kept, *options.values()])
+        run.__signature__ = shown  # type: ignore[attr-defined]  # what typer reads
+        return run
+
+    return decorate
