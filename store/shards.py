@@ -1,7 +1,8 @@
 """Codes of shards into the codes table: written as they come, committed once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 import pyarrow as pa
 
@@ -76,12 +77,6 @@ class ShardWriter:
         return _merged(sorted(found))
 
 
-def check_settings(lake: Lake, settings: CollectionSettings) -> None:
-    """Raise `AlreadyExists` if the collection was begun with other settings; nothing is made."""
-    with suppress(NotFound):
-        _check_same(settings, Table.open(lake.codes(CollectionName.parse(settings.name))))
-
-
 def _merged(ranges: Sequence[Range]) -> list[Range]:
     """Ascending ranges, with those that touch made one."""
     merged: list[Range] = []
@@ -91,6 +86,18 @@ def _merged(ranges: Sequence[Range]) -> list[Range]:
         else:
             merged.append((start, stop))
     return merged
+
+
+def check_free(lake: Lake, settings: CollectionSettings) -> None:
+    """Check, and make nothing, that the collection can be begun or continued.
+
+    Raises `AlreadyExists` when another dictionary has its name, or when it was begun with other
+    settings.
+    """
+    with suppress(NotFound):
+        _is_registered(settings.dictionary, settings.fingerprint, Table.open(lake.dictionaries))
+    with suppress(NotFound):
+        _check_same(settings, Table.open(lake.codes(CollectionName.parse(settings.name))))
 
 
 def _check_same(settings: CollectionSettings, table: Table) -> None:
@@ -106,30 +113,33 @@ def _check_same(settings: CollectionSettings, table: Table) -> None:
         )
 
 
-def register_dictionary(lake: Lake, row: dict[str, object]) -> None:
+def register_dictionary(lake: Lake, row: Mapping[str, Any]) -> None:
     """Put a dictionary into the lake's table of dictionaries, once.
 
     `row` has the columns `schema.DICTIONARIES_COLUMNS`. Raises `AlreadyExists` when another
     dictionary has that name.
     """
     table = Table.open_or_create(lake.dictionaries, DICTIONARIES_COLUMNS)
-    batch = pa.RecordBatch.from_pylist([row], schema=table.schema)
-    draft = table.write([batch])
+    draft = table.write([pa.RecordBatch.from_pylist([row], schema=table.schema)])
 
     def decide(snapshot: Table) -> Change | None:
-        known = {
-            name: fingerprint
-            for rows in snapshot.scan(["name", "fingerprint"])
-            for name, fingerprint in zip(*(c.to_pylist() for c in rows.columns), strict=True)
-        }
-        if row["name"] not in known:
-            return Change(add=draft)
-        if known[row["name"]] != row["fingerprint"]:
-            raise AlreadyExists(
-                f"The lake already has another dictionary named {row['name']!r}. Give this one "
-                "another name with --name.",
-                dictionary=row["name"],
-            )
-        return None
+        known = _is_registered(row["name"], row["fingerprint"], snapshot)
+        return None if known else Change(add=draft)
 
     table.commit(decide)
+
+
+def _is_registered(name: str, fingerprint: str, dictionaries: Table) -> bool:
+    """Whether the dictionary is there. Raises `AlreadyExists` if another one has its name."""
+    known = {
+        row["name"]: row["fingerprint"]
+        for batch in dictionaries.scan(["name", "fingerprint"])
+        for row in batch.to_pylist()
+    }
+    if known.get(name, fingerprint) != fingerprint:
+        raise AlreadyExists(
+            f"The lake already has another dictionary named {name!r}. Give this one another name "
+            "with --name.",
+            dictionary=name,
+        )
+    return name in known

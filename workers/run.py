@@ -13,7 +13,7 @@ from saelake.store.errors import InvalidInput
 from saelake.store.lake import Lake
 from saelake.store.memory import one_arena
 from saelake.store.schema import CollectionSettings, check_name
-from saelake.store.shards import ShardWriter, check_settings, register_dictionary
+from saelake.store.shards import ShardWriter, check_free, register_dictionary
 from saelake.store.values import CODECS
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
@@ -139,7 +139,7 @@ def encode(
         on_error=options.on_error,
     )
     for target in targets:
-        check_settings(lake, target.settings)
+        check_free(lake, target.settings)
     for target, choice in zip(targets, dictionaries, strict=True):
         register_dictionary(lake, _registered(target, choice, loaded))
     run = _Run(lake, documents, loaded, encoder, tokens, options)

@@ -1,7 +1,9 @@
 """The encoder runs where only torch, transformers, numpy and pyarrow are installed."""
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,68 @@ def test_texts_become_packed_codes_without_the_store(script: str) -> None:
     n_rows, n_codes = map(int, run.stdout.split())
     assert n_rows == 2
     assert 0 < n_codes <= 5 * 6
+
+
+ROOT = Path(__file__).parents[2]
+# What runs on a machine without storage, and the parts of the store that it may use: values and
+# schemas, which need numpy and pyarrow alone.
+ENCODER = {
+    "activations",
+    "batches",
+    "device_codes",
+    "encode",
+    "hooks",
+    "models",
+    "pack",
+    "pages",
+    "shard",
+    "stages",
+    "tokens",
+}
+PURE = {"errors", "lists", "schema", "values"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, also within functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module
+            yield node.module
+
+
+def encoder_files() -> list[Path]:
+    files = [ROOT / "workers" / f"{name}.py" for name in sorted(ENCODER)]
+    return [*files, *(ROOT / "workers" / "dictionaries").glob("*.py")]
+
+
+@pytest.mark.parametrize("path", encoder_files(), ids=lambda path: path.stem)
+def test_the_encoder_imports_only_what_it_may(path: Path) -> None:
+    for module in imports(path):
+        package, *rest = module.split(".")
+        assert package not in BARRED
+        if rest[:1] == ["store"]:
+            assert rest[1] in PURE
+        elif package == "saelake":
+            assert rest[:2] in (["workers", path.stem], ["workers", "dictionaries"]) or (
+                rest[1] in ENCODER
+            )
+
+
+def test_the_pure_modules_of_the_store_import_nothing_more() -> None:
+    for name in PURE:
+        for module in imports(ROOT / "store" / f"{name}.py"):
+            package, *rest = module.split(".")
+            assert package in sys.stdlib_module_names | {"numpy", "pyarrow", "saelake"}
+            assert package != "saelake" or rest in [["store", name] for name in PURE]
+
+
+def test_only_one_file_speaks_lance() -> None:
+    speakers = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("client", "store", "workers")
+        for path in (ROOT / folder).rglob("*.py")
+        if any(module.split(".")[0] in ("lance", "lancedb") for module in imports(path))
+    ]
+    assert speakers == ["store/tables.py"]

@@ -1,5 +1,6 @@
 """Encoding a corpus, from documents to committed codes, against one document at a time."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,18 +8,28 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, normalizers
 from transformers import AutoModel, AutoTokenizer
 
 from saelake.store.documents import import_documents
 from saelake.store.engine import Engine
-from saelake.store.errors import AlreadyExists, DictionaryMismatch, InvalidInput, ValueOverflow
+from saelake.store.errors import (
+    AlreadyExists,
+    DictionaryMismatch,
+    InvalidInput,
+    ModelError,
+    ValueOverflow,
+)
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.requests import DocumentQuery, ExportQuery
+from saelake.store.schema import MAX_PART_TOKENS
+from saelake.store.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.run import (
@@ -26,9 +37,10 @@ from saelake.workers.run import (
     EncodeOptions,
     EncodeProgress,
     EncodeReport,
+    default_name,
     encode,
 )
-from tests.tiny import CHAT, HOOK, WORDS, save_corpus, save_dictionary, save_model
+from tests.tiny import CHAT, HOOK, WORDS, K, save_corpus, save_dictionary, save_model
 
 WINDOW = 32
 ROUNDING = 2.0**-10  # of the 16-bit codec, with a margin for the order of float sums
@@ -185,9 +197,77 @@ def test_overlapping_windows_give_each_token_once_with_more_context(
     plain, overlapping = codes(lake, "topk"), codes(other, "topk")
     places = ["doc", "position"]
     assert plain.select(places).equals(overlapping.select(places))  # every token has k codes
-    first = [t.filter(pa.compute.less(t["position"], 16)) for t in (plain, overlapping)]
+    first = [t.filter(pc.less(t["position"], 16)) for t in (plain, overlapping)]
     assert_same(first[1], first[0])
     assert not plain.select(["feature"]).equals(overlapping.select(["feature"]))
+
+
+def test_special_tokens_are_stored_when_asked_for(tmp_path: Path, parts: Path) -> None:
+    corpus = documents(tmp_path, ["w1 w2 w3"])
+    plain, framed = imported(tmp_path / "a", corpus), imported(tmp_path / "b", corpus)
+    run(plain, parts, "topk", model="bert")
+    run(framed, parts, "topk", model="bert", special_tokens=True)
+    query = DocumentQuery(collection="made/topk", doc=0)
+    (row,) = Engine(framed.uri).document(query).read_all().to_pylist()
+    assert row["token_ids"] == [2, *(WORDS.index(word) for word in ("w1", "w2", "w3")), 3]
+    assert row["token_lengths"] == [0, 2, 2, 2, 0]
+    within = codes(framed, "topk")
+    within = within.filter(pc.is_in(within["position"], pa.array([1, 2, 3], pa.uint32())))
+    moved = within.set_column(2, "position", pc.subtract(within["position"], 1).cast(pa.uint32()))
+    assert_same(moved, codes(plain, "topk"))
+
+
+def test_a_bos_token_changes_the_codes_but_is_none_of_them(tmp_path: Path, parts: Path) -> None:
+    corpus = documents(tmp_path, ["w1 w2 w3"])
+    without, with_bos = imported(tmp_path / "a", corpus), imported(tmp_path / "b", corpus)
+    run(without, parts, "topk", prepend_bos=False)
+    run(with_bos, parts, "topk", prepend_bos=True)
+    module = AutoModel.from_pretrained(parts / "llama", dtype=torch.float32).eval()
+    ids = torch.tensor([[WORDS.index(word) for word in ("<s>", "w1", "w2", "w3")]])
+    with torch.no_grad():
+        hidden = module(ids, output_hidden_states=True).hidden_states[2][0, 1:]
+    dense = load_dictionary(parts / "topk").encode_dense(hidden)
+    found = codes(with_bos, "topk")
+    assert list(zip(found["position"].to_pylist(), found["feature"].to_pylist(), strict=True)) == [
+        tuple(pair) for pair in dense.nonzero().tolist()
+    ]
+    np.testing.assert_allclose(found["value"], dense[dense != 0], rtol=2 * ROUNDING)
+    assert not found.select(["value"]).equals(codes(without, "topk").select(["value"]))
+
+
+def test_a_document_without_tokens_is_encoded_as_an_empty_row(tmp_path: Path, parts: Path) -> None:
+    """A zero-width space is no white space, and no token to the tokenizer."""
+    save_model(tmp_path / "model")
+    tokenizer = Tokenizer.from_file(str(tmp_path / "model" / "tokenizer.json"))
+    tokenizer.normalizer = normalizers.Replace("\u200b", "")
+    tokenizer.save(str(tmp_path / "model" / "tokenizer.json"))
+    lake = imported(tmp_path / "lake", documents(tmp_path, ["\u200b", "w1", "\u200b"]))
+    choice = DictionaryChoice(location=str(parts / "topk"))
+    report = encode(lake, "made", model=str(tmp_path / "model"), dictionaries=[choice])
+    assert (report.n_documents, report.n_tokens, report.n_failed) == (3, 1, 0)
+    query = DocumentQuery(collection="made/topk", doc=0)
+    (row,) = Engine(lake.uri).document(query).read_all().to_pylist()
+    assert (row["token_ids"], row["features"], row["error"]) == ([], [], None)
+    again = encode(lake, "made", model=str(tmp_path / "model"), dictionaries=[choice])
+    assert again.n_documents == 0
+
+
+def test_a_document_longer_than_a_part_is_read_whole(tmp_path: Path, parts: Path) -> None:
+    """Its parts stay in one fragment, however little is buffered."""
+    random = np.random.default_rng(0)
+    long = " ".join(random.choice(WORDS[4:], 2 * MAX_PART_TOKENS + 5))
+    lake = imported(tmp_path / "lake", documents(tmp_path, ["w1", long, *["w2 w3"] * 600]))
+    report = run(lake, parts, "topk", memory_bytes=16 << 20, shard_documents=1000)
+    assert report.n_tokens == 1 + 2 * MAX_PART_TOKENS + 5 + 1200
+    table = Table.open(lake.codes(CollectionName.parse("made/topk")))
+    assert len(table.fragments) > 1, "the test needs a buffer that is smaller than the document"
+    query = DocumentQuery(collection="made/topk", doc=1)
+    (row,) = Engine(lake.uri).document(query).read_all().to_pylist()
+    assert row["token_ids"] == [WORDS.index(word) for word in long.split()]
+    assert sum(row["counts"]) == K * len(row["token_ids"])
+    index(lake, CollectionName.parse("made/topk"))
+    checks = Engine(lake.uri).verify().read_all().to_pylist()
+    assert [check for check in checks if not check["ok"]] == []
 
 
 def test_max_tokens_keeps_the_beginning(tmp_path: Path, parts: Path) -> None:
@@ -196,7 +276,7 @@ def test_max_tokens_keeps_the_beginning(tmp_path: Path, parts: Path) -> None:
     run(lake, parts, "topk")
     run(other, parts, "topk", max_tokens=5)
     whole = codes(lake, "topk")
-    assert_same(codes(other, "topk"), whole.filter(pa.compute.less(whole["position"], 5)))
+    assert_same(codes(other, "topk"), whole.filter(pc.less(whole["position"], 5)))
 
 
 def test_chat_keeps_tokens_and_characters_aligned(tmp_path: Path, parts: Path) -> None:
@@ -232,6 +312,25 @@ def test_a_second_run_has_nothing_to_do_and_a_grown_corpus_only_its_growth(
     assert run(lake, parts, "topk", "signed").n_documents == 75
 
 
+def test_collections_at_different_progress_are_completed_together(
+    tmp_path: Path, parts: Path
+) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    whole = imported(tmp_path / "whole", parts / "corpus.parquet")
+    run(whole, parts, "topk", "signed")
+
+    def stop(progress: EncodeProgress) -> None:
+        if progress.n_documents >= 20:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run(lake, parts, "topk", on_progress=stop)
+    report = run(lake, parts, "topk", "signed", shard_documents=11)
+    assert report.n_documents == 60
+    for name in ("topk", "signed"):
+        assert_same(codes(lake, name), codes(whole, name))
+
+
 def test_other_settings_are_another_collection(tmp_path: Path, parts: Path) -> None:
     lake = imported(tmp_path / "lake", parts / "corpus.parquet")
     run(lake, parts, "topk")
@@ -246,6 +345,20 @@ def test_other_settings_are_another_collection(tmp_path: Path, parts: Path) -> N
     choice = DictionaryChoice(location=str(parts / "topk"))
     same = encode(lake, "made", model=str(tmp_path / "elsewhere"), dictionaries=[choice])
     assert same.n_documents == 0
+
+
+def test_a_refused_run_leaves_no_collection_behind(tmp_path: Path, parts: Path) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    run(lake, parts, "topk")
+    before = lake.tables()
+    with pytest.raises(AlreadyExists, match="made/topk"):
+        run(lake, parts, "signed", "topk", max_tokens=5)
+    choice = DictionaryChoice(location=str(parts / "signed"), hook="layers.9")
+    with pytest.raises(ModelError, match=r"no hook point layers\.9"):
+        encode(lake, "made", model=str(parts / "llama"), dictionaries=[choice])
+    assert lake.tables() == before
+    checks = Engine(lake.uri).verify().read_all().to_pylist()
+    assert all(check["ok"] for check in checks)
 
 
 def test_a_dictionary_that_does_not_fit_is_refused(tmp_path: Path, parts: Path) -> None:
@@ -282,7 +395,7 @@ def test_a_document_that_cannot_be_encoded_is_recorded_with_its_reason(
     tmp_path: Path, parts: Path
 ) -> None:
     poisoned(parts, tmp_path / "model", "w7")
-    texts = ["w1 w2 w3", "w4 w7 w5", "w6 w8", "w7", "w9 w1"]
+    texts = ["w1 w2 w3", "w4 " * (WINDOW + 1) + "w7 w5", "w6 w8", "w7", "w9 w1"]
     lake = imported(tmp_path / "lake", documents(tmp_path, texts))
     choice = DictionaryChoice(location=str(parts / "topk"))
     report = encode(lake, "made", model=str(tmp_path / "model"), dictionaries=[choice])
@@ -291,7 +404,8 @@ def test_a_document_that_cannot_be_encoded_is_recorded_with_its_reason(
     assert set(found["doc"].to_pylist()) == {0, 2, 4}
     engine = Engine(lake.uri)
     (row,) = engine.document(DocumentQuery(collection="made/topk", doc=1)).read_all().to_pylist()
-    assert "not finite" in row["error"]
+    # Of the second window, all of which the word spoils; tokens are counted in the document.
+    assert f"activation of token {WINDOW} is not finite" in row["error"]
     assert row["features"] == []
     index(lake, CollectionName.parse("made/topk"))
     assert all(check["ok"] for check in engine.verify().read_all().to_pylist())
@@ -309,6 +423,18 @@ def test_on_error_fail_stops_and_stores_nothing_of_the_shard(tmp_path: Path, par
     assert set(codes(lake, "topk")["doc"].to_pylist()) == {0, 1}
     done = encode(lake, "made", model=str(tmp_path / "model"), dictionaries=[choice])
     assert (done.n_documents, done.n_failed) == (2, 1)
+
+
+def test_an_error_stops_all_stages_even_while_it_is_looked_at(tmp_path: Path, parts: Path) -> None:
+    poisoned(parts, tmp_path / "model", "w7")
+    lake = imported(tmp_path / "lake", documents(tmp_path, ["w7"] * 50))
+    before = set(threading.enumerate())
+    choice = DictionaryChoice(location=str(parts / "topk"))
+    options = EncodeOptions(on_error="fail", shard_documents=1)
+    with pytest.raises(ValueOverflow, match="Document 0: ") as caught:
+        encode(lake, "made", model=str(tmp_path / "model"), dictionaries=[choice], options=options)
+    assert caught.value.data["doc"] == "0"
+    assert [t.name for t in set(threading.enumerate()) - before if "_fill" in t.name] == []
 
 
 def test_values_beyond_the_codec_are_failures_and_never_infinite(
@@ -352,10 +478,36 @@ def test_an_interrupted_run_continues_where_it_stopped(tmp_path: Path, parts: Pa
 
 
 def test_wrong_settings_are_refused_together() -> None:
-    with pytest.raises(InvalidInput, match=r"memory .*shard .*batch .*on_error"):
+    with pytest.raises(InvalidInput, match=r"memory .*shard .*batch .*on_error .*values"):
         EncodeOptions(
             memory_bytes=1,
             shard_documents=0,
             batch_tokens=0,
             on_error="ignore",  # type: ignore[arg-type]
+            values="4-bit",
         )
+
+
+@pytest.mark.parametrize("options", [{"window": 0}, {"window": WINDOW + 1}, {"overlap": WINDOW}])
+def test_windows_that_cannot_be_are_refused(
+    tmp_path: Path, parts: Path, options: dict[str, int]
+) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    with pytest.raises(InvalidInput, match=r"[Ww]indow"):
+        run(lake, parts, "topk", **options)
+    assert lake.tables() == ["made"]
+
+
+@pytest.mark.parametrize(
+    ("location", "name"),
+    [
+        ("saes/topk", "topk"),
+        ("saes/topk/", "topk"),
+        ("/data/me@home/topk", "topk"),
+        ("hf://owner/name", "name"),
+        ("hf://owner/name/layer.3@main", "layer.3"),
+        ("hf://owner/name@refs/pr/1", "name"),
+    ],
+)
+def test_a_dictionary_is_called_as_its_folder(location: str, name: str) -> None:
+    assert default_name(location) == name

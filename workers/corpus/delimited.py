@@ -69,7 +69,34 @@ class DelimitedPart:
             self.file.stream() as stream,
             self._open(stream, wanted, block_bytes) as reader,
         ):
-            yield from reader
+            last = None
+            for last in reader:
+                yield last
+            self._check_closed(last)
+
+    def _check_closed(self, last: pa.RecordBatch | None) -> None:
+        """Refuse a quote that is open to the end: pyarrow takes the rest of the file for a value.
+
+        Only a quoted value has a line break, and a file that ends with one ends with its quote.
+        """
+        if not last or not types.is_string(last.columns[-1].type):
+            return
+        value = last.columns[-1][-1:].cast(pa.binary())[0].as_py() or b""
+        if b"\n" in value and self._last_character() != b'"':
+            begins = value[:40].decode(errors="replace")
+            raise CorpusError(
+                f"{self.name} ends within a quote, of the value that begins with {begins!r}. "
+                "Close it.",
+                file=self.name,
+            )
+
+    def _last_character(self) -> bytes:
+        """The last byte of the file that is no white space."""
+        last = b""
+        with self.file.stream() as stream:
+            while block := stream.read(BLOCK_BYTES):
+                last = (last + block).rstrip()[-1:]
+        return last
 
     def _open(
         self, source: pa.NativeFile | bytes, column_types: dict[str, pa.DataType], block_bytes: int

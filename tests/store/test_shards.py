@@ -1,0 +1,139 @@
+"""Shards of codes: visible whole and once, whoever else writes."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from saelake.store.errors import AlreadyExists, NotFound
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.schema import DICTIONARIES_COLUMNS, codes_schema
+from saelake.store.shards import ShardWriter, check_free, register_dictionary
+from saelake.store.tables import Table, read
+from saelake.workers.pack import Activations, Part, pack
+from tests.lakes import settings
+
+SETTINGS = settings(n_features=4)
+NAME = CollectionName.parse(SETTINGS.name)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def writer(lake: Lake, *, buffer_bytes: int = 1 << 20) -> ShardWriter:
+    return ShardWriter(lake, SETTINGS, buffer_bytes=buffer_bytes)
+
+
+def rows(places: Sequence[tuple[int, int]]) -> pa.RecordBatch:
+    """Rows of these (document, part)s, of one token and one code each."""
+    one = {"token_ids": np.ones(1, np.int32), "lengths": np.ones(1, np.uint16)}
+    parts = [Part(doc=d, part=p, starts=np.zeros(1, np.uint32), **one) for d, p in places]
+    at = np.arange(len(parts), dtype=np.int32)
+    codes = Activations(at, 0 * at, 0 * at + 2, np.ones(len(at), np.float32))
+    return pack(parts, codes, schema=codes_schema(SETTINGS), codec=SETTINGS.codec)
+
+
+def documents(start: int, stop: int) -> pa.RecordBatch:
+    return rows([(doc, 0) for doc in range(start, stop)])
+
+
+def stored(lake: Lake) -> list[int]:
+    found: list[int] = read(lake.codes(NAME), ["doc"], "doc is not null")["doc"].to_pylist()
+    return found
+
+
+def test_a_shard_is_seen_when_it_is_finished(lake: Lake) -> None:
+    shards = writer(lake)
+    shards.add(documents(0, 2))
+    shards.add(documents(2, 3))
+    assert (shards.done(), stored(lake)) == ([], [])
+    assert shards.finish(0, 3)
+    assert (shards.done(), stored(lake)) == ([(0, 3)], [0, 1, 2])
+
+
+def test_what_is_discarded_is_never_seen(lake: Lake) -> None:
+    shards = writer(lake, buffer_bytes=1)
+    for start in (0, 2):
+        shards.add(documents(start, start + 2))
+    shards.discard()
+    shards.add(documents(7, 9))
+    assert shards.finish(7, 9)
+    assert stored(lake) == [7, 8]
+
+
+@pytest.mark.parametrize("other", [(0, 4), (1, 2), (0, 1), (3, 4), (3, 9), (0, 9)])
+def test_a_shard_that_another_writer_has_begun_is_left_out(
+    lake: Lake, other: tuple[int, int]
+) -> None:
+    late, early = writer(lake), writer(lake)
+    late.add(documents(0, 4))
+    early.add(documents(*other))
+    assert early.finish(*other)
+    assert not late.finish(0, 4)
+    assert stored(lake) == list(range(*other))
+    assert late.done() == [other]
+
+
+def test_shards_in_any_order_are_known_as_few_ranges(lake: Lake) -> None:
+    shards = writer(lake)
+    for start in (6, 0, 3, 12):
+        shards.add(documents(start, start + 3))
+        assert shards.finish(start, start + 3)
+    assert shards.done() == [(0, 9), (12, 15)] == writer(lake).done()
+
+
+def test_racing_writers_store_each_document_once(lake: Lake) -> None:
+    def write(_: int) -> int:
+        shards = writer(lake)
+        n_committed = 0
+        for start in range(0, 24, 3):
+            shards.add(documents(start, start + 3))
+            n_committed += shards.finish(start, start + 3)
+        return n_committed
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(write, range(3))) == 8
+    assert sorted(stored(lake)) == list(range(24))
+
+
+def test_the_parts_of_a_document_share_a_fragment(lake: Lake) -> None:
+    shards = writer(lake, buffer_bytes=1)
+    for places in ([(0, 0), (1, 0)], [(1, 1)], [(1, 2), (2, 0)], [(3, 0)]):
+        shards.add(rows(places))
+    shards.finish(0, 4)
+    fragments = Table.open(lake.codes(NAME)).fragments
+    assert [fragment.n_rows for fragment in fragments] == [5, 1]
+
+
+def test_other_settings_are_refused_before_anything_is_made(lake: Lake) -> None:
+    check_free(lake, SETTINGS)
+    with pytest.raises(NotFound):
+        lake.tables()
+    writer(lake)
+    check_free(lake, replace(SETTINGS, model="the same, elsewhere"))
+    other = replace(SETTINGS, window=17, hook="layers.1")
+    with pytest.raises(AlreadyExists, match=r"window = 16 \(now 17\)") as caught:
+        check_free(lake, other)
+    assert caught.value.data["hook"] == SETTINGS.hook
+    with pytest.raises(AlreadyExists):
+        ShardWriter(lake, other, buffer_bytes=1)
+
+
+def test_a_dictionary_is_registered_once(lake: Lake) -> None:
+    def register(_: object, **changed: Any) -> None:
+        row = dict.fromkeys(DICTIONARIES_COLUMNS.names)
+        register_dictionary(lake, {**row, "name": "sae", "fingerprint": "f", **changed})
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(register, range(3)))
+    names = read(lake.dictionaries, ["name"], "name is not null")["name"].to_pylist()
+    assert names == ["sae"]
+    with pytest.raises(AlreadyExists, match="--name"):
+        register(0, fingerprint="another")
