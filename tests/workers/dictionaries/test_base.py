@@ -87,7 +87,7 @@ def test_an_activation_that_is_not_finite_is_refused(randn: Randn, bad: float, m
     x[4, 1] = x[7, 0] = bad
     with pytest.raises(ValueOverflow, match="activation of token 4") as caught:
         getattr(make(randn), method)(x)
-    assert caught.value.data == {"token": "4"}
+    assert caught.value.data == {"what": "the activation", "token": "4"}
 
 
 @pytest.mark.parametrize("nonlinearity", [TopK(k=4), ReLU()], ids=lambda n: n.kind)
