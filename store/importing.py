@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
 from saelake.store.lake import DICTIONARIES, Lake
-from saelake.store.memory import one_arena
+from saelake.store.memory import lean, one_arena
 from saelake.store.schema import RESERVED_COLUMNS, SKIPPED_COLUMNS, check_name, documents_schema
 from saelake.store.scratch import Scratch, Skip
 from saelake.store.screening import KNOWN_ID, REPEATED_ID, faults
@@ -87,7 +87,8 @@ def import_documents(
     _check_corpus_name(corpus)
     one_arena()
     table = _opened(lake.documents(corpus))
-    with Scratch() as scratch:
+    # Importing 800 MiB of Parquet, the process grew by 60 to 290 MiB; lean, always by 56.
+    with lean(), Scratch() as scratch:
         run = _Import(corpus, source, table, scratch, on_progress or _silent)
         draft = run.write(lake.documents(corpus))
         report = run.report()
