@@ -52,7 +52,7 @@ def verify(lake: Lake, only: CollectionName | None = None) -> pa.RecordBatchRead
     """Every check of one collection, or of the whole lake; reads all data. Raises `NotFound`."""
     collections = [only] if only else lake.collections()
     corpora = [only.corpus] if only else lake.corpora()
-    opened = [Collection(lake, name) for name in collections]
+    opened = [c for name in collections if (c := _opened(lake, name, named=bool(only)))]
 
     def checks() -> Iterator[Check]:
         for corpus in corpora:
@@ -62,6 +62,16 @@ def verify(lake: Lake, only: CollectionName | None = None) -> pa.RecordBatchRead
 
     rows = (pa.RecordBatch.from_pylist([check.row()], schema=CHECKS) for check in checks())
     return pa.RecordBatchReader.from_batches(CHECKS, rows)
+
+
+def _opened(lake: Lake, name: CollectionName, *, named: bool) -> Collection | None:
+    """The collection; None for one that has no shard yet, unless it is the one to verify."""
+    try:
+        return Collection(lake, name)
+    except NotFound:
+        if named:
+            raise
+        return None
 
 
 def _documents(lake: Lake, corpus: str) -> Iterator[Check]:

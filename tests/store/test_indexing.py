@@ -17,6 +17,7 @@ from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
 from saelake.store.features import bin_edges
 from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan
+from saelake.store.lake import CollectionName
 from saelake.store.requests import FeaturesQuery, TokensQuery
 from saelake.store.segments import Segment
 from saelake.store.tables import Change, Fragment, Table, metadata, overwrite, read
@@ -263,3 +264,14 @@ def test_damaged_postings_and_statistics_are_found(tmp_path: Path) -> None:
     assert collection.unindexed == tuple(
         f.id for f in CodesTable(collection.codes.table).table.fragments
     )
+
+
+def test_a_collection_without_a_shard_yet_does_not_stop_the_checks(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=10, n_fragments=1, n_indexed=1)
+    begun = CollectionName("made", "begun")
+    Table.open_or_create(made.lake.codes(begun), Table.open(made.lake.codes(made.name)).schema)
+    checks = Engine(made.lake.uri).verify().read_all().to_pylist()
+    assert checks
+    assert all(check["ok"] for check in checks)
+    with pytest.raises(NotFound, match="no collection made/begun"):
+        Engine(made.lake.uri).verify("made/begun")
