@@ -13,21 +13,88 @@ if TYPE_CHECKING:
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
     from saelake.lake import Lake as Lake
+    from saelake.results import Activations as Activations
+    from saelake.results import Check as Check
+    from saelake.results import CollectionInfo as CollectionInfo
+    from saelake.results import Document as Document
+    from saelake.results import DocumentToken as DocumentToken
+    from saelake.results import Feature as Feature
+    from saelake.results import Features as Features
+    from saelake.results import Hit as Hit
+    from saelake.results import Info as Info
+    from saelake.results import Tokens as Tokens
+    from saelake.results import TopToken as TopToken
+    from saelake.results import Verification as Verification
+    from saelake.store.errors import AccessDenied as AccessDenied
+    from saelake.store.errors import AlreadyExists as AlreadyExists
+    from saelake.store.errors import Conflict as Conflict
+    from saelake.store.errors import CorpusError as CorpusError
+    from saelake.store.errors import Corrupt as Corrupt
+    from saelake.store.errors import DeadlineExceeded as DeadlineExceeded
+    from saelake.store.errors import DictionaryError as DictionaryError
+    from saelake.store.errors import DictionaryMismatch as DictionaryMismatch
+    from saelake.store.errors import InvalidExpression as InvalidExpression
+    from saelake.store.errors import InvalidFilter as InvalidFilter
+    from saelake.store.errors import InvalidInput as InvalidInput
+    from saelake.store.errors import LimitExceeded as LimitExceeded
+    from saelake.store.errors import MissingExtra as MissingExtra
+    from saelake.store.errors import ModelError as ModelError
+    from saelake.store.errors import NotFound as NotFound
     from saelake.store.errors import SaelakeError as SaelakeError
+    from saelake.store.errors import Unavailable as Unavailable
+    from saelake.store.errors import ValueOverflow as ValueOverflow
 
 __version__ = version("saelake")
-__all__ = ["Collection", "Lake", "SaelakeError", "__version__", "connect"]
 
 # Imported when they are first used, so that `import saelake` costs nothing.
-_HOMES = {
-    "Collection": "saelake.collection",
-    "Lake": "saelake.lake",
-    "SaelakeError": "saelake.store.errors",
-    "connect": "saelake.connection",
+_NAMES = {
+    "saelake.collection": ("Collection",),
+    "saelake.connection": ("connect",),
+    "saelake.lake": ("Lake",),
+    "saelake.results": (
+        "Activations",
+        "Check",
+        "CollectionInfo",
+        "Document",
+        "DocumentToken",
+        "Feature",
+        "Features",
+        "Hit",
+        "Info",
+        "Tokens",
+        "TopToken",
+        "Verification",
+    ),
+    "saelake.store.errors": (
+        "AccessDenied",
+        "AlreadyExists",
+        "Conflict",
+        "CorpusError",
+        "Corrupt",
+        "DeadlineExceeded",
+        "DictionaryError",
+        "DictionaryMismatch",
+        "InvalidExpression",
+        "InvalidFilter",
+        "InvalidInput",
+        "LimitExceeded",
+        "MissingExtra",
+        "ModelError",
+        "NotFound",
+        "SaelakeError",
+        "Unavailable",
+        "ValueOverflow",
+    ),
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'saelake' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -62,7 +62,7 @@ class Answer(Sequence[T]):
 
 
 def aligned(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
-    """Rows as plain text in columns; numbers to the right, everything else to the left."""
+    """Rows as plain text in columns, one line each; numbers to the right, the rest to the left."""
     cells = [list(header), *([_shown(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     right = [
@@ -84,7 +84,7 @@ def _shown(cell: object) -> str:
         return ""
     if isinstance(cell, float):
         return f"{cell:.4g}"
-    return str(cell)
+    return one_line(str(cell))
 
 
 def one_line(text: str) -> str:
@@ -95,4 +95,5 @@ def one_line(text: str) -> str:
 
 def described(metadata: Mapping[str, Any]) -> str:
     """Metadata in one line: `label=pos, year=2019`."""
-    return ", ".join(f"{name}={value}" for name, value in metadata.items() if value is not None)
+    named = (f"{name}={value}" for name, value in metadata.items() if value is not None)
+    return one_line(", ".join(named))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from os import PathLike
 
 import pyarrow as pa
@@ -83,7 +84,7 @@ class Collection:
         `token` keeps the features that peak on this word. Raises `NotFound` for a feature that
         does not exist, and when the collection is not indexed yet.
         """
-        wanted = (features,) if isinstance(features, int) else features
+        wanted = (features,) if isinstance(features, (int, Integral)) else features
         query = FeaturesQuery(
             collection=self.name,
             features=None if wanted is None else tuple(wanted),

@@ -1,6 +1,6 @@
 """Exports: files that are written beside their place and appear when they are whole."""
 
-import os
+import secrets
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -14,6 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from saelake.store.errors import InvalidInput
+
 Progress = Callable[[int], object] | None
 COPY_BYTES = 1 << 20
 ROW_GROUP = 1 << 20
@@ -21,24 +23,20 @@ ROW_GROUP = 1 << 20
 
 @contextmanager
 def whole(path: str | PathLike[str]) -> Iterator[Path]:
-    """A path to write to, which becomes `path` when the block ends well and is removed else."""
+    """A path to write to, which becomes `path` when the block ends well and is removed else.
+
+    Raises `InvalidInput` when `path` is a folder.
+    """
     target = Path(path).expanduser()
+    if target.is_dir():
+        raise InvalidInput(f"{path} is a folder: name the file to write.", path=path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    partial = Path(name)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         yield partial
-        partial.chmod(0o666 & ~_umask())
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_codes(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from saelake.collection import Collection
 from saelake.results import Info, Verification
 from saelake.store.errors import InvalidInput, MissingExtra
+from saelake.store.lake import CollectionName
 from saelake.transport import Transport
 
 if TYPE_CHECKING:
@@ -28,14 +29,7 @@ class Lake:
 
     def __getitem__(self, collection: str) -> Collection:
         """The collection of this name: `corpus/dictionary`. Raises `InvalidInput`."""
-        corpus, slash, dictionary = collection.partition("/")
-        if not (corpus and slash and dictionary):
-            raise InvalidInput(
-                f"{collection!r} is not a collection: write corpus/dictionary, as in "
-                "imdb/minilm-l4.",
-                collection=collection,
-            )
-        return Collection(collection, self.transport)
+        return Collection(str(CollectionName.parse(collection)), self.transport)
 
     def info(self) -> Info:
         """What is in the lake: a row for each collection, and for each corpus without one."""
@@ -47,7 +41,8 @@ class Lake:
 
     def verify(self, collection: str | None = None) -> Verification:
         """Whether the tables of the lake, or of one collection, agree; reads all data."""
-        return Verification(self.transport.verify(collection).read_all())
+        name = None if collection is None else str(CollectionName.parse(collection))
+        return Verification(self.transport.verify(name).read_all())
 
     def import_corpus(
         self,
@@ -114,7 +109,6 @@ class Lake:
         self._writable("index")
         with _extra("store"):
             from saelake.store.indexing import DEFAULT_MEMORY_BYTES, index
-            from saelake.store.lake import CollectionName
             from saelake.store.lake import Lake as StoredLake
         return index(
             StoredLake(self.uri),

@@ -1,7 +1,7 @@
 """A lake behind a server, asked through gRPC."""
 
 from collections.abc import Iterator
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 
 import grpc
@@ -9,15 +9,18 @@ import pyarrow as pa
 from google.protobuf.message import Message
 
 from saelake.proto.v1 import lake_pb2 as pb
-from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.errors import InvalidInput, Unavailable
 from saelake.store.requests import DocumentQuery, ExportQuery, FeaturesQuery, TokensQuery
 from saelake.store.service import wire
+from saelake.store.service.auth import UNSENDABLE, is_sendable, read_pair, read_roots
 from saelake.store.service.errors import to_error
 
 File = str | PathLike[str]
 PLAIN, SECURE = "grpc://", "grpcs://"
 OPTIONS = [
     ("grpc.max_receive_message_length", 4 << 20),  # frames have up to 1 MiB
+    ("grpc.max_metadata_size", 64 << 10),  # the longest error in any script
+    ("grpc.absolute_max_metadata_size", 64 << 10),
     ("grpc.keepalive_time_ms", 60_000),
 ]
 
@@ -41,6 +44,8 @@ class Remote:
             raise InvalidInput(f"{target!r} names no server: write grpc://HOST:PORT.")
         if not secure and any((ca, certificate, key)):
             raise InvalidInput("Certificates need a server with TLS: write grpcs://HOST:PORT.")
+        if token and not is_sendable(token):
+            raise InvalidInput(UNSENDABLE)
         self._channel = (
             grpc.secure_channel(self._address, _credentials(ca, certificate, key), OPTIONS)
             if secure
@@ -92,7 +97,13 @@ class Remote:
             request_serializer=type(message).SerializeToString,
             response_deserializer=pb.Frame.FromString,
         )
-        call = ask(message, timeout=timeout_s, metadata=self._metadata)
+        try:
+            call = ask(message, timeout=timeout_s, metadata=self._metadata)
+        except ValueError as error:  # what grpc says of a closed channel
+            raise Unavailable(
+                f"The connection to {self._address} is closed: connect again.",
+                server=self._address,
+            ) from error
 
         def received() -> Iterator[bytes]:
             try:
@@ -111,13 +122,8 @@ def _credentials(
 ) -> grpc.ChannelCredentials:
     if (certificate is None) != (key is None):
         raise InvalidInput("A client certificate needs its key as well, and the key it.")
-    return grpc.ssl_channel_credentials(_read(ca), _read(key), _read(certificate))
-
-
-def _read(path: File | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return Path(fspath(path)).expanduser().read_bytes()
-    except OSError as error:
-        raise NotFound(f"Cannot read {path}: {error.strerror}.", path=path) from error
+    mine, its_key = None, None
+    if certificate is not None and key is not None:
+        mine, its_key = read_pair(Path(certificate), Path(key))
+    roots = None if ca is None else read_roots(Path(ca))
+    return grpc.ssl_channel_credentials(roots, its_key, mine)

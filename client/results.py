@@ -111,7 +111,7 @@ class Features(Answer[Feature]):
                 f.token_frequency,
                 f.max,
                 f.mean,
-                ", ".join(one_line(t.token) for t in f.top_tokens[:6]),
+                ", ".join(t.token for t in f.top_tokens[:6]),
             )
             for f in self
         ]
@@ -218,14 +218,15 @@ class Document:
     def __repr__(self) -> str:
         rows = [(a.feature, a.max, len(a), self._peak(a)) for a in self.strongest()]
         head = (
-            f"{self.id} (doc {self.doc}): {len(self.tokens)} tokens, {len(self.features)} features"
+            f"{one_line(self.id)} (doc {self.doc}): {len(self.tokens)} tokens, "
+            f"{len(self.features)} features"
         )
         said = "\n".join(filter(None, (head, described(self.metadata), self.error)))
         return f"{said}\n{aligned(rows, ('feature', 'max', 'tokens', 'peaks on'))}"
 
     def _peak(self, activations: Activations) -> str:
         at = int(activations.positions[int(np.argmax(activations.values))])
-        return one_line(self.tokens[at].text)
+        return self.tokens[at].text
 
     def _repr_html_(self) -> str:
         return document_html(self)

@@ -27,17 +27,32 @@ travels to a remote client together with the message.
 
 from collections.abc import Mapping
 
+# In characters. An error travels in gRPC trailers, for which many clients and proxies allow 8 KiB;
+# a longer one would arrive as a limit that was exceeded.
+LONGEST_MESSAGE, LONGEST_DATUM = 1500, 500
+
 
 class SaelakeError(Exception):
     """The root of saelake's errors: one readable message that names the thing and the remedy."""
 
     def __init__(self, message: str, **data: object) -> None:
-        super().__init__(message)
-        self.message = message
-        self.data: Mapping[str, str] = {name: str(value) for name, value in data.items()}
+        self.message = _shortened(message, LONGEST_MESSAGE)
+        super().__init__(self.message)
+        self.data: Mapping[str, str] = {
+            name: _shortened(str(value), LONGEST_DATUM) for name, value in data.items()
+        }
 
     def __str__(self) -> str:
         return self.message
+
+
+def _shortened(text: str, longest: int) -> str:
+    """The text, without its middle when it is longer than that."""
+    if len(text) <= longest:
+        return text
+    cut = " [...] "
+    n_kept = (longest - len(cut)) // 2
+    return text[:n_kept] + cut + text[-n_kept:]
 
 
 class InvalidInput(SaelakeError, ValueError):

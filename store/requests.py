@@ -1,13 +1,34 @@
 """What can be asked of a collection: one frozen value a question, the same on every face."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Literal, TypeAlias, get_args
 
 from saelake.store.errors import InvalidInput
 
 Per = Literal["document", "token"]
 Order = Literal["top", "quantiles"]
 FeatureOrder = Literal["documents", "tokens", "max", "mean", "feature"]
+Request: TypeAlias = "TokensQuery | FeaturesQuery | DocumentQuery | ExportQuery"
+
+LARGEST_NUMBER = 2**63 - 1  # of an int64, as numbers are stored and sent
+
+
+def _check_values(request: Request) -> None:
+    """Raise `InvalidInput` for a number or text that no face can carry."""
+    for field in fields(request):
+        given = getattr(request, field.name)
+        for value in given if isinstance(given, tuple) else (given,):
+            if isinstance(value, str):
+                _check_text(field.name, value)
+            elif value is not None and abs(value) > LARGEST_NUMBER:
+                raise InvalidInput(f"{field.name} cannot be {value}: that is more than 64 bits.")
+
+
+def _check_text(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # a lone surrogate: how Python keeps undecodable bytes
+        raise InvalidInput(f"{name} is not text: {text!a} has bytes that are not UTF-8.") from error
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -41,6 +62,7 @@ class TokensQuery:
     context: int = 60
 
     def __post_init__(self) -> None:
+        _check_values(self)
         _check_k(self.k)
         _check_choice("per", self.per, get_args(Per))
         _check_choice("order", self.order, get_args(Order))
@@ -65,6 +87,7 @@ class FeaturesQuery:
     order: FeatureOrder = "documents"
 
     def __post_init__(self) -> None:
+        _check_values(self)
         _check_k(self.k)
         _check_choice("order", self.order, get_args(FeatureOrder))
         if self.features is not None and self.token is not None:
@@ -84,6 +107,7 @@ class DocumentQuery:
     features: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        _check_values(self)
         if (self.id is None) == (self.doc is None):
             raise InvalidInput("Name a document by its id or by its doc number, one of the two.")
         if self.doc is not None and self.doc < 0:
@@ -96,3 +120,6 @@ class ExportQuery:
 
     collection: str
     where: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_values(self)

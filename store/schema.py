@@ -13,6 +13,7 @@ from saelake.store.values import ValueCodec, value_codec
 
 FORMAT_VERSION = "1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LONGEST_NAME = 100  # two of them and a suffix name a folder: file systems allow 255 bytes
 MAX_PART_TOKENS = 65_535  # positions and counts are uint16; a longer document has numbered parts
 TIERS = (256, 16_384)  # postings in the strongest tiers of a feature; the last tier has the rest
 N_TIERS = len(TIERS) + 1
@@ -23,6 +24,11 @@ RESERVED_COLUMNS = ("doc", "id", "text")
 
 def check_name(kind: str, name: str) -> str:
     """The name, if a corpus or dictionary may be called so. Raises `InvalidInput`."""
+    if len(name) > LONGEST_NAME:
+        raise InvalidInput(
+            f"{name!r} is too long to name a {kind}: it may have {LONGEST_NAME} characters.",
+            name=name,
+        )
     if not NAME.fullmatch(name) or "--" in name:
         raise InvalidInput(
             f"{name!r} cannot be the name of a {kind}: use letters, digits, '.', '_' and single "

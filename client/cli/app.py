@@ -1,8 +1,10 @@
 """The command `saelake`: what it is called, what it answers to, and how it fails."""
 
+import os
 import sys
 import traceback
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -15,6 +17,9 @@ from saelake.store.errors import InvalidInput, SaelakeError
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 
+UsageError: Any = typer.BadParameter.__base__  # of the click that this version of typer uses
+
+
 class Commands(TyperGroup):
     """The commands; an error of any becomes one line and an exit code."""
 
@@ -22,17 +27,25 @@ class Commands(TyperGroup):
         """Run the command that was named."""
         try:
             return super().invoke(ctx)
-        except SaelakeError as error:
-            if ctx.params.get("debug"):
-                traceback.print_exc()
-            complain(error.message)
-            raise typer.Exit(WRONG_USE if isinstance(error, InvalidInput) else FAILED) from None
         except KeyboardInterrupt:
             complain("Interrupted. What was committed is kept; the same command continues.")
-            raise typer.Exit(INTERRUPTED) from None
+            exec("")  # after an interrupt inside an exec, Python dies by the signal, unless another
+            return INTERRUPTED
         except BrokenPipeError:  # whoever read the answer has seen enough
-            sys.stderr.close()
-            raise typer.Exit(0) from None
+            return 0
+        except (SaelakeError, OSError) as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            complain(reason(error))
+            return WRONG_USE if isinstance(error, InvalidInput) else FAILED
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in words; of the system's errors also with which file."""
+    if isinstance(error, SaelakeError) or not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    file = error.filename2 or error.filename
+    return f"{file}: {error.strerror}." if file else f"{error.strerror}."
 
 
 app = typer.Typer(
@@ -72,6 +85,25 @@ ask.add_to(app)
 serve.add_to(app)
 
 
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="saelake")
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, and end with 0 (fine), 1 (failed), 2 (wrong use) or 130 (Ctrl-C)."""
+    try:
+        code = app(arguments, prog_name="saelake", standalone_mode=False) or 0
+    except UsageError as error:
+        if message := error.format_message():  # none after the help of `saelake` alone
+            command = error.ctx.command_path if error.ctx else "saelake"
+            complain(f"{message} (see {command} --help)")
+        code = WRONG_USE
+    sys.exit(_flush(code))
+
+
+def _flush(code: int) -> int:
+    """Write what is left of the answer, which Python does too late to say that it cannot."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else it is tried again
+        if code == 0 and not isinstance(error, BrokenPipeError):
+            complain(reason(error))
+            return FAILED
+    return code

@@ -193,7 +193,10 @@ def info(
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
-    """What is in a lake: corpora, collections, and how far they are."""
+    """What is in a lake: corpora, collections, and how far they are.
+
+    Examples: `saelake info`, `saelake info --server localhost:50051`
+    """
     with place as found:
         rows = found.info()
     answer(
@@ -213,7 +216,10 @@ def verify(
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
-    """Check that all tables agree with each other; exits with 1 if any is damaged."""
+    """Check that all tables agree with each other; exits with 1 if any is damaged.
+
+    Examples: `saelake verify`, `saelake verify imdb/minilm-l4`
+    """
     with place as found:
         checks = found.verify(collection)
     answer(

@@ -135,6 +135,7 @@ TrustOption = Annotated[
     ),
 ]
 
+Choice = tuple[str, str | None, str | None]  # location, name, hook
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -203,9 +204,10 @@ def ingest(
     Example: `saelake ingest reviews.parquet --model gpt2 --dictionary my-sae --name l8`
     """
     called = corpus or default_corpus(file)
+    choices = paired(dictionary, name, hook)
     opened = connect(lake or DEFAULT_LAKE)
     _import(opened, file, called, text_column, id_column, input_format, split)
-    report = _encode(opened, called, model, dictionary, name, hook, options)
+    report = _encode(opened, called, model, choices, options)
     for collection in report.collections:
         _index(opened, collection, None)
     say(finished(opened, report))
@@ -246,8 +248,9 @@ def encode(
 
     Example: `saelake encode reviews --model gpt2 --dictionary sae-l4 --dictionary sae-l8`
     """
+    choices = paired(dictionary, name, hook)
     opened = connect(lake or DEFAULT_LAKE)
-    report = _encode(opened, corpus, model, dictionary, name, hook, options)
+    report = _encode(opened, corpus, model, choices, options)
     say(finished(opened, report))
 
 
@@ -287,33 +290,37 @@ def _import(
     return report
 
 
+def paired(
+    dictionaries: list[str], names: list[str] | None, hooks: list[str] | None
+) -> list[Choice]:
+    """Each dictionary with its name and its hook. Raises `InvalidInput`."""
+    for what, given in (("--name", names), ("--hook", hooks)):
+        if given and len(given) != len(dictionaries):
+            raise InvalidInput(
+                f"{what} is given {len(given)} times and --dictionary {len(dictionaries)} times: "
+                "give it once for each, in their order, or not at all."
+            )
+    return list(zip_longest(dictionaries, names or (), hooks or ()))
+
+
 def _encode(
     lake: Lake,
     corpus: str,
     model: str,
-    dictionaries: list[str],
-    names: list[str] | None,
-    hooks: list[str] | None,
+    choices: list[Choice],
     options: dict[str, Any],
 ) -> "EncodeReport":
     say("Loading the model and the dictionary …")
     from saelake.workers.run import DictionaryChoice, EncodeOptions  # torch takes seconds
 
-    for what, given in (("--name", names), ("--hook", hooks)):
-        if given and len(given) != len(dictionaries):
-            raise InvalidInput(
-                f"{what} is given {len(given)} times for {len(dictionaries)} dictionaries: give "
-                "it once for each, in their order, or not at all."
-            )
-    choices = [
-        DictionaryChoice(location=location, name=name, hook=hook)
-        for location, name, hook in zip_longest(dictionaries, names or (), hooks or ())
-    ]
     with EncodeBar(f"Encoding {corpus}") as bar:
         return lake.encode(
             corpus,
             model=model,
-            dictionary=choices,
+            dictionary=[
+                DictionaryChoice(location=location, name=name, hook=hook)
+                for location, name, hook in choices
+            ],
             options=EncodeOptions(**options),
             on_progress=bar,
         )
@@ -337,9 +344,10 @@ def default_corpus(location: str) -> str:
 def parse_size(text: str) -> int:
     """The bytes of `512MiB`, `2GB` or `1000000`. Raises `InvalidInput`."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", text.strip().upper())
-    if found is None:
+    n_bytes = int(float(found[1]) * UNITS[found[2]]) if found else 0
+    if not n_bytes:
         raise InvalidInput(f"{text!r} is not a size: write 512MiB or 2GiB.")
-    return int(float(found[1]) * UNITS[found[2]])
+    return n_bytes
 
 
 def skipped(report: "ImportReport") -> str:

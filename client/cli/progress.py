@@ -13,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from saelake.answers import one_line
 from saelake.cli.screen import err, say
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Bar:
     """One line of progress, as a context manager; `update` tells it how far the work is."""
 
     def __init__(self, title: str, unit: str) -> None:
-        self._title = title
+        self._title = one_line(title)
         self._unit = unit
         self._begun = self._said = time.monotonic()
         self._bar: Progress | None = None
@@ -34,10 +35,10 @@ class Bar:
         if err.is_terminal:
             self._bar = Progress(
                 SpinnerColumn(),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn(f"{self._unit} {{task.fields[note]}}"),
+                TextColumn(f"{self._unit} {{task.fields[note]}}", markup=False),
                 TimeRemainingColumn(),
                 console=err,
                 transient=True,

@@ -1,7 +1,7 @@
 """Answers as people read them: tables and marked text."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
@@ -25,7 +25,7 @@ def tokens(hits: Tokens, console: Console) -> RenderableType:
     largest = max(abs(hit.value) for hit in hits)
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right", style="bold", no_wrap=True)
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")  # else a long word hides the token in it
     for hit in hits:
         table.add_row(f"{hit.value:.4g}", _hit_text(hit, largest, console))
         about = _about(hit.id, hit.metadata)
@@ -121,7 +121,7 @@ def document(
     if found.error:
         parts.append(Text(f"Not encoded: {found.error}", style="bold red"))
     text = Text.assemble(*_document_text(found, console))
-    return Group(*parts, Padding(text, (1, 0)), table)
+    return Group(*parts, Padding(text, (1, 0)), *([table] if strongest else []))
 
 
 def _document_text(found: Document, console: Console) -> Iterator[Text]:
@@ -152,7 +152,8 @@ def info(found: Info) -> RenderableType:
     for row in found:
         counts = [(row.n_documents, "documents"), (row.n_tokens, "tokens"), (row.n_codes, "codes")]
         amounts = ", ".join(f"{n:,} {what}" for n, what in counts if n)
-        lines.append(Text.assemble((row.name, "bold"), f"  {amounts}, {size(row.size_bytes)}"))
+        lines.append(Text.assemble((row.name, "bold"), f"  {size(row.size_bytes)}"))
+        lines.append(Text(f"  {amounts}"))
         if row.d_sae:
             made = f"{row.d_sae:,} {row.architecture} features at {row.hook} of {row.model}"
             lines.append(Text(f"  {made}", style="dim"))
@@ -178,16 +179,20 @@ def _unfinished(
 
 def size(n_bytes: int) -> str:
     """A number of bytes for people: 7.8 MB."""
-    units = ("B", "kB", "MB", "GB", "TB")
+    units = ("B", "kB", "MB", "GB", "TB", "PB")
     steps = list(accumulate(units[1:], lambda n, _: n / 1000, initial=float(n_bytes)))
-    index = next((i for i, n in enumerate(steps) if n < 1000), len(units) - 1)
+    index = next((i for i, n in enumerate(steps) if n < 999.5), len(units) - 1)
     return f"{steps[index]:.3g} {units[index]}"
 
 
 def verification(found: Verification) -> RenderableType:
-    """The checks; those that do not hold stand out."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for check in found:
-        state = Text("ok", style="green") if check.ok else Text("DAMAGED", style="bold red")
-        table.add_row(state, Text(check.table), Text(check.check), Text(check.detail, style="dim"))
-    return table
+    """The checks of each table; those that do not hold stand out."""
+    lines: list[Text] = []
+    for table, checks in groupby(found, lambda check: check.table):
+        lines.append(Text(one_line(table), style="bold"))
+        for check in checks:
+            state = ("ok", "green") if check.ok else ("DAMAGED", "bold red")
+            line = Text.assemble("  ", state, f"  {check.check}  ", (one_line(check.detail), "dim"))
+            line.rstrip()
+            lines.append(line)
+    return Group(*lines)

@@ -5,7 +5,8 @@ import json
 import math
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from codecs import getwriter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -13,23 +14,33 @@ from typing import Any, Literal
 import pyarrow as pa
 from rich.console import Console
 
+from saelake.answers import one_line
 from saelake.store.errors import InvalidInput
 
 Format = Literal["table", "json", "csv", "arrow"]
 
-out = Console(highlight=False, soft_wrap=False)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class Screen(Console):
+    """A console whose reader may leave: that is raised, where rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the `BrokenPipeError` that rich has caught."""
+        raise  # rich calls this where it handles the error
+
+
+out = Screen(highlight=False, soft_wrap=False)
+err = Screen(stderr=True, highlight=False, soft_wrap=True)
 
 
 def complain(message: str) -> None:
     """One readable line on standard error."""
     err.print("Error: ", style="bold red", end="")
-    err.print(" ".join(message.split()), markup=False)
+    say(message)
 
 
 def say(message: str) -> None:
     """A line for the person who waits, on standard error."""
-    err.print(message, markup=False)
+    err.print(one_line(message).strip(), markup=False)
 
 
 def answer(
@@ -42,7 +53,7 @@ def answer(
     """Write an answer: as one JSON document, as CSV or Arrow of its table, or for people."""
     match chosen:
         case "json":
-            print(json.dumps(plain(document()), ensure_ascii=False, allow_nan=False))
+            _write_json(document())
         case "csv":
             _write_csv(table)
         case "arrow":
@@ -71,14 +82,24 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def _write_json(document: Any) -> None:
+    text = json.dumps(plain(document), ensure_ascii=False, allow_nan=False)
+    sys.stdout.buffer.write(f"{text}\n".encode())
+
+
 def _write_csv(table: pa.Table) -> None:
     """The rows, with metadata in columns of its own and lists as JSON."""
     flat = table.flatten()
-    names = [name.removeprefix("metadata.") for name in flat.schema.names]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names)
+    writer = csv.writer(getwriter("utf-8")(sys.stdout.buffer), lineterminator="\n")
+    writer.writerow(_column(name, table.schema.names) for name in flat.schema.names)
     for row in zip(*(column.to_pylist() for column in flat.columns), strict=True):
         writer.writerow([_cell(value) for value in row])
+
+
+def _column(name: str, taken: Sequence[str]) -> str:
+    """The column's name; of metadata without the prefix, where that is no other column's name."""
+    short = name.removeprefix("metadata.")
+    return name if short in taken else short
 
 
 def _cell(value: Any) -> Any:

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from shutil import which
 
 from rich.rule import Rule
@@ -55,7 +56,7 @@ def make_lake(folder: Path) -> None:
         say("Reading the docstrings of the standard library and of installed packages …")
         n_docstrings = docstrings.write(source)
         say(f"Found {n_docstrings:,}; they are in {source}")
-    say("Running all-MiniLM-L6-v2 over them, and its dictionary of 4,096 features (minutes) …")
+    say("Running all-MiniLM-L6-v2 over them, and its dictionary of 4,096 features …")
     build.ingest(
         str(source),
         lake=str(folder),
@@ -80,8 +81,9 @@ def typed(*arguments: str) -> str:
 
 
 def _quoted(argument: str) -> str:
-    """The argument in the quotes that read best."""
-    return f'"{argument}"' if set("'&$ ") & set(argument) and '"' not in argument else argument
+    """The argument in the quotes that read best, where a shell needs some."""
+    plain, quoted = not set('"$`\\!') & set(argument), quote(argument)
+    return f'"{argument}"' if plain and quoted != argument else quoted
 
 
 def show(step: Step, collection: Collection, folder: Path) -> None:

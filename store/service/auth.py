@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from saelake.store.errors import InvalidInput, NotFound
 
 HEALTH = "/grpc.health.v1.Health/"  # open to all: those who probe have no token
 MIN_TOKEN_CHARACTERS = 16
+UNSENDABLE = "A token has printable ASCII characters only, and no spaces around it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,15 @@ class Access:
     def __post_init__(self) -> None:
         problems = []
         if (self.certificate is None) != (self.key is None):
-            problems.append("TLS needs both a certificate and its key")
+            problems.append("TLS needs both a certificate and its key.")
         if self.client_ca and not self.certificate:
-            problems.append("mTLS needs the server's own certificate and key as well")
+            problems.append("mTLS needs the server's own certificate and key as well.")
         if self.token is not None and len(self.token) < MIN_TOKEN_CHARACTERS:
-            problems.append(f"a token needs at least {MIN_TOKEN_CHARACTERS} characters")
+            problems.append(f"A token needs at least {MIN_TOKEN_CHARACTERS} characters.")
+        if self.token is not None and not is_sendable(self.token):
+            problems.append(UNSENDABLE)
         if problems:
-            raise InvalidInput("; ".join(problems).capitalize() + ".")
+            raise InvalidInput(" ".join(problems))
 
     def check_host(self, host: str) -> None:
         """Raise `InvalidInput` when this is too little protection to listen on `host`."""
@@ -54,14 +58,23 @@ class Access:
         )
 
     def credentials(self) -> grpc.ServerCredentials | None:
-        """The TLS credentials, or None without TLS. Raises `NotFound` for a missing file."""
+        """The TLS credentials, or None without TLS.
+
+        Raises `NotFound` for a missing file, `InvalidInput` for one that is something else.
+        """
         if self.certificate is None or self.key is None:
             return None
-        roots = _read(self.client_ca) if self.client_ca else None
-        pair = (_read(self.key), _read(self.certificate))
+        certificate, key = read_pair(self.certificate, self.key)
+        roots = read_roots(self.client_ca) if self.client_ca else None
+        pair = (key, certificate)
         return grpc.ssl_server_credentials(
             [pair], root_certificates=roots, require_client_auth=roots is not None
         )
+
+
+def is_sendable(token: str) -> bool:
+    """Whether a header can carry this token as it is."""
+    return token.isascii() and token.isprintable() and token == token.strip()
 
 
 def is_loopback(host: str) -> bool:
@@ -72,6 +85,31 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def read_pair(certificate: Path, key: Path) -> tuple[bytes, bytes]:
+    """A certificate and its key. Raises `NotFound`, and `InvalidInput` when they are no such."""
+    pair = _read(certificate), _read(key)
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.expanduser(), key.expanduser(), password="")
+    except ssl.SSLError as error:  # of which grpc would say that nothing answers
+        raise InvalidInput(
+            f"{certificate} and {key} are not a certificate and its key (PEM, without a password).",
+            certificate=certificate,
+            key=key,
+        ) from error
+    return pair
+
+
+def read_roots(path: Path) -> bytes:
+    """Certificates to trust. Raises `NotFound`, and `InvalidInput` when there are none."""
+    roots = _read(path)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path.expanduser())
+    except ssl.SSLError as error:
+        raise InvalidInput(f"{path} holds no certificates as PEM.", path=path) from error
+    return roots
 
 
 def _read(path: Path) -> bytes:

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -28,10 +29,10 @@ MIB = 1 << 20
 class Limits:
     """What one server gives at most.
 
-    `answers` are in work at once, the rest is refused; `threads` of them compute. An answer has
-    at most `answer_bytes` and takes at most `answer_s`; exports and verify may take `export_s`
-    and have any size, since they are streamed no faster than they are read. A request has at most
-    `request_bytes`.
+    `answers` are in work at once, and the rest is refused; `threads` of them compute. Health probes
+    and those who are denied access take no place among them. An answer has at most `answer_bytes`
+    and takes at most `answer_s`; exports and verify may take `export_s` and have any size, since
+    they are streamed no faster than they are read. A request has at most `request_bytes`.
     """
 
     answers: int = 64
@@ -91,6 +92,7 @@ class LakeService:
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine = engine
         self._limits = limits
+        self._n_answers = 0  # changed in the event loop only
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="saelake-answer")
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -103,10 +105,9 @@ class LakeService:
         seconds = limits.export_s if method.exports else limits.answer_s
         most_bytes = None if method.exports else limits.answer_bytes
 
-        async def answer(message: object, context: Context) -> AsyncIterator[pb.Frame]:
+        async def answer(message: object, context: Context) -> None:
             question = partial(method.ask, self._engine, message)
-            async for frame in self._answer(context, question, seconds, most_bytes):
-                yield frame
+            await self._answer(context, question, seconds, most_bytes)
 
         return grpc.unary_stream_rpc_method_handler(
             answer,
@@ -118,27 +119,46 @@ class LakeService:
         """Stop computing; answers that are under way end after their next frame."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """A place among the answers in work. Raises `LimitExceeded` when all are taken."""
+        most = self._limits.answers
+        if self._n_answers >= most:
+            raise LimitExceeded(
+                f"The server is at work on {most} answers, the most that it takes at once. Ask "
+                "again in a moment.",
+                limit_answers=most,
+            )
+        self._n_answers += 1
+        try:
+            yield
+        finally:
+            self._n_answers -= 1
+
     async def _answer(
         self,
         context: Context,
         question: Question,
         seconds: float,
         most_bytes: int | None,
-    ) -> AsyncIterator[pb.Frame]:
-        """The frames of an answer; the next is made when the one before is on its way.
+    ) -> None:
+        """Send the frames of an answer; the next is made when the one before is on its way.
 
         A client that cancels, or whose deadline passes, ends the answer at its next frame.
+        Frames are written, not yielded: the time limit must end here, also while a frame waits
+        for a slow client, for grpc sends no status when a handler is cancelled inside of it.
         """
-        steps = _Steps(question)
+        steps = _steps(question)
         run = asyncio.get_running_loop().run_in_executor
         n_bytes, last = 0, False
         try:
-            async with asyncio.timeout(seconds):
-                while not last:
-                    frame, last = await run(self._pool, steps.next)
-                    n_bytes += len(frame)
-                    _check_size(n_bytes, most_bytes)
-                    yield pb.Frame(arrow=frame)
+            with self._place():
+                async with asyncio.timeout(seconds):
+                    while not last:
+                        frame, last = await run(self._pool, next, steps)
+                        n_bytes += len(frame)
+                        _check_size(n_bytes, most_bytes)
+                        await context.write(pb.Frame(arrow=frame))
         except SaelakeError as error:  # before TimeoutError, which one of them is
             await _abort(context, error)
         except TimeoutError:
@@ -149,30 +169,27 @@ class LakeService:
                     "less: a smaller k, or a narrower where."
                 ),
             )
-        except (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError):
+        except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
         except Exception:
             log.exception("An answer failed")
             message = "The server failed at this; its log says more."
             await context.abort(grpc.StatusCode.INTERNAL, message)
+        finally:
+            del steps  # an error keeps this frame until the next garbage collection, but no answer
 
 
-class _Steps:
-    """An answer, a frame at a time. The next one is looked for with it, so that small answers
-    need one visit to a thread."""
+def _steps(question: Question) -> Iterator[tuple[bytes, bool]]:
+    """The frames of an answer, each with whether it is the last.
 
-    def __init__(self, question: Question) -> None:
-        self._question = question
-        self._frames: Iterator[bytes] | None = None
-        self._ahead: bytes | None = None
-
-    def next(self) -> tuple[bytes, bool]:
-        """The next frame, and whether it is the last."""
-        if self._frames is None:
-            self._frames = wire.frames(self._question())
-            self._ahead = next(self._frames)
-        frame, self._ahead = self._ahead, next(self._frames, None)
-        return frame or b"", self._ahead is None
+    The one after it is looked for first, so that small answers need one visit to a thread.
+    """
+    frames = wire.frames(question())
+    frame = next(frames)
+    for following in frames:
+        yield frame, False
+        frame = following
+    yield frame, True
 
 
 def _check_size(n_bytes: int, most_bytes: int | None) -> None:

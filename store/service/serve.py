@@ -22,7 +22,10 @@ from saelake.store.service.wire import SERVICE
 T = TypeVar("T")
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 50051
+LARGEST_PORT = 65_535
 GRACE_S = 5.0  # for answers under way when the server stops
+KEEPALIVE_MS = 60_000
+LEAST_PING_MS = 10_000  # grpc hangs up on a client that asks more often; its default is 5 minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,10 @@ class Address:
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= LARGEST_PORT:
+            raise InvalidInput(f"A port is a number up to {LARGEST_PORT}, not {self.port}.")
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -64,10 +71,11 @@ class Server:
         token = settings.access.token
         self._server = grpc.aio.server(
             interceptors=[TokenCheck(token)] if token else [],
-            maximum_concurrent_rpcs=settings.limits.answers,
             options=[
                 ("grpc.max_receive_message_length", settings.limits.request_bytes),
                 ("grpc.so_reuseport", 0),  # else two servers on one port share the calls
+                ("grpc.keepalive_time_ms", KEEPALIVE_MS),  # a client that vanished frees its place
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
             ],
         )
         self._server.add_generic_rpc_handlers((self._service.handler(),))
@@ -88,8 +96,8 @@ class Server:
             return int(self._server.add_secure_port(where, credentials))
         except RuntimeError as error:
             raise InvalidInput(
-                f"Cannot listen on {where}: is another server there? Choose another --port, or 0 "
-                "for a free one.",
+                f"Cannot listen on {where}: is another server there, or is the host not this "
+                "machine's? Choose another --port, or 0 for a free one.",
                 address=where,
             ) from error
 

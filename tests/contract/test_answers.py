@@ -28,6 +28,8 @@ QUESTIONS: dict[str, Callable[[Collection], object]] = {
     "a selection": lambda c: c.where("label = 'neg'").where("length > 10").tokens(5),
     "features": lambda c: c.features(k=None),
     "some features": lambda c: c.features([5, 1, 3]),
+    "a feature numbered by numpy": lambda c: c.feature(c.document("d7").features[0]),
+    "no features": lambda c: c.features([]),
     "features of a token": lambda c: c.features(token=" Rain ", order="max"),
     "a document": lambda c: c.document("d7"),
     "a document by number": lambda c: c.document(doc=9, features=[1, 2]),
@@ -132,7 +134,7 @@ def test_info_and_verify_agree_with_what_was_made(lake: Lake, made: MadeLake) ->
     assert list(lake.verify(NAME).problems) == []
 
 
-def test_reprs_mark_the_token_and_escape_html(lake: Lake) -> None:
+def test_reprs_mark_the_token(lake: Lake) -> None:
     hits = lake[NAME].tokens(3, k=3)
     assert f"<<{hits[0].token}>>" in repr(hits)
     assert f">{hits[0].token}</mark>" in hits._repr_html_()

@@ -14,6 +14,8 @@ from saelake.store.errors import (
 )
 
 NAME = "made/random"
+BEYOND = 2**70  # more than an int64
+UNDECODABLE = "\udcff"  # how Python keeps a byte of the command line that is not UTF-8
 MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = {
     "no such collection": (NotFound, "no collection", lambda lake: lake["made/other"].tokens(1)),
     "no such corpus": (NotFound, "other/random", lambda lake: lake["other/random"].features()),
@@ -46,6 +48,36 @@ MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = 
     "no document": (InvalidInput, "id", lambda lake: lake[NAME].document()),
     "two documents": (InvalidInput, "one of", lambda lake: lake[NAME].document("d1", doc=1)),
     "a collection to verify": (NotFound, "no collection", lambda lake: lake.verify("made/other")),
+    "a verified path": (InvalidInput, "name", lambda lake: lake.verify("made/../x")),
+    "a verified name of bytes": (
+        InvalidInput,
+        "name",
+        lambda lake: lake.verify(UNDECODABLE + "/x"),
+    ),
+    "a name for no file": (InvalidInput, "100", lambda lake: lake["made/" + "x" * 300].features()),
+    "k over 64 bits": (InvalidInput, "64 bits", lambda lake: lake[NAME].tokens(1, k=BEYOND)),
+    "doc over 64 bits": (InvalidInput, "64 bits", lambda lake: lake[NAME].document(doc=2**63)),
+    "features over 64 bits": (InvalidInput, "64 bits", lambda lake: lake[NAME].features([BEYOND])),
+    "an id of bytes": (InvalidInput, "not text", lambda lake: lake[NAME].document(UNDECODABLE)),
+    "a filter of bytes": (InvalidInput, "not text", lambda lake: lake[NAME].codes(UNDECODABLE)),
+    "a long expression": (
+        InvalidExpression,
+        "The expression",
+        lambda lake: lake[NAME].tokens("1 & " * 10_000),
+    ),
+    "a long filter": (
+        InvalidFilter,
+        "does not work",
+        lambda lake: lake[NAME].tokens(1, where="colour = '" + "日本" * 10_000 + "'"),
+    ),
+    "a long id": (NotFound, "no document", lambda lake: lake[NAME].document("é" * 30_000)),
+    "an empty expression": (InvalidExpression, "''", lambda lake: lake[NAME].tokens("")),
+    "an empty filter": (InvalidFilter, "''", lambda lake: lake[NAME].tokens(1, where="")),
+    "an exported column": (
+        InvalidFilter,
+        "colour",
+        lambda lake: lake[NAME].embeddings("colour = 1").read_all(),
+    ),
     "an info": (NotFound, "made/other", lambda lake: lake["made/other"].info()),
 }
 

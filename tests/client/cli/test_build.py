@@ -1,0 +1,178 @@
+"""The commands that write: import, encode, index, and ingest for all three."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import saelake
+from saelake.cli.build import default_corpus, parse_size
+from saelake.store.errors import InvalidInput
+from tests.client.cli.command import PROGRAM, asked, environment, program, run
+from tests.tiny import D_SAE, HOOK, K, save_corpus
+
+
+def encoding(parts: Path, *dictionaries: str) -> list[str]:
+    """The options that say with what to encode."""
+    named = [option for name in dictionaries for option in ("--dictionary", str(parts / name))]
+    return ["--model", str(parts / "tiny-llama"), *named]
+
+
+def collections(lake: str) -> dict[str, dict[str, object]]:
+    rows = json.loads(asked("info", "--lake", lake, "--format", "json"))["collections"]
+    return {f"{row['corpus']}/{row['dictionary']}": row for row in rows}
+
+
+def test_ingest_ends_with_counts_and_continues(tmp_path: Path, parts: Path) -> None:
+    lake = str(tmp_path / "lake")
+    file = str(parts / "some words.parquet")
+    command = ["ingest", file, *encoding(parts, "sae"), "--lake", lake]
+    first = program(*command)
+    assert (first.returncode, first.stdout) == (0, "")
+    (row,) = collections(lake).values()
+    n_tokens = sum(len(text.split()) for text in pq.read_table(file)["text"].to_pylist())
+    assert row["n_tokens"] == n_tokens
+    assert row["n_indexed"] == row["n_encoded"] == 30
+    assert (row["d_sae"], row["hook"], row["model"]) == (D_SAE, HOOK, "tiny-llama")
+    last = f"Done: some_words/sae has 30 documents, {n_tokens} tokens, {n_tokens * K} codes"
+    assert first.stderr.splitlines() == [
+        f"Importing {file} …",
+        "Imported 30 documents into some_words",
+        "Loading the model and the dictionary …",
+        "Encoding some_words …",
+        "Indexing some_words/sae …",
+        "Indexed 30 documents of some_words/sae",
+        last,
+    ]
+    again = run(*command)
+    assert again.code == 0
+    assert "Imported 0 documents into some_words (30 rows skipped: 30 × id already" in again.err
+    assert again.err.splitlines()[-1] == last
+    assert collections(lake) == {"some_words/sae": row}
+    assert run("verify", "--lake", lake).code == 0
+
+
+def test_new_documents_are_added_to_those_that_are_there(tmp_path: Path, parts: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    lake = str(tmp_path / "lake")
+    command = ["ingest", str(rows), *encoding(parts, "sae"), "--lake", lake]
+    for n in (3, 5):
+        rows.write_text("".join(f'{{"id": "r{i}", "text": "w{i} w2"}}\n' for i in range(n)))
+        ran = run(*command)
+        assert f"Done: rows/sae has {n} documents, {2 * n} tokens" in ran.err.splitlines()[-1]
+    codes = saelake.connect(lake)["rows/sae"].codes().read_all()
+    assert len(set(zip(*codes.select(["doc", "position", "feature"]), strict=True))) == 10 * K
+
+
+def test_what_was_interrupted_continues(tmp_path: Path, parts: Path) -> None:
+    save_corpus(tmp_path / "many.parquet", 2000)
+    lake = str(tmp_path / "lake")
+    command = ["ingest", str(tmp_path / "many.parquet"), *encoding(parts, "sae"), "--lake", lake]
+    command += ["--shard-documents", "50"]
+    with subprocess.Popen(
+        [*PROGRAM, *command], stderr=subprocess.PIPE, text=True, env=environment()
+    ) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if line.startswith("Encoding"):
+                running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 130
+    assert line == ("Error: Interrupted. What was committed is kept; the same command continues.\n")
+    ran = run(*command)
+    assert (ran.code, ran.err.count("Done: many/sae has 2,000 documents")) == (0, 1)
+    assert run("verify", "--lake", lake).code == 0
+
+
+def test_two_dictionaries_share_one_encode(tmp_path: Path, parts: Path) -> None:
+    lake = str(tmp_path / "lake")
+    file = str(parts / "some words.parquet")
+    assert run("import", file, "--lake", lake, "--corpus", "c").code == 0
+    command = ["encode", "c", *encoding(parts, "sae", "other"), "--lake", lake]
+    names = ["--name", "a", "--name", "b", "--hook", HOOK, "--hook", "layers.0"]
+    ran = run(*command, *names, "--max-tokens", "4", "--values", "8-bit")
+    assert (ran.code, ran.out) == (0, "")
+    found = collections(lake)
+    assert set(found) == {"c/a", "c/b"}
+    assert [row["hook"] for row in found.values()] == [HOOK, "layers.0"]
+    for name, row in found.items():
+        assert f"{name} has 30 documents, {row['n_tokens']} tokens" in ran.err.splitlines()[-1]
+        assert (row["values"], row["n_indexed"]) == ("8-bit", 0)
+        assert row["n_tokens"] <= 4 * 30
+    assert "30 documents are not indexed: run index" in asked("info", "--lake", lake)
+    assert run("index", "c/b", "--lake", lake).err.endswith("Indexed 30 documents of c/b\n")
+    assert collections(lake)["c/b"]["n_indexed"] == 30
+    same = run("encode", "c", *encoding(parts, "sae", "sae"), "--lake", lake)
+    assert same.code == 2
+    assert "--name" in same.err.splitlines()[-1]
+
+
+def test_an_import_says_what_it_left_out_and_why(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": 1, "text": "a"}\n{"id": 1, "text": "b"}\n{"id": 2, "text": ""}\n')
+    ran = run("import", str(rows), "--lake", str(tmp_path / "lake"))
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.splitlines()[-1] == (
+        "Done: 1 documents added to rows (2 rows skipped: 1 × duplicate id, 1 × empty text)"
+    )
+    again = run("import", str(rows), "--lake", str(tmp_path / "lake"))
+    assert again.code == 0
+    assert "0 documents added to rows (3 rows skipped: " in again.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("rows.csv", "key,body\nk1,w1 w2\n", ["--text-column", "body", "--id-column", "key"]),
+        ("rows.dat", '{"text": "w1 w2"}\n', ["--format", "jsonl"]),
+        ("rows.tsv", "text\tyear\nw1 w2\t1999\n", []),
+    ],
+)
+def test_a_source_is_read_as_it_is_described(
+    tmp_path: Path, name: str, content: str, options: list[str]
+) -> None:
+    (tmp_path / name).write_text(content)
+    ran = run("import", str(tmp_path / name), "--lake", str(tmp_path / "lake"), *options)
+    assert ran.code == 0, ran.err
+    assert ran.err.endswith("Done: 1 documents added to rows\n")
+
+
+def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "a", "year": 1}\n')
+    file, lake = str(tmp_path / "rows.jsonl"), ["--lake", str(tmp_path / "lake")]
+    ran = run("import", file, *lake, "--text-column", "body")
+    assert ran.code == 1
+    last = ran.err.splitlines()[-1]
+    assert "'body'" in last
+    assert "'text'" in last
+    assert "year" in last
+
+
+def test_a_folder_of_texts_has_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "my texts"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / name).write_text(f"text of {name}")
+    ran = run("import", f"{folder}/", "--lake", str(tmp_path / "lake"))
+    assert "Done: 2 documents added to my_texts" in ran.err
+
+
+def test_default_names() -> None:
+    assert default_corpus("/data/imdb_6k.parquet") == "imdb_6k"
+    assert default_corpus("hf://stanfordnlp/imdb:train") == "imdb"
+    assert default_corpus("s3://bucket/a/b.jsonl.gz") == "b"
+    assert default_corpus("my texts/") == "my_texts"
+    assert default_corpus("a--b.csv") == "a-b"
+    with pytest.raises(InvalidInput, match="--corpus"):
+        default_corpus("...")
+
+
+def test_sizes() -> None:
+    assert parse_size("512MiB") == parse_size("512m") == parse_size(" 512 MB ") == 512 << 20
+    assert parse_size("1.5G") == 3 << 29
+    assert parse_size("1000000") == 1_000_000
+    for wrong in ("much", "", "0", "-1", "1X", "0.1"):
+        with pytest.raises(InvalidInput, match="512MiB"):
+            parse_size(wrong)

@@ -1,0 +1,101 @@
+"""What `connect` takes, and what it says about what it cannot take."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+
+import saelake
+from saelake.store.errors import InvalidInput, NotFound, SaelakeError, Unavailable
+
+
+def test_a_path_is_a_lake_in_this_process(tmp_path: Path) -> None:
+    with saelake.connect(tmp_path / "lake") as lake:
+        assert not lake.is_remote
+        assert lake.uri == str(tmp_path / "lake")
+        assert repr(lake) == f"<Lake {tmp_path / 'lake'}>"
+
+
+def test_nothing_is_asked_before_the_first_question() -> None:
+    with saelake.connect("grpc://localhost:1") as lake:
+        assert lake.is_remote
+        assert repr(lake["imdb/sae"].where("a = 1")) == "<Collection imdb/sae where a = 1>"
+
+
+@pytest.mark.parametrize("target", ["", "grpc://", "grpcs://", "grpc:///"])
+def test_a_target_without_a_name_is_refused(target: str) -> None:
+    with pytest.raises(InvalidInput, match="grpc://HOST:PORT"):
+        saelake.connect(target)
+
+
+def test_certificates_need_tls() -> None:
+    with pytest.raises(InvalidInput, match="grpcs://HOST:PORT"):
+        saelake.connect("grpc://localhost:1", ca="ca.pem")
+
+
+def test_a_client_certificate_and_its_key_belong_together(tmp_path: Path) -> None:
+    (tmp_path / "c.pem").write_text("")
+    mine = tmp_path / "c.pem"
+    for half in ({"certificate": mine}, {"key": mine}):
+        with pytest.raises(InvalidInput, match="needs its key"):
+            saelake.connect("grpcs://localhost:1", **half)
+
+
+def test_files_that_are_no_certificates_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.pem").write_text("a letter")
+    mine = tmp_path / "c.pem"
+    with pytest.raises(InvalidInput, match="holds no certificates"):
+        saelake.connect("grpcs://localhost:1", ca=mine)
+    with pytest.raises(InvalidInput, match="not a certificate and its key"):
+        saelake.connect("grpcs://localhost:1", certificate=mine, key=mine)
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"none\.pem"):
+        saelake.connect("grpcs://localhost:1", ca=tmp_path / "none.pem")
+
+
+def test_nobody_at_the_address_is_unavailable() -> None:
+    with (
+        saelake.connect("grpc://127.0.0.1:1", timeout_s=10) as lake,
+        pytest.raises(Unavailable, match=r"127\.0\.0\.1:1 does not answer"),
+    ):
+        lake.info()
+
+
+def test_a_server_that_is_something_else_is_named() -> None:
+    other = grpc.server(ThreadPoolExecutor(1))
+    port = other.add_insecure_port("127.0.0.1:0")
+    other.start()
+    try:
+        with (
+            saelake.connect(f"grpc://127.0.0.1:{port}") as lake,
+            pytest.raises(SaelakeError, match="is it saelake"),
+        ):
+            lake.info()
+    finally:
+        other.stop(None).wait()
+
+
+@pytest.mark.parametrize("token", ["süß and long enough", "two\nlines of a token", " in spaces "])
+def test_a_token_that_no_header_carries_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(InvalidInput, match="printable ASCII") as caught:
+        saelake.connect("grpc://localhost:1", token=token)
+    assert token.strip() not in str(caught.value)
+
+
+def test_the_token_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAELAKE_TOKEN", "not sendable: ü")
+    with pytest.raises(InvalidInput, match="printable ASCII"):
+        saelake.connect("grpc://localhost:1")
+    with saelake.connect("grpc://localhost:1", token="given instead") as lake:
+        assert lake.is_remote
+
+
+def test_a_closed_connection_says_so() -> None:
+    lake = saelake.connect("grpc://localhost:1")
+    lake.close()
+    lake.close()
+    with pytest.raises(Unavailable, match="closed"):
+        lake.info()
