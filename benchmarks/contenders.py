@@ -58,4 +58,4 @@ class Saelake:
             context=context,
             where=where,
         )
-        return self._transport.tokens(query).read_all()
+        return self._transport.ask(query).read_all()

@@ -53,7 +53,7 @@ def main(target: str, collection: str, feature: str) -> None:
     from saelake.store.requests import TokensQuery
 
     query = TokensQuery(collection=collection, expression=feature)
-    assert Engine(target).tokens(query).read_all().num_rows
+    assert Engine(target).ask(query).read_all().num_rows
     # Not getrusage: its maximum begins with that of the process that started this one.
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert peak

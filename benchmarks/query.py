@@ -118,7 +118,7 @@ class Course:
 def questions(engine: Engine, n: int, random: np.random.Generator) -> list[Question]:
     """`n` features of each stratum of popularity, among those that fire, in random order."""
     query = FeaturesQuery(collection=str(NAME), k=None, order="documents")
-    table = engine.features(query).read_all()
+    table = engine.ask(query).read_all()
     fires = np.asarray(table["feature"])[np.asarray(table["document_frequency"]) > 0][::-1]
     asked = [
         Question(stratum=name, feature=feature)

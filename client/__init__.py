@@ -10,8 +10,31 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from saelake.analyses import Association as Association
+    from saelake.analyses import Associations as Associations
+    from saelake.analyses import CentralDocument as CentralDocument
+    from saelake.analyses import Cluster as Cluster
+    from saelake.analyses import Clusters as Clusters
+    from saelake.analyses import Correlation as Correlation
+    from saelake.analyses import Correlations as Correlations
+    from saelake.analyses import Diff as Diff
+    from saelake.analyses import Difference as Difference
+    from saelake.analyses import DistinctiveFeature as DistinctiveFeature
+    from saelake.analyses import Example as Example
+    from saelake.analyses import Families as Families
+    from saelake.analyses import Family as Family
+    from saelake.analyses import FoundDocument as FoundDocument
+    from saelake.analyses import FoundDocuments as FoundDocuments
+    from saelake.analyses import Label as Label
+    from saelake.analyses import Labels as Labels
+    from saelake.analyses import Match as Match
+    from saelake.analyses import Matches as Matches
+    from saelake.analyses import Neighbor as Neighbor
+    from saelake.analyses import Neighbors as Neighbors
+    from saelake.analyses import SharedFeature as SharedFeature
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
+    from saelake.dictionary import Dictionary as Dictionary
     from saelake.lake import Lake as Lake
     from saelake.results import Activations as Activations
     from saelake.results import Check as Check
@@ -48,8 +71,33 @@ __version__ = version("saelake")
 
 # Imported when they are first used, so that `import saelake` costs nothing.
 _NAMES = {
+    "saelake.analyses": (
+        "Association",
+        "Associations",
+        "CentralDocument",
+        "Cluster",
+        "Clusters",
+        "Correlation",
+        "Correlations",
+        "Diff",
+        "Difference",
+        "DistinctiveFeature",
+        "Example",
+        "Families",
+        "Family",
+        "FoundDocument",
+        "FoundDocuments",
+        "Label",
+        "Labels",
+        "Match",
+        "Matches",
+        "Neighbor",
+        "Neighbors",
+        "SharedFeature",
+    ),
     "saelake.collection": ("Collection",),
     "saelake.connection": ("connect",),
+    "saelake.dictionary": ("Dictionary",),
     "saelake.lake": ("Lake",),
     "saelake.results": (
         "Activations",

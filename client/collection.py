@@ -1,23 +1,54 @@
 """A collection, or a selection of it: what questions are asked of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from os import PathLike
 
 import pyarrow as pa
 
+from saelake.analyses import (
+    Associations,
+    Clusters,
+    Correlations,
+    Diff,
+    Families,
+    FoundDocuments,
+    Matches,
+)
+from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
 from saelake.results import CollectionInfo, Document, Feature, Features, Info, Tokens
 from saelake.store.errors import NotFound
 from saelake.store.requests import (
+    Adjacent,
+    AssociateQuery,
+    Clustering,
+    ClustersQuery,
+    CodesQuery,
+    CorrelationsQuery,
+    DiffOrder,
+    DiffQuery,
     DocumentQuery,
-    ExportQuery,
+    EmbeddingsQuery,
+    FamiliesQuery,
     FeatureOrder,
     FeaturesQuery,
+    InfoQuery,
+    MatchBy,
+    MatchQuery,
+    Measure,
+    Method,
     Order,
     Per,
+    Pooling,
+    RetrieveQuery,
+    Selection,
+    SelectQuery,
+    SimilarQuery,
     TokensQuery,
+    Unit,
+    Weight,
 )
 from saelake.transport import Transport
 
@@ -69,7 +100,7 @@ class Collection:
             scope=scope,
             context=context,
         )
-        return Tokens(self.transport.tokens(query).read_all(), expression=query.expression)
+        return Tokens(self.transport.ask(query).read_all(), expression=query.expression)
 
     def features(
         self,
@@ -92,7 +123,7 @@ class Collection:
             k=k,
             order=order,
         )
-        return Features(self.transport.features(query).read_all())
+        return Features(self.transport.ask(query).read_all())
 
     def feature(self, feature: int) -> Feature:
         """Statistics of one feature. Raises `NotFound`."""
@@ -108,11 +139,240 @@ class Collection:
         """One document with all its codes, or those of `features`. Raises `NotFound`."""
         only = None if features is None else tuple(features)
         query = DocumentQuery(collection=self.name, id=id, doc=doc, features=only)
-        return Document(self.transport.document(query).read_all())
+        return Document(self.transport.ask(query).read_all())
+
+    def similar(
+        self,
+        text: str | None = None,
+        *,
+        id: str | Sequence[str] = (),  # noqa: A002  # what the column is called
+        doc: int | Sequence[int] = (),
+        features: Mapping[int, float] | None = None,
+        k: int | None = 10,
+        where: str | None = None,
+        pooling: Pooling = "max",
+        measure: Measure = "cosine",
+        idf: bool = False,
+        within: Sequence[int] = (),
+        about: str | None = None,
+        weights: Mapping[int, float] | None = None,
+        method: Method = "sae",
+        exact: bool = False,
+    ) -> FoundDocuments:
+        """The documents most like a text, one or more documents, or features with values.
+
+        See `SimilarQuery` for the arguments. Each hit says which features make its score.
+
+        >>> reviews.similar(id="pos_17", about="tone of voice")  # doctest: +SKIP
+        """
+        query = SimilarQuery(
+            collection=self.name,
+            where=self._and(where),
+            text=text,
+            ids=(id,) if isinstance(id, str) else tuple(id),
+            docs=(int(doc),) if isinstance(doc, int | Integral) else tuple(doc),
+            features=_weights(features),
+            k=k,
+            pooling=pooling,
+            measure=measure,
+            idf=idf,
+            within=tuple(within),
+            about=about,
+            weights=_weights(weights),
+            method=method,
+            exact=exact,
+        )
+        return FoundDocuments(self.transport.ask(query).read_all())
+
+    def retrieve(
+        self,
+        phrase: str,
+        k: int | None = 10,
+        *,
+        where: str | None = None,
+        method: Method = "hybrid",
+        n_features: int = 100,
+    ) -> FoundDocuments:
+        """The documents that have the property a phrase names, through the labels of features.
+
+        Raises `NotFound` when the labels have no embeddings, or (for `hybrid` and `dense`) the
+        documents none: `lake.label` makes both.
+        """
+        query = RetrieveQuery(
+            collection=self.name,
+            phrase=phrase,
+            where=self._and(where),
+            k=k,
+            method=method,
+            n_features=n_features,
+        )
+        return FoundDocuments(self.transport.ask(query).read_all())
+
+    def select(
+        self,
+        target: "Collection",
+        k: int | None = 10,
+        *,
+        pooling: Pooling = "max",
+        idf: bool = True,
+    ) -> FoundDocuments:
+        """The documents of this selection nearest, in SAE space, to those of `target`."""
+        query = SelectQuery(
+            pool=self.selection, target=target.selection, k=k, pooling=pooling, idf=idf
+        )
+        return FoundDocuments(self.transport.ask(query).read_all())
+
+    def diff(
+        self,
+        *others: "Collection",
+        k: int | None = 20,
+        unit: Unit = "document",
+        threshold: float = 0.0,
+        min_coverage: float = 0.0,
+        max_coverage: float = 1.0,
+        order: DiffOrder = "difference",
+        align: str | None = None,
+        examples: bool = True,
+    ) -> Diff:
+        """Features by how differently often they fire here and in one or more others.
+
+        See `DiffQuery` for the arguments; `k=None` is all features.
+
+        >>> reviews.where("label = 'pos'").diff(reviews.where("label = 'neg'"))  # doctest: +SKIP
+        """
+        query = DiffQuery(
+            a=self.selection,
+            others=tuple(other.selection for other in others),
+            unit=unit,
+            threshold=threshold,
+            min_coverage=min_coverage,
+            max_coverage=max_coverage,
+            order=order,
+            k=k,
+            align=align,
+            examples=examples,
+        )
+        return Diff(self.transport.ask(query).read_all())
+
+    def associate(
+        self,
+        *columns: str,
+        k: int | None = 20,
+        where: str | None = None,
+        pooling: Pooling = "max",
+        min_documents: int = 5,
+    ) -> Associations:
+        """Which features go with a metadata column: two classes (AUC), numbers (Spearman's rank
+        correlation) or two columns of coordinates (Moran's I).
+        """
+        query = AssociateQuery(
+            collection=self.name,
+            columns=columns,
+            where=self._and(where),
+            pooling=pooling,
+            min_documents=min_documents,
+            k=k,
+        )
+        return Associations(self.transport.ask(query).read_all())
+
+    def correlations(
+        self,
+        other: "Collection | None" = None,
+        *,
+        align: str | None = None,
+        features: Sequence[int] = (),
+        min_npmi: float = 0.6,
+        min_documents: int = 10,
+        max_label_similarity: float | None = None,
+        adjacent: Adjacent = "keep",
+        k: int | None = 50,
+    ) -> Correlations:
+        """Pairs of features that fire in the same documents, by NPMI.
+
+        With `other`, features here against features of documents aligned with these: see
+        `CorrelationsQuery`.
+        """
+        query = CorrelationsQuery(
+            a=self.selection,
+            b=None if other is None else other.selection,
+            align=align,
+            features=tuple(features),
+            min_npmi=min_npmi,
+            min_documents=min_documents,
+            max_label_similarity=max_label_similarity,
+            adjacent=adjacent,
+            k=k,
+        )
+        return Correlations(self.transport.ask(query).read_all())
+
+    def clusters(
+        self,
+        n_clusters: int = 8,
+        *,
+        features: Sequence[int] = (),
+        about: str | None = None,
+        n_labels: int = 100,
+        where: str | None = None,
+        method: Clustering = "spectral",
+        seed: int = 0,
+    ) -> Clusters:
+        """Groups of documents alike in all features, in some, or in those about a phrase."""
+        query = ClustersQuery(
+            collection=self.name,
+            where=self._and(where),
+            n_clusters=n_clusters,
+            features=tuple(features),
+            about=about,
+            n_labels=n_labels,
+            method=method,
+            seed=seed,
+        )
+        return Clusters(self.transport.ask(query).read_all())
+
+    def match(
+        self,
+        other: "Collection",
+        *,
+        features: Sequence[int] = (),
+        by: MatchBy = "activation",
+        k: int = 1,
+    ) -> Matches:
+        """For each feature here the `k` of another dictionary that do most the same.
+
+        By correlation of values over the same tokens, by the tokens at which both fire, or by
+        decoder direction.
+        """
+        query = MatchQuery(
+            a=self.name, b=other.name, features=tuple(features), where=self.filter, by=by, k=k
+        )
+        return Matches(self.transport.ask(query).read_all())
+
+    def families(
+        self, *, min_npmi: float = 0.6, min_documents: int = 10, k: int | None = 20
+    ) -> Families:
+        """Groups of features that fire in the same documents."""
+        query = FamiliesQuery(
+            collection=self.name,
+            where=self.filter,
+            min_npmi=min_npmi,
+            min_documents=min_documents,
+            k=k,
+        )
+        return Families(self.transport.ask(query).read_all())
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The dictionary that the corpus was encoded with."""
+        return Dictionary(self.name.partition("/")[2], self.transport)
+
+    @property
+    def selection(self) -> Selection:
+        """What this is, as a question has it."""
+        return Selection(collection=self.name, where=self.filter)
 
     def info(self) -> CollectionInfo:
         """What is stored of the collection. Raises `NotFound`."""
-        for row in Info(self.transport.info().read_all()):
+        for row in Info(self.transport.ask(InfoQuery()).read_all()):
             if row.name == self.name:
                 return row
         raise NotFound(f"There is no collection {self.name}.", collection=self.name)
@@ -122,11 +382,14 @@ class Collection:
 
         Ordered by document, position and feature; batches come as they are read.
         """
-        return self.transport.export_codes(self._export(where))
+        return self.transport.ask(CodesQuery(collection=self.name, where=self._and(where)))
 
-    def embeddings(self, where: str | None = None) -> pa.RecordBatchReader:
-        """The SAE embedding of each document: id, doc, features ascending, and their maxima."""
-        return self.transport.export_embeddings(self._export(where))
+    def embeddings(
+        self, where: str | None = None, *, pooling: Pooling = "max"
+    ) -> pa.RecordBatchReader:
+        """The SAE embedding of each document: id, doc, features ascending, and pooled values."""
+        query = EmbeddingsQuery(collection=self.name, where=self._and(where), pooling=pooling)
+        return self.transport.ask(query)
 
     def export_codes(
         self,
@@ -143,6 +406,7 @@ class Collection:
         path: Path,
         *,
         where: str | None = None,
+        pooling: Pooling = "max",
         on_progress: Callable[[int], object] | None = None,
     ) -> int:
         """Write the SAE embeddings to an .npz; how many documents it has.
@@ -151,10 +415,7 @@ class Collection:
         `ids` and `doc` beside it name the rows.
         """
         d_sae = self.info().d_sae or 0
-        return write_embeddings(path, self.embeddings(where), d_sae, on_progress)
-
-    def _export(self, where: str | None) -> ExportQuery:
-        return ExportQuery(collection=self.name, where=self._and(where))
+        return write_embeddings(path, self.embeddings(where, pooling=pooling), d_sae, on_progress)
 
     def _and(self, predicate: str | None) -> str | None:
         both = [p for p in (self.filter, predicate) if p is not None]
@@ -163,3 +424,8 @@ class Collection:
     def __repr__(self) -> str:
         narrowed = f" where {self.filter}" if self.filter else ""
         return f"<Collection {self.name}{narrowed}>"
+
+
+def _weights(weights: Mapping[int, float] | None) -> tuple[Weight, ...]:
+    items = (weights or {}).items()
+    return tuple(Weight(feature=int(feature), weight=float(weight)) for feature, weight in items)

@@ -4,6 +4,7 @@ import os
 
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput, MissingExtra
+from saelake.texts import model_texts
 
 SCHEMES = ("grpc://", "grpcs://")
 TOKEN_VARIABLE = "SAELAKE_TOKEN"  # a name, not a secret
@@ -54,4 +55,4 @@ def connect(
             "server with grpc://HOST:PORT.",
             extra="store",
         ) from error
-    return Lake(uri, Engine(uri), is_remote=False)
+    return Lake(uri, Engine(uri, texts=model_texts()), is_remote=False)

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saelake.collection import Collection
+from saelake.dictionary import Dictionary
 from saelake.results import Info, Verification
 from saelake.store.errors import InvalidInput, MissingExtra
 from saelake.store.lake import CollectionName
+from saelake.store.requests import InfoQuery, VerifyQuery
+from saelake.texts import model_texts
 from saelake.transport import Transport
 
 if TYPE_CHECKING:
@@ -31,9 +36,13 @@ class Lake:
         """The collection of this name: `corpus/dictionary`. Raises `InvalidInput`."""
         return Collection(str(CollectionName.parse(collection)), self.transport)
 
+    def dictionary(self, name: str) -> Dictionary:
+        """A dictionary of the lake, by name."""
+        return Dictionary(name, self.transport)
+
     def info(self) -> Info:
         """What is in the lake: a row for each collection, and for each corpus without one."""
-        return Info(self.transport.info().read_all())
+        return Info(self.transport.ask(InfoQuery()).read_all())
 
     def collections(self) -> list[str]:
         """The names of the collections."""
@@ -42,7 +51,7 @@ class Lake:
     def verify(self, collection: str | None = None) -> Verification:
         """Whether the tables of the lake, or of one collection, agree; reads all data."""
         name = None if collection is None else str(CollectionName.parse(collection))
-        return Verification(self.transport.verify(name).read_all())
+        return Verification(self.transport.ask(VerifyQuery(collection=name)).read_all())
 
     def import_corpus(
         self,
@@ -134,6 +143,67 @@ class Lake:
         for name in report.collections:
             self.index(name)
         return [self[name] for name in report.collections]
+
+    def embed(
+        self,
+        corpus: str,
+        *,
+        model: str,
+        device: str | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> int:
+        """Make a dense embedding of each document of a corpus, with a sentence model; how many.
+
+        They serve `method="dense"` and `"hybrid"`, and the vectors of automatic labels.
+        """
+        self._writable("embed")
+        with _extra("workers"):
+            from saelake.store.lake import Lake as StoredLake
+            from saelake.workers.embed import embed_corpus
+        return embed_corpus(
+            StoredLake(self.uri),
+            corpus,
+            model=model,
+            device=device,
+            on_progress=on_progress or _silent,
+        )
+
+    def label(
+        self, collection: str, *, on_progress: Callable[[int, int], object] | None = None
+    ) -> int:
+        """Label each feature by its top tokens and their contrast words; how many.
+
+        Where the corpus is embedded (`embed`), phrases find features by these labels' vectors.
+        Labels of other explainers stay, and are preferred.
+        """
+        self._writable("label")
+        with _extra("store"):
+            from saelake.store.labelling import label_collection
+            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.session import Session
+        session = Session(StoredLake(self.uri))
+        return label_collection(session, collection, on_progress=on_progress or _silent)
+
+    def import_labels(
+        self,
+        dictionary: str,
+        file: str | PathLike[str],
+        *,
+        explainer: str | None = None,
+        model: str | None = None,
+    ) -> int:
+        """Take labels from a file (JSON or Neuronpedia's explanations); how many.
+
+        With a sentence `model` they get embeddings, so that phrases find them. See
+        `store.labelfiles.read_labels`.
+        """
+        self._writable("import labels")
+        with _extra("store"):
+            from saelake.store.labelfiles import import_labels
+            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.session import Session
+        session = Session(StoredLake(self.uri), texts=model_texts())
+        return import_labels(session, dictionary, Path(file), explainer=explainer, model=model)
 
     def close(self) -> None:
         """Let go of connections."""

@@ -10,10 +10,11 @@ from google.protobuf.message import Message
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput, Unavailable
-from saelake.store.requests import DocumentQuery, ExportQuery, FeaturesQuery, TokensQuery
+from saelake.store.requests import CodesQuery, EmbeddingsQuery, Request, VerifyQuery
 from saelake.store.service import wire
 from saelake.store.service.auth import UNSENDABLE, is_sendable, read_pair, read_roots
 from saelake.store.service.errors import to_error
+from saelake.store.service.messages import SERVICE, method_of, to_message
 
 File = str | PathLike[str]
 PLAIN, SECURE = "grpc://", "grpcs://"
@@ -54,46 +55,21 @@ class Remote:
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._timeout_s = timeout_s
 
-    def info(self) -> pa.RecordBatchReader:
-        """See `Transport`, as for all questions."""
-        return self._ask("Info", pb.InfoRequest())
-
-    def tokens(self, query: TokensQuery, /) -> pa.RecordBatchReader:
-        """Ask for tokens."""
-        return self._ask("Tokens", wire.tokens_message(query))
-
-    def features(self, query: FeaturesQuery, /) -> pa.RecordBatchReader:
-        """Ask for statistics of features."""
-        return self._ask("Features", wire.features_message(query))
-
-    def document(self, query: DocumentQuery, /) -> pa.RecordBatchReader:
-        """Ask for a document."""
-        return self._ask("Document", wire.document_message(query))
-
-    def export_codes(self, query: ExportQuery, /) -> pa.RecordBatchReader:
-        """Ask for all codes."""
-        return self._stream("ExportCodes", wire.export_message(query), None)
-
-    def export_embeddings(self, query: ExportQuery, /) -> pa.RecordBatchReader:
-        """Ask for all SAE embeddings."""
-        return self._stream("ExportEmbeddings", wire.export_message(query), None)
-
-    def verify(self, collection: str | None = None, /) -> pa.RecordBatchReader:
-        """Ask whether the tables agree."""
-        return self._stream("Verify", wire.verify_message(collection), None)
+    def ask(self, request: Request, /) -> pa.RecordBatchReader:
+        """The server's answer; see `Transport`."""
+        method, message = method_of(request), to_message(request)
+        unbounded = isinstance(request, CodesQuery | EmbeddingsQuery | VerifyQuery)
+        return self._stream(method, message, None if unbounded else self._timeout_s)
 
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
 
-    def _ask(self, method: str, message: Message) -> pa.RecordBatchReader:
-        return self._stream(method, message, self._timeout_s)
-
     def _stream(
         self, method: str, message: Message, timeout_s: float | None
     ) -> pa.RecordBatchReader:
         ask = self._channel.unary_stream(
-            f"/{wire.SERVICE}/{method}",
+            f"/{SERVICE}/{method}",
             request_serializer=type(message).SerializeToString,
             response_deserializer=pb.Frame.FromString,
         )

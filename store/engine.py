@@ -1,16 +1,18 @@
 """The engine: every question that can be asked of a lake, answered as Arrow batches.
 
-All faces (Python, command line, gRPC) call these methods, and turn what they answer into values,
-text or frames. A method raises before its first batch wherever that is possible.
+All faces (Python, command line, gRPC) ask it the same requests, and turn what it answers into
+values, text or frames. It raises before the first batch wherever that is possible.
 """
 
-import time
-from threading import Lock
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from saelake.store.collection import Collection
+from saelake.store import requests as ask
 from saelake.store.errors import NotFound
+from saelake.store.executor import Executor
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.query.document import document
 from saelake.store.query.export import export_codes, export_embeddings
@@ -18,72 +20,107 @@ from saelake.store.query.features import features
 from saelake.store.query.hits import hits
 from saelake.store.query.info import info
 from saelake.store.query.tokens import search
-from saelake.store.requests import DocumentQuery, ExportQuery, FeaturesQuery, TokensQuery
+from saelake.store.session import DEFAULT_CACHE_BYTES, Session
 from saelake.store.tables import Table
+from saelake.store.texts import Texts
 from saelake.store.verify import verify
 
-FRESH_S = 1.0  # how old a snapshot may be before it is looked at whether there is a newer one
+Answer: TypeAlias = Any  # an Arrow table, batch or reader
 
 
 class Engine:
-    """The questions of one lake; thread-safe. Answers are of one snapshot each."""
+    """Answers questions about one lake; thread-safe.
 
-    def __init__(self, uri: str) -> None:
+    `texts` runs models where a question has a text in it; `cache_bytes` bounds what is kept in
+    memory between questions.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        texts: Texts | None = None,
+        executor: Executor | None = None,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+    ) -> None:
         self.lake = Lake(uri)
-        self._collections: dict[CollectionName, tuple[float, Collection]] = {}
-        self._lock = Lock()
+        self._session = Session(self.lake, texts=texts, executor=executor, cache_bytes=cache_bytes)
 
-    def info(self) -> pa.RecordBatchReader:
-        """What is in the lake, one row for each collection (`query.info.INFO`)."""
-        return info(self.lake).to_reader()
-
-    def tokens(self, query: TokensQuery) -> pa.RecordBatchReader:
-        """The tokens that fire a feature or an expression (`query.hits.hits_schema`)."""
-        collection = self._collection(query.collection)
-        return hits(collection, search(collection, query), query.context)
-
-    def features(self, query: FeaturesQuery) -> pa.RecordBatchReader:
-        """Statistics of features (`schema.FEATURES_COLUMNS`)."""
-        collection = self._collection(query.collection)
-        try:
-            table = Table.open(self.lake.features(collection.name))
-        except NotFound:
-            table = None
-        return features(collection, table, query).to_reader()
-
-    def document(self, query: DocumentQuery) -> pa.RecordBatchReader:
-        """One document with its codes (`query.document.document_schema`), one row."""
-        batch = document(self._collection(query.collection), query)
-        return pa.RecordBatchReader.from_batches(batch.schema, [batch])
-
-    def export_codes(self, query: ExportQuery) -> pa.RecordBatchReader:
-        """All codes of a selection (`query.export.CODES`)."""
-        return export_codes(self._collection(query.collection), query)
-
-    def export_embeddings(self, query: ExportQuery) -> pa.RecordBatchReader:
-        """The SAE embeddings of a selection (`query.export.EMBEDDINGS`)."""
-        return export_embeddings(self._collection(query.collection), query)
-
-    def verify(self, collection: str | None = None) -> pa.RecordBatchReader:
-        """Whether the lake's tables agree with each other (`verify.CHECKS`)."""
-        named = None if collection is None else CollectionName.parse(collection)
-        return verify(self.lake, named)
+    def ask(self, request: ask.Request, /) -> pa.RecordBatchReader:
+        """The answer, with the columns that stand at its method in proto/v1/lake.proto."""
+        answer = _ANSWERS[type(request)](self._session, request)
+        if isinstance(answer, pa.RecordBatch):
+            return pa.RecordBatchReader.from_batches(answer.schema, [answer])
+        return answer.to_reader() if isinstance(answer, pa.Table) else answer
 
     def close(self) -> None:
-        """Forget the snapshots."""
-        with self._lock:
-            self._collections.clear()
+        """Forget what was read."""
+        self._session.close()
 
-    def _collection(self, name: str) -> Collection:
-        """A snapshot that is at most `FRESH_S` older than the newest."""
-        parsed = CollectionName.parse(name)
-        with self._lock:
-            checked, known = self._collections.get(parsed, (0.0, None))
-        now = time.monotonic()
-        if known is not None and (now - checked < FRESH_S or known.is_current):
-            found = known
-        else:
-            found = Collection(self.lake, parsed)
-        with self._lock:
-            self._collections[parsed] = (now, found)
-        return found
+
+def _tokens(session: Session, query: ask.TokensQuery) -> Answer:
+    collection = session.collection(query.collection)
+    return hits(collection, search(collection, query), query.context)
+
+
+def _features(session: Session, query: ask.FeaturesQuery) -> Answer:
+    collection = session.collection(query.collection)
+    try:
+        table = Table.open(session.lake.features(collection.name))
+    except NotFound:
+        table = None
+    return features(collection, table, query)
+
+
+def _document(session: Session, query: ask.DocumentQuery) -> Answer:
+    return document(session.collection(query.collection), query)
+
+
+def _codes(session: Session, query: ask.CodesQuery) -> Answer:
+    return export_codes(session.collection(query.collection), query)
+
+
+def _embeddings(session: Session, query: ask.EmbeddingsQuery) -> Answer:
+    return export_embeddings(session.collection(query.collection), query)
+
+
+def _info(session: Session, _: ask.InfoQuery) -> Answer:
+    return info(session.lake)
+
+
+def _verify(session: Session, query: ask.VerifyQuery) -> Answer:
+    named = None if query.collection is None else CollectionName.parse(query.collection)
+    return verify(session.lake, named)
+
+
+def _analysis(name: str) -> Callable[[Session, Any], Answer]:
+    """An analysis, imported when it is first asked for: not every process needs its libraries."""
+
+    def answer(session: Session, query: Any) -> Answer:
+        module = import_module(f"saelake.store.query.{name}")
+        answered: Answer = getattr(module, name)(session, query)
+        return answered
+
+    return answer
+
+
+_ANSWERS: Mapping[type[Any], Callable[[Session, Any], Answer]] = {
+    ask.TokensQuery: _tokens,
+    ask.FeaturesQuery: _features,
+    ask.DocumentQuery: _document,
+    ask.CodesQuery: _codes,
+    ask.EmbeddingsQuery: _embeddings,
+    ask.InfoQuery: _info,
+    ask.VerifyQuery: _verify,
+    ask.SimilarQuery: _analysis("similar"),
+    ask.RetrieveQuery: _analysis("retrieve"),
+    ask.SelectQuery: _analysis("select"),
+    ask.DiffQuery: _analysis("diff"),
+    ask.AssociateQuery: _analysis("associate"),
+    ask.CorrelationsQuery: _analysis("correlations"),
+    ask.ClustersQuery: _analysis("clusters"),
+    ask.MatchQuery: _analysis("match"),
+    ask.FamiliesQuery: _analysis("families"),
+    ask.LabelsQuery: _analysis("labels"),
+    ask.NeighborsQuery: _analysis("neighbors"),
+}

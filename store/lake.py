@@ -61,6 +61,18 @@ class Lake:
         """The address of a collection's features table."""
         return self._table(f"{name.corpus}--{name.dictionary}.features")
 
+    def labels(self, dictionary: str) -> str:
+        """The address of the labels of a dictionary's features."""
+        return self._table(f"{DICTIONARIES}--{dictionary}.labels")
+
+    def decoder(self, dictionary: str) -> str:
+        """The address of a dictionary's decoder directions."""
+        return self._table(f"{DICTIONARIES}--{dictionary}.decoder")
+
+    def vectors(self, corpus: str) -> str:
+        """The address of the dense embeddings of a corpus's documents."""
+        return self._table(f"{corpus}--vectors")
+
     @property
     def dictionaries(self) -> str:
         """The address of the table of dictionaries."""
@@ -91,6 +103,12 @@ class Lake:
 
     def _table(self, name: str) -> str:
         return f"{self.uri.rstrip('/')}/{name}{_SUFFIX}"
+
+
+def absolute(location: str) -> str:
+    """A local path from the root, so that it holds in another working directory; or a hub id."""
+    path = Path(location).expanduser()
+    return str(path.absolute()) if path.exists() else location
 
 
 def filesystem_of(uri: str) -> tuple[fs.FileSystem, str]:

@@ -20,6 +20,7 @@ N_TIERS = len(TIERS) + 1
 STRONGEST = ("doc_gaps", "max", "positions", "token_ids", "token_starts", "token_lengths")
 
 RESERVED_COLUMNS = ("doc", "id", "text")
+RESERVED_NAMES = ("dictionaries",)  # of corpora: tables of the lake itself
 
 
 def check_name(kind: str, name: str) -> str:
@@ -29,6 +30,8 @@ def check_name(kind: str, name: str) -> str:
             f"{name!r} is too long to name a {kind}: it may have {LONGEST_NAME} characters.",
             name=name,
         )
+    if kind == "corpus" and name in RESERVED_NAMES:
+        raise InvalidInput(f"A corpus cannot be called {name!r}: the lake has a table of it.")
     if not NAME.fullmatch(name) or "--" in name:
         raise InvalidInput(
             f"{name!r} cannot be the name of a {kind}: use letters, digits, '.', '_' and single "
@@ -184,9 +187,32 @@ DICTIONARIES_COLUMNS = pa.schema(
         pa.field("model", pa.string()),
         pa.field("model_fingerprint", pa.string()),
         pa.field("location", pa.string()),
+        pa.field("model_location", pa.string()),
         pa.field("vocabulary", pa.list_(pa.string())),
     ]
 )
+
+LABELS_COLUMNS = pa.schema(
+    [
+        pa.field("feature", pa.uint32()),
+        pa.field("label", pa.string()),
+        pa.field("explainer", pa.string()),
+        pa.field("score", pa.float32()),
+        pa.field("embedder", pa.string()),
+        pa.field("embedding", pa.list_(pa.float32())),
+    ]
+)
+
+
+def vectors_schema(width: int, embedder: str) -> pa.Schema:
+    """Dense embeddings of length 1, of documents or features; `embedder` made them."""
+    return pa.schema(
+        [pa.field("row", pa.uint64()), pa.field("vector", pa.list_(pa.float32(), width))],
+        metadata={"saelake:format": FORMAT_VERSION, EMBEDDER_KEY: embedder},
+    )
+
+
+EMBEDDER_KEY = "saelake:embedder"
 
 SKIPPED_COLUMNS = pa.schema(
     [

@@ -188,6 +188,29 @@ class Table:
             ) from error
         return scanner
 
+    def has_words(self, column: str) -> bool:
+        """Whether the words of a text column are indexed."""
+        return any(index.field_names == [column] for index in self._dataset.describe_indices())
+
+    def index_words(self, column: str) -> None:
+        """Index the words of a text column, stemmed and without stop words; again it is renewed."""
+        self._dataset.create_scalar_index(column, "INVERTED", replace=True)
+
+    def search_words(
+        self, column: str, text: str, k: int, *, columns: Sequence[str], where: str | None
+    ) -> pa.Table:
+        """`columns` and `_score` (BM25) of the `k` rows that match the words of a text best.
+
+        Rows that came after the index are searched too, one by one.
+        """
+        return self._dataset.scanner(
+            columns=[*columns, "_score"],
+            filter=where,
+            prefilter=True,
+            full_text_query={"query": text, "columns": [column]},
+            limit=k,
+        ).to_table()
+
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these offsets in table order, in the order asked for."""
         return self._dataset.take(list(rows), columns=list(columns))
@@ -280,10 +303,21 @@ def address(fragment_id: int, row: int) -> int:
     return fragment_id << 32 | row
 
 
-def overwrite(uri: str, table: pa.Table) -> None:
-    """Replace the whole of a small table by one commit."""
-    Table.open_or_create(uri, table.schema)  # else its rows would be fragment 0, the anchor's
-    lance.write_dataset(table, uri, mode="overwrite", data_storage_version=STORAGE_VERSION)
+def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
+    """Replace a whole table by one commit; what was there is read until then.
+
+    Raises `Conflict` when another writer does the same.
+    """
+    Table.open_or_create(uri, rows.schema)  # else its rows would be fragment 0, the anchor's
+    try:
+        lance.write_dataset(rows, uri, mode="overwrite", data_storage_version=STORAGE_VERSION)
+    except OSError as error:
+        if "conflict" not in str(error).lower():
+            raise
+        raise Conflict(
+            f"{uri}: another writer replaced it at the same time. Run the same command again.",
+            uri=uri,
+        ) from error
 
 
 def read(uri: str, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:

@@ -1,13 +1,15 @@
 """Small lakes of random codes, made without a model, and their brute-force contents."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from saelake.store.errors import NotFound
 from saelake.store.importing import SourceBatch, import_documents
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
@@ -17,9 +19,10 @@ from saelake.store.schema import (
     CollectionSettings,
     codes_schema,
 )
-from saelake.store.tables import Change, Table, overwrite
+from saelake.store.tables import Change, Table, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
 
+MADE = CollectionName("made", "random")
 WORDS = ["rain", "sun", "film", "slow", "good", "bad", "the", "of", "über", "日本", "it's", "end"]
 
 
@@ -35,7 +38,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeLake:
-    """A lake on disk, and everything that is in its collection `made/random`."""
+    """A lake on disk, and everything that is in its collection `made/random`.
+
+    `failed` are the (document, part) that could not be encoded.
+    """
 
     lake: Lake
     name: CollectionName
@@ -44,6 +50,47 @@ class MadeLake:
     words: Sequence[Sequence[str]]
     codes: Sequence[Code]
     n_features: int
+    failed: Collection[tuple[int, int]] = ()
+    part_tokens: int = MAX_PART_TOKENS
+
+    def tokens(self) -> dict[int, npt.NDArray[np.float32]]:
+        """The codes (n_tokens, n_features) of the documents that were encoded, dense.
+
+        Without the tokens of parts that failed.
+        """
+        matrices = [np.zeros((len(words), self.n_features), np.float32) for words in self.words]
+        for code in self.codes:
+            matrices[code.doc][code.position, code.feature] = code.value
+        encoded = {}
+        for doc, matrix in enumerate(matrices):
+            part = np.arange(len(matrix)) // self.part_tokens
+            kept = ~np.isin(part, [failed for other, failed in self.failed if other == doc])
+            if kept.any() or (doc, 0) not in self.failed:
+                encoded[doc] = matrix[kept]
+        return encoded
+
+    def embeddings(self, pooling: str = "max") -> npt.NDArray[np.float32]:
+        """All documents' SAE embeddings (n_documents, n_features), dense; NaN where there is none.
+
+        A feature that does not fire has 0, also where what it has elsewhere is less.
+        """
+        dense = np.full((len(self.texts), self.n_features), np.nan, np.float32)
+        for doc, codes in self.tokens().items():
+            dense[doc] = _pooled(codes, pooling)
+        return dense
+
+
+def _pooled(codes: npt.NDArray[np.float32], pooling: str) -> npt.NDArray[np.float64]:
+    """Codes (n_tokens, n_features) as one embedding (n_features,), from the definition."""
+    match pooling:
+        case "max":
+            strongest = np.where(codes != 0, codes, -np.inf).max(axis=0, initial=-np.inf)
+            return np.where(np.isfinite(strongest), strongest, 0)
+        case "binary":
+            return (codes > 0).any(axis=0)
+        case "sum":
+            return codes.sum(axis=0, dtype=np.float64)
+    return codes.sum(axis=0, dtype=np.float64) / max(len(codes), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +99,14 @@ class _Rows:
 
     texts: Sequence[str]
     labels: Sequence[str]
+    columns: Mapping[str, pa.Array] = field(default_factory=dict)
     name: str = "made"
     generated_ids: bool = False
 
     @property
     def schema(self) -> pa.Schema:
-        return pa.schema([("label", pa.string()), ("length", pa.int32())])
+        own = [("label", pa.string()), ("length", pa.int32())]
+        return pa.schema([*own, *((name, column.type) for name, column in self.columns.items())])
 
     def batches(self) -> Iterator[SourceBatch]:
         rows = pa.RecordBatch.from_pydict(
@@ -67,18 +116,23 @@ class _Rows:
                 "text": list(self.texts),
                 "label": list(self.labels),
                 "length": pa.array([len(t) for t in self.texts], pa.int32()),
+                **self.columns,
             }
         )
         yield SourceBatch(file="made", first_row=0, rows=rows)
 
 
 def settings(
-    *, n_features: int, signed: bool = False, values: str = "16-bit"
+    *,
+    n_features: int,
+    signed: bool = False,
+    values: str = "16-bit",
+    name: CollectionName = MADE,
 ) -> CollectionSettings:
     return CollectionSettings(
-        corpus="made",
-        dictionary="random",
-        fingerprint="f",
+        corpus=name.corpus,
+        dictionary=name.dictionary,
+        fingerprint=f"f-{name.dictionary}",
         architecture="topk",
         d_in=8,
         d_sae=n_features,
@@ -104,24 +158,29 @@ def make_lake(
     signed: bool = False,
     values: str = "16-bit",
     levels: int = 6,
+    name: CollectionName = MADE,
+    columns: Mapping[str, pa.Array] | None = None,
+    failed: Collection[tuple[int, int]] = (),
 ) -> MadeLake:
-    """A lake of random codes with many equal values; the last fragments are left unindexed."""
+    """A lake of random codes with many equal values; the last fragments are left unindexed.
+
+    `columns` are more metadata columns; `failed` are the (document, part) without codes.
+    """
     random = np.random.default_rng(seed)
     lengths = random.integers(*tokens, n_documents, endpoint=True)
     words = [list(random.choice(WORDS, n)) for n in lengths]
     texts = [" ".join(w) or "-" for w in words]
     labels = list(random.choice(["pos", "neg"], n_documents))
     lake = Lake(str(folder))
-    import_documents(lake, "made", _Rows(texts, labels))
-    chosen = settings(n_features=n_features, signed=signed, values=values)
-    name = CollectionName("made", "random")
+    import_documents(lake, name.corpus, _Rows(texts, labels, columns or {}))
+    chosen = settings(n_features=n_features, signed=signed, values=values, name=name)
     _register(lake, chosen)
     found: list[Code] = []
     bounds = np.linspace(0, n_documents, n_fragments + 1).astype(int)
     order = np.argsort(random.random(n_fragments)) if n_fragments > 1 else np.array([0])
     for step, piece in enumerate(order):
         docs = range(bounds[piece], bounds[piece + 1])
-        found += _add_fragment(lake, name, chosen, docs, words, random, density, levels)
+        found += _add_fragment(lake, name, chosen, docs, words, random, density, levels, failed)
         if step + 1 <= n_indexed:
             index(lake, name)
     return MadeLake(
@@ -132,12 +191,37 @@ def make_lake(
         words=words,
         codes=found,
         n_features=n_features,
+        failed=failed,
+        part_tokens=MAX_PART_TOKENS,
     )
+
+
+def add_dictionary(
+    made: MadeLake,
+    dictionary: str,
+    *,
+    seed: int = 1,
+    n_features: int = 9,
+    density: float = 0.3,
+    signed: bool = False,
+    failed: Collection[tuple[int, int]] = (),
+) -> MadeLake:
+    """The corpus encoded by another dictionary, in one fragment that no segment covers."""
+    name = CollectionName(made.name.corpus, dictionary)
+    chosen = settings(n_features=n_features, signed=signed, name=name)
+    _register(made.lake, chosen)
+    random = np.random.default_rng(seed)
+    docs = range(len(made.words))
+    codes = _add_fragment(made.lake, name, chosen, docs, made.words, random, density, 6, failed)
+    return replace(made, name=name, codes=codes, n_features=n_features, failed=failed)
 
 
 def _register(lake: Lake, chosen: CollectionSettings) -> None:
     row = {"name": chosen.dictionary, "d_sae": chosen.d_sae, "vocabulary": WORDS}
-    overwrite(lake.dictionaries, pa.Table.from_pylist([row], schema=DICTIONARIES_COLUMNS))
+    rows = pa.Table.from_pylist([row], schema=DICTIONARIES_COLUMNS)
+    with suppress(NotFound):
+        rows = pa.concat_tables([read(lake.dictionaries), rows])
+    overwrite(lake.dictionaries, rows)
 
 
 def _add_fragment(
@@ -149,9 +233,11 @@ def _add_fragment(
     random: np.random.Generator,
     density: float,
     levels: int,
+    failed: Collection[tuple[int, int]],
 ) -> list[Code]:
-    parts = [part for doc in docs for part in _parts(doc, words[doc])]
-    dense = [random.random((len(p.token_ids), chosen.d_sae)) < density for p in parts]
+    parts = [part for doc in docs for part in _parts(doc, words[doc], failed)]
+    chances = [random.random((len(p.token_ids), chosen.d_sae)) for p in parts]
+    dense = [c < (0 if p.error else density) for c, p in zip(chances, parts, strict=True)]
     row = np.concatenate([np.full(d.sum(), i, np.int32) for i, d in enumerate(dense)])
     position, feature = (
         np.concatenate([np.nonzero(d)[axis] for d in dense]).astype(np.int32) for axis in (0, 1)
@@ -177,10 +263,17 @@ def _add_fragment(
     ]
 
 
-def _parts(doc: int, words: Sequence[str]) -> Iterator[Part]:
+def _parts(doc: int, words: Sequence[str], failed: Collection[tuple[int, int]]) -> Iterator[Part]:
     starts = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1].astype(np.uint32)
     ids: npt.NDArray[np.int32] = np.array([WORDS.index(word) for word in words], np.int32)
     lengths = np.array([len(word) for word in words], np.uint16)
     for part, begin in enumerate(range(0, max(len(words), 1), MAX_PART_TOKENS)):
         cut = slice(begin, begin + MAX_PART_TOKENS)
-        yield Part(doc=doc, part=part, token_ids=ids[cut], starts=starts[cut], lengths=lengths[cut])
+        yield Part(
+            doc=doc,
+            part=part,
+            token_ids=ids[cut],
+            starts=starts[cut],
+            lengths=lengths[cut],
+            error="not finite" if (doc, part) in failed else None,
+        )

@@ -1,20 +1,23 @@
 """Encode a corpus in this process: from its documents to committed shards."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import torch
 
 from saelake.store.documents import Documents
-from saelake.store.errors import InvalidInput
-from saelake.store.lake import Lake
+from saelake.store.errors import Conflict, InvalidInput
+from saelake.store.lake import Lake, absolute
 from saelake.store.memory import one_arena
 from saelake.store.schema import CollectionSettings, check_name
 from saelake.store.shards import ShardWriter, check_free, register_dictionary
 from saelake.store.values import CODECS
+from saelake.store.vectors import Vectors, write_vectors
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encode import EncodedPage, Encoder, OnError, Target
@@ -30,6 +33,7 @@ BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
 # Of the memory setting: dense chunks, pages under way, and packed rows that wait to be written.
 CHUNK_SHARE, BUFFER_SHARE = 8, 8
 BYTES_PER_PAGE_TOKEN = 32 << 10
+DECODER_ROWS = 4096
 PAGE_BATCHES = 4  # the last batch of a page is a small one, for which an accelerator is wasted
 
 
@@ -141,7 +145,8 @@ def encode(
     for target in targets:
         check_free(lake, target.settings)
     for target, choice in zip(targets, dictionaries, strict=True):
-        register_dictionary(lake, _registered(target, choice, loaded))
+        register_dictionary(lake, _registered(target, choice, loaded, model))
+        _store_decoder(lake, target)
     run = _Run(lake, documents, loaded, encoder, tokens, options)
     return run.report(run.all_shards(on_progress))
 
@@ -238,7 +243,9 @@ def _target(
     )
 
 
-def _registered(target: Target, choice: DictionaryChoice, model: Model) -> dict[str, Any]:
+def _registered(
+    target: Target, choice: DictionaryChoice, model: Model, location: str
+) -> dict[str, Any]:
     settings = target.settings
     tokenizer = model.tokenizer
     return {
@@ -252,9 +259,26 @@ def _registered(target: Target, choice: DictionaryChoice, model: Model) -> dict[
         "hook": settings.hook,
         "model": settings.model,
         "model_fingerprint": settings.model_fingerprint,
-        "location": choice.location,
+        "location": absolute(choice.location),
+        "model_location": absolute(location),
         "vocabulary": tokenizer.batch_decode([[i] for i in range(len(tokenizer))]),
     }
+
+
+def _store_decoder(lake: Lake, target: Target) -> None:
+    """Put the decoder's directions into the lake once: questions about them need no weights."""
+    W_dec, uri = target.dictionary.W_dec, lake.decoder(target.settings.dictionary)
+    if W_dec is None or Vectors.open(uri) is not None:
+        return
+
+    def batches() -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        for first in range(0, len(W_dec), DECODER_ROWS):
+            rows = W_dec[first : first + DECODER_ROWS].float()
+            unit = torch.nn.functional.normalize(rows, dim=1).cpu().numpy()
+            yield np.arange(first, first + len(unit), dtype=np.uint64), unit
+
+    with suppress(Conflict):  # another encoder of this dictionary was faster
+        write_vectors(uri, W_dec.shape[1], target.settings.fingerprint, batches())
 
 
 class _Run:

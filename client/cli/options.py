@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from saelake.cli.screen import Format
+from saelake.collection import Collection
 from saelake.connection import SCHEMES, connect
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput
+from saelake.store.requests import Selection
 
 DEFAULT_LAKE = "lake"
 WHERE = "Where the lake is"
@@ -110,6 +112,24 @@ def read_token(path: Path | None) -> str | None:
     if not token:
         raise InvalidInput(f"The token file {path} is empty.")
     return token
+
+
+def selected(lake: Lake, text: str) -> Collection:
+    """The documents in `corpus/dictionary where PREDICATE`. Raises `InvalidInput`."""
+    selection = Selection.parse(text)
+    collection = lake[selection.collection]
+    return collection if selection.where is None else collection.where(selection.where)
+
+
+def split_weights(text: str | None) -> dict[int, float] | None:
+    """The features and numbers in `12:1.0,30:0.5`. Raises `InvalidInput`."""
+    if text is None:
+        return None
+    try:
+        pairs = (item.partition(":") for item in text.split(","))
+        return {int(feature): float(weight) if colon else 1.0 for feature, colon, weight in pairs}
+    except ValueError:
+        raise InvalidInput(f"{text!r} is not features with numbers: write 12:1.0,30:0.5.") from None
 
 
 def split_numbers(text: str | None) -> list[int] | None:

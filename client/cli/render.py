@@ -41,10 +41,10 @@ def _about(name: str, metadata: Mapping[str, object]) -> str:
 def _hit_text(hit: Hit, largest: float, console: Console) -> Text:
     before, token, after = map(one_line, hit.parts)
     shade = SHADES[min(int(abs(hit.value) / largest * len(SHADES)), len(SHADES) - 1)]
-    return Text.assemble(before, _marked(token, shade, console), after)
+    return Text.assemble(before, marked(token, shade, console), after)
 
 
-def _marked(token: str, color: str, console: Console) -> Text:
+def marked(token: str, color: str, console: Console) -> Text:
     """The token on a coloured ground, or in << >> where there are no colours."""
     if console.color_system is None or console.no_color:
         return Text(f"<<{token}>>")
@@ -136,7 +136,7 @@ def _document_text(found: Document, console: Console) -> Iterator[Text]:
         if token.start < at:  # tokens of one character's bytes share its place
             continue
         yield Text(_lines(found.text[at : token.start]))
-        yield _marked(_lines(token.text), HUES[best[position][1]], console)
+        yield marked(_lines(token.text), HUES[best[position][1]], console)
         at = token.start + token.length
     yield Text(_lines(found.text[at:]))
 

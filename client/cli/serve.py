@@ -9,6 +9,7 @@ import typer
 from saelake.cli.options import DEFAULT_LAKE, LakeOption, read_token
 from saelake.cli.screen import say
 from saelake.connection import TOKEN_VARIABLE
+from saelake.texts import model_texts
 
 ACCESS = "Who may ask"
 
@@ -67,6 +68,7 @@ def serve(
         access=Access(
             token=token, certificate=cert, key=key, client_ca=client_ca, insecure=insecure
         ),
+        texts=model_texts(),
     )
     scheme = "grpcs://" if cert else ""
     run(

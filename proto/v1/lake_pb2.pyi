@@ -27,6 +27,60 @@ class FeatureOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FEATURE_ORDER_MAX: _ClassVar[FeatureOrder]
     FEATURE_ORDER_MEAN: _ClassVar[FeatureOrder]
     FEATURE_ORDER_FEATURE: _ClassVar[FeatureOrder]
+
+class Pooling(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    POOLING_UNSPECIFIED: _ClassVar[Pooling]
+    POOLING_MAX: _ClassVar[Pooling]
+    POOLING_MEAN: _ClassVar[Pooling]
+    POOLING_SUM: _ClassVar[Pooling]
+    POOLING_BINARY: _ClassVar[Pooling]
+
+class Measure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MEASURE_UNSPECIFIED: _ClassVar[Measure]
+    MEASURE_COSINE: _ClassVar[Measure]
+    MEASURE_DOT: _ClassVar[Measure]
+    MEASURE_JACCARD: _ClassVar[Measure]
+
+class Method(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    METHOD_UNSPECIFIED: _ClassVar[Method]
+    METHOD_SAE: _ClassVar[Method]
+    METHOD_DENSE: _ClassVar[Method]
+    METHOD_HYBRID: _ClassVar[Method]
+
+class Unit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    UNIT_UNSPECIFIED: _ClassVar[Unit]
+    UNIT_DOCUMENT: _ClassVar[Unit]
+    UNIT_TOKEN: _ClassVar[Unit]
+
+class DiffOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DIFF_ORDER_UNSPECIFIED: _ClassVar[DiffOrder]
+    DIFF_ORDER_DIFFERENCE: _ClassVar[DiffOrder]
+    DIFF_ORDER_RELATIVE: _ClassVar[DiffOrder]
+    DIFF_ORDER_LOG_ODDS: _ClassVar[DiffOrder]
+
+class Adjacent(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ADJACENT_UNSPECIFIED: _ClassVar[Adjacent]
+    ADJACENT_KEEP: _ClassVar[Adjacent]
+    ADJACENT_DROP: _ClassVar[Adjacent]
+
+class Clustering(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CLUSTERING_UNSPECIFIED: _ClassVar[Clustering]
+    CLUSTERING_SPECTRAL: _ClassVar[Clustering]
+    CLUSTERING_JACCARD: _ClassVar[Clustering]
+
+class MatchBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MATCH_BY_UNSPECIFIED: _ClassVar[MatchBy]
+    MATCH_BY_ACTIVATION: _ClassVar[MatchBy]
+    MATCH_BY_JACCARD: _ClassVar[MatchBy]
+    MATCH_BY_DECODER: _ClassVar[MatchBy]
 PER_UNSPECIFIED: Per
 PER_DOCUMENT: Per
 PER_TOKEN: Per
@@ -39,6 +93,36 @@ FEATURE_ORDER_TOKENS: FeatureOrder
 FEATURE_ORDER_MAX: FeatureOrder
 FEATURE_ORDER_MEAN: FeatureOrder
 FEATURE_ORDER_FEATURE: FeatureOrder
+POOLING_UNSPECIFIED: Pooling
+POOLING_MAX: Pooling
+POOLING_MEAN: Pooling
+POOLING_SUM: Pooling
+POOLING_BINARY: Pooling
+MEASURE_UNSPECIFIED: Measure
+MEASURE_COSINE: Measure
+MEASURE_DOT: Measure
+MEASURE_JACCARD: Measure
+METHOD_UNSPECIFIED: Method
+METHOD_SAE: Method
+METHOD_DENSE: Method
+METHOD_HYBRID: Method
+UNIT_UNSPECIFIED: Unit
+UNIT_DOCUMENT: Unit
+UNIT_TOKEN: Unit
+DIFF_ORDER_UNSPECIFIED: DiffOrder
+DIFF_ORDER_DIFFERENCE: DiffOrder
+DIFF_ORDER_RELATIVE: DiffOrder
+DIFF_ORDER_LOG_ODDS: DiffOrder
+ADJACENT_UNSPECIFIED: Adjacent
+ADJACENT_KEEP: Adjacent
+ADJACENT_DROP: Adjacent
+CLUSTERING_UNSPECIFIED: Clustering
+CLUSTERING_SPECTRAL: Clustering
+CLUSTERING_JACCARD: Clustering
+MATCH_BY_UNSPECIFIED: MatchBy
+MATCH_BY_ACTIVATION: MatchBy
+MATCH_BY_JACCARD: MatchBy
+MATCH_BY_DECODER: MatchBy
 
 class Frame(_message.Message):
     __slots__ = ("arrow",)
@@ -106,7 +190,7 @@ class DocumentRequest(_message.Message):
     features: FeatureList
     def __init__(self, collection: _Optional[str] = ..., id: _Optional[str] = ..., doc: _Optional[int] = ..., features: _Optional[_Union[FeatureList, _Mapping]] = ...) -> None: ...
 
-class ExportRequest(_message.Message):
+class CodesRequest(_message.Message):
     __slots__ = ("collection", "where")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
@@ -114,8 +198,250 @@ class ExportRequest(_message.Message):
     where: str
     def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ...) -> None: ...
 
+class EmbeddingsRequest(_message.Message):
+    __slots__ = ("collection", "where", "pooling")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    POOLING_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    where: str
+    pooling: Pooling
+    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., pooling: _Optional[_Union[Pooling, str]] = ...) -> None: ...
+
 class VerifyRequest(_message.Message):
     __slots__ = ("collection",)
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     collection: str
     def __init__(self, collection: _Optional[str] = ...) -> None: ...
+
+class Selection(_message.Message):
+    __slots__ = ("collection", "where")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    where: str
+    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ...) -> None: ...
+
+class Weight(_message.Message):
+    __slots__ = ("feature", "weight")
+    FEATURE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    feature: int
+    weight: float
+    def __init__(self, feature: _Optional[int] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class SimilarRequest(_message.Message):
+    __slots__ = ("collection", "where", "text", "ids", "docs", "features", "k", "all", "pooling", "measure", "idf", "within", "about", "weights", "method", "exact")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    DOCS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    POOLING_FIELD_NUMBER: _ClassVar[int]
+    MEASURE_FIELD_NUMBER: _ClassVar[int]
+    IDF_FIELD_NUMBER: _ClassVar[int]
+    WITHIN_FIELD_NUMBER: _ClassVar[int]
+    ABOUT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    where: str
+    text: str
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    docs: _containers.RepeatedScalarFieldContainer[int]
+    features: _containers.RepeatedCompositeFieldContainer[Weight]
+    k: int
+    all: bool
+    pooling: Pooling
+    measure: Measure
+    idf: bool
+    within: _containers.RepeatedScalarFieldContainer[int]
+    about: str
+    weights: _containers.RepeatedCompositeFieldContainer[Weight]
+    method: Method
+    exact: bool
+    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., text: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., docs: _Optional[_Iterable[int]] = ..., features: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., measure: _Optional[_Union[Measure, str]] = ..., idf: _Optional[bool] = ..., within: _Optional[_Iterable[int]] = ..., about: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., method: _Optional[_Union[Method, str]] = ..., exact: _Optional[bool] = ...) -> None: ...
+
+class RetrieveRequest(_message.Message):
+    __slots__ = ("collection", "phrase", "where", "k", "all", "method", "n_features", "temperature")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    PHRASE_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    N_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    phrase: str
+    where: str
+    k: int
+    all: bool
+    method: Method
+    n_features: int
+    temperature: float
+    def __init__(self, collection: _Optional[str] = ..., phrase: _Optional[str] = ..., where: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., method: _Optional[_Union[Method, str]] = ..., n_features: _Optional[int] = ..., temperature: _Optional[float] = ...) -> None: ...
+
+class SelectRequest(_message.Message):
+    __slots__ = ("pool", "target", "k", "all", "pooling", "idf")
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    POOLING_FIELD_NUMBER: _ClassVar[int]
+    IDF_FIELD_NUMBER: _ClassVar[int]
+    pool: Selection
+    target: Selection
+    k: int
+    all: bool
+    pooling: Pooling
+    idf: bool
+    def __init__(self, pool: _Optional[_Union[Selection, _Mapping]] = ..., target: _Optional[_Union[Selection, _Mapping]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., idf: _Optional[bool] = ...) -> None: ...
+
+class DiffRequest(_message.Message):
+    __slots__ = ("a", "others", "unit", "threshold", "min_coverage", "max_coverage", "order", "k", "all", "align", "examples")
+    A_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    MIN_COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    MAX_COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    ALIGN_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    a: Selection
+    others: _containers.RepeatedCompositeFieldContainer[Selection]
+    unit: Unit
+    threshold: float
+    min_coverage: float
+    max_coverage: float
+    order: DiffOrder
+    k: int
+    all: bool
+    align: str
+    examples: bool
+    def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., others: _Optional[_Iterable[_Union[Selection, _Mapping]]] = ..., unit: _Optional[_Union[Unit, str]] = ..., threshold: _Optional[float] = ..., min_coverage: _Optional[float] = ..., max_coverage: _Optional[float] = ..., order: _Optional[_Union[DiffOrder, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., align: _Optional[str] = ..., examples: _Optional[bool] = ...) -> None: ...
+
+class AssociateRequest(_message.Message):
+    __slots__ = ("collection", "columns", "where", "pooling", "min_documents", "k", "all")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    POOLING_FIELD_NUMBER: _ClassVar[int]
+    MIN_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    where: str
+    pooling: Pooling
+    min_documents: int
+    k: int
+    all: bool
+    def __init__(self, collection: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ..., where: _Optional[str] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., min_documents: _Optional[int] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class CorrelationsRequest(_message.Message):
+    __slots__ = ("a", "b", "align", "features", "min_npmi", "min_documents", "max_label_similarity", "adjacent", "k", "all")
+    A_FIELD_NUMBER: _ClassVar[int]
+    B_FIELD_NUMBER: _ClassVar[int]
+    ALIGN_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    MIN_NPMI_FIELD_NUMBER: _ClassVar[int]
+    MIN_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_LABEL_SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    ADJACENT_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    a: Selection
+    b: Selection
+    align: str
+    features: _containers.RepeatedScalarFieldContainer[int]
+    min_npmi: float
+    min_documents: int
+    max_label_similarity: float
+    adjacent: Adjacent
+    k: int
+    all: bool
+    def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., b: _Optional[_Union[Selection, _Mapping]] = ..., align: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_label_similarity: _Optional[float] = ..., adjacent: _Optional[_Union[Adjacent, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class ClustersRequest(_message.Message):
+    __slots__ = ("collection", "where", "n_clusters", "features", "about", "n_labels", "method", "seed")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    N_CLUSTERS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    ABOUT_FIELD_NUMBER: _ClassVar[int]
+    N_LABELS_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    where: str
+    n_clusters: int
+    features: _containers.RepeatedScalarFieldContainer[int]
+    about: str
+    n_labels: int
+    method: Clustering
+    seed: int
+    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., n_clusters: _Optional[int] = ..., features: _Optional[_Iterable[int]] = ..., about: _Optional[str] = ..., n_labels: _Optional[int] = ..., method: _Optional[_Union[Clustering, str]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class MatchRequest(_message.Message):
+    __slots__ = ("a", "b", "features", "where", "by", "k")
+    A_FIELD_NUMBER: _ClassVar[int]
+    B_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    a: str
+    b: str
+    features: _containers.RepeatedScalarFieldContainer[int]
+    where: str
+    by: MatchBy
+    k: int
+    def __init__(self, a: _Optional[str] = ..., b: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., where: _Optional[str] = ..., by: _Optional[_Union[MatchBy, str]] = ..., k: _Optional[int] = ...) -> None: ...
+
+class FamiliesRequest(_message.Message):
+    __slots__ = ("collection", "where", "min_npmi", "min_documents", "k", "all")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    MIN_NPMI_FIELD_NUMBER: _ClassVar[int]
+    MIN_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    where: str
+    min_npmi: float
+    min_documents: int
+    k: int
+    all: bool
+    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class LabelsRequest(_message.Message):
+    __slots__ = ("dictionary", "text", "features", "k", "all")
+    DICTIONARY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    dictionary: str
+    text: str
+    features: _containers.RepeatedScalarFieldContainer[int]
+    k: int
+    all: bool
+    def __init__(self, dictionary: _Optional[str] = ..., text: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class NeighborsRequest(_message.Message):
+    __slots__ = ("dictionary", "feature", "k")
+    DICTIONARY_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    dictionary: str
+    feature: int
+    k: int
+    def __init__(self, dictionary: _Optional[str] = ..., feature: _Optional[int] = ..., k: _Optional[int] = ...) -> None: ...

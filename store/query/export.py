@@ -1,14 +1,16 @@
 """All codes of a selection, so that any answer can be checked from outside."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
+from saelake.store.embeddings import take
+from saelake.store.filters import DocumentMask
 from saelake.store.lists import Array, Lists
-from saelake.store.requests import ExportQuery
+from saelake.store.requests import CodesQuery, EmbeddingsQuery
 from saelake.store.schema import MAX_PART_TOKENS
 
 DOCUMENTS_PER_BATCH = 64
@@ -34,45 +36,47 @@ EMBEDDINGS = pa.schema(
 )
 
 
-def export_codes(collection: Collection, query: ExportQuery) -> pa.RecordBatchReader:
+def export_codes(collection: Collection, query: CodesQuery) -> pa.RecordBatchReader:
     """One row for each non-zero code, by document, position and feature."""
+    mask = collection.filters.mask(query.where)
     columns = ["token_ids", "features", "counts", "positions", "values"]
 
-    def batch(docs: Array, ids: pa.Array, index: Array, rows: pa.Table) -> pa.RecordBatch:
-        return _code_rows(collection.codes, docs, ids, index, rows)
+    def batches() -> Iterator[pa.RecordBatch]:
+        for docs in _documents(collection, mask):
+            index, rows = collection.codes.take(docs, columns)
+            ids = collection.documents.take(docs, ["id"])["id"].combine_chunks()
+            yield _code_rows(collection.codes, docs, ids, index, rows)
 
-    return _reader(collection, query, columns, CODES, batch)
-
-
-def export_embeddings(collection: Collection, query: ExportQuery) -> pa.RecordBatchReader:
-    """One row for each document: its features, and the maximum of each over the tokens."""
-
-    def batch(docs: Array, ids: pa.Array, index: Array, rows: pa.Table) -> pa.RecordBatch:
-        return _embedding_rows(collection.codes, docs, ids, index, rows)
-
-    return _reader(collection, query, ["features", "max"], EMBEDDINGS, batch)
+    return pa.RecordBatchReader.from_batches(CODES, batches())
 
 
-def _reader(
-    collection: Collection,
-    query: ExportQuery,
-    columns: Sequence[str],
-    schema: pa.Schema,
-    batch_of: Callable[[Array, pa.Array, Array, pa.Table], pa.RecordBatch],
-) -> pa.RecordBatchReader:
+def export_embeddings(collection: Collection, query: EmbeddingsQuery) -> pa.RecordBatchReader:
+    """One row for each encoded document: its features, and the pooled value of each."""
     mask = collection.filters.mask(query.where)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for begin, end in collection.codes.locations.ranges():
-            for first in range(begin, end, DOCUMENTS_PER_BATCH):
-                docs = np.arange(first, min(first + DOCUMENTS_PER_BATCH, end), dtype=np.uint64)
-                docs = docs if mask is None else docs[mask[docs]]
-                if len(docs):
-                    index, rows = collection.codes.take(docs, columns)
-                    ids = collection.documents.take(docs, ["id"])["id"].combine_chunks()
-                    yield batch_of(docs, ids, index, rows)
+        for docs in _documents(collection, mask):
+            block = take(collection.codes, docs, query.pooling)
+            ids = collection.documents.take(block.doc, ["id"])["id"].combine_chunks()
+            arrays = [
+                ids,
+                pa.array(block.doc),
+                Lists(block.offsets, block.features).to_arrow(EMBEDDINGS.field("features").type),
+                Lists(block.offsets, block.values).to_arrow(EMBEDDINGS.field("max").type),
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=EMBEDDINGS)
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    return pa.RecordBatchReader.from_batches(EMBEDDINGS, batches())
+
+
+def _documents(collection: Collection, mask: DocumentMask | None) -> Iterator[Array]:
+    """The encoded documents of a selection, ascending, some at a time."""
+    for begin, end in collection.codes.locations.ranges():
+        for first in range(begin, end, DOCUMENTS_PER_BATCH):
+            docs = np.arange(first, min(first + DOCUMENTS_PER_BATCH, end), dtype=np.uint64)
+            docs = docs if mask is None else docs[mask[docs]]
+            if len(docs):
+                yield docs
 
 
 def _code_rows(
@@ -95,23 +99,3 @@ def _code_rows(
         pa.array(codes.codec.decode(Lists.of(rows["values"]).values)[order], pa.float32()),
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=CODES)
-
-
-def _embedding_rows(
-    codes: CodesTable, docs: Array, ids: pa.Array, index: Array, rows: pa.Table
-) -> pa.RecordBatch:
-    features = Lists.of(rows["features"])
-    values = codes.codec.decode(Lists.of(rows["max"]).values)
-    doc = index[features.rows]
-    order = np.lexsort((-values, features.values, doc))
-    doc, feature, values = doc[order], features.values[order], values[order]
-    first = np.ones(len(doc), np.bool_)  # parts of one document repeat a feature
-    first[1:] = (doc[1:] != doc[:-1]) | (feature[1:] != feature[:-1])
-    offsets = np.searchsorted(doc[first], np.arange(len(docs) + 1))
-    arrays = [
-        ids,
-        pa.array(docs),
-        Lists(offsets, feature[first]).to_arrow(EMBEDDINGS.field("features").type),
-        Lists(offsets, values[first]).to_arrow(EMBEDDINGS.field("max").type),
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=EMBEDDINGS)

@@ -2,20 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
 import pyarrow as pa
+from google.protobuf.message import Message
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.engine import Engine
 from saelake.store.errors import DeadlineExceeded, InvalidInput, LimitExceeded, SaelakeError
-from saelake.store.service import wire
+from saelake.store.service import messages, wire
 from saelake.store.service.errors import to_status
 
 log = logging.getLogger("saelake.server")
@@ -48,42 +48,7 @@ class Limits:
             raise InvalidInput(f"The limits {', '.join(wrong)} must be more than 0.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """One method of the service: its message, what it asks the engine, and whether it exports."""
-
-    message: type[Any]
-    ask: Callable[[Engine, Any], pa.RecordBatchReader]
-    exports: bool = False
-
-
-METHODS: Mapping[str, Method] = {
-    "Info": Method(message=pb.InfoRequest, ask=lambda engine, _: engine.info()),
-    "Tokens": Method(
-        message=pb.TokensRequest, ask=lambda engine, m: engine.tokens(wire.tokens_query(m))
-    ),
-    "Features": Method(
-        message=pb.FeaturesRequest, ask=lambda engine, m: engine.features(wire.features_query(m))
-    ),
-    "Document": Method(
-        message=pb.DocumentRequest, ask=lambda engine, m: engine.document(wire.document_query(m))
-    ),
-    "ExportCodes": Method(
-        message=pb.ExportRequest,
-        ask=lambda engine, m: engine.export_codes(wire.export_query(m)),
-        exports=True,
-    ),
-    "ExportEmbeddings": Method(
-        message=pb.ExportRequest,
-        ask=lambda engine, m: engine.export_embeddings(wire.export_query(m)),
-        exports=True,
-    ),
-    "Verify": Method(
-        message=pb.VerifyRequest,
-        ask=lambda engine, m: engine.verify(wire.verified_collection(m)),
-        exports=True,
-    ),
-}
+EXPORTS = frozenset({"Codes", "Embeddings", "Verify"})  # read everything there is, so may take long
 
 
 class LakeService:
@@ -97,21 +62,23 @@ class LakeService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a grpc.aio server is given."""
-        handlers = {name: self._handler(method) for name, method in METHODS.items()}
-        return grpc.method_handlers_generic_handler(wire.SERVICE, handlers)
+        handlers = {method: self._handler(method) for method in messages.METHODS}
+        return grpc.method_handlers_generic_handler(messages.SERVICE, handlers)
 
-    def _handler(self, method: Method) -> grpc.RpcMethodHandler:
-        limits = self._limits
-        seconds = limits.export_s if method.exports else limits.answer_s
-        most_bytes = None if method.exports else limits.answer_bytes
+    def _handler(self, method: str) -> grpc.RpcMethodHandler:
+        limits, exports = self._limits, method in EXPORTS
+        seconds = limits.export_s if exports else limits.answer_s
+        most_bytes = None if exports else limits.answer_bytes
 
-        async def answer(message: object, context: Context) -> None:
-            question = partial(method.ask, self._engine, message)
+        async def answer(message: Message, context: Context) -> None:
+            def question() -> pa.RecordBatchReader:
+                return self._engine.ask(messages.to_request(method, message))
+
             await self._answer(context, question, seconds, most_bytes)
 
         return grpc.unary_stream_rpc_method_handler(
             answer,
-            request_deserializer=method.message.FromString,
+            request_deserializer=messages.message_type(method).FromString,
             response_serializer=pb.Frame.SerializeToString,
         )
 

@@ -16,8 +16,9 @@ from grpc_reflection.v1alpha import reflection
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput
 from saelake.store.service.auth import Access, TokenCheck
+from saelake.store.service.messages import SERVICE
 from saelake.store.service.rpc import LakeService, Limits
-from saelake.store.service.wire import SERVICE
+from saelake.store.texts import Texts
 
 T = TypeVar("T")
 
@@ -46,12 +47,13 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """A lake to serve, where, to whom, and how much of it."""
+    """A lake to serve, where, to whom, how much of it, and what reads the texts of questions."""
 
     uri: str
     address: Address = field(default_factory=Address)
     access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
+    texts: Texts | None = None
 
 
 class Server:
@@ -60,7 +62,7 @@ class Server:
     def __init__(self, settings: ServerSettings) -> None:
         settings.access.check_host(settings.address.host)
         self._settings = settings
-        self._engine = Engine(settings.uri)
+        self._engine = Engine(settings.uri, texts=settings.texts)
         self._engine.lake.tables()  # a server of nothing is a mistake
         self._service = LakeService(self._engine, settings.limits)
         self._health = health.aio.HealthServicer()

@@ -10,7 +10,7 @@ from benchmarks.synthetic import NAME, Synthesis, synthesise
 from saelake.store.collection import Collection
 from saelake.store.engine import Engine
 from saelake.store.lake import Lake
-from saelake.store.requests import ExportQuery, TokensQuery
+from saelake.store.requests import CodesQuery, TokensQuery, VerifyQuery
 
 PROFILE = Profile.load(PROFILES / "imdb-minilm.npz")
 N_DOCUMENTS = 300
@@ -24,7 +24,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 def test_verifies(lake: Lake) -> None:
-    checks = Engine(lake.uri).verify().read_all().to_pylist()
+    checks = Engine(lake.uri).ask(VerifyQuery()).read_all().to_pylist()
     assert len(checks) == 7
     assert all(check["ok"] for check in checks), checks
 
@@ -38,8 +38,8 @@ def test_statistics_are_those_of_the_real_codes(lake: Lake) -> None:
 
 
 def test_every_token_has_as_many_codes_and_none_a_feature_twice(lake: Lake) -> None:
-    query = ExportQuery(collection=str(NAME), where="doc < 5")
-    codes = Engine(lake.uri).export_codes(query).read_all()
+    query = CodesQuery(collection=str(NAME), where="doc < 5")
+    codes = Engine(lake.uri).ask(query).read_all()
     tokens = np.asarray(codes["doc"]) << np.uint64(16) | np.asarray(codes["position"])
     _, per_token = np.unique(tokens, return_counts=True)
     assert np.ptp(per_token) <= 2
@@ -49,7 +49,7 @@ def test_every_token_has_as_many_codes_and_none_a_feature_twice(lake: Lake) -> N
 
 def test_a_hit_shows_the_word_that_was_drawn(lake: Lake) -> None:
     engine = Engine(lake.uri)
-    hits = engine.tokens(TokensQuery(collection=str(NAME), expression="7")).read_all().to_pylist()
+    hits = engine.ask(TokensQuery(collection=str(NAME), expression="7")).read_all().to_pylist()
     assert hits
     for hit in hits:
         shown = hit["text"][hit["token_start"] :][: hit["token_length"]]

@@ -1,5 +1,6 @@
 """What a lake answers is right, and the same in this process and behind a server."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from scipy import sparse
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput
+from saelake.store.requests import Pooling
 from tests.lakes import Code, MadeLake
 
 NAME = "made/random"
@@ -36,6 +38,7 @@ QUESTIONS: dict[str, Callable[[Collection], object]] = {
     "codes": lambda c: c.codes().read_all(),
     "filtered codes": lambda c: c.codes("label = 'pos'").read_all(),
     "embeddings": lambda c: c.embeddings().read_all(),
+    "mean embeddings": lambda c: c.embeddings("label = 'pos'", pooling="mean").read_all(),
     "info": lambda c: c.info(),
 }
 
@@ -122,6 +125,32 @@ def test_exports_hold_every_code(lake: Lake, made: MadeLake, tmp_path: Path) -> 
     with np.load(tmp_path / "embeddings.npz") as saved:
         assert saved["ids"].tolist() == [f"d{i}" for i in range(60)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "embeddings.npz"]
+
+
+POOLED: dict[Pooling, Callable[[list[float], int], float]] = {
+    "max": lambda values, _: max(values),
+    "sum": lambda values, _: sum(values),
+    "mean": lambda values, n_tokens: sum(values) / n_tokens,
+    "binary": lambda *_: 1.0,
+}
+
+
+@pytest.mark.parametrize("pooling", POOLED)
+def test_embeddings_pool_the_values_of_tokens(lake: Lake, made: MadeLake, pooling: Pooling) -> None:
+    values: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for code in made.codes:
+        values[code.doc, code.feature].append(code.value)
+    expected = {
+        (doc, feature): pytest.approx(POOLED[pooling](here, len(made.words[doc])))
+        for (doc, feature), here in values.items()
+    }
+    rows = lake[NAME].embeddings(pooling=pooling).read_all().to_pylist()
+    assert [row["doc"] for row in rows] == list(range(60))
+    assert {
+        (row["doc"], feature): value
+        for row in rows
+        for feature, value in zip(row["features"], row["max"], strict=True)
+    } == expected
 
 
 def test_info_and_verify_agree_with_what_was_made(lake: Lake, made: MadeLake) -> None:

@@ -18,7 +18,7 @@ from saelake.store.errors import NotFound
 from saelake.store.features import bin_edges
 from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan
 from saelake.store.lake import CollectionName
-from saelake.store.requests import FeaturesQuery, TokensQuery
+from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
 from saelake.store.segments import Segment
 from saelake.store.tables import Change, Fragment, Table, metadata, overwrite, read
 from tests.lakes import Code, MadeLake, make_lake
@@ -91,7 +91,9 @@ def test_little_memory_makes_more_segments_and_the_same_answers(
     assert report.n_documents == 50
     assert (report.n_segments > 1) == (memory_bytes < 1 << 30)
     assert_indexed_right(made)
-    assert all(check["ok"] for check in Engine(made.lake.uri).verify().read_all().to_pylist())
+    assert all(
+        check["ok"] for check in Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
+    )
 
 
 def test_a_lake_that_grows_keeps_few_segments(tmp_path: Path) -> None:
@@ -139,7 +141,7 @@ def test_of_two_indexers_one_covers_each_fragment(
 
 def test_statistics_are_those_of_the_codes(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_documents=60, n_fragments=4, n_indexed=4, density=0.15)
-    rows = Engine(made.lake.uri).features(FeaturesQuery(collection=NAME, k=None, order="feature"))
+    rows = Engine(made.lake.uri).ask(FeaturesQuery(collection=NAME, k=None, order="feature"))
     by_feature: dict[int, list[Code]] = defaultdict(list)
     for code in made.codes:
         by_feature[code.feature].append(code)
@@ -181,7 +183,7 @@ def test_orders_of_features(tmp_path: Path) -> None:
     columns = {"documents": "document_frequency", "tokens": "token_frequency", "max": "max"}
     for order, column in columns.items():
         query = FeaturesQuery(collection=NAME, k=None, order=order)  # type: ignore[arg-type]
-        rows = engine.features(query).read_all().to_pylist()
+        rows = engine.ask(query).read_all().to_pylist()
         expected = sorted(rows, key=lambda row: (-row[column], row["feature"]))
         assert [row["feature"] for row in rows] == [row["feature"] for row in expected]
 
@@ -190,8 +192,8 @@ def test_without_an_index_there_are_no_statistics_but_answers(tmp_path: Path) ->
     made = make_lake(tmp_path, n_indexed=0)
     engine = Engine(made.lake.uri)
     with pytest.raises(NotFound, match="saelake index made/random"):
-        engine.features(FeaturesQuery(collection=NAME))
-    hits = engine.tokens(TokensQuery(collection=NAME, expression="1")).read_all()
+        engine.ask(FeaturesQuery(collection=NAME))
+    hits = engine.ask(TokensQuery(collection=NAME, expression="1")).read_all()
     assert hits.num_rows > 0
 
 
@@ -242,7 +244,7 @@ DAMAGES: dict[str, Callable[[pa.Table], pa.Table]] = {
 def test_damaged_codes_are_found(tmp_path: Path, damage: str) -> None:
     made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=1)
     _replace_codes(made, DAMAGES[damage])
-    checks = Engine(made.lake.uri).verify().read_all().to_pylist()
+    checks = Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
     assert [check for check in checks if not check["ok"]], damage
 
 
@@ -253,7 +255,7 @@ def test_damaged_postings_and_statistics_are_found(tmp_path: Path) -> None:
     overwrite(
         made.lake.features(made.name), wrong.replace_schema_metadata(features.schema.metadata)
     )
-    checks = Engine(made.lake.uri).verify().read_all().to_pylist()
+    checks = Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
     assert [c["check"] for c in checks if not c["ok"]] == [
         "feature statistics agree with the codes"
     ]
@@ -270,8 +272,8 @@ def test_a_collection_without_a_shard_yet_does_not_stop_the_checks(tmp_path: Pat
     made = make_lake(tmp_path, n_documents=10, n_fragments=1, n_indexed=1)
     begun = CollectionName("made", "begun")
     Table.open_or_create(made.lake.codes(begun), Table.open(made.lake.codes(made.name)).schema)
-    checks = Engine(made.lake.uri).verify().read_all().to_pylist()
+    checks = Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
     assert checks
     assert all(check["ok"] for check in checks)
     with pytest.raises(NotFound, match="no collection made/begun"):
-        Engine(made.lake.uri).verify("made/begun")
+        Engine(made.lake.uri).ask(VerifyQuery(collection="made/begun"))

@@ -172,7 +172,7 @@ def test_equals_brute_force(made: MadeLake) -> None:
             expected = brute_force(made, query)
         except InvalidExpression:
             return
-        found = engine.tokens(query).read_all().to_pylist()
+        found = engine.ask(query).read_all().to_pylist()
         assert [(h["doc"], h["position"], h["value"]) for h in found] == expected
 
     check()
@@ -180,7 +180,7 @@ def test_equals_brute_force(made: MadeLake) -> None:
 
 def test_hits_show_their_token(made: MadeLake) -> None:
     query = TokensQuery(collection=COLLECTION, expression="3", k=1000, per="token", context=7)
-    found = Engine(made.lake.uri).tokens(query).read_all().to_pylist()
+    found = Engine(made.lake.uri).ask(query).read_all().to_pylist()
     assert found
     for hit in found:
         assert hit["token"] == made.words[hit["doc"]][hit["position"]]
@@ -198,7 +198,7 @@ def test_hits_show_their_token(made: MadeLake) -> None:
 
 def test_all_hits_without_k(made: MadeLake) -> None:
     query = TokensQuery(collection=COLLECTION, expression="5", k=None, per="token")
-    found = Engine(made.lake.uri).tokens(query).read_all()
+    found = Engine(made.lake.uri).ask(query).read_all()
     assert found.num_rows == sum(code.feature == 5 for code in made.codes)
 
 
@@ -221,4 +221,4 @@ def test_wrong_questions(
 ) -> None:
     asked = {"collection": COLLECTION, "expression": "3", **changes}
     with pytest.raises(error, match=said.replace("(", r"\(")):
-        Engine(made.lake.uri).tokens(TokensQuery(**asked))  # type: ignore[arg-type]
+        Engine(made.lake.uri).ask(TokensQuery(**asked))  # type: ignore[arg-type]

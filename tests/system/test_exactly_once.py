@@ -16,7 +16,7 @@ from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.requests import ExportQuery
+from saelake.store.requests import CodesQuery, VerifyQuery
 from saelake.store.tables import Table
 from saelake.workers.corpus import open_source
 from tests.tiny import save_corpus, save_dictionary, save_model
@@ -77,13 +77,13 @@ def n_encoded(lake: Path) -> int:
 
 
 def codes(lake: Path) -> pa.Table:
-    return Engine(str(lake)).export_codes(ExportQuery(collection=str(NAME))).read_all()
+    return Engine(str(lake)).ask(CodesQuery(collection=str(NAME))).read_all()
 
 
 def assert_whole(lake: Path, parts: Path) -> None:
     """The lake has what an uninterrupted run makes, and its tables agree."""
     index(Lake(str(lake)), NAME)
-    checks = Engine(str(lake)).verify().read_all().to_pylist()
+    checks = Engine(str(lake)).ask(VerifyQuery()).read_all().to_pylist()
     assert [check for check in checks if not check["ok"]] == []
     assert n_encoded(lake) == N_DOCUMENTS
     assert codes(lake).equals(codes(parts / "whole"))

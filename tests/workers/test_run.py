@@ -27,7 +27,7 @@ from saelake.store.errors import (
 )
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.requests import DocumentQuery, ExportQuery
+from saelake.store.requests import CodesQuery, DocumentQuery, EmbeddingsQuery, VerifyQuery
 from saelake.store.schema import MAX_PART_TOKENS
 from saelake.store.tables import Table
 from saelake.workers.corpus import open_source
@@ -85,7 +85,7 @@ def run(
 
 
 def codes(lake: Lake, dictionary: str) -> pa.Table:
-    return Engine(lake.uri).export_codes(ExportQuery(collection=f"made/{dictionary}")).read_all()
+    return Engine(lake.uri).ask(CodesQuery(collection=f"made/{dictionary}")).read_all()
 
 
 def assert_same(found: pa.Table, expected: pa.Table) -> None:
@@ -208,7 +208,7 @@ def test_special_tokens_are_stored_when_asked_for(tmp_path: Path, parts: Path) -
     run(plain, parts, "topk", model="bert")
     run(framed, parts, "topk", model="bert", special_tokens=True)
     query = DocumentQuery(collection="made/topk", doc=0)
-    (row,) = Engine(framed.uri).document(query).read_all().to_pylist()
+    (row,) = Engine(framed.uri).ask(query).read_all().to_pylist()
     assert row["token_ids"] == [2, *(WORDS.index(word) for word in ("w1", "w2", "w3")), 3]
     assert row["token_lengths"] == [0, 2, 2, 2, 0]
     within = codes(framed, "topk")
@@ -246,7 +246,7 @@ def test_a_document_without_tokens_is_encoded_as_an_empty_row(tmp_path: Path, pa
     report = encode(lake, "made", model=str(tmp_path / "model"), dictionaries=[choice])
     assert (report.n_documents, report.n_tokens, report.n_failed) == (3, 1, 0)
     query = DocumentQuery(collection="made/topk", doc=0)
-    (row,) = Engine(lake.uri).document(query).read_all().to_pylist()
+    (row,) = Engine(lake.uri).ask(query).read_all().to_pylist()
     assert (row["token_ids"], row["features"], row["error"]) == ([], [], None)
     again = encode(lake, "made", model=str(tmp_path / "model"), dictionaries=[choice])
     assert again.n_documents == 0
@@ -262,11 +262,11 @@ def test_a_document_longer_than_a_part_is_read_whole(tmp_path: Path, parts: Path
     table = Table.open(lake.codes(CollectionName.parse("made/topk")))
     assert len(table.fragments) > 1, "the test needs a buffer that is smaller than the document"
     query = DocumentQuery(collection="made/topk", doc=1)
-    (row,) = Engine(lake.uri).document(query).read_all().to_pylist()
+    (row,) = Engine(lake.uri).ask(query).read_all().to_pylist()
     assert row["token_ids"] == [WORDS.index(word) for word in long.split()]
     assert sum(row["counts"]) == K * len(row["token_ids"])
     index(lake, CollectionName.parse("made/topk"))
-    checks = Engine(lake.uri).verify().read_all().to_pylist()
+    checks = Engine(lake.uri).ask(VerifyQuery()).read_all().to_pylist()
     assert [check for check in checks if not check["ok"]] == []
 
 
@@ -284,7 +284,7 @@ def test_chat_keeps_tokens_and_characters_aligned(tmp_path: Path, parts: Path) -
     lake = imported(tmp_path / "lake", parts / "corpus.parquet")
     run(lake, parts, "topk", chat=True)
     engine = Engine(lake.uri)
-    (row,) = engine.document(DocumentQuery(collection="made/topk", id="d1")).read_all().to_pylist()
+    (row,) = engine.ask(DocumentQuery(collection="made/topk", id="d1")).read_all().to_pylist()
     shown = [
         row["text"][start : start + length]
         for start, length in zip(row["token_starts"], row["token_lengths"], strict=True)
@@ -357,7 +357,7 @@ def test_a_refused_run_leaves_no_collection_behind(tmp_path: Path, parts: Path) 
     with pytest.raises(ModelError, match=r"no hook point layers\.9"):
         encode(lake, "made", model=str(parts / "llama"), dictionaries=[choice])
     assert lake.tables() == before
-    checks = Engine(lake.uri).verify().read_all().to_pylist()
+    checks = Engine(lake.uri).ask(VerifyQuery()).read_all().to_pylist()
     assert all(check["ok"] for check in checks)
 
 
@@ -403,12 +403,14 @@ def test_a_document_that_cannot_be_encoded_is_recorded_with_its_reason(
     found = codes(lake, "topk")
     assert set(found["doc"].to_pylist()) == {0, 2, 4}
     engine = Engine(lake.uri)
-    (row,) = engine.document(DocumentQuery(collection="made/topk", doc=1)).read_all().to_pylist()
+    (row,) = engine.ask(DocumentQuery(collection="made/topk", doc=1)).read_all().to_pylist()
     # Of the second window, all of which the word spoils; tokens are counted in the document.
     assert f"activation of token {WINDOW} is not finite" in row["error"]
     assert row["features"] == []
+    embedded = engine.ask(EmbeddingsQuery(collection="made/topk")).read_all()
+    assert embedded["doc"].to_pylist() == [0, 2, 4]
     index(lake, CollectionName.parse("made/topk"))
-    assert all(check["ok"] for check in engine.verify().read_all().to_pylist())
+    assert all(check["ok"] for check in engine.ask(VerifyQuery()).read_all().to_pylist())
     again = encode(lake, "made", model=str(tmp_path / "model"), dictionaries=[choice])
     assert again.n_documents == 0
 

@@ -14,12 +14,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import saelake
 from saelake.lake import Lake
-from saelake.store.engine import Engine
 from saelake.store.errors import DeadlineExceeded, LimitExceeded
+from saelake.store.requests import CodesQuery, TokensQuery
 from saelake.store.service.auth import Access
 from saelake.store.service.rpc import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake
+from tests.store.service.answering import answer_with
 
 NAME = "made/random"
 TOKEN = "a token of enough characters"
@@ -63,7 +64,7 @@ def no_collector() -> Iterator[None]:
 @pytest.fixture
 def endless(monkeypatch: pytest.MonkeyPatch) -> Endless:
     export = Endless()
-    monkeypatch.setattr(Engine, "export_codes", export)
+    answer_with(monkeypatch, CodesQuery, export)
     return export
 
 
@@ -153,7 +154,7 @@ def test_an_export_that_nobody_reads_ends_and_gives_its_place_back(
 def test_an_answer_ends_with_its_client_s_deadline(
     made: MadeLake, endless: Endless, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Engine, "tokens", endless)
+    answer_with(monkeypatch, TokensQuery, endless)
     with server(made, answer_bytes=1 << 40) as running, pytest.raises(DeadlineExceeded):
         saelake.connect(running.target, timeout_s=0.3)[NAME].tokens(3)
     assert endless.has_ended.wait(10)
@@ -175,7 +176,7 @@ def test_an_export_of_many_frames_is_whole(made: MadeLake, monkeypatch: pytest.M
     def export(*_: object) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(Endless.BATCH.schema, batches)
 
-    monkeypatch.setattr(Engine, "export_codes", export)
+    answer_with(monkeypatch, CodesQuery, export)
     with server(made) as running:
         received: list[pa.Table | None] = [None, None]
 

@@ -28,10 +28,12 @@ from saelake.store.errors import (
     SaelakeError,
     Unavailable,
 )
+from saelake.store.requests import CodesQuery, InfoQuery, Request, TokensQuery
 from saelake.store.service.auth import Access, is_loopback
 from saelake.store.service.rpc import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake
+from tests.store.service.answering import answer_with
 
 NAME = "made/random"
 TOKEN = "a token of enough characters"
@@ -204,18 +206,20 @@ def test_a_request_that_is_too_large_is_refused(made: MadeLake) -> None:
             collection.tokens(3, where=" or ".join(["label = 'pos'"] * 500))
 
 
-def slowly(engine_method: Callable[..., pa.RecordBatchReader], seconds: float) -> object:
-    def slow(*arguments: object) -> pa.RecordBatchReader:
-        time.sleep(seconds)
-        return engine_method(*arguments)
+def slow_tokens(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    ask = Engine.ask
 
-    return slow
+    def slow(engine: Engine, request: Request) -> pa.RecordBatchReader:
+        time.sleep(seconds)
+        return ask(engine, request)
+
+    answer_with(monkeypatch, TokensQuery, slow)
 
 
 def test_slow_answers_end_at_both_deadlines(
     made: MadeLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Engine, "tokens", slowly(Engine.tokens, 0.6))
+    slow_tokens(monkeypatch, 0.6)
     said = r"0\.1 s that this server allows"
     limits = Limits(answer_s=0.1)
     with server(made, limits=limits) as running, pytest.raises(DeadlineExceeded, match=said):
@@ -227,7 +231,7 @@ def test_slow_answers_end_at_both_deadlines(
 def test_too_many_questions_at_once_are_refused(
     made: MadeLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Engine, "tokens", slowly(Engine.tokens, 0.5))
+    slow_tokens(monkeypatch, 0.5)
     with server(made, limits=Limits(answers=1)) as running:
         lake = saelake.connect(running.target)
         first = threading.Thread(target=lambda: lake[NAME].tokens(3))
@@ -278,7 +282,7 @@ def test_every_error_arrives_as_it_was_raised(
     def failing(*_: object) -> pa.RecordBatchReader:
         raise kind("What happened, and what to do: é.", feature=3, where="x = 'y'")
 
-    monkeypatch.setattr(Engine, "info", failing)
+    answer_with(monkeypatch, InfoQuery, failing)
     with server(made) as running, pytest.raises(kind) as caught:
         saelake.connect(running.target).info()
     assert type(caught.value) is kind
@@ -292,7 +296,7 @@ def test_a_defect_is_logged_and_not_told(
     def failing(*_: object) -> pa.RecordBatchReader:
         raise ZeroDivisionError("a secret of the server")
 
-    monkeypatch.setattr(Engine, "info", failing)
+    answer_with(monkeypatch, InfoQuery, failing)
     said = pytest.raises(SaelakeError, match="its log says more")
     with caplog.at_level(logging.ERROR), server(made) as running, said as caught:
         saelake.connect(running.target).info()
@@ -311,7 +315,7 @@ def test_an_error_in_the_middle_of_an_answer_arrives(
 
         return pa.RecordBatchReader.from_batches(pa.schema([("n", pa.int64())]), batches())
 
-    monkeypatch.setattr(Engine, "export_codes", failing)
+    answer_with(monkeypatch, CodesQuery, failing)
     with server(made) as running:
         rows = saelake.connect(running.target)[NAME].codes()
         with pytest.raises(SaelakeError, match="a file went away"):

@@ -15,9 +15,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 import saelake
 from saelake.store.engine import Engine
 from saelake.store.errors import DeadlineExceeded, SaelakeError, Unavailable
+from saelake.store.requests import CodesQuery, Request, VerifyQuery
 from saelake.store.service.rpc import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake
+from tests.store.service.answering import answer_with
 
 NAME = "made/random"
 BATCH = pa.record_batch({"n": np.random.default_rng(0).integers(0, 2**60, 1 << 16)})  # 512 KiB
@@ -54,7 +56,7 @@ class Source:
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> Source:
     made = Source()
-    monkeypatch.setattr(Engine, "export_codes", made.export)
+    answer_with(monkeypatch, CodesQuery, made.export)
     return made
 
 
@@ -157,12 +159,12 @@ def test_a_long_silence_does_not_end_a_connection(
     uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clients ping once a minute, and grpc by itself hangs up at the third ping without data."""
-    verify = Engine.verify
+    ask = Engine.ask
 
-    def slow(engine: Engine, collection: str | None = None) -> pa.RecordBatchReader:
+    def slow(engine: Engine, request: Request) -> pa.RecordBatchReader:
         time.sleep(210)
-        return verify(engine, collection)
+        return ask(engine, request)
 
-    monkeypatch.setattr(Engine, "verify", slow)
+    answer_with(monkeypatch, VerifyQuery, slow)
     with server(uri) as running, saelake.connect(running.target) as lake:
         assert lake.verify().ok

@@ -1,91 +1,9 @@
-"""Questions and answers survive the wire."""
-
-from typing import get_args
+"""Answers survive being cut into frames."""
 
 import numpy as np
 import pyarrow as pa
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from saelake.proto.v1 import lake_pb2 as pb
-from saelake.store.errors import InvalidInput
-from saelake.store.requests import (
-    DocumentQuery,
-    ExportQuery,
-    FeatureOrder,
-    FeaturesQuery,
-    Order,
-    Per,
-    TokensQuery,
-)
 from saelake.store.service import wire
-
-TEXT = st.text(max_size=8).filter(lambda t: t.isprintable())
-MAYBE_TEXT = st.none() | TEXT
-NUMBERS = st.none() | st.lists(st.integers(0, 2**31)).map(tuple)
-LIMIT = st.none() | st.integers(1, 2**31)
-
-
-@given(
-    st.builds(
-        TokensQuery,
-        collection=TEXT,
-        expression=TEXT,
-        k=LIMIT,
-        per=st.sampled_from(get_args(Per)),
-        where=MAYBE_TEXT,
-        order=st.just("top"),
-        scope=TEXT,
-        context=st.integers(0, 10_000),
-    )
-)
-def test_tokens_queries_come_through(query: TokensQuery) -> None:
-    sent = pb.TokensRequest.FromString(wire.tokens_message(query).SerializeToString())
-    assert wire.tokens_query(sent) == query
-
-
-@given(
-    st.builds(
-        FeaturesQuery,
-        collection=TEXT,
-        features=NUMBERS,
-        k=LIMIT,
-        order=st.sampled_from(get_args(FeatureOrder)),
-    )
-)
-def test_features_queries_come_through(query: FeaturesQuery) -> None:
-    sent = pb.FeaturesRequest.FromString(wire.features_message(query).SerializeToString())
-    assert wire.features_query(sent) == query
-
-
-@given(st.builds(DocumentQuery, collection=TEXT, id=TEXT, features=NUMBERS))
-def test_document_queries_come_through(query: DocumentQuery) -> None:
-    sent = pb.DocumentRequest.FromString(wire.document_message(query).SerializeToString())
-    assert wire.document_query(sent) == query
-
-
-@given(st.builds(ExportQuery, collection=TEXT, where=MAYBE_TEXT))
-def test_export_queries_come_through(query: ExportQuery) -> None:
-    sent = pb.ExportRequest.FromString(wire.export_message(query).SerializeToString())
-    assert wire.export_query(sent) == query
-
-
-def test_what_a_message_leaves_out_has_the_defaults_of_python() -> None:
-    tokens = wire.tokens_query(pb.TokensRequest(collection="c/d", expression="1"))
-    assert tokens == TokensQuery(collection="c/d", expression="1")
-    assert wire.features_query(pb.FeaturesRequest(collection="c/d")) == FeaturesQuery(
-        collection="c/d"
-    )
-    spread = pb.TokensRequest(collection="c/d", expression="1", order=pb.ORDER_QUANTILES, k=3)
-    assert wire.tokens_query(spread).order == get_args(Order)[1]
-
-
-def test_a_choice_that_does_not_exist_is_refused() -> None:
-    message = pb.TokensRequest(collection="c/d", expression="1")
-    message.per = 9  # type: ignore[assignment]
-    with pytest.raises(InvalidInput, match="per has no choice 9"):
-        wire.tokens_query(message)
 
 
 def reader(*batches: pa.RecordBatch) -> pa.RecordBatchReader:

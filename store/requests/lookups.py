@@ -1,44 +1,14 @@
-"""What can be asked of a collection: one frozen value a question, the same on every face."""
+"""Questions about what is stored: tokens, features, documents, exports, and the lake itself."""
 
-from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from saelake.store.errors import InvalidInput
+from saelake.store.requests.checks import Pooling, check_choice, check_k, check_values
 
 Per = Literal["document", "token"]
 Order = Literal["top", "quantiles"]
 FeatureOrder = Literal["documents", "tokens", "max", "mean", "feature"]
-Request: TypeAlias = "TokensQuery | FeaturesQuery | DocumentQuery | ExportQuery"
-
-LARGEST_NUMBER = 2**63 - 1  # of an int64, as numbers are stored and sent
-
-
-def _check_values(request: Request) -> None:
-    """Raise `InvalidInput` for a number or text that no face can carry."""
-    for field in fields(request):
-        given = getattr(request, field.name)
-        for value in given if isinstance(given, tuple) else (given,):
-            if isinstance(value, str):
-                _check_text(field.name, value)
-            elif value is not None and abs(value) > LARGEST_NUMBER:
-                raise InvalidInput(f"{field.name} cannot be {value}: that is more than 64 bits.")
-
-
-def _check_text(name: str, text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:  # a lone surrogate: how Python keeps undecodable bytes
-        raise InvalidInput(f"{name} is not text: {text!a} has bytes that are not UTF-8.") from error
-
-
-def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidInput(f"{name} cannot be {value!r}; choose one of {', '.join(allowed)}.")
-
-
-def _check_k(k: int | None) -> None:
-    if k is not None and k < 1:
-        raise InvalidInput(f"k must be at least 1, or left out for all, not {k}.", k=k)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +32,10 @@ class TokensQuery:
     context: int = 60
 
     def __post_init__(self) -> None:
-        _check_values(self)
-        _check_k(self.k)
-        _check_choice("per", self.per, get_args(Per))
-        _check_choice("order", self.order, get_args(Order))
+        check_values(self)
+        check_k(self.k)
+        check_choice("per", self.per, get_args(Per))
+        check_choice("order", self.order, get_args(Order))
         if self.order == "quantiles" and self.k is None:
             raise InvalidInput("order='quantiles' needs k, the number of hits to spread out.")
         if self.context < 0:
@@ -87,9 +57,9 @@ class FeaturesQuery:
     order: FeatureOrder = "documents"
 
     def __post_init__(self) -> None:
-        _check_values(self)
-        _check_k(self.k)
-        _check_choice("order", self.order, get_args(FeatureOrder))
+        check_values(self)
+        check_k(self.k)
+        check_choice("order", self.order, get_args(FeatureOrder))
         if self.features is not None and self.token is not None:
             raise InvalidInput("Give either features or a token, not both.")
 
@@ -107,7 +77,7 @@ class DocumentQuery:
     features: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        _check_values(self)
+        check_values(self)
         if (self.id is None) == (self.doc is None):
             raise InvalidInput("Name a document by its id or by its doc number, one of the two.")
         if self.doc is not None and self.doc < 0:
@@ -115,11 +85,39 @@ class DocumentQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportQuery:
-    """All codes, or the SAE embeddings, of a collection or of the documents that `where` keeps."""
+class CodesQuery:
+    """Every code of a collection, or of the documents that `where` keeps."""
 
     collection: str
     where: str | None = None
 
     def __post_init__(self) -> None:
-        _check_values(self)
+        check_values(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingsQuery:
+    """The SAE embeddings of a collection, or of the documents that `where` keeps."""
+
+    collection: str
+    where: str | None = None
+    pooling: Pooling = "max"
+
+    def __post_init__(self) -> None:
+        check_values(self)
+        check_choice("pooling", self.pooling, get_args(Pooling))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfoQuery:
+    """What is in the lake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyQuery:
+    """Whether the tables of one collection, or of the whole lake, agree with each other."""
+
+    collection: str | None = None
+
+    def __post_init__(self) -> None:
+        check_values(self)

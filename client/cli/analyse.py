@@ -1,0 +1,425 @@
+"""Commands that look at documents and features as wholes."""
+
+from contextlib import AbstractContextManager
+from typing import Annotated
+
+import typer
+
+from saelake.cli import pictures
+from saelake.cli.options import (
+    CollectionArgument,
+    FormatOption,
+    WhereOption,
+    asked_lake,
+    selected,
+    split_numbers,
+    split_weights,
+)
+from saelake.cli.screen import answer, out
+from saelake.cli.sharing import shares
+from saelake.lake import Lake
+from saelake.store.requests import (
+    Adjacent,
+    Clustering,
+    DiffOrder,
+    MatchBy,
+    Measure,
+    Method,
+    Pooling,
+    Unit,
+)
+
+PANEL = "Analyse"
+AskedLake = AbstractContextManager[Lake]
+
+SelectionArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SELECTION",
+        help="corpus/dictionary, or \"corpus/dictionary where label = 'pos'\".",
+    ),
+]
+PoolingOption = Annotated[
+    Pooling, typer.Option(help="How the values of a document's tokens become one.")
+]
+MethodOption = Annotated[
+    Method, typer.Option(help="By features, by dense embeddings, or by the ranks in both.")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="All, in place of -k.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    commands = (similar, retrieve, select, diff, associate, correlate, cluster, match, families)
+    for command in commands:
+        app.command(rich_help_panel=PANEL)(command)
+
+
+@shares("place", asked_lake)
+def similar(
+    collection: CollectionArgument,
+    *,
+    doc: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Like this document. May be repeated: like all of them."),
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Like this text.")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Like these features with values: 12:1.0,30:0.5.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="How many documents.")] = 10,
+    every: AllOption = False,
+    where: WhereOption = None,
+    pooling: PoolingOption = "max",
+    measure: Annotated[Measure, typer.Option(help="How embeddings are compared.")] = "cosine",
+    idf: Annotated[bool, typer.Option("--idf", help="Rare features count more.")] = False,
+    within: Annotated[
+        str | None, typer.Option(help="Compare only within these features: 12,34.")
+    ] = None,
+    about: Annotated[
+        str | None, typer.Option(help="Compare only within features about this phrase.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Let features count more or less: 12:3,34:0.")
+    ] = None,
+    method: MethodOption = "sae",
+    exact: Annotated[bool, typer.Option("--exact", help="No approximation.")] = False,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """Which documents are like a document, a text, or a mix of features.
+
+    Examples: `saelake similar imdb/minilm-l4 --doc test/pos/17 -k 5`,
+    `saelake similar imdb/minilm-l4 --text "a slow, tender film" --about "pace of the story"`
+    """
+    with place as found:
+        documents = found[collection].similar(
+            text,
+            id=doc or (),
+            features=split_weights(features),
+            k=None if every else k,
+            where=where,
+            pooling=pooling,
+            measure=measure,
+            idf=idf,
+            within=split_numbers(within) or (),
+            about=about,
+            weights=split_weights(weights),
+            method=method,
+            exact=exact,
+        )
+    answer(
+        format,
+        documents.to_arrow(),
+        document=lambda: {"hits": documents.to_dicts()},
+        show=lambda: out.print(pictures.found(documents)),
+    )
+
+
+@shares("place", asked_lake)
+def retrieve(
+    collection: CollectionArgument,
+    phrase: Annotated[str, typer.Argument(help="A property, as in 'sarcastic praise'.")],
+    *,
+    k: Annotated[int, typer.Option("-k", help="How many documents.")] = 10,
+    every: AllOption = False,
+    where: WhereOption = None,
+    method: MethodOption = "hybrid",
+    n_features: Annotated[
+        int, typer.Option("--features", help="How many features stand for the phrase.")
+    ] = 100,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """Which documents have the property that a phrase names (after `saelake label`).
+
+    Example: `saelake retrieve imdb/minilm-l4 "a disappointed viewer" -k 5`
+    """
+    with place as found:
+        documents = found[collection].retrieve(
+            phrase, None if every else k, where=where, method=method, n_features=n_features
+        )
+    answer(
+        format,
+        documents.to_arrow(),
+        document=lambda: {"phrase": phrase, "hits": documents.to_dicts()},
+        show=lambda: out.print(pictures.found(documents)),
+    )
+
+
+@shares("place", asked_lake)
+def select(
+    pool: SelectionArgument,
+    target: SelectionArgument,
+    *,
+    k: Annotated[int, typer.Option("-k", help="How many documents.")] = 10,
+    every: AllOption = False,
+    pooling: PoolingOption = "max",
+    idf: Annotated[bool, typer.Option(help="Rare features count more.")] = True,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """The documents of a pool that are most like a set of target documents.
+
+    Example: `saelake select web/minilm-l4 "reviews/minilm-l4 where rating = 10" -k 100`
+    """
+    with place as found:
+        documents = selected(found, pool).select(
+            selected(found, target), None if every else k, pooling=pooling, idf=idf
+        )
+    answer(
+        format,
+        documents.to_arrow(),
+        document=lambda: {"hits": documents.to_dicts()},
+        show=lambda: out.print(pictures.found(documents)),
+    )
+
+
+@shares("place", asked_lake)
+def diff(
+    a: SelectionArgument,
+    others: Annotated[
+        list[str], typer.Argument(metavar="SELECTION...", help="What to compare with.")
+    ],
+    *,
+    k: Annotated[int, typer.Option("-k", help="How many features.")] = 20,
+    every: AllOption = False,
+    unit: Annotated[Unit, typer.Option(help="What is counted.")] = "document",
+    threshold: Annotated[float, typer.Option(help="A feature fires above this value.")] = 0.0,
+    min_coverage: Annotated[
+        float, typer.Option(help="Leave out features rarer than this on a side.")
+    ] = 0.0,
+    max_coverage: Annotated[
+        float, typer.Option(help="Leave out features more frequent than this on a side.")
+    ] = 1.0,
+    order: Annotated[DiffOrder, typer.Option(help="What comes first.")] = "difference",
+    align: Annotated[
+        str | None, typer.Option(help="Compare documents with one value in this column in pairs.")
+    ] = None,
+    examples: Annotated[bool, typer.Option(help="Find each feature's strongest tokens.")] = True,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """Which features fire more in one selection than in others, and how sure that is.
+
+    Examples: `saelake diff "imdb/l4 where label = 'pos'" "imdb/l4 where label = 'neg'"`,
+    `saelake diff "chat/l4 where model = 'a'" "chat/l4 where model = 'b'" --align prompt_id`
+    """
+    with place as found:
+        first, *rest = (selected(found, text) for text in (a, *others))
+        rows = first.diff(
+            *rest,
+            k=None if every else k,
+            unit=unit,
+            threshold=threshold,
+            min_coverage=min_coverage,
+            max_coverage=max_coverage,
+            order=order,
+            align=align,
+            examples=examples,
+        )
+    answer(
+        format,
+        rows.to_arrow(),
+        document=lambda: {
+            "n_a": rows.n_a,
+            "n_b": rows.n_b,
+            "n_tested": rows.n_tested,
+            "test": rows.test,
+            "rows": rows.to_dicts(),
+        },
+        show=lambda: out.print(pictures.diff(rows, (a, *others), out)),
+    )
+
+
+@shares("place", asked_lake)
+def associate(
+    collection: CollectionArgument,
+    columns: Annotated[
+        list[str], typer.Argument(metavar="COLUMN...", help="One column, or two of coordinates.")
+    ],
+    *,
+    k: Annotated[int, typer.Option("-k", help="How many features.")] = 20,
+    every: AllOption = False,
+    where: WhereOption = None,
+    pooling: PoolingOption = "max",
+    min_documents: Annotated[
+        int, typer.Option(help="Leave out features that fire in fewer documents.")
+    ] = 5,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """Which features go with a metadata column: two classes, numbers, or coordinates.
+
+    Examples: `saelake associate imdb/minilm-l4 rating`,
+    `saelake associate news/minilm-l4 label --where "label in ('sport', 'tech')"`
+    """
+    with place as found:
+        rows = found[collection].associate(
+            *columns,
+            k=None if every else k,
+            where=where,
+            pooling=pooling,
+            min_documents=min_documents,
+        )
+    answer(
+        format,
+        rows.to_arrow(),
+        document=lambda: {
+            "statistic": rows.statistic,
+            "n": rows.n,
+            "n_tested": rows.n_tested,
+            "rows": rows.to_dicts(),
+        },
+        show=lambda: out.print(pictures.associations(rows)),
+    )
+
+
+@shares("place", asked_lake)
+def correlate(
+    a: SelectionArgument,
+    b: Annotated[
+        str | None,
+        typer.Argument(metavar="[SELECTION]", help="Texts aligned with the first, by --align."),
+    ] = None,
+    *,
+    align: Annotated[
+        str | None, typer.Option(help="The column whose equal values align two texts.")
+    ] = None,
+    features: Annotated[str | None, typer.Option(help="Only pairs with one of: 12,34.")] = None,
+    min_npmi: Annotated[float, typer.Option(help="Only pairs at least as strong.")] = 0.6,
+    min_documents: Annotated[
+        int, typer.Option(help="Only pairs that fire together in as many documents.")
+    ] = 10,
+    max_label_similarity: Annotated[
+        float | None, typer.Option(help="Only pairs whose labels are no more alike (cosine).")
+    ] = None,
+    adjacent: Annotated[
+        Adjacent, typer.Option(help="Keep or drop pairs that fire on one or neighbouring tokens.")
+    ] = "keep",
+    k: Annotated[int, typer.Option("-k", help="How many pairs.")] = 50,
+    every: AllOption = False,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """Which features fire in the same documents (NPMI).
+
+    Examples: `saelake correlate imdb/minilm-l4 --adjacent drop`,
+    `saelake correlate prompts/l4 answers/l4 --align prompt_id --min-npmi 0.5`
+    """
+    with place as found:
+        pairs = selected(found, a).correlations(
+            None if b is None else selected(found, b),
+            align=align,
+            features=split_numbers(features) or (),
+            min_npmi=min_npmi,
+            min_documents=min_documents,
+            max_label_similarity=max_label_similarity,
+            adjacent=adjacent,
+            k=None if every else k,
+        )
+    answer(
+        format,
+        pairs.to_arrow(),
+        document=lambda: {"n": pairs.n, "pairs": pairs.to_dicts()},
+        show=lambda: out.print(pictures.correlations(pairs)),
+    )
+
+
+@shares("place", asked_lake)
+def cluster(
+    collection: CollectionArgument,
+    *,
+    n_clusters: Annotated[int, typer.Option("-n", help="How many clusters.")] = 8,
+    features: Annotated[str | None, typer.Option(help="Compare in these features: 12,34.")] = None,
+    about: Annotated[
+        str | None, typer.Option(help="Compare in the features about this phrase.")
+    ] = None,
+    where: WhereOption = None,
+    method: Annotated[
+        Clustering, typer.Option(help="spectral for any size; jaccard as published, for thousands.")
+    ] = "spectral",
+    seed: Annotated[int, typer.Option(help="Where the random start comes from.")] = 0,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """Groups of documents that are alike, in all features or in some.
+
+    Examples: `saelake cluster news/minilm-l4 -n 5`,
+    `saelake cluster imdb/minilm-l4 -n 2 --about "praise and criticism"`
+    """
+    with place as found:
+        groups = found[collection].clusters(
+            n_clusters,
+            features=split_numbers(features) or (),
+            about=about,
+            where=where,
+            method=method,
+            seed=seed,
+        )
+    answer(
+        format,
+        groups.to_arrow(),
+        document=lambda: {
+            "n": groups.n,
+            "n_left_out": groups.n_left_out,
+            "clusters": groups.to_dicts(),
+        },
+        show=lambda: out.print(pictures.clusters(groups)),
+    )
+
+
+@shares("place", asked_lake)
+def match(
+    a: CollectionArgument,
+    b: CollectionArgument,
+    *,
+    features: Annotated[
+        str | None, typer.Option(help="These features of the first: 12,34.")
+    ] = None,
+    where: WhereOption = None,
+    by: Annotated[MatchBy, typer.Option(help="What is compared.")] = "activation",
+    k: Annotated[int, typer.Option("-k", help="How many for each feature.")] = 1,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """Which features of another dictionary do the same, on the same tokens.
+
+    Example: `saelake match imdb/small imdb/large --features 12,34 -k 3`
+    """
+    with place as found:
+        first = found[a] if where is None else found[a].where(where)
+        pairs = first.match(found[b], features=split_numbers(features) or (), by=by, k=k)
+    answer(
+        format,
+        pairs.to_arrow(),
+        document=lambda: {"matches": pairs.to_dicts()},
+        show=lambda: out.print(pictures.matches(pairs)),
+    )
+
+
+@shares("place", asked_lake)
+def families(
+    selection: SelectionArgument,
+    *,
+    min_npmi: Annotated[float, typer.Option(help="How strongly two must fire together.")] = 0.6,
+    min_documents: Annotated[int, typer.Option(help="In how many documents at least.")] = 10,
+    k: Annotated[int, typer.Option("-k", help="How many families.")] = 20,
+    every: AllOption = False,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """Groups of features that fire in the same documents.
+
+    Example: `saelake families imdb/minilm-l4 --min-npmi 0.7`
+    """
+    with place as found:
+        groups = selected(found, selection).families(
+            min_npmi=min_npmi, min_documents=min_documents, k=None if every else k
+        )
+    answer(
+        format,
+        groups.to_arrow(),
+        document=lambda: {"families": groups.to_dicts()},
+        show=lambda: out.print(pictures.families(groups)),
+    )

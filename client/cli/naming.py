@@ -1,0 +1,154 @@
+"""Commands about what features are called, and what documents mean: embed, label, labels."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saelake.cli import pictures
+from saelake.cli.options import (
+    DEFAULT_LAKE,
+    FormatOption,
+    LakeOption,
+    asked_lake,
+    split_numbers,
+)
+from saelake.cli.progress import Bar
+from saelake.cli.screen import answer, out, say
+from saelake.cli.sharing import shares
+from saelake.connection import connect
+from saelake.lake import Lake
+from saelake.store.errors import InvalidInput
+
+PANEL = "Name"
+AskedLake = AbstractContextManager[Lake]
+
+DictionaryArgument = Annotated[
+    str, typer.Argument(metavar="DICTIONARY", help="A dictionary's name, as minilm-l4.")
+]
+SentenceModelOption = Annotated[
+    str | None,
+    typer.Option(help="A sentence model: a folder or hub id, as all-MiniLM-L6-v2's."),
+]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda. [default: cuda if there is]")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (label, labels, neighbors, embed):
+        app.command(rich_help_panel=PANEL)(command)
+
+
+def embed(
+    corpus: Annotated[str, typer.Argument(help="The corpus, as imdb.")],
+    *,
+    model: Annotated[str, typer.Option(help="A sentence model: a folder or hub id.")],
+    device: DeviceOption = None,
+    lake: LakeOption = None,
+) -> None:
+    """Make a dense embedding of each document, for hybrid ranking and for labels.
+
+    Example: `saelake embed imdb --model sentence-transformers/all-MiniLM-L6-v2`
+    """
+    with connect(lake or DEFAULT_LAKE) as found, Bar(f"Embedding {corpus}", "documents") as bar:
+        n = found.embed(corpus, model=model, device=device, on_progress=bar.update)
+    say(f"Done: {n:,} documents of {corpus} have dense embeddings")
+
+
+def label(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A collection to label by itself; with --file, a dictionary."
+        ),
+    ],
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Take labels from here: JSON (feature to label), Neuronpedia's .jsonl."),
+    ] = None,
+    explainer: Annotated[str | None, typer.Option(help="Who made the file's labels.")] = None,
+    model: SentenceModelOption = None,
+    device: DeviceOption = None,
+    lake: LakeOption = None,
+) -> None:
+    """Call features something: by their top tokens and contrast words, or by a file's labels.
+
+    Labels that are made here are marked as automatic: no model has read them. With a sentence
+    model, phrases find features by them.
+
+    Examples: `saelake label imdb/minilm-l4 --model sentence-transformers/all-MiniLM-L6-v2`,
+    `saelake label gemma-16k --file labels.json --explainer "gpt-4o"`
+    """
+    with connect(lake or DEFAULT_LAKE) as found:
+        if file is not None:
+            dictionary = name.rpartition("/")[2]
+            n = found.import_labels(dictionary, file, explainer=explainer, model=model)
+            say(f"Done: {n:,} labels of {dictionary} from {file}")
+            return
+        if explainer is not None:
+            raise InvalidInput("--explainer says who made the labels of --file: give both.")
+        if model is not None:
+            corpus = name.partition("/")[0]
+            with Bar(f"Embedding {corpus}", "documents") as bar:
+                found.embed(corpus, model=model, device=device, on_progress=bar.update)
+        with Bar(f"Labelling {name}", "features") as bar:
+            n = found.label(name, on_progress=bar.update)
+        say(f"Done: {n:,} features of {name} have automatic labels")
+
+
+@shares("place", asked_lake)
+def labels(
+    dictionary: DictionaryArgument,
+    text: Annotated[str | None, typer.Argument(help="Labels nearest in meaning to this.")] = None,
+    *,
+    features: Annotated[str | None, typer.Option(help="Labels of these features: 12,34.")] = None,
+    k: Annotated[int, typer.Option("-k", help="How many.")] = 20,
+    every: Annotated[bool, typer.Option("--all", help="All, in place of -k.")] = False,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """What features are called; with a text, the features that are about it.
+
+    Examples: `saelake labels minilm-l4 "rain and storms"`,
+    `saelake labels minilm-l4 --features 12,34`
+    """
+    if text is not None and features is not None:
+        raise InvalidInput("Give either a text or --features, not both.")
+    wanted = None if every else k
+    with place as found:
+        named = found.dictionary(dictionary)
+        if text is not None:
+            rows = named.features(text, wanted)
+        else:
+            rows = named.labels(split_numbers(features) or (), wanted)
+    answer(
+        format,
+        rows.to_arrow(),
+        document=lambda: {"labels": rows.to_dicts()},
+        show=lambda: out.print(pictures.labels(rows)),
+    )
+
+
+@shares("place", asked_lake)
+def neighbors(
+    dictionary: DictionaryArgument,
+    feature: Annotated[int, typer.Argument(help="A feature number.")],
+    *,
+    k: Annotated[int, typer.Option("-k", help="How many features.")] = 10,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """Features whose decoder directions are nearest to that of a feature.
+
+    Example: `saelake neighbors minilm-l4 1234`
+    """
+    with place as found:
+        rows = found.dictionary(dictionary).nearest(feature, k)
+    answer(
+        format,
+        rows.to_arrow(),
+        document=lambda: {"feature": feature, "neighbors": rows.to_dicts()},
+        show=lambda: out.print(pictures.neighbors(rows)),
+    )

@@ -1,0 +1,45 @@
+"""The models that read texts of questions, loaded when the first one asks."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from saelake.store.embeddings import Block
+    from saelake.store.lists import Array
+    from saelake.store.requests import Pooling
+    from saelake.store.schema import CollectionSettings
+    from saelake.store.texts import Texts
+
+
+def model_texts() -> "Texts | None":
+    """What reads texts with models, or None where these parts are not installed."""
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        return None
+    return LazyTexts()
+
+
+class LazyTexts:
+    """`saelake.workers.texts.ModelTexts`, imported when a question has a text in it."""
+
+    @cached_property
+    def _texts(self) -> "Texts":
+        from saelake.workers.texts import ModelTexts
+
+        return ModelTexts()
+
+    def codes(
+        self,
+        settings: "CollectionSettings",
+        model: str,
+        dictionary: str,
+        text: str,
+        pooling: "Pooling",
+    ) -> "Block":
+        """See `store.texts.Texts`."""
+        return self._texts.codes(settings, model, dictionary, text, pooling)
+
+    def embed(self, model: str, texts: Sequence[str]) -> "Array":
+        """See `store.texts.Texts`."""
+        return self._texts.embed(model, texts)

@@ -1,0 +1,273 @@
+"""Compiled loops over sparse rows and posting lists. The one file that speaks numba.
+
+Every kernel lets go of Python's lock, and each has a twin in NumPy or SciPy in the tests. The
+first call of a kernel compiles it, about a second; later processes load it from numba's cache.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numba import njit
+
+from saelake.store.lists import Array
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+STEPS = 1024  # in which a query's gains are told apart
+
+
+def compiled(loop: Kernel) -> Kernel:
+    """The loop as machine code, made when it is first called with arguments of some types."""
+    made: Kernel = njit(cache=True, nogil=True)(loop)
+    return made
+
+
+@compiled
+def products(offsets: Array, features: Array, values: Array, query: Array, weight: Array) -> Any:
+    """Per row sum(q v) and sum(w v^2), float32 (n,): one pass over the values.
+
+    `query` and `weight` float32 (d_sae,) are dense; `query` already has the weights on both sides.
+    """
+    n = len(offsets) - 1
+    dot, square = np.empty(n, np.float32), np.empty(n, np.float32)
+    for row in range(n):
+        q = np.float32(0)
+        w = np.float32(0)
+        for i in range(offsets[row], offsets[row + 1]):
+            feature, value = features[i], values[i]
+            q += query[feature] * value
+            w += weight[feature] * value * value
+        dot[row], square[row] = q, w
+    return dot, square
+
+
+@compiled
+def overlaps(offsets: Array, features: Array, values: Array, query: Array, weight: Array) -> Any:
+    """Per row sum(min(q, w v)) and sum(w v), float32 (n,); `query` has the weights in it."""
+    n = len(offsets) - 1
+    shared, total = np.empty(n, np.float32), np.empty(n, np.float32)
+    for row in range(n):
+        s = np.float32(0)
+        t = np.float32(0)
+        for i in range(offsets[row], offsets[row + 1]):
+            feature = features[i]
+            value = weight[feature] * values[i]
+            s += min(query[feature], value)
+            t += value
+        shared[row], total[row] = s, t
+    return shared, total
+
+
+@compiled
+def dots(
+    rows: Array, offsets: Array, features: Array, values: Array, query: Array, scale: Array
+) -> Any:
+    """sum(q v) times the row's scale, for these rows only, float32 (n_rows,)."""
+    out = np.empty(len(rows), np.float32)
+    for i in range(len(rows)):
+        row = rows[i]
+        total = np.float32(0)
+        for j in range(offsets[row], offsets[row + 1]):
+            total += query[features[j]] * values[j]
+        out[i] = total * scale[row]
+    return out
+
+
+@compiled
+def by_impact(offsets: Array, features: Array, impacts: Array, d_sae: int, n_levels: int) -> Any:
+    """Rows turned into lists of (feature, impact level), by counting; rows ascend in each list.
+
+    `impacts` uint8 in [1, n_levels]. Returns the rows of all lists end to end (uint16), and where
+    list `feature * n_levels + (n_levels - level)` begins, int64 (d_sae * n_levels + 1,): the
+    strongest level of a feature first.
+    """
+    starts = np.zeros(d_sae * n_levels + 1, np.int64)
+    for i in range(len(features)):
+        starts[np.int64(features[i]) * n_levels + n_levels - impacts[i] + 1] += 1
+    for i in range(len(starts) - 1):
+        starts[i + 1] += starts[i]
+    cursor = starts[:-1].copy()
+    rows = np.empty(len(features), np.uint16)
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            cell = np.int64(features[i]) * n_levels + n_levels - impacts[i]
+            rows[cursor[cell]] = row
+            cursor[cell] += 1
+    return rows, starts
+
+
+@compiled
+def _step(gain: Any, largest: Any) -> int:
+    """Which of 1,024 equal steps up to the largest a gain is in."""
+    return int(gain / largest * np.float32(STEPS - 1))
+
+
+@compiled
+def least_step(
+    asked: Array, values: Array, cells: Array, begins: Array, levels: Array, budget: int
+) -> Any:
+    """The largest gain of a query, and the lowest step whose cells are within the budget.
+
+    See `accumulate_best`; the highest step is taken whatever it costs.
+    """
+    largest = np.float32(0)
+    for f in asked:
+        for cell in range(cells[f], cells[f + 1]):
+            largest = max(largest, values[f] * levels[cell])
+    sizes = np.zeros(STEPS, np.int64)
+    for f in asked:
+        for cell in range(cells[f], cells[f + 1]):
+            sizes[_step(values[f] * levels[cell], largest)] += begins[cell + 1] - begins[cell]
+    least = STEPS - 1
+    spent = sizes[least]
+    while least > 0 and spent + sizes[least - 1] <= budget:
+        least -= 1
+        spent += sizes[least]
+    return largest, least
+
+
+@compiled
+def accumulate_best(
+    asked: Array,
+    values: Array,
+    cells: Array,
+    begins: Array,
+    levels: Array,
+    rows: Array,
+    budget: int,
+    sums: Array,
+) -> None:
+    """Add a query's gains to `sums` (float32, one a row), the largest first, within a budget.
+
+    `asked` are features with `values` (float32) above 0. Feature f has the cells `cells[f]` to
+    `cells[f + 1]`; cell i the rows `rows[begins[i]:begins[i + 1]]`, which gain `levels[i]` times
+    the value. Gains are told apart in 1,024 steps; cells of the step that breaks the budget are
+    left out, with all below.
+    """
+    largest, least = least_step(asked, values, cells, begins, levels, budget)
+    for f in asked:
+        for cell in range(cells[f], cells[f + 1]):
+            gain = values[f] * levels[cell]
+            if _step(gain, largest) >= least:
+                for at in range(begins[cell], begins[cell + 1]):
+                    sums[rows[at]] += gain
+
+
+@compiled
+def strongest(sums: Array, keep: Array, k: int) -> Any:
+    """The rows with the `k` largest sums among those to `keep` (bool, or empty for all).
+
+    In no order; of equal sums the earlier row. Int64 (at most k,). One pass, with a heap.
+    """
+    heap_sum = np.empty(k, np.float32)
+    heap_row = np.empty(k, np.int64)
+    size = 0
+    for row in range(len(sums)):
+        value = sums[row]
+        if value <= 0 or (len(keep) and not keep[row]):
+            continue
+        if size < k:
+            at = size
+            size += 1
+            while at > 0 and heap_sum[(at - 1) >> 1] >= value:  # equal: a later row goes first
+                heap_sum[at], heap_row[at] = heap_sum[(at - 1) >> 1], heap_row[(at - 1) >> 1]
+                at = (at - 1) >> 1
+        elif value > heap_sum[0]:
+            at = 0
+            while True:
+                child = 2 * at + 1
+                if child >= size:
+                    break
+                if child + 1 < size and (
+                    heap_sum[child + 1] < heap_sum[child]
+                    or (
+                        heap_sum[child + 1] == heap_sum[child]
+                        and heap_row[child + 1] > heap_row[child]
+                    )
+                ):
+                    child += 1
+                if heap_sum[child] >= value:
+                    break
+                heap_sum[at], heap_row[at] = heap_sum[child], heap_row[child]
+                at = child
+        else:
+            continue
+        heap_sum[at], heap_row[at] = value, row
+    return heap_row[:size]
+
+
+@compiled
+def co_occurrences(
+    cursor: Array, offsets: Array, features: Array, first: int, counts: Array
+) -> None:
+    """Add to `counts[f - first, g]` (uint32) the rows that have both f and a larger g.
+
+    For features f in [first, first + len(counts)). Features ascend in a row; `cursor` is where in
+    each row the first f is, and is moved past the last.
+    """
+    last = first + len(counts)
+    for row in range(len(offsets) - 1):
+        end = offsets[row + 1]
+        at = cursor[row]
+        while at < end and features[at] < last:
+            line = counts[features[at] - first]
+            at += 1
+            for j in range(at, end):
+                line[features[j]] += np.uint32(1)
+        cursor[row] = at
+
+
+@compiled
+def cross_occurrences(
+    cursor: Array,
+    offsets: Array,
+    features: Array,
+    other_offsets: Array,
+    other: Array,
+    first: int,
+    counts: Array,
+) -> None:
+    """Add to `counts[f - first, g]` (uint32) the rows that have f on one side and g on the other.
+
+    As `co_occurrences`, but for every g of `other`, whose rows are the same documents.
+    """
+    last = first + len(counts)
+    for row in range(len(offsets) - 1):
+        begin, end = other_offsets[row], other_offsets[row + 1]
+        at = cursor[row]
+        while at < offsets[row + 1] and features[at] < last:
+            line = counts[features[at] - first]
+            at += 1
+            for j in range(begin, end):
+                line[other[j]] += np.uint32(1)
+        cursor[row] = at
+
+
+@compiled
+def cross_products(
+    offsets: Array,
+    features: Array,
+    values: Array,
+    other_offsets: Array,
+    other: Array,
+    other_values: Array,
+    number: Array,
+    products: Array,
+    both: Array,
+) -> None:
+    """Add, for each row and each pair of its features on both sides, value times value.
+
+    Feature f of the first side is line `number[f]` of `products` (float64) and of the counts
+    `both` (uint32), and left out where that is -1.
+    """
+    for row in range(len(offsets) - 1):
+        begin, end = other_offsets[row], other_offsets[row + 1]
+        for i in range(offsets[row], offsets[row + 1]):
+            at = number[features[i]]
+            if at < 0:
+                continue
+            value = np.float64(values[i])
+            for j in range(begin, end):
+                products[at, other[j]] += value * other_values[j]
+                both[at, other[j]] += np.uint32(1)

@@ -1,0 +1,108 @@
+"""Label files of other tools: a JSON object index -> label, and Neuronpedia's explanations."""
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.labels import write_labels
+from saelake.store.lake import absolute
+from saelake.store.schema import LABELS_COLUMNS
+from saelake.store.session import Session
+
+DEFAULT_EXPLAINER = "imported"
+
+
+def import_labels(
+    session: Session,
+    dictionary: str,
+    path: Path,
+    *,
+    explainer: str | None = None,
+    model: str | None = None,
+) -> int:
+    """Put a file's labels beside those of other explainers; how many it has.
+
+    With `model` each has an embedding. Raises `NotFound` for a dictionary that the lake does not
+    have, `InvalidInput` for a feature that the dictionary does not have, and see `read_labels`.
+    """
+    registered = session.dictionary(dictionary)
+    if not registered:
+        raise NotFound(f"{session.lake.uri} has no dictionary {dictionary!r}.", name=dictionary)
+    rows = list(read_labels(path, explainer))
+    outside = next((r["feature"] for r in rows if r["feature"] >= registered["d_sae"]), None)
+    if outside is not None:
+        raise InvalidInput(
+            f"{path} labels feature {outside}, but {dictionary} has {registered['d_sae']}: these "
+            "labels are of another dictionary.",
+            feature=outside,
+        )
+    if model is not None and rows:
+        vectors = session.texts.embed(model, [row["label"] for row in rows])
+        for row, vector in zip(rows, vectors, strict=True):
+            row |= {"embedder": absolute(model), "embedding": vector}
+    write_labels(session.lake, dictionary, pa.Table.from_pylist(rows, LABELS_COLUMNS))
+    return len(rows)
+
+
+def read_labels(path: Path, explainer: str | None = None) -> Iterator[dict[str, Any]]:
+    """The labels of a file: feature, label, explainer, score.
+
+    A `.json` file holds one object, feature number to label (as Goodfire's are shipped); a
+    `.jsonl` or `.jsonl.gz` file Neuronpedia's rows, with `index`, `description` and
+    `explanationModelName`. `explainer` says who made the labels, in place of what the file says.
+    Raises `NotFound`, and `InvalidInput` naming the place in the file.
+    """
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}.", path=path)
+    if path.suffixes[-1:] == [".json"]:
+        yield from _object(path, explainer or path.stem)
+    elif path.name.endswith((".jsonl", ".jsonl.gz")):
+        yield from _explanations(path, explainer)
+    else:
+        raise InvalidInput(
+            f"{path} is no label file: give .json (feature to label) or .jsonl[.gz] (Neuronpedia's "
+            "explanations).",
+            path=path,
+        )
+
+
+def _object(path: Path, explainer: str) -> Iterator[dict[str, Any]]:
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidInput(f"{path} is not JSON: {error}.", path=path) from error
+    if not isinstance(labels, Mapping):
+        raise InvalidInput(f"{path} holds no object of feature numbers and labels.", path=path)
+    for feature, label in labels.items():
+        if not str(feature).isdecimal() or not isinstance(label, str):
+            raise InvalidInput(
+                f"{path}: {feature!r}: {label!r} is not a feature number and its label.", path=path
+            )
+        yield {"feature": int(feature), "label": label, "explainer": explainer, "score": None}
+
+
+def _explanations(path: Path, explainer: str | None) -> Iterator[dict[str, Any]]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                yield {
+                    "feature": int(row["index"]),
+                    "label": str(row["description"]),
+                    "explainer": explainer or row.get("explanationModelName") or DEFAULT_EXPLAINER,
+                    "score": None,
+                }
+            except (ValueError, KeyError, TypeError) as error:
+                raise InvalidInput(
+                    f"{path}, line {number}: not one of Neuronpedia's explanations, which have "
+                    f"index and description ({error!r}).",
+                    path=path,
+                ) from error

@@ -1,0 +1,263 @@
+"""Automatic labels: what a feature fires on, and what the documents it fires in are about.
+
+The text of a label is for people: the words that hold the feature's strongest tokens, and the
+words over-represented around them. No model reads or judges it, and its explainer says so.
+
+The vector of a label is for finding features by a phrase: the covariance, over the corpus, of the
+feature's standardised value with the documents' dense embeddings, without the direction that all
+documents share. Its inner product with a phrase's embedding says how much more the documents in
+which the feature is strong are about the phrase; its length is the evidence, so it is not made 1
+(docs/decisions/007-labels.md has what was measured).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from scipy import sparse
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+from saelake.store.collection import Collection
+from saelake.store.embeddings import Block
+from saelake.store.errors import NotFound
+from saelake.store.labels import automatic, write_labels
+from saelake.store.lists import Array
+from saelake.store.query.dense import document_vectors
+from saelake.store.query.retrieve import percentiles
+from saelake.store.requests import Selection
+from saelake.store.schema import LABELS_COLUMNS
+from saelake.store.segments import PostingList
+from saelake.store.session import Session
+from saelake.store.vectors import Vectors
+
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+N_STRONGEST = 20  # documents of a feature whose words are looked at
+N_FIRED, N_CONTRAST = 5, 8  # words of a label
+SPAN = 6  # words on each side
+WINDOW_CHARACTERS = 120  # on each side of a token, which hold these words
+PRIOR = 500  # words' worth of the corpus in each feature's counts (Monroe et al. 2008)
+LEAST_Z, LEAST_COUNT = 1.96, 2
+MIN_DOCUMENTS, MIN_DEVIATION = 5, 0.01  # of a feature that may have a vector
+FEATURES_AT_ONCE = 4096
+TEXTS_AT_ONCE = 1024
+
+
+def label_collection(
+    session: Session,
+    name: str,
+    *,
+    on_progress: Callable[[int, int], object] = lambda *_: None,
+) -> int:
+    """Label every feature that fires in an indexed collection; how many have a label.
+
+    Replaces what this made before; labels of other explainers stay. `on_progress` is told how
+    many of how many features are done. Vectors are made where the documents have dense
+    embeddings. Raises `NotFound` when the collection is not indexed.
+    """
+    collection = session.collection(name)
+    if not collection.segments:
+        raise NotFound(f"{name} is not indexed: run `saelake index {name}` first.", collection=name)
+    texts = _texts(collection, on_progress)
+    try:
+        vectors: Vectors | None = document_vectors(session, collection)
+    except NotFound:
+        vectors = None
+    embedded = {} if vectors is None else _vectors(session, collection, vectors)
+    rows = [
+        {
+            "feature": feature,
+            "label": text,
+            "explainer": automatic(collection.name.corpus),
+            "embedder": vectors.embedder if vectors and feature in embedded else None,
+            "embedding": embedded.get(feature),
+        }
+        for feature, text in texts
+    ]
+    write_labels(
+        session.lake, collection.settings.dictionary, pa.Table.from_pylist(rows, LABELS_COLUMNS)
+    )
+    return len(rows)
+
+
+def _vectors(session: Session, collection: Collection, vectors: Vectors) -> dict[int, Array]:
+    """The label vector of each feature that has enough evidence, float32 (width,)."""
+    selected = session.select(Selection(collection=str(collection.name)))
+    features = np.arange(selected.d_sae)
+    scale = percentiles(session, selected, features)
+    mean = vectors.index.vectors.mean(axis=0).astype(np.float64)
+    work = _Moments(np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0), vectors, mean)
+    total = sum(session.map(selected, work), _Sums.zero(selected.d_sae, vectors.width))
+    deviation = np.sqrt(np.maximum(total.square / total.n - (total.sum / total.n) ** 2, 0))
+    enough = (total.fires >= MIN_DOCUMENTS) & (deviation > MIN_DEVIATION)
+    common = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    found = {}
+    for feature in np.flatnonzero(enough):
+        covariance = total.products[feature] / total.n / deviation[feature]
+        found[int(feature)] = (covariance - (covariance @ common) * common).astype(np.float32)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sums:
+    """Sums over documents by feature (d_sae,), and times their centred embedding (d_sae, width)."""
+
+    n: int
+    fires: Array
+    sum: Array
+    square: Array
+    products: Array
+
+    @classmethod
+    def zero(cls, d_sae: int, width: int) -> "_Sums":
+        return cls(
+            n=0,
+            fires=np.zeros(d_sae, np.int64),
+            sum=np.zeros(d_sae),
+            square=np.zeros(d_sae),
+            products=np.zeros((d_sae, width)),
+        )
+
+    def __add__(self, other: "_Sums") -> "_Sums":
+        return _Sums(
+            n=self.n + other.n,
+            fires=self.fires + other.fires,
+            sum=self.sum + other.sum,
+            square=self.square + other.square,
+            products=self.products + other.products,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """Sums of scaled values over the documents of a block that have a dense embedding."""
+
+    weights: Array
+    vectors: Vectors
+    mean: Array
+
+    def __call__(self, block: Block) -> _Sums:
+        d_sae = len(self.weights)
+        block = block[np.flatnonzero(np.isin(block.doc, self.vectors.rows))]
+        values = (block.values * self.weights[block.features]).astype(np.float64)
+        centred = self.vectors.of(block.doc).astype(np.float64) - self.mean
+        matrix = sparse.csr_matrix((values, block.features, block.offsets), (len(block), d_sae))
+        return _Sums(
+            n=len(block),
+            fires=np.bincount(block.features, minlength=d_sae),
+            sum=np.bincount(block.features, values, d_sae),
+            square=np.bincount(block.features, values**2, d_sae),
+            products=np.asarray(matrix.T @ centred),
+        )
+
+
+def _texts(
+    collection: Collection, on_progress: Callable[[int, int], object]
+) -> Iterator[tuple[int, str]]:
+    """The features that fire, and the text of each one's label."""
+    background = _background(collection)
+    d_sae = collection.settings.d_sae
+    for first in range(0, d_sae, FEATURES_AT_ONCE):
+        features = range(first, min(first + FEATURES_AT_ONCE, d_sae))
+        for feature, windows in _windows(collection, features).items():
+            yield feature, label_text(windows, background)
+        on_progress(features.stop, d_sae)
+
+
+def _background(collection: Collection) -> Counter[str]:
+    """How often each word occurs in a sample of the corpus, spread over it."""
+    documents = collection.documents
+    n = min(documents.n_documents, 4 * TEXTS_AT_ONCE)
+    docs = np.unique(np.linspace(0, documents.n_documents - 1, n).astype(np.uint64))
+    counts: Counter[str] = Counter()
+    for part in np.array_split(docs, len(docs) // TEXTS_AT_ONCE + 1):
+        for text in documents.take(part, ["text"])["text"].to_pylist():
+            counts.update(word.group().lower() for word in WORD.finditer(text))
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A text around a token, and where in it the token begins."""
+
+    text: str
+    start: int
+
+
+def _windows(collection: Collection, features: range) -> dict[int, list[Window]]:
+    """The text around the strongest tokens of each feature that fires, one a document."""
+    assert collection.postings is not None
+    step = len(collection.segments)
+    lists = collection.postings.read(features, 0, collection.segments)
+    spots: list[tuple[int, int, int]] = []
+    for i, feature in enumerate(features):
+        whole = PostingList.joined(lists[i * step : (i + 1) * step], collection.codes.codec.dtype)
+        best = whole[np.lexsort((whole.doc, -whole.max.astype(np.int64)))[:N_STRONGEST]]
+        spots += [
+            (d, feature, s) for d, s in zip(best.doc.tolist(), best.start.tolist(), strict=True)
+        ]
+    spots.sort()
+    windows: dict[int, list[Window]] = {}
+    docs = np.unique(np.array([doc for doc, _, _ in spots], np.uint64))
+    at = 0
+    for part in np.array_split(docs, len(docs) // TEXTS_AT_ONCE + 1):
+        texts = dict(
+            zip(
+                part.tolist(),
+                collection.documents.take(part, ["text"])["text"].to_pylist(),
+                strict=True,
+            )
+        )
+        while at < len(spots) and spots[at][0] in texts:
+            doc, feature, start = spots[at]
+            windows.setdefault(feature, []).append(_window(texts[doc], start))
+            at += 1
+    return dict(sorted(windows.items()))
+
+
+def _window(text: str, start: int) -> Window:
+    begin = max(start - WINDOW_CHARACTERS, 0)
+    return Window(text[begin : start + WINDOW_CHARACTERS], start - begin)
+
+
+def label_text(windows: Sequence[Window], background: Counter[str]) -> str:
+    """The words on which a feature fires, and those over-represented around them.
+
+    Over-represented is a z of log odds over 1.96, with a Dirichlet prior of 500 words of the
+    corpus (Monroe, Colaresi and Quinn 2008, equation 22).
+    """
+    fired: Counter[str] = Counter()
+    around: Counter[str] = Counter()
+    for window in windows:
+        words = list(WORD.finditer(window.text))
+        here = next((i for i, w in enumerate(words) if w.end() > window.start), None)
+        if here is None:
+            continue
+        fired[words[here].group().lower()] += 1
+        near = words[max(here - SPAN, 0) : here + SPAN + 1]
+        around.update({word.group().lower() for word in near})  # once a window: they say it in many
+    on = [word for word, _ in fired.most_common(N_FIRED)]
+    near_words = [word for word in _over_represented(around, background) if word not in on]
+    said = f"fires on {', '.join(on)}" if on else "fires on no word"
+    return f"{said}; near {', '.join(near_words)}" if near_words else said
+
+
+def _over_represented(counts: Counter[str], background: Counter[str]) -> list[str]:
+    words = [
+        word
+        for word, count in counts.items()
+        if count >= LEAST_COUNT and len(word) > 1 and word not in ENGLISH_STOP_WORDS
+    ]
+    if not words:
+        return []
+    mine = np.array([counts[word] for word in words], np.float64)
+    all_ = np.array([max(background[word], counts[word]) for word in words], np.float64)
+    n_mine, n_all = sum(counts.values()), max(sum(background.values()), 1)
+    prior = PRIOR * all_ / n_all
+    odds = np.log((mine + prior) / (n_mine + PRIOR - mine - prior))
+    odds -= np.log((all_ + prior) / (n_all + PRIOR - all_ - prior))
+    z = odds / np.sqrt(1 / (mine + prior) + 1 / (all_ + prior))
+    order = np.argsort(-z, kind="stable")[:N_CONTRAST]
+    return [words[i] for i in order if z[i] > LEAST_Z]

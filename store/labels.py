@@ -1,0 +1,170 @@
+"""Labels of a dictionary's features: what they say, who says so, and which are near a phrase."""
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from saelake.store.errors import NotFound
+from saelake.store.lake import Lake
+from saelake.store.lists import Array, Lists
+from saelake.store.schema import LABELS_COLUMNS
+from saelake.store.tables import Table, overwrite
+from saelake.store.vectors import VectorIndex
+
+AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
+SAID = ["feature", "label", "explainer", "score"]
+MOST = 1 / 2  # share of the most features embedded from which imported labels answer phrases
+
+
+def automatic(corpus: str) -> str:
+    """The explainer of the labels that are made from a corpus."""
+    return f"{AUTOMATIC}{corpus}"
+
+
+class Labels:
+    """A snapshot of a dictionary's labels, as a corpus of it sees them.
+
+    Each feature has a label from every explainer. Its own label is the best of them: one that was
+    imported, else the automatic one of this corpus, else that of another; then the larger score,
+    then the explainer first by name.
+    """
+
+    def __init__(self, dictionary: str, corpus: str | None, table: Table | None) -> None:
+        self.dictionary = dictionary
+        self._corpus = corpus
+        self._table = table
+
+    @classmethod
+    def open(cls, lake: Lake, dictionary: str, corpus: str | None = None) -> "Labels":
+        """The newest labels; none where nobody has made any."""
+        try:
+            table = Table.open(lake.labels(dictionary))
+        except NotFound:
+            table = None
+        return cls(dictionary, corpus, table)
+
+    @property
+    def version(self) -> int:
+        """The snapshot's number, 0 where there are none."""
+        return self._table.version if self._table else 0
+
+    @property
+    def n_bytes(self) -> int:
+        """About how much memory they take once they are read."""
+        return self._table.size_bytes if self._table else 1
+
+    def __len__(self) -> int:
+        return int(self.best.num_rows)
+
+    def read(self, columns: list[str], where: str | None = None) -> pa.Table:
+        """These columns of all labels."""
+        schema = pa.schema([LABELS_COLUMNS.field(name) for name in columns])
+        batches = self._table.scan(columns, where=where) if self._table else ()
+        return pa.Table.from_batches(batches, schema)
+
+    @cached_property
+    def best(self) -> pa.Table:
+        """The features' own labels, by feature: feature, label, explainer, score."""
+        table = self.read(SAID)
+        explainers = table["explainer"].to_pylist()
+        rank = np.array([self._rank(explainer) for explainer in explainers], np.int64)
+        score = table["score"].fill_null(-np.inf).to_numpy()
+        feature = table["feature"].to_numpy()
+        order: Array = np.lexsort((explainers, -score, rank, feature))
+        first = np.unique(feature[order], return_index=True)[1]
+        return table.take(pa.array(np.asarray(order, np.int64)[first]))
+
+    def _rank(self, explainer: str) -> int:
+        """0 for imported labels, 1 for this corpus's automatic ones, 2 for those of others."""
+        if not explainer.startswith(AUTOMATIC):
+            return 0
+        return 1 if self._corpus and explainer == automatic(self._corpus) else 2
+
+    @cached_property
+    def _texts(self) -> dict[int, str]:
+        best = self.best
+        pairs = zip(best["feature"].to_pylist(), best["label"].to_pylist(), strict=True)
+        return dict(pairs)
+
+    def of(self, features: Iterable[int]) -> list[str | None]:
+        """The label of each of these features, or None."""
+        return [self._texts.get(int(feature)) for feature in features]
+
+    @cached_property
+    def _embedders(self) -> Counter[str]:
+        """How many labels with embeddings each explainer has made."""
+        rows = self.read(["explainer"], where="embedding IS NOT NULL")
+        return Counter(rows["explainer"].to_pylist())
+
+    @property
+    def are_embedded(self) -> bool:
+        """Whether some label has an embedding."""
+        return bool(self._embedders)
+
+    @cached_property
+    def _embedded(self) -> pa.Table:
+        """The labels with embeddings of the one explainer that answers phrases, by feature.
+
+        Vectors of several cannot be ranked together. It is an imported one, if that has embedded
+        at least half as many features as any; else this corpus's own automatic one, else the one
+        that has embedded the most.
+        """
+        counts = self._embedders
+        if not counts:
+            raise NotFound(
+                f"The labels of {self.dictionary} have no embeddings, so no phrase can be near "
+                "them. Make some with `saelake label`.",
+                dictionary=self.dictionary,
+            )
+        least = MOST * max(counts.values())
+        chosen = min(counts, key=lambda e: (counts[e] < least, self._rank(e), -counts[e], e))
+        quoted = chosen.replace("'", "''")
+        where = f"explainer = '{quoted}' AND embedding IS NOT NULL"
+        table = self.read(["feature", "embedder", "embedding"], where=where)
+        return table.sort_by("feature").combine_chunks()
+
+    @property
+    def embedder(self) -> str:
+        """Where the model is that made the embeddings. Raises `NotFound` when there are none."""
+        return str(self._embedded["embedder"][0].as_py())
+
+    @cached_property
+    def _index(self) -> VectorIndex:
+        vectors = Lists.of(self._embedded["embedding"]).values
+        return VectorIndex(vectors.reshape(self._embedded.num_rows, -1))
+
+    def nearest(self, vector: Array, k: int) -> tuple[Array, Array]:
+        """The features whose labels have the largest inner product with a vector (1, width).
+
+        Int64, and the products float32; ties by feature. Raises `NotFound` when no label has an
+        embedding.
+        """
+        features = self._embedded["feature"].to_numpy().astype(np.int64)
+        rows, products = (found[0] for found in self._index.nearest(vector, k))
+        present = rows >= 0
+        return features[rows[present]], products[present]
+
+    def similarity(self, a: Array, b: Array) -> Array:
+        """The cosine of the labels of a[i] and b[i], float32 (n,); NaN where one has none."""
+        features = self._embedded["feature"].to_numpy()
+        at = [np.minimum(np.searchsorted(features, side), len(features) - 1) for side in (a, b)]
+        mine, theirs = (self._index.vectors[rows] for rows in at)
+        lengths = np.linalg.norm(mine, axis=1) * np.linalg.norm(theirs, axis=1)
+        cosines = np.einsum("nd,nd->n", mine, theirs) / np.maximum(lengths, np.float32(1e-30))
+        known = (features[at[0]] == a) & (features[at[1]] == b)
+        return np.where(known, cosines, np.nan).astype(np.float32)
+
+
+def write_labels(lake: Lake, dictionary: str, rows: pa.Table) -> None:
+    """Put labels beside those of other explainers; they replace what the same explainers said."""
+    uri = lake.labels(dictionary)
+    Table.open_or_create(uri, LABELS_COLUMNS)
+    said = pa.array(sorted(set(rows["explainer"].to_pylist())), pa.string())
+    stored = Labels.open(lake, dictionary).read(LABELS_COLUMNS.names)
+    others = pc.invert(pc.is_in(stored["explainer"], said))
+    whole = pa.concat_tables([stored.filter(others), rows.select(LABELS_COLUMNS.names)])
+    overwrite(uri, whole.cast(LABELS_COLUMNS))

@@ -1,0 +1,370 @@
+"""Groups of documents alike in SAE space.
+
+`spectral`, in all features: values times ln((n + 1) / (df + 1)), rows of length 1, projected on the
+singular vectors 2 to 50 of that matrix (the first is what all documents have in common), rows again
+of length 1, k-means. The singular vectors are those of the cosine similarities of all pairs of
+documents, which are never made: memory is that of a sample's rows, and every other document is
+assigned as it is read (docs/decisions/008-clusters.md has what was measured).
+
+In chosen features, each counts alike, and how many of them fire says least: values less their mean,
+over their standard deviation, then each row less its own mean, k-means.
+
+`jaccard`: spectral clustering of the Jaccard similarities of binary embeddings (arXiv 2512.10092,
+section 5), for some thousands of documents.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from scipy import sparse
+from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.utils.extmath import randomized_svd
+
+from saelake.store.embeddings import Block
+from saelake.store.errors import InvalidInput
+from saelake.store.lists import Array, concatenate
+from saelake.store.query.found import beginning
+from saelake.store.query.labelled import labels_of, phrase_features
+from saelake.store.requests import ClustersQuery, Selection
+from saelake.store.session import Selected, Session
+
+N_VECTORS = 50
+SVD_ROUNDS = 4
+STARTS = 10  # of k-means; with one, some seeds end in a bad optimum
+SAMPLE_DOCUMENTS = 20_000  # that the directions and centres are fitted on, or fewer:
+SAMPLE_VALUES = 1 << 25  # of these documents' embeddings, about 0.6 GB while they are fitted
+MOST_JACCARD = 5000  # documents: their similarities are a square of 200 MB
+POINTS_AT_ONCE = 1 << 24  # numbers of documents' chosen features, as they are assigned
+LEAST_LENGTH = np.float32(1e-5)  # of a projected unit vector; what is shorter is rounding
+N_DISTINCTIVE, N_CENTRAL = 5, 3
+
+DISTINCTIVE = pa.struct(
+    [
+        pa.field("feature", pa.uint32()),
+        pa.field("label", pa.string()),
+        pa.field("frequency_in", pa.float64()),
+        pa.field("frequency_out", pa.float64()),
+    ]
+)
+CENTRAL = pa.struct(
+    [
+        pa.field("doc", pa.uint64()),
+        pa.field("id", pa.string()),
+        pa.field("centrality", pa.float32()),
+        pa.field("text", pa.string()),
+    ]
+)
+CLUSTERS = pa.schema(
+    [
+        pa.field("cluster", pa.uint32()),
+        pa.field("n_documents", pa.uint64()),
+        pa.field("features", pa.list_(DISTINCTIVE)),
+        pa.field("central", pa.list_(CENTRAL)),
+        pa.field("docs", pa.list_(pa.uint64())),
+        pa.field("centrality", pa.list_(pa.float32())),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """Documents, the cluster of each, how central each is in it, and which features fire.
+
+    `doc` uint64, `cluster` int64 and `centrality` float32 (n,); `fires` int64 (n_clusters, d_sae).
+    """
+
+    doc: Array
+    cluster: Array
+    centrality: Array
+    fires: Array
+
+    @classmethod
+    def of(
+        cls, block: Block, cluster: Array, centrality: Array, shape: tuple[int, int]
+    ) -> "Assigned":
+        """The assignment of a block's documents."""
+        cell = (cluster[block.rows] * shape[1] + block.features)[block.values > 0]
+        fires = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+        return cls(doc=block.doc, cluster=cluster, centrality=centrality, fires=fires)
+
+    @classmethod
+    def joined(cls, parts: list["Assigned"]) -> "Assigned":
+        """All documents of the parts, ascending."""
+        doc = concatenate((p.doc for p in parts), np.uint64)
+        order = np.argsort(doc)
+        return cls(
+            doc=doc[order],
+            cluster=concatenate((p.cluster for p in parts), np.int64)[order],
+            centrality=concatenate((p.centrality for p in parts), np.float32)[order],
+            fires=np.sum([p.fires for p in parts], axis=0),
+        )
+
+
+def clusters(session: Session, query: ClustersQuery) -> pa.Table:
+    """Clusters, largest first (`CLUSTERS`), each with its most distinctive features.
+
+    Documents in which none of the chosen features fires are in no cluster; the schema's metadata
+    says how many: n_left_out. Equal for equal seeds. Raises `InvalidInput` for fewer documents
+    than clusters, and for more than `jaccard` can compare.
+    """
+    selected = session.select(Selection(collection=query.collection, where=query.where))
+    chosen = _features(session, selected, query)
+    n, df = session.frequencies(selected)
+    kept = _Kept(chosen)
+    used = _Used.of(session.map(selected, kept))
+    if len(used.doc) < query.n_clusters:
+        raise InvalidInput(
+            f"Only {len(used.doc)} documents have any of these features: they cannot make "
+            f"{query.n_clusters} clusters.",
+            n_documents=len(used.doc),
+        )
+    with warnings.catch_warnings():
+        # Of equal or few documents, and of groups that share no feature.
+        warnings.simplefilter("ignore")
+        if query.method == "jaccard":
+            found = _jaccard(session, selected, kept, query)
+        else:
+            weights = np.log((n + 1) / (df + 1)).astype(np.float32)
+            found = _spectral(session, selected, kept, used, weights, query)
+    table = _rows(session, selected, found)
+    said = {"n": len(used.doc), "n_left_out": n - len(used.doc)}
+    return table.replace_schema_metadata({name: str(value) for name, value in said.items()})
+
+
+def _features(session: Session, selected: Selected, query: ClustersQuery) -> Array:
+    """Which features documents are compared in, bool (d_sae,)."""
+    features: Array = np.array(query.features, np.int64)
+    selected.collection.check_features(query.features)
+    if query.about is not None:
+        features, _ = phrase_features(session, selected.collection, query.about, query.n_labels)
+    chosen = np.zeros(selected.d_sae, np.bool_)
+    chosen[features] = True
+    return chosen if len(features) else ~chosen
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The documents in which some chosen feature fires, with only these features."""
+
+    chosen: Array
+
+    def __call__(self, block: Block) -> Block:
+        narrowed = block.within(self.chosen)
+        return narrowed[np.flatnonzero(np.diff(narrowed.offsets))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """The documents that are kept, uint64 (n,) ascending, and how many values they have."""
+
+    doc: Array
+    n_values: int
+
+    @classmethod
+    def of(cls, blocks: Iterator[Block]) -> "_Used":
+        parts = [(block.doc, len(block.values)) for block in blocks]
+        docs = np.sort(concatenate((doc for doc, _ in parts), np.uint64))
+        return cls(docs, sum(n for _, n in parts))
+
+    def sample(self, selected: Selected, n_least: int, seed: int) -> Selected:
+        """All, or as many as can be fitted on, each as likely as every other."""
+        n = len(self.doc)
+        size = max(min(SAMPLE_DOCUMENTS, SAMPLE_VALUES * n // self.n_values), n_least)
+        if n <= size:
+            return selected
+        mask = np.zeros(selected.collection.documents.n_documents, np.bool_)
+        mask[np.random.default_rng(seed).choice(self.doc, size, replace=False)] = True
+        return Selected(selected.collection, mask)
+
+
+def _ascending(blocks: Sequence[Block]) -> Block:
+    """All rows by document, so that clusters do not depend on where documents are stored."""
+    block = Block.joined(blocks)
+    return block[np.argsort(block.doc)]
+
+
+def _matrix(block: Block, weights: Array) -> sparse.csr_matrix:
+    """The weighted rows, each of length 1."""
+    values = block.values * weights[block.features]
+    length = np.sqrt(np.bincount(block.rows, values.astype(np.float64) ** 2, len(block)))
+    values = values / np.maximum(length, 1e-30)[block.rows]
+    shape = (len(block), len(weights))
+    return sparse.csr_matrix((values.astype(np.float32), block.features, block.offsets), shape)
+
+
+def _spectral(
+    session: Session,
+    selected: Selected,
+    kept: _Kept,
+    used: _Used,
+    weights: Array,
+    query: ClustersQuery,
+) -> Assigned:
+    fitted = used.sample(selected, query.n_clusters, query.seed)
+    sample = _ascending(list(session.map(fitted, kept)))
+    points = _points(sample, kept.chosen, weights, query.seed)
+    centres = KMeans(query.n_clusters, n_init=STARTS, random_state=query.seed)
+    centres.fit(points(sample))
+    assign = _Assign(kept, points, centres.cluster_centers_.astype(np.float32))
+    return Assigned.joined(list(session.map(selected, assign)))
+
+
+def _points(
+    sample: Block, chosen: Array, weights: Array, seed: int
+) -> "_Projection | _Standardised":
+    """What makes points of documents, fitted on a sample."""
+    if chosen.all():
+        return _singular(sample, weights, seed)
+    return _Standardised.of(sample, np.flatnonzero(chosen))
+
+
+def _singular(sample: Block, weights: Array, seed: int) -> "_Projection":
+    """The projection on the sample's singular vectors, without the first."""
+    x = _matrix(sample, weights)
+    n_vectors = min(N_VECTORS, min(x.shape) - 1)
+    if n_vectors < 2:
+        raise InvalidInput("Three documents and three features are the least to make clusters of.")
+    _, _, directions = randomized_svd(x, n_vectors, n_iter=SVD_ROUNDS, random_state=seed)
+    return _Projection(weights, np.ascontiguousarray(directions[1:].T))
+
+
+@dataclass(frozen=True, slots=True)
+class _Projection:
+    """Documents as points on a sphere: `directions` float32 (d_sae, n)."""
+
+    weights: Array
+    directions: Array
+
+    def __call__(self, block: Block) -> Array:
+        """Float32 (n_documents, n)."""
+        points: Array = _matrix(block, self.weights) @ self.directions
+        length = np.linalg.norm(points, axis=1, keepdims=True)
+        unit: Array = points / np.maximum(length, LEAST_LENGTH)
+        return unit
+
+
+@dataclass(frozen=True, slots=True)
+class _Standardised:
+    """Documents by which of some features they have more of than of the others."""
+
+    features: Array
+    mean: Array
+    deviation: Array
+
+    @classmethod
+    def of(cls, sample: Block, features: Array) -> "_Standardised":
+        """With the means and deviations of a sample."""
+        values = _columns(sample, features)
+        deviation = values.std(axis=0)
+        return cls(features, values.mean(axis=0), np.where(deviation > 0, deviation, 1))
+
+    def __call__(self, block: Block) -> Array:
+        """Float32 (n_documents, n_features)."""
+        values = (_columns(block, self.features) - self.mean) / self.deviation
+        points: Array = values - values.mean(axis=1, keepdims=True)
+        return points
+
+
+def _columns(block: Block, features: Array) -> Array:
+    """The values of these features, dense float32 (n_documents, n_features)."""
+    shape = (len(block), int(features[-1]) + 1)
+    matrix = sparse.csr_matrix((block.values, block.features, block.offsets), shape)
+    values: Array = matrix[:, features].toarray()
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Assign:
+    """The nearest centre of each document; its centrality is the mean product with the members."""
+
+    kept: _Kept
+    points: "_Projection | _Standardised"
+    centres: Array
+
+    def __call__(self, block: Block) -> Assigned:
+        block = self.kept(block)
+        step = max(POINTS_AT_ONCE // int(self.kept.chosen.sum()), 1)
+        parts = [
+            block[rows] for rows in np.split(np.arange(len(block)), range(step, len(block), step))
+        ]
+        return Assigned.joined([self._assigned(part) for part in parts])
+
+    def _assigned(self, block: Block) -> Assigned:
+        products = self.points(block) @ self.centres.T
+        cluster = np.argmax(products - (self.centres**2).sum(axis=1) / 2, axis=1)
+        centrality = products[np.arange(len(block)), cluster]
+        return Assigned.of(block, cluster, centrality, (len(self.centres), len(self.kept.chosen)))
+
+
+def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClustersQuery) -> Assigned:
+    block = _ascending(list(session.map(selected, kept, "binary")))
+    if len(block) > MOST_JACCARD:
+        raise InvalidInput(
+            f"The method jaccard compares every two documents, which {len(block)} are too many "
+            f"for: at most {MOST_JACCARD}. Take the method spectral, or narrow with where.",
+            n_documents=len(block),
+        )
+    binary = sparse.csr_matrix(
+        (block.values, block.features, block.offsets), (len(block), selected.d_sae)
+    )
+    both = np.asarray((binary @ binary.T).todense())
+    sizes = np.asarray(binary.sum(axis=1)).reshape(-1)
+    affinity = both / np.maximum(sizes[:, None] + sizes - both, 1)
+    model = SpectralClustering(
+        query.n_clusters, affinity="precomputed", assign_labels="kmeans", random_state=query.seed
+    )
+    cluster = model.fit_predict(affinity).astype(np.int64)
+    members = cluster == np.arange(query.n_clusters)[:, None]
+    sums = affinity @ members.T.astype(affinity.dtype)
+    means = sums / np.maximum(members.sum(axis=1), 1)
+    centrality = means[np.arange(len(block)), cluster].astype(np.float32)
+    return Assigned.joined(
+        [Assigned.of(block, cluster, centrality, (query.n_clusters, selected.d_sae))]
+    )
+
+
+def _rows(session: Session, selected: Selected, found: Assigned) -> pa.Table:
+    sizes = np.bincount(found.cluster, minlength=len(found.fires))
+    order = [number for number in np.argsort(-sizes, kind="stable") if sizes[number]]
+    labels = labels_of(session, selected.collection)
+    members = [np.flatnonzero(found.cluster == number) for number in order]
+    columns = {
+        "cluster": np.arange(len(order)),
+        "n_documents": sizes[order],
+        "features": [_distinctive(found.fires, sizes, number, labels.of) for number in order],
+        "central": [_central(selected, found, rows) for rows in members],
+        "docs": [found.doc[rows].tolist() for rows in members],
+        "centrality": [found.centrality[rows].tolist() for rows in members],
+    }
+    return pa.Table.from_pydict(columns, schema=CLUSTERS)
+
+
+def _distinctive(
+    fires: Array, sizes: Array, number: int, labels_of: Callable[[Array], list[str | None]]
+) -> list[dict[str, object]]:
+    """The features with the largest difference of frequency in the cluster and out of it."""
+    inside = fires[number] / sizes[number]
+    outside = (fires.sum(axis=0) - fires[number]) / max(sizes.sum() - sizes[number], 1)
+    order = np.argsort(outside - inside, kind="stable")[:N_DISTINCTIVE]
+    order = order[inside[order] > outside[order]]
+    columns = (order.tolist(), labels_of(order), inside[order].tolist(), outside[order].tolist())
+    names = [field.name for field in DISTINCTIVE]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _central(selected: Selected, found: Assigned, rows: Array) -> list[dict[str, object]]:
+    """The documents that are most like the others of their cluster."""
+    best = rows[np.lexsort((found.doc[rows], -found.centrality[rows]))[:N_CENTRAL]]
+    texts = selected.collection.documents.take(found.doc[best], ["id", "text"]).to_pylist()
+    return [
+        {
+            "doc": int(found.doc[i]),
+            "id": t["id"],
+            "centrality": float(found.centrality[i]),
+            "text": beginning(t["text"]),
+        }
+        for i, t in zip(best, texts, strict=True)
+    ]

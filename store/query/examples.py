@@ -1,0 +1,45 @@
+"""The strongest token of a feature, with the text around it."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from saelake.store.collection import Collection
+from saelake.store.query.hits import hits
+from saelake.store.query.tokens import Matches, search
+from saelake.store.requests import TokensQuery
+
+CONTEXT = 60  # characters on each side
+
+EXAMPLE = pa.struct(
+    [
+        pa.field("doc", pa.uint64()),
+        pa.field("id", pa.string()),
+        pa.field("position", pa.uint32()),
+        pa.field("value", pa.float32()),
+        pa.field("token", pa.string()),
+        pa.field("text", pa.string()),
+        pa.field("token_start", pa.uint32()),
+        pa.field("token_length", pa.uint32()),
+    ]
+)
+
+
+def examples(
+    collection: Collection, features: Sequence[int], wheres: Sequence[str | None]
+) -> list[dict[str, object] | None]:
+    """The strongest token of each feature in what its filter keeps; None where it never fires."""
+    found = [
+        search(
+            collection,
+            TokensQuery(collection=str(collection.name), expression=str(f), k=1, where=where),
+        )
+        for f, where in zip(features, wheres, strict=True)
+    ]
+    rows = iter(hits(collection, Matches.joined(found), CONTEXT).read_all().to_pylist())
+    names = [field.name for field in EXAMPLE]
+    shown: list[dict[str, object] | None] = []
+    for matches in found:
+        row = next(rows) if len(matches) else None
+        shown.append(None if row is None else {name: row[name] for name in names})
+    return shown

@@ -1,0 +1,60 @@
+"""Groups of features that fire in the same documents.
+
+The parts of the graph that has an edge where the NPMI of two features is at least `min_npmi`
+(single linkage): a family's features need not all fire with each other.
+"""
+
+import numpy as np
+import pyarrow as pa
+from scipy import sparse
+
+from saelake.store.query.correlations import Alone, PairsFound, co_firing
+from saelake.store.query.labelled import labels_of
+from saelake.store.requests import CorrelationsQuery, FamiliesQuery, Selection
+from saelake.store.session import Session
+
+FAMILIES = pa.schema(
+    [
+        pa.field("family", pa.uint32()),
+        pa.field("n_features", pa.uint32()),
+        pa.field("n_pairs", pa.uint32()),
+        pa.field("mean_npmi", pa.float64()),
+        pa.field("features", pa.list_(pa.uint32())),
+        pa.field("labels", pa.list_(pa.string())),
+    ]
+)
+
+
+def families(session: Session, query: FamiliesQuery) -> pa.Table:
+    """Families, largest first (`FAMILIES`), ties by the lowest feature.
+
+    A family's features are those that fire in the most documents first.
+    """
+    selection = Selection(collection=query.collection, where=query.where)
+    asked = CorrelationsQuery(
+        a=selection, min_npmi=query.min_npmi, min_documents=query.min_documents, k=None
+    )
+    selected = session.select(selection)
+    counting = Alone(session, selected)
+    found = PairsFound.joined(list(co_firing(counting, asked)))
+    graph = sparse.coo_matrix(
+        (np.ones(len(found)), (found.a, found.b)), shape=(selected.d_sae, selected.d_sae)
+    )
+    _, part = sparse.csgraph.connected_components(graph, directed=False)
+    sizes = np.bincount(part)
+    order = np.argsort(-sizes, kind="stable")  # parts are numbered by their lowest feature
+    chosen = order[sizes[order] > 1][: query.k]
+    labels = labels_of(session, selected.collection)
+    n_pairs = np.bincount(part[found.a], minlength=len(sizes))
+    strength = np.bincount(part[found.a], found.npmi, len(sizes))
+    members = [np.flatnonzero(part == number) for number in chosen]
+    members = [m[np.argsort(-counting.n_a[m], kind="stable")] for m in members]
+    columns = {
+        "family": np.arange(len(chosen)),
+        "n_features": sizes[chosen],
+        "n_pairs": n_pairs[chosen],
+        "mean_npmi": strength[chosen] / np.maximum(n_pairs[chosen], 1),
+        "features": [m.tolist() for m in members],
+        "labels": [labels.of(m) for m in members],
+    }
+    return pa.Table.from_pydict(columns, schema=FAMILIES)

@@ -1,0 +1,137 @@
+"""Documents that an analysis found, as a reader sees them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store.collection import Collection
+from saelake.store.embeddings import Block, take
+from saelake.store.labels import Labels
+from saelake.store.lists import Array, concatenate
+from saelake.store.query.hits import metadata_column, metadata_type
+from saelake.store.requests import Pooling
+
+TEXT_CHARACTERS = 300
+SHARED_SHOWN = 5
+
+SHARED = pa.struct(
+    [
+        pa.field("feature", pa.uint32()),
+        pa.field("label", pa.string()),
+        pa.field("share", pa.float32()),
+        pa.field("value", pa.float32()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Documents and their scores, best first: `doc` uint64 and `score` float32 (n,)."""
+
+    doc: Array
+    score: Array
+
+    @classmethod
+    def best(cls, doc: Array, score: Array, k: int | None) -> "Found":
+        """The `k` largest scores (None: all), ties in the order of documents."""
+        if k is not None and k < len(score):
+            least = np.partition(score, len(score) - k)[len(score) - k]
+            kept = np.flatnonzero(score >= least)
+            doc, score = doc[kept], score[kept]
+        order = np.lexsort((doc, -score))[:k]
+        return cls(doc=doc[order], score=score[order])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Found"]) -> "Found":
+        """The documents of several parts, in no order."""
+        return cls(
+            doc=concatenate((part.doc for part in parts), np.uint64),
+            score=concatenate((part.score for part in parts), np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.doc)
+
+    def __getitem__(self, index: slice) -> "Found":
+        return Found(doc=self.doc[index], score=self.score[index])
+
+    def best_of(self, k: int | None) -> "Found":
+        """The `k` best of these."""
+        return Found.best(self.doc, self.score, k)
+
+    def without(self, docs: Array) -> "Found":
+        """Those that are none of these documents."""
+        kept = ~np.isin(self.doc, docs)
+        return Found(doc=self.doc[kept], score=self.score[kept])
+
+
+# What part of the score each value of a block's rows is, float32 (n_values,).
+Shares = Callable[[Block], Array]
+
+
+def found_schema(collection: Collection) -> pa.Schema:
+    """The columns of documents found; `text` is how the document begins."""
+    return pa.schema(
+        [
+            pa.field("doc", pa.uint64()),
+            pa.field("id", pa.string()),
+            pa.field("score", pa.float32()),
+            pa.field("text", pa.string()),
+            pa.field("metadata", metadata_type(collection.documents)),
+            pa.field("shared_features", pa.list_(SHARED)),
+        ]
+    )
+
+
+def found_rows(
+    collection: Collection, found: Found, labels: Labels, shares: Shares, pooling: Pooling
+) -> pa.Table:
+    """The documents as rows, in their order, each with the features that make its score most."""
+    schema = found_schema(collection)
+    rows = collection.documents.take(
+        found.doc, ["id", "text", *collection.documents.metadata_columns]
+    )
+    texts = [beginning(text) for text in rows["text"].to_pylist()]
+    arrays = {
+        "doc": pa.array(found.doc, pa.uint64()),
+        "id": rows["id"].combine_chunks(),
+        "score": pa.array(found.score, pa.float32()),
+        "text": pa.array(texts, pa.string()),
+        "metadata": metadata_column(rows, collection.documents),
+        "shared_features": _shared(collection, found, labels, shares, pooling),
+    }
+    return pa.Table.from_arrays([arrays[name] for name in schema.names], schema=schema)
+
+
+def beginning(text: str) -> str:
+    """The first characters, cut between words where there is a space."""
+    if len(text) <= TEXT_CHARACTERS:
+        return text
+    space = text.rfind(" ", 0, TEXT_CHARACTERS + 1)
+    return text[: space if space > 0 else TEXT_CHARACTERS]
+
+
+def _shared(
+    collection: Collection, found: Found, labels: Labels, shares: Shares, pooling: Pooling
+) -> pa.Array:
+    """The features that make most of each document's score; none for one without an embedding."""
+    block = take(collection.codes, found.doc, pooling)
+    share = shares(block)
+    rows = dict(zip(block.doc.tolist(), range(len(block)), strict=True))
+    lists = []
+    for doc in found.doc.tolist():
+        begin, end = block.offsets[rows[doc] : rows[doc] + 2] if doc in rows else (0, 0)
+        order = np.argsort(-share[begin:end], kind="stable")[:SHARED_SHOWN] + begin
+        order = order[share[order] > 0]
+        features = block.features[order].tolist()
+        columns = (
+            features,
+            labels.of(features),
+            share[order].tolist(),
+            block.values[order].tolist(),
+        )
+        names = [field.name for field in SHARED]
+        lists.append([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)])
+    return pa.array(lists, pa.list_(SHARED))

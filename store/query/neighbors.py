@@ -1,0 +1,50 @@
+"""Features with near decoder directions."""
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store.errors import NotFound
+from saelake.store.query.dense import kept_vectors
+from saelake.store.query.labelled import kept_labels
+from saelake.store.requests import NeighborsQuery
+from saelake.store.session import Session
+from saelake.store.vectors import Vectors
+
+NEIGHBORS = pa.schema(
+    [
+        pa.field("feature", pa.uint32()),
+        pa.field("cosine", pa.float32()),
+        pa.field("label", pa.string()),
+    ]
+)
+
+
+def decoder(session: Session, dictionary: str) -> Vectors:
+    """A dictionary's decoder directions, of length 1. Raises `NotFound`."""
+    found = kept_vectors(session, session.lake.decoder(dictionary))
+    if found is None:
+        raise NotFound(
+            f"{session.lake.uri} has no decoder directions of {dictionary!r}. They are stored when "
+            "a corpus is encoded: run `saelake encode` again.",
+            dictionary=dictionary,
+        )
+    return found
+
+
+def neighbors(session: Session, query: NeighborsQuery) -> pa.Table:
+    """The features whose decoder directions are nearest, without the feature itself."""
+    directions = decoder(session, query.dictionary)
+    own = directions.of(np.array([query.feature], np.int64))
+    if len(own) == 0:
+        raise NotFound(
+            f"{query.dictionary} has no feature {query.feature}: its features are 0 to "
+            f"{len(directions.rows) - 1}.",
+            feature=query.feature,
+        )
+    rows, cosines = (found[0] for found in directions.index.nearest(own, query.k + 1))
+    features = directions.rows[rows]
+    other = (rows >= 0) & (features != query.feature)
+    features, cosines = features[other][: query.k], cosines[other][: query.k]
+    labels = kept_labels(session, query.dictionary).of(features)
+    columns = {"feature": features, "cosine": cosines, "label": labels}
+    return pa.Table.from_pydict(columns, schema=NEIGHBORS)

@@ -1,0 +1,85 @@
+"""Which documents have a property that a phrase names.
+
+Of the k features whose labels are nearest the phrase (arXiv 2512.10092, section 6), that of rank
+r = 0, 1, … counts exp(-(r / k) / T); a document's value of a feature is its largest over tokens
+divided by the 90th percentile of the feature's values where it fires; the score is the sum. The
+hybrid fuses that ranking with the dense embeddings' by reciprocal rank.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store.embeddings import Block
+from saelake.store.labels import Labels
+from saelake.store.lists import Array, concatenate
+from saelake.store.query.dense import dense_query, dense_ranking, fused, fused_depth
+from saelake.store.query.found import found_rows
+from saelake.store.query.labelled import labels_of, nearest_labels
+from saelake.store.query.similar import Query, ranking
+from saelake.store.requests import RetrieveQuery, Selection
+from saelake.store.session import Selected, Session
+
+PERCENTILE = 90
+NOBODY = np.empty(0, np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
+class _ValuesOf:
+    """The values of some features in a block, with the features."""
+
+    wanted: Array  # bool (d_sae,)
+
+    def __call__(self, block: Block) -> tuple[Array, Array]:
+        keep = self.wanted[block.features]
+        return block.features[keep], block.values[keep]
+
+
+def retrieve(session: Session, query: RetrieveQuery) -> pa.Table:
+    """The documents with the most of the property (`query.found.found_schema`)."""
+    selected = session.select(Selection(collection=query.collection, where=query.where))
+    labels = labels_of(session, selected.collection)
+    depth = fused_depth(query.k) if query.method == "hybrid" else query.k
+    made = _query(session, selected, labels, query)
+    rankings = []
+    if query.method != "dense":
+        rankings.append((ranking(session, selected, made, depth, NOBODY), 1.0))
+    if query.method != "sae":
+        vector = dense_query(session, selected, query.phrase, NOBODY)
+        rankings.append((dense_ranking(session, selected, vector, depth, NOBODY), 1.0))
+    found = rankings[0][0] if len(rankings) == 1 else fused(rankings, query.k)
+    return found_rows(selected.collection, found, labels, made.shares, "max")
+
+
+def _query(session: Session, selected: Selected, labels: Labels, query: RetrieveQuery) -> Query:
+    features, _ = nearest_labels(session, labels, query.phrase, query.n_features)
+    rank = np.arange(len(features)) / max(len(features), 1)
+    values = np.zeros(selected.d_sae, np.float32)
+    values[features] = np.exp(-rank / query.temperature)
+    scale = percentiles(session, selected, features)
+    weights = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
+    return Query(values=values, weights=weights, measure="dot")
+
+
+def percentiles(session: Session, selected: Selected, features: Array) -> Array:
+    """The 90th percentile of each of these features' values where it fires, float32 (d_sae,).
+
+    Over the whole collection, so that a filter does not change what counts as much; 0 for a
+    feature that never fires.
+    """
+    wanted = np.zeros(selected.d_sae, np.bool_)
+    wanted[features] = True
+    whole = Selected(selected.collection, None)
+    session.hold(whole)
+    parts = list(session.map(whole, _ValuesOf(wanted)))
+    feature = concatenate((f for f, _ in parts), np.uint32)
+    value = concatenate((v for _, v in parts), np.float32)
+    order = np.argsort(feature, kind="stable")
+    feature, value = feature[order], value[order]
+    scale = np.zeros(selected.d_sae, np.float32)
+    for number in features:
+        begin, end = np.searchsorted(feature, [number, number + 1])
+        if end > begin:
+            scale[number] = np.percentile(value[begin:end], PERCENTILE)
+    return scale

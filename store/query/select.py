@@ -1,0 +1,59 @@
+"""The documents of a pool nearest, in SAE space, to target documents.
+
+The target is the mean of its documents' embeddings, each of length 1, so a long document counts
+no more than a short one; documents of the pool are ranked by their cosine with it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store import kernels
+from saelake.store.embeddings import Block
+from saelake.store.errors import InvalidInput
+from saelake.store.lists import Array
+from saelake.store.query.found import found_rows
+from saelake.store.query.labelled import labels_of
+from saelake.store.query.similar import Query, inverse_frequency, ranking
+from saelake.store.requests import SelectQuery
+from saelake.store.session import Session, check_same_dictionary
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """Sums the embeddings of a block, weighted and each of length 1, and lists its documents."""
+
+    weights: Array
+
+    def __call__(self, block: Block) -> tuple[Array, Array]:
+        """The documents uint64 (n,), and the sum float64 (d_sae,)."""
+        arrays = block.offsets, block.features, block.values
+        _, square = kernels.products(*arrays, self.weights, self.weights * self.weights)
+        length = np.sqrt(np.maximum(square, np.float32(1e-30)))[block.rows]
+        unit = self.weights[block.features] * block.values / length
+        return block.doc, np.bincount(block.features, unit, len(self.weights))
+
+
+def select(session: Session, query: SelectQuery) -> pa.Table:
+    """The documents of the pool, nearest first (`query.found.found_schema`).
+
+    Those that are in the target themselves are left out. Raises `InvalidInput` for a target in
+    which no feature fires, `DictionaryMismatch` for collections of different dictionaries.
+    """
+    pool, target = session.select(query.pool), session.select(query.target)
+    check_same_dictionary(pool.collection, target.collection)
+    weights = np.ones(pool.d_sae, np.float32)
+    if query.idf:
+        weights = inverse_frequency(session, pool)
+    parts = list(session.map(target, Directions(weights), query.pooling))
+    values = np.sum([np.zeros(pool.d_sae), *(total for _, total in parts)], axis=0)
+    if not values.any():
+        raise InvalidInput(f"No feature fires in the target, {query.target}: nothing to be like.")
+    same = pool.collection.name.corpus == target.collection.name.corpus
+    asked = np.concatenate([np.empty(0, np.uint64), *(doc for doc, _ in parts if same)])
+    n_target = sum(len(doc) for doc, _ in parts)
+    made = Query(values=(values / n_target).astype(np.float32), weights=weights, measure="cosine")
+    found = ranking(session, pool, made, query.k, asked, query.pooling)
+    labels = labels_of(session, pool.collection)
+    return found_rows(pool.collection, found, labels, made.shares, query.pooling)

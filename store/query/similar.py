@@ -1,0 +1,256 @@
+"""Which documents are like a text, some documents, or some features.
+
+With q and v the pooled values of the query and of a document, both times the features' weights w
+(1, unless chosen; with idf also ln(n / df)): cosine q.v / (|q| |v|); dot q.v; and the weighted
+Jaccard similarity sum(min(q, v)) / sum(max(q, v)). A document that shares no feature is no hit.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store import kernels
+from saelake.store.collection import Collection
+from saelake.store.embeddings import Block, take
+from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.impacts import EVERYTHING, Impacts
+from saelake.store.lists import Array
+from saelake.store.query.dense import dense_query, dense_ranking, fused, fused_depth
+from saelake.store.query.found import Found, found_rows
+from saelake.store.query.labelled import labels_of, phrase_features
+from saelake.store.query.words import word_ranking
+from saelake.store.requests import Measure, Pooling, Selection, SimilarQuery, Weight
+from saelake.store.session import Selected, Session
+
+APPROXIMATE_ABOVE = 50_000  # documents; fewer are compared exactly in milliseconds
+TEXT_VOTE = 0.5  # of the SAE ranking of a text, in a hybrid
+N_ABOUT = 100  # features that stand for a phrase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What documents are compared with: `values` float32 (d_sae,) with the weights in them.
+
+    `weights` float32 (d_sae,) are those of a document's values.
+    """
+
+    values: Array
+    weights: Array
+    measure: Measure
+
+    def __call__(self, block: Block) -> tuple[Array, Array]:
+        """The documents of a block that share a feature, and their scores."""
+        arrays = block.offsets, block.features, block.values
+        if self.measure == "jaccard":
+            shared, total = kernels.overlaps(*arrays, self.values, self.weights)
+            score = _ratio(shared, total + np.float32(self.values.sum()) - shared)
+        else:
+            dot, square = kernels.products(
+                *arrays, self.values * self.weights, self.weights * self.weights
+            )
+            score = dot if self.measure == "dot" else self._cosine(dot, square)
+        hit = np.flatnonzero(score != 0)
+        return block.doc[hit], score[hit]
+
+    def _cosine(self, dot: Array, square: Array) -> Array:
+        return _ratio(dot, np.sqrt(square) * np.float32(np.linalg.norm(self.values)))
+
+    def shares(self, block: Block) -> Array:
+        """What part of its document's score each value makes."""
+        mine = self.values[block.features]
+        theirs = self.weights[block.features] * block.values
+        part = np.minimum(mine, theirs) if self.measure == "jaccard" else mine * theirs
+        total = np.bincount(block.rows, part, len(block))
+        return _ratio(part, total[block.rows].astype(np.float32))
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """part / whole, 0 where whole is 0."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
+
+
+def similar(session: Session, query: SimilarQuery) -> pa.Table:
+    """The documents most like what the query names (`query.found.found_schema`).
+
+    Raises `NotFound` for documents or features that do not exist and labels or dense embeddings
+    that were not made, `InvalidInput` where nothing can be compared.
+    """
+    selected = session.select(Selection(collection=query.collection, where=query.where))
+    settings = selected.collection.settings
+    if query.measure == "jaccard" and settings.signed:
+        raise InvalidInput(f"{settings.name} has negative values, which Jaccard cannot compare.")
+    asked = _asked(selected, query)
+    made = _query(session, selected, query, asked)
+    if query.method == "sae":
+        found = _approximate(session, selected, made, query, asked)
+        if found is None:
+            found = ranking(session, selected, made, query.k, asked, query.pooling)
+    elif query.method == "dense":
+        vector = dense_query(session, selected, query.text, asked)
+        found = dense_ranking(session, selected, vector, query.k, asked)
+    else:
+        found = _hybrid(session, selected, made, query, asked)
+    labels = labels_of(session, selected.collection)
+    return found_rows(selected.collection, found, labels, made.shares, query.pooling)
+
+
+def _hybrid(
+    session: Session, selected: Selected, made: Query, query: SimilarQuery, asked: Array
+) -> Found:
+    """By the ranks in SAE space, in dense embeddings and, for a text, in its words.
+
+    A short text has few features, and by them alone is found worse than by its words or meaning
+    (docs/examples/quality.md): there the SAE ranking has half a vote.
+    """
+    depth = fused_depth(query.k)
+    vector = dense_query(session, selected, query.text, asked)
+    rankings = [(dense_ranking(session, selected, vector, depth, asked), 1.0)]
+    if query.text is not None:
+        words = word_ranking(selected, query.text, query.where, depth, asked)
+        rankings += [(words, 1.0)] if words is not None else []
+    by_features = ranking(session, selected, made, depth, asked, query.pooling)
+    rankings.append((by_features, 1.0 if query.text is None else TEXT_VOTE))
+    return fused(rankings, query.k)
+
+
+def ranking(
+    session: Session,
+    selected: Selected,
+    made: Query,
+    k: int | None,
+    asked: Array,
+    pooling: Pooling = "max",
+) -> Found:
+    """The `k` best of the documents that share a feature, without those asked about."""
+    room = None if k is None else k + len(asked)
+    session.hold(selected, pooling)
+    parts = [Found.best(*part, room) for part in session.map(selected, made, pooling)]
+    return Found.joined(parts).best_of(room).without(asked)[:k]
+
+
+def _approximate(
+    session: Session, selected: Selected, made: Query, query: SimilarQuery, asked: Array
+) -> Found | None:
+    """Nearly the same by cosine, or None where that would not be faster, or cannot be had."""
+    if (
+        query.exact
+        or query.k is None
+        or query.measure != "cosine"
+        or selected.collection.settings.signed
+        or query.within
+        or query.about is not None
+        or query.weights
+        or selected.collection.codes.locations.n_documents < APPROXIMATE_ABOVE
+    ):
+        return None
+    held = session.hold(selected, query.pooling)
+    if held is None:
+        return None
+    index = session.kept(
+        (selected.key, query.pooling, query.idf, "impacts"),
+        lambda: [Impacts.of(block, made.weights) for block in held],
+        lambda made_of: sum(impacts.n_bytes for impacts in made_of),
+    )
+    room = query.k + len(asked)
+    parts = []
+    for impacts in index:
+        mask = selected.mask
+        keep = EVERYTHING if mask is None else mask[impacts.block.doc]
+        parts.append(Found.best(*impacts.nearest(made.values, made.weights, room, keep), room))
+    return Found.joined(parts).best_of(room).without(asked)[: query.k]
+
+
+def _asked(selected: Selected, query: SimilarQuery) -> Array:
+    """The numbers of the documents asked about, uint64. Raises `NotFound`."""
+    documents = selected.collection.documents
+    docs = np.array([*query.docs, *map(documents.find, query.ids)], np.int64)
+    outside = docs[(docs < 0) | (docs >= documents.n_documents)]
+    if len(outside):
+        raise NotFound(
+            f"{documents.corpus} has no document {outside[0]}: its {documents.n_documents} "
+            "documents are numbered from 0.",
+            doc=outside[0],
+        )
+    return np.unique(docs).astype(np.uint64)
+
+
+def _query(session: Session, selected: Selected, query: SimilarQuery, asked: Array) -> Query:
+    weights = _weights(session, selected, query)
+    values = weights * _values(session, selected, query, asked)
+    if query.measure == "jaccard" and (values < 0).any():
+        raise InvalidInput("Jaccard cannot compare negative values: give features others.")
+    if query.method != "dense" and not values.any():
+        raise InvalidInput(
+            f"No feature of {query.collection} fires in what was asked about, among those to be "
+            "compared: there is nothing to be similar to.",
+            collection=query.collection,
+        )
+    return Query(values=values, weights=weights, measure=query.measure)
+
+
+def _values(session: Session, selected: Selected, query: SimilarQuery, asked: Array) -> Array:
+    """What is asked about as an SAE embedding, float32 (d_sae,).
+
+    Of several documents the mean of their directions, but for Jaccard of their values, which it
+    compares as they are.
+    """
+    collection = selected.collection
+    if query.features:
+        collection.check_features(weight.feature for weight in query.features)
+        return spread(query.features, selected.d_sae)
+    if query.text is not None:
+        return _text_values(session, collection, query.text, query.pooling)
+    block = take(collection.codes, asked, query.pooling)
+    as_directions = len(asked) > 1 and query.measure != "jaccard"
+    values = np.zeros(selected.d_sae, np.float64)
+    for row in range(len(block)):
+        features, found = block.row(row)
+        length = np.linalg.norm(found) if as_directions else 1.0
+        values[features] += found / (length or 1.0)
+    return (values / max(len(block), 1)).astype(np.float32)
+
+
+def _text_values(session: Session, collection: Collection, text: str, pooling: Pooling) -> Array:
+    """The SAE embedding of a text, as the collection's documents have one, float32 (d_sae,)."""
+    settings = collection.settings
+    row = session.dictionary(settings.dictionary)
+    model = row.get("model_location") or settings.model
+    location = row.get("location") or settings.dictionary
+    block = session.texts.codes(settings, model, location, text, pooling)
+    values = np.zeros(settings.d_sae, np.float32)
+    values[block.features] = block.values
+    return values
+
+
+def _weights(session: Session, selected: Selected, query: SimilarQuery) -> Array:
+    """How much each feature counts, float32 (d_sae,)."""
+    collection = selected.collection
+    weights = np.ones(selected.d_sae, np.float32)
+    within = query.within
+    if query.about is not None:
+        within = tuple(phrase_features(session, collection, query.about, N_ABOUT)[0].tolist())
+    collection.check_features([*within, *(weight.feature for weight in query.weights)])
+    if within:
+        weights[:] = 0
+        weights[list(within)] = 1
+    for weight in query.weights:
+        weights[weight.feature] *= weight.weight
+    return weights * inverse_frequency(session, selected) if query.idf else weights
+
+
+def spread(weights: Iterable[Weight], d_sae: int) -> Array:
+    """Weights of features as a dense vector, float32 (d_sae,)."""
+    values = np.zeros(d_sae, np.float32)
+    for weight in weights:
+        values[weight.feature] += weight.weight
+    return values
+
+
+def inverse_frequency(session: Session, selected: Selected) -> Array:
+    """ln(n / df) of each feature over the whole collection, 0 where it never fires (d_sae,)."""
+    n, fires = session.frequencies(Selected(selected.collection, None))
+    return np.log(n / np.maximum(fires, 1), where=fires > 0, out=np.zeros(len(fires))).astype(
+        np.float32
+    )

@@ -1,0 +1,21 @@
+"""Rankings by the words of documents: BM25 over Lance's full-text index."""
+
+import numpy as np
+
+from saelake.store.lists import Array
+from saelake.store.query.found import Found
+from saelake.store.session import Selected
+
+
+def word_ranking(
+    selected: Selected, text: str, where: str | None, k: int | None, asked: Array
+) -> Found | None:
+    """The `k` documents whose words match a text best; None where the words are not indexed."""
+    table = selected.collection.documents.table
+    if not table.has_words("text"):
+        return None
+    room = table.n_rows if k is None else k + len(asked)
+    found = table.search_words("text", text, room, columns=["doc"], where=where)
+    doc = found["doc"].to_numpy().astype(np.uint64)
+    score = found["_score"].to_numpy().astype(np.float32)
+    return Found.best(doc, score, None).without(asked)[:k]

@@ -1,0 +1,124 @@
+"""Requests as messages, and back: fields of one name, whatever the question.
+
+A field that a message leaves out has the request's own default. A choice is the value of the
+field's enum of that name; `k` None is `all`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from saelake.proto.v1 import lake_pb2 as pb
+from saelake.store import requests
+from saelake.store.errors import InvalidInput
+from saelake.store.requests import Request, Selection, Weight
+
+_SERVICE = pb.DESCRIPTOR.services_by_name["Lake"]
+SERVICE: str = _SERVICE.full_name
+
+# Method `Tokens` takes the message `TokensRequest`, which is the request `TokensQuery`.
+METHODS: Mapping[str, type[Request]] = {
+    method.name: getattr(requests, f"{method.name}Query") for method in _SERVICE.methods
+}
+_METHOD_OF = {query: method for method, query in METHODS.items()}
+_NESTED: Mapping[str, type[Any]] = {"Selection": Selection, "Weight": Weight}
+
+
+def method_of(request: Request) -> str:
+    """The name of the method that answers a request."""
+    return _METHOD_OF[type(request)]
+
+
+def message_type(method: str) -> type[Message]:
+    """The message that a method takes."""
+    return GetMessageClass(_SERVICE.methods_by_name[method].input_type)
+
+
+def to_message(request: Request) -> Message:
+    """The request as its method's message."""
+    message: Message = _message(message_type(method_of(request)), request)
+    return message
+
+
+def to_request(method: str, message: Message) -> Request:
+    """The request that a method's message is. Raises `InvalidInput`."""
+    request: Request = _value(METHODS[method], message)
+    return request
+
+
+def _message(kind: type[Any], value: Any) -> Any:
+    message = kind()
+    for field in fields(value):
+        given = getattr(value, field.name)
+        if given is not None:
+            _put(message, kind.DESCRIPTOR.fields_by_name[field.name], given)
+        elif field.name == "k":
+            message.all = True
+    return message
+
+
+def _put(message: Any, field: FieldDescriptor, given: Any) -> None:
+    place = getattr(message, field.name)
+    if field.enum_type is not None:
+        number = field.enum_type.values_by_name[_prefix(field) + given.upper()].number
+        setattr(message, field.name, number)
+    elif field.is_repeated and field.message_type is not None:
+        place.extend(_message(GetMessageClass(field.message_type), item) for item in given)
+    elif field.is_repeated:
+        place.extend(given)
+    elif isinstance(place, pb.FeatureList):
+        place.SetInParent()  # no features are not the same as all
+        place.numbers.extend(given)
+    elif field.message_type is not None:
+        place.CopyFrom(_message(GetMessageClass(field.message_type), given))
+    else:
+        setattr(message, field.name, given)
+
+
+def _value(kind: type[Any], message: Any) -> Any:
+    said = {field.name: _said(field, message) for field in fields(kind)}
+    return kind(**{name: value for name, value in said.items() if value is not MISSING})
+
+
+def _said(field: Field[Any], message: Any) -> Any:
+    """What the message says of a field; MISSING where that is left to the default."""
+    sent = message.DESCRIPTOR.fields_by_name[field.name]
+    if field.name == "k" and _is_unlimited(message):
+        return None
+    value = getattr(message, field.name)
+    if sent.is_repeated:
+        return tuple(_item(sent, item) for item in value)
+    if sent.has_presence and not message.HasField(field.name):
+        if field.default is MISSING:
+            raise InvalidInput(f"The field {field.name} is missing.", field=field.name)
+        return MISSING
+    return _choice(sent, value) if sent.enum_type is not None else _item(sent, value)
+
+
+def _is_unlimited(message: Any) -> bool:
+    return "all" in message.DESCRIPTOR.fields_by_name and bool(message.all)
+
+
+def _item(field: FieldDescriptor, value: Any) -> Any:
+    if isinstance(value, pb.FeatureList):
+        return tuple(value.numbers)
+    if field.message_type is not None:
+        return _value(_NESTED[field.message_type.name], value)
+    return value
+
+
+def _choice(field: Any, number: int) -> Any:
+    chosen = field.enum_type.values_by_number.get(number)
+    if chosen is None:
+        raise InvalidInput(f"{field.name} has no choice {number}.", field=field.name)
+    return MISSING if number == 0 else chosen.name.removeprefix(_prefix(field)).lower()
+
+
+def _prefix(field: Any) -> str:
+    """What the names of the enum's values begin with: `PER_` of PER_UNSPECIFIED."""
+    name: str = field.enum_type.values[0].name
+    return name.removesuffix("UNSPECIFIED")

@@ -1,0 +1,238 @@
+"""A lake as questions see it: snapshots of its tables, and what was read of them and kept."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store.collection import Collection
+from saelake.store.embeddings import Block, blocks
+from saelake.store.errors import DictionaryMismatch, NotFound
+from saelake.store.executor import Executor, Piece, Threads, pieces
+from saelake.store.filters import DocumentMask
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.lists import Array
+from saelake.store.requests import Pooling, Selection
+from saelake.store.tables import Table
+from saelake.store.texts import NoTexts, Texts
+
+R = TypeVar("R")
+
+FRESH_S = 1.0  # how old a snapshot may be before it is looked at whether there is a newer one
+DEFAULT_CACHE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A snapshot of a collection, and which of its documents are meant (None: all)."""
+
+    collection: Collection
+    mask: DocumentMask | None
+
+    @property
+    def key(self) -> Hashable:
+        """What tells this snapshot from every other."""
+        return self.collection.name, self.collection.codes.table.version
+
+    @property
+    def d_sae(self) -> int:
+        """How many features there are."""
+        return self.collection.settings.d_sae
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Blocks that are kept in memory."""
+
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a worker does with a piece; it can be sent to another process."""
+
+    work: Callable[[Block], Any]
+    pooling: Pooling
+    mask: DocumentMask | None
+
+    def __call__(self, source: "Piece | _Held") -> list[Any]:
+        read = source.blocks if isinstance(source, _Held) else blocks(source, self.pooling)
+        return [self.work(block.kept(self.mask)) for block in read]
+
+
+class Session:
+    """Snapshots of one lake; thread-safe. Each answer is of one snapshot."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        *,
+        texts: Texts | None = None,
+        executor: Executor | None = None,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+    ) -> None:
+        self.lake = lake
+        self.texts = texts or NoTexts()
+        self.executor = executor or Threads()
+        self._collections: dict[CollectionName, tuple[float, Collection]] = {}
+        self._cache = Cache(cache_bytes)
+        self._lock = Lock()
+
+    def collection(self, name: str) -> Collection:
+        """A snapshot that is at most `FRESH_S` older than the newest. Raises `NotFound`."""
+        parsed = CollectionName.parse(name)
+        with self._lock:
+            checked, known = self._collections.get(parsed, (0.0, None))
+        now = time.monotonic()
+        if known is not None and (now - checked < FRESH_S or known.is_current):
+            found = known
+        else:
+            found = Collection(self.lake, parsed)
+        with self._lock:
+            self._collections[parsed] = (now, found)
+        return found
+
+    def select(self, selection: Selection) -> Selected:
+        """The documents of a selection. Raises `NotFound` and `InvalidFilter`."""
+        collection = self.collection(selection.collection)
+        return Selected(collection, collection.filters.mask(selection.where))
+
+    def map(
+        self, selected: Selected, work: Callable[[Block], R], pooling: Pooling = "max"
+    ) -> Iterator[R]:
+        """What `work` makes of each block of the selection's embeddings, in table order."""
+        held = self._cache.find((selected.key, pooling))
+        sources: Sequence[Any] = held or pieces(selected.collection.codes)
+        task = _Task(work, pooling, selected.mask)
+        for results in self.executor.map(task, sources):
+            yield from results
+
+    def hold(self, selected: Selected, pooling: Pooling = "max") -> Sequence[Block] | None:
+        """The embeddings of the whole snapshot, kept in memory; None when they do not fit."""
+        key = (selected.key, pooling)
+        if not self._cache.knows(key):
+            kept: list[_Held] = []
+            n_bytes = 0
+            task = _Task(_itself, pooling, None)
+            for found in self.executor.map(task, pieces(selected.collection.codes)):
+                kept.append(_Held(tuple(found)))
+                n_bytes += sum(block.n_bytes for block in found)
+                if n_bytes > self._cache.capacity:
+                    break
+            self._cache.put(key, kept, n_bytes)
+        held = self._cache.find(key)
+        return None if held is None else [block for part in held for block in part.blocks]
+
+    def kept(self, key: Hashable, make: Callable[[], R], n_bytes: Callable[[R], int]) -> R:
+        """What `make` made for this key, now or before."""
+        found = self._cache.find(key)
+        if found is None:
+            found = make()
+            self._cache.put(key, found, n_bytes(found))
+        value: R = found
+        return value
+
+    def frequencies(self, selected: Selected) -> tuple[int, Array]:
+        """How many documents a selection has, and in how many each feature fires (d_sae,)."""
+
+        def count() -> tuple[int, Array]:
+            return counted(self.map(selected, Count(selected.d_sae), "binary"), selected.d_sae)
+
+        if selected.mask is not None:
+            return count()
+        return self.kept((selected.key, "frequencies"), count, lambda found: found[1].nbytes)
+
+    def dictionary(self, name: str) -> dict[str, Any]:
+        """What is registered of a dictionary, by column; empty where nothing is."""
+        try:
+            table = Table.open(self.lake.dictionaries)
+        except NotFound:
+            return {}
+        columns = [column for column in table.schema.names if column != "vocabulary"]
+        rows = pa.Table.from_batches(table.scan(columns)).to_pylist()
+        return next((row for row in rows if row["name"] == name), {})
+
+    def close(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._collections.clear()
+        self._cache.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Counts the documents of a block, and those in which each feature fires above a value."""
+
+    d_sae: int
+    threshold: float = 0.0
+
+    def __call__(self, block: Block) -> tuple[int, Array]:
+        """How many documents, and how many for each feature int64 (d_sae,)."""
+        fires = block.features[block.values > np.float32(self.threshold)]
+        return len(block), np.bincount(fires, minlength=self.d_sae)
+
+
+def counted(parts: Iterator[tuple[int, Array]], d_sae: int) -> tuple[int, Array]:
+    """The sum of what `Count` found."""
+    n, fires = 0, np.zeros(d_sae, np.int64)
+    for n_part, fires_part in parts:
+        n, fires = n + n_part, fires + fires_part
+    return n, fires
+
+
+def check_same_dictionary(first: Collection, other: Collection) -> None:
+    """Raise `DictionaryMismatch` unless features of both are the same features."""
+    a, b = first.settings, other.settings
+    fields = ("fingerprint", "model_fingerprint", "hook")
+    if any(getattr(a, name) != getattr(b, name) for name in fields):
+        raise DictionaryMismatch(
+            f"{a.name} and {b.name} are of different dictionaries, so feature 5 of one is not "
+            "feature 5 of the other. Encode both corpora with one dictionary; to compare "
+            "dictionaries, use match.",
+            a=a.name,
+            b=b.name,
+        )
+
+
+def _itself(block: Block) -> Block:
+    return block
+
+
+class Cache:
+    """Values by key, the least recently used forgotten when they exceed `capacity` bytes."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._lock = Lock()
+
+    def knows(self, key: Hashable) -> bool:
+        """Whether the key was put, be it too large to be kept."""
+        with self._lock:
+            return key in self._values
+
+    def find(self, key: Hashable) -> Any:
+        """The value, or None."""
+        with self._lock:
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key][0]
+
+    def put(self, key: Hashable, value: Any, n_bytes: int) -> None:
+        """Keep a value; of one that is too large only that it is."""
+        with self._lock:
+            fits = n_bytes <= self.capacity
+            self._values[key] = (value, n_bytes) if fits else (None, 0)
+            while sum(size for _, size in self._values.values()) > self.capacity:
+                self._values.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()

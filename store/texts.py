@@ -1,0 +1,52 @@
+"""The seam to models: what turns a text into codes or into a dense embedding."""
+
+from collections.abc import Sequence
+from typing import NoReturn, Protocol
+
+from saelake.store.embeddings import Block
+from saelake.store.errors import MissingExtra
+from saelake.store.lists import Array
+from saelake.store.requests import Pooling
+from saelake.store.schema import CollectionSettings
+
+
+class Texts(Protocol):
+    """Reads texts with the models of a lake. `saelake.workers.texts` does."""
+
+    def codes(
+        self,
+        settings: CollectionSettings,
+        model: str,
+        dictionary: str,
+        text: str,
+        pooling: Pooling,
+        /,
+    ) -> Block:
+        """The SAE embedding of a text, one row, as the collection's documents were encoded.
+
+        `model` and `dictionary` say where these are. Raises `ModelError`, `DictionaryError`, and
+        `DictionaryMismatch` when they are no longer those that the collection was made with.
+        """
+
+    def embed(self, model: str, texts: Sequence[str], /) -> Array:
+        """Dense embeddings of length 1, float32 (n, d), pooled as the model's folder says."""
+
+
+class NoTexts:
+    """Stands where no models can be run."""
+
+    def codes(self, *_: object) -> Block:
+        """Raise `MissingExtra`."""
+        self._refuse()
+
+    def embed(self, *_: object) -> Array:
+        """Raise `MissingExtra`."""
+        self._refuse()
+
+    @staticmethod
+    def _refuse() -> NoReturn:
+        raise MissingExtra(
+            "To read a text, this needs the model: pip install 'saelake[workers]' where the lake "
+            "is. Or ask by document or features.",
+            extra="workers",
+        )

@@ -1,0 +1,427 @@
+"""Differences of frequency, against dense matrices, SciPy, and the published formulas."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from saelake.store.engine import Engine
+from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput, NotFound
+from saelake.store.lake import CollectionName
+from saelake.store.query import diff as module
+from saelake.store.requests import DiffQuery, Selection, TokensQuery
+from tests.lakes import MadeLake, add_dictionary, make_lake
+
+N_DOCUMENTS, N_FEATURES = 60, 14
+KEYS = {
+    f"{name}/random": [
+        None if k == 0 else f"k{k}" for k in np.random.default_rng(seed).integers(0, 9, N_DOCUMENTS)
+    ]
+    for seed, name in enumerate(["made", "other"])
+}
+WHERES: dict[str | None, Callable[[MadeLake, int], bool]] = {
+    None: lambda made, doc: True,
+    "label = 'pos'": lambda made, doc: made.labels[doc] == "pos",
+    "label = 'neg'": lambda made, doc: made.labels[doc] == "neg",
+    "length > 20": lambda made, doc: len(made.texts[doc]) > 20,
+    "length > 45": lambda made, doc: len(made.texts[doc]) > 45,
+}
+POSITIVE = Selection(collection="made/random", where="label = 'pos'")
+NEGATIVE = Selection(collection="made/random", where="label = 'neg'")
+
+Floats = npt.NDArray[np.float64]
+Fires = npt.NDArray[np.bool_]
+
+
+class Asked:
+    """Collections of one dictionary, and what asks about them."""
+
+    def __init__(self, **by_name: MadeLake) -> None:
+        self.by_name: Mapping[str, MadeLake] = {f"{n}/random": m for n, m in by_name.items()}
+        self.engine = Engine(self.by_name["made/random"].lake.uri)
+
+    def diff(self, a: Selection, *others: Selection, **asked: Any) -> pa.Table:
+        return self.engine.ask(DiffQuery(a=a, others=others, **asked)).read_all()
+
+    @cached_property
+    def largest(self) -> Mapping[str, Mapping[int, Floats]]:
+        """By collection the largest values (n_features,) of each document that is encoded."""
+        return {
+            name: {doc: row for doc, row in enumerate(m.embeddings()) if not np.isnan(row).any()}
+            for name, m in self.by_name.items()
+        }
+
+    def docs(self, selection: Selection) -> list[int]:
+        made, keeps = self.by_name[selection.collection], WHERES[selection.where]
+        return [doc for doc in self.largest[selection.collection] if keeps(made, doc)]
+
+    def fires(self, selection: Selection, unit: str, threshold: float) -> Fires:
+        """Where each feature fires, a row for each document or token (n, n_features)."""
+        made, docs = self.by_name[selection.collection], self.docs(selection)
+        if unit == "document":
+            rows = [self.largest[selection.collection][doc] > threshold for doc in docs]
+        else:
+            tokens = made.tokens()
+            rows = [row > threshold for doc in docs for row in tokens[doc]]
+        return np.array(rows, np.bool_).reshape(-1, N_FEATURES)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    folder = tmp_path_factory.mktemp("diff") / "lake"
+    made, other = (
+        make_lake(
+            folder,
+            seed=seed,
+            n_documents=N_DOCUMENTS,
+            n_features=N_FEATURES,
+            density=density,
+            columns={"key": pa.array(KEYS[f"{corpus}/random"], pa.string())},
+            name=CollectionName(corpus, "random"),
+            n_indexed=n_indexed,
+            failed={(7, 0), (20, 0)} if corpus == "made" else (),
+        )
+        for seed, corpus, density, n_indexed in ((1, "made", 0.05, 2), (2, "other", 0.07, 0))
+    )
+    return Asked(made=made, other=other)
+
+
+# --- brute force ---
+
+
+def p_value(a: int, n_a: int, b: int, n_b: int) -> float:
+    """The pooled z test; exact, twice the smaller tail, where an expected count is under 5."""
+    table = np.array([[a, n_a - a], [b, n_b - b]])
+    if not (table.sum(axis=0).all() and table.sum(axis=1).all()):
+        return 1.0
+    if stats.contingency.expected_freq(table).min() < 5:
+        tails = [stats.fisher_exact(table, way).pvalue for way in ("less", "greater")]
+        return float(min(2 * min(tails), 1))
+    return float(stats.chi2_contingency(table, correction=False).pvalue)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    feature: int
+    frequency_a: float
+    frequency_b: float
+    p_value: float
+    log_odds: float
+    against: int
+
+    @property
+    def difference(self) -> float:
+        return self.frequency_a - self.frequency_b
+
+    @property
+    def relative(self) -> float:
+        return self.difference / max(self.frequency_a, self.frequency_b)
+
+
+def compared(
+    a: Fires, others: Sequence[Fires], low: float, high: float, p: Callable[..., float]
+) -> list[Row]:
+    rows = []
+    for feature in range(N_FEATURES):
+        counts = [(int(o[:, feature].sum()), len(o)) for o in others]
+        against = max(range(len(others)), key=lambda i: (counts[i][0] / counts[i][1], -i))
+        (b, n_b), (n, n_a) = counts[against], (int(a[:, feature].sum()), len(a))
+        f_a, f_b = n / n_a, b / n_b
+        if max(f_a, f_b) == 0 or min(f_a, f_b) < low or max(f_a, f_b) > high:
+            continue
+        odds = [np.log((x + 0.5) / (n_x - x + 0.5)) for x, n_x in ((n, n_a), (b, n_b))]
+        p_here = p(feature, n, n_a, b, n_b)
+        rows.append(Row(feature, f_a, f_b, p_here, float(odds[0] - odds[1]), against))
+    return rows
+
+
+def check(
+    found: pa.Table, rows: list[Row], order: str, k: int | None, others: Sequence[Selection]
+) -> None:
+    expected = sorted(rows, key=lambda r: (-abs(getattr(r, order)), -r.frequency_a, r.feature))
+    q = stats.false_discovery_control([r.p_value for r in rows]) if rows else []
+    by_feature = {r.feature: float(value) for r, value in zip(rows, q, strict=True)}
+    listed = found.to_pylist()
+    assert [row["feature"] for row in listed] == [r.feature for r in expected[:k]]
+    for row, r in zip(listed, expected, strict=False):
+        for name in ("frequency_a", "frequency_b", "difference", "relative", "log_odds", "p_value"):
+            assert row[name] == pytest.approx(getattr(r, name), rel=1e-9, abs=1e-12)
+        assert row["q_value"] == pytest.approx(by_feature[r.feature], rel=1e-9)
+        assert row["against"] == str(others[r.against])
+        assert row["label"] is None
+    assert int(found.schema.metadata[b"n_tested"]) == len(rows)
+
+
+selections = st.builds(
+    Selection,
+    collection=st.sampled_from(["made/random", "other/random"]),
+    where=st.sampled_from(list(WHERES)),
+)
+shares = st.sampled_from([0.0, 0.05, 0.3])
+ORDERS = ["difference", "relative", "log_odds"]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    a=selections,
+    others=st.lists(selections, min_size=1, max_size=3),
+    unit=st.sampled_from(["document", "token"]),
+    threshold=st.sampled_from([0.0, 0.75, 2.5]),
+    low=shares,
+    high=st.sampled_from([1.0, 0.4]),
+    order=st.sampled_from(ORDERS),
+    k=st.sampled_from([None, 3, 1000]),
+)
+def test_frequencies_are_counted(
+    asked: Asked,
+    a: Selection,
+    others: list[Selection],
+    unit: str,
+    threshold: float,
+    low: float,
+    high: float,
+    order: str,
+    k: int | None,
+) -> None:
+    sides = [asked.fires(selection, unit, threshold) for selection in (a, *others)]
+    found = asked.diff(
+        a,
+        *others,
+        unit=unit,
+        threshold=threshold,
+        min_coverage=low,
+        max_coverage=high,
+        order=order,
+        k=k,
+        examples=False,
+    )
+    rows = compared(sides[0], sides[1:], low, high, lambda feature, *counts: p_value(*counts))
+    check(found, rows, order, k, others)
+    assert int(found.schema.metadata[b"n_a"]) == len(sides[0])
+    assert int(found.schema.metadata[b"n_b"]) == len(sides[1])
+
+
+def test_both_tests_were_needed(asked: Asked) -> None:
+    """The twin above meets expected counts over and under 5."""
+    table = asked.diff(POSITIVE, NEGATIVE, k=None).to_pylist()
+    n_a, n_b = len(asked.docs(POSITIVE)), len(asked.docs(NEGATIVE))
+    pooled = [(r["frequency_a"] * n_a + r["frequency_b"] * n_b) / (n_a + n_b) for r in table]
+    least = [min(p, 1 - p) * min(n_a, n_b) for p in pooled]
+    assert min(least) < 5 < max(least)
+
+
+def test_equals_the_published_definition(asked: Asked) -> None:
+    """interp_embed's: masked by coverage, f1 - f2 and (f1 - f2) / max(f1, f2)."""
+    low, high = 0.15, 0.35
+    b1, b2 = (asked.fires(side, "document", 0).astype(np.float64) for side in (POSITIVE, NEGATIVE))
+    f1, f2 = b1.mean(axis=0), b2.mean(axis=0)
+    masked = (np.minimum(f1, f2) < low) | (np.maximum(f1, f2) > high)
+    larger = np.maximum(f1, f2)
+    relative = np.divide(f1 - f2, larger, out=np.zeros_like(f1), where=larger > 0)
+    found = asked.diff(POSITIVE, NEGATIVE, k=None, min_coverage=low, max_coverage=high)
+    rows = {row["feature"]: row for row in found.to_pylist()}
+    assert sorted(rows) == np.flatnonzero(~masked).tolist()
+    assert 0 < len(rows) < N_FEATURES
+    for feature, row in rows.items():
+        assert row["difference"] == pytest.approx(f1[feature] - f2[feature], abs=1e-12)
+        assert row["relative"] == pytest.approx(relative[feature], abs=1e-12)
+
+
+def test_a_threshold_is_of_the_largest_value(asked: Asked) -> None:
+    everything = asked.diff(POSITIVE, NEGATIVE, threshold=100.0, k=None)
+    assert everything.num_rows == 0
+    assert int(everything.schema.metadata[b"n_tested"]) == 0
+
+
+def test_the_other_way_round_is_the_opposite(asked: Asked) -> None:
+    there = {r["feature"]: r for r in asked.diff(POSITIVE, NEGATIVE, k=None).to_pylist()}
+    back = {r["feature"]: r for r in asked.diff(NEGATIVE, POSITIVE, k=None).to_pylist()}
+    assert there.keys() == back.keys()
+    for feature, row in there.items():
+        assert back[feature]["difference"] == -row["difference"]
+        assert back[feature]["p_value"] == pytest.approx(row["p_value"], rel=1e-9)
+        assert back[feature]["example_a"] == row["example_b"]
+
+
+# --- pairs ---
+
+
+def pairs(asked: Asked, a: Selection, b: Selection) -> list[tuple[int, int]]:
+    """Of one key the first document with the first, and so on, where both are encoded."""
+    sides = []
+    for selection in (a, b):
+        made, keeps = asked.by_name[selection.collection], WHERES[selection.where]
+        by_key: dict[str, list[int]] = defaultdict(list)
+        for doc, key in enumerate(KEYS[selection.collection]):
+            if key is not None and keeps(made, doc):
+                by_key[key].append(doc)
+        sides.append(by_key)
+    whole = [
+        pair for key in sides[0] for pair in zip(sides[0][key], sides[1].get(key, []), strict=False)
+    ]
+    encoded = [asked.largest[s.collection] for s in (a, b)]
+    return [(x, y) for x, y in whole if x in encoded[0] and y in encoded[1]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(a=selections, b=selections, threshold=st.sampled_from([0.0, 1.25]))
+def test_pairs_are_tested_by_their_discordant_ones(
+    asked: Asked, a: Selection, b: Selection, threshold: float
+) -> None:
+    matched = pairs(asked, a, b)
+    if not matched:
+        with pytest.raises(InvalidInput, match="same key"):
+            asked.diff(a, b, align="key")
+        return
+    left, right = (
+        np.array([asked.largest[s.collection][pair[i]] > threshold for pair in matched])
+        for i, s in enumerate((a, b))
+    )
+
+    def mcnemar(feature: int, *_: int) -> float:
+        only_left = int((left & ~right)[:, feature].sum())
+        only_right = int((right & ~left)[:, feature].sum())
+        n = only_left + only_right
+        return float(stats.binomtest(only_left, n).pvalue) if n else 1.0
+
+    found = asked.diff(a, b, align="key", threshold=threshold, k=None, examples=False)
+    check(found, compared(left, [right], 0, 1, mcnemar), "difference", None, [b])
+    said = found.schema.metadata
+    assert int(said[b"n_a"]) == int(said[b"n_b"]) == len(matched)
+    assert b"McNemar" in said[b"test"]
+
+
+def test_a_selection_paired_with_itself_differs_nowhere(asked: Asked) -> None:
+    rows = asked.diff(POSITIVE, POSITIVE, align="key", k=None).to_pylist()
+    assert rows
+    assert {(row["difference"], row["p_value"], row["q_value"]) for row in rows} == {(0, 1, 1)}
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_pairs_are_counted_a_chunk_at_a_time(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    whole = asked.diff(POSITIVE, NEGATIVE, align="key", k=None)
+    monkeypatch.setattr("saelake.store.query.pairs.PAIRS_PER_CHUNK", size)
+    assert asked.diff(POSITIVE, NEGATIVE, align="key", k=None).equals(whole)
+
+
+# --- examples ---
+
+
+def test_examples_are_the_strongest_tokens(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_EXAMPLES", 5)
+    others = [NEGATIVE, Selection(collection="other/random", where="label = 'pos'")]
+    rows = asked.diff(POSITIVE, *others, k=8).to_pylist()
+    by_text = {str(selection): selection for selection in others}
+    assert len({row["against"] for row in rows}) == 2
+    for number, row in enumerate(rows):
+        for name, side in (("example_a", POSITIVE), ("example_b", by_text[row["against"]])):
+            assert row[name] == (strongest(asked, side, row["feature"]) if number < 5 else None)
+    assert any(row["example_b"] for row in rows)
+
+
+def strongest(asked: Asked, side: Selection, feature: int) -> dict[str, Any] | None:
+    query = TokensQuery(
+        collection=side.collection, expression=str(feature), k=1, where=side.where, context=60
+    )
+    hits = asked.engine.ask(query).read_all().drop_columns("metadata").to_pylist()
+    return hits[0] if hits else None
+
+
+def test_examples_can_be_left_out(asked: Asked) -> None:
+    rows = asked.diff(POSITIVE, NEGATIVE, examples=False).to_pylist()
+    assert {row["example_a"] for row in rows} == {row["example_b"] for row in rows} == {None}
+
+
+def test_a_feature_of_one_side_has_no_example_on_the_other(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", n_documents=8, n_features=30, density=0.05, seed=4)
+    rows = Asked(made=made).diff(POSITIVE, NEGATIVE, k=None).to_pylist()
+    alone = [row for row in rows if row["frequency_b"] == 0]
+    assert alone
+    for row in alone:
+        assert row["example_a"] is not None
+        assert row["example_b"] is None
+        assert row["relative"] == 1
+
+
+# --- signed codes and mistakes ---
+
+
+def test_a_negative_value_does_not_fire(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", n_documents=30, n_features=N_FEATURES, signed=True)
+    signed = Asked(made=made)
+    for unit in ("document", "token"):
+        sides = [signed.fires(side, unit, 0) for side in (POSITIVE, NEGATIVE)]
+        found = signed.diff(POSITIVE, NEGATIVE, unit=unit, k=None)
+        rows = compared(sides[0], sides[1:], 0, 1, lambda feature, *counts: p_value(*counts))
+        check(found, rows, "difference", None, [NEGATIVE])
+
+
+def test_features_of_two_dictionaries_are_not_compared(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", n_documents=10)
+    add_dictionary(made, "second", n_features=made.n_features)
+    with pytest.raises(DictionaryMismatch, match=r"made/random and made/second .* match"):
+        Asked(made=made).diff(POSITIVE, Selection(collection="made/second"))
+
+
+EMPTY = Selection(collection="made/random", where="length < 0")
+
+
+@pytest.mark.parametrize("unit", ["document", "token"])
+@pytest.mark.parametrize(
+    "sides", [(EMPTY, POSITIVE), (POSITIVE, EMPTY), (POSITIVE, NEGATIVE, EMPTY), (EMPTY, EMPTY)]
+)
+def test_nothing_cannot_be_compared(asked: Asked, sides: list[Selection], unit: str) -> None:
+    with pytest.raises(InvalidInput, match=f"where length < 0 has no {unit}"):
+        asked.diff(*sides, unit=unit)
+
+
+@pytest.mark.parametrize(
+    ("where", "options", "error", "said"),
+    [
+        ("label = 'neg'", {"align": "colour"}, InvalidInput, "no metadata column 'colour'"),
+        ("label = 'neg'", {"align": "kez"}, InvalidInput, "Did you mean 'key'"),
+        ("label = 'none'", {"align": "key"}, InvalidInput, "same key"),
+        ("colour = 1", {}, InvalidFilter, "colour"),
+    ],
+)
+def test_mistakes_are_named(
+    asked: Asked, where: str, options: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        asked.diff(POSITIVE, Selection(collection="made/random", where=where), **options)
+
+
+def test_a_collection_that_is_not_there_is_named(asked: Asked) -> None:
+    with pytest.raises(NotFound, match="made/nothing"):
+        asked.diff(POSITIVE, Selection(collection="made/nothing"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"others": ()}, "second selection"),
+        ({"unit": "word"}, "unit cannot be"),
+        ({"order": "p"}, "order cannot be"),
+        ({"min_coverage": -0.1}, "min_coverage is a share"),
+        ({"max_coverage": 2.0}, "max_coverage is a share"),
+        ({"k": 0}, "k must be"),
+        ({"align": "key", "unit": "token"}, "leave out align"),
+        ({"align": "key", "others": (NEGATIVE, NEGATIVE)}, "leave out align"),
+        ({"threshold": float("nan")}, "finite"),
+    ],
+)
+def test_wrong_questions_are_not_asked(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        DiffQuery(**{"a": POSITIVE, "others": (NEGATIVE,), **options})

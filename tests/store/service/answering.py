@@ -1,0 +1,23 @@
+"""Engines that answer one kind of question in a way of the test's own."""
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from saelake.store.engine import Engine
+from saelake.store.requests import Request
+
+
+def answer_with(
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Request],
+    answer: Callable[[Engine, Request], pa.RecordBatchReader],
+) -> None:
+    """Let engines give `answer` to requests of a kind, and to all others what they gave before."""
+    before = Engine.ask
+
+    def ask(engine: Engine, request: Request, /) -> pa.RecordBatchReader:
+        return answer(engine, request) if isinstance(request, kind) else before(engine, request)
+
+    monkeypatch.setattr(Engine, "ask", ask)

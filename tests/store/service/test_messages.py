@@ -1,0 +1,312 @@
+"""Every question survives the wire, and a message says no more and no less than its question."""
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass, replace
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+import pytest
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saelake.proto.v1 import lake_pb2 as pb
+from saelake.remote import Remote
+from saelake.store.engine import Engine
+from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.requests import (
+    Analysis,
+    AssociateQuery,
+    ClustersQuery,
+    CodesQuery,
+    CorrelationsQuery,
+    DiffQuery,
+    DocumentQuery,
+    EmbeddingsQuery,
+    FamiliesQuery,
+    FeaturesQuery,
+    InfoQuery,
+    LabelsQuery,
+    Lookup,
+    MatchQuery,
+    NeighborsQuery,
+    Request,
+    RetrieveQuery,
+    Selection,
+    SelectQuery,
+    SimilarQuery,
+    TokensQuery,
+    VerifyQuery,
+    Weight,
+)
+from saelake.store.service.messages import (
+    METHODS,
+    message_type,
+    method_of,
+    to_message,
+    to_request,
+)
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.transport import Transport
+from tests.lakes import make_lake
+
+NAME = "made/random"
+REQUESTS = (*get_args(Lookup), *get_args(Analysis))
+ALL = Selection(collection=NAME)
+SOME = Selection(collection=NAME, where="label = 'pos'")
+ALL_SENT, SOME_SENT = {"collection": NAME}, {"collection": NAME, "where": "label = 'pos'"}
+
+# The least that can be asked with each request, and the message as protobuf's own JSON.
+LEAST: list[tuple[Request, dict[str, Any]]] = [
+    (TokensQuery(collection=NAME, expression="1"), {"collection": NAME, "expression": "1"}),
+    (FeaturesQuery(collection=NAME), {"collection": NAME}),
+    (DocumentQuery(collection=NAME, doc=0), {"collection": NAME, "doc": "0"}),
+    (CodesQuery(collection=NAME), {"collection": NAME}),
+    (EmbeddingsQuery(collection=NAME), {"collection": NAME}),
+    (InfoQuery(), {}),
+    (VerifyQuery(), {}),
+    (SimilarQuery(collection=NAME, ids=("d1",)), {"collection": NAME, "ids": ["d1"]}),
+    (
+        SimilarQuery(collection=NAME, features=(Weight(feature=3),)),
+        {"collection": NAME, "features": [{"feature": "3"}]},
+    ),
+    (RetrieveQuery(collection=NAME, phrase="rain"), {"collection": NAME, "phrase": "rain"}),
+    (SelectQuery(pool=ALL, target=SOME), {"pool": ALL_SENT, "target": SOME_SENT}),
+    (DiffQuery(a=SOME, others=(ALL,)), {"a": SOME_SENT, "others": [ALL_SENT]}),
+    (
+        AssociateQuery(collection=NAME, columns=("label",)),
+        {"collection": NAME, "columns": ["label"]},
+    ),
+    (CorrelationsQuery(a=ALL), {"a": ALL_SENT}),
+    (ClustersQuery(collection=NAME), {"collection": NAME}),
+    (MatchQuery(a=NAME, b=NAME), {"a": NAME, "b": NAME}),
+    (FamiliesQuery(collection=NAME), {"collection": NAME}),
+    (LabelsQuery(dictionary="random"), {"dictionary": "random"}),
+    (NeighborsQuery(dictionary="random", feature=0), {"dictionary": "random"}),
+]
+LEAST_OF = {type(request): request for request, _ in reversed(LEAST)}
+
+MOST = 2**63 - 1
+WHOLE = st.integers(-MOST, MOST)
+REAL = st.floats(-1e18, 1e18)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
+SAID = TEXT.filter(str.strip)
+COUNT, SHARE = st.integers(1, MOST), st.floats(0, 1)
+BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
+    "k": COUNT,
+    "n_features": COUNT,
+    "n_labels": COUNT,
+    "min_documents": COUNT,
+    "n_clusters": st.integers(2, MOST),
+    "doc": st.integers(0, MOST),
+    "context": st.integers(0, MOST),
+    "temperature": st.floats(0, 100, exclude_min=True),
+    "weight": st.floats(0, 100),
+    "min_npmi": st.floats(-1, 1),
+    "min_coverage": SHARE,
+    "max_coverage": SHARE,
+    "text": SAID,
+    "phrase": SAID,
+}
+
+
+def values(name: str, hint: Any) -> st.SearchStrategy[Any]:
+    """Values of a field of this name and type."""
+    plain = {str: TEXT, int: WHOLE, float: REAL, bool: st.booleans()}
+    if get_origin(hint) in (types.UnionType, Union):
+        (some,) = (h for h in get_args(hint) if h is not type(None))
+        return st.none() | values(name, some)
+    if get_origin(hint) is tuple:
+        return st.lists(values("", get_args(hint)[0]), max_size=3).map(tuple)
+    if get_origin(hint) is Literal:
+        return st.sampled_from(get_args(hint))
+    if is_dataclass(hint):
+        return made(hint)
+    return BOUNDED.get(name, plain[hint])
+
+
+def made(kind: Any, *, without: str = "", needs: str = "", **given: Any) -> st.SearchStrategy[Any]:
+    """Requests with any values in their fields but those `without`; not empty where it `needs`."""
+    drawn = {
+        name: values(name, hint)
+        for name, hint in get_type_hints(kind).items()
+        if name not in without.split()
+    }
+    return st.builds(
+        kind,
+        **drawn
+        | {name: drawn[name].filter(lambda v: v not in (None, ())) for name in needs.split()}
+        | given,
+    )
+
+
+# What cannot be asked together is drawn apart.
+FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
+    TokensQuery: made(TokensQuery, without="order") | made(TokensQuery, needs="k"),
+    FeaturesQuery: made(FeaturesQuery, without="token") | made(FeaturesQuery, without="features"),
+    DocumentQuery: made(DocumentQuery, needs="id", without="doc")
+    | made(DocumentQuery, needs="doc", without="id"),
+    SimilarQuery: made(SimilarQuery, needs="text", without="ids docs features about")
+    | made(SimilarQuery, needs="ids", without="text features within")
+    | made(SimilarQuery, needs="docs", without="text features within")
+    | made(SimilarQuery, needs="features", without="text ids docs method about"),
+    DiffQuery: made(DiffQuery, needs="others", without="align")
+    | made(DiffQuery, without="unit", others=st.tuples(made(Selection))),
+    AssociateQuery: made(AssociateQuery, columns=st.tuples(TEXT) | st.tuples(TEXT, TEXT)),
+    CorrelationsQuery: made(CorrelationsQuery, without="b align")
+    | made(CorrelationsQuery, needs="b align", without="adjacent"),
+    ClustersQuery: made(ClustersQuery, without="about") | made(ClustersQuery, without="features"),
+    LabelsQuery: made(LabelsQuery, without="text") | made(LabelsQuery, without="features"),
+}
+
+
+def come_back(request: Request) -> Request:
+    """The request after it was sent."""
+    method = method_of(request)
+    sent = to_message(request).SerializeToString()
+    return to_request(method, message_type(method).FromString(sent))
+
+
+@pytest.mark.parametrize("kind", REQUESTS, ids=lambda kind: kind.__name__)
+def test_requests_come_through(kind: type[Request]) -> None:
+    @given(FORMS.get(kind, made(kind)))
+    def check(request: Request) -> None:
+        assert come_back(request) == request
+
+    check()
+
+
+CHOICES = [
+    (kind, name, choice)
+    for kind in REQUESTS
+    for name, hint in get_type_hints(kind).items()
+    for choice in (get_args(hint) if get_origin(hint) is Literal else ())
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "choice"), CHOICES)
+def test_choices_come_through(kind: type[Any], name: str, choice: str) -> None:
+    asked: Any = LEAST_OF[kind]
+    assert getattr(come_back(replace(asked, **{name: choice})), name) == choice
+
+
+@pytest.mark.parametrize(("kind", "name"), sorted({(k, n) for k, n, _ in CHOICES}, key=str))
+def test_a_message_has_no_other_choices(kind: type[Any], name: str) -> None:
+    enum: Any = message_type(method_of(LEAST_OF[kind])).DESCRIPTOR.fields_by_name[name].enum_type
+    prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
+    chosen = {value.name.removeprefix(prefix).lower() for value in enum.values[1:]}
+    assert chosen == set(get_args(get_type_hints(kind)[name]))
+
+
+@pytest.mark.parametrize(("request_", "json"), LEAST, ids=lambda it: type(it).__name__)
+def test_what_a_message_leaves_out_has_the_defaults_of_python(
+    request_: Request, json: dict[str, Any]
+) -> None:
+    method = method_of(request_)
+    assert to_request(method, ParseDict(json, message_type(method)())) == request_
+
+
+def test_an_unspecified_choice_is_the_default() -> None:
+    message = pb.TokensRequest(collection=NAME, expression="1", per=pb.PER_UNSPECIFIED)
+    assert to_request("Tokens", message) == TokensQuery(collection=NAME, expression="1")
+
+
+def test_no_limit_is_said_and_not_left_out() -> None:
+    everything = pb.TokensRequest(collection=NAME, expression="1", all=True)
+    assert to_request("Tokens", everything) == TokensQuery(collection=NAME, expression="1", k=None)
+    everything.all = False
+    assert to_request("Tokens", everything) == TokensQuery(collection=NAME, expression="1")
+
+
+def test_no_features_are_not_all_features() -> None:
+    none = FeaturesQuery(collection=NAME, features=())
+    assert come_back(none) == none != FeaturesQuery(collection=NAME)
+
+
+@pytest.mark.parametrize(("kind", "name"), sorted({(k, n) for k, n, _ in CHOICES}, key=str))
+def test_a_choice_that_does_not_exist_is_refused(kind: type[Any], name: str) -> None:
+    message = to_message(LEAST_OF[kind])
+    setattr(message, name, 9)
+    with pytest.raises(InvalidInput, match=f"{name} has no choice 9"):
+        to_request(method_of(LEAST_OF[kind]), message)
+
+
+REQUIRED = [
+    (kind, field.name)
+    for kind in REQUESTS
+    for field in fields(kind)
+    if field.default is MISSING and (is_dataclass(field.type) or "tuple" in str(field.type))
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), REQUIRED)
+def test_what_a_question_cannot_do_without_is_missed(kind: type[Any], name: str) -> None:
+    message = to_message(LEAST_OF[kind])
+    message.ClearField(name)
+    with pytest.raises(InvalidInput):
+        to_request(method_of(LEAST_OF[kind]), message)
+
+
+def test_a_message_without_a_selection_names_it() -> None:
+    with pytest.raises(InvalidInput, match="field target is missing") as caught:
+        to_request("Select", pb.SelectRequest(pool=pb.Selection(collection=NAME)))
+    assert caught.value.data == {"field": "target"}
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("Tokens", pb.TokensRequest(collection=NAME, expression="1", k=0)),
+        ("Document", pb.DocumentRequest(collection=NAME)),
+        ("Similar", pb.SimilarRequest(collection=NAME)),
+        ("Clusters", pb.ClustersRequest(collection=NAME, n_clusters=1)),
+    ],
+)
+def test_a_message_that_python_would_refuse_is_refused(method: str, message: Message) -> None:
+    with pytest.raises(InvalidInput):
+        to_request(method, message)
+
+
+def test_every_method_has_a_request_and_every_request_a_method() -> None:
+    assert set(METHODS) == {
+        method.name for method in pb.DESCRIPTOR.services_by_name["Lake"].methods
+    }
+    assert set(METHODS.values()) == set(REQUESTS) == set(LEAST_OF)
+    for request in LEAST_OF.values():
+        assert METHODS[method_of(request)] is type(request)
+        assert type(to_message(request)).__name__ == f"{method_of(request)}Request"
+
+
+LACKING = (RetrieveQuery, NeighborsQuery)  # of labels and of directions, a made lake has none
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Remote]]:
+    """One lake, in this process and behind a server."""
+    uri = make_lake(tmp_path_factory.mktemp("asked") / "lake").lake.uri
+    with BackgroundServer(ServerSettings(uri=uri, address=Address(port=0))) as server:
+        remote = Remote(server.target)
+        yield Engine(uri), remote
+        remote.close()
+
+
+@pytest.mark.parametrize("request_", [r for r, _ in LEAST], ids=lambda r: type(r).__name__)
+def test_every_request_has_the_same_answer_on_both_sides(
+    engines: tuple[Engine, Remote], request_: Request
+) -> None:
+    here, there = (outcome(transport, request_) for transport in engines)
+    if isinstance(request_, LACKING):
+        assert isinstance(here, str)
+        assert there == here
+    else:
+        assert isinstance(here, pa.Table)
+        assert here.equals(there, check_metadata=True)
+
+
+def outcome(transport: Transport, request: Request) -> pa.Table | str:
+    try:
+        return transport.ask(request).read_all()
+    except NotFound as error:
+        return error.message

@@ -1,0 +1,179 @@
+"""Every compiled loop equals its twin in NumPy or SciPy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from saelake.store import kernels
+
+Array = npt.NDArray[np.generic]
+
+D_SAE = 12
+seeds = st.integers(0, 2**32 - 1)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Sparse rows, and the same dense (n_rows, D_SAE)."""
+
+    dense: npt.NDArray[np.float32]
+
+    @classmethod
+    def random(cls, random: np.random.Generator, n_rows: int) -> "Rows":
+        values = random.integers(1, 9, (n_rows, D_SAE)).astype(np.float32) / 4
+        return cls(values * (random.random((n_rows, D_SAE)) < 0.4))
+
+    @property
+    def parts(self) -> tuple[Array, Array, Array]:
+        """Offsets int64, features uint32, and values float32, as a block has them."""
+        matrix = sparse.csr_array(self.dense)
+        offsets, features = matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32)
+        return offsets, features, matrix.data.astype(np.float32)
+
+    @property
+    def fires(self) -> npt.NDArray[np.int64]:
+        return (self.dense != 0).astype(np.int64)
+
+
+@pytest.fixture(params=range(4))
+def random(request: pytest.FixtureRequest) -> np.random.Generator:
+    return np.random.default_rng(request.param)
+
+
+@pytest.fixture(params=[0, 1, 50])
+def rows(request: pytest.FixtureRequest, random: np.random.Generator) -> Rows:
+    return Rows.random(random, request.param)
+
+
+def test_products(random: np.random.Generator, rows: Rows) -> None:
+    query, weight = random.random((2, D_SAE)).astype(np.float32)
+    dot, square = kernels.products(*rows.parts, query, weight)
+    assert dot.dtype == square.dtype == np.float32
+    np.testing.assert_allclose(dot, rows.dense @ query, rtol=1e-5)
+    np.testing.assert_allclose(square, rows.dense**2 @ weight, rtol=1e-5)
+
+
+def test_overlaps(random: np.random.Generator, rows: Rows) -> None:
+    query, weight = random.random((2, D_SAE)).astype(np.float32) * 2
+    shared, total = kernels.overlaps(*rows.parts, query, weight)
+    weighted = weight * rows.dense
+    np.testing.assert_allclose(shared, np.minimum(query, weighted).sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(total, weighted.sum(axis=1), rtol=1e-5)
+
+
+def test_dots(random: np.random.Generator, rows: Rows) -> None:
+    query = random.random(D_SAE).astype(np.float32)
+    scale = random.random(len(rows.dense)).astype(np.float32)
+    chosen = random.permutation(len(rows.dense))[: len(rows.dense) // 2]
+    found = kernels.dots(chosen, *rows.parts, query, scale)
+    np.testing.assert_allclose(found, ((rows.dense @ query) * scale)[chosen], rtol=1e-5)
+
+
+def test_by_impact(random: np.random.Generator, rows: Rows) -> None:
+    n_levels = 5
+    levels = random.integers(1, n_levels, rows.dense.shape, endpoint=True) * rows.fires
+    offsets, features, _ = rows.parts
+    impacts = levels[levels > 0].astype(np.uint8)
+    found, starts = kernels.by_impact(offsets, features, impacts, D_SAE, n_levels)
+    assert found.dtype == np.uint16
+    lists = [
+        np.flatnonzero(levels[:, feature] == level)
+        for feature in range(D_SAE)
+        for level in range(n_levels, 0, -1)
+    ]
+    assert starts.tolist() == [0, *np.cumsum([len(rows) for rows in lists])]
+    assert found.tolist() == np.concatenate(lists).tolist()
+
+
+@pytest.mark.parametrize("budget", [20, 40, 10_000])
+def test_accumulate_best(random: np.random.Generator, budget: int) -> None:
+    """Cells are of features 0 to 5, three each; the least gains are left out, in 1,024 steps."""
+    cells = np.arange(7) * 3
+    sizes = random.integers(1, 9, 18)
+    begins = np.concatenate([[0], np.cumsum(sizes)])
+    rows = random.integers(0, 30, sizes.sum()).astype(np.uint16)
+    levels = random.random(18).astype(np.float32)
+    asked, values = np.array([1, 2, 5]), random.random(6).astype(np.float32)
+    sums = np.ones(30, np.float32)
+    kernels.accumulate_best(asked, values, cells, begins, levels, rows, budget, sums)
+
+    chosen = [cell for cell in range(18) if cell // 3 in asked]
+    gains = {cell: values[cell // 3] * levels[cell] for cell in chosen}
+    order = sorted(chosen, key=lambda cell: -gains[cell])
+    spent = np.cumsum([sizes[cell] for cell in order])
+    n_added = int((spent <= budget).sum())
+    expected = np.ones(30)
+    for cell in order[:n_added]:
+        np.add.at(expected, rows[begins[cell] : begins[cell + 1]], gains[cell])
+    np.testing.assert_allclose(sums, expected, rtol=1e-5)
+
+
+def test_accumulate_nothing() -> None:
+    sums = np.ones(3, np.float32)
+    none = np.empty(0, np.int64)
+    levels, rows = np.empty(0, np.float32), np.empty(0, np.uint16)
+    values = np.ones(2, np.float32)
+    cells, begins = np.zeros(3, np.int64), np.zeros(1, np.int64)
+    kernels.accumulate_best(none, values, cells, begins, levels, rows, 9, sums)
+    kernels.accumulate_best(np.arange(2), values, cells, begins, levels, rows, 9, sums)
+    assert sums.tolist() == [1, 1, 1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    values=st.lists(st.integers(-2, 6), max_size=40),
+    k=st.integers(1, 12),
+    seed=seeds,
+    all_=st.booleans(),
+)
+def test_strongest(values: list[int], k: int, seed: int, all_: bool) -> None:
+    """Many sums are equal: of these the earlier row is kept."""
+    sums = np.array(values, np.float32)
+    keep = np.random.default_rng(seed).random(len(sums)) < 0.7
+    allowed = np.ones_like(keep) if all_ else keep
+    found = kernels.strongest(sums, keep[:0] if all_ else keep, k)
+    rows = np.flatnonzero((sums > 0) & allowed)
+    expected = rows[np.lexsort((rows, -sums[rows]))][:k]
+    assert sorted(found.tolist()) == sorted(expected.tolist())
+
+
+@pytest.mark.parametrize("step", [1, 5, D_SAE])
+def test_co_occurrences(rows: Rows, step: int) -> None:
+    """Stripe by stripe, with one cursor, as the whole upper triangle of F'F."""
+    offsets, features, _ = rows.parts
+    counts = np.zeros((D_SAE, D_SAE), np.uint32)
+    cursor = offsets[:-1].copy()
+    for first in range(0, D_SAE, step):
+        stripe = counts[first : first + step]
+        kernels.co_occurrences(cursor, offsets, features, first, stripe)
+    assert (counts == np.triu(rows.fires.T @ rows.fires, 1)).all()
+    assert (cursor == offsets[1:]).all()
+
+
+@pytest.mark.parametrize("step", [1, 5, D_SAE])
+def test_cross_occurrences(random: np.random.Generator, rows: Rows, step: int) -> None:
+    other = Rows.random(random, len(rows.dense))
+    offsets, features, _ = rows.parts
+    counts = np.zeros((D_SAE, D_SAE), np.uint32)
+    cursor = offsets[:-1].copy()
+    for first in range(0, D_SAE, step):
+        stripe = counts[first : first + step]
+        kernels.cross_occurrences(cursor, offsets, features, *other.parts[:2], first, stripe)
+    assert (counts == rows.fires.T @ other.fires).all()
+
+
+def test_cross_products(random: np.random.Generator, rows: Rows) -> None:
+    other = Rows.random(random, len(rows.dense))
+    chosen = np.array([7, 2, 11])
+    number = np.full(D_SAE, -1, np.int64)
+    number[chosen] = np.arange(3)
+    products, both = np.ones((3, D_SAE)), np.ones((3, D_SAE), np.uint32)
+    kernels.cross_products(*rows.parts, *other.parts, number, products, both)
+    mine = rows.dense[:, chosen].astype(np.float64)
+    np.testing.assert_allclose(products, 1 + mine.T @ other.dense)
+    assert (both == 1 + rows.fires[:, chosen].T @ other.fires).all()

@@ -1,0 +1,38 @@
+"""Dense embeddings and a word index of a corpus, for questions that also rank by these."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from saelake.store.documents import Documents
+from saelake.store.lake import Lake, absolute
+from saelake.store.lists import Array
+from saelake.store.vectors import write_vectors
+from saelake.workers.sentences import SentenceModel
+
+
+def embed_corpus(
+    lake: Lake,
+    corpus: str,
+    *,
+    model: str,
+    device: str | None = None,
+    on_progress: Callable[[int, int], object] = lambda *_: None,
+) -> int:
+    """Embed every document of a corpus, and index its words, in place of what was before; how many.
+
+    `on_progress` is told how many of how many documents are done. Nothing changes until all are.
+    Raises `ModelError` and `NotFound`.
+    """
+    documents = Documents.open(lake, corpus)
+    sentences = SentenceModel.load(model, device=device)
+
+    def batches() -> Iterator[tuple[Array, Array]]:
+        for batch in documents.scan_texts(0, documents.n_documents):
+            docs = np.asarray(batch["doc"])
+            yield docs, sentences.embed(batch["text"].to_pylist())
+            on_progress(int(docs[-1]) + 1, documents.n_documents)
+
+    write_vectors(lake.vectors(corpus), sentences.width, absolute(model), batches())
+    documents.table.index_words("text")
+    return documents.n_documents

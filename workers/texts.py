@@ -1,0 +1,110 @@
+"""Texts of questions, through the models that a lake was made with (`store.texts.Texts`)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+import pyarrow as pa
+
+from saelake.store.embeddings import Block, embedded
+from saelake.store.errors import DictionaryMismatch, ModelError
+from saelake.store.lists import Array
+from saelake.store.requests import Pooling
+from saelake.store.schema import CollectionSettings
+from saelake.workers.dictionaries.load import load_dictionary
+from saelake.workers.encode import Encoder, Target
+from saelake.workers.hooks import resolve_hook
+from saelake.workers.models import Model, load_model
+from saelake.workers.pages import pages
+from saelake.workers.sentences import SentenceModel
+from saelake.workers.tokens import TokenSettings
+
+BATCH_TOKENS = 2048
+CHUNK_BYTES = 64 << 20
+PAGE_TOKENS = 1 << 16
+
+
+@dataclass(slots=True)
+class ModelTexts:
+    """Encodes and embeds texts; models are loaded when first asked for, and kept.
+
+    `places` says where models are that are not where they were: by name or former location.
+    """
+
+    places: Mapping[str, str] = field(default_factory=dict)
+    _models: dict[str, Model] = field(default_factory=dict)
+    _encoders: dict[CollectionSettings, tuple[Model, Encoder]] = field(default_factory=dict)
+    _sentences: dict[str, SentenceModel] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def codes(
+        self, settings: CollectionSettings, model: str, dictionary: str, text: str, pooling: Pooling
+    ) -> Block:
+        """See `Texts`; a text longer than the window is cut into windows, as documents are."""
+        with self._lock:  # one model runs one text at a time
+            if settings not in self._encoders:
+                self._encoders[settings] = self._encoder(settings, model, dictionary)
+            loaded, encoder = self._encoders[settings]
+            tokens = _token_settings(settings)
+            batches = [
+                encoder.pack(encoder.encode(page, [settings.name]), settings.name)
+                for page in pages(
+                    [([0], [text])], loaded.tokenizer, tokens, page_tokens=PAGE_TOKENS
+                )
+            ]
+        return embedded(pa.Table.from_batches(batches), settings.codec, pooling)
+
+    def embed(self, model: str, texts: Sequence[str]) -> Array:
+        """See `Texts`."""
+        with self._lock:
+            if model not in self._sentences:
+                self._sentences[model] = SentenceModel.load(self._place(model))
+            return self._sentences[model].embed(texts)
+
+    def _place(self, location: str) -> str:
+        return self.places.get(location, location)
+
+    def _encoder(
+        self, settings: CollectionSettings, model: str, dictionary: str
+    ) -> tuple[Model, Encoder]:
+        place = self.places.get(settings.model, self._place(model))
+        if place not in self._models:
+            self._models[place] = load_model(place)
+        loaded = self._models[place]
+        if loaded.fingerprint != settings.model_fingerprint:
+            raise ModelError(
+                f"{model} is not the model that {settings.name} was encoded with: its weights "
+                "differ, so its codes of a text would mean something else.",
+                model=model,
+            )
+        found = load_dictionary(self.places.get(settings.dictionary, self._place(dictionary)))
+        if found.fingerprint != settings.fingerprint:
+            raise DictionaryMismatch(
+                f"{dictionary} is not the dictionary that {settings.name} was encoded with: its "
+                "weights differ.",
+                dictionary=dictionary,
+            )
+        target = Target(
+            settings=settings,
+            dictionary=found.to(loaded.device, loaded.dtype),
+            hook=resolve_hook(loaded.module, settings.hook),
+        )
+        encoder = Encoder(
+            loaded,
+            [target],
+            batch_tokens=BATCH_TOKENS,
+            chunk_bytes=CHUNK_BYTES,
+            on_error="fail",
+        )
+        return loaded, encoder
+
+
+def _token_settings(settings: CollectionSettings) -> TokenSettings:
+    return TokenSettings(
+        window=settings.window,
+        overlap=settings.overlap,
+        max_tokens=settings.max_tokens,
+        special_tokens=settings.special_tokens,
+        prepend_bos=settings.prepend_bos,
+        chat=settings.chat,
+    )
