@@ -283,6 +283,7 @@ class Collection:
         features: Sequence[int] = (),
         min_npmi: float = 0.6,
         min_documents: int = 10,
+        max_coverage: float = 0.5,
         max_label_similarity: float | None = None,
         adjacent: Adjacent = "keep",
         k: int | None = 50,
@@ -299,6 +300,7 @@ class Collection:
             features=tuple(features),
             min_npmi=min_npmi,
             min_documents=min_documents,
+            max_coverage=max_coverage,
             max_label_similarity=max_label_similarity,
             adjacent=adjacent,
             k=k,
@@ -348,7 +350,12 @@ class Collection:
         return Matches(self.transport.ask(query).read_all())
 
     def families(
-        self, *, min_npmi: float = 0.6, min_documents: int = 10, k: int | None = 20
+        self,
+        *,
+        min_npmi: float = 0.6,
+        min_documents: int = 10,
+        max_coverage: float = 0.5,
+        k: int | None = 20,
     ) -> Families:
         """Groups of features that fire in the same documents."""
         query = FamiliesQuery(
@@ -356,6 +363,7 @@ class Collection:
             where=self.filter,
             min_npmi=min_npmi,
             min_documents=min_documents,
+            max_coverage=max_coverage,
             k=k,
         )
         return Families(self.transport.ask(query).read_all())

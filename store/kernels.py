@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 
 from saelake.store.lists import Array
 
@@ -216,6 +217,44 @@ def co_occurrences(
             for j in range(at, end):
                 line[features[j]] += np.uint32(1)
         cursor[row] = at
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+def _ones(_: Any, word: Any) -> Any:
+    """How many bits of an uint64 are set: one instruction, of which compilers make vectors."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(word), generate
+
+
+@compiled
+def set_bits(offsets: Array, features: Array, bits: Array) -> None:
+    """Set bit `row` of `bits[feature]` (uint64, 64 rows a word) for each feature of each row."""
+    for row in range(len(offsets) - 1):
+        word, bit = row >> 6, np.uint64(1) << np.uint64(row & 63)
+        for i in range(offsets[row], offsets[row + 1]):
+            bits[features[i], word] |= bit
+
+
+@compiled
+def shared_bits(bits: Array, counts: Array, step: int) -> None:
+    """Add to `counts[f, g]` (uint32) how many bits f and a larger g share, `step` words at a time.
+
+    For the first len(counts) features f.
+    """
+    n, n_words = bits.shape
+    for begin in range(0, n_words, step):
+        end = min(begin + step, n_words)
+        for f in range(len(counts)):
+            mine = bits[f, begin:end]
+            for g in range(f + 1, n):
+                theirs = bits[g, begin:end]
+                shared = np.uint64(0)
+                for word in range(len(mine)):
+                    shared += _ones(mine[word] & theirs[word])
+                counts[f, g] += np.uint32(shared)
 
 
 @compiled

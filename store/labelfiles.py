@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,17 @@ def import_labels(
     explainer: str | None = None,
     model: str | None = None,
 ) -> int:
-    """Put a file's labels beside those of other explainers; how many it has.
+    """Put a file's labels beside those of other explainers; how many.
 
-    With `model` each has an embedding. Raises `NotFound` for a dictionary that the lake does not
+    Of several that one explainer has for a feature the last is taken. With `model` each has an
+    embedding. Raises `NotFound` for a dictionary that the lake does not
     have, `InvalidInput` for a feature that the dictionary does not have, and see `read_labels`.
     """
     registered = session.dictionary(dictionary)
     if not registered:
         raise NotFound(f"{session.lake.uri} has no dictionary {dictionary!r}.", name=dictionary)
-    rows = list(read_labels(path, explainer))
+    labels = read_labels(path, explainer)
+    rows = list({(row["explainer"], row["feature"]): row for row in labels}.values())
     outside = next((r["feature"] for r in rows if r["feature"] >= registered["d_sae"]), None)
     if outside is not None:
         raise InvalidInput(
@@ -79,30 +82,42 @@ def _object(path: Path, explainer: str) -> Iterator[dict[str, Any]]:
     if not isinstance(labels, Mapping):
         raise InvalidInput(f"{path} holds no object of feature numbers and labels.", path=path)
     for feature, label in labels.items():
-        if not str(feature).isdecimal() or not isinstance(label, str):
+        try:
+            yield _row(feature, label, explainer)
+        except (ValueError, TypeError) as error:
             raise InvalidInput(
                 f"{path}: {feature!r}: {label!r} is not a feature number and its label.", path=path
-            )
-        yield {"feature": int(feature), "label": label, "explainer": explainer, "score": None}
+            ) from error
 
 
 def _explanations(path: Path, explainer: str | None) -> Iterator[dict[str, Any]]:
+    for number, line in _lines(path):
+        try:
+            row = json.loads(line)
+            by = explainer or row.get("explanationModelName") or DEFAULT_EXPLAINER
+            yield _row(row["index"], row["description"], str(by))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidInput(
+                f"{path}, line {number}: not one of Neuronpedia's explanations, which have index "
+                f"and description ({error!r}).",
+                path=path,
+            ) from error
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers."""
     opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-                yield {
-                    "feature": int(row["index"]),
-                    "label": str(row["description"]),
-                    "explainer": explainer or row.get("explanationModelName") or DEFAULT_EXPLAINER,
-                    "score": None,
-                }
-            except (ValueError, KeyError, TypeError) as error:
-                raise InvalidInput(
-                    f"{path}, line {number}: not one of Neuronpedia's explanations, which have "
-                    f"index and description ({error!r}).",
-                    path=path,
-                ) from error
+    try:
+        with opened(path, "rb") as lines:
+            yield from ((n, line) for n, line in enumerate(lines, start=1) if line.strip())
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidInput(f"{path} cannot be read: {error}.", path=path) from error
+
+
+def _row(feature: Any, label: Any, explainer: str) -> dict[str, Any]:
+    """The label of a feature. Raises `ValueError` or `TypeError` for what cannot be one."""
+    number = int(feature)
+    if number < 0 or not isinstance(label, str):
+        raise ValueError(f"{feature!r}: {label!r}")
+    label.encode()  # half a character is no text
+    return {"feature": number, "label": label, "explainer": explainer, "score": None}

@@ -26,7 +26,6 @@ from saelake.store.errors import NotFound
 from saelake.store.labels import automatic, write_labels
 from saelake.store.lists import Array
 from saelake.store.query.dense import document_vectors
-from saelake.store.query.retrieve import percentiles
 from saelake.store.requests import Selection
 from saelake.store.schema import LABELS_COLUMNS
 from saelake.store.segments import PostingList
@@ -40,7 +39,8 @@ SPAN = 6  # words on each side
 WINDOW_CHARACTERS = 120  # on each side of a token, which hold these words
 PRIOR = 500  # words' worth of the corpus in each feature's counts (Monroe et al. 2008)
 LEAST_Z, LEAST_COUNT = 1.96, 2
-MIN_DOCUMENTS, MIN_DEVIATION = 5, 0.01  # of a feature that may have a vector
+MIN_DOCUMENTS = 5  # in which a feature fires that may have a vector,
+MIN_DEVIATION = 0.01  # and over all documents, of its usual value where it fires
 FEATURES_AT_ONCE = 4096
 TEXTS_AT_ONCE = 1024
 
@@ -85,17 +85,17 @@ def label_collection(
 def _vectors(session: Session, collection: Collection, vectors: Vectors) -> dict[int, Array]:
     """The label vector of each feature that has enough evidence, float32 (width,)."""
     selected = session.select(Selection(collection=str(collection.name)))
-    features = np.arange(selected.d_sae)
-    scale = percentiles(session, selected, features)
-    mean = vectors.index.vectors.mean(axis=0).astype(np.float64)
-    work = _Moments(np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0), vectors, mean)
+    mean = vectors.index.vectors.mean(axis=0, dtype=np.float64)
+    work = _Moments(selected.d_sae, vectors, mean)
     total = sum(session.map(selected, work), _Sums.zero(selected.d_sae, vectors.width))
-    deviation = np.sqrt(np.maximum(total.square / total.n - (total.sum / total.n) ** 2, 0))
-    enough = (total.fires >= MIN_DOCUMENTS) & (deviation > MIN_DEVIATION)
+    n = max(total.n, 1)
+    deviation = np.sqrt(np.maximum(total.square / n - (total.sum / n) ** 2, 0))
+    usual = np.abs(total.sum) / np.maximum(total.fires, 1)
+    enough = (total.fires >= MIN_DOCUMENTS) & (deviation > MIN_DEVIATION * usual)
     common = mean / max(float(np.linalg.norm(mean)), 1e-12)
     found = {}
     for feature in np.flatnonzero(enough):
-        covariance = total.products[feature] / total.n / deviation[feature]
+        covariance = total.products[feature] / n / deviation[feature]
         found[int(feature)] = (covariance - (covariance @ common) * common).astype(np.float32)
     return found
 
@@ -132,23 +132,23 @@ class _Sums:
 
 @dataclass(frozen=True, slots=True)
 class _Moments:
-    """Sums of scaled values over the documents of a block that have a dense embedding."""
+    """Sums of values over the documents of a block that have a dense embedding."""
 
-    weights: Array
+    d_sae: int
     vectors: Vectors
     mean: Array
 
     def __call__(self, block: Block) -> _Sums:
-        d_sae = len(self.weights)
         block = block[np.flatnonzero(np.isin(block.doc, self.vectors.rows))]
-        values = (block.values * self.weights[block.features]).astype(np.float64)
+        values = block.values.astype(np.float64)
         centred = self.vectors.of(block.doc).astype(np.float64) - self.mean
-        matrix = sparse.csr_matrix((values, block.features, block.offsets), (len(block), d_sae))
+        shape = (len(block), self.d_sae)
+        matrix = sparse.csr_matrix((values, block.features, block.offsets), shape)
         return _Sums(
             n=len(block),
-            fires=np.bincount(block.features, minlength=d_sae),
-            sum=np.bincount(block.features, values, d_sae),
-            square=np.bincount(block.features, values**2, d_sae),
+            fires=np.bincount(block.features, minlength=self.d_sae),
+            sum=np.bincount(block.features, values, self.d_sae),
+            square=np.bincount(block.features, values**2, self.d_sae),
             products=np.asarray(matrix.T @ centred),
         )
 
@@ -180,10 +180,16 @@ def _background(collection: Collection) -> Counter[str]:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A text around a token, and where in it the token begins."""
+    """A text around a token, and which characters of it the token is."""
 
     text: str
     start: int
+    length: int = 1
+
+    @property
+    def token(self) -> str:
+        """The token's own characters."""
+        return self.text[self.start : self.start + self.length].strip()
 
 
 def _windows(collection: Collection, features: range) -> dict[int, list[Window]]:
@@ -191,39 +197,33 @@ def _windows(collection: Collection, features: range) -> dict[int, list[Window]]
     assert collection.postings is not None
     step = len(collection.segments)
     lists = collection.postings.read(features, 0, collection.segments)
-    spots: list[tuple[int, int, int]] = []
+    spots: list[tuple[int, int, int, int]] = []
     for i, feature in enumerate(features):
         whole = PostingList.joined(lists[i * step : (i + 1) * step], collection.codes.codec.dtype)
         best = whole[np.lexsort((whole.doc, -whole.max.astype(np.int64)))[:N_STRONGEST]]
-        spots += [
-            (d, feature, s) for d, s in zip(best.doc.tolist(), best.start.tolist(), strict=True)
-        ]
+        places = zip(best.doc.tolist(), best.start.tolist(), best.length.tolist(), strict=True)
+        spots += [(doc, feature, start, length) for doc, start, length in places]
     spots.sort()
     windows: dict[int, list[Window]] = {}
-    docs = np.unique(np.array([doc for doc, _, _ in spots], np.uint64))
+    docs = np.unique(np.array([spot[0] for spot in spots], np.uint64))
     at = 0
     for part in np.array_split(docs, len(docs) // TEXTS_AT_ONCE + 1):
-        texts = dict(
-            zip(
-                part.tolist(),
-                collection.documents.take(part, ["text"])["text"].to_pylist(),
-                strict=True,
-            )
-        )
+        rows = collection.documents.take(part, ["text"])["text"].to_pylist()
+        texts = dict(zip(part.tolist(), rows, strict=True))
         while at < len(spots) and spots[at][0] in texts:
-            doc, feature, start = spots[at]
-            windows.setdefault(feature, []).append(_window(texts[doc], start))
+            doc, feature, start, length = spots[at]
+            windows.setdefault(feature, []).append(_window(texts[doc], start, length))
             at += 1
     return dict(sorted(windows.items()))
 
 
-def _window(text: str, start: int) -> Window:
+def _window(text: str, start: int, length: int) -> Window:
     begin = max(start - WINDOW_CHARACTERS, 0)
-    return Window(text[begin : start + WINDOW_CHARACTERS], start - begin)
+    return Window(text[begin : start + length + WINDOW_CHARACTERS], start - begin, length)
 
 
 def label_text(windows: Sequence[Window], background: Counter[str]) -> str:
-    """The words on which a feature fires, and those over-represented around them.
+    """The words (or other tokens) on which a feature fires, and those over-represented near them.
 
     Over-represented is a z of log odds over 1.96, with a Dirichlet prior of 500 words of the
     corpus (Monroe, Colaresi and Quinn 2008, equation 22).
@@ -232,15 +232,14 @@ def label_text(windows: Sequence[Window], background: Counter[str]) -> str:
     around: Counter[str] = Counter()
     for window in windows:
         words = list(WORD.finditer(window.text))
-        here = next((i for i, w in enumerate(words) if w.end() > window.start), None)
-        if here is None:
-            continue
-        fired[words[here].group().lower()] += 1
-        near = words[max(here - SPAN, 0) : here + SPAN + 1]
+        before = sum(word.end() <= window.start for word in words)
+        inside = before < len(words) and words[before].start() < window.start + window.length
+        fired[words[before].group().lower() if inside else window.token] += 1
+        near = words[max(before - SPAN, 0) : before + SPAN + 1]
         around.update({word.group().lower() for word in near})  # once a window: they say it in many
     on = [word for word, _ in fired.most_common(N_FIRED)]
     near_words = [word for word in _over_represented(around, background) if word not in on]
-    said = f"fires on {', '.join(on)}" if on else "fires on no word"
+    said = f"fires on {', '.join(filter(None, on)) or 'white space'}"
     return f"{said}; near {', '.join(near_words)}" if near_words else said
 
 

@@ -45,6 +45,9 @@ PoolingOption = Annotated[
 MethodOption = Annotated[
     Method, typer.Option(help="By features, by dense embeddings, or by the ranks in both.")
 ]
+CoverageOption = Annotated[
+    float, typer.Option(help="Leave out features that fire in more of the documents than this.")
+]
 AllOption = Annotated[bool, typer.Option("--all", help="All, in place of -k.")]
 
 
@@ -291,6 +294,7 @@ def correlate(
     min_documents: Annotated[
         int, typer.Option(help="Only pairs that fire together in as many documents.")
     ] = 10,
+    max_coverage: CoverageOption = 0.5,
     max_label_similarity: Annotated[
         float | None, typer.Option(help="Only pairs whose labels are no more alike (cosine).")
     ] = None,
@@ -314,6 +318,7 @@ def correlate(
             features=split_numbers(features) or (),
             min_npmi=min_npmi,
             min_documents=min_documents,
+            max_coverage=max_coverage,
             max_label_similarity=max_label_similarity,
             adjacent=adjacent,
             k=None if every else k,
@@ -404,6 +409,7 @@ def families(
     *,
     min_npmi: Annotated[float, typer.Option(help="How strongly two must fire together.")] = 0.6,
     min_documents: Annotated[int, typer.Option(help="In how many documents at least.")] = 10,
+    max_coverage: CoverageOption = 0.5,
     k: Annotated[int, typer.Option("-k", help="How many families.")] = 20,
     every: AllOption = False,
     format: FormatOption = "table",  # noqa: A002
@@ -415,7 +421,10 @@ def families(
     """
     with place as found:
         groups = selected(found, selection).families(
-            min_npmi=min_npmi, min_documents=min_documents, k=None if every else k
+            min_npmi=min_npmi,
+            min_documents=min_documents,
+            max_coverage=max_coverage,
+            k=None if every else k,
         )
     answer(
         format,

@@ -347,13 +347,14 @@ class AssociateRequest(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ..., where: _Optional[str] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., min_documents: _Optional[int] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
 
 class CorrelationsRequest(_message.Message):
-    __slots__ = ("a", "b", "align", "features", "min_npmi", "min_documents", "max_label_similarity", "adjacent", "k", "all")
+    __slots__ = ("a", "b", "align", "features", "min_npmi", "min_documents", "max_coverage", "max_label_similarity", "adjacent", "k", "all")
     A_FIELD_NUMBER: _ClassVar[int]
     B_FIELD_NUMBER: _ClassVar[int]
     ALIGN_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     MIN_NPMI_FIELD_NUMBER: _ClassVar[int]
     MIN_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_COVERAGE_FIELD_NUMBER: _ClassVar[int]
     MAX_LABEL_SIMILARITY_FIELD_NUMBER: _ClassVar[int]
     ADJACENT_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
@@ -364,11 +365,12 @@ class CorrelationsRequest(_message.Message):
     features: _containers.RepeatedScalarFieldContainer[int]
     min_npmi: float
     min_documents: int
+    max_coverage: float
     max_label_similarity: float
     adjacent: Adjacent
     k: int
     all: bool
-    def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., b: _Optional[_Union[Selection, _Mapping]] = ..., align: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_label_similarity: _Optional[float] = ..., adjacent: _Optional[_Union[Adjacent, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+    def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., b: _Optional[_Union[Selection, _Mapping]] = ..., align: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_coverage: _Optional[float] = ..., max_label_similarity: _Optional[float] = ..., adjacent: _Optional[_Union[Adjacent, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
 
 class ClustersRequest(_message.Message):
     __slots__ = ("collection", "where", "n_clusters", "features", "about", "n_labels", "method", "seed")
@@ -407,20 +409,22 @@ class MatchRequest(_message.Message):
     def __init__(self, a: _Optional[str] = ..., b: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., where: _Optional[str] = ..., by: _Optional[_Union[MatchBy, str]] = ..., k: _Optional[int] = ...) -> None: ...
 
 class FamiliesRequest(_message.Message):
-    __slots__ = ("collection", "where", "min_npmi", "min_documents", "k", "all")
+    __slots__ = ("collection", "where", "min_npmi", "min_documents", "max_coverage", "k", "all")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
     MIN_NPMI_FIELD_NUMBER: _ClassVar[int]
     MIN_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_COVERAGE_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
     collection: str
     where: str
     min_npmi: float
     min_documents: int
+    max_coverage: float
     k: int
     all: bool
-    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_coverage: _Optional[float] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
 
 class LabelsRequest(_message.Message):
     __slots__ = ("dictionary", "text", "features", "k", "all")

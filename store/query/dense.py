@@ -59,12 +59,21 @@ def dense_ranking(
 ) -> Found:
     """The `k` documents with the largest cosine, without those asked about."""
     vectors = document_vectors(session, selected.collection)
-    keep = None if selected.mask is None else selected.mask[vectors.rows]
+    keep = _meant(selected, vectors.rows)
     room = len(vectors.rows) if k is None else k + len(asked)
     rows, cosines = (found[0] for found in vectors.index.nearest(vector, room, keep))
     present = rows >= 0
     found = Found(doc=vectors.rows[rows[present]], score=cosines[present])
     return found.without(asked)[:k]
+
+
+def _meant(selected: Selected, rows: Array) -> Array | None:
+    """Which of these documents are selected (None: all); some may be newer than the snapshot."""
+    known = rows < selected.collection.documents.n_documents
+    if selected.mask is None:
+        return None if known.all() else known
+    known[known] = selected.mask[rows[known]]
+    return known
 
 
 def fused(rankings: Sequence[tuple[Found, float]], k: int | None) -> Found:

@@ -32,7 +32,11 @@ def families(session: Session, query: FamiliesQuery) -> pa.Table:
     """
     selection = Selection(collection=query.collection, where=query.where)
     asked = CorrelationsQuery(
-        a=selection, min_npmi=query.min_npmi, min_documents=query.min_documents, k=None
+        a=selection,
+        min_npmi=query.min_npmi,
+        min_documents=query.min_documents,
+        max_coverage=query.max_coverage,
+        k=None,
     )
     selected = session.select(selection)
     counting = Alone(session, selected)

@@ -178,8 +178,11 @@ class CorrelationsQuery:
     """Which features fire in the same documents, by normalised pointwise mutual information.
 
     With `b`, features of `a`'s documents against features of `b`'s: two texts of one thing, as a
-    prompt and its response, that have the same value in the column `align`. `adjacent` `drop`
-    leaves out pairs that mostly fire on the same or neighbouring tokens.
+    prompt and its response, that have the same value in the column `align`. Features that fire in
+    more than `max_coverage` of the documents are left out: what fires nearly everywhere does so
+    together with everything. `max_label_similarity` keeps pairs whose labels have embeddings no
+    more alike than that, by cosine; `adjacent` `drop` leaves out pairs that mostly fire on the same
+    or neighbouring tokens.
     """
 
     a: Selection
@@ -188,6 +191,7 @@ class CorrelationsQuery:
     features: tuple[int, ...] = ()
     min_npmi: float = 0.6
     min_documents: int = 10
+    max_coverage: float = 0.5
     max_label_similarity: float | None = None
     adjacent: Adjacent = "keep"
     k: int | None = 50
@@ -199,6 +203,7 @@ class CorrelationsQuery:
         if not -1 <= self.min_npmi <= 1:
             raise InvalidInput(f"NPMI is from -1 to 1, so min_npmi cannot be {self.min_npmi}.")
         check_positive("min_documents", self.min_documents)
+        check_share("max_coverage", self.max_coverage)
         if (self.b is None) != (self.align is None):
             raise InvalidInput("Two texts need a column that aligns them: give both b and align.")
         if self.b is not None and self.adjacent == "drop":
@@ -262,11 +267,15 @@ class FamiliesQuery:
     where: str | None = None
     min_npmi: float = 0.6
     min_documents: int = 10
+    max_coverage: float = 0.5
     k: int | None = 20
 
     def __post_init__(self) -> None:
         check_values(self)
         check_k(self.k)
+        check_share("max_coverage", self.max_coverage)
+        if not -1 <= self.min_npmi <= 1:
+            raise InvalidInput(f"NPMI is from -1 to 1, so min_npmi cannot be {self.min_npmi}.")
         check_positive("min_documents", self.min_documents)
 
 

@@ -177,3 +177,16 @@ def test_cross_products(random: np.random.Generator, rows: Rows) -> None:
     mine = rows.dense[:, chosen].astype(np.float64)
     np.testing.assert_allclose(products, 1 + mine.T @ other.dense)
     assert (both == 1 + rows.fires[:, chosen].T @ other.fires).all()
+
+
+@given(seed=st.integers(0, 99), n_rows=st.integers(0, 200), step=st.sampled_from([1, 2, 64]))
+@settings(max_examples=20, deadline=None)
+def test_bits_count_what_rows_share(seed: int, n_rows: int, step: int) -> None:
+    fires = np.random.default_rng(seed).random((n_rows, 9)) < 0.4
+    rows = sparse.csr_matrix(fires)
+    bits = np.zeros((9, n_rows // 64 + 1), np.uint64)
+    kernels.set_bits(rows.indptr.astype(np.int64), rows.indices.astype(np.uint32), bits)
+    counts = np.zeros((5, 9), np.uint32)
+    kernels.shared_bits(bits, counts, step)
+    both = fires.astype(int).T @ fires.astype(int)
+    assert np.array_equal(counts, np.triu(both, 1)[:5])

@@ -1,6 +1,7 @@
 """`correlations` equals NPMI counted pair by pair over dense embeddings."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 from math import log
 from typing import Any
@@ -56,7 +57,14 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def ask(made: MadeLake, **how: Any) -> list[dict[str, Any]]:
-    given = {"a": WHOLE, "min_npmi": -1.0, "min_documents": 1, "k": None, **how}
+    given = {
+        "a": WHOLE,
+        "min_npmi": -1.0,
+        "min_documents": 1,
+        "max_coverage": 1.0,
+        "k": None,
+        **how,
+    }
     answer = Engine(made.lake.uri).ask(CorrelationsQuery(**given)).read_all()
     rows: list[dict[str, Any]] = answer.to_pylist()
     return rows
@@ -152,8 +160,8 @@ def test_in_many_small_passes(
     made: MadeLake, cache_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Few lines of counts a pass, fewer a stripe, few documents a block: the answer is the same."""
-    question = CorrelationsQuery(a=WHOLE, min_npmi=-1, min_documents=1, k=None)
-    some = CorrelationsQuery(a=WHOLE, min_npmi=-1, min_documents=1, k=9, features=(1, 2, 8, 9, 10))
+    question = CorrelationsQuery(a=WHOLE, min_npmi=-1, min_documents=1, max_coverage=1, k=None)
+    some = replace(question, k=9, features=(1, 2, 8, 9, 10))
     whole = [Engine(made.lake.uri).ask(q).read_all() for q in (question, some)]
     monkeypatch.setattr(correlations, "COUNTS_BYTES", 4 * 12 * 3)
     monkeypatch.setattr(correlations, "STRIPE_BYTES", 4 * 12 * 2)
@@ -357,3 +365,16 @@ def test_features_of_different_dictionaries(tmp_path_factory: pytest.TempPathFac
     add_dictionary(made, "other")
     with pytest.raises(DictionaryMismatch, match="use match"):
         ask(made, b=Selection(collection="made/other"), align="label")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
+def test_features_that_fire_nearly_everywhere_are_left_out(made: MadeLake, share: float) -> None:
+    n = made_n(made)
+    every = ask(made)
+    kept = [row for row in every if row["n_a"] <= share * n and row["n_b"] <= share * n]
+    assert ask(made, max_coverage=share) == kept
+
+
+def made_n(made: MadeLake) -> int:
+    table = Engine(made.lake.uri).ask(CorrelationsQuery(a=WHOLE)).read_all()
+    return int(table.schema.metadata[b"n"])

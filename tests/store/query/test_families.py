@@ -29,7 +29,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def ask(made: MadeLake, **how: Any) -> list[dict[str, Any]]:
-    given = {"collection": MADE, "min_documents": 3, "k": None, **how}
+    given = {"collection": MADE, "min_documents": 3, "max_coverage": 1.0, "k": None, **how}
     rows: list[dict[str, Any]] = (
         Engine(made.lake.uri).ask(FamiliesQuery(**given)).read_all().to_pylist()
     )
