@@ -27,7 +27,8 @@ def connect(
     For a server: `token` (default: the variable SAELAKE_TOKEN) is sent with every question; `ca`
     is a file of root certificates (default: the usual public ones); `certificate` and `key` are
     files that prove who asks, for servers with mTLS; `timeout_s` bounds every question except
-    exports (None: no bound). Nothing is sent before the first question.
+    exports and analyses of whole selections, which the server bounds (None: no bound). Nothing is
+    sent before the first question.
 
     Raises `InvalidInput` for a target that cannot be meant, `MissingExtra` when a lake in this
     process needs parts that are not installed.

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput, Unavailable
-from saelake.store.requests import CodesQuery, EmbeddingsQuery, Request, VerifyQuery
+from saelake.store.requests import Quick, Request
 from saelake.store.service import wire
 from saelake.store.service.auth import UNSENDABLE, is_sendable, read_pair, read_roots
 from saelake.store.service.errors import to_error
@@ -58,8 +58,8 @@ class Remote:
     def ask(self, request: Request, /) -> pa.RecordBatchReader:
         """The server's answer; see `Transport`."""
         method, message = method_of(request), to_message(request)
-        unbounded = isinstance(request, CodesQuery | EmbeddingsQuery | VerifyQuery)
-        return self._stream(method, message, None if unbounded else self._timeout_s)
+        bounded = isinstance(request, Quick)
+        return self._stream(method, message, self._timeout_s if bounded else None)
 
     def close(self) -> None:
         """Close the connection."""

@@ -22,7 +22,7 @@ from saelake.analyses import (
 from saelake.answers import described, one_line
 from saelake.cli.render import SHADES, marked
 
-LABEL_CHARACTERS = 48
+LABEL_CHARACTERS, WORDS_CHARACTERS = 48, 24
 
 
 def found(documents: FoundDocuments) -> RenderableType:
@@ -42,11 +42,14 @@ def found(documents: FoundDocuments) -> RenderableType:
 
 
 def _shared(document: FoundDocument) -> str:
-    named = (
-        f"{s.feature} {s.share:.0%}{f' ({_short(s.label)})' if s.label else ''}"
-        for s in document.shared_features
-    )
+    named = (f"{s.feature} {s.share:.0%}{_words(s.label)}" for s in document.shared_features)
     return f"shares {', '.join(named)}"
+
+
+def _words(label: str | None) -> str:
+    """A label where there is hardly room: of an automatic one the words it fires on."""
+    brief = (label or "").removeprefix("fires on ").partition(";")[0]
+    return f" ({_short(brief, WORDS_CHARACTERS)})" if brief else ""
 
 
 def _short(label: str | None, characters: int = LABEL_CHARACTERS) -> str:

@@ -12,7 +12,8 @@ from shutil import which
 from rich.rule import Rule
 from rich.text import Text
 
-from saelake.cli import build, render
+from saelake.analyses import Diff, FoundDocuments
+from saelake.cli import build, naming, pictures, render
 from saelake.cli.ask import known_features
 from saelake.cli.screen import out, say
 from saelake.collection import Collection
@@ -21,6 +22,7 @@ from saelake.demo import docstrings, model
 from saelake.demo.tour import Step, tour
 from saelake.results import Document, Features, Tokens
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.texts import model_texts
 
 CORPUS = "docstrings"
 COLLECTION = f"{CORPUS}/{model.DICTIONARY}"
@@ -34,7 +36,7 @@ def run(folder: Path, *, port: int = 0, keep_serving: bool | None = None) -> Non
     begun = time.monotonic()
     make_lake(folder)
     say(f"The lake is ready after {time.monotonic() - begun:.0f} s. Starting its server …")
-    settings = ServerSettings(uri=str(folder), address=Address(port=port))
+    settings = ServerSettings(uri=str(folder), address=Address(port=port), texts=model_texts())
     with BackgroundServer(settings) as server, connect(server.target) as lake:
         collection = lake[COLLECTION]
         out.print(Text(f"\nAsking {server.address} about {_described(collection)}"))
@@ -64,6 +66,10 @@ def make_lake(folder: Path) -> None:
         model=str(weights),
         dictionary=[str(model.dictionary())],
     )
+    with connect(folder) as lake:
+        is_labelled = len(lake[COLLECTION].dictionary.labels(k=1)) > 0
+    if not is_labelled:
+        naming.label(COLLECTION, lake=str(folder))
 
 
 def _described(collection: Collection) -> str:
@@ -103,6 +109,10 @@ def show(step: Step, collection: Collection, folder: Path) -> None:
             strongest = [a.feature for a in document.strongest(render.FEATURES_SHOWN)]
             usual = known_features(collection, strongest)
             out.print(render.document(document, usual, None, out))
+        case FoundDocuments() as found:
+            out.print(pictures.found(found))
+        case Diff() as diff:
+            out.print(pictures.diff(diff, step.arguments[1:3], out))
 
 
 def _say_what_next(folder: Path) -> None:
@@ -116,6 +126,11 @@ def _say_what_next(folder: Path) -> None:
             typed("tokens", COLLECTION, "12", *lake, "--where", "package = 'asyncio'"),
             "in a package",
         ),
+        (
+            typed("similar", COLLECTION, *lake, "--text", "sort a list in place"),
+            "documents like a text",
+        ),
+        (typed("cluster", COLLECTION, *lake, "-n", "6"), "what is there"),
         (typed("serve", *lake), "then --server localhost:50051 in place of --lake"),
         (typed("ingest", "FILE", "--model", "MODEL", "--dictionary", "SAE"), "your own corpus"),
     ):

@@ -3,12 +3,16 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from saelake.analyses import Diff, FoundDocuments
 from saelake.collection import Collection
 from saelake.results import Document, Features, Tokens
 from saelake.store.requests import Order
 
 K = 5
+
+Answer: TypeAlias = Features | Tokens | Document | FoundDocuments | Diff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +21,7 @@ class Step:
 
     question: str
     arguments: tuple[str, ...]
-    answer: Features | Tokens | Document
+    answer: Answer
     elapsed_s: float
 
 
@@ -45,6 +49,12 @@ def tour(collection: Collection) -> Iterator[Step]:
     )
     strongest = collection.tokens(f"{fast} & {memory}", k=1, scope="window:12")[0].id
     yield ask.document("What else fires in the first of these documents?", strongest)
+    yield ask.similar("Which docstrings are like it, in all that they fire?", strongest)
+    yield ask.diff(
+        "How do installed packages write, next to the standard library?",
+        "origin = 'installed'",
+        "origin = 'standard library'",
+    )
 
 
 class _Asker:
@@ -82,11 +92,24 @@ class _Asker:
         answer = self._collection.document(document_id)
         return self._step(question, ("document", self._collection.name, document_id), answer, begun)
 
+    def similar(self, question: str, document_id: str) -> Step:
+        begun = time.perf_counter()
+        answer = self._collection.similar(id=document_id, k=3, idf=True)
+        arguments = ("similar", self._collection.name, "--doc", document_id, "-k", "3", "--idf")
+        return self._step(question, arguments, answer, begun)
+
+    def diff(self, question: str, one: str, other: str) -> Step:
+        begun = time.perf_counter()
+        name = self._collection.name
+        answer = self._collection.where(one).diff(self._collection.where(other), k=K)
+        arguments = ("diff", f"{name} where {one}", f"{name} where {other}", "-k", str(K))
+        return self._step(question, arguments, answer, begun)
+
     def _step(
         self,
         question: str,
         arguments: tuple[str, ...],
-        answer: Features | Tokens | Document,
+        answer: Answer,
         begun: float,
     ) -> Step:
         elapsed_s = time.perf_counter() - begun

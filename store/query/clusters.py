@@ -36,6 +36,7 @@ SVD_ROUNDS = 4
 STARTS = 10  # of k-means; with one, some seeds end in a bad optimum
 SAMPLE_DOCUMENTS = 20_000  # that the directions and centres are fitted on, or fewer:
 SAMPLE_VALUES = 1 << 25  # of these documents' embeddings, about 0.6 GB while they are fitted
+MOST_SEED = 2**32 - 1  # that scikit-learn takes
 MOST_JACCARD = 5000  # documents: their similarities are a square of 200 MB
 POINTS_AT_ONCE = 1 << 24  # numbers of documents' chosen features, as they are assigned
 LEAST_LENGTH = np.float32(1e-5)  # of a projected unit vector; what is shorter is rounding
@@ -110,6 +111,8 @@ def clusters(session: Session, query: ClustersQuery) -> pa.Table:
     says how many: n_left_out. Equal for equal seeds. Raises `InvalidInput` for fewer documents
     than clusters, and for more than `jaccard` can compare.
     """
+    if not 0 <= query.seed <= MOST_SEED:
+        raise InvalidInput(f"The seed is from 0 to {MOST_SEED}, not {query.seed}.")
     selected = session.select(Selection(collection=query.collection, where=query.where))
     chosen = _features(session, selected, query)
     n, df = session.frequencies(selected)

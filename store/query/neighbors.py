@@ -7,6 +7,7 @@ from saelake.store.errors import NotFound
 from saelake.store.query.dense import kept_vectors
 from saelake.store.query.labelled import kept_labels
 from saelake.store.requests import NeighborsQuery
+from saelake.store.schema import check_name
 from saelake.store.session import Session
 from saelake.store.vectors import Vectors
 
@@ -20,8 +21,8 @@ NEIGHBORS = pa.schema(
 
 
 def decoder(session: Session, dictionary: str) -> Vectors:
-    """A dictionary's decoder directions, of length 1. Raises `NotFound`."""
-    found = kept_vectors(session, session.lake.decoder(dictionary))
+    """A dictionary's decoder directions, of length 1. Raises `NotFound` and `InvalidInput`."""
+    found = kept_vectors(session, session.lake.decoder(check_name("dictionary", dictionary)))
     if found is None:
         raise NotFound(
             f"{session.lake.uri} has no decoder directions of {dictionary!r}. They are stored when "

@@ -59,6 +59,17 @@ Analysis: TypeAlias = (
     | NeighborsQuery
 )
 Request: TypeAlias = Lookup | Analysis
+# What is answered without reading a whole selection.
+Quick: TypeAlias = (
+    TokensQuery
+    | FeaturesQuery
+    | DocumentQuery
+    | InfoQuery
+    | SimilarQuery
+    | RetrieveQuery
+    | LabelsQuery
+    | NeighborsQuery
+)
 
 __all__ = [
     "Adjacent",
@@ -86,6 +97,7 @@ __all__ = [
     "Order",
     "Per",
     "Pooling",
+    "Quick",
     "Request",
     "RetrieveQuery",
     "SelectQuery",

@@ -31,14 +31,16 @@ class Limits:
 
     `answers` are in work at once, and the rest is refused; `threads` of them compute. Health probes
     and those who are denied access take no place among them. An answer has at most `answer_bytes`
-    and takes at most `answer_s`; exports and verify may take `export_s` and have any size, since
-    they are streamed no faster than they are read. A request has at most `request_bytes`.
+    and takes at most `answer_s`, or `analysis_s` where it reads a whole selection; exports and
+    verify may take `export_s` and have any size, since they are streamed no faster than they are
+    read. A request has at most `request_bytes`.
     """
 
     answers: int = 64
     threads: int = 8
     answer_bytes: int = 256 * MIB
     answer_s: float = 60.0
+    analysis_s: float = 600.0
     export_s: float = 24 * 3600.0
     request_bytes: int = MIB
 
@@ -48,6 +50,9 @@ class Limits:
             raise InvalidInput(f"The limits {', '.join(wrong)} must be more than 0.")
 
 
+ANALYSES = frozenset(
+    {"Diff", "Associate", "Correlations", "Clusters", "Match", "Families", "Select"}
+)
 EXPORTS = frozenset({"Codes", "Embeddings", "Verify"})  # read everything there is, so may take long
 
 
@@ -67,7 +72,8 @@ class LakeService:
 
     def _handler(self, method: str) -> grpc.RpcMethodHandler:
         limits, exports = self._limits, method in EXPORTS
-        seconds = limits.export_s if exports else limits.answer_s
+        seconds = limits.analysis_s if method in ANALYSES else limits.answer_s
+        seconds = limits.export_s if exports else seconds
         most_bytes = None if exports else limits.answer_bytes
 
         async def answer(message: Message, context: Context) -> None:

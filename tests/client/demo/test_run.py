@@ -47,7 +47,7 @@ def test_the_demo_ends_with_answers(tmp_path: Path, capsys: pytest.CaptureFixtur
     run(folder, keep_serving=False)
     shown, said = capsys.readouterr()
     assert "Which features fire on the word “fast”?" in shown
-    assert len(TIMES.findall(shown)) == 7
+    assert len(TIMES.findall(shown)) == 9
     assert shown.count("<<") > 15
     assert "heapq.heappushpop" in shown
     assert "What to type next" in shown
@@ -68,7 +68,7 @@ def assert_typed_the_same(shown: str) -> None:
     """Each command that was shown gives, when it is typed, the answer that was shown below it."""
     for command, answer in re.findall(r"^\$ (.*)\n(?:.*\n)\n((?:.*\n)+?)(?:\n─|\Z)", shown, re.M):
         assert asked(*shlex.split(command)[1:]).rstrip() == answer.rstrip()
-    assert shown.count("\n$ ") == 7
+    assert shown.count("\n$ ") == 9
 
 
 def assert_not_encoded_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
