@@ -9,10 +9,12 @@ import typer
 
 COMMANDS = {
     "query": "top 20 of a feature: saelake, DuckDB on Parquet, delphi's cache",
+    "analyses": "nearest documents, diff, NPMI, clusters: saelake, SciPy, Seismic, milvus-lite",
     "encode": "from text to codes on the CPU: saelake, the bare loop, delphi, interp_embed",
     "encode_gpu": "the same on a GPU",
     "columns": "bytes and read times of candidate encodings of the codes",
     "topk": "finding the k largest of d_sae on the CPU, against torch.topk",
+    "clusterings": "ways to cluster documents, against labels that are known",
     "profile": "measure a collection's statistics, for synthetic lakes like it",
     "all": "query and encode, one after the other, as they are by default",
 }

@@ -49,10 +49,15 @@ class FoundDocument:
 
 
 class FoundDocuments(Answer[FoundDocument]):
-    """Documents, best first."""
+    """Documents, best first.
+
+    `recall` is the share of the best documents that such a search finds, measured on documents of
+    the collection when its index was made; 1 is exact. The scores are exact in any case.
+    """
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, FoundDocument.of)
+        self.recall = float(_metadata(table).get("recall", "1"))
 
     def __repr__(self) -> str:
         rows = [

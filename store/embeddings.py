@@ -56,15 +56,12 @@ class Block:
 
     def __getitem__(self, rows: Array) -> "Block":
         """The rows at these indices, in this order."""
-        lengths = np.diff(self.offsets)[rows]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        source = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
-        return Block(
-            doc=self.doc[rows],
-            offsets=offsets,
-            features=self.features[source],
-            values=self.values[source],
-        )
+        from saelake.store import kernels  # not every process that reads codes needs numba
+
+        offsets = np.concatenate([[0], np.cumsum(np.diff(self.offsets)[rows])])
+        arrays = (self.offsets, self.features, self.values)
+        features, values = kernels.copied_rows(*arrays, np.asarray(rows, np.int64), offsets)
+        return Block(doc=self.doc[rows], offsets=offsets, features=features, values=values)
 
     def kept(self, mask: DocumentMask | None) -> "Block":
         """The rows of the documents that a filter keeps."""

@@ -4,9 +4,12 @@ The impact of a feature in a document is its weighted value over the embedding's
 levels. A query's gain from a level of a feature is its own value times the level; the levels with
 the largest gains are added up until a budget of postings is spent (score-at-a-time with a budget:
 Lin and Trotman 2015), and the documents with the largest sums are compared exactly. What comes out
-has exact scores; what may be missed is measured in benchmarks/results.
+has exact scores, but a document may be missed. How many are is measured when an index is made, on
+documents of its own, and the budget is the least that misses at most one in a hundred. Where none
+does (the longer documents are, the more alike they all are), everything is compared exactly.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +20,10 @@ from saelake.store.lists import Array
 
 N_LEVELS = 32
 CLIPPED = 99.9  # percentile of impacts from which on all are of the highest level
-POSTINGS_PER_DOCUMENT = 12  # that a query adds up: recall@10 .994 on 205,000 real passages
+BUDGETS = (8, 12, 16, 24, 32, 48, 64)  # postings a document that a query adds up
+LEAST_RECALL = 0.99  # of the 10 nearest
+N_MEASURED, N_NEAREST = 40, 10  # documents that are asked about to measure it
+WORTHWHILE = 1 / 4  # share of a document's values up to which a budget is less work than them all
 CANDIDATES = 10  # documents of a block compared exactly, as a multiple of the answers
 LEAST_CANDIDATES = 100
 SELECTIVE = 1 / 8  # share of the documents up to which a filter's are all compared exactly
@@ -69,31 +75,108 @@ class Impacts:
         """The memory of the lists, without that of the block."""
         return sum(a.nbytes for a in (self.scale, self.cells, self.begins, self.levels, self.rows))
 
-    def nearest(self, values: Array, weights: Array, k: int, keep: Array) -> tuple[Array, Array]:
+    def exact(self, values: Array, weights: Array, rows: Array) -> Array:
+        """The cosines of these rows with a query, float32."""
+        query = values * weights / np.float32(np.linalg.norm(values))
+        block = self.block
+        cosines: Array = kernels.dots(
+            rows, block.offsets, block.features, block.values, query, self.scale
+        )
+        return cosines
+
+    def nearest(
+        self, values: Array, weights: Array, k: int, keep: Array, budget: int
+    ) -> tuple[Array, Array]:
         """Documents uint64 and cosines float32 of candidates for the `k` nearest.
 
         `values` float32 (d_sae,) is the query, weighted; `keep` says which rows are meant (bool,
-        or empty for all).
+        or empty for all); `budget` is in postings a document.
         """
         if len(keep) and keep.mean() <= SELECTIVE:
             rows = np.flatnonzero(keep)
         else:
             sums = np.zeros(len(self.block), np.float32)
-            asked = np.flatnonzero(values > 0)
             kernels.accumulate_best(
-                asked,
+                np.flatnonzero(values > 0),
                 values,
                 self.cells,
                 self.begins,
                 self.levels,
                 self.rows,
-                POSTINGS_PER_DOCUMENT * len(self.block),
+                budget * len(self.block),
                 sums,
             )
-            n = max(CANDIDATES * k, LEAST_CANDIDATES)
-            rows = kernels.strongest(sums, keep, n)
-        query = values * weights / np.float32(np.linalg.norm(values))
-        block = self.block
-        cosine = kernels.dots(rows, block.offsets, block.features, block.values, query, self.scale)
-        hit = np.flatnonzero(cosine > 0)
-        return block.doc[rows[hit]], cosine[hit]
+            rows = kernels.strongest(sums, keep, max(CANDIDATES * k, LEAST_CANDIDATES))
+        cosines = self.exact(values, weights, rows)
+        hit = np.flatnonzero(cosines > 0)
+        return self.block.doc[rows[hit]], cosines[hit]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImpactIndex:
+    """The impacts of all blocks; with `budget` a query finds the share `recall` of the nearest.
+
+    `budget` is None where no budget that is worth it finds enough.
+    """
+
+    blocks: tuple[Impacts, ...]
+    weights: Array
+    budget: int | None
+    recall: float
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block], weights: Array) -> "ImpactIndex":
+        """The index of these blocks, and what it can do."""
+        made = tuple(Impacts.of(block, weights) for block in blocks)
+        n_values = sum(len(block.values) for block in blocks)
+        most = WORTHWHILE * n_values / max(sum(len(block) for block in blocks), 1)
+        questions = _questions(made, weights)
+        for budget in BUDGETS:
+            if budget > most:
+                break
+            recall = float(np.mean([_recall(made, q, weights, budget) for q in questions]))
+            if recall >= LEAST_RECALL:
+                return cls(blocks=made, weights=weights, budget=budget, recall=recall)
+        return cls(blocks=made, weights=weights, budget=None, recall=0.0)
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory of the lists."""
+        return sum(impacts.n_bytes for impacts in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A document as a query, how many are nearest to it, and the smallest cosine of these."""
+
+    values: Array
+    n_others: int
+    least: float
+
+
+def _questions(blocks: Sequence[Impacts], weights: Array) -> list[_Question]:
+    """Documents of the index, spread over it, and how near their nearest are."""
+    n = sum(len(impacts.block) for impacts in blocks)
+    starts = np.cumsum([0, *(len(impacts.block) for impacts in blocks)])
+    asked = np.unique(np.linspace(0, n - 1, min(n, N_MEASURED)).astype(np.int64))
+    questions = []
+    for row in asked:
+        at = int(np.searchsorted(starts, row, side="right")) - 1
+        features, found = blocks[at].block.row(int(row - starts[at]))
+        values = np.zeros(len(weights), np.float32)
+        values[features] = weights[features] * found
+        if not values.any():
+            continue
+        cosines = [i.exact(values, weights, np.arange(len(i.block))) for i in blocks]
+        nearest = np.sort(np.concatenate(cosines))[::-1][: N_NEAREST + 1]  # itself among them
+        questions.append(_Question(values, len(nearest) - 1, float(nearest[-1])))
+    return questions
+
+
+def _recall(blocks: Sequence[Impacts], question: _Question, weights: Array, budget: int) -> float:
+    """The share of the nearest that are found; any of those equally far count."""
+    found = [
+        i.nearest(question.values, weights, N_NEAREST + 1, EVERYTHING, budget)[1] for i in blocks
+    ]
+    n_found = int((np.concatenate(found) >= question.least).sum()) - 1  # without itself
+    return min(n_found / max(question.n_others, 1), 1.0)

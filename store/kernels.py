@@ -76,6 +76,20 @@ def dots(
 
 
 @compiled
+def copied_rows(
+    offsets: Array, features: Array, values: Array, rows: Array, new_offsets: Array
+) -> Any:
+    """The features and values of these rows, row i from `new_offsets[i]` on."""
+    own_features = np.empty(new_offsets[-1], features.dtype)
+    own_values = np.empty(new_offsets[-1], values.dtype)
+    for i in range(len(rows)):
+        begin, end = offsets[rows[i]], offsets[rows[i] + 1]
+        own_features[new_offsets[i] : new_offsets[i + 1]] = features[begin:end]
+        own_values[new_offsets[i] : new_offsets[i + 1]] = values[begin:end]
+    return own_features, own_values
+
+
+@compiled
 def by_impact(offsets: Array, features: Array, impacts: Array, d_sae: int, n_levels: int) -> Any:
     """Rows turned into lists of (feature, impact level), by counting; rows ascend in each list.
 

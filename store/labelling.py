@@ -246,7 +246,7 @@ def label_text(windows: Sequence[Window], background: Counter[str]) -> str:
 def _over_represented(counts: Counter[str], background: Counter[str]) -> list[str]:
     words = [
         word
-        for word, count in counts.items()
+        for word, count in sorted(counts.items())  # so that equals are in the same order each time
         if count >= LEAST_COUNT and len(word) > 1 and word not in ENGLISH_STOP_WORDS
     ]
     if not words:

@@ -17,6 +17,7 @@ from saelake.store.vectors import VectorIndex
 
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 SAID = ["feature", "label", "explainer", "score"]
+PAIRS_AT_ONCE = 1 << 16
 MOST = 1 / 2  # share of the most features embedded from which imported labels answer phrases
 
 
@@ -94,6 +95,15 @@ class Labels:
         """The label of each of these features, or None."""
         return [self._texts.get(int(feature)) for feature in features]
 
+    def column(self, features: Array) -> pa.Array:
+        """The same for many features, as a column."""
+        best = self.best
+        known = best["feature"].to_numpy()
+        at = np.searchsorted(known, features)
+        missing = at == len(known)
+        missing[~missing] = known[at[~missing]] != features[~missing]
+        return best["label"].combine_chunks().take(pa.array(at, mask=missing))
+
     @cached_property
     def _embedders(self) -> Counter[str]:
         """How many labels with embeddings each explainer has made."""
@@ -151,12 +161,23 @@ class Labels:
     def similarity(self, a: Array, b: Array) -> Array:
         """The cosine of the labels of a[i] and b[i], float32 (n,); NaN where one has none."""
         features = self._embedded["feature"].to_numpy()
-        at = [np.minimum(np.searchsorted(features, side), len(features) - 1) for side in (a, b)]
-        mine, theirs = (self._index.vectors[rows] for rows in at)
-        lengths = np.linalg.norm(mine, axis=1) * np.linalg.norm(theirs, axis=1)
-        cosines = np.einsum("nd,nd->n", mine, theirs) / np.maximum(lengths, np.float32(1e-30))
-        known = (features[at[0]] == a) & (features[at[1]] == b)
-        return np.where(known, cosines, np.nan).astype(np.float32)
+        found = np.empty(len(a), np.float32)
+        for begin in range(0, len(a), PAIRS_AT_ONCE):
+            part = slice(begin, begin + PAIRS_AT_ONCE)
+            sides = a[part], b[part]
+            at = [np.minimum(np.searchsorted(features, s), len(features) - 1) for s in sides]
+            cosines = np.einsum("nd,nd->n", *(self._directions[rows] for rows in at))
+            known = (features[at[0]] == sides[0]) & (features[at[1]] == sides[1])
+            found[part] = np.where(known, cosines, np.nan)
+        return found
+
+    @cached_property
+    def _directions(self) -> Array:
+        """The embeddings with length 1."""
+        vectors = self._index.vectors
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: Array = vectors / np.maximum(length, np.float32(1e-30))
+        return unit
 
 
 def write_labels(lake: Lake, dictionary: str, rows: pa.Table) -> None:

@@ -114,7 +114,7 @@ def similar(
     answer(
         format,
         documents.to_arrow(),
-        document=lambda: {"hits": documents.to_dicts()},
+        document=lambda: {"recall": documents.recall, "hits": documents.to_dicts()},
         show=lambda: out.print(pictures.found(documents)),
     )
 

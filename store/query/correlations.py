@@ -88,7 +88,8 @@ class PairsFound:
         if k is not None and k < len(self):
             least = np.partition(self.npmi, len(self) - k)[len(self) - k]
             return self[np.flatnonzero(self.npmi >= least)].strongest(None)[:k]
-        return self[np.lexsort((self.b, self.a, -self.npmi))]
+        by_features = np.argsort(self.a << 32 | self.b)
+        return self[by_features[np.argsort(-self.npmi[by_features], kind="stable")]]
 
 
 def npmi(n_both: Array, n_a: Array, n_b: Array, n: int) -> Array:
@@ -434,8 +435,8 @@ def _rows(found: PairsFound, counting: Counting, labels: Labels) -> pa.Table:
         "b_given_a": found.n_both / np.maximum(n_a, 1),
         "a_given_b": found.n_both / np.maximum(n_b, 1),
         "label_similarity": _similarity(labels, found),
-        "label_a": labels.of(found.a),
-        "label_b": labels.of(found.b),
+        "label_a": labels.column(found.a),
+        "label_b": labels.column(found.b),
     }
     table = pa.Table.from_pydict(columns, schema=CORRELATIONS)
     return table.replace_schema_metadata({"n": str(counting.n)})

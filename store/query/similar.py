@@ -15,7 +15,8 @@ from saelake.store import kernels
 from saelake.store.collection import Collection
 from saelake.store.embeddings import Block, take
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.impacts import EVERYTHING, Impacts
+from saelake.store.filters import DocumentMask
+from saelake.store.impacts import EVERYTHING, SELECTIVE, ImpactIndex
 from saelake.store.lists import Array
 from saelake.store.query.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.found import Found, found_rows
@@ -74,6 +75,9 @@ def _ratio(part: Array, whole: Array) -> Array:
 def similar(session: Session, query: SimilarQuery) -> pa.Table:
     """The documents most like what the query names (`query.found.found_schema`).
 
+    The schema's metadata says with what recall, measured on documents of the collection: 1 is
+    exact.
+
     Raises `NotFound` for documents or features that do not exist and labels or dense embeddings
     that were not made, `InvalidInput` where nothing can be compared.
     """
@@ -83,9 +87,12 @@ def similar(session: Session, query: SimilarQuery) -> pa.Table:
         raise InvalidInput(f"{settings.name} has negative values, which Jaccard cannot compare.")
     asked = _asked(selected, query)
     made = _query(session, selected, query, asked)
+    recall = 1.0
     if query.method == "sae":
-        found = _approximate(session, selected, made, query, asked)
-        if found is None:
+        nearly = _approximate(session, selected, made, query, asked)
+        if nearly is not None:
+            found, recall = nearly
+        else:
             found = ranking(session, selected, made, query.k, asked, query.pooling)
     elif query.method == "dense":
         vector = dense_query(session, selected, query.text, asked)
@@ -93,7 +100,8 @@ def similar(session: Session, query: SimilarQuery) -> pa.Table:
     else:
         found = _hybrid(session, selected, made, query, asked)
     labels = labels_of(session, selected.collection)
-    return found_rows(selected.collection, found, labels, made.shares, query.pooling)
+    table = found_rows(selected.collection, found, labels, made.shares, query.pooling)
+    return table.replace_schema_metadata({"recall": f"{recall:.4g}"})
 
 
 def _hybrid(
@@ -126,14 +134,35 @@ def ranking(
     """The `k` best of the documents that share a feature, without those asked about."""
     room = None if k is None else k + len(asked)
     session.hold(selected, pooling)
-    parts = [Found.best(*part, room) for part in session.map(selected, made, pooling)]
+    whole, work = _unmasked(selected, made)
+    parts = [Found.best(*part, room) for part in session.map(whole, work, pooling)]
     return Found.joined(parts).best_of(room).without(asked)[:k]
+
+
+@dataclass(frozen=True, slots=True)
+class _Masked:
+    """The scores of a query, of the documents that a filter keeps."""
+
+    made: Query
+    mask: DocumentMask
+
+    def __call__(self, block: Block) -> tuple[Array, Array]:
+        docs, scores = self.made(block)
+        keep = self.mask[docs]
+        return docs[keep], scores[keep]
+
+
+def _unmasked(selected: Selected, made: Query) -> tuple[Selected, Query | _Masked]:
+    """The whole collection, where to score what a filter drops is less work than to copy."""
+    if selected.mask is None or selected.mask.mean() <= SELECTIVE:
+        return selected, made
+    return Selected(selected.collection, None), _Masked(made, selected.mask)
 
 
 def _approximate(
     session: Session, selected: Selected, made: Query, query: SimilarQuery, asked: Array
-) -> Found | None:
-    """Nearly the same by cosine, or None where that would not be faster, or cannot be had."""
+) -> tuple[Found, float] | None:
+    """Nearly the same by cosine, and with what recall; None where that would not be faster."""
     if (
         query.exact
         or query.k is None
@@ -150,16 +179,18 @@ def _approximate(
         return None
     index = session.kept(
         (selected.key, query.pooling, query.idf, "impacts"),
-        lambda: [Impacts.of(block, made.weights) for block in held],
-        lambda made_of: sum(impacts.n_bytes for impacts in made_of),
+        lambda: ImpactIndex.of(held, made.weights),
+        lambda made_of: made_of.n_bytes,
     )
+    if index.budget is None:
+        return None
     room = query.k + len(asked)
     parts = []
-    for impacts in index:
-        mask = selected.mask
-        keep = EVERYTHING if mask is None else mask[impacts.block.doc]
-        parts.append(Found.best(*impacts.nearest(made.values, made.weights, room, keep), room))
-    return Found.joined(parts).best_of(room).without(asked)[: query.k]
+    for impacts in index.blocks:
+        keep = EVERYTHING if selected.mask is None else selected.mask[impacts.block.doc]
+        near = impacts.nearest(made.values, made.weights, room, keep, index.budget)
+        parts.append(Found.best(*near, room))
+    return Found.joined(parts).best_of(room).without(asked)[: query.k], index.recall
 
 
 def _asked(selected: Selected, query: SimilarQuery) -> Array:

@@ -366,6 +366,15 @@ def test_words_around_are_those_over_represented() -> None:
     assert found == f"fires on film; near {', '.join(expected)}"
 
 
+def test_words_around_are_six_on_each_side() -> None:
+    filler = [" ".join(f"{letter}{i}" for letter in "bcdef") for i in range(40)]
+    pairs = zip(filler[:20], filler[20:], strict=True)
+    texts = [f"far near {before} film {after} close away" for before, after in pairs]
+    background = Counter(dict.fromkeys(["far", "near", "close", "away"], 30) | {"other": 9000})
+    found = label_text([Window(text, text.index("film")) for text in texts], background)
+    assert found == "fires on film; near close, near", "equals by the alphabet"
+
+
 def strongest_words(engine: Engine, feature: int) -> Counter[str]:
     """The words of the strongest tokens of the 20 strongest documents."""
     query = TokensQuery(collection="made/random", expression=str(feature), k=20)
