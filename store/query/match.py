@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from saelake.store import kernels
 from saelake.store.codes import CodesTable
-from saelake.store.collection import Collection
-from saelake.store.errors import DictionaryMismatch, InvalidInput
+from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.filters import DocumentMask
+from saelake.store.labels import Labels
 from saelake.store.lists import Array, Lists
-from saelake.store.query.labelled import labels_of
+from saelake.store.query.labelled import kept_labels, labels_of
 from saelake.store.query.neighbors import decoder
 from saelake.store.requests import MatchQuery, Selection
 from saelake.store.session import Session
@@ -141,11 +141,11 @@ def match(session: Session, query: MatchQuery) -> pa.Table:
     Features that never fire at one token are no match. Raises `InvalidInput` for collections of
     different corpora, `DictionaryMismatch` where their tokens differ or, for directions, spaces.
     """
+    if query.by == "decoder":
+        return _by_direction(session, query)
     a, b = session.collection(query.a), session.collection(query.b)
     a.check_features(query.features)
     chosen = np.unique(np.array(query.features or range(a.settings.d_sae), np.int64))
-    if query.by == "decoder":
-        return _rows(session, a, b, _by_direction(session, a, b, chosen, query.k))
     if a.name.corpus != b.name.corpus:
         raise InvalidInput(
             f"{a.name} and {b.name} are of different corpora; features are matched on the same "
@@ -156,36 +156,42 @@ def match(session: Session, query: MatchQuery) -> pa.Table:
     mask = session.select(Selection(collection=query.a, where=query.where)).mask
     parts = list(_by_tokens(session, _Both(a.codes, b.codes, mask), chosen, query))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return _rows(session, a, b, columns)
+    return _rows(labels_of(session, a), labels_of(session, b), columns)
 
 
-def _rows(session: Session, a: Collection, b: Collection, columns: Mapping[str, Array]) -> pa.Table:
+def _rows(labels_a: Labels, labels_b: Labels, columns: Mapping[str, Array]) -> pa.Table:
     """The answer, with nulls for columns that there are none of."""
     n = len(columns["score"])
     arrays = {field.name: pa.nulls(n, field.type) for field in MATCH} | dict(columns)
-    for side, collection in (("a", a), ("b", b)):
-        labels = labels_of(session, collection)
-        arrays[f"label_{side}"] = labels.of(columns[f"feature_{side}"])
+    for side, labels in (("a", labels_a), ("b", labels_b)):
+        arrays[f"label_{side}"] = labels.column(columns[f"feature_{side}"])
     return pa.Table.from_pydict(arrays, schema=MATCH)
 
 
-def _by_direction(
-    session: Session, a: Collection, b: Collection, chosen: Array, k: int
-) -> Mapping[str, Array]:
-    mine, theirs = (decoder(session, c.settings.dictionary) for c in (a, b))
+def _by_direction(session: Session, query: MatchQuery) -> pa.Table:
+    """Of two dictionaries, or of those of two collections."""
+    names = [name.rpartition("/")[2] for name in (query.a, query.b)]
+    mine, theirs = (decoder(session, name) for name in names)
     if mine.width != theirs.width:
         raise DictionaryMismatch(
-            f"Decoder directions of {a.name} have {mine.width} numbers, of {b.name} "
+            f"Decoder directions of {names[0]} have {mine.width} numbers, of {names[1]} "
             f"{theirs.width}: they are of different spaces. Match by activation.",
-            a=a.name,
-            b=b.name,
+            a=names[0],
+            b=names[1],
         )
-    rows, cosines = theirs.index.nearest(mine.of(chosen.astype(np.uint64)), k)
-    return {
-        "feature_a": np.repeat(chosen, rows.shape[1]),
-        "feature_b": theirs.rows[rows.reshape(-1)],
-        "score": cosines.reshape(-1).astype(np.float64),
+    chosen = np.unique(np.array(query.features or mine.rows, np.int64))
+    unknown = chosen[~np.isin(chosen, mine.rows.astype(np.int64))]
+    if len(unknown):
+        raise NotFound(f"{names[0]} has no feature {unknown[0]}.", feature=unknown[0])
+    rows, cosines = theirs.index.nearest(mine.of(chosen.astype(np.uint64)), query.k)
+    found = rows.reshape(-1) >= 0
+    columns = {
+        "feature_a": np.repeat(chosen, rows.shape[1])[found],
+        "feature_b": theirs.rows[rows.reshape(-1)[found]],
+        "score": cosines.reshape(-1)[found].astype(np.float64),
     }
+    labels_a, labels_b = (kept_labels(session, name) for name in names)
+    return _rows(labels_a, labels_b, columns)
 
 
 def _by_tokens(

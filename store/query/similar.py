@@ -171,6 +171,7 @@ def _approximate(
         or query.within
         or query.about is not None
         or query.weights
+        or (made.values < 0).any()
         or selected.collection.codes.locations.n_documents < APPROXIMATE_ABOVE
     ):
         return None

@@ -243,7 +243,7 @@ class MatchQuery:
 
     `activation`: Pearson correlation over the tokens of one corpus, encoded by two dictionaries.
     `jaccard`: tokens where both fire, of those where either does. `decoder`: cosine of decoder
-    directions, for which nothing is read of the corpus.
+    directions, for which nothing is read of the corpus: `a` and `b` may then be dictionaries.
     """
 
     a: str

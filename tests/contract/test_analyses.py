@@ -120,6 +120,9 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
     "matches of some": lambda lake: (
         lake[NAME].where(POSITIVE).match(lake[OTHER], features=[3, 9], by="jaccard")
     ),
+    "matches of dictionaries": lambda lake: lake.dictionary("sae").match(
+        lake.dictionary("sae"), features=[3, 9], k=2
+    ),
     "matches by direction": lambda lake: lake[NAME].match(
         lake[OTHER], features=[1, 2], by="decoder"
     ),
