@@ -196,7 +196,7 @@ class Collection:
         """The documents that have the property a phrase names, through the labels of features.
 
         Raises `NotFound` when the labels have no embeddings, or (for `hybrid` and `dense`) the
-        documents none: `lake.label` makes both.
+        documents none: `lake.embed` makes the documents', and `lake.label` then the labels'.
         """
         query = RetrieveQuery(
             collection=self.name,
