@@ -76,6 +76,7 @@ class Driver:
         self._settings: dict[str, CollectionSettings] = {}
         self._committers: dict[str, ShardCommitter] = {}
         self._n_total = 0
+        self._reported: EncodeProgress | None = None
         self._pages: dict[str, Counts] = {}
         self._log = JobLog(job.lake)
         self._told = Job(corpus=job.corpus)
@@ -109,7 +110,7 @@ class Driver:
         self._committers = {s.name: ShardCommitter(self._job.lake, s) for s in settings}
         self._n_total = sum(gap.n_documents for gap in self._gaps())
         self._tell(collections=self.collections)
-        self._on_progress(self._progress())
+        self._report()
 
     def _gaps(self) -> list[Shard]:
         """The documents that no snapshot has yet."""
@@ -125,13 +126,14 @@ class Driver:
                 for news in self._pool.news(WAIT_S):
                     self._hear(news)
                 self._take(Tick())
+                self._report()
                 if time.time() - self._told.heartbeat >= HEARTBEAT_S:
                     self._tell()
 
     def _hear(self, news: News) -> None:
         if isinstance(news, Paged):
             self._pages[news.worker] = self._pages.get(news.worker, Counts()) + news.counts
-            self._on_progress(self._progress())
+            self._report()
             return
         if isinstance(news, Written | Failed | Lost) and news.worker is not None:
             self._pages.pop(news.worker, None)
@@ -162,7 +164,6 @@ class Driver:
                 committer.commit(drafts)
         for shard in shards:
             self._committed += shard.counts
-        self._on_progress(self._progress())
 
     def _record(self, record: Record) -> EncodedShard:
         """The row of a document that no worker can encode, written for each collection."""
@@ -175,6 +176,12 @@ class Driver:
             drafts[name] = writer.finish(shard.start, shard.stop)
         counts = Counts(n_documents=1, n_failed=len(drafts))
         return EncodedShard(shard=shard, drafts=drafts, counts=counts)
+
+    def _report(self) -> None:
+        progress = self._progress()
+        if progress != self._reported:
+            self._reported = progress
+            self._on_progress(progress)
 
     def _progress(self) -> EncodeProgress:
         counts = sum(self._pages.values(), self._committed)

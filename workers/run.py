@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from saelake.store.documents import Documents
+from saelake.store.errors import MissingExtra
 from saelake.store.lake import Lake
+from saelake.workers.cluster import RayCluster
 from saelake.workers.driver import Driver, EncodeProgress
 from saelake.workers.job import EncodeJob
 from saelake.workers.local_pool import LocalPool
 from saelake.workers.options import DictionaryChoice, EncodeOptions
+from saelake.workers.pool import Pool
 from saelake.workers.schedule import Policy
 
 __all__ = [
@@ -18,8 +21,11 @@ __all__ = [
     "EncodeOptions",
     "EncodeProgress",
     "EncodeReport",
+    "RayCluster",
     "encode",
 ]
+
+GATHER_S = 1.0  # of many workers' shards, those of so long are committed together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +47,23 @@ def encode(
     model: str,
     dictionaries: Sequence[DictionaryChoice],
     options: EncodeOptions | None = None,
+    cluster: RayCluster | None = None,
     on_progress: Callable[[EncodeProgress], object] = lambda _: None,
 ) -> EncodeReport:
     """Encode what is not encoded yet of a corpus, with several dictionaries in one forward run.
 
     Run again, it continues: shards that are committed are never encoded or stored twice, whatever
-    was killed. Raises the errors of `Worker.load`, and `AlreadyExists` where a collection was
-    begun with other settings.
+    was killed. With a `cluster` its workers encode, and this process commits. Raises the errors of
+    `Worker.load`, and `AlreadyExists` where a collection was begun with other settings.
     """
     options = options or EncodeOptions()
     job = EncodeJob(
         lake=lake, corpus=corpus, model=model, dictionaries=tuple(dictionaries), options=options
     )
     documents = Documents.open(lake, corpus)
-    driver = Driver(job, documents, LocalPool(job), alone(options), on_progress)
+    pool = LocalPool(job) if cluster is None else _ray_pool(job, cluster)
+    policy = alone(options) if cluster is None else together(options)
+    driver = Driver(job, documents, pool, policy, on_progress)
     done = driver.run()
     return EncodeReport(
         collections=driver.collections,
@@ -63,6 +72,26 @@ def encode(
         n_codes=done.n_codes,
         n_failed=done.n_failed,
         n_repeated=done.n_repeated,
+    )
+
+
+def _ray_pool(job: EncodeJob, cluster: RayCluster) -> Pool:
+    try:
+        from saelake.workers.ray_pool import RayPool
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "Encoding on a Ray cluster needs ray, which is not installed: "
+            "pip install 'saelake[ray]'.",
+            extra="ray",
+            module=error.name,
+        ) from error
+    return RayPool(job, cluster)
+
+
+def together(options: EncodeOptions) -> Policy:
+    """How workers of a cluster are given work."""
+    return Policy(
+        shard_documents=options.shard_documents, on_error=options.on_error, gather_s=GATHER_S
     )
 
 
