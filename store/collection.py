@@ -18,7 +18,9 @@ class Collection:
     """Snapshots of a collection's tables, opened so that each refers only to rows that exist.
 
     Postings are opened first and documents last: a segment covers codes that were committed
-    before it, and codes are of documents that were committed before them.
+    before it, and codes are of documents that were committed before them. `segments` are those
+    of the postings that are valid for these codes; `unindexed` are the fragments of codes that
+    none of them covers.
     """
 
     def __init__(self, lake: Lake, name: CollectionName) -> None:
@@ -31,13 +33,10 @@ class Collection:
         self.documents = Documents.open(lake, name.corpus)
         self.filters = FilterCache(self.documents.table)
         fragments = {fragment.id for fragment in self.codes.table.fragments}
-        covered = self.postings.covered if self.postings else set()
+        stored = self.postings.segments if self.postings else ()
+        self.segments = tuple(segment for segment in stored if segment.is_valid(fragments))
+        covered = {i for segment in self.segments for i in segment.covers}
         self.unindexed = tuple(sorted(fragments - covered))
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        """The segments of the postings table."""
-        return self.postings.segments if self.postings else ()
 
     @property
     def is_current(self) -> bool:

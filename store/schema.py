@@ -111,7 +111,8 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
     `positions` and `values` hold every occurrence, grouped by feature in the order of
     `features`, positions ascending; `max` is the largest of each feature's `values`, `counts` how
     many there are. `token_starts` and `token_lengths` are characters of the document's text.
-    `error` says why a document has no codes.
+    `error` says why a document has no codes. `checksum` is of the row's lists (see `checksums`);
+    tables that an earlier saelake made do not have it.
     """
     value = settings.codec.arrow_type
     return pa.schema(
@@ -127,6 +128,7 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
             _list("counts", pa.uint16()),
             _list("positions", pa.uint16()),
             _list("values", value),
+            pa.field("checksum", pa.uint32()),
         ],
         metadata=settings_metadata(settings),
     )

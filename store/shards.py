@@ -38,7 +38,8 @@ class ShardWriter:
         # Readers look for a document's parts side by side, so they must be in one fragment.
         if is_full and rows["part"][0].as_py() == 0:
             self._flush()
-        self._buffer.append(rows)
+        # A table that an earlier saelake made goes on with the columns that it has.
+        self._buffer.append(rows.select(self._table.schema.names))
 
     def finish(self, start: int, stop: int) -> bool:
         """Commit the shard at hand, which has the documents [start, stop).

@@ -36,10 +36,11 @@ COMMIT_ATTEMPTS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """One immutable piece of a table: its id and its number of rows."""
+    """One immutable piece of a table: its id, its number of rows, and its files' bytes."""
 
     id: int
     n_rows: int
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Draft:
 class Change:
     """What a commit does: add drafts, and take fragments out, in one step."""
 
-    add: Draft
+    add: Draft = Draft(())
     remove: tuple[int, ...] = ()
 
 
@@ -77,7 +78,11 @@ class Table:
     def __init__(self, dataset: "lance.LanceDataset") -> None:
         self._dataset = dataset
         self.fragments: tuple[Fragment, ...] = tuple(
-            Fragment(id=fragment.fragment_id, n_rows=fragment.metadata.num_rows)
+            Fragment(
+                id=fragment.fragment_id,
+                n_rows=fragment.metadata.num_rows,
+                size_bytes=sum(file.file_size_bytes or 0 for file in fragment.metadata.files),
+            )
             for fragment in dataset.get_fragments()
             if fragment.fragment_id != ANCHOR_ID
         )
@@ -134,9 +139,7 @@ class Table:
     @property
     def size_bytes(self) -> int:
         """The bytes of the snapshot's data files."""
-        fragments = (f for f in self._dataset.get_fragments() if f.fragment_id != ANCHOR_ID)
-        files = (file for fragment in fragments for file in fragment.metadata.files)
-        return sum(file.file_size_bytes or 0 for file in files)
+        return sum(fragment.size_bytes for fragment in self.fragments)
 
     def latest(self) -> "Table":
         """The newest snapshot: this one if nothing was committed since."""

@@ -1,12 +1,13 @@
 """Whether the tables of a lake agree with each other."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.checksums import CHECKSUM, checksums
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.documents import Documents
@@ -30,6 +31,7 @@ CHECKS = pa.schema(
 
 SCAN_ROWS = 256
 FEATURES_PER_READ = 1024
+FRAGMENTS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +103,12 @@ def _collection(lake: Lake, collection: Collection) -> Iterator[Check]:
     yield _once(name, collection)
     sums = _Sums.zero(collection.settings.d_sae)
     problem = sums.add_all(codes, (f.id for f in codes.table.fragments))
+    summed = "checksums agree" if CHECKSUM in codes.table.schema.names else "no checksums"
     yield Check(
         table=name,
         check="codes rows are well formed",
         problem=problem,
-        detail=f"{sums.n_codes} codes of {sums.n_rows} rows",
+        detail=f"{sums.n_codes} codes of {sums.n_rows} rows; {summed}",
     )
     if problem is None:
         yield _postings(name, collection)
@@ -152,7 +155,7 @@ class _Sums:
 
     def add_all(self, codes: CodesTable, fragments: Iterable[int]) -> str | None:
         """Add every row; the first problem that is met."""
-        columns = (*CODES_COLUMNS, "token_ids")
+        columns = codes.table.schema.names
         for batch in codes.scan(columns, fragments=fragments, batch_rows=SCAN_ROWS):
             if problem := _row_problem(batch, len(self.totals.sum)):
                 return problem
@@ -184,6 +187,7 @@ def _row_problem(batch: pa.RecordBatch, d_sae: int) -> str | None:
             batch.num_rows,
         ),
         "a maximum that is not its values' maximum": lambda: _wrong_maxima(batch),
+        "a checksum that is not its lists'": lambda: _wrong_checksums(batch),
     }
     for what, bad in problems.items():
         rows = np.flatnonzero(bad())
@@ -210,22 +214,35 @@ def _wrong_maxima(batch: pa.RecordBatch) -> Array:
     return _any(maxima != Lists.of(batch["max"]).values, features.rows, batch.num_rows)
 
 
+def _wrong_checksums(batch: pa.RecordBatch) -> Array:
+    """Which rows do not have their lists' checksum; none of a table without checksums."""
+    if CHECKSUM not in batch.schema.names:
+        return np.zeros(batch.num_rows, np.bool_)
+    wrong: Array = checksums(batch) != np.asarray(batch[CHECKSUM])
+    return wrong
+
+
 def _postings(name: str, collection: Collection) -> Check:
     """Each segment's postings are those of the codes that it covers, by number and checksum."""
-    found = expected = 0
+    n_found = 0
     problem = None
-    for segment in collection.segments:
-        stored = _stored_checksum(collection, segment)
-        computed = _computed_checksum(collection.codes, segment)
-        found, expected = found + stored[0], expected + computed[0]
-        if stored != computed:
-            problem = f"segment {segment.fragment} does not agree with the codes that it covers"
+    for covers, segments in groupby(collection.segments, lambda segment: segment.covers):
+        stored = [_stored_checksum(collection, segment) for segment in segments]
+        n, total = (sum(column) for column in zip(*stored, strict=True))
+        n_found += n
+        if (n, total % 2**64) != _computed_checksum(collection.codes, covers):
+            problem = f"the segment of codes fragments {_listed(covers)} does not agree with them"
     return Check(
         table=name,
         check="postings agree with the codes",
         problem=problem,
-        detail=f"{found} postings in {len(collection.segments)} segments",
+        detail=f"{n_found} postings in {len(collection.segments)} segments",
     )
+
+
+def _listed(fragments: Sequence[int]) -> str:
+    shown = ", ".join(map(str, fragments[:FRAGMENTS_SHOWN]))
+    return f"{shown} …" if len(fragments) > FRAGMENTS_SHOWN else shown
 
 
 def _checksum(feature: Array, doc: Array, value: Array, position: Array) -> int:
@@ -254,10 +271,10 @@ def _stored_checksum(collection: Collection, segment: Segment) -> tuple[int, int
     return n, total % 2**64
 
 
-def _computed_checksum(codes: CodesTable, segment: Segment) -> tuple[int, int]:
+def _computed_checksum(codes: CodesTable, covers: Iterable[int]) -> tuple[int, int]:
     n = total = 0
     columns = (*CODES_COLUMNS, "token_ids")
-    for batch in codes.scan(columns, fragments=segment.covers, batch_rows=SCAN_ROWS):
+    for batch in codes.scan(columns, fragments=covers, batch_rows=SCAN_ROWS):
         postings = postings_of(batch)
         if np.asarray(batch["part"]).any():
             order = np.lexsort(

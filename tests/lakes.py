@@ -102,6 +102,7 @@ class _Rows:
     columns: Mapping[str, pa.Array] = field(default_factory=dict)
     name: str = "made"
     generated_ids: bool = False
+    first: int = 0
 
     @property
     def schema(self) -> pa.Schema:
@@ -112,7 +113,7 @@ class _Rows:
         rows = pa.RecordBatch.from_pydict(
             {
                 "row": pa.array(range(len(self.texts)), pa.uint64()),
-                "id": [f"d{i}" for i in range(len(self.texts))],
+                "id": [f"d{i + self.first}" for i in range(len(self.texts))],
                 "text": list(self.texts),
                 "label": list(self.labels),
                 "length": pa.array([len(t) for t in self.texts], pa.int32()),
@@ -194,6 +195,31 @@ def make_lake(
         failed=failed,
         part_tokens=MAX_PART_TOKENS,
     )
+
+
+def add_documents(made: MadeLake, n: int, *, seed: int = 5, encoded: bool = True) -> MadeLake:
+    """The lake with `n` more documents, their codes in a fragment that no segment covers."""
+    random = np.random.default_rng(seed)
+    first = len(made.texts)
+    words = [list(random.choice(WORDS, random.integers(1, 12))) for _ in range(n)]
+    texts = [" ".join(w) for w in words]
+    labels = list(random.choice(["pos", "neg"], n))
+    import_documents(made.lake, made.name.corpus, _Rows(texts, labels, first=first))
+    grown = replace(
+        made,
+        texts=[*made.texts, *texts],
+        labels=[*made.labels, *labels],
+        words=[*made.words, *words],
+    )
+    return encode_documents(grown, range(first, first + n), seed=seed) if encoded else grown
+
+
+def encode_documents(made: MadeLake, docs: range, *, seed: int = 6) -> MadeLake:
+    """The lake with random codes of these documents, in a fragment that no segment covers."""
+    chosen = settings(n_features=made.n_features, name=made.name)
+    random = np.random.default_rng(seed)
+    codes = _add_fragment(made.lake, made.name, chosen, docs, made.words, random, 0.3, 6, ())
+    return replace(made, codes=[*made.codes, *codes])
 
 
 def add_dictionary(
