@@ -7,7 +7,6 @@ import numpy as np
 from saelake.store.codes import CodesTable
 from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
-from saelake.store.filters import FilterCache
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import N_TIERS
 from saelake.store.segments import PostingList, PostingsTable, Segment, scan_postings
@@ -18,7 +17,8 @@ class Collection:
     """Snapshots of a collection's tables, opened so that each refers only to rows that exist.
 
     Postings are opened first and documents last: a segment covers codes that were committed
-    before it, and codes are of documents that were committed before them. `segments` are those
+    before it, codes are of documents that were committed before them, and what is deleted is known
+    last. `segments` are those
     of the postings that are valid for these codes; `unindexed` are the fragments of codes that
     none of them covers.
     """
@@ -31,7 +31,7 @@ class Collection:
         self.settings = self.codes.settings
         self.postings = PostingsTable(postings) if postings else None
         self.documents = Documents.open(lake, name.corpus)
-        self.filters = FilterCache(self.documents.table)
+        self.filters = self.documents.filters
         fragments = {fragment.id for fragment in self.codes.table.fragments}
         stored = self.postings.segments if self.postings else ()
         self.segments = tuple(segment for segment in stored if segment.is_valid(fragments))
@@ -41,10 +41,10 @@ class Collection:
     @property
     def is_current(self) -> bool:
         """Whether nothing was committed since this snapshot."""
-        tables = [self.codes.table, self.documents.table]
-        tables += [self.postings.table] if self.postings else []
+        tables = [self.codes.table, *([self.postings.table] if self.postings else [])]
         created = self.postings is None and _opened(self._lake.postings(self.name)) is not None
-        return not created and all(table.latest() is table for table in tables)
+        same = not created and all(table.latest() is table for table in tables)
+        return same and self.documents.is_current
 
     def check_features(self, numbers: Iterable[int]) -> None:
         """Raise `NotFound` for a feature that the dictionary does not have."""

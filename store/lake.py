@@ -49,6 +49,10 @@ class Lake:
         """The address of the table of rows that an import left out."""
         return self._table(f"{corpus}--skipped")
 
+    def deleted(self, corpus: str) -> str:
+        """The address of the table of a corpus's deleted documents."""
+        return self._table(f"{corpus}--deleted")
+
     def codes(self, name: CollectionName) -> str:
         """The address of a collection's codes table."""
         return self._table(f"{name.corpus}--{name.dictionary}{_CODES}")

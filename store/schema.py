@@ -216,6 +216,8 @@ def vectors_schema(width: int, embedder: str) -> pa.Schema:
 
 EMBEDDER_KEY = "saelake:embedder"
 
+DELETED_COLUMNS = pa.schema([pa.field("doc", pa.uint64())])
+
 SKIPPED_COLUMNS = pa.schema(
     [
         pa.field("source", pa.string()),

@@ -35,9 +35,19 @@ class Selected:
     mask: DocumentMask | None
 
     @property
+    def codes_key(self) -> Hashable:
+        """What tells this snapshot of codes from every other."""
+        return self.collection.codes.table.uri, self.collection.codes.table.version
+
+    @property
     def key(self) -> Hashable:
-        """What tells this snapshot from every other."""
-        return self.collection.name, self.collection.codes.table.version
+        """What tells this snapshot, and what of it is deleted, from every other."""
+        return self.codes_key, self.collection.documents.tombstones.version
+
+    @property
+    def whole(self) -> "Selected":
+        """All documents of the collection."""
+        return Selected(self.collection, self.collection.filters.mask(None))
 
     @property
     def d_sae(self) -> int:
@@ -106,7 +116,7 @@ class Session:
         self, selected: Selected, work: Callable[[Block], R], pooling: Pooling = "max"
     ) -> Iterator[R]:
         """What `work` makes of each block of the selection's embeddings, in table order."""
-        held = self._cache.find((selected.key, pooling))
+        held = self._cache.find((selected.codes_key, pooling))
         sources: Sequence[Any] = held or pieces(selected.collection.codes)
         task = _Task(work, pooling, selected.mask)
         for results in self.executor.map(task, sources):
@@ -114,7 +124,7 @@ class Session:
 
     def hold(self, selected: Selected, pooling: Pooling = "max") -> Sequence[Block] | None:
         """The embeddings of the whole snapshot, kept in memory; None when they do not fit."""
-        key = (selected.key, pooling)
+        key = (selected.codes_key, pooling)
         if not self._cache.knows(key):
             kept: list[_Held] = []
             n_bytes = 0
@@ -143,7 +153,7 @@ class Session:
         def count() -> tuple[int, Array]:
             return counted(self.map(selected, Count(selected.d_sae), "binary"), selected.d_sae)
 
-        if selected.mask is not None:
+        if selected.mask is not selected.whole.mask:
             return count()
         return self.kept((selected.key, "frequencies"), count, lambda found: found[1].nbytes)
 

@@ -17,6 +17,7 @@ from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Array, Lists, runs
 from saelake.store.postings import CODES_COLUMNS, postings_of
 from saelake.store.schema import N_TIERS
+from saelake.store.scratch import Scratch
 from saelake.store.segments import Segment
 from saelake.store.tables import Table, read
 
@@ -88,12 +89,31 @@ def _documents(lake: Lake, corpus: str) -> Iterator[Check]:
             problem = f"documents after number {expected} are not numbered one after another"
             break
         expected += len(found)
+    deleted = f", {documents.n_deleted} of them deleted" if documents.n_deleted else ""
     yield Check(
         table=name,
         check="documents are numbered in order",
         problem=problem,
-        detail=f"{expected} documents",
+        detail=f"{expected} documents{deleted}",
     )
+    yield _ids(name, documents)
+
+
+def _ids(name: str, documents: Documents) -> Check:
+    """No two documents that are not deleted have one id."""
+    with Scratch() as scratch:
+        problem = None
+        for batch in documents.table.scan(["doc", "id"], batch_rows=1 << 16):
+            rows = batch
+            if documents.alive is not None:
+                rows = batch.filter(pa.array(documents.alive[np.asarray(batch["doc"])]))
+            docs = rows["doc"].to_pylist()
+            owners = scratch.claim(rows["id"].to_pylist(), docs)
+            repeated = [doc for doc, owner in zip(docs, owners, strict=True) if doc != owner]
+            if repeated:
+                problem = f"document {repeated[0]} has the id of another"
+                break
+    return Check(table=name, check="ids are there once", problem=problem)
 
 
 def _collection(lake: Lake, collection: Collection) -> Iterator[Check]:

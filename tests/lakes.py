@@ -94,7 +94,7 @@ def _pooled(codes: npt.NDArray[np.float32], pooling: str) -> npt.NDArray[np.floa
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class Rows:
     """A source of rows that are in memory."""
 
     texts: Sequence[str]
@@ -173,7 +173,7 @@ def make_lake(
     texts = [" ".join(w) or "-" for w in words]
     labels = list(random.choice(["pos", "neg"], n_documents))
     lake = Lake(str(folder))
-    import_documents(lake, name.corpus, _Rows(texts, labels, columns or {}))
+    import_documents(lake, name.corpus, Rows(texts, labels, columns or {}))
     chosen = settings(n_features=n_features, signed=signed, values=values, name=name)
     _register(lake, chosen)
     found: list[Code] = []
@@ -204,7 +204,7 @@ def add_documents(made: MadeLake, n: int, *, seed: int = 5, encoded: bool = True
     words = [list(random.choice(WORDS, random.integers(1, 12))) for _ in range(n)]
     texts = [" ".join(w) for w in words]
     labels = list(random.choice(["pos", "neg"], n))
-    import_documents(made.lake, made.name.corpus, _Rows(texts, labels, first=first))
+    import_documents(made.lake, made.name.corpus, Rows(texts, labels, first=first))
     grown = replace(
         made,
         texts=[*made.texts, *texts],

@@ -159,6 +159,8 @@ def info(found: Info) -> RenderableType:
             lines.append(Text(f"  {made}", style="dim"))
         problems = _unfinished(row.n_documents, row.n_encoded, row.n_failed, row.n_indexed)
         lines.extend(Text(f"  {problem}", style="yellow") for problem in problems)
+        if row.n_deleted:
+            lines.append(Text(f"  {row.n_deleted:,} more were deleted", style="dim"))
     return Group(*lines)
 
 
