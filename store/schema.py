@@ -19,6 +19,8 @@ TIERS = (256, 16_384)  # postings in the strongest tiers of a feature; the last 
 N_TIERS = len(TIERS) + 1
 STRONGEST = ("doc_gaps", "max", "positions", "token_ids", "token_starts", "token_lengths")
 
+DELETED = "deleted"  # the error of a row of codes whose document is
+
 RESERVED_COLUMNS = ("doc", "id", "text")
 RESERVED_NAMES = ("dictionaries",)  # of corpora: tables of the lake itself
 

@@ -14,7 +14,7 @@ This is the one file that speaks Lance. What the rest of the store may rely on:
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pyarrow as pa
@@ -66,10 +66,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a commit does: add drafts, and take fragments out, in one step."""
+    """What a commit does in one step: add a draft, take fragments out, put others in their place.
+
+    A draft of `instead` is one fragment with the rows of the one whose id and place it gets.
+    """
 
     add: Draft = Draft(())
     remove: tuple[int, ...] = ()
+    instead: Mapping[int, Draft] = field(default_factory=dict)
 
 
 class Table:
@@ -257,11 +261,15 @@ class Table:
         present = {fragment.fragment_id: fragment for fragment in self._dataset.get_fragments()}
         removed = [i for i in (ANCHOR_ID, *change.remove) if i in present]
         kept = [i for i in present if i not in removed]
+        updated = {i: present[i].metadata for i in kept[:1]}
+        updated.update((i, _in_place(draft, i)) for i, draft in change.instead.items())
+        fields = self._dataset.lance_schema.fields() if change.instead else []
         operation = lance.LanceOperation.Update(
             removed_fragment_ids=removed,
-            updated_fragments=[present[i].metadata for i in kept[:1]],
+            updated_fragments=list(updated.values()),
             new_fragments=[FragmentMetadata.from_json(f) for f in change.add.fragments],
-            fields_modified=[],
+            # So that indexes of words let go of the fragments, and search them row by row.
+            fields_modified=[field.id() for field in fields],
         )
         try:
             # The version that was decided on, never a fresh one: a fresh one doubles rows.
@@ -278,6 +286,12 @@ class Table:
                 fragment.count_rows()
         except (OSError, ValueError) as error:
             raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
+
+
+def _in_place(draft: Draft, fragment_id: int) -> FragmentMetadata:
+    """The draft's one fragment, under another's id."""
+    (fragment,) = draft.fragments
+    return FragmentMetadata.from_json(json.dumps({**json.loads(fragment), "id": fragment_id}))
 
 
 def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Draft:
