@@ -15,6 +15,7 @@ from saelake.store import compact_documents as documents_module
 from saelake.store.collection import Collection
 from saelake.store.compact_codes import CODES_ROWS, Extent, codes_groups
 from saelake.store.compact_documents import last_small
+from saelake.store.compacted import Compacted
 from saelake.store.compaction import compact
 from saelake.store.deletion import delete_documents
 from saelake.store.documents import Documents
@@ -88,13 +89,8 @@ def test_compacting_changes_no_answer(tmp_path: Path) -> None:
     snapshot = Collection(made.lake, made.name)
     lists = [snapshot.posting_list(feature).doc.tolist() for feature in range(12)]
     codes, documents = compact(grown.lake, "made")
-    assert (codes.table, codes.n_before, codes.n_after, codes.n_removed) == (
-        "made/random",
-        13,
-        1,
-        0,
-    )
-    assert (documents.table, documents.n_before, documents.n_after) == ("made", 2, 1)
+    assert codes == Compacted(table="made/random", n_before=13, n_after=1, n_removed=0)
+    assert documents == Compacted(table="made", n_before=2, n_after=1, n_removed=0)
     assert answers(made.lake) == before
     assert [snapshot.posting_list(feature).doc.tolist() for feature in range(12)] == lists
     assert Collection(made.lake, made.name).unindexed == ()
@@ -109,12 +105,8 @@ def test_what_is_deleted_is_gone(tmp_path: Path) -> None:
     Table.open(made.lake.documents("made")).index_words("text")
     every = np.arange(40, dtype=np.uint64)
     vectors = np.eye(40, dtype=np.float32)
-    write_vectors(
-        made.lake.vectors("made"),
-        40,
-        "model",
-        [(every[:20], vectors[:20]), (every[20:], vectors[20:])],
-    )
+    halves = [(docs, vectors[docs]) for docs in np.array_split(every, 2)]
+    write_vectors(made.lake.vectors("made"), 40, "model", halves)
     delete_documents(made.lake, "made", where="doc < 10")
     delete_documents(made.lake, "made", ids=["d33"])
     gone = [*range(10), 33]
@@ -225,10 +217,8 @@ def test_an_import_meanwhile_stops_the_compaction_of_documents(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make_lake(tmp_path, n_documents=20)
-    add_documents(made, 3)
-    overtake(
-        monkeypatch, documents_module, "_n_named", lambda: add_documents(made, 2, encoded=False)
-    )
+    grown = add_documents(made, 3)
+    overtake(monkeypatch, documents_module, "_n_named", lambda: add_documents(grown, 2))
     with pytest.raises(Conflict, match="imported or compacted at the same time"):
         compact(made.lake, "made")
     assert compact(made.lake, "made")[-1].n_after == 1
