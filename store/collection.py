@@ -1,6 +1,7 @@
 """A collection as queries see it: one consistent snapshot of its tables."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,10 +26,11 @@ class Collection:
 
     def __init__(self, lake: Lake, name: CollectionName) -> None:
         self.name = name
-        self._lake = lake
+        self._lake = lake = lake.pinned()
         postings = _opened(lake.postings(name))
         self.codes = CodesTable(open_codes(lake, name))
-        self.settings = self.codes.settings
+        # A replaced dictionary goes by the name that it was given then.
+        self.settings = replace(self.codes.settings, dictionary=name.dictionary)
         self.postings = PostingsTable(postings) if postings else None
         self.documents = Documents.open(lake, name.corpus)
         self.filters = self.documents.filters
@@ -44,7 +46,12 @@ class Collection:
         tables = [self.codes.table, *([self.postings.table] if self.postings else [])]
         created = self.postings is None and _opened(self._lake.postings(self.name)) is not None
         same = not created and all(table.latest() is table for table in tables)
-        return same and self.documents.is_current
+        return same and self.documents.is_current and self._is_named()
+
+    def _is_named(self) -> bool:
+        """Whether the dictionary's name still means these codes."""
+        newest = replace(self._lake, names=None)
+        return newest.codes(self.name) == self._lake.codes(self.name)
 
     def check_features(self, numbers: Iterable[int]) -> None:
         """Raise `NotFound` for a feature that the dictionary does not have."""

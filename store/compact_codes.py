@@ -58,6 +58,7 @@ def compact_codes(
     lake: Lake, name: CollectionName, *, on_progress: Progress = lambda *_: None
 ) -> Compacted:
     """Merge small fragments of codes, take out deleted documents' codes, and index again."""
+    lake = lake.pinned()
     for _ in range(ATTEMPTS):
         codes = open_codes(lake, name)
         deleted = Tombstones(lake.deleted(name.corpus)).docs

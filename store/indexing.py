@@ -112,6 +112,7 @@ def index(
     `on_progress` is told how many of how many documents are done. Safe to kill and to race: a
     segment is committed only if no other covers its fragments.
     """
+    lake = lake.pinned()
     codes = CodesTable(open_codes(lake, name))
     table = Table.open_or_create(lake.postings(name), postings_schema(codes.settings))
     postings = _without_stale(table, codes)
@@ -298,5 +299,6 @@ def _vocabulary(lake: Lake, dictionary: str) -> list[str]:
         table = read(lake.dictionaries, ["name", "vocabulary"])
     except NotFound:
         return []
-    rows = [r for r in table.to_pylist() if r["name"] == dictionary]
+    tables = lake.tables_of(dictionary)
+    rows = [r for r in table.to_pylist() if r["name"] == tables]
     return list(rows[0]["vocabulary"] or []) if rows else []

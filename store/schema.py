@@ -92,10 +92,12 @@ class CollectionSettings:
     def differences(self, other: "CollectionSettings") -> Mapping[str, tuple[Any, Any]]:
         """The settings in which two collections differ, with both values.
 
-        Not the model's name, which changes with the place it is loaded from: its fingerprint.
+        Not the names of the model and the dictionary, which are loaded from other places and can
+        be replaced: their fingerprints.
         """
         mine, theirs = asdict(self), asdict(other)
-        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k] and k != "model"}
+        names = ("model", "dictionary")
+        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k] and k not in names}
 
 
 def _list(name: str, item: pa.DataType) -> pa.Field:
@@ -219,6 +221,14 @@ def vectors_schema(width: int, embedder: str) -> pa.Schema:
 EMBEDDER_KEY = "saelake:embedder"
 
 DELETED_COLUMNS = pa.schema([pa.field("doc", pa.uint64())])
+
+NAMES_COLUMNS = pa.schema(
+    [
+        pa.field("name", pa.string()),
+        pa.field("tables", pa.string()),
+        pa.field("retired", pa.timestamp("us", "UTC")),
+    ]
+)
 
 SKIPPED_COLUMNS = pa.schema(
     [

@@ -1,5 +1,6 @@
 """A lake as questions see it: snapshots of its tables, and what was read of them and kept."""
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -86,12 +87,23 @@ class Session:
         executor: Executor | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
-        self.lake = lake
+        self._lake = lake
+        self._pinned = (-math.inf, lake)
         self.texts = texts or NoTexts()
         self.executor = executor or Threads()
         self._collections: dict[CollectionName, tuple[float, Collection]] = {}
         self._cache = Cache(cache_bytes)
         self._lock = Lock()
+
+    @property
+    def lake(self) -> Lake:
+        """The lake, with names of dictionaries that are at most `FRESH_S` old."""
+        checked, pinned = self._pinned
+        now = time.monotonic()
+        if now - checked >= FRESH_S:
+            pinned = self._lake.pinned()
+            self._pinned = (now, pinned)
+        return pinned
 
     def collection(self, name: str) -> Collection:
         """A snapshot that is at most `FRESH_S` older than the newest. Raises `NotFound`."""
@@ -102,7 +114,7 @@ class Session:
         if known is not None and (now - checked < FRESH_S or known.is_current):
             found = known
         else:
-            found = Collection(self.lake, parsed)
+            found = Collection(self._lake, parsed)
         with self._lock:
             self._collections[parsed] = (now, found)
         return found
@@ -165,7 +177,8 @@ class Session:
             return {}
         columns = [column for column in table.schema.names if column != "vocabulary"]
         rows = pa.Table.from_batches(table.scan(columns)).to_pylist()
-        return next((row for row in rows if row["name"] == name), {})
+        tables = self.lake.tables_of(name)
+        return next(({**row, "name": name} for row in rows if row["name"] == tables), {})
 
     def close(self) -> None:
         """Forget everything."""

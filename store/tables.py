@@ -15,11 +15,12 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import pyarrow as pa
 
-from saelake.store.errors import Conflict, Corrupt, InvalidFilter, NotFound
+from saelake.store.errors import Conflict, Corrupt, InvalidFilter, InvalidInput, NotFound
 
 os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
 
@@ -28,6 +29,7 @@ from lance.commit import CommitConflictError
 from lance.fragment import FragmentMetadata, write_fragments
 
 STORAGE_VERSION = "2.2"
+SUFFIX = ".lance"
 ANCHOR_ID = 0
 ROWS_PER_FRAGMENT = 1 << 20
 MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
@@ -77,10 +79,11 @@ class Change:
 
 
 class Table:
-    """A snapshot of one Lance table."""
+    """A snapshot of one Lance table; of the newest version, or of that of a tag or a time."""
 
-    def __init__(self, dataset: "lance.LanceDataset") -> None:
+    def __init__(self, dataset: "lance.LanceDataset", at: str | None = None) -> None:
         self._dataset = dataset
+        self._at = at
         self.fragments: tuple[Fragment, ...] = tuple(
             Fragment(
                 id=fragment.fragment_id,
@@ -93,17 +96,22 @@ class Table:
 
     @classmethod
     def open(cls, uri: str) -> "Table":
-        """The newest snapshot of the table at `uri`. Raises `NotFound`."""
+        """The newest snapshot of the table at `uri`, or with `uri#TAG` or `uri#TIME` that one.
+
+        A time is as ISO 8601 has it; local, when it names no zone. Raises `NotFound`.
+        """
+        place, at = _parted(uri)
         try:
-            return cls(lance.dataset(uri))
+            return cls(_dataset(place, at), at)
         except (ValueError, OSError) as error:
-            if "not found" not in str(error).lower():
+            if not any(words in str(error).lower() for words in ("not found", "is earlier than")):
                 raise
             raise NotFound(f"There is no table at {uri}.", uri=uri) from error
 
     @classmethod
     def open_or_create(cls, uri: str, schema: pa.Schema) -> "Table":
         """The table at `uri`, made with its anchor if there is none; of racing makers one does."""
+        _check_writable(uri)
         try:
             return cls.open(uri)
         except NotFound:
@@ -147,7 +155,7 @@ class Table:
 
     def latest(self) -> "Table":
         """The newest snapshot: this one if nothing was committed since."""
-        if self._dataset.latest_version == self._dataset.version:
+        if self._at is not None or self._dataset.latest_version == self._dataset.version:
             return self
         return Table.open(self.uri)
 
@@ -201,6 +209,7 @@ class Table:
 
     def index_words(self, column: str) -> None:
         """Index the words of a text column, stemmed and without stop words; again it is renewed."""
+        self._check_writable()
         self._dataset.create_scalar_index(column, "INVERTED", replace=True)
 
     def search_words(
@@ -228,6 +237,7 @@ class Table:
 
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
         """Stream `batches` into new files that nobody sees until they are committed."""
+        self._check_writable()
         reader = pa.RecordBatchReader.from_batches(self.schema, batches)
         written = write_fragments(
             reader,
@@ -245,6 +255,7 @@ class Table:
         is left to do, for instance because the rows are already there. When another writer
         commits in between, it is asked again. Raises `Conflict` when that never ends.
         """
+        self._check_writable()
         for _ in range(COMMIT_ATTEMPTS):
             snapshot = Table.open(self.uri)
             change = decide(snapshot)
@@ -278,6 +289,34 @@ class Table:
             return False
         return True
 
+    def _check_writable(self) -> None:
+        if self._at is not None:
+            _check_writable(f"{self.uri}#{self._at}")
+
+    def tag(self, name: str) -> None:
+        """Give this snapshot a name under which it can be opened, and is never cleaned up."""
+        self._dataset.tags.create(name, self.version)
+
+    def untag(self, name: str) -> None:
+        """Take a snapshot's name away, if there is one of that name."""
+        if name in self.tags():
+            self._dataset.tags.delete(name)
+
+    def tags(self) -> Mapping[str, datetime]:
+        """The names of snapshots, and when they were given."""
+        return {name: tag["created_at"] for name, tag in self._dataset.tags.list().items()}
+
+    def clean_up(self, older_than: timedelta, *, unverified: bool = False) -> int:
+        """Delete files that only snapshots older than this have, except tagged ones; the bytes.
+
+        Files of no snapshot go when they are over a week old, as a writer may be about to commit
+        younger ones; with `unverified` at once, for which nobody may be writing.
+        """
+        stats = self._dataset.cleanup_old_versions(
+            older_than, delete_unverified=unverified, error_if_tagged_old_versions=False
+        )
+        return int(stats.bytes_removed)
+
     def verify(self) -> None:
         """Check that every file that the snapshot names is there. Raises `Corrupt`."""
         try:
@@ -286,6 +325,48 @@ class Table:
                 fragment.count_rows()
         except (OSError, ValueError) as error:
             raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
+
+
+def _parted(uri: str) -> tuple[str, str | None]:
+    """An address, and the tag or time at its end."""
+    place, sign, at = uri.rpartition(f"{SUFFIX}#")
+    return (f"{place}{SUFFIX}", at) if sign else (uri, None)
+
+
+def _dataset(uri: str, at: str | None) -> "lance.LanceDataset":
+    if at is None:
+        return lance.dataset(uri)
+    moment = moment_of(at)
+    if moment is None:
+        return lance.dataset(uri, version=at)
+    # Lance compares with local times that do not say so.
+    return lance.dataset(uri, asof=moment.astimezone().replace(tzinfo=None))
+
+
+def moment_of(at: str) -> datetime | None:
+    """The time that a text is (ISO 8601); None when it is none, and so can be a tag."""
+    try:
+        return datetime.fromisoformat(at)
+    except ValueError:
+        return None
+
+
+def _check_writable(uri: str) -> None:
+    """Raise `InvalidInput` for the address of an earlier state."""
+    place, at = _parted(uri)
+    if at is not None:
+        raise InvalidInput(
+            f"{place} is opened as it was at {at!r}, and what was cannot be changed. Write into "
+            "the lake as it is, without `at`.",
+            uri=place,
+            at=at,
+        )
+
+
+def drop(uri: str) -> None:
+    """Delete a table with all its snapshots, if there is one."""
+    _check_writable(uri)
+    lance.LanceDataset.drop(uri, ignore_not_found=True)
 
 
 def _in_place(draft: Draft, fragment_id: int) -> FragmentMetadata:
@@ -300,6 +381,7 @@ def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) 
     A table that is made before its first rows are written stays behind, empty and with its
     columns fixed, when reading those rows fails; so they are written first.
     """
+    _check_writable(uri)
     # Lance numbers the fields of a schema in order, so the table's fields will be these files'.
     return Draft.of(_new_files(uri, pa.RecordBatchReader.from_batches(schema, batches)))
 

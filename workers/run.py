@@ -126,6 +126,7 @@ def encode(
     was begun with other settings.
     """
     options = options or EncodeOptions()
+    lake = lake.pinned()
     one_arena()
     documents = Documents.open(lake, corpus)
     loaded = load_model(
