@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from saelake.store.codes import CodesTable, locate
 from saelake.store.collection import open_codes
-from saelake.store.errors import NotFound
+from saelake.store.errors import Corrupt, NotFound
 from saelake.store.features import COVERS_KEY, N_TOKENS_KEY, Totals, features_table, top_tokens
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Lists, concatenate
@@ -105,12 +105,14 @@ def index(
     name: CollectionName,
     *,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    renew_features: bool = False,
     on_progress: Callable[[int, int], object] = lambda *_: None,
 ) -> IndexReport:
     """Index what is not indexed yet, within about `memory_bytes`.
 
+    `renew_features` makes the statistics again from all codes, not only from new ones.
     `on_progress` is told how many of how many documents are done. Safe to kill and to race: a
-    segment is committed only if no other covers its fragments.
+    segment is committed only if no other covers its fragments. Raises `Corrupt`.
     """
     lake = lake.pinned()
     codes = CodesTable(open_codes(lake, name))
@@ -125,7 +127,7 @@ def index(
                 postings = _commit(postings.table, written, build.replaces)
                 n_done, n_postings = n_done + written.n_rows, n_postings + written.n_postings
                 on_progress(n_done, n_done + _uncovered_rows(codes, postings))
-        _update_features(lake, name, codes, postings)
+        _update_features(lake, name, codes, postings, renew=renew_features)
     return IndexReport(
         collection=str(name),
         n_documents=n_done,
@@ -192,7 +194,15 @@ class _Segment:
 
     def add(self, batch: pa.RecordBatch) -> int:
         """Take in a batch of codes rows; how many postings it had."""
-        piece = postings_of(batch, first_token=self._n_tokens)
+        try:
+            piece = postings_of(batch, first_token=self._n_tokens)
+        except (IndexError, ValueError) as error:
+            name = self._codes.settings.name
+            raise Corrupt(
+                f"Codes of {name} are damaged, near document {batch['doc'][0]}: run `saelake "
+                f"verify {name} --repair`.",
+                collection=name,
+            ) from error
         for kept, name in zip(self._tokens, TOKEN_COLUMNS, strict=True):
             kept.append(Lists.of(batch[name]).values)
         self._n_tokens += len(self._tokens[0][-1])
@@ -259,13 +269,13 @@ def _commit(table: Table, written: _Written, replaces: Sequence[Segment]) -> Pos
 
 
 def _update_features(
-    lake: Lake, name: CollectionName, codes: CodesTable, postings: PostingsTable
+    lake: Lake, name: CollectionName, codes: CodesTable, postings: PostingsTable, *, renew: bool
 ) -> None:
     """Add the codes fragments that the features table does not count yet."""
     settings = codes.settings
     totals, covered, n_tokens = _stored_totals(lake, name, settings)
     present = [fragment.id for fragment in codes.table.fragments]
-    if not covered <= set(present):
+    if renew or not covered <= set(present):
         totals, covered, n_tokens = Totals.zero(settings.d_sae), set(), 0
     new = [i for i in present if i not in covered]
     if not new:

@@ -14,6 +14,7 @@ This is the one file that speaks Lance. What the rest of the store may rely on:
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -176,7 +177,8 @@ class Table:
         if not ids:
             return
         scanner = self._scanner(columns, where, ids, batch_rows)
-        yield from scanner.to_batches()
+        with self._readable():
+            yield from scanner.to_batches()
 
     def _scanner(
         self, columns: Sequence[str], where: str | None, ids: Sequence[int], batch_rows: int
@@ -233,7 +235,18 @@ class Table:
 
     def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
-        return self._dataset._take_rows(list(addresses), columns=list(columns))
+        with self._readable():
+            return self._dataset._take_rows(list(addresses), columns=list(columns))
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Raise `Corrupt` where Lance panics over bytes that it cannot make out."""
+        try:
+            yield
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise Corrupt(f"A file of {self.uri} is damaged.", uri=self.uri) from error
 
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
         """Stream `batches` into new files that nobody sees until they are committed."""
@@ -320,9 +333,10 @@ class Table:
     def verify(self) -> None:
         """Check that every file that the snapshot names is there. Raises `Corrupt`."""
         try:
-            self._dataset.validate()
-            for fragment in self._dataset.get_fragments():
-                fragment.count_rows()
+            with self._readable():
+                self._dataset.validate()
+                for fragment in self._dataset.get_fragments():
+                    fragment.count_rows()
         except (OSError, ValueError) as error:
             raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
 
