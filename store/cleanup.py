@@ -31,8 +31,8 @@ def clean_up(
     """
     retired = _retired(lake.pinned(), datetime.now(UTC) - older_than)
     n_bytes = sum(_drop_retired(lake, tables) for tables in retired)
-    for table in lake.tables():
-        n_bytes += Table.open(lake.table(table)).clean_up(older_than, unverified=unverified)
+    for table in Table.open_all(map(lake.table, lake.tables())):
+        n_bytes += table.clean_up(older_than, unverified=unverified)
     return CleanupReport(size_bytes=n_bytes, retired=retired)
 
 
@@ -40,7 +40,7 @@ def _retired(lake: Lake, before: datetime) -> tuple[str, ...]:
     """The dictionaries that lost their name before a time, and of which no tag keeps a state."""
     since = {} if lake.names is None else lake.names.retired
     old = (tables for tables, at in since.items() if at <= before)
-    return tuple(t for t in old if not any(Table.open(uri).tags() for uri in _tables(lake, t)))
+    return tuple(t for t in old if not any(s.tags() for s in Table.open_all(_tables(lake, t))))
 
 
 def _tables(lake: Lake, dictionary: str) -> list[str]:
@@ -52,7 +52,7 @@ def _tables(lake: Lake, dictionary: str) -> list[str]:
 def _drop_retired(lake: Lake, dictionary: str) -> int:
     """Delete a dictionary that lost its name; how many bytes its tables had."""
     found = _tables(lake, dictionary)
-    n_bytes = sum(Table.open(uri).size_bytes for uri in found)
+    n_bytes = sum(table.size_bytes for table in Table.open_all(found))
     for uri in found:
         drop(uri)
     drop_dictionary(lake, dictionary)

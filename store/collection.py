@@ -96,7 +96,8 @@ def open_codes(lake: Lake, name: CollectionName) -> Table:
             return table
     except NotFound:
         pass
-    known = ", ".join(map(str, lake.collections())) or "none yet"
+    begun = (name for name in lake.collections() if _opened(lake.codes(name)) is not None)
+    known = ", ".join(map(str, begun)) or "none"
     raise NotFound(
-        f"There is no collection {name} in {lake.uri}. Collections: {known}.", collection=name
+        f"There is no collection {name} in {lake.place}. Collections: {known}.", collection=name
     )

@@ -48,7 +48,7 @@ class Documents:
             table = None
         if table is None or table.n_rows == 0:
             raise NotFound(
-                f"There is no corpus {corpus!r} in {lake.uri}. Import one with `saelake import "
+                f"There is no corpus {corpus!r} in {lake.place}. Import one with `saelake import "
                 f"FILE --lake {lake.uri} --corpus {corpus}`.",
                 corpus=corpus,
             )

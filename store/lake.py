@@ -64,6 +64,11 @@ class Lake:
 
         return read_names(self.dictionary_names)
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people, and as of when."""
+        return self.uri if self.at is None else f"{self.uri} as it was at {self.at}"
+
     def tables_of(self, dictionary: str) -> str:
         """Under which name the tables of a dictionary are, or will be."""
         return (self.names or self._newest_names()).tables_of(dictionary)

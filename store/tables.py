@@ -14,7 +14,7 @@ This is the one file that speaks Lance. What the rest of the store may rely on:
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -108,6 +108,13 @@ class Table:
             if not any(words in str(error).lower() for words in ("not found", "is earlier than")):
                 raise
             raise NotFound(f"There is no table at {uri}.", uri=uri) from error
+
+    @classmethod
+    def open_all(cls, uris: Iterable[str]) -> "Iterator[Table]":
+        """The newest snapshots of these tables, without those that there are not."""
+        for uri in uris:
+            with suppress(NotFound):
+                yield cls.open(uri)
 
     @classmethod
     def open_or_create(cls, uri: str, schema: pa.Schema) -> "Table":

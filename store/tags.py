@@ -36,8 +36,8 @@ def make_tag(lake: Lake, name: str) -> Tag:
             tag=name,
         )
     try:
-        for table in sorted(lake.tables(), key=_rank):
-            Table.open(lake.table(table)).tag(name)
+        for table in Table.open_all(map(lake.table, sorted(lake.tables(), key=_rank))):
+            table.tag(name)
     except BaseException:
         _remove(lake, name)
         raise
@@ -47,8 +47,8 @@ def make_tag(lake: Lake, name: str) -> Tag:
 def list_tags(lake: Lake) -> list[Tag]:
     """The tags, in the order in which they were made."""
     found: dict[str, list[datetime]] = {}
-    for table in lake.tables():
-        for name, created in Table.open(lake.table(table)).tags().items():
+    for table in Table.open_all(map(lake.table, lake.tables())):
+        for name, created in table.tags().items():
             found.setdefault(name, []).append(created)
     tags = [Tag(name=n, created=max(times), n_tables=len(times)) for n, times in found.items()]
     return sorted(tags, key=lambda tag: tag.created)
@@ -69,9 +69,15 @@ def check_tag(lake: Lake, name: str) -> None:
         )
 
 
+def check_state(lake: Lake, at: str) -> None:
+    """Raise `NotFound` if `at` is neither a time nor a tag of the lake."""
+    if moment_of(at) is None:
+        check_tag(lake, at)
+
+
 def _remove(lake: Lake, name: str) -> None:
-    for table in lake.tables():
-        Table.open(lake.table(table)).untag(name)
+    for table in Table.open_all(map(lake.table, lake.tables())):
+        table.untag(name)
 
 
 def _check_name(name: str) -> None:

@@ -19,6 +19,7 @@ from saelake.store.schema import (
     CollectionSettings,
     codes_schema,
 )
+from saelake.store.shards import ShardWriter
 from saelake.store.tables import Change, Table, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
 
@@ -215,10 +216,13 @@ def add_documents(made: MadeLake, n: int, *, seed: int = 5, encoded: bool = True
 
 
 def encode_documents(made: MadeLake, docs: range, *, seed: int = 6) -> MadeLake:
-    """The lake with random codes of these documents, in a fragment that no segment covers."""
+    """The lake with random codes of these documents, as a shard that no segment covers."""
     chosen = settings(n_features=made.n_features, name=made.name)
     random = np.random.default_rng(seed)
-    codes = _add_fragment(made.lake, made.name, chosen, docs, made.words, random, 0.3, 6, ())
+    batch, codes = _packed(chosen, docs, made.words, random, 0.3, 6, ())
+    writer = ShardWriter(made.lake, chosen, buffer_bytes=1 << 20)
+    writer.add(batch)
+    assert writer.finish(docs.start, docs.stop)
     return replace(made, codes=[*made.codes, *codes])
 
 
@@ -261,6 +265,23 @@ def _add_fragment(
     levels: int,
     failed: Collection[tuple[int, int]],
 ) -> list[Code]:
+    batch, codes = _packed(chosen, docs, words, random, density, levels, failed)
+    table = Table.open_or_create(lake.codes(name), codes_schema(chosen))
+    draft = table.write([batch])
+    table.commit(lambda _: Change(add=draft))
+    return codes
+
+
+def _packed(
+    chosen: CollectionSettings,
+    docs: range,
+    words: Sequence[Sequence[str]],
+    random: np.random.Generator,
+    density: float,
+    levels: int,
+    failed: Collection[tuple[int, int]],
+) -> tuple[pa.RecordBatch, list[Code]]:
+    """Random codes of these documents, as rows and as brute force sees them."""
     parts = [part for doc in docs for part in _parts(doc, words[doc], failed)]
     chances = [random.random((len(p.token_ids), chosen.d_sae)) for p in parts]
     dense = [c < (0 if p.error else density) for c, p in zip(chances, parts, strict=True)]
@@ -272,13 +293,9 @@ def _add_fragment(
     if chosen.signed:
         value *= random.choice([-1, 1], len(row)).astype(np.float32)
     codes = Activations(row, position, feature, value)
-    schema = codes_schema(chosen)
-    batch = pack(parts, codes, schema=schema, codec=chosen.codec)
-    table = Table.open_or_create(lake.codes(name), schema)
-    draft = table.write([batch])
-    table.commit(lambda _: Change(add=draft))
+    batch = pack(parts, codes, schema=codes_schema(chosen), codec=chosen.codec)
     stored = chosen.codec.decode(chosen.codec.encode(value))
-    return [
+    return batch, [
         Code(
             doc=parts[r].doc,
             position=int(p) + parts[r].part * MAX_PART_TOKENS,
