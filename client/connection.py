@@ -18,6 +18,7 @@ def connect(
     certificate: str | os.PathLike[str] | None = None,
     key: str | os.PathLike[str] | None = None,
     timeout_s: float | None = 60.0,
+    at: str | None = None,
 ) -> Lake:
     """The lake at a path, an object-store URI, `grpc://HOST:PORT` or (with TLS) `grpcs://…`.
 
@@ -30,12 +31,21 @@ def connect(
     exports and analyses of whole selections, which the server bounds (None: no bound). Nothing is
     sent before the first question.
 
+    With `at`, a tag or a time (ISO 8601, local if it names no zone), the lake is as it was then,
+    and can only be read; a server answers of the newest state only.
+
     Raises `InvalidInput` for a target that cannot be meant, `MissingExtra` when a lake in this
-    process needs parts that are not installed.
+    process needs parts that are not installed, and `NotFound` for a tag that the lake has not.
     """
     uri = os.fspath(target)
     if not uri:
         raise InvalidInput("Name a lake: a path, an object-store URI, or grpc://HOST:PORT.")
+    if uri.startswith(SCHEMES) and at is not None:
+        raise InvalidInput(
+            f"A server answers of the newest state, not of {at!r}: open the lake where it is, "
+            "with a path.",
+            at=at,
+        )
     if uri.startswith(SCHEMES):
         from saelake.remote import Remote
 
@@ -56,4 +66,4 @@ def connect(
             "server with grpc://HOST:PORT.",
             extra="store",
         ) from error
-    return Lake(uri, Engine(uri, texts=model_texts()), is_remote=False)
+    return Lake(uri, Engine(uri, at=at, texts=model_texts()), is_remote=False, at=at)

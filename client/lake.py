@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,14 @@ from saelake.texts import model_texts
 from saelake.transport import Transport
 
 if TYPE_CHECKING:
+    from saelake.store.cleanup import CleanupReport
+    from saelake.store.compacted import Compacted
+    from saelake.store.deletion import DeleteReport
     from saelake.store.importing import ImportReport
     from saelake.store.indexing import IndexReport
+    from saelake.store.repair import Repaired
+    from saelake.store.replacing import ReplaceReport
+    from saelake.store.tags import Tag
     from saelake.workers.run import (
         DictionaryChoice,
         EncodeOptions,
@@ -37,6 +44,7 @@ class Lake:
     uri: str
     transport: Transport
     is_remote: bool
+    at: str | None = None
 
     def __getitem__(self, collection: str) -> Collection:
         """The collection of this name: `corpus/dictionary`. Raises `InvalidInput`."""
@@ -217,6 +225,108 @@ class Lake:
         session = Session(StoredLake(self.uri), texts=model_texts())
         return import_labels(session, dictionary, Path(file), explainer=explainer, model=model)
 
+    def delete(
+        self, corpus: str, *, where: str | None = None, ids: Sequence[str] = ()
+    ) -> "DeleteReport":
+        """Delete documents of a corpus, by a predicate over its columns or by id, by one commit.
+
+        No question finds them any more, in any collection; `compact` and `cleanup` then take them
+        out of the files. See `store.deletion.delete_documents`.
+        """
+        self._writable("delete documents")
+        with _extra("store"):
+            from saelake.store.deletion import delete_documents
+            from saelake.store.lake import Lake as StoredLake
+        return delete_documents(StoredLake(self.uri), corpus, where=where, ids=ids)
+
+    def compact(
+        self, target: str, *, on_progress: Callable[[int, int], object] | None = None
+    ) -> "tuple[Compacted, ...]":
+        """Compact a collection, or a corpus with all its collections, and index what changed.
+
+        Small fragments become large ones, and deleted documents lose their texts and codes. See
+        `store.compaction.compact`.
+        """
+        self._writable("compact")
+        with _extra("store"):
+            from saelake.store.compaction import compact
+            from saelake.store.lake import Lake as StoredLake
+        return compact(StoredLake(self.uri), target, on_progress=on_progress or _silent)
+
+    def cleanup(
+        self, *, older_than: timedelta = timedelta(days=7), unverified: bool = False
+    ) -> "CleanupReport":
+        """Delete the files of states that are older than this and have no tag.
+
+        With `unverified` also young files that no state has: then nobody may be writing into the
+        lake. See `store.cleanup.clean_up`.
+        """
+        self._writable("clean up")
+        with _extra("store"):
+            from saelake.store.cleanup import clean_up
+            from saelake.store.lake import Lake as StoredLake
+        return clean_up(StoredLake(self.uri), older_than=older_than, unverified=unverified)
+
+    def replace(self, old: str, new: str) -> "ReplaceReport":
+        """Let the dictionary name `old` mean what `new` does, in every corpus, by one commit.
+
+        See `store.replacing.replace_dictionary`.
+        """
+        self._writable("replace a dictionary")
+        with _extra("store"):
+            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.replacing import replace_dictionary
+        return replace_dictionary(StoredLake(self.uri), old, new)
+
+    def drop(self, target: str) -> tuple[str, ...]:
+        """Delete a collection, or a corpus with all of its, with all earlier states; their names.
+
+        See `store.dropping.drop_target`.
+        """
+        self._writable("drop")
+        with _extra("store"):
+            from saelake.store.dropping import drop_target
+            from saelake.store.lake import Lake as StoredLake
+        return drop_target(StoredLake(self.uri), target)
+
+    def tag(self, name: str) -> "Tag":
+        """Name the state that the lake is in, so that `connect(…, at=name)` opens it again."""
+        self._writable("tag")
+        with _extra("store"):
+            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.tags import make_tag
+        return make_tag(StoredLake(self.uri), name)
+
+    def tags(self) -> "list[Tag]":
+        """The tags of the lake, the oldest first."""
+        self._writable("list tags")
+        with _extra("store"):
+            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.tags import list_tags
+        return list_tags(StoredLake(self.uri))
+
+    def untag(self, name: str) -> None:
+        """Forget a tag; `cleanup` may then delete what only it kept."""
+        self._writable("delete a tag")
+        with _extra("store"):
+            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.tags import delete_tag
+        delete_tag(StoredLake(self.uri), name)
+
+    def repair(self, collection: str | None = None) -> "list[Repaired]":
+        """Repair a collection, or all: what was done to which. Reads all data.
+
+        Damaged codes are taken out, to be encoded again; postings and statistics that do not agree
+        with the codes are made again. See `store.repair.repair`.
+        """
+        self._writable("repair")
+        with _extra("store"):
+            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.repair import repair
+        return repair(
+            StoredLake(self.uri), None if collection is None else CollectionName.parse(collection)
+        )
+
     def close(self) -> None:
         """Let go of connections."""
         self.transport.close()
@@ -236,6 +346,13 @@ class Lake:
                 f"Cannot {what} through a server: it only answers questions. Run this where the "
                 "lake is, with saelake.connect(PATH) or --lake PATH.",
                 lake=self.uri,
+            )
+        if self.at is not None:
+            raise InvalidInput(
+                f"Cannot {what}: {self.uri} is opened as it was at {self.at!r}, which can only be "
+                "read. Connect without `at` to change the lake as it is.",
+                lake=self.uri,
+                at=self.at,
             )
 
 

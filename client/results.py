@@ -236,13 +236,15 @@ class Document:
 class CollectionInfo:
     """What is stored of a corpus, and of one collection of it.
 
-    A corpus that is not encoded has no `dictionary`, and 0 or None in the columns about codes.
+    Counts leave out the `n_deleted` documents that are deleted. A corpus that is not encoded has
+    no `dictionary`, and 0 or None in the columns about codes.
     """
 
     corpus: str
     dictionary: str | None
     n_documents: int
     n_skipped: int
+    n_deleted: int
     n_encoded: int | None
     n_failed: int | None
     n_tokens: int | None

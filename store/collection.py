@@ -1,13 +1,13 @@
 """A collection as queries see it: one consistent snapshot of its tables."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from saelake.store.codes import CodesTable
 from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
-from saelake.store.filters import FilterCache
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import N_TIERS
 from saelake.store.segments import PostingList, PostingsTable, Segment, scan_postings
@@ -18,34 +18,40 @@ class Collection:
     """Snapshots of a collection's tables, opened so that each refers only to rows that exist.
 
     Postings are opened first and documents last: a segment covers codes that were committed
-    before it, and codes are of documents that were committed before them.
+    before it, codes are of documents that were committed before them, and what is deleted is known
+    last. `segments` are those
+    of the postings that are valid for these codes; `unindexed` are the fragments of codes that
+    none of them covers.
     """
 
     def __init__(self, lake: Lake, name: CollectionName) -> None:
         self.name = name
-        self._lake = lake
+        self._lake = lake = lake.pinned()
         postings = _opened(lake.postings(name))
         self.codes = CodesTable(open_codes(lake, name))
-        self.settings = self.codes.settings
+        # A replaced dictionary goes by the name that it was given then.
+        self.settings = replace(self.codes.settings, dictionary=name.dictionary)
         self.postings = PostingsTable(postings) if postings else None
         self.documents = Documents.open(lake, name.corpus)
-        self.filters = FilterCache(self.documents.table)
+        self.filters = self.documents.filters
         fragments = {fragment.id for fragment in self.codes.table.fragments}
-        covered = self.postings.covered if self.postings else set()
+        stored = self.postings.segments if self.postings else ()
+        self.segments = tuple(segment for segment in stored if segment.is_valid(fragments))
+        covered = {i for segment in self.segments for i in segment.covers}
         self.unindexed = tuple(sorted(fragments - covered))
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        """The segments of the postings table."""
-        return self.postings.segments if self.postings else ()
 
     @property
     def is_current(self) -> bool:
         """Whether nothing was committed since this snapshot."""
-        tables = [self.codes.table, self.documents.table]
-        tables += [self.postings.table] if self.postings else []
+        tables = [self.codes.table, *([self.postings.table] if self.postings else [])]
         created = self.postings is None and _opened(self._lake.postings(self.name)) is not None
-        return not created and all(table.latest() is table for table in tables)
+        same = not created and all(table.latest() is table for table in tables)
+        return same and self.documents.is_current and self._is_named()
+
+    def _is_named(self) -> bool:
+        """Whether the dictionary's name still means these codes."""
+        newest = replace(self._lake, names=None)
+        return newest.codes(self.name) == self._lake.codes(self.name)
 
     def check_features(self, numbers: Iterable[int]) -> None:
         """Raise `NotFound` for a feature that the dictionary does not have."""
@@ -90,7 +96,8 @@ def open_codes(lake: Lake, name: CollectionName) -> Table:
             return table
     except NotFound:
         pass
-    known = ", ".join(map(str, lake.collections())) or "none yet"
+    begun = (name for name in lake.collections() if _opened(lake.codes(name)) is not None)
+    known = ", ".join(map(str, begun)) or "none"
     raise NotFound(
-        f"There is no collection {name} in {lake.uri}. Collections: {known}.", collection=name
+        f"There is no collection {name} in {lake.place}. Collections: {known}.", collection=name
     )

@@ -1,19 +1,22 @@
 """The documents of a corpus: what they are, and how they come in (`import_documents`)."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from saelake.store.batches import split
 from saelake.store.errors import NotFound
+from saelake.store.filters import FilterCache
 from saelake.store.importing import ImportReport, Source, SourceBatch, import_documents
 from saelake.store.lake import Lake
 from saelake.store.schema import RESERVED_COLUMNS
 from saelake.store.tables import Table
+from saelake.store.tombstones import Tombstones
 
 __all__ = ["Documents", "ImportReport", "Source", "SourceBatch", "import_documents"]
 
@@ -23,12 +26,18 @@ IDS_TO_SUGGEST_FROM = 10_000
 
 
 class Documents:
-    """A snapshot of a corpus's documents; a document's number is its row of the table."""
+    """A snapshot of a corpus's documents; a document's number is its row of the table.
+
+    `alive` tells which are not deleted, bool (n_documents,); it is None while none is.
+    """
 
     def __init__(self, lake: Lake, corpus: str, table: Table) -> None:
         self.corpus = corpus
         self.table = table
         self._lake = lake
+        self.tombstones = Tombstones(lake.deleted(corpus))
+        self.alive = self.tombstones.alive(table.n_rows)
+        self.filters = FilterCache(table, self.alive)
 
     @classmethod
     def open(cls, lake: Lake, corpus: str) -> "Documents":
@@ -39,7 +48,7 @@ class Documents:
             table = None
         if table is None or table.n_rows == 0:
             raise NotFound(
-                f"There is no corpus {corpus!r} in {lake.uri}. Import one with `saelake import "
+                f"There is no corpus {corpus!r} in {lake.place}. Import one with `saelake import "
                 f"FILE --lake {lake.uri} --corpus {corpus}`.",
                 corpus=corpus,
             )
@@ -47,8 +56,37 @@ class Documents:
 
     @property
     def n_documents(self) -> int:
-        """How many documents there are; they are numbered from 0."""
+        """How many documents were imported; they are numbered from 0."""
         return self.table.n_rows
+
+    @property
+    def n_deleted(self) -> int:
+        """How many of them are deleted."""
+        return 0 if self.alive is None else int((~self.alive).sum())
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing was imported or deleted since this snapshot."""
+        return self.table.latest() is self.table and self.tombstones.is_current
+
+    def is_alive(self, doc: int) -> bool:
+        """Whether the document of this number is not deleted."""
+        return self.alive is None or bool(self.alive[doc])
+
+    def check(self, docs: Iterable[int]) -> None:
+        """Raise `NotFound` for a number that no document has, or one that is deleted."""
+        for doc in docs:
+            self._check_number(doc)
+            if not self.is_alive(doc):
+                raise NotFound(f"Document {doc} of {self.corpus} was deleted.", doc=doc)
+
+    def _check_number(self, doc: int) -> None:
+        if not 0 <= doc < self.n_documents:
+            raise NotFound(
+                f"{self.corpus} has no document {doc}: its {self.n_documents} documents are "
+                "numbered from 0.",
+                doc=doc,
+            )
 
     @cached_property
     def metadata_columns(self) -> list[str]:
@@ -67,13 +105,12 @@ class Documents:
         return sum(batch.num_rows for batch in skipped.scan(["first_doc"], where=committed))
 
     def take(self, docs: npt.NDArray[np.uint64], columns: Sequence[str]) -> pa.Table:
-        """`columns` of these documents, in the order asked for. Raises `NotFound`."""
-        if len(docs) and int(docs.max()) >= self.n_documents:
-            raise NotFound(
-                f"{self.corpus} has no document {docs.max()}: its {self.n_documents} documents "
-                "are numbered from 0.",
-                doc=docs.max(),
-            )
+        """`columns` of these documents, deleted or not, in the order asked for.
+
+        Raises `NotFound` for a number that no document has.
+        """
+        if len(docs):
+            self._check_number(int(docs.max()))
         return self.table.take(docs.tolist(), columns)
 
     def scan_texts(
@@ -81,24 +118,36 @@ class Documents:
     ) -> Iterator[pa.RecordBatch]:
         """`doc`, `id` and `text` of the documents in [start, stop), in order.
 
-        A batch has at most `batch_rows` documents and 8 MiB, or one longer document. What is read
-        at once is planned from the sizes just seen, and is never more than `batch_rows`.
+        A deleted document's text is empty: nothing of it goes to a model any more. A batch has at
+        most `batch_rows` documents and 8 MiB, or one longer document. What is read at once is
+        planned from the sizes just seen, and is never more than `batch_rows`.
         """
         n_rows = FIRST_TEXT_ROWS
         while start < stop:
             docs = np.arange(start, min(start + n_rows, stop), dtype=np.uint64)
             (batch,) = self.take(docs, ["doc", "id", "text"]).combine_chunks().to_batches()
-            yield from split(batch, max_rows=batch_rows, max_bytes=TEXT_BATCH_BYTES)
+            yield from split(
+                self._without_deleted(batch), max_rows=batch_rows, max_bytes=TEXT_BATCH_BYTES
+            )
             start += len(docs)
             affordable = max(TEXT_BATCH_BYTES * len(docs) // batch.nbytes, 1)
             n_rows = min(affordable, 2 * n_rows, batch_rows)
+
+    def _without_deleted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch, with empty texts where documents are deleted."""
+        if self.alive is None:
+            return batch
+        kept = pa.array(self.alive[np.asarray(batch["doc"])])
+        text = pc.if_else(kept, batch["text"], "")
+        return batch.set_column(batch.schema.get_field_index("text"), "text", text)
 
     def find(self, document_id: str) -> int:
         """The number of the document with this id, which is the user's. Raises `NotFound`."""
         quoted = document_id.replace("'", "''")
         for batch in self.table.scan(["doc"], where=f"id = '{quoted}'"):
-            if batch.num_rows:
-                return int(batch["doc"][0].as_py())
+            for doc in batch["doc"].to_pylist():
+                if self.is_alive(doc):
+                    return int(doc)
         raise NotFound(
             f"{self.corpus} has no document {document_id!r}. {self._suggestion(document_id)}",
             id=document_id,
@@ -106,8 +155,11 @@ class Documents:
 
     def _suggestion(self, document_id: str) -> str:
         first = np.arange(min(self.n_documents, IDS_TO_SUGGEST_FROM), dtype=np.uint64)
+        first = first if self.alive is None else first[self.alive[first]]
         ids = self.take(first, ["id"])["id"].to_pylist()
         close = difflib.get_close_matches(document_id, ids, n=3)
         if close:
             return f"Did you mean {' or '.join(map(repr, close))}?"
+        if not ids:
+            return "Its documents were deleted."
         return f"Its ids look like {', '.join(map(repr, ids[:3]))}."

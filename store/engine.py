@@ -22,6 +22,7 @@ from saelake.store.query.info import info
 from saelake.store.query.tokens import search
 from saelake.store.session import DEFAULT_CACHE_BYTES, Session
 from saelake.store.tables import Table
+from saelake.store.tags import check_state
 from saelake.store.texts import Texts
 from saelake.store.verify import verify
 
@@ -31,19 +32,23 @@ Answer: TypeAlias = Any  # an Arrow table, batch or reader
 class Engine:
     """Answers questions about one lake; thread-safe.
 
-    `texts` runs models where a question has a text in it; `cache_bytes` bounds what is kept in
-    memory between questions.
+    `at` is a tag or a time (ISO 8601): the lake as it was then; raises `NotFound` for a tag that it
+    has not. `texts` runs models where a question has a text in it; `cache_bytes` bounds what is
+    kept in memory between questions.
     """
 
     def __init__(
         self,
         uri: str,
         *,
+        at: str | None = None,
         texts: Texts | None = None,
         executor: Executor | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
-        self.lake = Lake(uri)
+        self.lake = Lake(uri, at)
+        if at is not None:
+            check_state(Lake(uri), at)
         self._session = Session(self.lake, texts=texts, executor=executor, cache_bytes=cache_bytes)
 
     def ask(self, request: ask.Request, /) -> pa.RecordBatchReader:

@@ -27,23 +27,31 @@ def matching_documents(documents: Table, where: str) -> DocumentMask:
 
 
 class FilterCache:
-    """The masks of the filters asked last, for one snapshot of a corpus; thread-safe."""
+    """The masks of the filters asked last, for one snapshot of a corpus; thread-safe.
 
-    def __init__(self, documents: Table, size_bytes: int = CACHE_BYTES) -> None:
+    `alive` tells which documents are not deleted (None: all); a mask keeps no others.
+    """
+
+    def __init__(
+        self, documents: Table, alive: DocumentMask | None = None, size_bytes: int = CACHE_BYTES
+    ) -> None:
         self._documents = documents
+        self._alive = alive
         self._capacity = max(size_bytes // max(documents.n_rows, 1), 1)
         self._masks: OrderedDict[str, DocumentMask] = OrderedDict()
         self._lock = Lock()
 
     def mask(self, where: str | None) -> DocumentMask | None:
-        """The mask of `where`, or None when there is no filter."""
+        """The mask of `where`; None when there is no filter and nothing is deleted."""
         if where is None:
-            return None
+            return self._alive
         with self._lock:
             if where in self._masks:
                 self._masks.move_to_end(where)
                 return self._masks[where]
         mask = matching_documents(self._documents, where)
+        if self._alive is not None:
+            mask &= self._alive
         with self._lock:
             self._masks[where] = mask
             while len(self._masks) > self._capacity:

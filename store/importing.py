@@ -17,6 +17,7 @@ from saelake.store.schema import RESERVED_COLUMNS, SKIPPED_COLUMNS, check_name, 
 from saelake.store.scratch import Scratch, Skip
 from saelake.store.screening import KNOWN_ID, REPEATED_ID, faults
 from saelake.store.tables import Change, Draft, Table, write_first
+from saelake.store.tombstones import Tombstones
 
 IDS_PER_SCAN = 65_536
 
@@ -75,11 +76,12 @@ def import_documents(
 ) -> ImportReport:
     """Append the rows of a source to a corpus, all by one commit, and report what was done.
 
-    Documents are numbered on from those that are there. Rows that cannot be documents (see
-    `screening`) and rows whose id is taken are left out and recorded in the lake's table of
-    skipped rows. Importing the same source again therefore adds nothing: the report then has 0
-    documents and every row as skipped, and the lake is as before. A killed import leaves nothing
-    visible. `on_progress` is told the number of rows read so far, maybe in another thread.
+    Documents are numbered on from those that are there; the id of a deleted document is free. Rows
+    that cannot be documents (see `screening`) and rows whose id is taken are left out and recorded
+    in the lake's table of skipped rows. Importing the same source again therefore adds nothing:
+    the report then has 0 documents and every row as skipped, and the lake is as before. A killed
+    import leaves nothing visible. `on_progress` is told the number of rows read so far, maybe in
+    another thread.
 
     Raises `CorpusError` if rows cannot be read, do not have the corpus's columns, or if none of
     them can be a document; `Conflict` if another import into the corpus finished meanwhile.
@@ -89,7 +91,8 @@ def import_documents(
     table = _opened(lake.documents(corpus))
     # Importing 800 MiB of Parquet, the process grew by 60 to 290 MiB; lean, always by 56.
     with lean(), Scratch() as scratch:
-        run = _Import(corpus, source, table, scratch, on_progress or _silent)
+        deleted = Tombstones(lake.deleted(corpus)).docs
+        run = _Import(corpus, source, table, deleted, scratch, on_progress or _silent)
         draft = run.write(lake.documents(corpus))
         report = run.report()
         if report.n_documents:
@@ -107,12 +110,14 @@ class _Import:
         corpus: str,
         source: Source,
         table: Table | None,
+        deleted: npt.NDArray[np.uint64],
         scratch: Scratch,
         on_progress: Progress,
     ) -> None:
         self.corpus = corpus
         self.source = source
         self.table = table
+        self.deleted = deleted
         self.scratch = scratch
         self.on_progress = on_progress
         self.first_doc = table.n_rows if table else 0
@@ -160,7 +165,10 @@ class _Import:
             return
         first = 0
         for batch in self.table.scan(["id"], batch_rows=IDS_PER_SCAN):
-            self.scratch.claim(batch["id"].to_pylist(), range(first, first + batch.num_rows))
+            docs = np.arange(first, first + batch.num_rows)
+            kept = docs[~np.isin(docs, self.deleted)]
+            ids = batch["id"].take(pa.array(kept - first)).to_pylist()
+            self.scratch.claim(ids, kept.tolist())
             first += batch.num_rows
 
     def _documents(self) -> Iterator[pa.RecordBatch]:

@@ -1,13 +1,14 @@
 """Index a collection: build segments over new codes, and bring the features table up to date."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from saelake.store.codes import CodesTable, locate
 from saelake.store.collection import open_codes
-from saelake.store.errors import NotFound
+from saelake.store.errors import Corrupt, NotFound
 from saelake.store.features import COVERS_KEY, N_TOKENS_KEY, Totals, features_table, top_tokens
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Lists, concatenate
@@ -19,7 +20,9 @@ from saelake.store.tables import Change, Draft, Fragment, Table, metadata, overw
 
 DEFAULT_MEMORY_BYTES = 1 << 30
 BYTES_PER_POSTING = 112  # 26 held, and sorted copies of them: 101 of 10.9 million (measured)
+FULL_BYTES_PER_POSTING = 3  # in a file: 6 to 10, and a segment is closed at half the capacity
 MAX_SEGMENTS = 8  # a query reads one row a segment, so small ones are joined beyond this many
+GROWTH = 4  # a segment takes in another that is up to so many times larger
 SCAN_ROWS = 256
 
 
@@ -41,33 +44,60 @@ class IndexReport:
     n_segments: int
 
 
-def plan(fragments: Sequence[Fragment], segments: Sequence[Segment]) -> Build | None:
+def plan(
+    fragments: Sequence[Fragment], segments: Sequence[Segment], *, full_bytes: float = math.inf
+) -> Build | None:
     """What to build next, or None when every fragment is covered by few enough segments.
 
     Uncovered fragments are built into one new segment. Were there then too many segments, the
-    new one takes in the smaller ones, so that the number stays bounded and each document is
-    indexed again only a logarithmic number of times.
+    new one takes in smaller ones, and after those each that is at most `GROWTH` times as large as
+    what it has. So their number grows with the logarithm of the documents, and each document is
+    indexed again only a logarithmic number of times, whatever comes in and in which portions.
+    Segments from `full_bytes` on stay as they are: together they would not fit in memory.
     """
     by_id = {fragment.id: fragment for fragment in fragments}
     covered = {i for segment in segments for i in segment.covers}
     new = [fragment for fragment in fragments if fragment.id not in covered]
     if not new:
         return None
-    n_rows = sum(fragment.n_rows for fragment in new)
+    taken: set[int] = set()
     replaced: list[Segment] = []
-    if len(segments) >= MAX_SEGMENTS:
-        for segment in sorted(segments, key=lambda s: _rows(s, by_id)):
-            if replaced and _rows(segment, by_id) > n_rows:
+    n_rows = sum(fragment.n_rows for fragment in new)
+    together = _together(segments, full_bytes)
+    if len(together) >= MAX_SEGMENTS:
+        for covers in sorted(together, key=lambda covers: _rows(covers, by_id)):
+            if _rows(covers, by_id) > GROWTH * n_rows:
                 break
-            replaced.append(segment)
-            n_rows += _rows(segment, by_id)
-    taken = {i for segment in replaced for i in segment.covers}
+            n_rows += _rows(covers, by_id)
+            replaced += together[covers]
+            taken.update(covers)
     chosen = [f for f in fragments if f.id not in covered or f.id in taken]
     return Build(fragments=tuple(chosen), replaces=tuple(replaced))
 
 
-def _rows(segment: Segment, by_id: dict[int, Fragment]) -> int:
-    return sum(by_id[i].n_rows for i in segment.covers if i in by_id)
+def _together(
+    segments: Sequence[Segment], full_bytes: float
+) -> dict[tuple[int, ...], list[Segment]]:
+    """By what they cover, the segments that were built together and can still be joined."""
+    groups: dict[tuple[int, ...], list[Segment]] = {}
+    for segment in segments:
+        groups.setdefault(segment.covers, []).append(segment)
+    return {c: g for c, g in groups.items() if all(s.size_bytes < full_bytes for s in g)}
+
+
+def stale(fragments: Sequence[Fragment], segments: Sequence[Segment]) -> tuple[int, ...]:
+    """The fragments of postings that nobody reads any more, as codes that they cover are gone.
+
+    Not those that cover codes which are newer than the snapshot that `fragments` are of.
+    """
+    present = {fragment.id for fragment in fragments}
+    newest = max(present, default=0)
+    gone = (s for s in segments if not s.is_valid(present) and max(s.covers) <= newest)
+    return tuple(segment.fragment for segment in gone)
+
+
+def _rows(covers: Iterable[int], by_id: dict[int, Fragment]) -> int:
+    return sum(by_id[i].n_rows for i in covers if i in by_id)
 
 
 def index(
@@ -75,26 +105,29 @@ def index(
     name: CollectionName,
     *,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    renew_features: bool = False,
     on_progress: Callable[[int, int], object] = lambda *_: None,
 ) -> IndexReport:
     """Index what is not indexed yet, within about `memory_bytes`.
 
+    `renew_features` makes the statistics again from all codes, not only from new ones.
     `on_progress` is told how many of how many documents are done. Safe to kill and to race: a
-    segment is committed only if no other covers its fragments.
+    segment is committed only if no other covers its fragments. Raises `Corrupt`.
     """
+    lake = lake.pinned()
     codes = CodesTable(open_codes(lake, name))
-    postings = PostingsTable(
-        Table.open_or_create(lake.postings(name), postings_schema(codes.settings))
-    )
+    table = Table.open_or_create(lake.postings(name), postings_schema(codes.settings))
+    postings = _without_stale(table, codes)
     capacity = max(memory_bytes // BYTES_PER_POSTING, 1)
     n_done = n_postings = 0
     with lean():
-        while build := plan(codes.table.fragments, postings.segments):
+        full_bytes = capacity * FULL_BYTES_PER_POSTING
+        while build := plan(codes.table.fragments, postings.segments, full_bytes=full_bytes):
             for written in _build(codes, postings.table, build, capacity):
                 postings = _commit(postings.table, written, build.replaces)
                 n_done, n_postings = n_done + written.n_rows, n_postings + written.n_postings
                 on_progress(n_done, n_done + _uncovered_rows(codes, postings))
-        _update_features(lake, name, codes, postings)
+        _update_features(lake, name, codes, postings, renew=renew_features)
     return IndexReport(
         collection=str(name),
         n_documents=n_done,
@@ -161,7 +194,15 @@ class _Segment:
 
     def add(self, batch: pa.RecordBatch) -> int:
         """Take in a batch of codes rows; how many postings it had."""
-        piece = postings_of(batch, first_token=self._n_tokens)
+        try:
+            piece = postings_of(batch, first_token=self._n_tokens)
+        except (IndexError, ValueError) as error:
+            name = self._codes.settings.name
+            raise Corrupt(
+                f"Codes of {name} are damaged, near document {batch['doc'][0]}: run `saelake "
+                f"verify {name} --repair`.",
+                collection=name,
+            ) from error
         for kept, name in zip(self._tokens, TOKEN_COLUMNS, strict=True):
             kept.append(Lists.of(batch[name]).values)
         self._n_tokens += len(self._tokens[0][-1])
@@ -198,7 +239,18 @@ def _by_first_document(codes: CodesTable, fragments: Sequence[Fragment]) -> list
 
 
 def _uncovered_rows(codes: CodesTable, postings: PostingsTable) -> int:
-    return sum(f.n_rows for f in codes.table.fragments if f.id not in postings.covered)
+    covered = {i for segment in postings.segments for i in segment.covers}
+    return sum(f.n_rows for f in codes.table.fragments if f.id not in covered)
+
+
+def _without_stale(table: Table, codes: CodesTable) -> PostingsTable:
+    """The postings without segments that cover codes which were compacted or removed."""
+
+    def decide(snapshot: Table) -> Change | None:
+        gone = stale(codes.table.fragments, PostingsTable(snapshot).segments)
+        return Change(remove=gone) if gone else None
+
+    return PostingsTable(table.commit(decide))
 
 
 def _commit(table: Table, written: _Written, replaces: Sequence[Segment]) -> PostingsTable:
@@ -217,13 +269,13 @@ def _commit(table: Table, written: _Written, replaces: Sequence[Segment]) -> Pos
 
 
 def _update_features(
-    lake: Lake, name: CollectionName, codes: CodesTable, postings: PostingsTable
+    lake: Lake, name: CollectionName, codes: CodesTable, postings: PostingsTable, *, renew: bool
 ) -> None:
     """Add the codes fragments that the features table does not count yet."""
     settings = codes.settings
     totals, covered, n_tokens = _stored_totals(lake, name, settings)
     present = [fragment.id for fragment in codes.table.fragments]
-    if not covered <= set(present):
+    if renew or not covered <= set(present):
         totals, covered, n_tokens = Totals.zero(settings.d_sae), set(), 0
     new = [i for i in present if i not in covered]
     if not new:
@@ -257,5 +309,6 @@ def _vocabulary(lake: Lake, dictionary: str) -> list[str]:
         table = read(lake.dictionaries, ["name", "vocabulary"])
     except NotFound:
         return []
-    rows = [r for r in table.to_pylist() if r["name"] == dictionary]
+    tables = lake.tables_of(dictionary)
+    rows = [r for r in table.to_pylist() if r["name"] == tables]
     return list(rows[0]["vocabulary"] or []) if rows else []

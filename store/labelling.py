@@ -171,6 +171,7 @@ def _background(collection: Collection) -> Counter[str]:
     documents = collection.documents
     n = min(documents.n_documents, 4 * TEXTS_AT_ONCE)
     docs = np.unique(np.linspace(0, documents.n_documents - 1, n).astype(np.uint64))
+    docs = docs if documents.alive is None else docs[documents.alive[docs]]
     counts: Counter[str] = Counter()
     for part in np.array_split(docs, len(docs) // TEXTS_AT_ONCE + 1):
         for text in documents.take(part, ["text"])["text"].to_pylist():
@@ -195,11 +196,12 @@ class Window:
 def _windows(collection: Collection, features: range) -> dict[int, list[Window]]:
     """The text around the strongest tokens of each feature that fires, one a document."""
     assert collection.postings is not None
-    step = len(collection.segments)
+    step, alive = len(collection.segments), collection.documents.alive
     lists = collection.postings.read(features, 0, collection.segments)
     spots: list[tuple[int, int, int, int]] = []
     for i, feature in enumerate(features):
         whole = PostingList.joined(lists[i * step : (i + 1) * step], collection.codes.codec.dtype)
+        whole = whole if alive is None else whole[alive[whole.doc]]
         best = whole[np.lexsort((whole.doc, -whole.max.astype(np.int64)))[:N_STRONGEST]]
         places = zip(best.doc.tolist(), best.start.tolist(), best.length.tolist(), strict=True)
         spots += [(doc, feature, start, length) for doc, start, length in places]

@@ -1,19 +1,23 @@
 """The lake: which tables there are, and what they are called."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyarrow import fs
 
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.schema import check_name
 
+if TYPE_CHECKING:
+    from saelake.store.names import Names
+
 DICTIONARIES = "dictionaries"
 _SUFFIX = ".lance"
 _CODES = ".codes"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class CollectionName:
     """`corpus/dictionary`."""
 
@@ -37,46 +41,83 @@ class CollectionName:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """A folder or object-store prefix with Lance tables."""
+    """A folder or object-store prefix with Lance tables; `at` a tag or time, as it was then.
+
+    `names` are what the names of dictionaries mean; when they are None, they are read whenever an
+    address is asked for (see `pinned`).
+    """
 
     uri: str
+    at: str | None = None
+    names: "Names | None" = None
+
+    def pinned(self) -> "Lake":
+        """The lake, in which the names of dictionaries mean what they do now from here on.
+
+        Who uses several addresses of a collection pins them first: else they might be of two, of
+        which the second has just replaced the first.
+        """
+        return self if self.names is not None else replace(self, names=self._newest_names())
+
+    def _newest_names(self) -> "Names":
+        from saelake.store.names import read_names  # which speaks Lance; a client need not
+
+        return read_names(self.dictionary_names)
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people, and as of when."""
+        return self.uri if self.at is None else f"{self.uri} as it was at {self.at}"
+
+    def tables_of(self, dictionary: str) -> str:
+        """Under which name the tables of a dictionary are, or will be."""
+        return (self.names or self._newest_names()).tables_of(dictionary)
 
     def documents(self, corpus: str) -> str:
         """The address of a corpus's documents table."""
-        return self._table(corpus)
+        return self.table(corpus)
 
     def skipped(self, corpus: str) -> str:
         """The address of the table of rows that an import left out."""
-        return self._table(f"{corpus}--skipped")
+        return self.table(f"{corpus}--skipped")
+
+    def deleted(self, corpus: str) -> str:
+        """The address of the table of a corpus's deleted documents."""
+        return self.table(f"{corpus}--deleted")
 
     def codes(self, name: CollectionName) -> str:
         """The address of a collection's codes table."""
-        return self._table(f"{name.corpus}--{name.dictionary}{_CODES}")
+        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}{_CODES}")
 
     def postings(self, name: CollectionName) -> str:
         """The address of a collection's postings table."""
-        return self._table(f"{name.corpus}--{name.dictionary}.postings")
+        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.postings")
 
     def features(self, name: CollectionName) -> str:
         """The address of a collection's features table."""
-        return self._table(f"{name.corpus}--{name.dictionary}.features")
+        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.features")
 
     def labels(self, dictionary: str) -> str:
         """The address of the labels of a dictionary's features."""
-        return self._table(f"{DICTIONARIES}--{dictionary}.labels")
+        return self.table(f"{DICTIONARIES}--{self.tables_of(dictionary)}.labels")
 
     def decoder(self, dictionary: str) -> str:
         """The address of a dictionary's decoder directions."""
-        return self._table(f"{DICTIONARIES}--{dictionary}.decoder")
+        return self.table(f"{DICTIONARIES}--{self.tables_of(dictionary)}.decoder")
 
     def vectors(self, corpus: str) -> str:
         """The address of the dense embeddings of a corpus's documents."""
-        return self._table(f"{corpus}--vectors")
+        return self.table(f"{corpus}--vectors")
 
     @property
     def dictionaries(self) -> str:
         """The address of the table of dictionaries."""
-        return self._table(DICTIONARIES)
+        return self.table(DICTIONARIES)
+
+    @property
+    def dictionary_names(self) -> str:
+        """The address of the table of what their names mean."""
+        return self.table(f"{DICTIONARIES}--names")
 
     def corpora(self) -> list[str]:
         """The names of the corpora, sorted."""
@@ -84,8 +125,11 @@ class Lake:
 
     def collections(self) -> list[CollectionName]:
         """The names of the collections, sorted."""
+        names = self.names or self._newest_names()
         stems = [t.removesuffix(_CODES) for t in self.tables() if t.endswith(_CODES)]
-        return [CollectionName(*stem.split("--", 1)) for stem in stems]
+        halves = [stem.partition("--") for stem in stems]
+        found = [(corpus, names.name_of(tables)) for corpus, _, tables in halves]
+        return sorted(CollectionName(corpus, name) for corpus, name in found if name is not None)
 
     def tables(self) -> list[str]:
         """The names of the tables in the lake, sorted. Raises `NotFound` if there is no lake."""
@@ -101,8 +145,10 @@ class Lake:
             )
         return names
 
-    def _table(self, name: str) -> str:
-        return f"{self.uri.rstrip('/')}/{name}{_SUFFIX}"
+    def table(self, name: str) -> str:
+        """The address of the table of this name (see `tables`)."""
+        address = f"{self.uri.rstrip('/')}/{name}{_SUFFIX}"
+        return address if self.at is None else f"{address}#{self.at}"
 
 
 def absolute(location: str) -> str:

@@ -19,6 +19,8 @@ TIERS = (256, 16_384)  # postings in the strongest tiers of a feature; the last 
 N_TIERS = len(TIERS) + 1
 STRONGEST = ("doc_gaps", "max", "positions", "token_ids", "token_starts", "token_lengths")
 
+DELETED = "deleted"  # the error of a row of codes whose document is
+
 RESERVED_COLUMNS = ("doc", "id", "text")
 RESERVED_NAMES = ("dictionaries",)  # of corpora: tables of the lake itself
 
@@ -90,10 +92,12 @@ class CollectionSettings:
     def differences(self, other: "CollectionSettings") -> Mapping[str, tuple[Any, Any]]:
         """The settings in which two collections differ, with both values.
 
-        Not the model's name, which changes with the place it is loaded from: its fingerprint.
+        Not the names of the model and the dictionary, which are loaded from other places and can
+        be replaced: their fingerprints.
         """
         mine, theirs = asdict(self), asdict(other)
-        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k] and k != "model"}
+        names = ("model", "dictionary")
+        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k] and k not in names}
 
 
 def _list(name: str, item: pa.DataType) -> pa.Field:
@@ -111,7 +115,8 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
     `positions` and `values` hold every occurrence, grouped by feature in the order of
     `features`, positions ascending; `max` is the largest of each feature's `values`, `counts` how
     many there are. `token_starts` and `token_lengths` are characters of the document's text.
-    `error` says why a document has no codes.
+    `error` says why a document has no codes. `checksum` is of the row's lists (see `checksums`);
+    tables that an earlier saelake made do not have it.
     """
     value = settings.codec.arrow_type
     return pa.schema(
@@ -127,6 +132,7 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
             _list("counts", pa.uint16()),
             _list("positions", pa.uint16()),
             _list("values", value),
+            pa.field("checksum", pa.uint32()),
         ],
         metadata=settings_metadata(settings),
     )
@@ -213,6 +219,16 @@ def vectors_schema(width: int, embedder: str) -> pa.Schema:
 
 
 EMBEDDER_KEY = "saelake:embedder"
+
+DELETED_COLUMNS = pa.schema([pa.field("doc", pa.uint64())])
+
+NAMES_COLUMNS = pa.schema(
+    [
+        pa.field("name", pa.string()),
+        pa.field("tables", pa.string()),
+        pa.field("retired", pa.timestamp("us", "UTC")),
+    ]
+)
 
 SKIPPED_COLUMNS = pa.schema(
     [

@@ -1,6 +1,6 @@
 """Segments: posting lists as the postings table stores them, written and read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from saelake.store.postings import (
     tiered,
 )
 from saelake.store.schema import N_TIERS, STRONGEST
-from saelake.store.tables import Table, address
+from saelake.store.tables import Fragment, Table, address
 from saelake.store.values import ValueCodec
 
 SCAN_ROWS = 256
@@ -73,10 +73,22 @@ class PostingList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A segment's place in the postings table, and the codes fragments that it covers."""
+    """A segment's place in the postings table, and the codes fragments that it covers.
+
+    Segments that were built together, because one would not fit in memory, cover the same
+    fragments: all of them together have these fragments' postings.
+    """
 
     fragment: int
     covers: tuple[int, ...]
+    size_bytes: int = 0
+
+    def is_valid(self, fragments: Set[int]) -> bool:
+        """Whether all that it covers is in a snapshot of codes: else it may tell of what is gone.
+
+        What an invalid segment covers is searched by scanning, until the next index replaces it.
+        """
+        return fragments >= set(self.covers)
 
 
 class PostingsTable:
@@ -86,11 +98,6 @@ class PostingsTable:
         self.table = table
         self.segments = tuple(_segments(table))
         self.dtype = np.dtype(table.schema.field("max").type.value_type.to_pandas_dtype())
-
-    @property
-    def covered(self) -> set[int]:
-        """The codes fragments that some segment indexes."""
-        return {fragment for segment in self.segments for fragment in segment.covers}
 
     def read(
         self, features: Iterable[int], tier: int, segments: Iterable[Segment]
@@ -114,12 +121,19 @@ class PostingsTable:
 
 
 def _segments(table: Table) -> Iterator[Segment]:
-    firsts = [address(fragment.id, 0) for fragment in table.fragments]
+    ordered = sorted(table.fragments, key=lambda fragment: fragment.id)
+    firsts = [address(fragment.id, 0) for fragment in ordered]
     if not firsts:
         return
     covers = Lists.of(table.take_addresses(firsts, ["covers"])["covers"])
-    for index, fragment in enumerate(table.fragments):
-        yield Segment(fragment=fragment.id, covers=tuple(covers[index].tolist()))
+    together: list[Fragment] = []
+    for index, fragment in enumerate(ordered):
+        together.append(fragment)
+        if len(covers[index]):  # only the last of those built together says what they cover
+            covered = tuple(covers[index].tolist())
+            for each in together:
+                yield Segment(fragment=each.id, covers=covered, size_bytes=each.size_bytes)
+            together = []
 
 
 def _first_tier(strongest: Array, dtype: np.dtype[Any]) -> PostingList:

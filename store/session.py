@@ -1,5 +1,6 @@
 """A lake as questions see it: snapshots of its tables, and what was read of them and kept."""
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -36,9 +37,19 @@ class Selected:
     mask: DocumentMask | None
 
     @property
+    def codes_key(self) -> Hashable:
+        """What tells this snapshot of codes from every other."""
+        return self.collection.codes.table.uri, self.collection.codes.table.version
+
+    @property
     def key(self) -> Hashable:
-        """What tells this snapshot from every other."""
-        return self.collection.name, self.collection.codes.table.version
+        """What tells this snapshot, and what of it is deleted, from every other."""
+        return self.codes_key, self.collection.documents.tombstones.version
+
+    @property
+    def whole(self) -> "Selected":
+        """All documents of the collection."""
+        return Selected(self.collection, self.collection.filters.mask(None))
 
     @property
     def d_sae(self) -> int:
@@ -77,12 +88,23 @@ class Session:
         executor: Executor | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
-        self.lake = lake
+        self._lake = lake
+        self._pinned = (-math.inf, lake)
         self.texts = texts or NoTexts()
         self.executor = executor or Threads()
         self._collections: dict[CollectionName, tuple[float, Collection]] = {}
         self._cache = Cache(cache_bytes)
         self._lock = Lock()
+
+    @property
+    def lake(self) -> Lake:
+        """The lake, with names of dictionaries that are at most `FRESH_S` old."""
+        checked, pinned = self._pinned
+        now = time.monotonic()
+        if now - checked >= FRESH_S:
+            pinned = self._lake.pinned()
+            self._pinned = (now, pinned)
+        return pinned
 
     def collection(self, name: str) -> Collection:
         """A snapshot that is at most `FRESH_S` older than the newest. Raises `NotFound`."""
@@ -93,7 +115,7 @@ class Session:
         if known is not None and (now - checked < FRESH_S or known.is_current):
             found = known
         else:
-            found = Collection(self.lake, parsed)
+            found = Collection(self._lake, parsed)
         with self._lock:
             self._collections[parsed] = (now, found)
         return found
@@ -107,7 +129,7 @@ class Session:
         self, selected: Selected, work: Callable[[Block], R], pooling: Pooling = "max"
     ) -> Iterator[R]:
         """What `work` makes of each block of the selection's embeddings, in table order."""
-        held = self._cache.find((selected.key, pooling))
+        held = self._cache.find((selected.codes_key, pooling))
         sources: Sequence[Any] = held or pieces(selected.collection.codes)
         task = _Task(work, pooling, selected.mask)
         for results in self.executor.map(task, sources):
@@ -115,7 +137,7 @@ class Session:
 
     def hold(self, selected: Selected, pooling: Pooling = "max") -> Sequence[Block] | None:
         """The embeddings of the whole snapshot, kept in memory; None when they do not fit."""
-        key = (selected.key, pooling)
+        key = (selected.codes_key, pooling)
         if not self._cache.knows(key):
             kept: list[_Held] = []
             n_bytes = 0
@@ -164,7 +186,7 @@ class Session:
                 return counted((b.frequencies(selected.mask) for b in bitmaps), selected.d_sae)
             return counted(self.map(selected, Count(selected.d_sae), "binary"), selected.d_sae)
 
-        if selected.mask is not None:
+        if selected.mask is not selected.whole.mask:
             return count()
         return self.kept((selected.key, "frequencies"), count, lambda found: found[1].nbytes)
 
@@ -176,7 +198,8 @@ class Session:
             return {}
         columns = [column for column in table.schema.names if column != "vocabulary"]
         rows = pa.Table.from_batches(table.scan(columns)).to_pylist()
-        return next((row for row in rows if row["name"] == name), {})
+        tables = self.lake.tables_of(name)
+        return next(({**row, "name": name} for row in rows if row["name"] == tables), {})
 
     def close(self) -> None:
         """Forget everything."""

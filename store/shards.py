@@ -47,7 +47,8 @@ class ShardWriter:
         # Readers look for a document's parts side by side, so they must be in one fragment.
         if is_full and rows["part"][0].as_py() == 0:
             self._flush()
-        self._buffer.append(rows)
+        # A table that an earlier saelake made goes on with the columns that it has.
+        self._buffer.append(rows.select(self._table.schema.names))
 
     def finish(self, start: int, stop: int) -> ShardDraft:
         """The shard at hand, which has the documents [start, stop)."""
@@ -158,7 +159,8 @@ def check_free(lake: Lake, settings: CollectionSettings) -> None:
     settings.
     """
     with suppress(NotFound):
-        _is_registered(settings.dictionary, settings.fingerprint, Table.open(lake.dictionaries))
+        registered = Table.open(lake.dictionaries)
+        _is_registered(lake, settings.dictionary, settings.fingerprint, registered)
     with suppress(NotFound):
         _check_same(settings, Table.open(lake.codes(CollectionName.parse(settings.name))))
 
@@ -183,26 +185,28 @@ def register_dictionary(lake: Lake, row: Mapping[str, Any]) -> None:
     dictionary has that name.
     """
     table = Table.open_or_create(lake.dictionaries, DICTIONARIES_COLUMNS)
-    draft = table.write([pa.RecordBatch.from_pylist([row], schema=table.schema)])
+    own = {**row, "name": lake.tables_of(row["name"])}
+    draft = table.write([pa.RecordBatch.from_pylist([own], schema=table.schema)])
 
     def decide(snapshot: Table) -> Change | None:
-        known = _is_registered(row["name"], row["fingerprint"], snapshot)
+        known = _is_registered(lake, row["name"], row["fingerprint"], snapshot)
         return None if known else Change(add=draft)
 
     table.commit(decide)
 
 
-def _is_registered(name: str, fingerprint: str, dictionaries: Table) -> bool:
+def _is_registered(lake: Lake, name: str, fingerprint: str, dictionaries: Table) -> bool:
     """Whether the dictionary is there. Raises `AlreadyExists` if another one has its name."""
     known = {
         row["name"]: row["fingerprint"]
         for batch in dictionaries.scan(["name", "fingerprint"])
         for row in batch.to_pylist()
     }
-    if known.get(name, fingerprint) != fingerprint:
+    tables = lake.tables_of(name)
+    if known.get(tables, fingerprint) != fingerprint:
         raise AlreadyExists(
             f"The lake already has another dictionary named {name!r}. Give this one another name "
-            "with --name.",
+            "with --name; `saelake replace` can give it this one's afterwards.",
             dictionary=name,
         )
-    return name in known
+    return tables in known

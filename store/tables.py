@@ -14,12 +14,14 @@ This is the one file that speaks Lance. What the rest of the store may rely on:
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import pyarrow as pa
 
-from saelake.store.errors import Conflict, Corrupt, InvalidFilter, NotFound
+from saelake.store.errors import Conflict, Corrupt, InvalidFilter, InvalidInput, NotFound
 
 os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
 
@@ -28,6 +30,7 @@ from lance.commit import CommitConflictError
 from lance.fragment import FragmentMetadata, write_fragments
 
 STORAGE_VERSION = "2.2"
+SUFFIX = ".lance"
 ANCHOR_ID = 0
 ROWS_PER_FRAGMENT = 1 << 20
 MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
@@ -36,11 +39,12 @@ COMMIT_ATTEMPTS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """One immutable piece of a table: its id, its number of rows and the name of its file."""
+    """One immutable piece of a table: its id, its rows, the name of its file, and its bytes."""
 
     id: int
     n_rows: int
     file: str = ""
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +75,31 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a commit does: add drafts, and take fragments out, in one step."""
+    """What a commit does in one step: add a draft, take fragments out, put others in their place.
 
-    add: Draft
+    A draft of `instead` is one fragment with the rows of the one whose id and place it gets.
+    """
+
+    add: Draft = Draft(())
     remove: tuple[int, ...] = ()
+    instead: Mapping[int, Draft] = field(default_factory=dict)
 
 
 def _described(written: "FragmentMetadata") -> Fragment:
-    return Fragment(id=written.id, n_rows=written.num_rows, file=written.files[0].path)
+    return Fragment(
+        id=written.id,
+        n_rows=written.num_rows,
+        file=written.files[0].path,
+        size_bytes=sum(file.file_size_bytes or 0 for file in written.files),
+    )
 
 
 class Table:
-    """A snapshot of one Lance table."""
+    """A snapshot of one Lance table; of the newest version, or of that of a tag or a time."""
 
-    def __init__(self, dataset: "lance.LanceDataset") -> None:
+    def __init__(self, dataset: "lance.LanceDataset", at: str | None = None) -> None:
         self._dataset = dataset
+        self._at = at
         self.fragments: tuple[Fragment, ...] = tuple(
             _described(fragment.metadata)
             for fragment in dataset.get_fragments()
@@ -94,17 +108,29 @@ class Table:
 
     @classmethod
     def open(cls, uri: str) -> "Table":
-        """The newest snapshot of the table at `uri`. Raises `NotFound`."""
+        """The newest snapshot of the table at `uri`, or with `uri#TAG` or `uri#TIME` that one.
+
+        A time is as ISO 8601 has it; local, when it names no zone. Raises `NotFound`.
+        """
+        place, at = _parted(uri)
         try:
-            return cls(lance.dataset(uri))
+            return cls(_dataset(place, at), at)
         except (ValueError, OSError) as error:
-            if "not found" not in str(error).lower():
+            if not any(words in str(error).lower() for words in ("not found", "is earlier than")):
                 raise
             raise NotFound(f"There is no table at {uri}.", uri=uri) from error
 
     @classmethod
+    def open_all(cls, uris: Iterable[str]) -> "Iterator[Table]":
+        """The newest snapshots of these tables, without those that there are not."""
+        for uri in uris:
+            with suppress(NotFound):
+                yield cls.open(uri)
+
+    @classmethod
     def open_or_create(cls, uri: str, schema: pa.Schema) -> "Table":
         """The table at `uri`, made with its anchor if there is none; of racing makers one does."""
+        _check_writable(uri)
         try:
             return cls.open(uri)
         except NotFound:
@@ -144,13 +170,11 @@ class Table:
     @property
     def size_bytes(self) -> int:
         """The bytes of the snapshot's data files."""
-        fragments = (f for f in self._dataset.get_fragments() if f.fragment_id != ANCHOR_ID)
-        files = (file for fragment in fragments for file in fragment.metadata.files)
-        return sum(file.file_size_bytes or 0 for file in files)
+        return sum(fragment.size_bytes for fragment in self.fragments)
 
     def latest(self) -> "Table":
         """The newest snapshot: this one if nothing was committed since."""
-        if self._dataset.latest_version == self._dataset.version:
+        if self._at is not None or self._dataset.latest_version == self._dataset.version:
             return self
         return Table.open(self.uri)
 
@@ -171,7 +195,8 @@ class Table:
         if not ids:
             return
         scanner = self._scanner(columns, where, ids, batch_rows)
-        yield from scanner.to_batches()
+        with self._readable():
+            yield from scanner.to_batches()
 
     def _scanner(
         self, columns: Sequence[str], where: str | None, ids: Sequence[int], batch_rows: int
@@ -204,6 +229,7 @@ class Table:
 
     def index_words(self, column: str) -> None:
         """Index the words of a text column, stemmed and without stop words; again it is renewed."""
+        self._check_writable()
         self._dataset.create_scalar_index(column, "INVERTED", replace=True)
 
     def search_words(
@@ -227,10 +253,22 @@ class Table:
 
     def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
-        return self._dataset._take_rows(list(addresses), columns=list(columns))
+        with self._readable():
+            return self._dataset._take_rows(list(addresses), columns=list(columns))
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Raise `Corrupt` where Lance panics over bytes that it cannot make out."""
+        try:
+            yield
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise Corrupt(f"A file of {self.uri} is damaged.", uri=self.uri) from error
 
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
         """Stream `batches` into new files that nobody sees until they are committed."""
+        self._check_writable()
         reader = pa.RecordBatchReader.from_batches(self.schema, batches)
         written = write_fragments(
             reader,
@@ -248,6 +286,7 @@ class Table:
         is left to do, for instance because the rows are already there. When another writer
         commits in between, it is asked again. Raises `Conflict` when that never ends.
         """
+        self._check_writable()
         for _ in range(COMMIT_ATTEMPTS):
             snapshot = Table.open(self.uri)
             change = decide(snapshot)
@@ -264,11 +303,15 @@ class Table:
         present = {fragment.fragment_id: fragment for fragment in self._dataset.get_fragments()}
         removed = [i for i in (ANCHOR_ID, *change.remove) if i in present]
         kept = [i for i in present if i not in removed]
+        updated = {i: present[i].metadata for i in kept[:1]}
+        updated.update((i, _in_place(draft, i)) for i, draft in change.instead.items())
+        fields = self._dataset.lance_schema.fields() if change.instead else []
         operation = lance.LanceOperation.Update(
             removed_fragment_ids=removed,
-            updated_fragments=[present[i].metadata for i in kept[:1]],
+            updated_fragments=list(updated.values()),
             new_fragments=[FragmentMetadata.from_json(f) for f in change.add.fragments],
-            fields_modified=[],
+            # So that indexes of words let go of the fragments, and search them row by row.
+            fields_modified=[field.id() for field in fields],
         )
         try:
             # The version that was decided on, never a fresh one: a fresh one doubles rows.
@@ -277,14 +320,91 @@ class Table:
             return False
         return True
 
+    def _check_writable(self) -> None:
+        if self._at is not None:
+            _check_writable(f"{self.uri}#{self._at}")
+
+    def tag(self, name: str) -> None:
+        """Give this snapshot a name under which it can be opened, and is never cleaned up."""
+        self._dataset.tags.create(name, self.version)
+
+    def untag(self, name: str) -> None:
+        """Take a snapshot's name away, if there is one of that name."""
+        if name in self.tags():
+            self._dataset.tags.delete(name)
+
+    def tags(self) -> Mapping[str, datetime]:
+        """The names of snapshots, and when they were given."""
+        return {name: tag["created_at"] for name, tag in self._dataset.tags.list().items()}
+
+    def clean_up(self, older_than: timedelta, *, unverified: bool = False) -> int:
+        """Delete files that only snapshots older than this have, except tagged ones; the bytes.
+
+        Files of no snapshot go when they are over a week old, as a writer may be about to commit
+        younger ones; with `unverified` at once, for which nobody may be writing.
+        """
+        stats = self._dataset.cleanup_old_versions(
+            older_than, delete_unverified=unverified, error_if_tagged_old_versions=False
+        )
+        return int(stats.bytes_removed)
+
     def verify(self) -> None:
         """Check that every file that the snapshot names is there. Raises `Corrupt`."""
         try:
-            self._dataset.validate()
-            for fragment in self._dataset.get_fragments():
-                fragment.count_rows()
+            with self._readable():
+                self._dataset.validate()
+                for fragment in self._dataset.get_fragments():
+                    fragment.count_rows()
         except (OSError, ValueError) as error:
             raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
+
+
+def _parted(uri: str) -> tuple[str, str | None]:
+    """An address, and the tag or time at its end."""
+    place, sign, at = uri.rpartition(f"{SUFFIX}#")
+    return (f"{place}{SUFFIX}", at) if sign else (uri, None)
+
+
+def _dataset(uri: str, at: str | None) -> "lance.LanceDataset":
+    if at is None:
+        return lance.dataset(uri)
+    moment = moment_of(at)
+    if moment is None:
+        return lance.dataset(uri, version=at)
+    # Lance compares with local times that do not say so.
+    return lance.dataset(uri, asof=moment.astimezone().replace(tzinfo=None))
+
+
+def moment_of(at: str) -> datetime | None:
+    """The time that a text is (ISO 8601); None when it is none, and so can be a tag."""
+    try:
+        return datetime.fromisoformat(at)
+    except ValueError:
+        return None
+
+
+def _check_writable(uri: str) -> None:
+    """Raise `InvalidInput` for the address of an earlier state."""
+    place, at = _parted(uri)
+    if at is not None:
+        raise InvalidInput(
+            f"{place} is opened as it was at {at!r}, and what was cannot be changed. Write into "
+            "the lake as it is, without `at`.",
+            uri=place,
+            at=at,
+        )
+
+
+def drop(uri: str) -> None:
+    """Delete a table with all its snapshots, if there is one."""
+    _check_writable(uri)
+    lance.LanceDataset.drop(uri, ignore_not_found=True)
+
+
+def _in_place(draft: Draft, fragment_id: int) -> FragmentMetadata:
+    """The draft's one fragment, under another's id."""
+    (fragment,) = draft.fragments
+    return FragmentMetadata.from_json(json.dumps({**json.loads(fragment), "id": fragment_id}))
 
 
 def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Draft:
@@ -293,6 +413,7 @@ def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) 
     A table that is made before its first rows are written stays behind, empty and with its
     columns fixed, when reading those rows fails; so they are written first.
     """
+    _check_writable(uri)
     # Lance numbers the fields of a schema in order, so the table's fields will be these files'.
     return Draft.of(_new_files(uri, pa.RecordBatchReader.from_batches(schema, batches)))
 

@@ -19,6 +19,7 @@ from saelake.store.schema import (
     CollectionSettings,
     codes_schema,
 )
+from saelake.store.shards import ShardWriter
 from saelake.store.tables import Change, Table, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
 
@@ -94,7 +95,7 @@ def _pooled(codes: npt.NDArray[np.float32], pooling: str) -> npt.NDArray[np.floa
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class Rows:
     """A source of rows that are in memory."""
 
     texts: Sequence[str]
@@ -102,6 +103,7 @@ class _Rows:
     columns: Mapping[str, pa.Array] = field(default_factory=dict)
     name: str = "made"
     generated_ids: bool = False
+    first: int = 0
 
     @property
     def schema(self) -> pa.Schema:
@@ -112,7 +114,7 @@ class _Rows:
         rows = pa.RecordBatch.from_pydict(
             {
                 "row": pa.array(range(len(self.texts)), pa.uint64()),
-                "id": [f"d{i}" for i in range(len(self.texts))],
+                "id": [f"d{i + self.first}" for i in range(len(self.texts))],
                 "text": list(self.texts),
                 "label": list(self.labels),
                 "length": pa.array([len(t) for t in self.texts], pa.int32()),
@@ -172,7 +174,7 @@ def make_lake(
     texts = [" ".join(w) or "-" for w in words]
     labels = list(random.choice(["pos", "neg"], n_documents))
     lake = Lake(str(folder))
-    import_documents(lake, name.corpus, _Rows(texts, labels, columns or {}))
+    import_documents(lake, name.corpus, Rows(texts, labels, columns or {}))
     chosen = settings(n_features=n_features, signed=signed, values=values, name=name)
     _register(lake, chosen)
     found: list[Code] = []
@@ -194,6 +196,34 @@ def make_lake(
         failed=failed,
         part_tokens=MAX_PART_TOKENS,
     )
+
+
+def add_documents(made: MadeLake, n: int, *, seed: int = 5, encoded: bool = True) -> MadeLake:
+    """The lake with `n` more documents, their codes in a fragment that no segment covers."""
+    random = np.random.default_rng(seed)
+    first = len(made.texts)
+    words = [list(random.choice(WORDS, random.integers(1, 12))) for _ in range(n)]
+    texts = [" ".join(w) for w in words]
+    labels = list(random.choice(["pos", "neg"], n))
+    import_documents(made.lake, made.name.corpus, Rows(texts, labels, first=first))
+    grown = replace(
+        made,
+        texts=[*made.texts, *texts],
+        labels=[*made.labels, *labels],
+        words=[*made.words, *words],
+    )
+    return encode_documents(grown, range(first, first + n), seed=seed) if encoded else grown
+
+
+def encode_documents(made: MadeLake, docs: range, *, seed: int = 6) -> MadeLake:
+    """The lake with random codes of these documents, as a shard that no segment covers."""
+    chosen = settings(n_features=made.n_features, name=made.name)
+    random = np.random.default_rng(seed)
+    batch, codes = _packed(chosen, docs, made.words, random, 0.3, 6, ())
+    writer = ShardWriter(made.lake, chosen, buffer_bytes=1 << 20)
+    writer.add(batch)
+    assert writer.finish(docs.start, docs.stop)
+    return replace(made, codes=[*made.codes, *codes])
 
 
 def add_dictionary(
@@ -235,6 +265,23 @@ def _add_fragment(
     levels: int,
     failed: Collection[tuple[int, int]],
 ) -> list[Code]:
+    batch, codes = _packed(chosen, docs, words, random, density, levels, failed)
+    table = Table.open_or_create(lake.codes(name), codes_schema(chosen))
+    draft = table.write([batch])
+    table.commit(lambda _: Change(add=draft))
+    return codes
+
+
+def _packed(
+    chosen: CollectionSettings,
+    docs: range,
+    words: Sequence[Sequence[str]],
+    random: np.random.Generator,
+    density: float,
+    levels: int,
+    failed: Collection[tuple[int, int]],
+) -> tuple[pa.RecordBatch, list[Code]]:
+    """Random codes of these documents, as rows and as brute force sees them."""
     parts = [part for doc in docs for part in _parts(doc, words[doc], failed)]
     chances = [random.random((len(p.token_ids), chosen.d_sae)) for p in parts]
     dense = [c < (0 if p.error else density) for c, p in zip(chances, parts, strict=True)]
@@ -246,13 +293,9 @@ def _add_fragment(
     if chosen.signed:
         value *= random.choice([-1, 1], len(row)).astype(np.float32)
     codes = Activations(row, position, feature, value)
-    schema = codes_schema(chosen)
-    batch = pack(parts, codes, schema=schema, codec=chosen.codec)
-    table = Table.open_or_create(lake.codes(name), schema)
-    draft = table.write([batch])
-    table.commit(lambda _: Change(add=draft))
+    batch = pack(parts, codes, schema=codes_schema(chosen), codec=chosen.codec)
     stored = chosen.codec.decode(chosen.codec.encode(value))
-    return [
+    return batch, [
         Code(
             doc=parts[r].doc,
             position=int(p) + parts[r].part * MAX_PART_TOKENS,

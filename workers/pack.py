@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from saelake.store.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.lists import Lists, concatenate, runs
 from saelake.store.schema import MAX_PART_TOKENS
 from saelake.store.values import ValueCodec
@@ -90,6 +91,8 @@ def pack(
         "error": pa.array([p.error for p in parts], pa.string()),
         **{name: _column(lists, schema.field(name).type) for name, lists in columns.items()},
     }
+    lists = pa.RecordBatch.from_pydict({name: arrays[name] for name in SUMMED})
+    arrays[CHECKSUM] = pa.array(checksums(lists), pa.uint32())
     return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
 

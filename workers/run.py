@@ -58,7 +58,11 @@ def encode(
     """
     options = options or EncodeOptions()
     job = EncodeJob(
-        lake=lake, corpus=corpus, model=model, dictionaries=tuple(dictionaries), options=options
+        lake=lake.pinned(),
+        corpus=corpus,
+        model=model,
+        dictionaries=tuple(dictionaries),
+        options=options,
     )
     documents = Documents.open(lake, corpus)
     pool = LocalPool(job) if cluster is None else _ray_pool(job, cluster)

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from saelake import __version__
-from saelake.cli import analyse, ask, build, demo, naming, serve
+from saelake.cli import analyse, ask, build, demo, maintain, naming, serve
 from saelake.cli.screen import complain
 from saelake.store.errors import InvalidInput, SaelakeError
 
@@ -84,6 +84,7 @@ build.add_to(app)
 ask.add_to(app)
 analyse.add_to(app)
 naming.add_to(app)
+maintain.add_to(app)
 serve.add_to(app)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from saelake.cli import render
+from saelake.cli.maintain import repaired
 from saelake.cli.options import (
     CollectionArgument,
     FormatOption,
@@ -213,14 +214,24 @@ def verify(
         str | None, typer.Argument(metavar="[COLLECTION]", help="Only this one.")
     ] = None,
     *,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="First take damaged codes out (encode makes them again), and make postings and "
+            "statistics again where they do not agree.",
+        ),
+    ] = False,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
     """Check that all tables agree with each other; exits with 1 if any is damaged.
 
-    Examples: `saelake verify`, `saelake verify imdb/minilm-l4`
+    Examples: `saelake verify`, `saelake verify imdb/minilm-l4 --repair`
     """
     with place as found:
+        for done in found.repair(collection) if repair else ():
+            say(repaired(done))
         checks = found.verify(collection)
     answer(
         format,

@@ -51,6 +51,12 @@ CertOption = Annotated[
 KeyOption = Annotated[
     Path | None, typer.Option(help="The certificate's key (PEM).", rich_help_panel=WHERE)
 ]
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The lake as it was: a tag, or a time as 2026-11-21T10:00.", rich_help_panel=WHERE
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the answer.")]
 WhereOption = Annotated[
     str | None,
@@ -71,6 +77,7 @@ def asked_lake(
     ca: CaOption = None,
     cert: CertOption = None,
     key: KeyOption = None,
+    at: AtOption = None,
 ) -> Iterator[Lake]:
     """The lake that these options name. Raises `InvalidInput`."""
     lake, server = _one_place(ctx, lake, server)
@@ -78,10 +85,10 @@ def asked_lake(
         scheme = "grpcs" if ca or cert else "grpc"
         target = server if server.startswith(SCHEMES) else f"{scheme}://{server}"
         token = read_token(token_file)
-        with connect(target, token=token, ca=ca, certificate=cert, key=key) as found:
+        with connect(target, token=token, ca=ca, certificate=cert, key=key, at=at) as found:
             yield found
         return
-    with connect(lake or DEFAULT_LAKE) as found:
+    with connect(lake or DEFAULT_LAKE, at=at) as found:
         yield found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
@@ -11,6 +12,9 @@ from rich.text import Text
 
 from saelake.answers import described, one_line
 from saelake.results import Document, Feature, Features, Hit, Info, Tokens, Verification
+
+if TYPE_CHECKING:
+    from saelake.store.tags import Tag
 
 BARS = " ▁▂▃▄▅▆▇█"
 SHADES = ("#ffe0b3", "#ffc266", "#ffa31a", "#ff8c00")  # weak to strong, black text reads on all
@@ -159,6 +163,8 @@ def info(found: Info) -> RenderableType:
             lines.append(Text(f"  {made}", style="dim"))
         problems = _unfinished(row.n_documents, row.n_encoded, row.n_failed, row.n_indexed)
         lines.extend(Text(f"  {problem}", style="yellow") for problem in problems)
+        if row.n_deleted:
+            lines.append(Text(f"  {row.n_deleted:,} more were deleted", style="dim"))
     return Group(*lines)
 
 
@@ -175,6 +181,12 @@ def _unfinished(
         yield f"{n_failed:,} documents could not be encoded"
     if (n_indexed or 0) < done:
         yield f"{done - (n_indexed or 0):,} documents are not indexed: run index"
+
+
+def tags(found: "Sequence[Tag]") -> RenderableType:
+    """The tags and when they were made, one a line."""
+    lines = [Text.assemble((t.name, "bold"), f"  {t.created:%Y-%m-%d %H:%M} UTC") for t in found]
+    return Group(*lines)
 
 
 def size(n_bytes: int) -> str:

@@ -42,7 +42,8 @@ def document(collection: Collection, query: DocumentQuery) -> pa.RecordBatch:
 
     Raises `NotFound` for a document that does not exist or is not encoded, or a feature.
     """
-    doc = query.doc if query.id is None else collection.documents.find(query.id)
+    doc = (query.doc or 0) if query.id is None else collection.documents.find(query.id)
+    collection.documents.check([doc])
     collection.check_features(query.features or ())
     docs = np.array([doc], np.uint64)
     columns = ["id", "text", *collection.documents.metadata_columns]

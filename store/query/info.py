@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saelake.store.codes import Locations, locate
 from saelake.store.collection import Collection
 from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
+from saelake.store.filters import DocumentMask
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.tables import Table
 
@@ -21,6 +24,7 @@ INFO = pa.schema(
             for name in (
                 "n_documents",
                 "n_skipped",
+                "n_deleted",
                 "n_encoded",
                 "n_failed",
                 "n_tokens",
@@ -55,8 +59,9 @@ def _rows(lake: Lake) -> Iterator[dict[str, Any]]:
             continue  # an import that has not finished
         row = {
             "corpus": corpus,
-            "n_documents": documents.n_documents,
+            "n_documents": documents.n_documents - documents.n_deleted,
             "n_skipped": documents.n_skipped,
+            "n_deleted": documents.n_deleted,
             "size_bytes": documents.table.size_bytes,
         }
         described = [_described(lake, name) for name in collections if name.corpus == corpus]
@@ -69,20 +74,19 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
         collection = Collection(lake, name)
     except NotFound:
         return {}  # an encode whose first shard has not finished
-    settings, locations = collection.settings, collection.codes.locations
-    rows = {fragment.id: fragment.n_rows for fragment in collection.codes.table.fragments}
-    counted = [_counts(collection.codes.table)]
-    n_tokens, n_codes, n_failed = (sum(column) for column in zip(*counted, strict=True))
-    unindexed = sum(rows[fragment] for fragment in collection.unindexed)
+    settings, alive = collection.settings, collection.documents.alive
+    n_tokens, n_codes, n_failed = _counts(collection.codes.table, alive)
+    n_done = _n_documents(collection.codes.locations, alive)
+    n_unindexed = _n_documents(locate(collection.codes.table, collection.unindexed), alive)
     tables = [collection.codes.table, collection.documents.table]
     tables += [collection.postings.table] if collection.postings else []
     return {
         "dictionary": name.dictionary,
-        "n_encoded": locations.n_documents - n_failed,
+        "n_encoded": n_done - n_failed,
         "n_failed": n_failed,
         "n_tokens": n_tokens,
         "n_codes": n_codes,
-        "n_indexed": max(locations.n_documents - unindexed, 0),
+        "n_indexed": n_done - n_unindexed,
         "n_segments": len(collection.segments),
         "size_bytes": sum(table.size_bytes for table in tables),
         "d_sae": settings.d_sae,
@@ -93,11 +97,18 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
     }
 
 
-def _counts(codes: Table) -> tuple[int, int, int]:
-    """Tokens, codes, and documents that could not be encoded."""
+def _n_documents(locations: Locations, alive: DocumentMask | None) -> int:
+    if alive is None:
+        return locations.n_documents
+    return sum(int(alive[start:stop].sum()) for start, stop in locations.ranges())
+
+
+def _counts(codes: Table, alive: DocumentMask | None) -> tuple[int, int, int]:
+    """Tokens, codes, and documents that could not be encoded; of documents that are not deleted."""
     n_tokens = n_codes = n_failed = 0
-    for batch in codes.scan(["error", "token_ids", "counts"], batch_rows=SCAN_ROWS):
-        n_tokens += len(batch["token_ids"].flatten())
-        n_codes += pc.sum(batch["counts"].flatten()).as_py() or 0
-        n_failed += batch.num_rows - batch["error"].null_count
+    for batch in codes.scan(["doc", "error", "token_ids", "counts"], batch_rows=SCAN_ROWS):
+        kept = batch if alive is None else batch.filter(pa.array(alive[np.asarray(batch["doc"])]))
+        n_tokens += len(kept["token_ids"].flatten())
+        n_codes += pc.sum(kept["counts"].flatten()).as_py() or 0
+        n_failed += kept.num_rows - kept["error"].null_count
     return n_tokens, n_codes, n_failed

@@ -14,7 +14,7 @@ def labels_of(session: Session, collection: Collection) -> Labels:
 def kept_labels(session: Session, dictionary: str, corpus: str | None = None) -> Labels:
     """The labels of a dictionary, kept in memory while they are the newest."""
     found = Labels.open(session.lake, dictionary, corpus)
-    key = ("labels", dictionary, corpus, found.version)
+    key = (session.lake.labels(dictionary), corpus, found.version)
     return session.kept(key, lambda: found, lambda labels: labels.n_bytes)
 
 

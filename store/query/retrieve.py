@@ -70,7 +70,7 @@ def percentiles(session: Session, selected: Selected, features: Array) -> Array:
     """
     wanted = np.zeros(selected.d_sae, np.bool_)
     wanted[features] = True
-    whole = Selected(selected.collection, None)
+    whole = selected.whole
     session.hold(whole)
     parts = list(session.map(whole, _ValuesOf(wanted)))
     feature = concatenate((f for f, _ in parts), np.uint32)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from saelake.store import kernels
 from saelake.store.collection import Collection
 from saelake.store.embeddings import Block, take
-from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.errors import InvalidInput
 from saelake.store.filters import DocumentMask
 from saelake.store.impacts import EVERYTHING, SELECTIVE, ImpactIndex
 from saelake.store.lists import Array
@@ -198,13 +198,7 @@ def _asked(selected: Selected, query: SimilarQuery) -> Array:
     """The numbers of the documents asked about, uint64. Raises `NotFound`."""
     documents = selected.collection.documents
     docs = np.array([*query.docs, *map(documents.find, query.ids)], np.int64)
-    outside = docs[(docs < 0) | (docs >= documents.n_documents)]
-    if len(outside):
-        raise NotFound(
-            f"{documents.corpus} has no document {outside[0]}: its {documents.n_documents} "
-            "documents are numbered from 0.",
-            doc=outside[0],
-        )
+    documents.check(docs.tolist())
     return np.unique(docs).astype(np.uint64)
 
 
@@ -282,7 +276,7 @@ def spread(weights: Iterable[Weight], d_sae: int) -> Array:
 
 def inverse_frequency(session: Session, selected: Selected) -> Array:
     """ln(n / df) of each feature over the whole collection, 0 where it never fires (d_sae,)."""
-    n, fires = session.frequencies(Selected(selected.collection, None))
+    n, fires = session.frequencies(selected.whole)
     return np.log(n / np.maximum(fires, 1), where=fires > 0, out=np.zeros(len(fires))).astype(
         np.float32
     )

@@ -14,8 +14,11 @@ def word_ranking(
     table = selected.collection.documents.table
     if not table.has_words("text"):
         return None
-    room = table.n_rows if k is None else k + len(asked)
+    documents = selected.collection.documents
+    room = table.n_rows if k is None else k + len(asked) + documents.n_deleted
     found = table.search_words("text", text, room, columns=["doc"], where=where)
     doc = found["doc"].to_numpy().astype(np.uint64)
     score = found["_score"].to_numpy().astype(np.float32)
+    if documents.alive is not None:
+        doc, score = doc[documents.alive[doc]], score[documents.alive[doc]]
     return Found.best(doc, score, None).without(asked)[:k]

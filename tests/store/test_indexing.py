@@ -1,5 +1,7 @@
 """Segments, statistics and checks, against everything that is in a lake."""
 
+import shutil
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +18,15 @@ from saelake.store.collection import Collection
 from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
 from saelake.store.features import bin_edges
-from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan
+from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan, stale
 from saelake.store.lake import CollectionName
 from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
+from saelake.store.schema import codes_schema
 from saelake.store.segments import Segment
+from saelake.store.shards import ShardWriter
 from saelake.store.tables import Change, Fragment, Table, metadata, overwrite, read
-from tests.lakes import Code, MadeLake, make_lake
+from saelake.workers.pack import Activations, Part, pack
+from tests.lakes import Code, MadeLake, add_documents, make_lake, settings
 
 NAME = "made/random"
 
@@ -33,9 +38,7 @@ def covered(fragments: list[Fragment], segments: list[Segment], build: Build | N
 
 
 @given(st.lists(st.integers(1, 1000), max_size=30), st.data())
-def test_a_plan_covers_every_fragment_once_with_few_segments(
-    sizes: list[int], data: st.DataObject
-) -> None:
+def test_a_plan_covers_every_fragment_once(sizes: list[int], data: st.DataObject) -> None:
     fragments = [Fragment(id=i + 1, n_rows=n) for i, n in enumerate(sizes)]
     ids = [f.id for f in fragments]
     cuts = sorted(data.draw(st.sets(st.integers(0, len(ids)), max_size=12)))
@@ -43,13 +46,8 @@ def test_a_plan_covers_every_fragment_once_with_few_segments(
     segments = [Segment(fragment=100 + i, covers=piece) for i, piece in enumerate(pieces)]
     build = plan(fragments, segments)
     done = covered(fragments, segments, build)
-    if build is None:
-        assert sorted(done) == ids
-        return
     assert sorted(done) == ids
     assert len(set(done)) == len(done)
-    left = len(segments) - len(build.replaces) + 1
-    assert left <= max(MAX_SEGMENTS, 1)
 
 
 def best(codes: list[Code]) -> dict[tuple[int, int], tuple[float, int]]:
@@ -237,6 +235,7 @@ DAMAGES: dict[str, Callable[[pa.Table], pa.Table]] = {
     "a feature beyond the dictionary": _column_changed("features", lambda v: [*v[:-1], 999]),
     "a position beyond the tokens": _column_changed("positions", lambda v: [*v[:-1], 60_000]),
     "a missing value": _column_changed("values", lambda v: v[:-1]),
+    "another token": _column_changed("token_ids", lambda v: [v[0] + 1, *v[1:]]),
 }
 
 
@@ -246,6 +245,123 @@ def test_damaged_codes_are_found(tmp_path: Path, damage: str) -> None:
     _replace_codes(made, DAMAGES[damage])
     checks = Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
     assert [check for check in checks if not check["ok"]], damage
+
+
+def _details(made: MadeLake) -> str:
+    checks = Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
+    assert all(check["ok"] for check in checks)
+    return "; ".join(check["detail"] for check in checks)
+
+
+def test_a_checksum_is_the_crc_of_a_rows_lists(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=0)
+    for row in _codes_rows(made)[1].to_pylist():
+        crc = 0
+        for name, dtype in {
+            "token_ids": "<u4",
+            "token_starts": "<u4",
+            "token_lengths": "<u2",
+            "features": "<u4",
+            "max": "<u2",
+            "counts": "<u2",
+            "positions": "<u2",
+            "values": "<u2",
+        }.items():
+            crc = zlib.crc32(np.array(row[name], dtype).tobytes(), crc)
+        assert row["checksum"] == crc
+    assert "checksums agree" in _details(made)
+
+
+def test_codes_without_checksums_are_read_and_said_to_have_none(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=0)
+    rows = _codes_rows(made)[1].drop_columns(["checksum"])
+    shutil.rmtree(made.lake.codes(made.name))
+    table = Table.open_or_create(made.lake.codes(made.name), rows.schema)
+    draft = table.write(rows.to_batches())
+    table.commit(lambda _: Change(add=draft))
+    index(made.lake, made.name)
+    assert_indexed_right(made)
+    assert "no checksums" in _details(made)
+    writer = ShardWriter(made.lake, settings(n_features=made.n_features), buffer_bytes=1)
+    assert writer.done() == [(0, 20)]
+    writer.add(_packed(made, doc=20))
+    assert writer.finish(20, 21)
+
+
+def _packed(made: MadeLake, doc: int) -> pa.RecordBatch:
+    nothing = np.empty(0, np.int32)
+    part = Part(
+        doc=doc, token_ids=nothing, starts=nothing.astype("u4"), lengths=nothing.astype("u2")
+    )
+    chosen = settings(n_features=made.n_features)
+    none = Activations(nothing, nothing, nothing, nothing.astype("f4"))
+    return pack([part], none, schema=codes_schema(chosen), codec=chosen.codec)
+
+
+def test_postings_of_codes_that_are_gone_are_not_read_and_then_replaced(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=4)
+    assert Collection(made.lake, made.name).unindexed == ()
+    n_before = len(Table.open(made.lake.postings(made.name)).fragments)
+    _replace_codes(made, lambda rows: rows.sort_by("doc"))
+    stale = Collection(made.lake, made.name)
+    assert (stale.segments, len(stale.unindexed)) == ((), 1)
+    assert len(Table.open(made.lake.postings(made.name)).fragments) == n_before
+    assert_indexed_right(made)
+    index(made.lake, made.name)
+    renewed = Collection(made.lake, made.name)
+    assert (len(renewed.segments), renewed.unindexed) == (1, ())
+    assert len(Table.open(made.lake.postings(made.name)).fragments) == 1
+    assert_indexed_right(made)
+    _details(made)
+
+
+def test_segments_that_were_built_together_stay_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saelake.store.indexing.SCAN_ROWS", 4)
+    made = make_lake(tmp_path, n_documents=120, n_fragments=10, n_indexed=0)
+    index(made.lake, made.name, memory_bytes=1)  # a segment for each 4 documents
+    collection = Collection(made.lake, made.name)
+    assert len(collection.segments) == 30
+    assert len({segment.covers for segment in collection.segments}) == 10
+    _details(made)
+    added = add_documents(made, 3)
+    index(added.lake, added.name, memory_bytes=1)  # all are full, so none is joined
+    assert len({segment.covers for segment in Collection(made.lake, made.name).segments}) == 11
+    added = add_documents(added, 3)
+    index(added.lake, added.name)
+    assert len(Collection(made.lake, made.name).segments) == 1
+    assert_indexed_right(added)
+    _details(added)
+
+
+def test_a_snapshot_leaves_the_postings_of_newer_codes_alone() -> None:
+    fragments = [Fragment(id=i, n_rows=10) for i in (3, 5)]
+    segments = [
+        Segment(fragment=1, covers=(3,)),
+        Segment(fragment=2, covers=(2, 5)),  # 2 is gone
+        Segment(fragment=4, covers=(6,)),  # 6 came after this snapshot
+    ]
+    assert stale(fragments, segments) == (2,)
+
+
+@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=300))
+def test_growth_costs_little_whatever_the_portions(portions: list[int]) -> None:
+    """The same document is indexed a logarithmic number of times, by few segments."""
+    fragments: list[Fragment] = []
+    segments: list[Segment] = []
+    n_indexed = 0
+    for n, n_rows in enumerate(portions, 1):
+        fragments.append(Fragment(id=n, n_rows=n_rows))
+        build = plan(fragments, segments)
+        assert build is not None
+        n_indexed += sum(fragment.n_rows for fragment in build.fragments)
+        kept = [segment for segment in segments if segment not in build.replaces]
+        covers = tuple(fragment.id for fragment in build.fragments)
+        segments = [*kept, Segment(fragment=1000 + n, covers=covers)]
+    total = sum(portions)
+    assert len(segments) <= MAX_SEGMENTS + np.log(total) / np.log(indexing.GROWTH) + 1
+    assert n_indexed <= total * (2 + np.log(total) / np.log(1 + 1 / indexing.GROWTH))
 
 
 def test_damaged_postings_and_statistics_are_found(tmp_path: Path) -> None:

@@ -1,0 +1,198 @@
+"""Commands that keep a lake in shape: delete, compact, cleanup, replace, drop, tag, tags."""
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import pyarrow as pa
+import typer
+
+from saelake.cli import render
+from saelake.cli.options import DEFAULT_LAKE, FormatOption, LakeOption
+from saelake.cli.progress import Counter
+from saelake.cli.screen import answer, out, say
+from saelake.connection import connect
+from saelake.store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from saelake.store.repair import Repaired
+
+PANEL = "Maintain"
+IDS_SHOWN = 10
+
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="TARGET", help="A collection (corpus/dictionary), or a corpus.")
+]
+DictionaryArgument = Annotated[str, typer.Argument(help="A dictionary's name.")]
+
+HOURS = {"h": 1, "d": 24, "w": 24 * 7}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (delete, compact, cleanup, replace, drop, tag, tags):
+        app.command(rich_help_panel=PANEL)(command)
+
+
+def delete(
+    corpus: Annotated[str, typer.Argument(help="The corpus, as imdb.")],
+    *,
+    where: Annotated[str | None, typer.Option(help="Those that fulfil this SQL predicate.")] = None,
+    id: Annotated[  # noqa: A002  # what the column is called
+        list[str] | None, typer.Option("--id", help="The document with this id; may be repeated.")
+    ] = None,
+    lake: LakeOption = None,
+) -> None:
+    """Delete documents: no question finds them any more, in any collection of the corpus.
+
+    Their texts and codes leave the files with `compact` and then `cleanup`.
+
+    Examples: `saelake delete imdb --where "label = 'spam'"`, `saelake delete imdb --id 17 --id 18`
+    """
+    report = connect(lake or DEFAULT_LAKE).delete(corpus, where=where, ids=id or ())
+    say(f"Deleted {report.n_documents:,} documents of {corpus}; it has {report.n_left:,} left")
+
+
+def compact(target: TargetArgument, *, lake: LakeOption = None) -> None:
+    """Make few large files of many small ones, and take deleted documents out.
+
+    Encoders and readers may go on meanwhile. What was indexed is indexed again where it changed.
+
+    Examples: `saelake compact imdb`, `saelake compact imdb/minilm-l4`
+    """
+    with Counter(f"Compacting {target}", "documents") as counter:
+        done = connect(lake or DEFAULT_LAKE).compact(target, on_progress=counter)
+    for each in done:
+        removed = f", {each.n_removed:,} deleted documents emptied" if each.n_removed else ""
+        say(f"{each.table}: {each.n_before:,} fragments are now {each.n_after:,}{removed}")
+
+
+def cleanup(
+    *,
+    older_than: Annotated[
+        str, typer.Option(help="How old a state must be, as 12h, 7d or 2w.")
+    ] = "7d",
+    unverified: Annotated[
+        bool,
+        typer.Option(
+            "--no-writer-runs",
+            help="Also delete young files that were written and not committed. Nobody may be "
+            "importing, encoding or indexing meanwhile: it would lose what it writes.",
+        ),
+    ] = False,
+    lake: LakeOption = None,
+) -> None:
+    """Delete files that only states of the past need which are old and have no tag.
+
+    Readers that have had such a state open for that long cannot go on.
+
+    Examples: `saelake cleanup`, `saelake cleanup --older-than 12h`
+    """
+    opened = connect(lake or DEFAULT_LAKE)
+    report = opened.cleanup(older_than=parse_age(older_than), unverified=unverified)
+    for name in report.retired:
+        say(f"Deleted the dictionary that was kept as {name} and has been replaced")
+    say(f"Deleted {render.size(report.size_bytes)}")
+
+
+def replace(old: DictionaryArgument, new: DictionaryArgument, *, lake: LakeOption = None) -> None:
+    """Let the name OLD mean the collections of NEW, everywhere at once; NEW is free afterwards.
+
+    To encode a corpus again, encode it under another name, and then replace the first.
+
+    Example: `saelake replace minilm-l4 minilm-l4-retrained`
+    """
+    report = connect(lake or DEFAULT_LAKE).replace(old, new)
+    say(f"{', '.join(report.collections)}: these are now what {new} encoded")
+
+
+def drop(
+    target: TargetArgument,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    lake: LakeOption = None,
+) -> None:
+    """Delete a collection, or a corpus with all its collections, for good, also from tags.
+
+    Examples: `saelake drop imdb/minilm-l4`, `saelake drop imdb --yes`
+    """
+    if not (yes or _confirmed(f"Delete {target} with all earlier states?")):
+        raise InvalidInput(f"Nothing was deleted: answer yes, or give --yes to drop {target}.")
+    dropped = connect(lake or DEFAULT_LAKE).drop(target)
+    say(f"Dropped {', '.join(dropped)}")
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:  # nobody is there to answer
+        return False
+
+
+def tag(
+    name: Annotated[str, typer.Argument(help="What to call the lake's state.")],
+    *,
+    forget: Annotated[bool, typer.Option("--delete", help="Forget the tag.")] = False,
+    lake: LakeOption = None,
+) -> None:
+    """Name the state that the lake is in: every question can be asked of it later, with --at.
+
+    Examples: `saelake tag paper-v1`, `saelake tokens imdb/minilm-l4 12 --at paper-v1`
+    """
+    opened = connect(lake or DEFAULT_LAKE)
+    if forget:
+        opened.untag(name)
+        say(f"Forgot the tag {name}")
+    else:
+        made = opened.tag(name)
+        say(f"Tagged {made.n_tables:,} tables as {name}")
+
+
+def tags(*, lake: LakeOption = None, format: FormatOption = "table") -> None:  # noqa: A002
+    """Which tags there are.
+
+    Example: `saelake tags`
+    """
+    found = connect(lake or DEFAULT_LAKE).tags()
+    rows = [{"name": t.name, "created": t.created, "n_tables": t.n_tables} for t in found]
+    answer(
+        format,
+        pa.Table.from_pylist(rows, TAGS),
+        document=lambda: {"tags": rows},
+        show=lambda: out.print(render.tags(found)),
+    )
+
+
+TAGS = pa.schema(
+    [
+        pa.field("name", pa.string()),
+        pa.field("created", pa.timestamp("us", "UTC")),
+        pa.field("n_tables", pa.uint32()),
+    ]
+)
+
+
+def parse_age(text: str) -> timedelta:
+    """The time in `12h`, `7d` or `2w`. Raises `InvalidInput`."""
+    found = re.fullmatch(r"(\d+)\s*([hdw])", text.strip().lower())
+    if not found:
+        raise InvalidInput(f"{text!r} is not an age: write 12h, 7d or 2w.")
+    return timedelta(hours=int(found[1]) * HOURS[found[2]])
+
+
+def repaired(done: "Repaired") -> str:
+    """What was done to a collection, and what is left to do."""
+    said = []
+    if done.n_files:
+        said.append(f"took out {done.n_files:,} files of codes that could not be read")
+    if done.documents:
+        shown = ", ".join(done.documents[:IDS_SHOWN])
+        more = f" and {len(done.documents) - IDS_SHOWN:,} more" * (len(done.documents) > IDS_SHOWN)
+        said.append(f"took out damaged codes of {shown}{more}")
+    if said:
+        said[-1] += " (run encode again)"
+    if done.n_segments:
+        said.append(f"made {done.n_segments:,} segments of postings again")
+    if done.features:
+        said.append("made the statistics of features again")
+    return f"Repaired {done.collection}: {'; '.join(said)}"

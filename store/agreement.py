@@ -1,0 +1,116 @@
+"""Whether postings and statistics of features agree with the codes that they were made from."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from saelake.store.codes import CodesTable
+from saelake.store.collection import Collection
+from saelake.store.errors import NotFound
+from saelake.store.features import Totals
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.lists import Array, runs
+from saelake.store.postings import CODES_COLUMNS, postings_of
+from saelake.store.schema import N_TIERS
+from saelake.store.segments import Segment
+from saelake.store.soundness import UNREADABLE
+from saelake.store.tables import read
+
+SCAN_ROWS = 256
+FEATURES_PER_READ = 1024
+MISSING = "there is no features table: index again"
+DIFFERENT = "frequencies or maxima differ: index again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Segments that were built together: how many postings they have, and whether these agree."""
+
+    segments: tuple[Segment, ...]
+    n_postings: int
+    agrees: bool
+
+
+def compared(collection: Collection) -> Iterator[Compared]:
+    """The valid segments with the codes that they cover, by number and checksum of postings.
+
+    Of two that cover the same codes the second does not agree.
+    """
+    seen: set[int] = set()
+    for covers, together in groupby(collection.segments, lambda segment: segment.covers):
+        segments = tuple(together)
+        n, total = _stored(collection, segments)
+        expected = _computed_checksum(collection.codes, covers)
+        agrees = (n, total) == expected and seen.isdisjoint(covers)
+        seen.update(covers)
+        yield Compared(segments=segments, n_postings=max(n, 0), agrees=agrees)
+
+
+def _stored(collection: Collection, segments: tuple[Segment, ...]) -> tuple[int, int]:
+    """How many postings the segments have and their checksum; -1 if they cannot be read."""
+    try:
+        sums = [_stored_checksum(collection, segment) for segment in segments]
+    except (*UNREADABLE, IndexError):
+        return -1, 0
+    return sum(n for n, _ in sums), sum(total for _, total in sums) % 2**64
+
+
+def _checksum(feature: Array, doc: Array, value: Array, position: Array) -> int:
+    """A sum over postings that does not depend on their order."""
+    with np.errstate(over="ignore"):
+        mixed = feature.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= doc.astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
+        mixed ^= value.astype(np.int64).view(np.uint64) * np.uint64(0x165667B19E3779F9)
+        mixed ^= position.astype(np.uint64) * np.uint64(0x27D4EB2F165667C5)
+        return int((mixed * mixed).sum(dtype=np.uint64))
+
+
+def _stored_checksum(collection: Collection, segment: Segment) -> tuple[int, int]:
+    n = total = 0
+    d_sae = collection.settings.d_sae
+    for first in range(0, d_sae, FEATURES_PER_READ):
+        features = range(first, min(first + FEATURES_PER_READ, d_sae))
+        for tier in range(N_TIERS):
+            if collection.postings is None:
+                continue
+            for feature, p in zip(
+                features, collection.postings.read(features, tier, [segment]), strict=True
+            ):
+                n += len(p)
+                total += _checksum(np.full(len(p), feature), p.doc, p.max, p.position)
+    return n, total % 2**64
+
+
+def _computed_checksum(codes: CodesTable, covers: Iterable[int]) -> tuple[int, int]:
+    n = total = 0
+    columns = (*CODES_COLUMNS, "token_ids")
+    for batch in codes.scan(columns, fragments=covers, batch_rows=SCAN_ROWS):
+        postings = postings_of(batch)
+        if np.asarray(batch["part"]).any():
+            order = np.lexsort(
+                (postings.position, -postings.max.astype(np.int32), postings.feature, postings.doc)
+            )
+            postings = postings[order]
+            key = postings.doc.astype(np.uint64) << np.uint64(24) | postings.feature
+            postings = postings[runs(key)]
+        n += len(postings)
+        total += _checksum(postings.feature, postings.doc, postings.max, postings.position)
+    return n, total % 2**64
+
+
+def wrong_features(lake: Lake, name: CollectionName, totals: Totals) -> str | None:
+    """What is wrong with the statistics of features, given the totals of all codes."""
+    try:
+        stored = Totals.of(read(lake.features(name)))
+    except NotFound:
+        return MISSING
+    except UNREADABLE:
+        return DIFFERENT
+    same = (
+        np.array_equal(stored.token_frequency, totals.token_frequency)
+        and np.array_equal(stored.document_frequency, totals.document_frequency)
+        and np.array_equal(stored.max, totals.max)
+    )
+    return None if same else DIFFERENT

@@ -1,0 +1,60 @@
+"""Clean up: delete what no reader of the newest states, or of a tagged one, can ask for."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from saelake.store.dropping import drop_dictionary
+from saelake.store.lake import Lake
+from saelake.store.names import change_names
+from saelake.store.tables import Table, drop
+
+DEFAULT_AGE = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupReport:
+    """What was deleted: bytes of files, and dictionaries that had been replaced."""
+
+    size_bytes: int
+    retired: tuple[str, ...]
+
+
+def clean_up(
+    lake: Lake, *, older_than: timedelta = DEFAULT_AGE, unverified: bool = False
+) -> CleanupReport:
+    """Delete states of tables that are older than this, with the files that only they have.
+
+    The newest state of each table stays, and tagged ones; who reads another that long cannot go
+    on. Files that were written and not committed go when they are a week old; with `unverified`
+    at once, and then nobody may be writing into the lake meanwhile. Collections of a dictionary
+    that was replaced longer ago are deleted too.
+    """
+    retired = _retired(lake.pinned(), datetime.now(UTC) - older_than)
+    n_bytes = sum(_drop_retired(lake, tables) for tables in retired)
+    for table in Table.open_all(map(lake.table, lake.tables())):
+        n_bytes += table.clean_up(older_than, unverified=unverified)
+    return CleanupReport(size_bytes=n_bytes, retired=retired)
+
+
+def _retired(lake: Lake, before: datetime) -> tuple[str, ...]:
+    """The dictionaries that lost their name before a time, and of which no tag keeps a state."""
+    since = {} if lake.names is None else lake.names.retired
+    old = (tables for tables, at in since.items() if at <= before)
+    return tuple(t for t in old if not any(s.tags() for s in Table.open_all(_tables(lake, t))))
+
+
+def _tables(lake: Lake, dictionary: str) -> list[str]:
+    """The addresses of all tables that are kept under a dictionary's name."""
+    stems = {table: table.partition("--")[2].rpartition(".")[0] for table in lake.tables()}
+    return [lake.table(table) for table, stem in stems.items() if stem == dictionary]
+
+
+def _drop_retired(lake: Lake, dictionary: str) -> int:
+    """Delete a dictionary that lost its name; how many bytes its tables had."""
+    found = _tables(lake, dictionary)
+    n_bytes = sum(table.size_bytes for table in Table.open_all(found))
+    for uri in found:
+        drop(uri)
+    drop_dictionary(lake, dictionary)
+    change_names(lake.dictionary_names, lambda names: names.without_retired(dictionary))
+    return n_bytes

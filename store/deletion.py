@@ -1,0 +1,78 @@
+"""Delete documents: no question finds them from the next snapshot on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from saelake.store.documents import Documents
+from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.lake import Lake
+from saelake.store.lists import Array
+from saelake.store.schema import DELETED_COLUMNS
+from saelake.store.tables import Change, Table
+from saelake.store.tombstones import deleted_docs, tombstones
+
+SCAN_ROWS = 65_536
+IDS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteReport:
+    """What was deleted of a corpus, and how many documents it has left."""
+
+    corpus: str
+    n_documents: int
+    n_left: int
+
+
+def delete_documents(
+    lake: Lake, corpus: str, *, where: str | None = None, ids: Sequence[str] = ()
+) -> DeleteReport:
+    """Delete the documents that satisfy a predicate, or have these ids, all by one commit.
+
+    Every question leaves them out from then on; their ids may be imported again. Their codes and
+    texts stay in the lake's files until `compact` takes them out and `cleanup` old versions of the
+    tables, and statistics of features count them until the index after a compaction. Deleting
+    again does nothing. Raises `NotFound` for an id that no document has, and deletes nothing then.
+    """
+    if (where is None) == (not ids):
+        raise InvalidInput("Say which documents to delete: a predicate (where), or their ids.")
+    documents = Documents.open(lake, corpus)
+    chosen = _matching(documents, where) if where is not None else _with_ids(documents, ids)
+    n_left = documents.n_documents - documents.n_deleted - len(chosen)
+    if len(chosen):
+        _commit(lake, corpus, chosen)
+    return DeleteReport(corpus=corpus, n_documents=len(chosen), n_left=n_left)
+
+
+def _matching(documents: Documents, where: str) -> Array:
+    mask = documents.filters.mask(where)
+    assert mask is not None
+    return np.flatnonzero(mask).astype(np.uint64)
+
+
+def _with_ids(documents: Documents, ids: Sequence[str]) -> Array:
+    wanted = pa.array(dict.fromkeys(ids), pa.string())
+    found: dict[str, int] = {}
+    for batch in documents.table.scan(["doc", "id"], batch_rows=SCAN_ROWS):
+        rows = batch.filter(pc.is_in(batch["id"], wanted))
+        pairs = zip(rows["id"].to_pylist(), rows["doc"].to_pylist(), strict=True)
+        found.update((name, doc) for name, doc in pairs if documents.is_alive(doc))
+    missing = [name for name in wanted.to_pylist() if name not in found]
+    if missing:
+        shown = ", ".join(map(repr, missing[:IDS_SHOWN])) + (", …" * (len(missing) > IDS_SHOWN))
+        raise NotFound(
+            f"{documents.corpus} has no document {shown}, so nothing was deleted.", id=missing[0]
+        )
+    return np.sort(np.array(list(found.values()), np.uint64))
+
+
+def _commit(lake: Lake, corpus: str, docs: Array) -> None:
+    def decide(snapshot: Table) -> Change | None:
+        new = np.setdiff1d(docs, deleted_docs(snapshot))
+        return Change(add=snapshot.write([tombstones(new)])) if len(new) else None
+
+    Table.open_or_create(lake.deleted(corpus), DELETED_COLUMNS).commit(decide)

@@ -1,0 +1,95 @@
+"""Drop a collection or a corpus: it is gone by one commit, and its files after that."""
+
+from contextlib import suppress
+
+import pyarrow.compute as pc
+
+from saelake.store.errors import NotFound
+from saelake.store.lake import DICTIONARIES, CollectionName, Lake
+from saelake.store.names import change_names
+from saelake.store.tables import Change, Draft, Table, drop
+
+
+def drop_target(lake: Lake, target: str) -> tuple[str, ...]:
+    """Delete a collection (`corpus/dictionary`), or a corpus with all of its; what was deleted.
+
+    With all earlier states, also tagged ones. A dictionary that has no collection left is
+    forgotten with its labels, and its name is free. Safe to kill: the same command goes on.
+    Raises `NotFound`.
+    """
+    lake = lake.pinned()
+    if "/" in target:
+        name = CollectionName.parse(target)
+        if name not in lake.collections():
+            raise NotFound(
+                f"There is no collection {name} in {lake.uri}. See `saelake info`.", target=target
+            )
+        return (_drop_collection(lake, name),)
+    if target not in lake.corpora():
+        raise NotFound(f"There is no corpus {target!r} in {lake.uri}.", target=target)
+    return _drop_corpus(lake, target)
+
+
+def _drop_corpus(lake: Lake, corpus: str) -> tuple[str, ...]:
+    names = [name for name in lake.collections() if name.corpus == corpus]
+    dropped = [_drop_collection(lake, name) for name in names]
+    _empty(lake.documents(corpus))
+    for table in lake.tables():
+        if table.startswith(f"{corpus}--"):  # vectors, what an import left out, tombstones
+            drop(lake.table(table))
+    drop(lake.documents(corpus))
+    return (*dropped, corpus)
+
+
+def _drop_collection(lake: Lake, name: CollectionName) -> str:
+    """Delete a collection's tables; the codes last, which say that there is one.
+
+    Postings of codes that are gone are never read, but those of earlier codes of the same name
+    might be.
+    """
+    _empty(lake.codes(name))
+    stem = f"{name.corpus}--{lake.tables_of(name.dictionary)}."
+    for table in lake.tables():
+        if table.startswith(stem) and lake.table(table) != lake.codes(name):
+            drop(lake.table(table))
+    drop(lake.codes(name))
+    if all(other.dictionary != name.dictionary for other in lake.collections()):
+        forget_dictionary(lake, name.dictionary)
+    return str(name)
+
+
+def forget_dictionary(lake: Lake, dictionary: str) -> None:
+    """Delete a dictionary's labels and directions, what is registered of it, and its name."""
+    lake = lake.pinned()
+    drop_dictionary(lake, lake.tables_of(dictionary))
+    if lake.names is not None and dictionary in lake.names.meant:
+        change_names(lake.dictionary_names, lambda names: names.without_name(dictionary))
+
+
+def drop_dictionary(lake: Lake, tables: str) -> None:
+    """Delete the tables of a dictionary itself, and its row of the table of dictionaries."""
+    for table in lake.tables():
+        if table.startswith(f"{DICTIONARIES}--{tables}."):
+            drop(lake.table(table))
+
+    def decide(snapshot: Table) -> Change | None:
+        for fragment in snapshot.fragments:
+            (rows,) = snapshot.scan(snapshot.schema.names, fragments=[fragment.id])
+            others = rows.filter(pc.not_equal(rows["name"], tables))
+            if others.num_rows < rows.num_rows:
+                add = snapshot.write([others]) if others.num_rows else Draft(())
+                return Change(add=add, remove=(fragment.id,))
+        return None
+
+    with suppress(NotFound):
+        Table.open(lake.dictionaries).commit(decide)
+
+
+def _empty(uri: str) -> None:
+    """Take all rows out by one commit."""
+
+    def decide(snapshot: Table) -> Change | None:
+        gone = tuple(fragment.id for fragment in snapshot.fragments)
+        return Change(remove=gone) if gone else None
+
+    Table.open(uri).commit(decide)

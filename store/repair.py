@@ -1,0 +1,190 @@
+"""Repair collections: take out what is damaged, and make again what can be made of the rest."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from saelake.store.agreement import compared, wrong_features
+from saelake.store.codes import CodesTable, locate
+from saelake.store.collection import Collection, open_codes
+from saelake.store.documents import Documents
+from saelake.store.errors import Conflict
+from saelake.store.indexing import index
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.schema import postings_schema
+from saelake.store.soundness import UNREADABLE, Reading
+from saelake.store.tables import Change, Draft, Table, drop
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """What was done to a collection.
+
+    `documents` are the ids of those whose codes were damaged and taken out, as far as they can be
+    read in `n_files` files of codes that could not: `encode` makes them again. So many segments of
+    postings, and the statistics if `features`, were made again.
+    """
+
+    collection: str
+    documents: tuple[str, ...] = ()
+    n_files: int = 0
+    n_segments: int = 0
+    features: bool = False
+
+    @property
+    def anything(self) -> bool:
+        """Whether there was anything to do."""
+        return bool(self.documents or self.n_files or self.n_segments or self.features)
+
+
+def repair(lake: Lake, only: CollectionName | None = None) -> list[Repaired]:
+    """Repair one collection, or all of the lake; those to which something was done.
+
+    Reads all data. Readers may go on meanwhile: each table changes by one commit. Raises
+    `NotFound`, and `Conflict` if codes are compacted at the same time.
+    """
+    lake = lake.pinned()
+    names = [only] if only else [name for name in lake.collections() if _is_begun(lake, name)]
+    return [done for name in names if (done := _repaired(lake, name)).anything]
+
+
+def _is_begun(lake: Lake, name: CollectionName) -> bool:
+    return bool(Table.open(lake.codes(name)).fragments)
+
+
+def _repaired(lake: Lake, name: CollectionName) -> Repaired:
+    codes = CodesTable(open_codes(lake, name))
+    reading = Reading.of(codes)
+    documents = Documents.open(lake, name.corpus)
+    damaged = _damaged(codes.table, reading, documents.n_documents)
+    ids, n_files = _ids(documents, damaged), len(reading.unreadable)
+    if damaged or reading.unreadable:
+        after = _without(codes.table, damaged, reading.unreadable)
+        if not after.fragments:  # and nothing to swap by: what comes next begins a new table
+            _drop(lake, name)
+            return Repaired(collection=str(name), documents=ids, n_files=n_files)
+    collection, n_lost = _opened(lake, name)
+    if collection.postings is None:
+        return Repaired(collection=str(name), documents=ids, n_files=n_files)
+    n_segments = n_lost + _drop_segments(collection)
+    is_counted = not (damaged or reading.unreadable or collection.unindexed)
+    features = is_counted and wrong_features(lake, name, reading.totals) is not None
+    if ids or n_files or n_segments or features:
+        index(lake, name, renew_features=features)
+    return Repaired(
+        collection=str(name),
+        documents=ids,
+        n_files=n_files,
+        n_segments=n_segments,
+        features=features,
+    )
+
+
+def _opened(lake: Lake, name: CollectionName) -> tuple[Collection, int]:
+    """The collection, and how many segments were given up because nothing can be read of them."""
+    try:
+        return Collection(lake, name), 0
+    except UNREADABLE:
+        n_lost = len(Table.open(lake.postings(name)).fragments)
+        drop(lake.postings(name))
+        settings = CodesTable(open_codes(lake, name)).settings
+        Table.open_or_create(lake.postings(name), postings_schema(settings))
+        return Collection(lake, name), n_lost
+
+
+def _damaged(codes: Table, reading: Reading, n_documents: int) -> set[int]:
+    """Documents with a faulty row, two rows, no place in the corpus, or a file that is lost."""
+    readable = [f.id for f in codes.fragments if f.id not in reading.unreadable]
+    damaged = {fault.doc for fault in reading.faults}
+    ranges = [r for fragment in readable for r in locate(codes, [fragment]).ranges()]
+    damaged |= _repeated(ranges)
+    damaged |= {doc for start, stop in ranges for doc in range(max(start, n_documents), stop)}
+    for fragment in reading.unreadable:
+        damaged |= _lost(codes, fragment)
+    return damaged
+
+
+def _repeated(ranges: Iterable[Range]) -> set[int]:
+    repeated: set[int] = set()
+    reached = 0
+    for start, stop in sorted(ranges):
+        repeated.update(range(start, min(stop, reached)))
+        reached = max(reached, stop)
+    return repeated
+
+
+def _lost(codes: Table, fragment: int) -> set[int]:
+    """The documents of a fragment that cannot be read, as far as their numbers can."""
+    try:
+        ranges = locate(codes, [fragment]).ranges()
+    except UNREADABLE:
+        return set()
+    return {doc for start, stop in ranges for doc in range(start, stop)}
+
+
+def _ids(documents: Documents, docs: Iterable[int]) -> tuple[str, ...]:
+    known = sorted(doc for doc in docs if doc < documents.n_documents)
+    found = documents.take(np.array(known, np.uint64), ["id"])["id"].to_pylist() if known else []
+    return tuple(name or f"number {doc}" for doc, name in zip(known, found, strict=True))
+
+
+def _without(codes: Table, damaged: set[int], unreadable: Iterable[int]) -> Table:
+    """The codes without these documents and fragments, by one commit."""
+    removed = list(unreadable)
+    added: list[str] = []
+    for fragment in codes.fragments:
+        if fragment.id in removed:
+            continue
+        ranges = locate(codes, [fragment.id]).ranges()
+        kept = _kept(ranges, damaged)
+        if kept != ranges:
+            removed.append(fragment.id)
+            # Documents of two fragments must not interleave, so each run is one of its own.
+            for start, stop in kept:
+                added += _written(codes, fragment.id, start, stop).fragments
+
+    def decide(snapshot: Table) -> Change:
+        if not set(removed) <= {fragment.id for fragment in snapshot.fragments}:
+            raise Conflict(f"{codes.uri} was compacted at the same time. Run the command again.")
+        return Change(add=Draft(tuple(added)), remove=tuple(removed))
+
+    return codes.commit(decide)
+
+
+def _kept(ranges: Iterable[Range], damaged: set[int]) -> list[Range]:
+    """The runs of documents that are not damaged."""
+    kept: list[Range] = []
+    for start, stop in ranges:
+        gone = sorted(doc for doc in damaged if start <= doc < stop)
+        edges = [start - 1, *gone, stop]
+        kept += [(a + 1, b) for a, b in pairwise(edges) if a + 1 < b]
+    return kept
+
+
+def _written(codes: Table, fragment: int, start: int, stop: int) -> Draft:
+    where = f"doc >= {start} AND doc < {stop}"
+    rows = codes.scan(codes.schema.names, where=where, fragments=[fragment])
+    return codes.write(rows, one_fragment=True)
+
+
+def _drop(lake: Lake, name: CollectionName) -> None:
+    """Delete the tables of a collection of which no row is left; the postings before the codes."""
+    for uri in (lake.postings(name), lake.features(name), lake.codes(name)):
+        drop(uri)
+
+
+def _drop_segments(collection: Collection) -> int:
+    """Take out the segments that do not agree with the codes; how many."""
+    wrong = [s.fragment for c in compared(collection) if not c.agrees for s in c.segments]
+
+    def decide(snapshot: Table) -> Change | None:
+        gone = {fragment.id for fragment in snapshot.fragments}.intersection(wrong)
+        return Change(remove=tuple(gone)) if gone else None
+
+    if wrong and collection.postings is not None:
+        collection.postings.table.commit(decide)
+    return len(wrong)

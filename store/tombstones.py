@@ -1,0 +1,65 @@
+"""Tombstones: which documents of a corpus are deleted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store.errors import NotFound
+from saelake.store.lists import Array, concatenate
+from saelake.store.schema import DELETED_COLUMNS
+from saelake.store.tables import Table
+
+SCAN_ROWS = 65_536
+
+
+class Tombstones:
+    """A snapshot of the documents of a corpus that are deleted.
+
+    A deleted document keeps its number, which is its row; every question leaves it out. Open
+    this after the documents, so that none that was deleted before them is shown.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self.table = _opened(uri)
+        self.docs = deleted_docs(self.table) if self.table else np.empty(0, np.uint64)
+
+    @property
+    def version(self) -> int:
+        """The snapshot's number, 0 when nothing was ever deleted."""
+        return self.table.version if self.table else 0
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing was deleted since this snapshot."""
+        if self.table is None:
+            return _opened(self._uri) is None
+        return self.table.latest() is self.table
+
+    def alive(self, n_documents: int) -> Array | None:
+        """Which of the first documents are not deleted, bool (n_documents,); None if all are."""
+        gone = self.docs[self.docs < n_documents]
+        if len(gone) == 0:
+            return None
+        mask = np.ones(n_documents, np.bool_)
+        mask[gone] = False
+        return mask
+
+
+def deleted_docs(table: Table) -> Array:
+    """The documents in a snapshot of the tombstones, ascending, uint64 (n,)."""
+    batches = table.scan(["doc"], batch_rows=SCAN_ROWS)
+    return np.unique(concatenate((np.asarray(batch["doc"]) for batch in batches), np.uint64))
+
+
+def tombstones(docs: Sequence[int] | Array) -> pa.RecordBatch:
+    """Documents as rows of the table."""
+    return pa.record_batch([pa.array(docs, pa.uint64())], schema=DELETED_COLUMNS)
+
+
+def _opened(uri: str) -> Table | None:
+    try:
+        return Table.open(uri)
+    except NotFound:
+        return None

@@ -1,0 +1,186 @@
+"""Damage is found, said by document, and repaired; what is repaired answers as before."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import saelake
+from saelake.store.collection import Collection
+from saelake.store.errors import Corrupt
+from saelake.store.indexing import index
+from saelake.store.repair import Repaired, repair
+from saelake.store.segments import PostingsTable
+from saelake.store.shards import ShardWriter
+from saelake.store.tables import Change, Table, overwrite, read
+from tests.lakes import MadeLake, add_documents, make_lake, settings
+from tests.store.test_compaction import answers
+
+
+def problems(made: MadeLake) -> list[str]:
+    return [check.detail for check in saelake.connect(made.lake.uri).verify().problems]
+
+
+def change_rows(made: MadeLake, change: Callable[[list[dict[str, object]]], object]) -> None:
+    """Write all codes again, in one fragment, after a change."""
+    table = Table.open(made.lake.codes(made.name))
+    rows = pa.Table.from_batches(table.scan(table.schema.names)).sort_by("doc").to_pylist()
+    change(rows)
+    draft = table.write(pa.Table.from_pylist(rows, table.schema).to_batches())
+    old = tuple(fragment.id for fragment in table.fragments)
+    table.commit(lambda _: Change(add=draft, remove=old))
+
+
+def other_tokens(rows: list[dict[str, object]]) -> None:
+    for doc in (3, 7, 8):
+        rows[doc]["token_ids"] = [9] * len(rows[doc]["token_ids"])  # type: ignore[arg-type]
+
+
+def other_counts(rows: list[dict[str, object]]) -> None:
+    rows[3]["counts"] = rows[3]["counts"][:-1]  # type: ignore[index]
+    rows[7]["counts"] = [n + 1 for n in rows[7]["counts"]]  # type: ignore[attr-defined]
+    rows[8]["max"] = [n + 1 for n in rows[8]["max"]]  # type: ignore[attr-defined]
+
+
+def repeat(rows: list[dict[str, object]]) -> None:
+    rows += [rows[3], rows[7], rows[8]]
+
+
+@pytest.mark.parametrize("damage", [other_tokens, other_counts, repeat])
+def test_documents_with_damaged_codes_are_encoded_again(
+    tmp_path: Path, damage: Callable[[list[dict[str, object]]], None]
+) -> None:
+    made = make_lake(tmp_path, n_documents=20, tokens=(4, 12), n_fragments=2, n_indexed=2)
+    before = answers(made.lake)
+    table = Table.open(made.lake.codes(made.name))
+    good = pa.Table.from_batches(table.scan(table.schema.names)).sort_by("doc")
+    change_rows(made, damage)
+    assert problems(made)
+    assert repair(made.lake) == [Repaired(collection="made/random", documents=("d3", "d7", "d8"))]
+    assert problems(made) == []
+    writer = ShardWriter(made.lake, settings(n_features=made.n_features), buffer_bytes=1)
+    assert writer.done() == [(0, 3), (4, 7), (9, 20)]
+    for start, stop in ((7, 9), (3, 4)):
+        writer.add(good.slice(start, stop - start).combine_chunks().to_batches()[0])
+        assert writer.finish(start, stop)
+    index(made.lake, made.name)
+    assert problems(made) == []
+    assert answers(made.lake) == before
+    assert repair(made.lake) == []
+
+
+def test_the_ids_of_damaged_documents_are_said(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=20, tokens=(4, 12), n_fragments=1, n_indexed=0)
+    change_rows(made, other_tokens)
+    (problem,) = problems(made)
+    assert problem.startswith("document d3 (number 3) has a checksum that is not its lists', ")
+    assert "document d8" in problem
+
+
+def break_file(uri: str, fragment: int) -> None:
+    """Overwrite the middle of a fragment's data file."""
+    dataset = Table.open(uri)._dataset
+    (file,) = dataset.get_fragment(fragment).data_files()
+    path = Path(uri) / "data" / file.path
+    content = bytearray(path.read_bytes())
+    content[: len(content) - 40] = bytes(len(content) - 40)
+    path.write_bytes(content)
+
+
+def test_a_file_of_codes_that_cannot_be_read_is_taken_out(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=20, tokens=(4, 12), n_fragments=2, n_indexed=2)
+    uri = made.lake.codes(made.name)
+    first, second = Table.open(uri).fragments
+    break_file(uri, second.id)
+    assert any("cannot be read" in problem for problem in problems(made))
+    (done,) = repair(made.lake)
+    assert (done.collection, done.n_files) == ("made/random", 1)
+    assert [f.id for f in Table.open(uri).fragments] == [first.id]
+    assert problems(made) == []
+    break_file(uri, first.id)
+    repair(made.lake)
+    assert saelake.connect(made.lake.uri).collections() == []
+    assert problems(made) == []
+
+
+def test_indexing_damaged_codes_says_what_to_do(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=20, tokens=(4, 12), n_fragments=1, n_indexed=0)
+    change_rows(made, other_counts)
+    with pytest.raises(Corrupt, match="verify made/random --repair"):
+        index(made.lake, made.name)
+
+
+def test_files_of_postings_that_cannot_be_read_are_made_again(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=20, tokens=(4, 12), n_fragments=2, n_indexed=2)
+    before = answers(made.lake)
+    uri = made.lake.postings(made.name)
+    for fragment in Table.open(uri).fragments:
+        break_file(uri, fragment.id)
+    assert problems(made)
+    (done,) = repair(made.lake)
+    assert done.n_segments == 2
+    assert problems(made) == []
+    assert answers(made.lake) == before
+
+
+def change_postings(made: MadeLake, change: Callable[[Table], Change]) -> None:
+    Table.open(made.lake.postings(made.name)).commit(change)
+
+
+def covered_twice(postings: Table) -> Change:
+    first = postings.fragments[0].id
+    rows = postings.scan(postings.schema.names, fragments=[first])
+    return Change(add=postings.write(rows, one_fragment=True))
+
+
+def other_covers(postings: Table) -> Change:
+    """A segment that says it covers a fragment of which it has nothing."""
+    one, other = PostingsTable(postings).segments[:2]
+    rows = pa.Table.from_batches(postings.scan(postings.schema.names, fragments=[one.fragment]))
+    covers = [[*one.covers, *other.covers], *[None] * (rows.num_rows - 1)]
+    at = rows.schema.get_field_index("covers")
+    wrong = rows.set_column(at, rows.schema.field(at), pa.array(covers, rows.schema.field(at).type))
+    draft = postings.write(wrong.to_batches(), one_fragment=True)
+    return Change(add=draft, remove=(one.fragment, other.fragment))
+
+
+@pytest.mark.parametrize("damage", [covered_twice, other_covers])
+def test_postings_that_do_not_agree_are_made_again(
+    tmp_path: Path, damage: Callable[[Table], Change]
+) -> None:
+    made = make_lake(tmp_path, n_documents=30, n_fragments=3, n_indexed=3)
+    before = answers(made.lake)
+    change_postings(made, damage)
+    (problem,) = problems(made)
+    assert "of the codes fragments" in problem
+    (done,) = repair(made.lake)
+    assert (done.documents, done.n_segments) == ((), 1)
+    assert problems(made) == []
+    assert Collection(made.lake, made.name).unindexed == ()
+    assert answers(made.lake) == before
+    assert repair(made.lake) == []
+
+
+def test_statistics_that_do_not_agree_are_made_again(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=20, n_fragments=2, n_indexed=2)
+    uri = made.lake.features(made.name)
+    good = read(uri)
+    wrong = good.set_column(1, "token_frequency", pa.array([7] * len(good), pa.uint64()))
+    overwrite(uri, wrong.replace_schema_metadata(good.schema.metadata))
+    assert problems(made) == ["frequencies or maxima differ: index again"]
+    assert repair(made.lake) == [Repaired(collection="made/random", features=True)]
+    assert problems(made) == []
+    assert read(uri).drop_columns(["top_tokens"]).equals(good.drop_columns(["top_tokens"]))
+
+
+def test_a_reader_goes_on_while_codes_are_repaired(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=20, tokens=(4, 12), n_fragments=2, n_indexed=2)
+    change_rows(made, other_tokens)
+    snapshot = Collection(made.lake, made.name)
+    lists = [snapshot.posting_list(feature).doc.tolist() for feature in range(12)]
+    repair(made.lake)
+    assert [snapshot.posting_list(feature).doc.tolist() for feature in range(12)] == lists
+    grown = add_documents(made, 3)
+    index(grown.lake, grown.name)
+    assert problems(made) == []
