@@ -6,6 +6,7 @@ from pathlib import Path
 from pyarrow import fs
 
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.files import filesystem_of
 from saelake.store.schema import check_name
 
 DICTIONARIES = "dictionaries"
@@ -109,11 +110,3 @@ def absolute(location: str) -> str:
     """A local path from the root, so that it holds in another working directory; or a hub id."""
     path = Path(location).expanduser()
     return str(path.absolute()) if path.exists() else location
-
-
-def filesystem_of(uri: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a local path or URI, and the path inside it."""
-    if "://" in uri:
-        filesystem, path = fs.FileSystem.from_uri(uri)
-        return filesystem, str(path)
-    return fs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
