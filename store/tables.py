@@ -20,6 +20,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from saelake.store.errors import Conflict, Corrupt, InvalidFilter, NotFound
+from saelake.store.objectstore import lance_options
 
 os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
 
@@ -86,7 +87,7 @@ class Table:
     def open(cls, uri: str) -> "Table":
         """The newest snapshot of the table at `uri`. Raises `NotFound`."""
         try:
-            return cls(lance.dataset(uri))
+            return cls(lance.dataset(uri, storage_options=lance_options(uri)))
         except (ValueError, OSError) as error:
             if "not found" not in str(error).lower():
                 raise
@@ -103,7 +104,9 @@ class Table:
         birth = lance.LanceOperation.Overwrite(schema, anchor)
         try:
             # Without retries: a retry overwrites the table that another maker was faster with.
-            lance.LanceDataset.commit(uri, birth, read_version=0, max_retries=0)
+            lance.LanceDataset.commit(
+                uri, birth, read_version=0, max_retries=0, storage_options=lance_options(uri)
+            )
         except OSError as error:
             try:
                 return cls.open(uri)
@@ -294,6 +297,7 @@ def _new_files(uri: str, reader: pa.RecordBatchReader) -> list[FragmentMetadata]
         mode="overwrite",  # of files that no table names: it only writes, also beside a table
         max_rows_per_file=ROWS_PER_FRAGMENT,
         data_storage_version=STORAGE_VERSION,
+        storage_options=lance_options(uri),
     )
     return written
 
@@ -310,7 +314,13 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
     """
     Table.open_or_create(uri, rows.schema)  # else its rows would be fragment 0, the anchor's
     try:
-        lance.write_dataset(rows, uri, mode="overwrite", data_storage_version=STORAGE_VERSION)
+        lance.write_dataset(
+            rows,
+            uri,
+            mode="overwrite",
+            data_storage_version=STORAGE_VERSION,
+            storage_options=lance_options(uri),
+        )
     except OSError as error:
         if "conflict" not in str(error).lower():
             raise
