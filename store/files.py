@@ -1,5 +1,7 @@
 """Small files that are no tables, local or in an object store: each is there whole or not at all.
 
+What cannot be read or written raises `AccessDenied`, `OutOfSpace`, `Unavailable`, or `NotFound` for
+a bucket (see `storage`).
 Names that begin with a dot are of files that are still being written; they are not listed.
 """
 
@@ -9,8 +11,10 @@ from uuid import uuid4
 from pyarrow import fs
 
 from saelake.store.objectstore import is_s3, s3_of
+from saelake.store.storage import stored
 
 
+@stored
 def write_bytes(uri: str, data: bytes) -> None:
     """Put a file at `uri`, in place of any that is there; readers see the one or the other.
 
@@ -24,6 +28,7 @@ def write_bytes(uri: str, data: bytes) -> None:
         stream.write(data)
 
 
+@stored
 def read_bytes(uri: str) -> bytes | None:
     """The file at `uri`, or None where there is none."""
     filesystem, path = filesystem_of(uri)
@@ -34,6 +39,7 @@ def read_bytes(uri: str) -> bytes | None:
         return None
 
 
+@stored
 def list_files(prefix: str) -> list[str]:
     """The addresses, sorted, of the files in one folder that begin with `prefix`.
 
@@ -48,6 +54,7 @@ def list_files(prefix: str) -> list[str]:
     return [f"{folder}{slash}{name}" for name in sorted(visible)]
 
 
+@stored
 def delete(uri: str) -> None:
     """Take the file at `uri` away, if there is one."""
     filesystem, path = filesystem_of(uri)

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 from pyarrow import fs
 
-# For each try: to connect, and to wait for an answer. A store that refuses connections is given up
-# after about 5 s; one that is silent, after about 25 s to connect.
-CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S = 5, 30
-RETRIES, RETRY_TIMEOUT_S = 4, 60
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5, 10  # of one try: to connect, and between two bytes
+RETRIES, RETRY_TIMEOUT_S = 3, 10
 DEFAULT_REGION = "us-east-1"  # what stores that have no regions call theirs
 _YES = ("1", "true", "yes")
 
@@ -51,7 +49,7 @@ class S3:
             region=self.region or fs.resolve_s3_region(bucket),
             anonymous=self.anonymous,
             connect_timeout=CONNECT_TIMEOUT_S,
-            request_timeout=REQUEST_TIMEOUT_S,
+            request_timeout=READ_TIMEOUT_S,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=RETRIES),
             allow_delayed_open=True,  # a small file is then one PUT: whole or not there
         )
@@ -60,7 +58,7 @@ class S3:
         """The service as Lance is told of it."""
         options = {
             "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
-            "timeout": f"{REQUEST_TIMEOUT_S}s",
+            "read_timeout": f"{READ_TIMEOUT_S}s",
             "client_max_retries": str(RETRIES),
             "client_retry_timeout": str(RETRY_TIMEOUT_S),
             "aws_skip_signature": str(self.anonymous).lower(),
