@@ -7,7 +7,7 @@ answer, so that a commit is ambiguous; it answers 500 and 503, closes connection
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -25,7 +25,7 @@ from saelake.store.tables import Change, Table
 from saelake.workers.corpus import open_source
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
 from tests.proxy import Bad, Choice, Fault, Proxy, none, proxied
-from tests.s3 import client, keys
+from tests.s3 import client
 from tests.tiny import save_corpus, save_dictionary, save_model
 
 N_DOCUMENTS = 40
@@ -204,7 +204,7 @@ def test_a_writer_cut_off_in_its_commit_says_so_and_runs_again(
 ) -> None:
     table = add(Table.open_or_create(f"{bucket}/t.lance", SCHEMA), 0)
     proxy.choose = then_nothing(fault)
-    with pytest.raises(Unavailable, match="does not answer.*run the same command again"):
+    with pytest.raises(Unavailable, match=r"does not answer.*run the same command again"):
         add(table, 1)
     proxy.choose = none
     assert numbers(table.uri) == there
