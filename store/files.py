@@ -64,6 +64,12 @@ def delete(uri: str) -> None:
         return
 
 
+def local_path(uri: str) -> str | None:
+    """The path of a file on a disk of this machine, and None of one in an object store."""
+    filesystem, path = filesystem_of(uri)
+    return path if isinstance(filesystem, fs.LocalFileSystem) else None
+
+
 def filesystem_of(uri: str) -> tuple[fs.FileSystem, str]:
     """The file system of a local path or URI, and the path inside it."""
     if is_s3(uri):

@@ -11,6 +11,7 @@ This is the one file that speaks Lance. What the rest of the store may rely on:
   commit replaces it, and until then it is hidden (docs/decisions/001-exactly-once.md).
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -131,6 +132,12 @@ class Table:
     def schema(self) -> pa.Schema:
         """The columns, with the metadata that the table was made with."""
         return self._dataset.schema
+
+    @property
+    def contents(self) -> str:
+        """What tells the rows of this snapshot from those of others, in 16 characters."""
+        present = [fragment.metadata.to_json() for fragment in self._dataset.get_fragments()]
+        return hashlib.sha256(json.dumps(present).encode()).hexdigest()[:16]
 
     @property
     def n_rows(self) -> int:

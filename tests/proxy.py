@@ -46,7 +46,7 @@ class Bad:
     random: Random
     rate: float = 0.1
     outage_rate: float = 0.01
-    outage: tuple[int, int] = (5, 60)
+    outage: tuple[int, int] = (30, 150)
     kinds: tuple[Fault, ...] = tuple(k for k in Fault if k is not Fault.DENIED)
     left: int = 0
 
@@ -124,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         """Pass the request on, or not."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
         fault = self.shared.fault(self.command, self.path)
         match fault:
             case Fault.CLOSED:
@@ -139,6 +139,16 @@ class _Handler(BaseHTTPRequestHandler):
                 self._pass(body, fault)
 
     do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = handle_any  # noqa: N815
+
+    def _body(self) -> bytes:
+        if "Transfer-Encoding" not in self.headers:
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def _pass(self, body: bytes, fault: Fault | None) -> None:
         status, headers, answer = self._forwarded(body)
@@ -163,9 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self._ask_upstream(body)
 
     def _ask_upstream(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        ours = ("transfer-encoding", "content-length", "expect", "connection")
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in ours}
         connection = HTTPConnection(self.shared.upstream.removeprefix("http://"), timeout=60)
         try:
-            connection.request(self.command, self.path, body, dict(self.headers.items()))
+            connection.request(self.command, self.path, body, headers)
             response = connection.getresponse()
             return response.status, response.getheaders(), response.read()
         finally:

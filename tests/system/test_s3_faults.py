@@ -249,6 +249,7 @@ def test_encodes_through_faults_and_outages_end_whole(
         found, failed = through_bad_luck(proxy, Lake(f"{bucket}/lake-{seed}"), parts, luck)
         n_faults, n_failed = n_faults + found, n_failed + failed
         with capsys.disabled():
-            print(f"seed {seed}: {dict(proxy.faults)}, {failed} runs failed and were run again")
+            said = ", ".join(f"{n} {fault.name}" for fault, n in proxy.faults.most_common())
+            print(f"seed {seed}: {said}; {failed} runs failed and were run again")
     assert n_faults >= 50
     assert n_failed > 0, "no outage outlasted the retries"
