@@ -40,18 +40,15 @@ def read_bytes(uri: str) -> bytes | None:
 
 
 @stored
-def list_files(prefix: str) -> list[str]:
-    """The addresses, sorted, of the files in one folder that begin with `prefix`.
+def list_files(folder: str) -> list[str]:
+    """The addresses, sorted, of the files in a folder, without those of folders in it.
 
-    `lake/jobs/` lists the folder jobs, `lake/jobs/a` what begins with an a in it. Folders in it are
-    not listed, and a folder that is not there has no files.
+    A folder that is not there has no files.
     """
-    folder, slash, start = prefix.rpartition("/")
-    filesystem, path = filesystem_of(folder or slash or ".")
+    filesystem, path = filesystem_of(folder)
     found = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
-    names = [info.base_name for info in found if info.type == fs.FileType.File]
-    visible = [n for n in names if n.startswith(start) and not n.startswith(".")]
-    return [f"{folder}{slash}{name}" for name in sorted(visible)]
+    names = sorted(info.base_name for info in found if info.type == fs.FileType.File)
+    return [f"{folder.rstrip('/')}/{name}" for name in names if not name.startswith(".")]
 
 
 @stored

@@ -160,7 +160,7 @@ class IndexFile:
             if self.table.latest() is not self.table:
                 return
             write_bytes(self.uri, faiss.serialize_index(lists).tobytes())
-            for uri in list_files(self._stem):
+            for uri in list_files(self._stem.rpartition("/")[0]):
                 found = _KEPT.fullmatch(uri.removeprefix(self._stem))
                 if found and found[1] != self.table.contents:
                     delete(uri)

@@ -54,7 +54,7 @@ def opened(uri: str) -> Vectors:
 
 
 def kept(folder: str) -> list[str]:
-    return [uri for uri in list_files(f"{folder}/words--") if uri.endswith(".faiss")]
+    return [uri for uri in list_files(folder) if uri.endswith(".faiss")]
 
 
 def assert_answers(index: VectorIndex, vectors: Floats) -> None:
@@ -167,4 +167,4 @@ def test_labels_of_each_explainer_have_lists_of_their_own(folder: str) -> None:
         mine = vectors[f"auto:{corpus}"]
         features, _ = Labels.open(lake, "sae", corpus).nearest(mine[7:8], K)
         assert features[0] == 7
-    assert len(list_files(f"{folder}/dictionaries--sae.labels.")) == 2
+    assert len(kept(folder)) == 2

@@ -244,7 +244,7 @@ def test_encodes_through_faults_and_outages_end_whole(
     proxy: Proxy, bucket: str, parts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     n_faults = n_failed = 0
-    for seed in range(3):
+    for seed in range(2):
         luck = Bad(Random(seed))
         found, failed = through_bad_luck(proxy, Lake(f"{bucket}/lake-{seed}"), parts, luck)
         n_faults, n_failed = n_faults + found, n_failed + failed
