@@ -23,7 +23,7 @@ _REFUSED = re.compile(
     r"|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|InvalidAccessKeyId|SignatureDoesNotMatch"
 )
 _AWAY = re.compile(
-    r"error sending request|error decoding response|timed out|NETWORK_CONNECTION|REQUEST_TIMEOUT"
+    r"HTTP error: |error decoding response|timed out|NETWORK_CONNECTION|REQUEST_TIMEOUT"
     r"|status code: (?:408|429|5\d\d)|HTTP status (?:408|429|5\d\d)|SLOW_DOWN|SERVICE_UNAVAILABLE"
     r"|INTERNAL_FAILURE|end of file before message length|connection (?:closed|reset|refused)"
 )

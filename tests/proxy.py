@@ -27,6 +27,7 @@ class Fault(StrEnum):
     CLOSED = "the connection closed before the request was read"
     FAILED = "not applied, and answered 500"
     SLOW_DOWN = "not applied, and answered 503 SlowDown"
+    BUSY = "not applied, and answered 409, as Amazon does to conditional PUTs that meet"
     DENIED = "not applied, and answered 403 AccessDenied"
     LATE = "applied and answered after a delay"
 
@@ -47,7 +48,7 @@ class Bad:
     rate: float = 0.1
     outage_rate: float = 0.01
     outage: tuple[int, int] = (30, 150)
-    kinds: tuple[Fault, ...] = tuple(k for k in Fault if k is not Fault.DENIED)
+    kinds: tuple[Fault, ...] = tuple(k for k in Fault if k not in (Fault.DENIED, Fault.BUSY))
     left: int = 0
 
     def __call__(self, method: str, path: str) -> Fault | None:
@@ -66,6 +67,7 @@ class Proxy:
 
     upstream: str
     choose: Choice = none
+    delay_s: float = 0.0  # of every answer
     requests: Counter[str] = field(default_factory=Counter)  # by method
     faults: Counter[Fault] = field(default_factory=Counter)
     conditions: list[str] = field(default_factory=list)  # paths of PUTs with If-None-Match
@@ -125,6 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         """Pass the request on, or not."""
         body = self._body()
+        sleep(self.shared.delay_s)
         fault = self.shared.fault(self.command, self.path)
         match fault:
             case Fault.CLOSED:
@@ -133,6 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer_error(500, "InternalError")
             case Fault.SLOW_DOWN:
                 self._answer_error(503, "SlowDown")
+            case Fault.BUSY:
+                self._answer_error(409, "ConditionalRequestConflict")
             case Fault.DENIED:
                 self._answer_error(403, "AccessDenied")
             case _:

@@ -160,7 +160,7 @@ def test_processes_that_race_add_each_row_once(proxy: Proxy, bucket: str) -> Non
 
 
 APPLIED = [Fault.LOST, Fault.DISOWNED, Fault.LATE]
-NOT_APPLIED = [Fault.CLOSED, Fault.FAILED, Fault.SLOW_DOWN]
+NOT_APPLIED = [Fault.CLOSED, Fault.FAILED, Fault.SLOW_DOWN, Fault.BUSY]
 
 
 @pytest.mark.parametrize("fault", [*APPLIED, *NOT_APPLIED], ids=lambda fault: fault.name)
