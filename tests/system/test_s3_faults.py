@@ -7,7 +7,6 @@ answer, so that a commit is ambiguous; it answers 500 and 503, closes connection
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -24,7 +23,7 @@ from saelake.store.requests import CodesQuery, VerifyQuery
 from saelake.store.tables import Change, Table
 from saelake.workers.corpus import open_source
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
-from tests.proxy import Bad, Choice, Fault, Proxy, none, proxied
+from tests.proxy import Bad, Choice, Fault, Proxy, none
 from tests.s3 import client
 from tests.tiny import save_corpus, save_dictionary, save_model
 
@@ -49,14 +48,6 @@ for step in range(8):
         return None if n in taken else Change(add=draft)
     table.commit(decide)
 """
-
-
-@pytest.fixture
-def proxy(bucket: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """The proxy that this process's variables lead to, which does nothing yet."""
-    with proxied(s3_endpoint) as (endpoint, proxy):
-        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        yield proxy
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +164,7 @@ def test_a_commit_that_meets_a_fault_happens_once(proxy: Proxy, bucket: str, fau
     assert numbers(table.uri) == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_commit_is_known_though_its_answers_are_always_lost(proxy: Proxy, bucket: str) -> None:
     table = Table.open_or_create(f"{bucket}/t.lance", SCHEMA)
     proxy.choose = on_manifests(Fault.LOST, 1_000_000)
@@ -197,7 +189,11 @@ def then_nothing(first: Fault) -> Choice:
 
 
 @pytest.mark.parametrize(
-    ("fault", "there"), [(Fault.LOST, [0, 1]), (Fault.CLOSED, [0])], ids=["applied", "not applied"]
+    ("fault", "there"),
+    [
+        pytest.param(Fault.LOST, [0, 1], id="applied"),
+        pytest.param(Fault.CLOSED, [0], id="not applied", marks=pytest.mark.slow),
+    ],
 )
 def test_a_writer_cut_off_in_its_commit_says_so_and_runs_again(
     proxy: Proxy, bucket: str, fault: Fault, there: list[int]
