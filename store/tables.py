@@ -11,6 +11,7 @@ This is the one file that speaks Lance. What the rest of the store may rely on:
   commit replaces it, and until then it is hidden (docs/decisions/001-exactly-once.md).
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ from functools import cached_property
 import pyarrow as pa
 
 from saelake.store.errors import Conflict, Corrupt, InvalidFilter, InvalidInput, NotFound
+from saelake.store.objectstore import lance_options
+from saelake.store.storage import storage_error, storage_errors, stored
 
 os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
 
@@ -116,6 +119,8 @@ class Table:
         try:
             return cls(_dataset(place, at), at)
         except (ValueError, OSError) as error:
+            if known := storage_error(error, place):
+                raise known from error
             if not any(words in str(error).lower() for words in ("not found", "is earlier than")):
                 raise
             raise NotFound(f"There is no table at {uri}.", uri=uri) from error
@@ -139,12 +144,14 @@ class Table:
         birth = lance.LanceOperation.Overwrite(schema, anchor)
         try:
             # Without retries: a retry overwrites the table that another maker was faster with.
-            lance.LanceDataset.commit(uri, birth, read_version=0, max_retries=0)
+            lance.LanceDataset.commit(
+                uri, birth, read_version=0, max_retries=0, storage_options=lance_options(uri)
+            )
         except OSError as error:
             try:
                 return cls.open(uri)
             except NotFound:
-                raise error from None
+                raise storage_error(error, uri) or error from None
         return cls.open(uri)
 
     @property
@@ -163,6 +170,12 @@ class Table:
         return self._dataset.schema
 
     @property
+    def contents(self) -> str:
+        """What tells the rows of this snapshot from those of others, in 16 characters."""
+        present = [fragment.metadata.to_json() for fragment in self._dataset.get_fragments()]
+        return hashlib.sha256(json.dumps(present).encode()).hexdigest()[:16]
+
+    @property
     def n_rows(self) -> int:
         """Rows, without the anchor."""
         return sum(fragment.n_rows for fragment in self.fragments)
@@ -172,6 +185,7 @@ class Table:
         """The bytes of the snapshot's data files."""
         return sum(fragment.size_bytes for fragment in self.fragments)
 
+    @stored
     def latest(self) -> "Table":
         """The newest snapshot: this one if nothing was committed since."""
         if self._at is not None or self._dataset.latest_version == self._dataset.version:
@@ -194,8 +208,8 @@ class Table:
         ids = [f.id for f in self.fragments if wanted is None or f.id in wanted]
         if not ids:
             return
-        scanner = self._scanner(columns, where, ids, batch_rows)
-        with self._readable():
+        with storage_errors(self.uri), self._readable():
+            scanner = self._scanner(columns, where, ids, batch_rows)
             yield from scanner.to_batches()
 
     def _scanner(
@@ -214,7 +228,7 @@ class Table:
             if where is not None:
                 scanner.explain_plan()  # a predicate that does not bind fails here, not mid-scan
         except (ValueError, OSError) as error:
-            if where is None:
+            if where is None or storage_error(error, self.uri):
                 raise
             raise InvalidFilter(
                 f"The filter {where!r} does not work on this corpus: {_first_line(error)} "
@@ -227,11 +241,13 @@ class Table:
         """Whether the words of a text column are indexed."""
         return any(index.field_names == [column] for index in self._dataset.describe_indices())
 
+    @stored
     def index_words(self, column: str) -> None:
         """Index the words of a text column, stemmed and without stop words; again it is renewed."""
         self._check_writable()
         self._dataset.create_scalar_index(column, "INVERTED", replace=True)
 
+    @stored
     def search_words(
         self, column: str, text: str, k: int, *, columns: Sequence[str], where: str | None
     ) -> pa.Table:
@@ -247,10 +263,12 @@ class Table:
             limit=k,
         ).to_table()
 
+    @stored
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these offsets in table order, in the order asked for."""
         return self._dataset.take(list(rows), columns=list(columns))
 
+    @stored
     def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
         with self._readable():
@@ -266,6 +284,7 @@ class Table:
                 raise
             raise Corrupt(f"A file of {self.uri} is damaged.", uri=self.uri) from error
 
+    @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
         """Stream `batches` into new files that nobody sees until they are committed."""
         self._check_writable()
@@ -279,6 +298,7 @@ class Table:
         )
         return Draft.of(written)
 
+    @stored
     def commit(self, decide: Callable[["Table"], Change | None]) -> "Table":
         """The snapshot after the change that `decide` asks for, applied exactly once.
 
@@ -356,6 +376,8 @@ class Table:
                 for fragment in self._dataset.get_fragments():
                     fragment.count_rows()
         except (OSError, ValueError) as error:
+            if known := storage_error(error, self.uri):
+                raise known from error
             raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
 
 
@@ -366,13 +388,15 @@ def _parted(uri: str) -> tuple[str, str | None]:
 
 
 def _dataset(uri: str, at: str | None) -> "lance.LanceDataset":
+    options = lance_options(uri)
     if at is None:
-        return lance.dataset(uri)
+        return lance.dataset(uri, storage_options=options)
     moment = moment_of(at)
     if moment is None:
-        return lance.dataset(uri, version=at)
+        return lance.dataset(uri, version=at, storage_options=options)
     # Lance compares with local times that do not say so.
-    return lance.dataset(uri, asof=moment.astimezone().replace(tzinfo=None))
+    local = moment.astimezone().replace(tzinfo=None)
+    return lance.dataset(uri, asof=local, storage_options=options)
 
 
 def moment_of(at: str) -> datetime | None:
@@ -395,10 +419,11 @@ def _check_writable(uri: str) -> None:
         )
 
 
+@stored
 def drop(uri: str) -> None:
     """Delete a table with all its snapshots, if there is one."""
     _check_writable(uri)
-    lance.LanceDataset.drop(uri, ignore_not_found=True)
+    lance.LanceDataset.drop(uri, storage_options=lance_options(uri), ignore_not_found=True)
 
 
 def _in_place(draft: Draft, fragment_id: int) -> FragmentMetadata:
@@ -418,6 +443,7 @@ def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) 
     return Draft.of(_new_files(uri, pa.RecordBatchReader.from_batches(schema, batches)))
 
 
+@stored
 def _new_files(uri: str, reader: pa.RecordBatchReader) -> list[FragmentMetadata]:
     written: list[FragmentMetadata] = write_fragments(
         reader,
@@ -425,6 +451,7 @@ def _new_files(uri: str, reader: pa.RecordBatchReader) -> list[FragmentMetadata]
         mode="overwrite",  # of files that no table names: it only writes, also beside a table
         max_rows_per_file=ROWS_PER_FRAGMENT,
         data_storage_version=STORAGE_VERSION,
+        storage_options=lance_options(uri),
     )
     return written
 
@@ -434,6 +461,7 @@ def address(fragment_id: int, row: int) -> int:
     return fragment_id << 32 | row
 
 
+@stored
 def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
     """Replace a whole table by one commit; what was there is read until then.
 
@@ -441,7 +469,13 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
     """
     Table.open_or_create(uri, rows.schema)  # else its rows would be fragment 0, the anchor's
     try:
-        lance.write_dataset(rows, uri, mode="overwrite", data_storage_version=STORAGE_VERSION)
+        lance.write_dataset(
+            rows,
+            uri,
+            mode="overwrite",
+            data_storage_version=STORAGE_VERSION,
+            storage_options=lance_options(uri),
+        )
     except OSError as error:
         if "conflict" not in str(error).lower():
             raise
@@ -451,6 +485,7 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
         ) from error
 
 
+@stored
 def read(uri: str, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
     """The whole of a small table. Raises `NotFound`."""
     return Table.open(uri)._dataset.to_table(columns=columns, filter=where)
