@@ -11,6 +11,7 @@ from saelake.store.schema import check_name
 DICTIONARIES = "dictionaries"
 _SUFFIX = ".lance"
 _CODES = ".codes"
+_ACTIVATIONS = ".activations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ class Lake:
         """The address of a collection's features table."""
         return self._table(f"{name.corpus}--{name.dictionary}.features")
 
+    def activations(self, name: CollectionName) -> str:
+        """The address of the activations that are kept beside a collection's codes."""
+        return self._table(f"{name.corpus}--{name.dictionary}{_ACTIVATIONS}")
+
     def labels(self, dictionary: str) -> str:
         """The address of the labels of a dictionary's features."""
         return self._table(f"{DICTIONARIES}--{dictionary}.labels")
@@ -84,7 +89,14 @@ class Lake:
 
     def collections(self) -> list[CollectionName]:
         """The names of the collections, sorted."""
-        stems = [t.removesuffix(_CODES) for t in self.tables() if t.endswith(_CODES)]
+        return self._named(_CODES)
+
+    def activation_stores(self) -> list[CollectionName]:
+        """The collections beside whose codes activations are kept, sorted."""
+        return self._named(_ACTIVATIONS)
+
+    def _named(self, suffix: str) -> list[CollectionName]:
+        stems = [t.removesuffix(suffix) for t in self.tables() if t.endswith(suffix)]
         return [CollectionName(*stem.split("--", 1)) for stem in stems]
 
     def tables(self) -> list[str]:

@@ -6,22 +6,23 @@ from typing import Any
 
 import pyarrow as pa
 
+from saelake.store.activations import check_kept, open_to_keep
 from saelake.store.codes import locate
 from saelake.store.errors import AlreadyExists, NotFound
+from saelake.store.kept import KeptSettings
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
 from saelake.store.tables import Change, Draft, Table, metadata
 
 Range = tuple[int, int]
+TableSettings = CollectionSettings | KeptSettings
 
 
 class ShardWriter:
-    """Writes one collection's shards. A shard is visible whole, and once, or not at all."""
+    """Writes the shards of one table. A shard is visible whole, and once, or not at all."""
 
-    def __init__(self, lake: Lake, settings: CollectionSettings, *, buffer_bytes: int) -> None:
-        name = CollectionName.parse(settings.name)
-        self._table = Table.open_or_create(lake.codes(name), codes_schema(settings))
-        _check_same(settings, self._table)
+    def __init__(self, lake: Lake, settings: TableSettings, *, buffer_bytes: int) -> None:
+        self._table = open_table(lake, settings)
         self._buffer_bytes = buffer_bytes
         self._ranges: dict[int, list[Range]] = {}
         self._buffer: list[pa.RecordBatch] = []
@@ -88,12 +89,28 @@ def _merged(ranges: Sequence[Range]) -> list[Range]:
     return merged
 
 
-def check_free(lake: Lake, settings: CollectionSettings) -> None:
+def open_table(lake: Lake, settings: TableSettings) -> Table:
+    """A collection's codes or kept activations, made where there are none.
+
+    Raises `AlreadyExists` where they were begun with other settings.
+    """
+    if isinstance(settings, KeptSettings):
+        return open_to_keep(lake, settings)
+    name = CollectionName.parse(settings.name)
+    table = Table.open_or_create(lake.codes(name), codes_schema(settings))
+    _check_same(settings, table)
+    return table
+
+
+def check_free(lake: Lake, settings: TableSettings) -> None:
     """Check, and make nothing, that the collection can be begun or continued.
 
     Raises `AlreadyExists` when another dictionary has its name, or when it was begun with other
     settings.
     """
+    if isinstance(settings, KeptSettings):
+        check_kept(lake, settings)
+        return
     with suppress(NotFound):
         _is_registered(settings.dictionary, settings.fingerprint, Table.open(lake.dictionaries))
     with suppress(NotFound):

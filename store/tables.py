@@ -83,10 +83,10 @@ class Table:
         )
 
     @classmethod
-    def open(cls, uri: str) -> "Table":
-        """The newest snapshot of the table at `uri`. Raises `NotFound`."""
+    def open(cls, uri: str, version: int | None = None) -> "Table":
+        """The newest snapshot of the table at `uri`, or an older one. Raises `NotFound`."""
         try:
-            return cls(lance.dataset(uri))
+            return cls(lance.dataset(uri, version=version))
         except (ValueError, OSError) as error:
             if "not found" not in str(error).lower():
                 raise

@@ -22,6 +22,8 @@ from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encode import EncodedPage, Encoder, OnError, Target
 from saelake.workers.hooks import resolve_hook
+from saelake.workers.keep import KeepOptions
+from saelake.workers.keeping import keepers
 from saelake.workers.models import Model, load_model
 from saelake.workers.pages import Page, pages
 from saelake.workers.shard import Shard, plan
@@ -53,6 +55,7 @@ class EncodeOptions:
     `window` (tokens, special ones included): the dictionaries' training context, at most the
     model's. `memory_bytes` bounds what is under way beside the weights: dense chunks, pages and
     rows that wait to be written. `shard_documents` is how much work a killed run can lose.
+    `keep_activations` also keeps the dense activations of some or all tokens.
     """
 
     window: int | None = None
@@ -69,6 +72,7 @@ class EncodeOptions:
     shard_documents: int = 1000
     on_error: OnError = "skip"
     trust_remote_code: bool = False
+    keep_activations: KeepOptions | None = None
 
     def __post_init__(self) -> None:
         problems = []
@@ -135,15 +139,17 @@ def encode(
         trust_remote_code=options.trust_remote_code,
     )
     targets, tokens = prepare(loaded, corpus, dictionaries, options)
+    kept = keepers(lake, documents, loaded, targets, tokens, options.keep_activations)
     encoder = Encoder(
         loaded,
         targets,
         batch_tokens=options.batch_tokens or BATCH_TOKENS.get(loaded.device.type, 2048),
         chunk_bytes=options.memory_bytes // CHUNK_SHARE,
+        keepers=kept,
         on_error=options.on_error,
     )
-    for target in targets:
-        check_free(lake, target.settings)
+    for settings in encoder.settings:
+        check_free(lake, settings)
     for target, choice in zip(targets, dictionaries, strict=True):
         register_dictionary(lake, _registered(target, choice, loaded, model))
         _store_decoder(lake, target)
@@ -298,10 +304,10 @@ class _Run:
         self._encoder = encoder
         self._tokens = tokens
         self._options = options
-        buffer_bytes = options.memory_bytes // BUFFER_SHARE // len(encoder.targets)
+        buffer_bytes = options.memory_bytes // BUFFER_SHARE // len(encoder.settings)
         self._writers = {
-            name: ShardWriter(lake, target.settings, buffer_bytes=buffer_bytes)
-            for name, target in encoder.targets.items()
+            settings.name: ShardWriter(lake, settings, buffer_bytes=buffer_bytes)
+            for settings in encoder.settings
         }
 
     def plan(self) -> list[Shard]:
@@ -328,7 +334,7 @@ class _Run:
     def report(self, progress: EncodeProgress) -> EncodeReport:
         """What the run did."""
         return EncodeReport(
-            collections=tuple(self._writers),
+            collections=tuple(self._encoder.targets),
             n_documents=progress.n_documents,
             n_tokens=progress.n_tokens,
             n_codes=progress.n_codes,
@@ -380,8 +386,9 @@ class _Run:
 
 
 def _count(progress: EncodeProgress, rows: dict[str, pa.RecordBatch]) -> None:
-    first = next(iter(rows.values()))
-    progress.n_documents += int((first["part"].to_numpy() == 0).sum())
-    progress.n_tokens += len(first["token_ids"].flatten())
-    progress.n_codes += sum(len(batch["values"].flatten()) for batch in rows.values())
+    whole = next(reversed(rows.values()))  # kept activations, of some tokens only, come first
+    progress.n_documents += int((whole["part"].to_numpy() == 0).sum())
+    progress.n_tokens += len(whole["token_ids"].flatten())
+    codes = [batch["values"] for batch in rows.values() if "values" in batch.schema.names]
+    progress.n_codes += sum(len(values.flatten()) for values in codes)
     progress.n_failed += sum(len(b) - b["error"].null_count for b in rows.values())
