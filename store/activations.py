@@ -18,7 +18,6 @@ from saelake.store.schema import CollectionSettings
 from saelake.store.tables import Table, metadata
 
 
-
 class ActivationsTable:
     """A snapshot of kept activations."""
 

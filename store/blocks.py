@@ -1,6 +1,6 @@
 """Blocks of kept activations: neighbouring rows that are read at once, in any order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +47,24 @@ class TokenBlock:
     def __len__(self) -> int:
         return len(self.doc)
 
+    @property
+    def columns(self) -> tuple[npt.NDArray[Any], ...]:
+        """`doc`, `position`, `token_id` and `vectors`."""
+        return self.doc, self.position, self.token_id, self.vectors
+
+    @classmethod
+    def joined(cls, blocks: Sequence["TokenBlock"]) -> "TokenBlock":
+        """The tokens of one or more blocks, one after the other."""
+        columns = zip(*(block.columns for block in blocks), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
+
+    def __getitem__(self, span: slice) -> "TokenBlock":
+        """Neighbouring tokens, without a copy."""
+        return TokenBlock(*(column[span] for column in self.columns))
+
     def where(self, kept: npt.NDArray[np.bool_]) -> "TokenBlock":
         """The tokens that a mask (n,) keeps."""
-        if kept.all():
-            return self
-        columns = (self.doc, self.position, self.token_id, self.vectors)
-        return TokenBlock(*(column[kept] for column in columns))
+        return self if kept.all() else TokenBlock(*(column[kept] for column in self.columns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -91,8 +91,8 @@ class Encoder:
     @property
     def settings(self) -> tuple[CollectionSettings | KeptSettings, ...]:
         """The settings of all tables that it makes rows for; kept activations come first."""
-        parts = [*self.keepers.values(), *self.targets.values()]
-        return tuple(part.settings for part in parts)
+        kept = (keeper.settings for keeper in self.keepers.values())
+        return *kept, *(target.settings for target in self.targets.values())
 
     def _check_widths(self, model: Model) -> None:
         widths = self._reader.widths()

@@ -66,8 +66,12 @@ class KeptTokens:
 
     def to_host(self) -> "KeptTokens":
         """The same in pinned memory, once the device has come so far."""
-        vectors, fits = (t.to("cpu", non_blocking=True) for t in (self.vectors, self.fits))
-        return KeptTokens(row=self.row, position=self.position, vectors=vectors, fits=fits)
+        return KeptTokens(
+            row=self.row,
+            position=self.position,
+            vectors=self.vectors.to("cpu", non_blocking=True),
+            fits=self.fits.to("cpu", non_blocking=True),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +120,14 @@ class Keeper:
         order = order[~np.isin(row[order], list(failed))]
         row, position = row[order], position[order]
         rows = list(self._rows(parts, np.bincount(row, minlength=len(parts)), failed))
+        n_tokens = [r.n_tokens for r in rows]
         columns = {
             "doc": [parts[r.part].doc for r in rows],
             "part": [r.number for r in rows],
             "error": [failed.get(r.part) for r in rows],
-            "n_tokens": [r.n_tokens for r in rows],
+            "n_tokens": n_tokens,
         }
-        offsets = np.cumsum([0, *columns["n_tokens"]])
+        offsets = np.cumsum([0, *n_tokens])
         lists = {
             "positions": _positions(parts, row, position),
             "token_ids": _token_ids(parts, row, position),

@@ -14,7 +14,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from saelake.store.blocks import BlockReader, TokenBlock
 from saelake.store.errors import InvalidInput
 from saelake.workers.keep import TORCH_TYPES
+from saelake.workers.shuffle import ShuffleBuffer, in_order, shuffled
 
+PLACE_BYTES = 24  # of document, position, token id and slot, a token
 READERS = 2
 READ_AHEAD = 4  # blocks
 
@@ -26,6 +28,17 @@ class ActivationBatch(NamedTuple):
     doc: Tensor
     position: Tensor
     token_id: Tensor
+
+    @classmethod
+    def of(cls, tokens: TokenBlock, dtype: torch.dtype) -> "ActivationBatch":
+        """The tokens as tensors."""
+        return cls(
+            torch.from_numpy(tokens.vectors.view(np.int16)).view(dtype),
+            *(
+                torch.from_numpy(place.astype(np.int64))
+                for place in (tokens.doc, tokens.position, tokens.token_id)
+            ),
+        )
 
     def to(self, device: str) -> "ActivationBatch":
         """The same on a device."""
@@ -98,119 +111,43 @@ class ActivationDataset(IterableDataset[ActivationBatch]):
         self.epoch = 0
 
     def __iter__(self) -> Iterator[ActivationBatch]:
+        dtype, size = TORCH_TYPES[self._reader.settings.dtype], self._options.batch_size
+        for tokens in self._batches():
+            if len(tokens) == size or not self._options.drop_last:
+                yield ActivationBatch.of(tokens, dtype)
+
+    def _batches(self) -> Iterator[TokenBlock]:
         info = get_worker_info()
         worker, n_workers = (info.id, info.num_workers) if info else (0, 1)
         order = np.arange(len(self._reader.blocks))
         if self._options.shuffle:
             self._random().shuffle(order)
         blocks = self._read(order[worker::n_workers].tolist())
-        if self._options.shuffle:
-            buffer = ShuffleBuffer(self._capacity(n_workers), self._reader, self._random(worker))
-            batches = _shuffled(blocks, buffer, self._options.batch_size)
-        else:
-            batches = _in_order(blocks, self._options.batch_size)
-        for batch in batches:
-            if len(batch.doc) == self._options.batch_size or not self._options.drop_last:
-                yield batch
+        if not self._options.shuffle:
+            return in_order(blocks, self._options.batch_size)
+        buffer = ShuffleBuffer(self._capacity(n_workers), self._random(worker))
+        return shuffled(blocks, buffer, self._options.batch_size)
 
     def _random(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self._options.seed, self.epoch, *stream])
 
-    def _read(self, order: Sequence[int]) -> Iterator[ActivationBatch]:
+    def _read(self, order: Sequence[int]) -> Iterator[TokenBlock]:
         """The blocks in this order; some are read before they are asked for."""
         table = self._reader.open()
-        dtype = TORCH_TYPES[self._reader.settings.dtype]
         # Of all kinds of threads only a pool's end in peace with an interpreter that ends.
         with ThreadPoolExecutor(READERS, "saelake-read") as pool:
             waiting: deque[Future[TokenBlock]] = deque()
             for block in order:
                 waiting.append(pool.submit(self._reader.read, table, block))
                 if len(waiting) > READ_AHEAD:
-                    yield _as_tensors(waiting.popleft().result(), dtype)
+                    yield waiting.popleft().result()
             while waiting:
-                yield _as_tensors(waiting.popleft().result(), dtype)
+                yield waiting.popleft().result()
 
     def _capacity(self, n_workers: int) -> int:
         """The tokens of a worker's buffer: two blocks and batches at least, but not over all."""
         blocks, d_in = self._reader.blocks, self._reader.settings.d_in
-        token_bytes = 2 * d_in + 8 * len(ActivationBatch._fields[1:])
+        token_bytes = 2 * d_in + PLACE_BYTES
         least = 2 * (self._options.batch_size + blocks.largest)
         wanted = self._options.buffer_bytes // n_workers // token_bytes
         return min(max(wanted, least), blocks.n_tokens)
-
-
-class ShuffleBuffer:
-    """Room for a number of tokens, which leave it in random order."""
-
-    def __init__(self, capacity: int, reader: BlockReader, random: np.random.Generator) -> None:
-        dtype = TORCH_TYPES[reader.settings.dtype]
-        self._random = random
-        self._vectors = torch.empty((capacity, reader.settings.d_in), dtype=dtype)
-        self._places = torch.empty((capacity, 3), dtype=torch.int64)
-        self._slots = np.arange(capacity)  # the first `n_tokens` are taken, the last leaves first
-        self.n_tokens = 0
-
-    @property
-    def capacity(self) -> int:
-        """How many tokens there is room for."""
-        return len(self._slots)
-
-    def put(self, tokens: ActivationBatch) -> None:
-        """Take in tokens, for which there is room."""
-        end = self.n_tokens + len(tokens.doc)
-        slots = torch.from_numpy(self._slots[self.n_tokens : end])
-        self._vectors.index_copy_(0, slots, tokens.vectors)
-        self._places.index_copy_(0, slots, torch.stack(tokens[1:], dim=1))
-        self.n_tokens = end
-
-    def shuffle(self) -> None:
-        """Mix what is in the buffer."""
-        self._random.shuffle(self._slots[: self.n_tokens])
-
-    def pop(self, size: int) -> ActivationBatch:
-        """The next `size` tokens, or all if there are fewer."""
-        begin = max(self.n_tokens - size, 0)
-        slots = torch.from_numpy(self._slots[begin : self.n_tokens])
-        self.n_tokens = begin
-        places = self._places.index_select(0, slots).unbind(dim=1)
-        return ActivationBatch(self._vectors.index_select(0, slots), *places)
-
-
-def _shuffled(
-    blocks: Iterator[ActivationBatch], buffer: ShuffleBuffer, batch_size: int
-) -> Iterator[ActivationBatch]:
-    """Batches drawn from the buffer, which is refilled when it is half empty."""
-    for block in blocks:
-        if buffer.n_tokens + len(block.doc) > buffer.capacity:
-            buffer.shuffle()
-            while buffer.n_tokens >= buffer.capacity // 2 + batch_size:
-                yield buffer.pop(batch_size)
-        buffer.put(block)
-    buffer.shuffle()
-    while buffer.n_tokens:
-        yield buffer.pop(batch_size)
-
-
-def _in_order(blocks: Iterator[ActivationBatch], batch_size: int) -> Iterator[ActivationBatch]:
-    waiting: list[ActivationBatch] = []
-    for block in blocks:
-        waiting.append(block)
-        if sum(len(tokens.doc) for tokens in waiting) >= batch_size:
-            *whole, rest = _cut(waiting, batch_size)
-            yield from whole
-            waiting = [rest]
-    yield from (batch for batch in _cut(waiting, batch_size) if len(batch.doc))
-
-
-def _cut(tokens: Sequence[ActivationBatch], batch_size: int) -> list[ActivationBatch]:
-    """The tokens in pieces of `batch_size`, of which the last may be smaller."""
-    columns = (torch.cat(column).split(batch_size) for column in zip(*tokens, strict=True))
-    return [ActivationBatch(*piece) for piece in zip(*columns, strict=True)]
-
-
-def _as_tensors(tokens: TokenBlock, dtype: torch.dtype) -> ActivationBatch:
-    places = (tokens.doc, tokens.position, tokens.token_id)
-    return ActivationBatch(
-        torch.from_numpy(tokens.vectors.view(np.int16)).view(dtype),
-        *(torch.from_numpy(place.astype(np.int64)) for place in places),
-    )
