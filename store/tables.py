@@ -36,10 +36,11 @@ COMMIT_ATTEMPTS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """One immutable piece of a table: its id and its number of rows."""
+    """One immutable piece of a table: its id, its number of rows and the name of its file."""
 
     id: int
     n_rows: int
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,11 @@ class Draft:
     def of(cls, written: Iterable["FragmentMetadata"]) -> "Draft":
         """A draft of fragments that Lance has written."""
         return cls(tuple(json.dumps(fragment.to_json()) for fragment in written))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the fragments' files."""
+        return tuple(json.loads(fragment)["files"][0]["path"] for fragment in self.fragments)
 
     def to_json(self) -> str:
         """The draft as text, for another process."""
@@ -71,13 +77,17 @@ class Change:
     remove: tuple[int, ...] = ()
 
 
+def _described(written: "FragmentMetadata") -> Fragment:
+    return Fragment(id=written.id, n_rows=written.num_rows, file=written.files[0].path)
+
+
 class Table:
     """A snapshot of one Lance table."""
 
     def __init__(self, dataset: "lance.LanceDataset") -> None:
         self._dataset = dataset
         self.fragments: tuple[Fragment, ...] = tuple(
-            Fragment(id=fragment.fragment_id, n_rows=fragment.metadata.num_rows)
+            _described(fragment.metadata)
             for fragment in dataset.get_fragments()
             if fragment.fragment_id != ANCHOR_ID
         )

@@ -21,7 +21,7 @@ from saelake.workers.batches import Batch, batches
 from saelake.workers.device_codes import DeviceCodes
 from saelake.workers.dictionaries.base import Dictionary, not_finite
 from saelake.workers.hooks import HookPoint
-from saelake.workers.keep import Keeper, KeptTokens
+from saelake.workers.keep import Keeper, KeptTokens, pack_kept
 from saelake.workers.models import Model
 from saelake.workers.pack import Activations, Part, pack
 from saelake.workers.pages import Page
@@ -93,6 +93,12 @@ class Encoder:
         """The settings of all tables that it makes rows for; kept activations come first."""
         kept = (keeper.settings for keeper in self.keepers.values())
         return *kept, *(target.settings for target in self.targets.values())
+
+    @property
+    def kept_token_bytes(self) -> int:
+        """The bytes of activations that are kept of a token, on average."""
+        kept = (keeper.settings for keeper in self.keepers.values())
+        return round(sum(2 * settings.d_in * settings.sample.fraction for settings in kept))
 
     def _check_widths(self, model: Model) -> None:
         widths = self._reader.widths()
@@ -177,7 +183,7 @@ class Encoder:
         failed: dict[int, str] = {}
         for index, reason in keeper.failures(page.parts, tokens).items():
             self._fail(page.parts[index], index, ValueOverflow(reason), failed)
-        return keeper.pack(page.parts, tokens, failed)
+        return pack_kept(keeper.settings, page.parts, tokens, failed)
 
 
 def _sent(page: EncodedPage) -> EncodedPage:

@@ -76,7 +76,7 @@ class KeptTokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeper:
-    """Takes the sampled tokens at one hook point out of a run, and packs them."""
+    """Takes the sampled tokens at one hook point out of a run."""
 
     settings: KeptSettings
     hook: HookPoint
@@ -110,55 +110,40 @@ class Keeper:
                 )
         return failed
 
-    def pack(
-        self, parts: Sequence[Part], tokens: Sequence[KeptTokens], failed: Mapping[int, str]
-    ) -> pa.RecordBatch:
-        """The rows of a page: one or more for each part, without the tokens of failed parts."""
-        row = concatenate((t.row for t in tokens), np.int32).astype(np.int64)
-        position = concatenate((t.position for t in tokens), np.int64)
-        order = np.argsort(row << POSITION_BITS | position)
-        order = order[~np.isin(row[order], list(failed))]
-        row, position = row[order], position[order]
-        rows = list(self._rows(parts, np.bincount(row, minlength=len(parts)), failed))
-        n_tokens = [r.n_tokens for r in rows]
-        columns = {
-            "doc": [parts[r.part].doc for r in rows],
-            "part": [r.number for r in rows],
-            "error": [failed.get(r.part) for r in rows],
-            "n_tokens": n_tokens,
-        }
-        offsets = np.cumsum([0, *n_tokens])
-        lists = {
-            "positions": _positions(parts, row, position),
-            "token_ids": _token_ids(parts, row, position),
-            "vectors": self._vectors(tokens, order),
-        }
-        schema = kept_schema(self.settings)
-        arrays = {n: pa.array(column, schema.field(n).type) for n, column in columns.items()}
-        arrays |= {n: _listed(schema.field(n).type, offsets, v) for n, v in lists.items()}
-        return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
-    def _rows(
-        self, parts: Sequence[Part], n_tokens: npt.NDArray[np.int64], failed: Mapping[int, str]
-    ) -> Iterator["_Row"]:
-        """The rows of each part; without tokens a document's first part has one, and a failed."""
-        most = self.settings.row_tokens
-        rows_per_part = -(-MAX_PART_TOKENS // most)
-        for index, (part, n) in enumerate(zip(parts, n_tokens.tolist(), strict=True)):
-            n_rows = max(-(-n // most), int(part.part == 0 or index in failed))
-            for i in range(n_rows):
-                number = part.part * rows_per_part + i
-                yield _Row(part=index, number=number, n_tokens=min(most, n - i * most))
+def pack_kept(
+    settings: KeptSettings,
+    parts: Sequence[Part],
+    tokens: Sequence[KeptTokens],
+    failed: Mapping[int, str],
+) -> pa.RecordBatch:
+    """The rows of a page: one or more for each part, without the tokens of failed parts.
 
-    def _vectors(self, tokens: Sequence[KeptTokens], order: npt.NDArray[np.int64]) -> pa.Array:
-        """The vectors in an order of all tokens, as fixed-size lists."""
-        settings = self.settings
-        dtype = TORCH_TYPES[settings.dtype]
-        empty = torch.empty((0, settings.d_in), dtype=dtype)
-        joined = torch.cat([empty, *(t.vectors for t in tokens)])[torch.from_numpy(order)]
-        bits = joined.view(torch.int16).numpy().view(NUMPY_TYPES[settings.dtype])
-        values = pa.array(bits.reshape(-1), ARROW_TYPES[settings.dtype])
-        return pa.FixedSizeListArray.from_arrays(values, settings.d_in)
+    `failed` has the reasons by the index of the part.
+    """
+    row = concatenate((t.row for t in tokens), np.int32).astype(np.int64)
+    position = concatenate((t.position for t in tokens), np.int64)
+    order = np.argsort(row << POSITION_BITS | position)
+    order = order[~np.isin(row[order], list(failed))]
+    row, position = row[order], position[order]
+    counts = np.bincount(row, minlength=len(parts))
+    rows = list(_rows(parts, counts, failed, settings.row_tokens))
+    n_tokens = [r.n_tokens for r in rows]
+    columns = {
+        "doc": [parts[r.part].doc for r in rows],
+        "part": [r.number for r in rows],
+        "error": [failed.get(r.part) for r in rows],
+        "n_tokens": n_tokens,
+    }
+    lists = {
+        "positions": _positions(parts, row, position),
+        "token_ids": _token_ids(parts, row, position),
+        "vectors": _vectors(settings, tokens, order),
+    }
+    schema, offsets = kept_schema(settings), np.cumsum([0, *n_tokens])
+    arrays = {n: pa.array(column, schema.field(n).type) for n, column in columns.items()}
+    arrays |= {n: _listed(schema.field(n).type, offsets, v) for n, v in lists.items()}
+    return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +153,29 @@ class _Row:
     part: int
     number: int
     n_tokens: int
+
+
+def _rows(
+    parts: Sequence[Part], n_tokens: npt.NDArray[np.int64], failed: Mapping[int, str], most: int
+) -> Iterator[_Row]:
+    """The rows of each part; without tokens a document's first part has one, and a failed one."""
+    rows_per_part = -(-MAX_PART_TOKENS // most)
+    for index, (part, n) in enumerate(zip(parts, n_tokens.tolist(), strict=True)):
+        n_rows = max(-(-n // most), int(part.part == 0 or index in failed))
+        for i in range(n_rows):
+            number = part.part * rows_per_part + i
+            yield _Row(part=index, number=number, n_tokens=min(most, n - i * most))
+
+
+def _vectors(
+    settings: KeptSettings, tokens: Sequence[KeptTokens], order: npt.NDArray[np.int64]
+) -> pa.Array:
+    """The vectors in an order of all tokens, as fixed-size lists."""
+    empty = torch.empty((0, settings.d_in), dtype=TORCH_TYPES[settings.dtype])
+    joined = torch.cat([empty, *(t.vectors for t in tokens)])[torch.from_numpy(order)]
+    bits = joined.view(torch.int16).numpy().view(NUMPY_TYPES[settings.dtype])
+    values = pa.array(bits.reshape(-1), ARROW_TYPES[settings.dtype])
+    return pa.FixedSizeListArray.from_arrays(values, settings.d_in)
 
 
 def _positions(
