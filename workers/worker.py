@@ -96,8 +96,8 @@ class Worker:
         end such a wait.
         """
         tokenised = ahead(self._pages(shards), depth=2, interrupt=interrupt)
-        encoded = ahead(self._run_model(tokenised), depth=1)
-        with closing(ahead(self._packed(encoded), depth=1)) as packed:
+        encoded = ahead(self._run_model(tokenised), depth=1, interrupt=interrupt)
+        with closing(ahead(self._packed(encoded), depth=1, interrupt=interrupt)) as packed:
             try:
                 yield from self._written(packed)
             finally:
@@ -106,7 +106,7 @@ class Worker:
 
     def _writer(self, name: str) -> ShardWriter:
         if name not in self._writers:
-            settings = self._encoder.targets[name].settings
+            settings = next(s for s in self.settings if s.name == name)
             buffer_bytes = self._job.options.memory_bytes // BUFFER_SHARE // len(self.settings)
             self._writers[name] = ShardWriter(self._job.lake, settings, buffer_bytes=buffer_bytes)
         return self._writers[name]
