@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DICTIONARIES = "dictionaries"
 _SUFFIX = ".lance"
 _CODES = ".codes"
+_ACTIVATIONS = ".activations"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,6 +100,10 @@ class Lake:
         """The address of a collection's features table."""
         return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.features")
 
+    def activations(self, name: CollectionName) -> str:
+        """The address of the activations that are kept beside a collection's codes."""
+        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}{_ACTIVATIONS}")
+
     def labels(self, dictionary: str) -> str:
         """The address of the labels of a dictionary's features."""
         return self.table(f"{DICTIONARIES}--{self.tables_of(dictionary)}.labels")
@@ -127,8 +132,15 @@ class Lake:
 
     def collections(self) -> list[CollectionName]:
         """The names of the collections, sorted."""
+        return self._named(_CODES)
+
+    def activation_stores(self) -> list[CollectionName]:
+        """The collections beside whose codes activations are kept, sorted."""
+        return self._named(_ACTIVATIONS)
+
+    def _named(self, suffix: str) -> list[CollectionName]:
         names = self.names or self._newest_names()
-        stems = [t.removesuffix(_CODES) for t in self.tables() if t.endswith(_CODES)]
+        stems = [t.removesuffix(suffix) for t in self.tables() if t.endswith(suffix)]
         halves = [stem.partition("--") for stem in stems]
         found = [(corpus, names.name_of(tables)) for corpus, _, tables in halves]
         return sorted(CollectionName(corpus, name) for corpus, name in found if name is not None)

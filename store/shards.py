@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.activations import check_kept, open_to_keep
 from saelake.store.codes import locate
 from saelake.store.errors import AlreadyExists, NotFound
+from saelake.store.kept import KeptSettings
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
 from saelake.store.tables import Change, Draft, Table, metadata
 
 Range = tuple[int, int]
+TableSettings = CollectionSettings | KeptSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +35,9 @@ class ShardDraft:
 
 
 class ShardWriter:
-    """Writes one collection's shards, of which nobody sees anything until they are committed."""
+    """Writes one table's shards, of which nobody sees anything until they are committed."""
 
-    def __init__(self, lake: Lake, settings: CollectionSettings, *, buffer_bytes: int) -> None:
+    def __init__(self, lake: Lake, settings: TableSettings, *, buffer_bytes: int) -> None:
         self._table = open_table(lake, settings)
         self._buffer_bytes = buffer_bytes
         self._buffer: list[pa.RecordBatch] = []
@@ -76,7 +79,7 @@ class ShardWriter:
 class ShardCommitter:
     """Commits shards of one collection: each is visible whole, and once, or not at all."""
 
-    def __init__(self, lake: Lake, settings: CollectionSettings) -> None:
+    def __init__(self, lake: Lake, settings: TableSettings) -> None:
         self._table = open_table(lake, settings)
         self._ranges: dict[str, Sequence[Range]] = {}
 
@@ -112,8 +115,13 @@ class ShardCommitter:
         return _merged(sorted(found))
 
 
-def open_table(lake: Lake, settings: CollectionSettings) -> Table:
-    """A collection's codes, made where there are none. Raises `AlreadyExists`."""
+def open_table(lake: Lake, settings: TableSettings) -> Table:
+    """A collection's codes or kept activations, made where there are none.
+
+    Raises `AlreadyExists` where they were begun with other settings.
+    """
+    if isinstance(settings, KeptSettings):
+        return open_to_keep(lake, settings)
     name = CollectionName.parse(settings.name)
     table = Table.open_or_create(lake.codes(name), codes_schema(settings))
     _check_same(settings, table)
@@ -152,12 +160,15 @@ def _merged(ranges: Sequence[Range]) -> list[Range]:
     return merged
 
 
-def check_free(lake: Lake, settings: CollectionSettings) -> None:
+def check_free(lake: Lake, settings: TableSettings) -> None:
     """Check, and make nothing, that the collection can be begun or continued.
 
     Raises `AlreadyExists` when another dictionary has its name, or when it was begun with other
     settings.
     """
+    if isinstance(settings, KeptSettings):
+        check_kept(lake, settings)
+        return
     with suppress(NotFound):
         registered = Table.open(lake.dictionaries)
         _is_registered(lake, settings.dictionary, settings.fingerprint, registered)

@@ -110,14 +110,15 @@ class Table:
         )
 
     @classmethod
-    def open(cls, uri: str) -> "Table":
-        """The newest snapshot of the table at `uri`, or with `uri#TAG` or `uri#TIME` that one.
+    def open(cls, uri: str, version: int | None = None) -> "Table":
+        """The newest snapshot of the table at `uri`, or that of a version, a tag or a time.
 
-        A time is as ISO 8601 has it; local, when it names no zone. Raises `NotFound`.
+        The address may end with the last two, as `uri#TAG` or `uri#TIME`: a time is as ISO 8601
+        has it; local, when it names no zone. Raises `NotFound`.
         """
         place, at = _parted(uri)
         try:
-            return cls(_dataset(place, at), at)
+            return cls(_dataset(place, at, version), at)
         except (ValueError, OSError) as error:
             if known := storage_error(error, place):
                 raise known from error
@@ -387,10 +388,10 @@ def _parted(uri: str) -> tuple[str, str | None]:
     return (f"{place}{SUFFIX}", at) if sign else (uri, None)
 
 
-def _dataset(uri: str, at: str | None) -> "lance.LanceDataset":
+def _dataset(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset":
     options = lance_options(uri)
     if at is None:
-        return lance.dataset(uri, storage_options=options)
+        return lance.dataset(uri, version=version, storage_options=options)
     moment = moment_of(at)
     if moment is None:
         return lance.dataset(uri, version=at, storage_options=options)

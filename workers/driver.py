@@ -10,10 +10,12 @@ import numpy as np
 from saelake.store.documents import Documents
 from saelake.store.errors import ModelError
 from saelake.store.jobs import HEARTBEAT_S, Job, JobLog
+from saelake.store.kept import KeptSettings
 from saelake.store.schema import CollectionSettings, codes_schema
-from saelake.store.shards import ShardCommitter, ShardWriter
+from saelake.store.shards import ShardCommitter, ShardWriter, TableSettings
 from saelake.workers.encoded import Counts, EncodedShard
 from saelake.workers.job import EncodeJob
+from saelake.workers.keep import pack_kept
 from saelake.workers.pack import Activations, Part, pack
 from saelake.workers.pool import News, Paged, Pool
 from saelake.workers.schedule import (
@@ -73,7 +75,7 @@ class Driver:
         self._state = begin([], policy)
         self._on_progress = on_progress
         self._committed = Counts()
-        self._settings: dict[str, CollectionSettings] = {}
+        self._settings: dict[str, TableSettings] = {}
         self._committers: dict[str, ShardCommitter] = {}
         self._n_total = 0
         self._reported: EncodeProgress | None = None
@@ -102,7 +104,7 @@ class Driver:
     @property
     def collections(self) -> tuple[str, ...]:
         """The collections that it makes, once it runs."""
-        return tuple(self._settings)
+        return tuple(n for n, s in self._settings.items() if isinstance(s, CollectionSettings))
 
     def _open(self) -> None:
         settings = self._pool.open()
@@ -213,7 +215,7 @@ class Driver:
         self._log.write(self._told)
 
 
-def _failed_row(doc: int, reason: str, settings: CollectionSettings) -> Any:
+def _failed_row(doc: int, reason: str, settings: TableSettings) -> Any:
     nothing = np.empty(0, np.int32)
     part = Part(
         doc=doc,
@@ -222,6 +224,8 @@ def _failed_row(doc: int, reason: str, settings: CollectionSettings) -> Any:
         lengths=nothing.astype(np.uint16),
         error=reason,
     )
+    if isinstance(settings, KeptSettings):
+        return pack_kept(settings, [part], [], {0: reason})
     schema = codes_schema(settings)
     return pack([part], Activations.joined([]), schema=schema, codec=settings.codec)
 

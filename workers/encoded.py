@@ -20,12 +20,13 @@ class Counts:
 
     @classmethod
     def of(cls, rows: Mapping[str, pa.RecordBatch]) -> "Counts":
-        """The counts of packed rows, which are of the same documents in each collection."""
-        first = next(iter(rows.values()))
+        """The counts of packed rows, which are of the same documents in each table."""
+        *_, whole = rows.values()  # kept activations, of some tokens only, come first
+        codes = [batch["values"] for batch in rows.values() if "values" in batch.schema.names]
         return cls(
-            n_documents=int((first["part"].to_numpy() == 0).sum()),
-            n_tokens=len(first["token_ids"].flatten()),
-            n_codes=sum(len(batch["values"].flatten()) for batch in rows.values()),
+            n_documents=int((whole["part"].to_numpy() == 0).sum()),
+            n_tokens=len(whole["token_ids"].flatten()),
+            n_codes=sum(len(values.flatten()) for values in codes),
             n_failed=sum(len(batch) - batch["error"].null_count for batch in rows.values()),
         )
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
 
-from saelake.store.schema import CollectionSettings
+from saelake.store.shards import TableSettings
 from saelake.workers.job import EncodeJob
 from saelake.workers.pool import News
 from saelake.workers.schedule import Joined
@@ -23,7 +23,7 @@ class LocalPool:
         self._threads: dict[str, WorkerThread] = {}
         self._names = (f"local-{number}" for number in count())
 
-    def open(self) -> Sequence[CollectionSettings]:
+    def open(self) -> Sequence[TableSettings]:
         """See `Pool`."""
         self._worker = Worker.load(self._job)
         self._worker.register()

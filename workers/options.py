@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from saelake.store.errors import InvalidInput
 from saelake.store.values import CODECS
 from saelake.workers.encode import OnError
+from saelake.workers.keep import KeepOptions
 
 DEFAULT_MEMORY_BYTES = 512 << 20
 
@@ -25,6 +26,7 @@ class EncodeOptions:
     `window` (tokens, special ones included): the dictionaries' training context, at most the
     model's. `memory_bytes` bounds what is under way beside the weights: dense chunks, pages and
     rows that wait to be written. `shard_documents` is how much work a killed run can lose.
+    `keep_activations` also keeps the dense activations of some or all tokens.
     """
 
     window: int | None = None
@@ -41,6 +43,7 @@ class EncodeOptions:
     shard_documents: int = 1000
     on_error: OnError = "skip"
     trust_remote_code: bool = False
+    keep_activations: KeepOptions | None = None
 
     def __post_init__(self) -> None:
         problems = []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from saelake.store.schema import CollectionSettings
+from saelake.store.shards import TableSettings
 from saelake.workers.encoded import Counts
 from saelake.workers.schedule import Event
 from saelake.workers.shard import Shard
@@ -24,7 +24,7 @@ News: TypeAlias = Event | Paged
 class Pool(Protocol):
     """Workers, that come and go by themselves."""
 
-    def open(self) -> Sequence[CollectionSettings]:
+    def open(self) -> Sequence[TableSettings]:
         """Begin to load workers, and wait for one; the collections, which it has registered.
 
         Raises the errors of `Worker.load` and `Worker.register`.

@@ -24,7 +24,7 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from saelake.store.errors import InvalidInput, SaelakeError, Unavailable
-from saelake.store.schema import CollectionSettings
+from saelake.store.shards import TableSettings
 from saelake.workers.cluster import RayCluster
 from saelake.workers.job import EncodeJob
 from saelake.workers.pool import News, Paged
@@ -50,7 +50,7 @@ class RayWorker:
         self._n_threads = n_threads
         self._answers: dict[Shard, SimpleQueue[Event]] = {}
 
-    def load(self) -> Sequence[CollectionSettings] | Failure:
+    def load(self) -> Sequence[TableSettings] | Failure:
         """Load the model and the dictionaries; the collections that they make."""
         import torch
 
@@ -114,11 +114,11 @@ class RayPool:
         self._actors: dict[str, Any] = {}
         self._calls: dict[Any, Call] = {}
         self._early: list[News] = []
-        self._settings: Sequence[CollectionSettings] | None = None
+        self._settings: Sequence[TableSettings] | None = None
         self._n_broken = 0
         self._is_ours = False
 
-    def open(self) -> Sequence[CollectionSettings]:
+    def open(self) -> Sequence[TableSettings]:
         """See `Pool`. Also raises `Unavailable` when there is no cluster, or no worker starts."""
         self._connect()
         self._share = self._cluster.share(*_resources())
@@ -238,7 +238,7 @@ class RayPool:
             return event
         return self._loaded(call.worker, found)
 
-    def _loaded(self, worker: str, found: Sequence[CollectionSettings] | Failure) -> News | None:
+    def _loaded(self, worker: str, found: Sequence[TableSettings] | Failure) -> News | None:
         if isinstance(found, Failure):
             self._broken(worker, found)
             return None

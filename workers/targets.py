@@ -11,7 +11,7 @@ import torch
 from saelake.store.errors import Conflict, InvalidInput
 from saelake.store.lake import Lake, absolute
 from saelake.store.schema import CollectionSettings, check_name
-from saelake.store.shards import check_free, register_dictionary
+from saelake.store.shards import register_dictionary
 from saelake.store.vectors import Vectors, write_vectors
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
@@ -123,12 +123,10 @@ def register(
     model: Model,
     location: str,
 ) -> None:
-    """Tell the lake of the dictionaries, once; nothing is made where one of them is refused.
+    """Tell the lake of the dictionaries, once; `location` is where the model is.
 
-    `location` is where the model is. Raises `AlreadyExists`.
+    Raises `AlreadyExists`.
     """
-    for target in targets:
-        check_free(lake, target.settings)
     for target, choice in zip(targets, choices, strict=True):
         register_dictionary(lake, _row(target, choice, model, location))
         _store_decoder(lake, target)

@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from saelake.store.documents import Documents
 from saelake.store.memory import one_arena
-from saelake.store.schema import CollectionSettings
-from saelake.store.shards import ShardWriter
+from saelake.store.shards import ShardWriter, TableSettings, check_free
 from saelake.workers.encode import EncodedPage, Encoder, Target
 from saelake.workers.encoded import Counts, EncodedShard
 from saelake.workers.job import EncodeJob
+from saelake.workers.keeping import keepers
 from saelake.workers.models import Model, load_model
 from saelake.workers.pages import Page, pages
 from saelake.workers.shard import Shard
@@ -22,7 +22,7 @@ from saelake.workers.tokens import TokenSettings
 BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
 # Of the memory setting: dense chunks, pages under way, and packed rows that wait to be written.
 CHUNK_SHARE, BUFFER_SHARE = 8, 8
-BYTES_PER_PAGE_TOKEN = 32 << 10
+BYTES_PER_PAGE_TOKEN, PAGES_UNDER_WAY = 32 << 10, 4
 PAGE_BATCHES = 4  # the last batch of a page is a small one, for which an accelerator is wasted
 
 Rows = Mapping[str, pa.RecordBatch]
@@ -45,6 +45,9 @@ class Worker:
             targets,
             batch_tokens=job.options.batch_tokens or BATCH_TOKENS.get(model.device.type, 2048),
             chunk_bytes=job.options.memory_bytes // CHUNK_SHARE,
+            keepers=keepers(
+                job.lake, self._documents, model, targets, tokens, job.options.keep_activations
+            ),
             on_error=job.options.on_error,
         )
 
@@ -68,13 +71,18 @@ class Worker:
         return cls(job, model, targets, tokens)
 
     @property
-    def settings(self) -> tuple[CollectionSettings, ...]:
-        """The settings of the collections that it makes."""
-        return tuple(target.settings for target in self._targets)
+    def settings(self) -> tuple[TableSettings, ...]:
+        """The settings of the tables that it writes, the kept activations first."""
+        return self._encoder.settings
 
     def register(self) -> None:
-        """Tell the lake of the dictionaries, once. Raises `AlreadyExists`."""
+        """Tell the lake of the dictionaries, once; nothing is made where a table is refused.
+
+        Raises `AlreadyExists`.
+        """
         job = self._job
+        for settings in self.settings:
+            check_free(job.lake, settings)
         register(job.lake, self._targets, job.dictionaries, self._model, job.model)
 
     def encode(
@@ -88,8 +96,8 @@ class Worker:
         end such a wait.
         """
         tokenised = ahead(self._pages(shards), depth=2, interrupt=interrupt)
-        encoded = ahead(self._run_model(tokenised), depth=1)
-        with closing(ahead(self._packed(encoded), depth=1)) as packed:
+        encoded = ahead(self._run_model(tokenised), depth=1, interrupt=interrupt)
+        with closing(ahead(self._packed(encoded), depth=1, interrupt=interrupt)) as packed:
             try:
                 yield from self._written(packed)
             finally:
@@ -98,8 +106,8 @@ class Worker:
 
     def _writer(self, name: str) -> ShardWriter:
         if name not in self._writers:
-            settings = self._encoder.targets[name].settings
-            buffer_bytes = self._job.options.memory_bytes // BUFFER_SHARE // len(self._targets)
+            settings = next(s for s in self.settings if s.name == name)
+            buffer_bytes = self._job.options.memory_bytes // BUFFER_SHARE // len(self.settings)
             self._writers[name] = ShardWriter(self._job.lake, settings, buffer_bytes=buffer_bytes)
         return self._writers[name]
 
@@ -124,7 +132,8 @@ class Worker:
 
     def _pages(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Page | None]]:
         """The pages of each shard, and None where it ends."""
-        page_tokens = max(self._job.options.memory_bytes // BYTES_PER_PAGE_TOKEN, 1)
+        token_bytes = BYTES_PER_PAGE_TOKEN + PAGES_UNDER_WAY * self._encoder.kept_token_bytes
+        page_tokens = max(self._job.options.memory_bytes // token_bytes, 1)
         if self._model.device.type != "cpu":
             page_tokens = max(page_tokens, PAGE_BATCHES * self._encoder.batch_tokens)
         for shard in shards:
