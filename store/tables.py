@@ -30,6 +30,7 @@ from lance.fragment import FragmentMetadata, write_fragments
 STORAGE_VERSION = "2.2"
 ANCHOR_ID = 0
 ROWS_PER_FRAGMENT = 1 << 20
+ROWS_PER_BATCH = 8192
 MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
 COMMIT_ATTEMPTS = 50
 
@@ -309,6 +310,8 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
     Raises `Conflict` when another writer does the same.
     """
     Table.open_or_create(uri, rows.schema)  # else its rows would be fragment 0, the anchor's
+    if isinstance(rows, pa.Table):  # of which Lance would hold a copy
+        rows = rows.to_reader(max_chunksize=ROWS_PER_BATCH)
     try:
         lance.write_dataset(rows, uri, mode="overwrite", data_storage_version=STORAGE_VERSION)
     except OSError as error:
