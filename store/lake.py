@@ -6,7 +6,9 @@ from pathlib import Path
 from pyarrow import fs
 
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.files import filesystem_of
 from saelake.store.schema import check_name
+from saelake.store.storage import storage_errors
 
 DICTIONARIES = "dictionaries"
 _SUFFIX = ".lance"
@@ -89,9 +91,10 @@ class Lake:
 
     def tables(self) -> list[str]:
         """The names of the tables in the lake, sorted. Raises `NotFound` if there is no lake."""
-        filesystem, path = filesystem_of(self.uri)
-        selector = fs.FileSelector(path, allow_not_found=True)
-        found = [i.base_name for i in filesystem.get_file_info(selector)]
+        with storage_errors(self.uri):
+            filesystem, path = filesystem_of(self.uri)
+            selector = fs.FileSelector(path, allow_not_found=True)
+            found = [i.base_name for i in filesystem.get_file_info(selector)]
         names = sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
         if not names:
             raise NotFound(
@@ -109,11 +112,3 @@ def absolute(location: str) -> str:
     """A local path from the root, so that it holds in another working directory; or a hub id."""
     path = Path(location).expanduser()
     return str(path.absolute()) if path.exists() else location
-
-
-def filesystem_of(uri: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a local path or URI, and the path inside it."""
-    if "://" in uri:
-        filesystem, path = fs.FileSystem.from_uri(uri)
-        return filesystem, str(path)
-    return fs.LocalFileSystem(), str(Path(uri).expanduser().absolute())

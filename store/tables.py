@@ -11,6 +11,7 @@ This is the one file that speaks Lance. What the rest of the store may rely on:
   commit replaces it, and until then it is hidden (docs/decisions/001-exactly-once.md).
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from functools import cached_property
 import pyarrow as pa
 
 from saelake.store.errors import Conflict, Corrupt, InvalidFilter, NotFound
+from saelake.store.objectstore import lance_options
+from saelake.store.storage import storage_error, storage_errors, stored
 
 os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
 
@@ -87,8 +90,10 @@ class Table:
     def open(cls, uri: str) -> "Table":
         """The newest snapshot of the table at `uri`. Raises `NotFound`."""
         try:
-            return cls(lance.dataset(uri))
+            return cls(lance.dataset(uri, storage_options=lance_options(uri)))
         except (ValueError, OSError) as error:
+            if known := storage_error(error, uri):
+                raise known from error
             if "not found" not in str(error).lower():
                 raise
             raise NotFound(f"There is no table at {uri}.", uri=uri) from error
@@ -104,12 +109,14 @@ class Table:
         birth = lance.LanceOperation.Overwrite(schema, anchor)
         try:
             # Without retries: a retry overwrites the table that another maker was faster with.
-            lance.LanceDataset.commit(uri, birth, read_version=0, max_retries=0)
+            lance.LanceDataset.commit(
+                uri, birth, read_version=0, max_retries=0, storage_options=lance_options(uri)
+            )
         except OSError as error:
             try:
                 return cls.open(uri)
             except NotFound:
-                raise error from None
+                raise storage_error(error, uri) or error from None
         return cls.open(uri)
 
     @property
@@ -128,6 +135,12 @@ class Table:
         return self._dataset.schema
 
     @property
+    def contents(self) -> str:
+        """What tells the rows of this snapshot from those of others, in 16 characters."""
+        present = [fragment.metadata.to_json() for fragment in self._dataset.get_fragments()]
+        return hashlib.sha256(json.dumps(present).encode()).hexdigest()[:16]
+
+    @property
     def n_rows(self) -> int:
         """Rows, without the anchor."""
         return sum(fragment.n_rows for fragment in self.fragments)
@@ -139,6 +152,7 @@ class Table:
         files = (file for fragment in fragments for file in fragment.metadata.files)
         return sum(file.file_size_bytes or 0 for file in files)
 
+    @stored
     def latest(self) -> "Table":
         """The newest snapshot: this one if nothing was committed since."""
         if self._dataset.latest_version == self._dataset.version:
@@ -161,8 +175,9 @@ class Table:
         ids = [f.id for f in self.fragments if wanted is None or f.id in wanted]
         if not ids:
             return
-        scanner = self._scanner(columns, where, ids, batch_rows)
-        yield from scanner.to_batches()
+        with storage_errors(self.uri):
+            scanner = self._scanner(columns, where, ids, batch_rows)
+            yield from scanner.to_batches()
 
     def _scanner(
         self, columns: Sequence[str], where: str | None, ids: Sequence[int], batch_rows: int
@@ -180,7 +195,7 @@ class Table:
             if where is not None:
                 scanner.explain_plan()  # a predicate that does not bind fails here, not mid-scan
         except (ValueError, OSError) as error:
-            if where is None:
+            if where is None or storage_error(error, self.uri):
                 raise
             raise InvalidFilter(
                 f"The filter {where!r} does not work on this corpus: {_first_line(error)} "
@@ -193,10 +208,12 @@ class Table:
         """Whether the words of a text column are indexed."""
         return any(index.field_names == [column] for index in self._dataset.describe_indices())
 
+    @stored
     def index_words(self, column: str) -> None:
         """Index the words of a text column, stemmed and without stop words; again it is renewed."""
         self._dataset.create_scalar_index(column, "INVERTED", replace=True)
 
+    @stored
     def search_words(
         self, column: str, text: str, k: int, *, columns: Sequence[str], where: str | None
     ) -> pa.Table:
@@ -212,14 +229,17 @@ class Table:
             limit=k,
         ).to_table()
 
+    @stored
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these offsets in table order, in the order asked for."""
         return self._dataset.take(list(rows), columns=list(columns))
 
+    @stored
     def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
         return self._dataset._take_rows(list(addresses), columns=list(columns))
 
+    @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
         """Stream `batches` into new files that nobody sees until they are committed."""
         reader = pa.RecordBatchReader.from_batches(self.schema, batches)
@@ -232,6 +252,7 @@ class Table:
         )
         return Draft.of(written)
 
+    @stored
     def commit(self, decide: Callable[["Table"], Change | None]) -> "Table":
         """The snapshot after the change that `decide` asks for, applied exactly once.
 
@@ -275,6 +296,8 @@ class Table:
             for fragment in self._dataset.get_fragments():
                 fragment.count_rows()
         except (OSError, ValueError) as error:
+            if known := storage_error(error, self.uri):
+                raise known from error
             raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
 
 
@@ -288,6 +311,7 @@ def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) 
     return Draft.of(_new_files(uri, pa.RecordBatchReader.from_batches(schema, batches)))
 
 
+@stored
 def _new_files(uri: str, reader: pa.RecordBatchReader) -> list[FragmentMetadata]:
     written: list[FragmentMetadata] = write_fragments(
         reader,
@@ -295,6 +319,7 @@ def _new_files(uri: str, reader: pa.RecordBatchReader) -> list[FragmentMetadata]
         mode="overwrite",  # of files that no table names: it only writes, also beside a table
         max_rows_per_file=ROWS_PER_FRAGMENT,
         data_storage_version=STORAGE_VERSION,
+        storage_options=lance_options(uri),
     )
     return written
 
@@ -304,6 +329,7 @@ def address(fragment_id: int, row: int) -> int:
     return fragment_id << 32 | row
 
 
+@stored
 def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
     """Replace a whole table by one commit; what was there is read until then.
 
@@ -313,7 +339,13 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
     if isinstance(rows, pa.Table):  # of which Lance would hold a copy
         rows = rows.to_reader(max_chunksize=ROWS_PER_BATCH)
     try:
-        lance.write_dataset(rows, uri, mode="overwrite", data_storage_version=STORAGE_VERSION)
+        lance.write_dataset(
+            rows,
+            uri,
+            mode="overwrite",
+            data_storage_version=STORAGE_VERSION,
+            storage_options=lance_options(uri),
+        )
     except OSError as error:
         if "conflict" not in str(error).lower():
             raise
@@ -323,6 +355,7 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
         ) from error
 
 
+@stored
 def read(uri: str, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
     """The whole of a small table. Raises `NotFound`."""
     return Table.open(uri)._dataset.to_table(columns=columns, filter=where)
