@@ -47,6 +47,7 @@ class CollectionSettings:
 
     `window` and `overlap` are in tokens, special tokens included in `window`; `max_tokens` keeps
     the first tokens of each document (None: all). `values` names the value codec.
+    `tokenizer_fingerprint` is None in collections from before it was kept.
     """
 
     corpus: str
@@ -66,6 +67,7 @@ class CollectionSettings:
     prepend_bos: bool | None = None
     chat: bool = False
     values: str = "16-bit"
+    tokenizer_fingerprint: str | None = None
 
     @property
     def name(self) -> str:
@@ -90,10 +92,15 @@ class CollectionSettings:
     def differences(self, other: "CollectionSettings") -> Mapping[str, tuple[Any, Any]]:
         """The settings in which two collections differ, with both values.
 
-        Not the model's name, which changes with the place it is loaded from: its fingerprint.
+        Not the model's name, which changes with the place it is loaded from: its fingerprint. Nor
+        the tokenizer where one of them does not know it.
         """
         mine, theirs = asdict(self), asdict(other)
-        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k] and k != "model"}
+        ignored = {"model"}
+        if None in (self.tokenizer_fingerprint, other.tokenizer_fingerprint):
+            ignored.add("tokenizer_fingerprint")
+        differing = [k for k in mine if mine[k] != theirs[k] and k not in ignored]
+        return {k: (mine[k], theirs[k]) for k in differing}
 
 
 def _list(name: str, item: pa.DataType) -> pa.Field:

@@ -10,7 +10,7 @@ from saelake.store.codes import locate
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
-from saelake.store.tables import Change, Draft, Table, metadata
+from saelake.store.tables import Change, Draft, Table, metadata, write_first
 
 Range = tuple[int, int]
 
@@ -19,9 +19,10 @@ class ShardWriter:
     """Writes one collection's shards. A shard is visible whole, and once, or not at all."""
 
     def __init__(self, lake: Lake, settings: CollectionSettings, *, buffer_bytes: int) -> None:
-        name = CollectionName.parse(settings.name)
-        self._table = Table.open_or_create(lake.codes(name), codes_schema(settings))
-        _check_same(settings, self._table)
+        self._uri = lake.codes(CollectionName.parse(settings.name))
+        self._settings = settings
+        with suppress(NotFound):
+            _check_same(settings, Table.open(self._uri))
         self._buffer_bytes = buffer_bytes
         self._ranges: dict[int, list[Range]] = {}
         self._buffer: list[pa.RecordBatch] = []
@@ -29,8 +30,10 @@ class ShardWriter:
 
     def done(self) -> list[Range]:
         """The documents that the newest snapshot holds, as half-open ranges."""
-        self._table = self._table.latest()
-        return self._done(self._table)
+        try:
+            return self._done(Table.open(self._uri))
+        except NotFound:
+            return []
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take in rows of the shard at hand, in document order."""
@@ -56,7 +59,10 @@ class ShardWriter:
             committed = not any(a < stop and start < b for a, b in self._done(snapshot))
             return Change(add=draft) if committed else None
 
-        self._table = self._table.commit(decide)
+        # Not before: a table that an encode with wrong settings left behind would keep to them.
+        table = Table.open_or_create(self._uri, codes_schema(self._settings))
+        _check_same(self._settings, table)
+        table.commit(decide)
         return committed
 
     def discard(self) -> None:
@@ -65,7 +71,9 @@ class ShardWriter:
 
     def _flush(self) -> None:
         if self._buffer:
-            self._fragments += self._table.write(self._buffer, one_fragment=True).fragments
+            schema = codes_schema(self._settings)
+            draft = write_first(self._uri, schema, self._buffer, one_fragment=True)
+            self._fragments += draft.fragments
             self._buffer = []
 
     def _done(self, snapshot: Table) -> list[Range]:

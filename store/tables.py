@@ -20,7 +20,8 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from saelake.store.errors import Conflict, Corrupt, InvalidFilter, NotFound
+from saelake.store.damage import damaged, reading
+from saelake.store.errors import Conflict, InvalidFilter, NotFound
 from saelake.store.objectstore import lance_options
 from saelake.store.storage import storage_error, storage_errors, stored
 
@@ -175,7 +176,8 @@ class Table:
         ids = [f.id for f in self.fragments if wanted is None or f.id in wanted]
         if not ids:
             return
-        with storage_errors(self.uri):
+        # With a filter an error may be of its evaluation, of rows that it does not fit.
+        with reading(self.uri) if where is None else storage_errors(self.uri):
             scanner = self._scanner(columns, where, ids, batch_rows)
             yield from scanner.to_batches()
 
@@ -229,15 +231,15 @@ class Table:
             limit=k,
         ).to_table()
 
-    @stored
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these offsets in table order, in the order asked for."""
-        return self._dataset.take(list(rows), columns=list(columns))
+        with reading(self.uri):
+            return self._dataset.take(list(rows), columns=list(columns))
 
-    @stored
     def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
-        return self._dataset._take_rows(list(addresses), columns=list(columns))
+        with reading(self.uri):
+            return self._dataset._take_rows(list(addresses), columns=list(columns))
 
     @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
@@ -298,26 +300,35 @@ class Table:
         except (OSError, ValueError) as error:
             if known := storage_error(error, self.uri):
                 raise known from error
-            raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
+            raise damaged(self.uri, error) from error
 
 
-def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Draft:
+def write_first(
+    uri: str,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    *,
+    one_fragment: bool = False,
+) -> Draft:
     """Stream `batches` into new files at `uri`, for a table of this schema made afterwards.
 
     A table that is made before its first rows are written stays behind, empty and with its
     columns fixed, when reading those rows fails; so they are written first.
     """
     # Lance numbers the fields of a schema in order, so the table's fields will be these files'.
-    return Draft.of(_new_files(uri, pa.RecordBatchReader.from_batches(schema, batches)))
+    reader = pa.RecordBatchReader.from_batches(schema, batches)
+    return Draft.of(_new_files(uri, reader, MOST_ROWS if one_fragment else ROWS_PER_FRAGMENT))
 
 
 @stored
-def _new_files(uri: str, reader: pa.RecordBatchReader) -> list[FragmentMetadata]:
+def _new_files(
+    uri: str, reader: pa.RecordBatchReader, most_rows: int = ROWS_PER_FRAGMENT
+) -> list[FragmentMetadata]:
     written: list[FragmentMetadata] = write_fragments(
         reader,
         uri,
         mode="overwrite",  # of files that no table names: it only writes, also beside a table
-        max_rows_per_file=ROWS_PER_FRAGMENT,
+        max_rows_per_file=most_rows,
         data_storage_version=STORAGE_VERSION,
         storage_options=lance_options(uri),
     )
@@ -355,10 +366,11 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
         ) from error
 
 
-@stored
 def read(uri: str, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
     """The whole of a small table. Raises `NotFound`."""
-    return Table.open(uri)._dataset.to_table(columns=columns, filter=where)
+    table = Table.open(uri)
+    with reading(uri) if where is None else storage_errors(uri):
+        return table._dataset.to_table(columns=columns, filter=where)
 
 
 def metadata(schema: pa.Schema) -> Mapping[str, str]:

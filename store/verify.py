@@ -10,7 +10,7 @@ import pyarrow as pa
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.documents import Documents
-from saelake.store.errors import Corrupt, NotFound
+from saelake.store.errors import Corrupt, NotFound, SaelakeError
 from saelake.store.features import Totals
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Array, Lists, runs
@@ -56,12 +56,24 @@ def verify(lake: Lake, only: CollectionName | None = None) -> pa.RecordBatchRead
 
     def checks() -> Iterator[Check]:
         for corpus in corpora:
-            yield from _documents(lake, corpus)
+            yield from _until_damage(f"{corpus}.lance", _documents(lake, corpus))
         for collection in opened:
-            yield from _collection(lake, collection)
+            yield from _until_damage(str(collection.name), _collection(lake, collection))
 
     rows = (pa.RecordBatch.from_pylist([check.row()], schema=CHECKS) for check in checks())
     return pa.RecordBatchReader.from_batches(CHECKS, rows)
+
+
+def _until_damage(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """The checks, up to data that cannot be read."""
+    try:
+        yield from checks
+    except Corrupt as error:
+        yield Check(table=name, check="data can be read", problem=error.message)
+    except (IndexError, ValueError) as error:  # of numbers that were read, but make no sense
+        if isinstance(error, SaelakeError):
+            raise
+        yield Check(table=name, check="data can be read", problem=f"contradicts itself: {error}")
 
 
 def _opened(lake: Lake, name: CollectionName, *, named: bool) -> Collection | None:
