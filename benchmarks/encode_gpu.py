@@ -146,6 +146,7 @@ def random_model(geometry: Geometry, device: torch.device, dtype: torch.dtype) -
         window=geometry.length,
         d_model=geometry.config.hidden_size,
         fingerprint="random",
+        tokenizer_fingerprint="random",
         revision=None,
         device=device,
         dtype=dtype,

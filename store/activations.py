@@ -10,7 +10,7 @@ from saelake.store.blocks import BLOCK_BYTES, SCAN_ROWS, BlockReader, Blocks
 from saelake.store.codes import Locations, locate
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.filters import DocumentMask
-from saelake.store.kept import KeptSettings, kept_schema
+from saelake.store.kept import KeptSettings
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Lists
 from saelake.store.sampling import TokenSample
@@ -77,29 +77,9 @@ def find_store(lake: Lake, settings: CollectionSettings) -> ActivationsTable | N
     return None
 
 
-def open_to_keep(lake: Lake, settings: KeptSettings) -> Table:
-    """The table to write activations to, made if there is none.
-
-    Raises `AlreadyExists` when it was begun with other settings.
-    """
-    name = CollectionName.parse(settings.collection.name)
-    table = Table.open_or_create(lake.activations(name), kept_schema(settings))
-    _check_same(settings, ActivationsTable(table).settings)
-    return table
-
-
-def check_kept(lake: Lake, settings: KeptSettings) -> None:
-    """Check, and make nothing, that activations can be begun or continued.
-
-    Raises `AlreadyExists` when they were begun with other settings.
-    """
-    with suppress(NotFound):
-        name = CollectionName.parse(settings.collection.name)
-        _check_same(settings, ActivationsTable.open(lake, name).settings)
-
-
-def _check_same(settings: KeptSettings, stored: KeptSettings) -> None:
-    name = settings.collection.name
+def check_kept(settings: KeptSettings, table: Table) -> None:
+    """Raise `AlreadyExists` when the activations in a table were begun with other settings."""
+    name, stored = settings.collection.name, ActivationsTable(table).settings
     if not stored.are_of(settings.collection):
         raise AlreadyExists(
             f"Activations of another hook point or window are kept at {name}. Give the dictionary "

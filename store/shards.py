@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.activations import check_kept, open_to_keep
+from saelake.store.activations import check_kept
 from saelake.store.codes import locate
 from saelake.store.errors import AlreadyExists, NotFound
-from saelake.store.kept import KeptSettings
+from saelake.store.kept import KeptSettings, kept_schema
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
-from saelake.store.tables import Change, Draft, Table, metadata
+from saelake.store.tables import Change, Draft, Table, metadata, write_first
 
 Range = tuple[int, int]
 TableSettings = CollectionSettings | KeptSettings
@@ -38,7 +38,11 @@ class ShardWriter:
     """Writes one table's shards, of which nobody sees anything until they are committed."""
 
     def __init__(self, lake: Lake, settings: TableSettings, *, buffer_bytes: int) -> None:
-        self._table = open_table(lake, settings)
+        self._uri, self._schema = _place(lake, settings)
+        with suppress(NotFound):
+            table = Table.open(self._uri)
+            _check_same(settings, table)
+            self._schema = table.schema  # of an earlier saelake's: it goes on with its columns
         self._buffer_bytes = buffer_bytes
         self._buffer: list[pa.RecordBatch] = []
         self._fragments: list[str] = []
@@ -50,8 +54,7 @@ class ShardWriter:
         # Readers look for a document's parts side by side, so they must be in one fragment.
         if is_full and rows["part"][0].as_py() == 0:
             self._flush()
-        # A table that an earlier saelake made goes on with the columns that it has.
-        self._buffer.append(rows.select(self._table.schema.names))
+        self._buffer.append(rows.select(self._schema.names))
 
     def finish(self, start: int, stop: int) -> ShardDraft:
         """The shard at hand, which has the documents [start, stop)."""
@@ -71,7 +74,8 @@ class ShardWriter:
 
     def _flush(self) -> None:
         if self._buffer:
-            self._fragments += self._table.write(self._buffer, one_fragment=True).fragments
+            draft = write_first(self._uri, self._schema, self._buffer, one_fragment=True)
+            self._fragments += draft.fragments
             self._documents.append(_ranges(self._buffer))
             self._buffer = []
 
@@ -80,13 +84,16 @@ class ShardCommitter:
     """Commits shards of one collection: each is visible whole, and once, or not at all."""
 
     def __init__(self, lake: Lake, settings: TableSettings) -> None:
-        self._table = open_table(lake, settings)
+        self._settings = settings
+        self._uri, self._schema = _place(lake, settings)
         self._ranges: dict[str, Sequence[Range]] = {}
 
     def done(self) -> list[Range]:
         """The documents that the newest snapshot holds, as half-open ranges."""
-        self._table = self._table.latest()
-        return self._done(self._table)
+        try:
+            return self._done(Table.open(self._uri))
+        except NotFound:
+            return []
 
     def commit(self, shards: Sequence[ShardDraft]) -> list[ShardDraft]:
         """Commit shards in one step, without those of which any document is there already.
@@ -101,7 +108,10 @@ class ShardCommitter:
             fragments = [f for shard in chosen for f in shard.draft.fragments]
             return Change(add=Draft(tuple(fragments))) if fragments else None
 
-        self._table = self._table.commit(decide)
+        # Not before: a table that an encode with wrong settings left behind would keep to them.
+        table = Table.open_or_create(self._uri, self._schema)
+        _check_same(self._settings, table)
+        table.commit(decide)
         for shard in chosen:  # known already: they need not be read
             self._ranges.update(zip(shard.draft.files, shard.documents, strict=True))
         return chosen
@@ -115,17 +125,12 @@ class ShardCommitter:
         return _merged(sorted(found))
 
 
-def open_table(lake: Lake, settings: TableSettings) -> Table:
-    """A collection's codes or kept activations, made where there are none.
-
-    Raises `AlreadyExists` where they were begun with other settings.
-    """
+def _place(lake: Lake, settings: TableSettings) -> tuple[str, pa.Schema]:
+    """Where a table is, or will be, and its columns."""
     if isinstance(settings, KeptSettings):
-        return open_to_keep(lake, settings)
-    name = CollectionName.parse(settings.name)
-    table = Table.open_or_create(lake.codes(name), codes_schema(settings))
-    _check_same(settings, table)
-    return table
+        name = CollectionName.parse(settings.collection.name)
+        return lake.activations(name), kept_schema(settings)
+    return lake.codes(CollectionName.parse(settings.name)), codes_schema(settings)
 
 
 def _ranges(rows: Sequence[pa.RecordBatch]) -> tuple[Range, ...]:
@@ -161,22 +166,23 @@ def _merged(ranges: Sequence[Range]) -> list[Range]:
 
 
 def check_free(lake: Lake, settings: TableSettings) -> None:
-    """Check, and make nothing, that the collection can be begun or continued.
+    """Check, and make nothing, that the table can be begun or continued.
 
     Raises `AlreadyExists` when another dictionary has its name, or when it was begun with other
     settings.
     """
+    if isinstance(settings, CollectionSettings):
+        with suppress(NotFound):
+            registered = Table.open(lake.dictionaries)
+            _is_registered(lake, settings.dictionary, settings.fingerprint, registered)
+    with suppress(NotFound):
+        _check_same(settings, Table.open(_place(lake, settings)[0]))
+
+
+def _check_same(settings: TableSettings, table: Table) -> None:
     if isinstance(settings, KeptSettings):
-        check_kept(lake, settings)
+        check_kept(settings, table)
         return
-    with suppress(NotFound):
-        registered = Table.open(lake.dictionaries)
-        _is_registered(lake, settings.dictionary, settings.fingerprint, registered)
-    with suppress(NotFound):
-        _check_same(settings, Table.open(lake.codes(CollectionName.parse(settings.name))))
-
-
-def _check_same(settings: CollectionSettings, table: Table) -> None:
     stored = CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
     differences = settings.differences(stored)
     if differences:

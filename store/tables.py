@@ -15,14 +15,15 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
 import pyarrow as pa
 
-from saelake.store.errors import Conflict, Corrupt, InvalidFilter, InvalidInput, NotFound
+from saelake.store.damage import damaged, reading
+from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound
 from saelake.store.objectstore import lance_options
 from saelake.store.storage import storage_error, storage_errors, stored
 
@@ -36,6 +37,7 @@ STORAGE_VERSION = "2.2"
 SUFFIX = ".lance"
 ANCHOR_ID = 0
 ROWS_PER_FRAGMENT = 1 << 20
+ROWS_PER_BATCH = 8192
 MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
 COMMIT_ATTEMPTS = 50
 
@@ -209,7 +211,8 @@ class Table:
         ids = [f.id for f in self.fragments if wanted is None or f.id in wanted]
         if not ids:
             return
-        with storage_errors(self.uri), self._readable():
+        # With a filter an error may be of its evaluation, of rows that it does not fit.
+        with reading(self.uri) if where is None else storage_errors(self.uri):
             scanner = self._scanner(columns, where, ids, batch_rows)
             yield from scanner.to_batches()
 
@@ -264,26 +267,15 @@ class Table:
             limit=k,
         ).to_table()
 
-    @stored
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these offsets in table order, in the order asked for."""
-        return self._dataset.take(list(rows), columns=list(columns))
+        with reading(self.uri):
+            return self._dataset.take(list(rows), columns=list(columns))
 
-    @stored
     def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
-        with self._readable():
+        with reading(self.uri):
             return self._dataset._take_rows(list(addresses), columns=list(columns))
-
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        """Raise `Corrupt` where Lance panics over bytes that it cannot make out."""
-        try:
-            yield
-        except BaseException as error:
-            if type(error).__name__ != "PanicException":
-                raise
-            raise Corrupt(f"A file of {self.uri} is damaged.", uri=self.uri) from error
 
     @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
@@ -372,14 +364,14 @@ class Table:
     def verify(self) -> None:
         """Check that every file that the snapshot names is there. Raises `Corrupt`."""
         try:
-            with self._readable():
+            with reading(self.uri):
                 self._dataset.validate()
                 for fragment in self._dataset.get_fragments():
                     fragment.count_rows()
         except (OSError, ValueError) as error:
             if known := storage_error(error, self.uri):
                 raise known from error
-            raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
+            raise damaged(self.uri, error) from error
 
 
 def _parted(uri: str) -> tuple[str, str | None]:
@@ -433,7 +425,13 @@ def _in_place(draft: Draft, fragment_id: int) -> FragmentMetadata:
     return FragmentMetadata.from_json(json.dumps({**json.loads(fragment), "id": fragment_id}))
 
 
-def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Draft:
+def write_first(
+    uri: str,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    *,
+    one_fragment: bool = False,
+) -> Draft:
     """Stream `batches` into new files at `uri`, for a table of this schema made afterwards.
 
     A table that is made before its first rows are written stays behind, empty and with its
@@ -441,16 +439,19 @@ def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) 
     """
     _check_writable(uri)
     # Lance numbers the fields of a schema in order, so the table's fields will be these files'.
-    return Draft.of(_new_files(uri, pa.RecordBatchReader.from_batches(schema, batches)))
+    reader = pa.RecordBatchReader.from_batches(schema, batches)
+    return Draft.of(_new_files(uri, reader, MOST_ROWS if one_fragment else ROWS_PER_FRAGMENT))
 
 
 @stored
-def _new_files(uri: str, reader: pa.RecordBatchReader) -> list[FragmentMetadata]:
+def _new_files(
+    uri: str, reader: pa.RecordBatchReader, most_rows: int = ROWS_PER_FRAGMENT
+) -> list[FragmentMetadata]:
     written: list[FragmentMetadata] = write_fragments(
         reader,
         uri,
         mode="overwrite",  # of files that no table names: it only writes, also beside a table
-        max_rows_per_file=ROWS_PER_FRAGMENT,
+        max_rows_per_file=most_rows,
         data_storage_version=STORAGE_VERSION,
         storage_options=lance_options(uri),
     )
@@ -469,6 +470,8 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
     Raises `Conflict` when another writer does the same.
     """
     Table.open_or_create(uri, rows.schema)  # else its rows would be fragment 0, the anchor's
+    if isinstance(rows, pa.Table):  # of which Lance would hold a copy
+        rows = rows.to_reader(max_chunksize=ROWS_PER_BATCH)
     try:
         lance.write_dataset(
             rows,
@@ -486,10 +489,11 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
         ) from error
 
 
-@stored
 def read(uri: str, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
     """The whole of a small table. Raises `NotFound`."""
-    return Table.open(uri)._dataset.to_table(columns=columns, filter=where)
+    table = Table.open(uri)
+    with reading(uri) if where is None else storage_errors(uri):
+        return table._dataset.to_table(columns=columns, filter=where)
 
 
 def metadata(schema: pa.Schema) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from saelake.workers.activations import ActivationReader
 from saelake.workers.batches import Batch, batches
 from saelake.workers.device_codes import DeviceCodes
 from saelake.workers.dictionaries.base import Dictionary, not_finite
+from saelake.workers.health import Health
 from saelake.workers.hooks import HookPoint
 from saelake.workers.keep import Keeper, KeptTokens, pack_kept
 from saelake.workers.models import Model
@@ -86,6 +87,7 @@ class Encoder:
         self.batch_tokens = batch_tokens
         self._chunk_bytes = chunk_bytes
         self._on_error = on_error
+        self._health = Health(model=model.name, dtype=str(model.dtype).removeprefix("torch."))
         self._check_widths(model)
 
     @property
@@ -120,7 +122,7 @@ class Encoder:
 
         A part with a value that is not finite has no codes and a reason; with `on_error` "fail"
         it raises `ValueOverflow` instead. On an accelerator the page is sorted there and on its
-        way to the host when this returns.
+        way to the host when this returns. Raises `ModelError` when no document has finite values.
         """
         found: dict[str, list[DeviceCodes]] = {n: [] for n in names if n in self.targets}
         kept: dict[str, list[KeptTokens]] = {n: [] for n in names if n in self.keepers}
@@ -134,6 +136,9 @@ class Encoder:
                 target = self.targets[name]
                 x = activations[target.hook.name]
                 pieces.append(self._batch_codes(target, x, batch, page, failed[name]))
+        for reasons in failed.values():
+            n_encoded = sum(len(part.token_ids) > 0 for part in page.parts) - len(reasons)
+            self._health.add(n_encoded=n_encoded, failed=list(reasons.values()))
         codes = {name: DeviceCodes.joined(pieces) for name, pieces in found.items()}
         return _sent(EncodedPage(parts=page.parts, codes=codes, failed=failed, kept=kept))
 

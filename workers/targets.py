@@ -108,6 +108,7 @@ def _target(
         prepend_bos=tokens.prepend_bos,
         chat=tokens.chat,
         values=options.values,
+        tokenizer_fingerprint=model.tokenizer_fingerprint,
     )
     return Target(
         settings=settings,

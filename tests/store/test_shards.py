@@ -70,7 +70,9 @@ def test_a_shard_is_seen_when_it_is_committed(lake: Lake) -> None:
     shards.add(documents(0, 2))
     shards.add(documents(2, 3))
     draft = shards.finish(0, 3)
-    assert (committer.done(), stored(lake)) == ([], [])
+    assert committer.done() == []
+    with pytest.raises(NotFound):
+        stored(lake)
     assert committer.commit([draft]) == [draft]
     assert (committer.done(), stored(lake)) == ([(0, 3)], [0, 1, 2])
 
@@ -154,7 +156,9 @@ def test_other_settings_are_refused_before_anything_is_made(lake: Lake) -> None:
     check_free(lake, SETTINGS)
     with pytest.raises(NotFound):
         lake.tables()
-    writer(lake)
+    shards = writer(lake)
+    shards.add(documents(0, 2))
+    assert shards.finish(0, 2)
     check_free(lake, replace(SETTINGS, model="the same, elsewhere"))
     other = replace(SETTINGS, window=17, hook="layers.1")
     with pytest.raises(AlreadyExists, match=r"window = 16 \(now 17\)") as caught:
@@ -162,6 +166,15 @@ def test_other_settings_are_refused_before_anything_is_made(lake: Lake) -> None:
     assert caught.value.data["hook"] == SETTINGS.hook
     with pytest.raises(AlreadyExists):
         ShardWriter(lake, other, buffer_bytes=1)
+
+
+def test_a_run_that_stores_nothing_does_not_bind_the_next_one(lake: Lake) -> None:
+    writer(lake, buffer_bytes=1).add(documents(0, 2))
+    other = ShardWriter(lake, replace(SETTINGS, window=17), buffer_bytes=1)
+    other.add(documents(0, 2))
+    assert other.finish(0, 2)
+    with pytest.raises(AlreadyExists, match=r"window = 17 \(now 16\)"):
+        writer(lake)
 
 
 def test_a_dictionary_is_registered_once(lake: Lake) -> None:
