@@ -18,7 +18,8 @@ PROGRAMS = {"saelake": typer.main.get_command(app), "ray": ray_program}
 def shown(markdown: str) -> list[str]:
     """The commands after the prompts of a page, each with the lines that continue it."""
     blocks = re.findall(r"^```console\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
-    return [command.strip() for block in blocks for command in re.split(r"^\$ ", block, flags=re.M)]
+    joined = "".join(blocks).replace("\\\n", "")
+    return [command.strip() for command in re.split(r"^\$ ", joined, flags=re.MULTILINE)[1:]]
 
 
 def of_programs(commands: list[str]) -> list[list[str]]:
@@ -28,7 +29,7 @@ def of_programs(commands: list[str]) -> list[list[str]]:
         words = shlex.split(command) if command.startswith(tuple(PROGRAMS)) else []
         if words:
             found.append(words)
-            found += of_programs([word.replace("\\\n", "") for word in words[1:] if " " in word])
+            found += of_programs([word for word in words if " " in word])
     return found
 
 
