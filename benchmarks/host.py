@@ -28,10 +28,11 @@ from saelake.workers.encode import EncodedPage, Encoder, Target
 from saelake.workers.hooks import resolve_hook
 from saelake.workers.models import load_model
 from saelake.workers.pages import Page, pages
-from saelake.workers.run import BATCH_TOKENS, DEFAULT_MEMORY_BYTES, PAGE_BATCHES
 from saelake.workers.tokens import TokenSettings
 
-PAGE_TOKENS = PAGE_BATCHES * BATCH_TOKENS["cuda"]
+PAGE_TOKENS = 1 << 16  # as on a GPU
+SHARE_BYTES = 64 << 20  # of the dense codes, and of rows that wait: as an encode has by default
+BATCH_TOKENS = 2048
 DOCUMENTS_A_BATCH = 256
 NAME = "docstrings/demo"
 
@@ -62,8 +63,8 @@ class Host:
         self._encoder = Encoder(
             self._model,
             [Target(settings=self._settings, dictionary=loaded, hook=hook)],
-            batch_tokens=BATCH_TOKENS["cpu"],
-            chunk_bytes=DEFAULT_MEMORY_BYTES // 8,
+            batch_tokens=BATCH_TOKENS,
+            chunk_bytes=SHARE_BYTES,
         )
 
     @cached_property
@@ -95,7 +96,7 @@ class Host:
 
     def write(self, rows: Sequence[pa.RecordBatch], lake: Lake) -> None:
         """The rows committed to an empty lake, as one shard."""
-        writer = ShardWriter(lake, self._settings, buffer_bytes=DEFAULT_MEMORY_BYTES // 8)
+        writer = ShardWriter(lake, self._settings, buffer_bytes=SHARE_BYTES)
         for batch in rows:
             writer.add(batch)
         assert writer.finish(0, len(self.texts))
