@@ -20,9 +20,10 @@ import typer
 from benchmarks.report import Cell, Table, publish
 from saelake.demo.docstrings import docstrings
 from saelake.demo.model import dictionary, model
-from saelake.store.lake import Lake
-from saelake.store.schema import CollectionSettings
-from saelake.store.shards import ShardWriter
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.schema import CollectionSettings, codes_schema
+from saelake.store.tables import Change
+from saelake.store.tables import Table as LakeTable
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encode import EncodedPage, Encoder, Target
 from saelake.workers.hooks import resolve_hook
@@ -31,7 +32,7 @@ from saelake.workers.pages import Page, pages
 from saelake.workers.tokens import TokenSettings
 
 PAGE_TOKENS = 1 << 16  # as on a GPU
-SHARE_BYTES = 64 << 20  # of the dense codes, and of rows that wait: as an encode has by default
+CHUNK_BYTES = 64 << 20  # of dense codes: as an encode has by default
 BATCH_TOKENS = 2048
 DOCUMENTS_A_BATCH = 256
 NAME = "docstrings/demo"
@@ -64,7 +65,7 @@ class Host:
             self._model,
             [Target(settings=self._settings, dictionary=loaded, hook=hook)],
             batch_tokens=BATCH_TOKENS,
-            chunk_bytes=SHARE_BYTES,
+            chunk_bytes=CHUNK_BYTES,
         )
 
     @cached_property
@@ -96,10 +97,10 @@ class Host:
 
     def write(self, rows: Sequence[pa.RecordBatch], lake: Lake) -> None:
         """The rows committed to an empty lake, as one shard."""
-        writer = ShardWriter(lake, self._settings, buffer_bytes=SHARE_BYTES)
-        for batch in rows:
-            writer.add(batch)
-        assert writer.finish(0, len(self.texts))
+        uri = lake.codes(CollectionName.parse(NAME))
+        codes = LakeTable.open_or_create(uri, codes_schema(self._settings))
+        draft = codes.write(rows, one_fragment=True)
+        codes.commit(lambda _: Change(add=draft))
 
     def write_and_forget(self, rows: Sequence[pa.RecordBatch]) -> None:
         """The same, on the disk for a moment."""
