@@ -12,6 +12,8 @@ COMMANDS = {
     "analyses": "nearest documents, diff, NPMI, clusters: saelake, SciPy, Seismic, milvus-lite",
     "encode": "from text to codes on the CPU: saelake, the bare loop, delphi, interp_embed",
     "encode_gpu": "the same on a GPU",
+    "host": "what a worker's host does for each token: tokenise, pack, write",
+    "sizing": "tokens/s, bytes, memory and cost of an encode, by formula",
     "columns": "bytes and read times of candidate encodings of the codes",
     "topk": "finding the k largest of d_sae on the CPU, against torch.topk",
     "s3": "requests and bytes that a question costs in an object store",
