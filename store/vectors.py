@@ -48,6 +48,7 @@ class VectorIndex:
             self._flat: Any = faiss.IndexFlatIP(vectors.shape[1])
             self._flat.add(self.vectors)
         else:
+            self.vectors = _vectors_in(self.lists)  # which have a copy of their own
             self._flat = faiss.downcast_index(self.lists.refine_index)
             self._n_probe = max(int(faiss.extract_index_ivf(self.lists).nlist * LISTS_PROBED), 1)
 
