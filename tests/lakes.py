@@ -19,7 +19,7 @@ from saelake.store.schema import (
     CollectionSettings,
     codes_schema,
 )
-from saelake.store.shards import ShardWriter
+from saelake.store.shards import ShardCommitter, ShardWriter
 from saelake.store.tables import Change, Table, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
 
@@ -215,14 +215,19 @@ def add_documents(made: MadeLake, n: int, *, seed: int = 5, encoded: bool = True
     return encode_documents(grown, range(first, first + n), seed=seed) if encoded else grown
 
 
+def store_shard(lake: Lake, chosen: CollectionSettings, batch: pa.RecordBatch, docs: range) -> bool:
+    """Write and commit rows of codes; False where any of the documents was there already."""
+    writer = ShardWriter(lake, chosen, buffer_bytes=1 << 20)
+    writer.add(batch)
+    return bool(ShardCommitter(lake, chosen).commit([writer.finish(docs.start, docs.stop)]))
+
+
 def encode_documents(made: MadeLake, docs: range, *, seed: int = 6) -> MadeLake:
     """The lake with random codes of these documents, as a shard that no segment covers."""
     chosen = settings(n_features=made.n_features, name=made.name)
     random = np.random.default_rng(seed)
     batch, codes = _packed(chosen, docs, made.words, random, 0.3, 6, ())
-    writer = ShardWriter(made.lake, chosen, buffer_bytes=1 << 20)
-    writer.add(batch)
-    assert writer.finish(docs.start, docs.stop)
+    assert store_shard(made.lake, chosen, batch, docs)
     return replace(made, codes=[*made.codes, *codes])
 
 

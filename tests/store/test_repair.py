@@ -12,9 +12,9 @@ from saelake.store.errors import Corrupt
 from saelake.store.indexing import index
 from saelake.store.repair import Repaired, repair
 from saelake.store.segments import PostingsTable
-from saelake.store.shards import ShardWriter
+from saelake.store.shards import ShardCommitter
 from saelake.store.tables import Change, Table, overwrite, read
-from tests.lakes import MadeLake, add_documents, make_lake, settings
+from tests.lakes import MadeLake, add_documents, make_lake, settings, store_shard
 from tests.store.test_compaction import answers
 
 
@@ -59,11 +59,11 @@ def test_documents_with_damaged_codes_are_encoded_again(
     assert problems(made)
     assert repair(made.lake) == [Repaired(collection="made/random", documents=("d3", "d7", "d8"))]
     assert problems(made) == []
-    writer = ShardWriter(made.lake, settings(n_features=made.n_features), buffer_bytes=1)
-    assert writer.done() == [(0, 3), (4, 7), (9, 20)]
-    for start, stop in ((7, 9), (3, 4)):
-        writer.add(good.slice(start, stop - start).combine_chunks().to_batches()[0])
-        assert writer.finish(start, stop)
+    chosen = settings(n_features=made.n_features)
+    assert ShardCommitter(made.lake, chosen).done() == [(0, 3), (4, 7), (9, 20)]
+    for docs in (range(7, 9), range(3, 4)):
+        rows = good.slice(docs.start, len(docs)).combine_chunks().to_batches()[0]
+        assert store_shard(made.lake, chosen, rows, docs)
     index(made.lake, made.name)
     assert problems(made) == []
     assert answers(made.lake) == before
