@@ -15,6 +15,7 @@ COMMANDS = {
     "columns": "bytes and read times of candidate encodings of the codes",
     "topk": "finding the k largest of d_sae on the CPU, against torch.topk",
     "clusterings": "ways to cluster documents, against labels that are known",
+    "growth": "appending, deleting and compacting, and what questions cost meanwhile",
     "profile": "measure a collection's statistics, for synthetic lakes like it",
     "all": "query and encode, one after the other, as they are by default",
 }
