@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # setuptools warns of every editable install; nothing here is imported by its folder's name.
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check
 
-.PHONY: help demo test test-slow lint types format protos view bench clean
+.PHONY: help demo test test-slow soak lint types format protos view bench clean
 
 help:           ## this list
 > @grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -22,6 +22,9 @@ test: $(VENV)/dev view    ## lint, types and the default test suite
 
 test-slow: $(VENV)/dev    ## the tests that take minutes
 > $(BIN)/pytest -m slow
+
+soak: $(VENV)/dev         ## kill what builds a lake, hundreds of times, and lose nothing
+> $(BIN)/pytest tests/system
 
 bench: $(VENV)/dev        ## saelake against its peers (see benchmarks/README.md)
 > $(BIN)/python -m benchmarks

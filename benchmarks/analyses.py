@@ -36,6 +36,11 @@ PEERS_PACKAGES = ("pyseismic-lsr", "pymilvus", "milvus-lite", "interp-embed", "s
 WHERE = "LAKE:CORPUS/DICTIONARY"
 
 
+def absolute_path(path: Path | None) -> Path | None:
+    """The path, for processes that run elsewhere; links stay, as a Python's name is one."""
+    return path and path.absolute()
+
+
 def passages_subject(
     folder: Path, sources: Sequence[Origin], n_documents: int | None, seed: int
 ) -> Subject:
@@ -80,10 +85,16 @@ def main(
     seed: int = 0,
     peers_python: Annotated[
         Path | None,
-        typer.Option(help="a Python with Seismic, milvus-lite and interp_embed, for their rows"),
+        typer.Option(
+            help="a Python with Seismic, milvus-lite and interp_embed, for their rows",
+            callback=absolute_path,
+        ),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="keep the passages and indexes here, and use them again")
+        Path | None,
+        typer.Option(
+            help="keep the passages and indexes here, and use them again", callback=absolute_path
+        ),
     ] = None,
 ) -> None:
     """Ask saelake and its peers questions about whole documents."""

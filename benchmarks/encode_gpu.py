@@ -34,10 +34,11 @@ from saelake.workers.dictionaries.nonlinearities import TopK
 from saelake.workers.encode import Encoder, Target
 from saelake.workers.hooks import resolve_hook
 from saelake.workers.models import Model
+from saelake.workers.options import DEFAULT_MEMORY_BYTES
 from saelake.workers.pack import Part
 from saelake.workers.pages import Page
-from saelake.workers.run import CHUNK_SHARE, DEFAULT_MEMORY_BYTES, PAGE_BATCHES
 from saelake.workers.stages import ahead
+from saelake.workers.worker import CHUNK_SHARE, PAGE_BATCHES
 
 TARGET = 0.85
 CONTESTANTS = ("bare", "saelake", "dense")
@@ -145,6 +146,7 @@ def random_model(geometry: Geometry, device: torch.device, dtype: torch.dtype) -
         window=geometry.length,
         d_model=geometry.config.hidden_size,
         fingerprint="random",
+        tokenizer_fingerprint="random",
         revision=None,
         device=device,
         dtype=dtype,

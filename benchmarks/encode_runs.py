@@ -21,17 +21,11 @@ from saelake.workers.batches import Batch, batches
 from saelake.workers.corpus import open_source
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.models import Model, load_model
+from saelake.workers.options import DEFAULT_MEMORY_BYTES
 from saelake.workers.pages import pages
-from saelake.workers.run import (
-    BYTES_PER_PAGE_TOKEN,
-    CHUNK_SHARE,
-    DEFAULT_MEMORY_BYTES,
-    DictionaryChoice,
-    EncodeOptions,
-    EncodeProgress,
-    encode,
-)
+from saelake.workers.run import DictionaryChoice, EncodeOptions, EncodeProgress, encode
 from saelake.workers.tokens import TokenSettings
+from saelake.workers.worker import BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 
 COLLECTION = CollectionName("corpus", "dictionary")
 

@@ -22,7 +22,7 @@ from saelake.store.documents import import_documents
 from saelake.store.errors import InvalidInput
 from saelake.store.importing import SourceBatch
 from saelake.store.indexing import IndexReport, index
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake import CollectionName, Lake, absolute
 from saelake.store.lists import Lists
 from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.store.session import check_same_dictionary
@@ -61,7 +61,7 @@ class Origin:
         uri, _, name = text.rpartition(":")
         if not uri:
             raise InvalidInput(f"{text!r} is not LAKE:CORPUS/DICTIONARY.")
-        return cls(Lake(uri), CollectionName.parse(name))
+        return cls(Lake(absolute(uri)), CollectionName.parse(name))
 
     def open(self) -> Collection:
         """A snapshot of the collection."""

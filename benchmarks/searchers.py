@@ -119,13 +119,20 @@ class Exact:
     def scores(self, row: int, kept: Filter) -> Found:
         """All documents kept that share a feature with the row's, but this, in no order."""
         made = query_of(self.rows, row)
-        parts = [Found.best(*made(block.kept(kept.mask)), None) for block in self._blocks]
+        parts = [Found.best(*self._scored(made, block, kept), None) for block in self._blocks]
         return Found.joined(parts).without(self.rows.docs[row : row + 1])
 
     def _found(self, row: int, kept: Filter) -> Found:
         made = query_of(self.rows, row)
-        parts = [Found.best(*made(block.kept(kept.mask)), K + 1) for block in self._blocks]
+        parts = [Found.best(*self._scored(made, block, kept), K + 1) for block in self._blocks]
         return _answered(parts, self.rows.docs[row])
+
+    def _scored(self, made: Query, block: Block, kept: Filter) -> tuple[Array, Array]:
+        if kept.mask is None or kept.share <= SELECTIVE:
+            return made(block.kept(kept.mask))
+        docs, scores = made(block)  # as the engine: less work than to copy most of the rows
+        keep = kept.mask[docs]
+        return docs[keep], scores[keep]
 
 
 class Approximate:

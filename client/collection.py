@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -19,7 +20,7 @@ from saelake.analyses import (
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
 from saelake.results import CollectionInfo, Document, Feature, Features, Info, Tokens
-from saelake.store.errors import NotFound
+from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.requests import (
     Adjacent,
     AssociateQuery,
@@ -51,6 +52,9 @@ from saelake.store.requests import (
     Weight,
 )
 from saelake.transport import Transport
+
+if TYPE_CHECKING:
+    from saelake.activations import Activations
 
 Path = str | PathLike[str]
 
@@ -196,7 +200,7 @@ class Collection:
         """The documents that have the property a phrase names, through the labels of features.
 
         Raises `NotFound` when the labels have no embeddings, or (for `hybrid` and `dense`) the
-        documents none: `lake.label` makes both.
+        documents none: `lake.embed` makes the documents', and `lake.label` then the labels'.
         """
         query = RetrieveQuery(
             collection=self.name,
@@ -424,6 +428,26 @@ class Collection:
         """
         d_sae = self.info().d_sae or 0
         return write_embeddings(path, self.embeddings(where, pooling=pooling), d_sae, on_progress)
+
+    def activations(
+        self, fraction: float | None = None, *, where: str | None = None
+    ) -> "Activations":
+        """The dense activations that `encode` kept of these documents' tokens.
+
+        `fraction` is of all tokens, at most what was kept (default: all that is kept); the smaller
+        sample lies within the larger. Raises `NotFound` when none are kept, `InvalidFilter`, and
+        `InvalidInput` through a server, which does not send them.
+        """
+        lake = self.transport.local_lake
+        if lake is None:
+            raise InvalidInput(
+                f"The activations of {self.name} are not sent by a server: they are larger than "
+                "their texts by far. Read them where the lake is, with saelake.connect(PATH).",
+                collection=self.name,
+            )
+        from saelake.activations import Activations  # Lance, which a client of servers lacks
+
+        return Activations.open(lake, self.name, fraction, self._and(where))
 
     def _and(self, predicate: str | None) -> str | None:
         both = [p for p in (self.filter, predicate) if p is not None]

@@ -21,7 +21,7 @@ class Dictionary:
     def features(self, text: str, k: int | None = 20) -> Labels:
         """The features whose labels are nearest a text, nearest first.
 
-        Raises `NotFound` when no label has an embedding: `lake.label` makes them.
+        Raises `NotFound` when no label has an embedding: `lake.embed` a corpus and `lake.label`.
         """
         query = LabelsQuery(dictionary=self.name, text=text, k=k)
         return Labels(self.transport.ask(query).read_all())

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from saelake.store.repair import Repaired
     from saelake.store.replacing import ReplaceReport
     from saelake.store.tags import Tag
-    from saelake.workers.run import DictionaryChoice, EncodeOptions, EncodeProgress, EncodeReport
+    from saelake.workers.run import (
+        DictionaryChoice,
+        EncodeOptions,
+        EncodeProgress,
+        EncodeReport,
+        RayCluster,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +100,13 @@ class Lake:
         model: str,
         dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
         options: "EncodeOptions | None" = None,
+        cluster: "RayCluster | None" = None,
         on_progress: "Callable[[EncodeProgress], object] | None" = None,
     ) -> "EncodeReport":
         """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
 
-        Run again it continues. See `workers.run.encode` for the errors.
+        With a `cluster` workers on it encode, and this process commits what they write. Run again
+        it continues. See `workers.run.encode` for the errors.
         """
         self._writable("encode")
         with _extra("workers"):
@@ -112,6 +120,7 @@ class Lake:
             model=model,
             dictionaries=choices,
             options=options,
+            cluster=cluster,
             on_progress=on_progress or _silent,
         )
 
@@ -144,10 +153,13 @@ class Lake:
         text_column: str = "text",
         id_column: str | None = None,
         options: "EncodeOptions | None" = None,
+        cluster: "RayCluster | None" = None,
     ) -> list[Collection]:
         """Import, encode and index in one step; the collections, one for each dictionary."""
         self.import_corpus(location, corpus, text_column=text_column, id_column=id_column)
-        report = self.encode(corpus, model=model, dictionary=dictionary, options=options)
+        report = self.encode(
+            corpus, model=model, dictionary=dictionary, options=options, cluster=cluster
+        )
         for name in report.collections:
             self.index(name)
         return [self[name] for name in report.collections]

@@ -61,6 +61,10 @@ class Remote:
         bounded = isinstance(request, Quick)
         return self._stream(method, message, self._timeout_s if bounded else None)
 
+    @property
+    def local_lake(self) -> None:
+        """None: the lake is the server's."""
+
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()

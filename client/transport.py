@@ -4,6 +4,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from saelake.store.lake import Lake
 from saelake.store.requests import Request
 
 
@@ -16,6 +17,10 @@ class Transport(Protocol):
 
     def ask(self, request: Request, /) -> pa.RecordBatchReader:
         """The answer to a request. Raises a `SaelakeError`, at once or as the answer is read."""
+
+    @property
+    def local_lake(self) -> Lake | None:
+        """The lake, where its tables are in reach of this process."""
 
     def close(self) -> None:
         """Let go of connections."""

@@ -98,23 +98,31 @@ def _columns(codec: ValueCodec, pooling: Pooling) -> tuple[str, ...]:
     return ("features",) if pooling == "binary" and not codec.signed else _COLUMNS[pooling]
 
 
-def blocks(piece: Piece, pooling: Pooling = "max") -> Iterator[Block]:
-    """The embeddings of a piece's documents, about `PIECE_ROWS` a block, in table order.
+def blocks(piece: Piece, pooling: Pooling = "max", n_rows: int | None = None) -> Iterator[Block]:
+    """The embeddings of a piece's documents, `n_rows` or `PIECE_ROWS` a block, in table order.
 
     A document that could not be encoded has none; of one in several parts, those parts count that
     could be.
     """
     columns = ("doc", "part", "error", *_columns(piece.codes.codec, pooling))
+    n_rows = n_rows or PIECE_ROWS
     held: list[pa.RecordBatch] = []
     for batch in piece.codes.scan(columns, fragments=piece.fragments, batch_rows=SCAN_ROWS):
         whole = np.flatnonzero(np.asarray(batch["part"]) == 0)  # parts of a document stay together
-        if len(whole) and held and sum(b.num_rows for b in held) + batch.num_rows > PIECE_ROWS:
+        if len(whole) and held and sum(b.num_rows for b in held) + batch.num_rows > n_rows:
             held.append(batch.slice(0, int(whole[0])))
-            yield embedded(pa.Table.from_batches(held), piece.codes.codec, pooling)
-            held, batch = [], batch.slice(int(whole[0]))
+            yield embedded(_let_go(held), piece.codes.codec, pooling)
+            batch = batch.slice(int(whole[0]))
         held.append(batch)
     if held:
-        yield embedded(pa.Table.from_batches(held), piece.codes.codec, pooling)
+        yield embedded(_let_go(held), piece.codes.codec, pooling)
+
+
+def _let_go(held: list[pa.RecordBatch]) -> pa.Table:
+    """The batches as a table, which has their only references: they are freed with it."""
+    table = pa.Table.from_batches(held)
+    held.clear()
+    return table
 
 
 def take(codes: CodesTable, docs: Array, pooling: Pooling = "max") -> Block:

@@ -51,6 +51,11 @@ class Engine:
             check_state(Lake(uri), at)
         self._session = Session(self.lake, texts=texts, executor=executor, cache_bytes=cache_bytes)
 
+    @property
+    def local_lake(self) -> Lake:
+        """The lake, which is in reach of this process."""
+        return self.lake
+
     def ask(self, request: ask.Request, /) -> pa.RecordBatchReader:
         """The answer, with the columns that stand at its method in proto/v1/lake.proto."""
         answer = _ANSWERS[type(request)](self._session, request)

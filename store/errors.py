@@ -16,9 +16,10 @@
     ├── Conflict (RuntimeError)            another writer was first, again and again
     ├── Corrupt (RuntimeError)             stored data that contradicts itself
     ├── MissingExtra (ImportError)         an optional part that is not installed
-    ├── Unavailable (ConnectionError)      a server that does not answer
+    ├── OutOfSpace (OSError)               a disk without room for what is written
+    ├── Unavailable (ConnectionError)      a server or object store that does not answer
     ├── DeadlineExceeded (TimeoutError)    an answer that did not come in time
-    ├── AccessDenied (PermissionError)     a missing or wrong token or certificate
+    ├── AccessDenied (PermissionError)     a server or lake that one may not use
     └── LimitExceeded (RuntimeError)       an answer or request over the server's limits
 
 Each carries `data`, a mapping of names to strings (the file, the feature, the column, …), which
@@ -110,8 +111,12 @@ class MissingExtra(SaelakeError, ImportError):
     """An optional part of saelake that is not installed."""
 
 
+class OutOfSpace(SaelakeError, OSError):
+    """A disk without room for what is written."""
+
+
 class Unavailable(SaelakeError, ConnectionError):
-    """A server that does not answer."""
+    """A server or object store that does not answer."""
 
 
 class DeadlineExceeded(SaelakeError, TimeoutError):
@@ -119,7 +124,7 @@ class DeadlineExceeded(SaelakeError, TimeoutError):
 
 
 class AccessDenied(SaelakeError, PermissionError):
-    """A missing or wrong token or certificate."""
+    """A missing or wrong token, certificate or credential, or a lake that one may not write."""
 
 
 class LimitExceeded(SaelakeError, RuntimeError):

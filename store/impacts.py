@@ -5,8 +5,9 @@ levels. A query's gain from a level of a feature is its own value times the leve
 the largest gains are added up until a budget of postings is spent (score-at-a-time with a budget:
 Lin and Trotman 2015), and the documents with the largest sums are compared exactly. What comes out
 has exact scores, but a document may be missed. How many are is measured when an index is made, on
-documents of its own, and the budget is the least that misses at most one in a hundred. Where none
-does (the longer documents are, the more alike they all are), everything is compared exactly.
+documents of its own, and the budget is the least that misses at most one in a hundred, less the
+standard error of that measurement. Where none does (the longer documents are, the more alike they
+all are), everything is compared exactly.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ N_LEVELS = 32
 CLIPPED = 99.9  # percentile of impacts from which on all are of the highest level
 BUDGETS = (8, 12, 16, 24, 32, 48, 64)  # postings a document that a query adds up
 LEAST_RECALL = 0.99  # of the 10 nearest
-N_MEASURED, N_NEAREST = 40, 10  # documents that are asked about to measure it
+N_MEASURED, N_NEAREST = 64, 10  # documents that are asked about to measure it
 WORTHWHILE = 1 / 4  # share of a document's values up to which a budget is less work than them all
 CANDIDATES = 10  # documents of a block compared exactly, as a multiple of the answers
 LEAST_CANDIDATES = 100
@@ -134,9 +135,11 @@ class ImpactIndex:
         for budget in BUDGETS:
             if budget > most:
                 break
-            recall = float(np.mean([_recall(made, q, weights, budget) for q in questions]))
-            if recall >= LEAST_RECALL:
-                return cls(blocks=made, weights=weights, budget=budget, recall=recall)
+            recalls = np.array([_recall(made, q, weights, budget) for q in questions])
+            if recalls.mean() - recalls.std() / len(recalls) ** 0.5 >= LEAST_RECALL:
+                return cls(
+                    blocks=made, weights=weights, budget=budget, recall=float(recalls.mean())
+                )
         return cls(blocks=made, weights=weights, budget=None, recall=0.0)
 
     @property

@@ -253,22 +253,48 @@ def set_bits(offsets: Array, features: Array, bits: Array) -> None:
 
 
 @compiled
-def shared_bits(bits: Array, counts: Array, step: int) -> None:
-    """Add to `counts[f, g]` (uint32) how many bits f and a larger g share, `step` words at a time.
+def count_bits(bits: Array, keep: Array, counts: Array) -> None:
+    """Add to `counts[f]` (int64) how many bits f has among those to `keep` (uint64, as a row)."""
+    for f in range(len(bits)):
+        mine = bits[f]
+        found = np.uint64(0)
+        for word in range(len(keep)):
+            found += _ones(mine[word] & keep[word])
+        counts[f] += np.int64(found)
 
-    For the first len(counts) features f.
+
+@compiled
+def shared_bits(bits: Array, counts: Array, n_words: int, n_features: int) -> None:
+    """Add to `counts[f, g]` (uint32) how many bits f and a larger g share, f < len(counts).
+
+    Tiles of `n_words` words of `n_features` features are compared with four others at a time:
+    that takes a quarter of the time of one at a time, for what is read is used four times.
     """
-    n, n_words = bits.shape
-    for begin in range(0, n_words, step):
-        end = min(begin + step, n_words)
-        for f in range(len(counts)):
-            mine = bits[f, begin:end]
-            for g in range(f + 1, n):
-                theirs = bits[g, begin:end]
-                shared = np.uint64(0)
-                for word in range(len(mine)):
-                    shared += _ones(mine[word] & theirs[word])
-                counts[f, g] += np.uint32(shared)
+    n, last = bits.shape[0], len(counts) - 1
+    for begin in range(0, bits.shape[1], n_words):
+        end = min(begin + n_words, bits.shape[1])
+        for tile in range(0, n, n_features):
+            stop = min(tile + n_features, n)
+            for f in range(0, min(len(counts), stop), 4):
+                mine_0 = bits[f, begin:end]
+                mine_1 = bits[min(f + 1, last), begin:end]
+                mine_2 = bits[min(f + 2, last), begin:end]
+                mine_3 = bits[min(f + 3, last), begin:end]
+                for g in range(max(tile, f + 1), stop):
+                    theirs = bits[g, begin:end]
+                    n_0, n_1, n_2, n_3 = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
+                    for word in range(len(theirs)):
+                        n_0 += _ones(mine_0[word] & theirs[word])
+                        n_1 += _ones(mine_1[word] & theirs[word])
+                        n_2 += _ones(mine_2[word] & theirs[word])
+                        n_3 += _ones(mine_3[word] & theirs[word])
+                    counts[f, g] += np.uint32(n_0)
+                    if f < last and g > f + 1:
+                        counts[f + 1, g] += np.uint32(n_1)
+                    if f + 1 < last and g > f + 2:
+                        counts[f + 2, g] += np.uint32(n_2)
+                    if f + 2 < last and g > f + 3:
+                        counts[f + 3, g] += np.uint32(n_3)
 
 
 @compiled

@@ -13,7 +13,7 @@ from saelake.store.lake import Lake
 from saelake.store.lists import Array, Lists
 from saelake.store.schema import LABELS_COLUMNS
 from saelake.store.tables import Table, overwrite
-from saelake.store.vectors import VectorIndex
+from saelake.store.vectors import IndexFile, VectorIndex
 
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 SAID = ["feature", "label", "explainer", "score"]
@@ -134,7 +134,7 @@ class Labels:
         chosen = min(counts, key=lambda e: (counts[e] < least, self._rank(e), -counts[e], e))
         quoted = chosen.replace("'", "''")
         where = f"explainer = '{quoted}' AND embedding IS NOT NULL"
-        table = self.read(["feature", "embedder", "embedding"], where=where)
+        table = self.read(["feature", "explainer", "embedder", "embedding"], where=where)
         return table.sort_by("feature").combine_chunks()
 
     @property
@@ -144,8 +144,12 @@ class Labels:
 
     @cached_property
     def _index(self) -> VectorIndex:
-        vectors = Lists.of(self._embedded["embedding"]).values
-        return VectorIndex(vectors.reshape(self._embedded.num_rows, -1))
+        assert self._table is not None
+        n = self._embedded.num_rows
+        vectors = Lists.of(self._embedded["embedding"]).values.reshape(n, -1)
+        explainer = self._embedded["explainer"][0].as_py()
+        file = IndexFile(table=self._table, n=n, width=vectors.shape[1], part=explainer)
+        return file.index(lambda at: vectors if at is None else vectors[at])
 
     def nearest(self, vector: Array, k: int) -> tuple[Array, Array]:
         """The features whose labels have the largest inner product with a vector (1, width).

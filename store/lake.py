@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from pyarrow import fs
 
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.files import filesystem_of
 from saelake.store.schema import check_name
+from saelake.store.storage import storage_errors
 
 if TYPE_CHECKING:
     from saelake.store.names import Names
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 DICTIONARIES = "dictionaries"
 _SUFFIX = ".lance"
 _CODES = ".codes"
+_ACTIVATIONS = ".activations"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -97,6 +100,10 @@ class Lake:
         """The address of a collection's features table."""
         return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.features")
 
+    def activations(self, name: CollectionName) -> str:
+        """The address of the activations that are kept beside a collection's codes."""
+        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}{_ACTIVATIONS}")
+
     def labels(self, dictionary: str) -> str:
         """The address of the labels of a dictionary's features."""
         return self.table(f"{DICTIONARIES}--{self.tables_of(dictionary)}.labels")
@@ -125,17 +132,25 @@ class Lake:
 
     def collections(self) -> list[CollectionName]:
         """The names of the collections, sorted."""
+        return self._named(_CODES)
+
+    def activation_stores(self) -> list[CollectionName]:
+        """The collections beside whose codes activations are kept, sorted."""
+        return self._named(_ACTIVATIONS)
+
+    def _named(self, suffix: str) -> list[CollectionName]:
         names = self.names or self._newest_names()
-        stems = [t.removesuffix(_CODES) for t in self.tables() if t.endswith(_CODES)]
+        stems = [t.removesuffix(suffix) for t in self.tables() if t.endswith(suffix)]
         halves = [stem.partition("--") for stem in stems]
         found = [(corpus, names.name_of(tables)) for corpus, _, tables in halves]
         return sorted(CollectionName(corpus, name) for corpus, name in found if name is not None)
 
     def tables(self) -> list[str]:
         """The names of the tables in the lake, sorted. Raises `NotFound` if there is no lake."""
-        filesystem, path = filesystem_of(self.uri)
-        selector = fs.FileSelector(path, allow_not_found=True)
-        found = [i.base_name for i in filesystem.get_file_info(selector)]
+        with storage_errors(self.uri):
+            filesystem, path = filesystem_of(self.uri)
+            selector = fs.FileSelector(path, allow_not_found=True)
+            found = [i.base_name for i in filesystem.get_file_info(selector)]
         names = sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
         if not names:
             raise NotFound(
@@ -155,11 +170,3 @@ def absolute(location: str) -> str:
     """A local path from the root, so that it holds in another working directory; or a hub id."""
     path = Path(location).expanduser()
     return str(path.absolute()) if path.exists() else location
-
-
-def filesystem_of(uri: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a local path or URI, and the path inside it."""
-    if "://" in uri:
-        filesystem, path = fs.FileSystem.from_uri(uri)
-        return filesystem, str(path)
-    return fs.LocalFileSystem(), str(Path(uri).expanduser().absolute())

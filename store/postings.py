@@ -16,7 +16,7 @@ from saelake.store.schema import MAX_PART_TOKENS, N_TIERS, TIERS
 
 CODES_COLUMNS = ("doc", "part", "features", "max", "counts", "positions", "values")
 TOKEN_COLUMNS = ("token_ids", "token_starts", "token_lengths")
-POSTINGS_PER_BLOCK = 1 << 20  # bounds the scratch space of tiering
+POSTINGS_PER_BLOCK, FEATURES_PER_BLOCK = 1 << 20, 1 << 16  # bound the scratch space of tiering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ def tiered(postings: Postings, d_sae: int) -> Iterator[Tier]:
     first = 0
     while first < d_sae:
         full = np.searchsorted(starts, starts[first] + POSTINGS_PER_BLOCK, side="right") - 1
-        last = min(max(int(full), first + 1), d_sae)
+        last = min(max(int(full), first + 1), first + FEATURES_PER_BLOCK, d_sae)
         block = postings[int(starts[first]) : int(starts[last])]
         yield from _block_tiers(block, first, last - first)
         first = last

@@ -49,6 +49,7 @@ class CollectionSettings:
 
     `window` and `overlap` are in tokens, special tokens included in `window`; `max_tokens` keeps
     the first tokens of each document (None: all). `values` names the value codec.
+    `tokenizer_fingerprint` is None in collections from before it was kept.
     """
 
     corpus: str
@@ -68,6 +69,7 @@ class CollectionSettings:
     prepend_bos: bool | None = None
     chat: bool = False
     values: str = "16-bit"
+    tokenizer_fingerprint: str | None = None
 
     @property
     def name(self) -> str:
@@ -93,11 +95,14 @@ class CollectionSettings:
         """The settings in which two collections differ, with both values.
 
         Not the names of the model and the dictionary, which are loaded from other places and can
-        be replaced: their fingerprints.
+        be replaced: their fingerprints. Nor the tokenizer where one of them does not know it.
         """
         mine, theirs = asdict(self), asdict(other)
-        names = ("model", "dictionary")
-        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k] and k not in names}
+        ignored = {"model", "dictionary"}
+        if None in (self.tokenizer_fingerprint, other.tokenizer_fingerprint):
+            ignored.add("tokenizer_fingerprint")
+        differing = [k for k in mine if mine[k] != theirs[k] and k not in ignored]
+        return {k: (mine[k], theirs[k]) for k in differing}
 
 
 def _list(name: str, item: pa.DataType) -> pa.Field:

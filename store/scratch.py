@@ -5,11 +5,12 @@ Both live in a temporary SQLite file that the system deletes with the process.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import NamedTuple, Self
 
 import pyarrow as pa
 
+from saelake.store.errors import OutOfSpace
 from saelake.store.schema import SKIPPED_COLUMNS
 
 CACHE_KIB = 64 << 10
@@ -47,11 +48,15 @@ class Scratch:
         self._database.close()
 
     def claim(self, ids: Sequence[str], claimants: Sequence[int]) -> list[int]:
-        """Who owns each id: its claimant, or whoever claimed the same id before."""
+        """Who owns each id: its claimant, or whoever claimed the same id before.
+
+        Raises `OutOfSpace`, as `skip` does.
+        """
         before = self._database.total_changes
-        self._database.executemany(
-            "INSERT OR IGNORE INTO ids VALUES (?, ?)", zip(ids, claimants, strict=True)
-        )
+        with _room():
+            self._database.executemany(
+                "INSERT OR IGNORE INTO ids VALUES (?, ?)", zip(ids, claimants, strict=True)
+            )
         if self._database.total_changes - before == len(ids):
             return list(claimants)
         query = "SELECT owner FROM ids WHERE id = ?"
@@ -59,7 +64,8 @@ class Scratch:
 
     def skip(self, skips: Iterable[Skip]) -> None:
         """Remember rows that are left out."""
-        self._database.executemany("INSERT INTO skips VALUES (?, ?, ?, ?)", skips)
+        with _room():
+            self._database.executemany("INSERT INTO skips VALUES (?, ?, ?, ?)", skips)
 
     def skipped(self, first_doc: int) -> Iterator[pa.RecordBatch]:
         """The rows that were left out, in order, with the columns of `SKIPPED_COLUMNS`."""
@@ -68,3 +74,16 @@ class Scratch:
             while rows := cursor.fetchmany(ROWS_PER_BATCH):
                 columns = [*zip(*rows, strict=True), [first_doc] * len(rows)]
                 yield pa.record_batch(columns, schema=SKIPPED_COLUMNS)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        raise OutOfSpace(
+            "No space is left for the temporary file in which an import remembers ids, so nothing "
+            "was imported. Free some, or name another folder with SQLITE_TMPDIR."
+        ) from error

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.bitmaps import AsBitmaps, Bitmap
 from saelake.store.collection import Collection
 from saelake.store.embeddings import Block, blocks
 from saelake.store.errors import DictionaryMismatch, NotFound
@@ -159,10 +160,30 @@ class Session:
         value: R = found
         return value
 
+    def bitmaps(self, selected: Selected) -> Sequence[Bitmap] | None:
+        """The bits of the whole snapshot, kept in memory; None where its embeddings are smaller."""
+        key = (selected.key, "bitmaps")
+        if not self._cache.knows(key):
+            made: list[Bitmap] = []
+            n_bytes = 0
+            work = AsBitmaps(selected.d_sae)
+            for found in self.executor.map(work, pieces(selected.collection.codes)):
+                too_large = self._cache.capacity + 1
+                n_bytes += too_large if found is None else sum(b.n_bytes for b in found)
+                if n_bytes > self._cache.capacity:
+                    break
+                made += found or ()
+            self._cache.put(key, tuple(made), n_bytes)
+        kept: Sequence[Bitmap] | None = self._cache.find(key)
+        return kept
+
     def frequencies(self, selected: Selected) -> tuple[int, Array]:
         """How many documents a selection has, and in how many each feature fires (d_sae,)."""
 
         def count() -> tuple[int, Array]:
+            bitmaps = self.bitmaps(selected)
+            if bitmaps is not None:
+                return counted((b.frequencies(selected.mask) for b in bitmaps), selected.d_sae)
             return counted(self.map(selected, Count(selected.d_sae), "binary"), selected.d_sae)
 
         if selected.mask is not selected.whole.mask:
@@ -200,7 +221,7 @@ class Count:
         return len(block), np.bincount(fires, minlength=self.d_sae)
 
 
-def counted(parts: Iterator[tuple[int, Array]], d_sae: int) -> tuple[int, Array]:
+def counted(parts: Iterable[tuple[int, Array]], d_sae: int) -> tuple[int, Array]:
     """The sum of what `Count` found."""
     n, fires = 0, np.zeros(d_sae, np.int64)
     for n_part, fires_part in parts:

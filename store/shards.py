@@ -1,36 +1,52 @@
-"""Codes of shards into the codes table: written as they come, committed once."""
+"""Codes of shards into the codes table: written as they come, committed in groups, once."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from saelake.store.activations import check_kept
 from saelake.store.codes import locate
 from saelake.store.errors import AlreadyExists, NotFound
+from saelake.store.kept import KeptSettings, kept_schema
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
-from saelake.store.tables import Change, Draft, Table, metadata
+from saelake.store.tables import Change, Draft, Table, metadata, write_first
 
 Range = tuple[int, int]
+TableSettings = CollectionSettings | KeptSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardDraft:
+    """Rows of the documents [start, stop) of one collection: written, not committed.
+
+    `documents` has for each fragment of the draft the documents in it.
+    """
+
+    start: int
+    stop: int
+    draft: Draft
+    documents: tuple[tuple[Range, ...], ...]
 
 
 class ShardWriter:
-    """Writes one collection's shards. A shard is visible whole, and once, or not at all."""
+    """Writes one table's shards, of which nobody sees anything until they are committed."""
 
-    def __init__(self, lake: Lake, settings: CollectionSettings, *, buffer_bytes: int) -> None:
-        name = CollectionName.parse(settings.name)
-        self._table = Table.open_or_create(lake.codes(name), codes_schema(settings))
-        _check_same(settings, self._table)
+    def __init__(self, lake: Lake, settings: TableSettings, *, buffer_bytes: int) -> None:
+        self._uri, self._schema = _place(lake, settings)
+        with suppress(NotFound):
+            table = Table.open(self._uri)
+            _check_same(settings, table)
+            self._schema = table.schema  # of an earlier saelake's: it goes on with its columns
         self._buffer_bytes = buffer_bytes
-        self._ranges: dict[int, list[Range]] = {}
         self._buffer: list[pa.RecordBatch] = []
         self._fragments: list[str] = []
-
-    def done(self) -> list[Range]:
-        """The documents that the newest snapshot holds, as half-open ranges."""
-        self._table = self._table.latest()
-        return self._done(self._table)
+        self._documents: list[tuple[Range, ...]] = []
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take in rows of the shard at hand, in document order."""
@@ -38,44 +54,104 @@ class ShardWriter:
         # Readers look for a document's parts side by side, so they must be in one fragment.
         if is_full and rows["part"][0].as_py() == 0:
             self._flush()
-        # A table that an earlier saelake made goes on with the columns that it has.
-        self._buffer.append(rows.select(self._table.schema.names))
+        self._buffer.append(rows.select(self._schema.names))
 
-    def finish(self, start: int, stop: int) -> bool:
-        """Commit the shard at hand, which has the documents [start, stop).
-
-        False if another writer has committed any of its documents: then nothing is, and what is
-        still missing must be planned again.
-        """
+    def finish(self, start: int, stop: int) -> ShardDraft:
+        """The shard at hand, which has the documents [start, stop)."""
         self._flush()
-        draft = Draft(tuple(self._fragments))
+        draft = ShardDraft(
+            start=start,
+            stop=stop,
+            draft=Draft(tuple(self._fragments)),
+            documents=tuple(self._documents),
+        )
         self.discard()
-        committed = False
-
-        def decide(snapshot: Table) -> Change | None:
-            nonlocal committed
-            committed = not any(a < stop and start < b for a, b in self._done(snapshot))
-            return Change(add=draft) if committed else None
-
-        self._table = self._table.commit(decide)
-        return committed
+        return draft
 
     def discard(self) -> None:
-        """Forget what was added since the last commit."""
-        self._buffer, self._fragments = [], []
+        """Forget what was added since the last shard."""
+        self._buffer, self._fragments, self._documents = [], [], []
 
     def _flush(self) -> None:
         if self._buffer:
-            self._fragments += self._table.write(self._buffer, one_fragment=True).fragments
+            draft = write_first(self._uri, self._schema, self._buffer, one_fragment=True)
+            self._fragments += draft.fragments
+            self._documents.append(_ranges(self._buffer))
             self._buffer = []
+
+
+class ShardCommitter:
+    """Commits shards of one collection: each is visible whole, and once, or not at all."""
+
+    def __init__(self, lake: Lake, settings: TableSettings) -> None:
+        self._settings = settings
+        self._uri, self._schema = _place(lake, settings)
+        self._ranges: dict[str, Sequence[Range]] = {}
+
+    def done(self) -> list[Range]:
+        """The documents that the newest snapshot holds, as half-open ranges."""
+        try:
+            return self._done(Table.open(self._uri))
+        except NotFound:
+            return []
+
+    def commit(self, shards: Sequence[ShardDraft]) -> list[ShardDraft]:
+        """Commit shards in one step, without those of which any document is there already.
+
+        The answer has those that were committed: what is missing of the others must be planned
+        again.
+        """
+        chosen: list[ShardDraft] = []
+
+        def decide(snapshot: Table) -> Change | None:
+            chosen[:] = _apart(shards, self._done(snapshot))
+            fragments = [f for shard in chosen for f in shard.draft.fragments]
+            return Change(add=Draft(tuple(fragments))) if fragments else None
+
+        # Not before: a table that an encode with wrong settings left behind would keep to them.
+        table = Table.open_or_create(self._uri, self._schema)
+        _check_same(self._settings, table)
+        table.commit(decide)
+        for shard in chosen:  # known already: they need not be read
+            self._ranges.update(zip(shard.draft.files, shard.documents, strict=True))
+        return chosen
 
     def _done(self, snapshot: Table) -> list[Range]:
         """The documents of a snapshot; a fragment never changes, so each is read once."""
         for fragment in snapshot.fragments:
-            if fragment.id not in self._ranges:
-                self._ranges[fragment.id] = locate(snapshot, [fragment.id]).ranges()
-        found = [r for fragment in snapshot.fragments for r in self._ranges[fragment.id]]
+            if fragment.file not in self._ranges:
+                self._ranges[fragment.file] = locate(snapshot, [fragment.id]).ranges()
+        found = [r for fragment in snapshot.fragments for r in self._ranges[fragment.file]]
         return _merged(sorted(found))
+
+
+def _place(lake: Lake, settings: TableSettings) -> tuple[str, pa.Schema]:
+    """Where a table is, or will be, and its columns."""
+    if isinstance(settings, KeptSettings):
+        name = CollectionName.parse(settings.collection.name)
+        return lake.activations(name), kept_schema(settings)
+    return lake.codes(CollectionName.parse(settings.name)), codes_schema(settings)
+
+
+def _ranges(rows: Sequence[pa.RecordBatch]) -> tuple[Range, ...]:
+    """The documents of rows that are in document order."""
+    documents = np.unique(np.concatenate([batch["doc"].to_numpy() for batch in rows]))
+    cuts = np.flatnonzero(np.diff(documents) > 1) + 1
+    return tuple((int(run[0]), int(run[-1]) + 1) for run in np.split(documents, cuts))
+
+
+def _apart(shards: Sequence[ShardDraft], done: Sequence[Range]) -> list[ShardDraft]:
+    """The shards that have no document in common with `done` (ascending) or with each other."""
+    chosen: list[ShardDraft] = []
+    starts, stops = [start for start, _ in done], [stop for _, stop in done]
+    for shard in shards:
+        place = bisect_left(starts, shard.stop)  # ranges from here on begin behind it
+        if place and stops[place - 1] > shard.start:
+            continue
+        starts.insert(place, shard.start)
+        stops.insert(place, shard.stop)
+        chosen.append(shard)
+    return chosen
 
 
 def _merged(ranges: Sequence[Range]) -> list[Range]:
@@ -89,20 +165,24 @@ def _merged(ranges: Sequence[Range]) -> list[Range]:
     return merged
 
 
-def check_free(lake: Lake, settings: CollectionSettings) -> None:
-    """Check, and make nothing, that the collection can be begun or continued.
+def check_free(lake: Lake, settings: TableSettings) -> None:
+    """Check, and make nothing, that the table can be begun or continued.
 
     Raises `AlreadyExists` when another dictionary has its name, or when it was begun with other
     settings.
     """
+    if isinstance(settings, CollectionSettings):
+        with suppress(NotFound):
+            registered = Table.open(lake.dictionaries)
+            _is_registered(lake, settings.dictionary, settings.fingerprint, registered)
     with suppress(NotFound):
-        registered = Table.open(lake.dictionaries)
-        _is_registered(lake, settings.dictionary, settings.fingerprint, registered)
-    with suppress(NotFound):
-        _check_same(settings, Table.open(lake.codes(CollectionName.parse(settings.name))))
+        _check_same(settings, Table.open(_place(lake, settings)[0]))
 
 
-def _check_same(settings: CollectionSettings, table: Table) -> None:
+def _check_same(settings: TableSettings, table: Table) -> None:
+    if isinstance(settings, KeptSettings):
+        check_kept(settings, table)
+        return
     stored = CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
     differences = settings.differences(stored)
     if differences:

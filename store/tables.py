@@ -11,17 +11,21 @@ This is the one file that speaks Lance. What the rest of the store may rely on:
   commit replaces it, and until then it is hidden (docs/decisions/001-exactly-once.md).
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
 import pyarrow as pa
 
-from saelake.store.errors import Conflict, Corrupt, InvalidFilter, InvalidInput, NotFound
+from saelake.store.damage import damaged, reading
+from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound
+from saelake.store.objectstore import lance_options
+from saelake.store.storage import storage_error, storage_errors, stored
 
 os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
 
@@ -33,16 +37,18 @@ STORAGE_VERSION = "2.2"
 SUFFIX = ".lance"
 ANCHOR_ID = 0
 ROWS_PER_FRAGMENT = 1 << 20
+ROWS_PER_BATCH = 8192
 MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
 COMMIT_ATTEMPTS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """One immutable piece of a table: its id, its number of rows, and its files' bytes."""
+    """One immutable piece of a table: its id, its rows, the name of its file, and its bytes."""
 
     id: int
     n_rows: int
+    file: str = ""
     size_bytes: int = 0
 
 
@@ -56,6 +62,11 @@ class Draft:
     def of(cls, written: Iterable["FragmentMetadata"]) -> "Draft":
         """A draft of fragments that Lance has written."""
         return cls(tuple(json.dumps(fragment.to_json()) for fragment in written))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the fragments' files."""
+        return tuple(json.loads(fragment)["files"][0]["path"] for fragment in self.fragments)
 
     def to_json(self) -> str:
         """The draft as text, for another process."""
@@ -79,6 +90,15 @@ class Change:
     instead: Mapping[int, Draft] = field(default_factory=dict)
 
 
+def _described(written: "FragmentMetadata") -> Fragment:
+    return Fragment(
+        id=written.id,
+        n_rows=written.num_rows,
+        file=written.files[0].path,
+        size_bytes=sum(file.file_size_bytes or 0 for file in written.files),
+    )
+
+
 class Table:
     """A snapshot of one Lance table; of the newest version, or of that of a tag or a time."""
 
@@ -86,25 +106,24 @@ class Table:
         self._dataset = dataset
         self._at = at
         self.fragments: tuple[Fragment, ...] = tuple(
-            Fragment(
-                id=fragment.fragment_id,
-                n_rows=fragment.metadata.num_rows,
-                size_bytes=sum(file.file_size_bytes or 0 for file in fragment.metadata.files),
-            )
+            _described(fragment.metadata)
             for fragment in dataset.get_fragments()
             if fragment.fragment_id != ANCHOR_ID
         )
 
     @classmethod
-    def open(cls, uri: str) -> "Table":
-        """The newest snapshot of the table at `uri`, or with `uri#TAG` or `uri#TIME` that one.
+    def open(cls, uri: str, version: int | None = None) -> "Table":
+        """The newest snapshot of the table at `uri`, or that of a version, a tag or a time.
 
-        A time is as ISO 8601 has it; local, when it names no zone. Raises `NotFound`.
+        The address may end with the last two, as `uri#TAG` or `uri#TIME`: a time is as ISO 8601
+        has it; local, when it names no zone. Raises `NotFound`.
         """
         place, at = _parted(uri)
         try:
-            return cls(_dataset(place, at), at)
+            return cls(_dataset(place, at, version), at)
         except (ValueError, OSError) as error:
+            if known := storage_error(error, place):
+                raise known from error
             if not any(words in str(error).lower() for words in ("not found", "is earlier than")):
                 raise
             raise NotFound(f"There is no table at {uri}.", uri=uri) from error
@@ -128,12 +147,14 @@ class Table:
         birth = lance.LanceOperation.Overwrite(schema, anchor)
         try:
             # Without retries: a retry overwrites the table that another maker was faster with.
-            lance.LanceDataset.commit(uri, birth, read_version=0, max_retries=0)
+            lance.LanceDataset.commit(
+                uri, birth, read_version=0, max_retries=0, storage_options=lance_options(uri)
+            )
         except OSError as error:
             try:
                 return cls.open(uri)
             except NotFound:
-                raise error from None
+                raise storage_error(error, uri) or error from None
         return cls.open(uri)
 
     @property
@@ -152,6 +173,12 @@ class Table:
         return self._dataset.schema
 
     @property
+    def contents(self) -> str:
+        """What tells the rows of this snapshot from those of others, in 16 characters."""
+        present = [fragment.metadata.to_json() for fragment in self._dataset.get_fragments()]
+        return hashlib.sha256(json.dumps(present).encode()).hexdigest()[:16]
+
+    @property
     def n_rows(self) -> int:
         """Rows, without the anchor."""
         return sum(fragment.n_rows for fragment in self.fragments)
@@ -161,11 +188,17 @@ class Table:
         """The bytes of the snapshot's data files."""
         return sum(fragment.size_bytes for fragment in self.fragments)
 
+    @stored
     def latest(self) -> "Table":
         """The newest snapshot: this one if nothing was committed since."""
         if self._at is not None or self._dataset.latest_version == self._dataset.version:
             return self
         return Table.open(self.uri)
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether nothing was committed since this snapshot, which is of no tag or time."""
+        return self._at is None and self.latest() is self
 
     def scan(
         self,
@@ -183,8 +216,9 @@ class Table:
         ids = [f.id for f in self.fragments if wanted is None or f.id in wanted]
         if not ids:
             return
-        scanner = self._scanner(columns, where, ids, batch_rows)
-        with self._readable():
+        # With a filter an error may be of its evaluation, of rows that it does not fit.
+        with reading(self.uri) if where is None else storage_errors(self.uri):
+            scanner = self._scanner(columns, where, ids, batch_rows)
             yield from scanner.to_batches()
 
     def _scanner(
@@ -203,7 +237,7 @@ class Table:
             if where is not None:
                 scanner.explain_plan()  # a predicate that does not bind fails here, not mid-scan
         except (ValueError, OSError) as error:
-            if where is None:
+            if where is None or storage_error(error, self.uri):
                 raise
             raise InvalidFilter(
                 f"The filter {where!r} does not work on this corpus: {_first_line(error)} "
@@ -216,11 +250,13 @@ class Table:
         """Whether the words of a text column are indexed."""
         return any(index.field_names == [column] for index in self._dataset.describe_indices())
 
+    @stored
     def index_words(self, column: str) -> None:
         """Index the words of a text column, stemmed and without stop words; again it is renewed."""
         self._check_writable()
         self._dataset.create_scalar_index(column, "INVERTED", replace=True)
 
+    @stored
     def search_words(
         self, column: str, text: str, k: int, *, columns: Sequence[str], where: str | None
     ) -> pa.Table:
@@ -238,23 +274,15 @@ class Table:
 
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these offsets in table order, in the order asked for."""
-        return self._dataset.take(list(rows), columns=list(columns))
+        with reading(self.uri):
+            return self._dataset.take(list(rows), columns=list(columns))
 
     def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
-        with self._readable():
+        with reading(self.uri):
             return self._dataset._take_rows(list(addresses), columns=list(columns))
 
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        """Raise `Corrupt` where Lance panics over bytes that it cannot make out."""
-        try:
-            yield
-        except BaseException as error:
-            if type(error).__name__ != "PanicException":
-                raise
-            raise Corrupt(f"A file of {self.uri} is damaged.", uri=self.uri) from error
-
+    @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
         """Stream `batches` into new files that nobody sees until they are committed."""
         self._check_writable()
@@ -268,6 +296,7 @@ class Table:
         )
         return Draft.of(written)
 
+    @stored
     def commit(self, decide: Callable[["Table"], Change | None]) -> "Table":
         """The snapshot after the change that `decide` asks for, applied exactly once.
 
@@ -340,12 +369,14 @@ class Table:
     def verify(self) -> None:
         """Check that every file that the snapshot names is there. Raises `Corrupt`."""
         try:
-            with self._readable():
+            with reading(self.uri):
                 self._dataset.validate()
                 for fragment in self._dataset.get_fragments():
                     fragment.count_rows()
         except (OSError, ValueError) as error:
-            raise Corrupt(f"{self.uri} is damaged: {_first_line(error)}", uri=self.uri) from error
+            if known := storage_error(error, self.uri):
+                raise known from error
+            raise damaged(self.uri, error) from error
 
 
 def _parted(uri: str) -> tuple[str, str | None]:
@@ -354,14 +385,16 @@ def _parted(uri: str) -> tuple[str, str | None]:
     return (f"{place}{SUFFIX}", at) if sign else (uri, None)
 
 
-def _dataset(uri: str, at: str | None) -> "lance.LanceDataset":
+def _dataset(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset":
+    options = lance_options(uri)
     if at is None:
-        return lance.dataset(uri)
+        return lance.dataset(uri, version=version, storage_options=options)
     moment = moment_of(at)
     if moment is None:
-        return lance.dataset(uri, version=at)
+        return lance.dataset(uri, version=at, storage_options=options)
     # Lance compares with local times that do not say so.
-    return lance.dataset(uri, asof=moment.astimezone().replace(tzinfo=None))
+    local = moment.astimezone().replace(tzinfo=None)
+    return lance.dataset(uri, asof=local, storage_options=options)
 
 
 def moment_of(at: str) -> datetime | None:
@@ -384,10 +417,11 @@ def _check_writable(uri: str) -> None:
         )
 
 
+@stored
 def drop(uri: str) -> None:
     """Delete a table with all its snapshots, if there is one."""
     _check_writable(uri)
-    lance.LanceDataset.drop(uri, ignore_not_found=True)
+    lance.LanceDataset.drop(uri, storage_options=lance_options(uri), ignore_not_found=True)
 
 
 def _in_place(draft: Draft, fragment_id: int) -> FragmentMetadata:
@@ -396,7 +430,13 @@ def _in_place(draft: Draft, fragment_id: int) -> FragmentMetadata:
     return FragmentMetadata.from_json(json.dumps({**json.loads(fragment), "id": fragment_id}))
 
 
-def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Draft:
+def write_first(
+    uri: str,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    *,
+    one_fragment: bool = False,
+) -> Draft:
     """Stream `batches` into new files at `uri`, for a table of this schema made afterwards.
 
     A table that is made before its first rows are written stays behind, empty and with its
@@ -404,16 +444,21 @@ def write_first(uri: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) 
     """
     _check_writable(uri)
     # Lance numbers the fields of a schema in order, so the table's fields will be these files'.
-    return Draft.of(_new_files(uri, pa.RecordBatchReader.from_batches(schema, batches)))
+    reader = pa.RecordBatchReader.from_batches(schema, batches)
+    return Draft.of(_new_files(uri, reader, MOST_ROWS if one_fragment else ROWS_PER_FRAGMENT))
 
 
-def _new_files(uri: str, reader: pa.RecordBatchReader) -> list[FragmentMetadata]:
+@stored
+def _new_files(
+    uri: str, reader: pa.RecordBatchReader, most_rows: int = ROWS_PER_FRAGMENT
+) -> list[FragmentMetadata]:
     written: list[FragmentMetadata] = write_fragments(
         reader,
         uri,
         mode="overwrite",  # of files that no table names: it only writes, also beside a table
-        max_rows_per_file=ROWS_PER_FRAGMENT,
+        max_rows_per_file=most_rows,
         data_storage_version=STORAGE_VERSION,
+        storage_options=lance_options(uri),
     )
     return written
 
@@ -423,14 +468,23 @@ def address(fragment_id: int, row: int) -> int:
     return fragment_id << 32 | row
 
 
+@stored
 def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
     """Replace a whole table by one commit; what was there is read until then.
 
     Raises `Conflict` when another writer does the same.
     """
     Table.open_or_create(uri, rows.schema)  # else its rows would be fragment 0, the anchor's
+    if isinstance(rows, pa.Table):  # of which Lance would hold a copy
+        rows = rows.to_reader(max_chunksize=ROWS_PER_BATCH)
     try:
-        lance.write_dataset(rows, uri, mode="overwrite", data_storage_version=STORAGE_VERSION)
+        lance.write_dataset(
+            rows,
+            uri,
+            mode="overwrite",
+            data_storage_version=STORAGE_VERSION,
+            storage_options=lance_options(uri),
+        )
     except OSError as error:
         if "conflict" not in str(error).lower():
             raise
@@ -442,7 +496,9 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
 
 def read(uri: str, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
     """The whole of a small table. Raises `NotFound`."""
-    return Table.open(uri)._dataset.to_table(columns=columns, filter=where)
+    table = Table.open(uri)
+    with reading(uri) if where is None else storage_errors(uri):
+        return table._dataset.to_table(columns=columns, filter=where)
 
 
 def metadata(schema: pa.Schema) -> Mapping[str, str]:

@@ -1,14 +1,25 @@
-"""Dense vectors and their nearest neighbours. The one file that speaks FAISS."""
+"""Dense vectors and their nearest neighbours. The one file that speaks FAISS.
 
-from collections.abc import Iterable, Iterator
+Lists of many vectors take long to train, so the first who needs them keeps them in a file beside
+the table, which others then open without reading it: `words--vectors.lance` has
+`words--vectors.<contents>.faiss`, where the contents are those of one snapshot. The file is only
+ever a copy: one that is missing, damaged or of other vectors is made again.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import faiss
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.errors import NotFound
+from saelake.store.errors import AccessDenied, NotFound, OutOfSpace, Unavailable
+from saelake.store.files import delete, list_files, local_path, read_bytes, write_bytes
 from saelake.store.lists import Array
 from saelake.store.schema import EMBEDDER_KEY, vectors_schema
 from saelake.store.tables import Table, metadata, overwrite
@@ -17,27 +28,28 @@ FLAT_VECTORS = 100_000  # as many are compared one by one; above, lists of RaBit
 LISTS_PROBED = 1 / 16
 REFINED = 8  # candidates compared exactly, as a multiple of the answers
 SCAN_ROWS = 4096
+N_COMPARED = 16  # vectors of a kept index, which tell that it is of this table
+_KEPT = re.compile(r"([0-9a-f]{16})(-[0-9a-f]{8})?\.faiss")
 
 
 class VectorIndex:
-    """Rows, and which of them have the largest inner product with a query."""
+    """Rows, and which of them have the largest inner product with a query.
 
-    def __init__(self, vectors: Array) -> None:
-        n, width = vectors.shape
+    `vectors` (n, width) are float32; they may be of a mapped file, and last as long as the index.
+    """
+
+    def __init__(self, vectors: Array, lists: Any = None) -> None:
+        """An index of these vectors; `lists` are FAISS's of them, where they are made already."""
         self.vectors = np.ascontiguousarray(vectors, np.float32)
-        self._lists: Any = None
-        if n <= FLAT_VECTORS:
-            self._flat: Any = faiss.IndexFlatIP(width)
+        self.lists = lists
+        if lists is None and len(vectors) > FLAT_VECTORS:
+            self.lists = _trained(self.vectors)
+        if self.lists is None:
+            self._flat: Any = faiss.IndexFlatIP(vectors.shape[1])
             self._flat.add(self.vectors)
-            return
-        n_lists = int(4 * n**0.5)
-        self._n_probe = max(int(n_lists * LISTS_PROBED), 1)
-        self._lists = faiss.index_factory(
-            width, f"IVF{n_lists},RaBitQ,RFlat", faiss.METRIC_INNER_PRODUCT
-        )
-        self._lists.train(self.vectors)
-        self._lists.add(self.vectors)
-        self._flat = self._lists.refine_index
+        else:
+            self._flat = faiss.downcast_index(self.lists.refine_index)
+            self._n_probe = max(int(faiss.extract_index_ivf(self.lists).nlist * LISTS_PROBED), 1)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -68,11 +80,90 @@ class VectorIndex:
         given = {}
         if keep is not None:
             given["sel"] = faiss.IDSelectorBitmap(np.packbits(keep, bitorder="little"))
-        if self._lists is None or (keep is not None and keep.sum() <= FLAT_VECTORS):
+        if self.lists is None or (keep is not None and keep.sum() <= FLAT_VECTORS):
             return self._flat, faiss.SearchParameters(**given)
         inner = faiss.SearchParametersIVF(nprobe=self._n_probe, **given)
         outer = faiss.IndexRefineSearchParameters(k_factor=REFINED, base_index_params=inner)
-        return self._lists, outer
+        return self.lists, outer
+
+
+def _trained(vectors: Array) -> Any:
+    n, width = vectors.shape
+    kind = f"IVF{int(4 * n**0.5)},RaBitQ,RFlat"
+    lists = faiss.index_factory(width, kind, faiss.METRIC_INNER_PRODUCT)
+    lists.train(vectors)
+    lists.add(vectors)
+    return lists
+
+
+def _vectors_in(lists: Any) -> Array:
+    flat: Any = faiss.downcast_index(lists.refine_index)
+    found: Array = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
+    return found.reshape(flat.ntotal, flat.d)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexFile:
+    """Where the lists of `n` vectors of a table's snapshot are kept.
+
+    `part` says of which of its vectors, where they are not all.
+    """
+
+    table: Table
+    n: int
+    width: int
+    part: str = ""
+
+    @property
+    def uri(self) -> str:
+        """The address of the file."""
+        part = f"-{sha256(self.part.encode()).hexdigest()[:8]}" if self.part else ""
+        return f"{self._stem}{self.table.contents}{part}.faiss"
+
+    @property
+    def _stem(self) -> str:
+        return f"{self.table.uri.removesuffix('.lance')}."
+
+    def index(self, read: Callable[[Array | None], Array]) -> VectorIndex:
+        """The index that is kept, or else one that is made and kept.
+
+        `read` gives the vectors at these places, or all.
+        """
+        if self.n <= FLAT_VECTORS:
+            return VectorIndex(read(None))
+        lists = self._read()
+        at = np.linspace(0, self.n - 1, N_COMPARED).astype(np.int64)
+        if lists is not None and np.array_equal(_vectors_in(lists)[at], read(at)):
+            return VectorIndex(_vectors_in(lists), lists)
+        made = VectorIndex(read(None))
+        self._write(made.lists)
+        return made
+
+    def _read(self) -> Any:
+        """The lists, or None: there are none, or they are damaged. On a disk they are mapped."""
+        path = local_path(self.uri)
+        try:
+            if path is not None:
+                lists = faiss.read_index(path, faiss.IO_FLAG_MMAP_IFC)
+            elif (data := read_bytes(self.uri)) is not None:
+                lists = faiss.deserialize_index(np.frombuffer(data, np.uint8))
+            else:
+                return None
+        except RuntimeError:  # all that FAISS says of a file that is missing or makes no sense
+            return None
+        is_of_lists = isinstance(lists, faiss.IndexRefineFlat)
+        return lists if is_of_lists and (lists.ntotal, lists.d) == (self.n, self.width) else None
+
+    def _write(self, lists: Any) -> None:
+        """Keep lists in place of those of earlier snapshots, if one may and can."""
+        with suppress(AccessDenied, OutOfSpace, Unavailable):  # then everybody makes his own
+            if not self.table.is_newest:
+                return
+            write_bytes(self.uri, faiss.serialize_index(lists).tobytes())
+            for uri in list_files(self._stem.rpartition("/")[0]):
+                found = _KEPT.fullmatch(uri.removeprefix(self._stem))
+                if found and found[1] != self.table.contents:
+                    delete(uri)
 
 
 class Vectors:
@@ -102,22 +193,30 @@ class Vectors:
         return self.table.n_rows * (4 * self.width + 8)
 
     @cached_property
-    def _columns(self) -> tuple[Array, Array]:
-        batches = list(self.table.scan(["row", "vector"], batch_rows=SCAN_ROWS))
+    def _order(self) -> tuple[Array, Array]:
+        """What each vector is of, ascending, and where in the table it is."""
+        batches = list(self.table.scan(["row"], batch_rows=SCAN_ROWS))
         rows = np.concatenate([np.asarray(batch["row"]) for batch in batches])
-        vectors = np.concatenate([_matrix(batch["vector"]) for batch in batches])
         order = np.argsort(rows, kind="stable")
-        return rows[order], vectors[order]
+        return rows[order], order
 
     @property
     def rows(self) -> Array:
         """What each vector is of (a document or feature), ascending, uint64 (n,)."""
-        return self._columns[0]
+        return self._order[0]
 
     @cached_property
     def index(self) -> VectorIndex:
         """The vectors, ready to be searched."""
-        return VectorIndex(self._columns[1])
+        return IndexFile(table=self.table, n=self.table.n_rows, width=self.width).index(self._read)
+
+    def _read(self, at: Array | None) -> Array:
+        order = self._order[1]
+        if at is not None:
+            taken = self.table.take(order[at].tolist(), ["vector"])["vector"]
+            return _matrix(taken.combine_chunks())
+        batches = self.table.scan(["vector"], batch_rows=SCAN_ROWS)
+        return np.concatenate([_matrix(batch["vector"]) for batch in batches])[order]
 
     def of(self, rows: Array) -> Array:
         """The vectors of these documents or features, (n, width), without those that have none."""

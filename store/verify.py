@@ -12,7 +12,7 @@ from saelake.store.agreement import compared, wrong_features
 from saelake.store.checksums import CHECKSUM
 from saelake.store.collection import Collection, open_codes
 from saelake.store.documents import Documents
-from saelake.store.errors import Corrupt, NotFound
+from saelake.store.errors import Corrupt, NotFound, SaelakeError
 from saelake.store.features import Totals
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.scratch import Scratch
@@ -57,9 +57,9 @@ def verify(lake: Lake, only: CollectionName | None = None) -> pa.RecordBatchRead
 
     def checks() -> Iterator[Check]:
         for corpus in corpora:
-            yield from _documents(lake, corpus)
+            yield from _until_damage(f"{corpus}.lance", _documents(lake, corpus))
         for name in collections:
-            yield from _opened(lake, name)
+            yield from _until_damage(str(name), _opened(lake, name))
 
     rows = (pa.RecordBatch.from_pylist([check.row()], schema=CHECKS) for check in checks())
     return pa.RecordBatchReader.from_batches(CHECKS, rows)
@@ -72,6 +72,18 @@ def _filled(lake: Lake) -> list[str]:
         with suppress(NotFound):
             found.append(Documents.open(lake, corpus).corpus)
     return found
+
+
+def _until_damage(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """The checks, up to data that cannot be read."""
+    try:
+        yield from checks
+    except Corrupt as error:
+        yield Check(table=name, check="data can be read", problem=error.message)
+    except (IndexError, ValueError) as error:  # of numbers that were read, but make no sense
+        if isinstance(error, SaelakeError):
+            raise
+        yield Check(table=name, check="data can be read", problem=f"contradicts itself: {error}")
 
 
 def _opened(lake: Lake, name: CollectionName) -> Iterator[Check]:

@@ -20,6 +20,7 @@ class ActivationReader:
     def __init__(self, model: Model, hooks: Sequence[HookPoint]) -> None:
         self._model = model
         self._hooks = tuple({hook.name: hook for hook in hooks}.values())
+        self._n_vocabulary = _n_vocabulary(model.module)
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """The activations of the kept tokens by hook name, each `(n_kept, d)`, row by row.
@@ -28,8 +29,9 @@ class ActivationReader:
 
         Raises:
             ModelError: the run does not pass a hook point, or passes it with another shape than
-                one vector a token.
+                one vector a token; or a token is not in the model's vocabulary.
         """
+        self._check_vocabulary(batch)
         device = self._model.device
         kept = torch.from_numpy(np.flatnonzero(batch.keep)).to(device)
         found: dict[str, Tensor] = {}
@@ -55,6 +57,17 @@ class ActivationReader:
         )
         return {name: values.shape[1] for name, values in self(batch).items()}
 
+    def _check_vocabulary(self, batch: Batch) -> None:
+        largest = int(batch.input_ids.max(initial=0))
+        if self._n_vocabulary is not None and largest >= self._n_vocabulary:
+            raise ModelError(
+                f"the tokenizer of {self._model.name} gives token {largest}, but the model has "
+                f"tokens 0 to {self._n_vocabulary - 1}: it is the tokenizer of another model; put "
+                "the model's own files back",
+                model=self._model.name,
+                token=largest,
+            )
+
     def _run(self, batch: Batch) -> None:
         # Without padding the model needs no mask, and attention may take its fastest kernel.
         padded = not batch.attention_mask.all()
@@ -78,6 +91,12 @@ class ActivationReader:
                 module = self._model.module.get_submodule(hook.module_path)
                 stack.callback(_register(module, hook, gather).remove)
             yield
+
+
+def _n_vocabulary(module: nn.Module) -> int | None:
+    """How many tokens the model has vectors for, where it says."""
+    embeddings = getattr(module, "get_input_embeddings", lambda: None)()
+    return getattr(embeddings, "num_embeddings", None)
 
 
 class _Deepest(Exception):

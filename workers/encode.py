@@ -5,7 +5,7 @@ has no storage.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -14,12 +14,15 @@ import pyarrow as pa
 import torch
 
 from saelake.store.errors import DictionaryMismatch, ValueOverflow
+from saelake.store.kept import KeptSettings
 from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.workers.activations import ActivationReader
 from saelake.workers.batches import Batch, batches
 from saelake.workers.device_codes import DeviceCodes
 from saelake.workers.dictionaries.base import Dictionary, not_finite
+from saelake.workers.health import Health
 from saelake.workers.hooks import HookPoint
+from saelake.workers.keep import Keeper, KeptTokens, pack_kept
 from saelake.workers.models import Model
 from saelake.workers.pack import Activations, Part, pack
 from saelake.workers.pages import Page
@@ -42,25 +45,31 @@ class EncodedPage:
 
     `codes` are in the host's memory once `ready`, if there is such an event, has happened; a
     collection's are None where the page has no tokens. `failed` has, for a part's index, the
-    reason; such a part's codes are left out when they are packed.
+    reason; such a part's codes are left out when they are packed. `kept` has the activations
+    that each keeper takes, in the host's memory at the same time as the codes.
     """
 
     parts: tuple[Part, ...]
     codes: Mapping[str, DeviceCodes | None]
     failed: Mapping[str, Mapping[int, str]]
+    kept: Mapping[str, Sequence[KeptTokens]] = field(default_factory=dict)
     ready: torch.cuda.Event | None = None
+
+    def arrived(self) -> None:
+        """Wait until everything is in the host's memory."""
+        if self.ready is not None:
+            self.ready.synchronize()
 
     def activations(self, name: str) -> Activations:
         """The codes of a collection, when they are there, without those of failed parts."""
-        if self.ready is not None:
-            self.ready.synchronize()
+        self.arrived()
         codes = self.codes[name]
         found = codes.to_numpy() if codes is not None else Activations.joined([])
         return _without(found, self.failed[name])
 
 
 class Encoder:
-    """Encodes pages for several collections of one model."""
+    """Encodes pages for several collections of one model, and keeps activations of the same run."""
 
     def __init__(
         self,
@@ -69,14 +78,29 @@ class Encoder:
         *,
         batch_tokens: int,
         chunk_bytes: int,
+        keepers: Sequence[Keeper] = (),
         on_error: OnError = "skip",
     ) -> None:
         self.targets = {target.settings.name: target for target in targets}
+        self.keepers = {keeper.settings.name: keeper for keeper in keepers}
         self._reader = ActivationReader(model, [target.hook for target in targets])
         self.batch_tokens = batch_tokens
         self._chunk_bytes = chunk_bytes
         self._on_error = on_error
+        self._health = Health(model=model.name, dtype=str(model.dtype).removeprefix("torch."))
         self._check_widths(model)
+
+    @property
+    def settings(self) -> tuple[CollectionSettings | KeptSettings, ...]:
+        """The settings of all tables that it makes rows for; kept activations come first."""
+        kept = (keeper.settings for keeper in self.keepers.values())
+        return *kept, *(target.settings for target in self.targets.values())
+
+    @property
+    def kept_token_bytes(self) -> int:
+        """The bytes of activations that are kept of a token, on average."""
+        kept = (keeper.settings for keeper in self.keepers.values())
+        return round(sum(2 * settings.d_in * settings.sample.fraction for settings in kept))
 
     def _check_widths(self, model: Model) -> None:
         widths = self._reader.widths()
@@ -94,22 +118,29 @@ class Encoder:
                 )
 
     def encode(self, page: Page, names: Sequence[str]) -> EncodedPage:
-        """The page's codes for the collections of these names, from one run of the model.
+        """The page's codes and kept activations for these names, from one run of the model.
 
         A part with a value that is not finite has no codes and a reason; with `on_error` "fail"
         it raises `ValueOverflow` instead. On an accelerator the page is sorted there and on its
-        way to the host when this returns.
+        way to the host when this returns. Raises `ModelError` when no document has finite values.
         """
-        found: dict[str, list[DeviceCodes]] = {name: [] for name in names}
-        failed: dict[str, dict[int, str]] = {name: {} for name in names}
+        found: dict[str, list[DeviceCodes]] = {n: [] for n in names if n in self.targets}
+        kept: dict[str, list[KeptTokens]] = {n: [] for n in names if n in self.keepers}
+        failed: dict[str, dict[int, str]] = {name: {} for name in found}
         for batch in batches(page.windows, self.batch_tokens):
             activations = self._reader(batch)
-            for name in names:
+            for name, taken in kept.items():
+                keeper = self.keepers[name]
+                taken.append(keeper.take(activations[keeper.hook.name], batch, page.parts))
+            for name, pieces in found.items():
                 target = self.targets[name]
                 x = activations[target.hook.name]
-                found[name].append(self._batch_codes(target, x, batch, page, failed[name]))
+                pieces.append(self._batch_codes(target, x, batch, page, failed[name]))
+        for reasons in failed.values():
+            n_encoded = sum(len(part.token_ids) > 0 for part in page.parts) - len(reasons)
+            self._health.add(n_encoded=n_encoded, failed=list(reasons.values()))
         codes = {name: DeviceCodes.joined(pieces) for name, pieces in found.items()}
-        return _sent(EncodedPage(parts=page.parts, codes=codes, failed=failed))
+        return _sent(EncodedPage(parts=page.parts, codes=codes, failed=failed, kept=kept))
 
     def _batch_codes(
         self, target: Target, x: torch.Tensor, batch: Batch, page: Page, failed: dict[int, str]
@@ -136,7 +167,9 @@ class Encoder:
         failed[row] = error.message
 
     def pack(self, page: EncodedPage, name: str) -> pa.RecordBatch:
-        """The page as rows of the collection's codes table."""
+        """The page as rows of the collection's codes table, or of the kept activations."""
+        if name in self.keepers:
+            return self._pack_kept(page, name)
         settings = self.targets[name].settings
         codes, failed = page.activations(name), dict(page.failed[name])
         schema = codes_schema(settings)
@@ -149,16 +182,27 @@ class Encoder:
                 self._fail(page.parts[bad], bad, error, failed)
                 codes = _without(codes, failed)
 
+    def _pack_kept(self, page: EncodedPage, name: str) -> pa.RecordBatch:
+        page.arrived()
+        keeper, tokens = self.keepers[name], page.kept[name]
+        failed: dict[int, str] = {}
+        for index, reason in keeper.failures(page.parts, tokens).items():
+            self._fail(page.parts[index], index, ValueOverflow(reason), failed)
+        return pack_kept(keeper.settings, page.parts, tokens, failed)
+
 
 def _sent(page: EncodedPage) -> EncodedPage:
     """The page with its codes sorted on the accelerator that they are on, and sent to the host."""
-    on_device = [c for c in page.codes.values() if c is not None and c.value.is_cuda]
-    if not on_device:
+    tensors = [codes.value for codes in page.codes.values() if codes is not None]
+    tensors += [tokens.vectors for pieces in page.kept.values() for tokens in pieces]
+    device = next((t.device for t in tensors if t.is_cuda), None)
+    if device is None:
         return page
-    sent = {name: codes and codes.sorted().to_host() for name, codes in page.codes.items()}
+    codes = {name: found and found.sorted().to_host() for name, found in page.codes.items()}
+    kept = {name: [tokens.to_host() for tokens in found] for name, found in page.kept.items()}
     ready: torch.cuda.Event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    ready.record(torch.cuda.current_stream(on_device[0].value.device))
-    return replace(page, codes=sent, ready=ready)
+    ready.record(torch.cuda.current_stream(device))
+    return replace(page, codes=codes, kept=kept, ready=ready)
 
 
 def _without(codes: Activations, failed: Mapping[int, str]) -> Activations:

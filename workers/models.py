@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,7 @@ class Model:
         window: the most tokens of one sequence, special tokens included.
         d_model: the width of the residual stream.
         fingerprint: sha256 in hex over config.json and the weight files (see `fingerprint`).
+        tokenizer_fingerprint: the same over the tokenizer's files.
         revision: the hub's commit hash; None for a local folder.
     """
 
@@ -68,6 +69,7 @@ class Model:
     window: int
     d_model: int
     fingerprint: str
+    tokenizer_fingerprint: str
     revision: str | None
     device: torch.device
     dtype: torch.dtype
@@ -115,6 +117,7 @@ def load_model(
         window=usable_window(config, tokenizer),
         d_model=text_config(config).hidden_size,
         fingerprint=fingerprint(source.folder),
+        tokenizer_fingerprint=tokenizer_fingerprint(source.folder),
         revision=source.revision,
         device=place,
         dtype=next(module.parameters()).dtype,
@@ -127,8 +130,19 @@ def fingerprint(folder: Path) -> str:
     It is the same for a hub model and a copy of its files, and changes with any byte of the
     weights. Files of the hub's cache are named by their sha256 and are not read again.
     """
+    return _sha256_of([folder / "config.json", *_weight_files(folder)])
+
+
+def tokenizer_fingerprint(folder: Path) -> str:
+    """The sha256 in hex over the names and contents of the files that make texts tokens."""
+    whole = [path for path in (folder / "tokenizer.json",) if path.is_file()]
+    parts = sorted({path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern)})
+    return _sha256_of(whole or parts)
+
+
+def _sha256_of(files: Sequence[Path]) -> str:
     total = hashlib.sha256()
-    for path in [folder / "config.json", *_weight_files(folder)]:
+    for path in files:
         total.update(f"{path.name} {_file_sha256(path)}\n".encode())
     return total.hexdigest()
 

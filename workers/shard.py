@@ -1,7 +1,7 @@
 """Shards: which documents to encode next, decided from which are encoded already."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 Range = tuple[int, int]
@@ -19,6 +19,17 @@ class Shard:
     def n_documents(self) -> int:
         """How many documents it has."""
         return self.stop - self.start
+
+    def cut(self, size: int) -> "tuple[Shard, Shard | None]":
+        """Its first `size` documents, and the rest of it, if there is one."""
+        if self.n_documents <= size:
+            return self, None
+        middle = self.start + size
+        return replace(self, stop=middle), replace(self, start=middle)
+
+    def __contains__(self, other: "Shard") -> bool:
+        """Whether it has all documents of another shard."""
+        return self.start <= other.start and other.stop <= self.stop
 
 
 def plan(n_documents: int, done: Mapping[str, Sequence[Range]], size: int) -> list[Shard]:

@@ -1,6 +1,6 @@
 """Stages that overlap: an iterator that runs ahead in a thread of its own."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -17,11 +17,18 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T], *, depth: int) -> Generator[T]:
+def nothing() -> None:
+    """Need not be told of the end."""
+
+
+def ahead(
+    items: Iterable[T], *, depth: int, interrupt: Callable[[], object] = nothing
+) -> Generator[T]:
     """The items of an iterable, of which up to `depth` are made before they are asked for.
 
     An error of the iterable is raised where its item would have been. When the result is closed,
-    or its consumer fails, the thread ends after the item it is making.
+    or its consumer fails, the thread ends after the item it is making; `interrupt` is called
+    then, and must end the wait of an iterable that waits for others.
     """
     queue: Queue[T | _End] = Queue(depth)
     stopped = Event()
@@ -37,6 +44,7 @@ def ahead(items: Iterable[T], *, depth: int) -> Generator[T]:
             yield item
     finally:
         stopped.set()
+        interrupt()
         while thread.is_alive():
             try:
                 queue.get(timeout=POLL_S)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from saelake.cli.clusters import ClusterCommand, cluster_options
 from saelake.cli.options import DEFAULT_LAKE, CollectionArgument, LakeOption
 from saelake.cli.progress import Counter, EncodeBar
 from saelake.cli.screen import say
@@ -14,6 +15,7 @@ from saelake.cli.sharing import shares
 from saelake.connection import connect
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput
+from saelake.workers.cluster import RayCluster
 
 if TYPE_CHECKING:
     from saelake.store.importing import ImportReport
@@ -141,9 +143,9 @@ UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    app.command(rich_help_panel=PANEL)(ingest)
+    app.command(cls=ClusterCommand, rich_help_panel=PANEL)(ingest)
     app.command("import", rich_help_panel=PANEL)(import_)
-    app.command(rich_help_panel=PANEL)(encode)
+    app.command(cls=ClusterCommand, rich_help_panel=PANEL)(encode)
     app.command(rich_help_panel=PANEL)(index)
 
 
@@ -183,6 +185,7 @@ def encode_options(
     }
 
 
+@shares("cluster", cluster_options)
 @shares("options", encode_options)
 def ingest(
     file: SourceArgument,
@@ -198,6 +201,7 @@ def ingest(
     input_format: SourceFormatOption = None,
     split: SplitOption = None,
     options: dict[str, Any],
+    cluster: RayCluster | None,
 ) -> None:
     """Import, encode and index a corpus. Run again, it continues where it stopped.
 
@@ -207,7 +211,7 @@ def ingest(
     choices = paired(dictionary, name, hook)
     opened = connect(lake or DEFAULT_LAKE)
     _import(opened, file, called, text_column, id_column, input_format, split)
-    report = _encode(opened, called, model, choices, options)
+    report = _encode(opened, called, model, choices, options, cluster)
     for collection in report.collections:
         _index(opened, collection, None)
     say(finished(opened, report))
@@ -233,6 +237,7 @@ def import_(
     say(f"Done: {report.n_documents:,} documents added to {called}{skipped(report)}")
 
 
+@shares("cluster", cluster_options)
 @shares("options", encode_options)
 def encode(
     corpus: Annotated[str, typer.Argument(help="The imported corpus.")],
@@ -243,6 +248,7 @@ def encode(
     name: NameOption = None,
     hook: HookOption = None,
     options: dict[str, Any],
+    cluster: RayCluster | None,
 ) -> None:
     """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
 
@@ -250,7 +256,7 @@ def encode(
     """
     choices = paired(dictionary, name, hook)
     opened = connect(lake or DEFAULT_LAKE)
-    report = _encode(opened, corpus, model, choices, options)
+    report = _encode(opened, corpus, model, choices, options, cluster)
     say(finished(opened, report))
 
 
@@ -309,8 +315,9 @@ def _encode(
     model: str,
     choices: list[Choice],
     options: dict[str, Any],
+    cluster: RayCluster | None,
 ) -> "EncodeReport":
-    say("Loading the model and the dictionary …")
+    say("Loading the model and the dictionary …" if cluster is None else "Starting workers …")
     from saelake.workers.run import DictionaryChoice, EncodeOptions  # torch takes seconds
 
     with EncodeBar(f"Encoding {corpus}") as bar:
@@ -322,6 +329,7 @@ def _encode(
                 for location, name, hook in choices
             ],
             options=EncodeOptions(**options),
+            cluster=cluster,
             on_progress=bar,
         )
 

@@ -11,6 +11,8 @@ from saelake.store.requests import FeatureOrder, FeaturesQuery
 from saelake.store.schema import FEATURES_COLUMNS
 from saelake.store.tables import Table
 
+SCAN_ROWS = 1 << 16
+
 _COLUMN_OF: dict[FeatureOrder, str] = {
     "documents": "document_frequency",
     "tokens": "token_frequency",
@@ -32,31 +34,43 @@ def features(collection: Collection, table: Table | None, query: FeaturesQuery) 
             f"{collection.name}` first.",
             collection=collection.name,
         )
-    if query.features is not None:
-        return table.take(query.features, FEATURES_COLUMNS.names)
-    whole = pa.Table.from_batches(table.scan(FEATURES_COLUMNS.names), FEATURES_COLUMNS)
+    rows = query.features if query.features is not None else _found(table, query).tolist()
+    return table.take(rows, FEATURES_COLUMNS.names)
+
+
+def _found(table: Table, query: FeaturesQuery) -> Array:
+    """Row numbers of the features asked for: of a million, only a column is read."""
     if query.token is not None:
-        return _peaking_on(whole, query.token, query.k)
-    return whole.take(pa.array(_ordered(whole, query.order)[: query.k]))
+        return _peaking_on(table, query.token)[: query.k]
+    return _ordered(table, query.order)[: query.k]
 
 
-def _ordered(table: pa.Table, order: FeatureOrder) -> Array:
+def _ordered(table: Table, order: FeatureOrder) -> Array:
     """Row numbers, the largest first; features that never fire come last."""
     if order == "feature":
-        return np.arange(table.num_rows)
-    column = table[_COLUMN_OF[order]].cast(pa.float64()).fill_null(-np.inf).to_numpy()
-    return np.argsort(-column, kind="stable")
+        return np.arange(table.n_rows)
+    name = _COLUMN_OF[order]
+    column = pa.Table.from_batches(table.scan([name], batch_rows=SCAN_ROWS))[name]
+    return np.argsort(-column.cast(pa.float64()).fill_null(-np.inf).to_numpy(), kind="stable")
 
 
-def _peaking_on(table: pa.Table, token: str, k: int | None) -> pa.Table:
-    """The features with `token` among their top tokens, those that peak on it most first."""
+def _peaking_on(table: Table, token: str) -> Array:
+    """Row numbers of features with `token` among their top tokens, most often on it first."""
     wanted = token.strip().casefold()
-    lists = table["top_tokens"].combine_chunks()
-    rows = pc.list_parent_indices(lists).to_numpy()
-    structs = lists.flatten()
-    names = structs.field("token").to_pylist()
-    counts = structs.field("documents").to_numpy()
-    same = np.array([(name or "").strip().casefold() == wanted for name in names], np.bool_)
-    peaks = np.bincount(rows[same], counts[same], table.num_rows)
+    counted = [
+        _peaks(batch["top_tokens"], wanted)
+        for batch in table.scan(["top_tokens"], batch_rows=SCAN_ROWS)
+    ]
+    peaks = np.concatenate(counted)
     order = np.argsort(-peaks, kind="stable")
-    return table.take(pa.array(order[peaks[order] > 0][:k]))
+    return order[peaks[order] > 0]
+
+
+def _peaks(lists: pa.ListArray, wanted: str) -> Array:
+    """For each list of top tokens, in how many documents the feature peaks on a token (n,)."""
+    structs = lists.flatten()
+    names = structs.field("token").dictionary_encode()  # of a million names most are the same
+    same = [(name or "").strip().casefold() == wanted for name in names.dictionary.to_pylist()]
+    found = np.array([*same, False])[names.indices.fill_null(-1)]
+    rows, counts = pc.list_parent_indices(lists).to_numpy(), structs.field("documents").to_numpy()
+    return np.bincount(rows[found], counts[found], len(lists))

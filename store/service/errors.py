@@ -28,6 +28,7 @@ CODES: tuple[tuple[type[SaelakeError], grpc.StatusCode], ...] = (
     (errors.AccessDenied, grpc.StatusCode.UNAUTHENTICATED),
     (errors.AccessDenied, grpc.StatusCode.PERMISSION_DENIED),
     (errors.LimitExceeded, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.OutOfSpace, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.CorpusError, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.ModelError, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.DictionaryError, grpc.StatusCode.INVALID_ARGUMENT),

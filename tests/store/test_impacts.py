@@ -100,8 +100,8 @@ def test_the_least_budget_that_finds_enough_is_taken(
     monkeypatch.setattr(impacts, "WORTHWHILE", 1e9)
     index = ImpactIndex.of(blocks_of(rows, N), weights)
     assert index.recall >= impacts.LEAST_RECALL
-    assert index.budget == 4
-    monkeypatch.setattr(impacts, "BUDGETS", (1, 2))
+    assert index.budget == 8
+    monkeypatch.setattr(impacts, "BUDGETS", (1, 2, 4))
     assert ImpactIndex.of(blocks_of(rows, N), weights).budget is None
     monkeypatch.setattr(impacts, "BUDGETS", (60,))
     monkeypatch.setattr(impacts, "WORTHWHILE", 0.25)  # more work than to look at everything

@@ -179,14 +179,21 @@ def test_cross_products(random: np.random.Generator, rows: Rows) -> None:
     assert (both == 1 + rows.fires[:, chosen].T @ other.fires).all()
 
 
-@given(seed=st.integers(0, 99), n_rows=st.integers(0, 200), step=st.sampled_from([1, 2, 64]))
-@settings(max_examples=20, deadline=None)
-def test_bits_count_what_rows_share(seed: int, n_rows: int, step: int) -> None:
+@given(
+    seed=st.integers(0, 99),
+    n_rows=st.integers(0, 200),
+    tile=st.tuples(st.sampled_from([1, 2, 64]), st.integers(1, 10)),
+    n_counted=st.integers(1, 9),
+)
+@settings(max_examples=40, deadline=None)
+def test_bits_count_what_rows_share(
+    seed: int, n_rows: int, tile: tuple[int, int], n_counted: int
+) -> None:
     fires = np.random.default_rng(seed).random((n_rows, 9)) < 0.4
     rows = sparse.csr_matrix(fires)
     bits = np.zeros((9, n_rows // 64 + 1), np.uint64)
     kernels.set_bits(rows.indptr.astype(np.int64), rows.indices.astype(np.uint32), bits)
-    counts = np.zeros((5, 9), np.uint32)
-    kernels.shared_bits(bits, counts, step)
+    counts = np.zeros((n_counted, 9), np.uint32)
+    kernels.shared_bits(bits, counts, *tile)
     both = fires.astype(int).T @ fires.astype(int)
-    assert np.array_equal(counts, np.triu(both, 1)[:5])
+    assert np.array_equal(counts, np.triu(both, 1)[:n_counted])

@@ -79,6 +79,7 @@ def built(config: Any) -> Model:
         window=16,
         d_model=WIDTH,
         fingerprint="",
+        tokenizer_fingerprint="",
         revision=None,
         device=torch.device("cpu"),
         dtype=torch.float32,

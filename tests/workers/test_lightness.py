@@ -76,6 +76,7 @@ ENCODER = {
     "batches",
     "device_codes",
     "encode",
+    "health",
     "hooks",
     "models",
     "pack",

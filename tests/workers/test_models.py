@@ -13,7 +13,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from saelake.store.errors import ModelError
-from saelake.workers.models import UNSTATED_WINDOW, fingerprint, load_model, usable_window
+from saelake.workers.models import (
+    UNSTATED_WINDOW,
+    fingerprint,
+    load_model,
+    tokenizer_fingerprint,
+    usable_window,
+)
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 WORDS = ["<unk>", "<s>", "the", "cat"]
@@ -217,6 +223,22 @@ def test_a_fingerprint_is_of_the_configuration_and_the_weights(llama: Path, tmp_
     assert fingerprint(copy) == before
     (copy / "config.json").write_text("{}")
     assert fingerprint(copy) != before
+
+
+def test_a_tokenizer_s_fingerprint_is_of_its_files(llama: Path, tmp_path: Path) -> None:
+    before = tokenizer_fingerprint(llama)
+    assert load_model(str(llama)).tokenizer_fingerprint == before
+    copy = tmp_path / "another-name"
+    shutil.copytree(llama, copy)
+    (copy / "vocab.txt").write_text("not read where there is a tokenizer.json")
+    (copy / "config.json").write_text("{}")
+    assert tokenizer_fingerprint(copy) == before
+    (copy / "tokenizer.json").write_text("{}")
+    assert tokenizer_fingerprint(copy) != before
+    remove(copy, "tokenizer.json")
+    parts = tokenizer_fingerprint(copy)
+    (copy / "vocab.txt").write_text("other words")
+    assert tokenizer_fingerprint(copy) != parts
 
 
 def test_a_fingerprint_covers_every_shard(tmp_path: Path) -> None:

@@ -37,9 +37,9 @@ from saelake.workers.run import (
     EncodeOptions,
     EncodeProgress,
     EncodeReport,
-    default_name,
     encode,
 )
+from saelake.workers.targets import default_name
 from tests.tiny import CHAT, HOOK, WORDS, K, save_corpus, save_dictionary, save_model
 
 WINDOW = 32

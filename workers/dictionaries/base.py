@@ -99,20 +99,21 @@ class Dictionary:
     def encode(self, x: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> TokenCodes:
         """The codes of activations `x` `(n_tokens, d_in)`, of any float dtype.
 
-        Tokens are encoded in chunks, so that no dense `[chunk, d_sae]` matrix takes more than
-        `chunk_bytes` (or one token's share, if that is more). The codes are on the dictionary's
-        device. On an accelerator a top-k encode waits for the device twice, and one with
-        thresholds also once a chunk.
+        They are encoded a tile of some tokens and some features at a time, so that no dense
+        matrix takes more than `chunk_bytes` (see :class:`Tile`; those that need all features of
+        a token at once, groupmax and pursuit, take at least one token's share). The codes are on
+        the dictionary's device. On an accelerator a top-k encode waits for the device twice, and
+        one with thresholds also once a tile.
 
         Raises:
             DictionaryMismatch: `x` is not `(n_tokens, d_in)`.
             ValueOverflow: an activation or a code is not finite; names the first such token.
         """
         x = self._accepted(x)
-        d_sae, rows = self.d_sae, self.encoder.rows_per_chunk(chunk_bytes)
+        d_sae, tile = self.d_sae, self.encoder.tile(chunk_bytes)
         positions, values = [], []
-        for index, (position, value) in enumerate(self.encoder.sparse(x, rows)):
-            positions.append(position + index * rows * d_sae)
+        for index, (position, value) in enumerate(self.encoder.sparse(x, tile)):
+            positions.append(position + index * tile.rows * d_sae)
             values.append(value)
         return self._compacted(len(x), torch.cat(positions), torch.cat(values))
 

@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from saelake.workers.dictionaries.entries import Entries
 from saelake.workers.dictionaries.inputs import InputStep
 from saelake.workers.dictionaries.nonlinearities import Nonlinearity
 from saelake.workers.dictionaries.pieces import Piece
+from saelake.workers.dictionaries.tiles import Tile
 
-# On the CPU a chunk that stays in the last-level cache saves a trip to memory for each pass over
-# it, but matrix products lose speed below some hundred rows. Measured on a Zen 5 core, 384 to
-# 4,096: 256, 512, 1,024 and 4,096 rows took 46, 44, 43 and 45 us a token.
-_CPU_CHUNK_BYTES = 16 * 2**20
-_CPU_MIN_ROWS = 512
+# What was selected from so many blocks of features is cut before more is: it is sorted each time.
+_BLOCKS_PER_CUT = 8
 
 
 class Encoder(Piece):
@@ -43,17 +42,28 @@ class Encoder(Piece):
         """All codes of `x`, `(n_tokens, d_sae)`."""
         raise NotImplementedError
 
-    def sparse(self, x: Tensor, rows: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each chunk of `rows` tokens, (ascending positions, values), some perhaps zero."""
+    @property
+    def splits(self) -> bool:
+        """Whether it can encode a run of the features at a time."""
+        return False
+
+    def sparse(self, x: Tensor, tile: Tile) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each chunk of `tile.rows` tokens, (ascending positions, values), some perhaps zero.
+
+        Of no more pre-activations than a tile has at one time, where it `splits`.
+        """
         raise NotImplementedError
 
-    def rows_per_chunk(self, chunk_bytes: int) -> int:
-        """How many tokens to encode at once, for a `[rows, d_sae]` matrix of `chunk_bytes`."""
-        row_bytes = self.weight.shape[1] * self.weight.element_size()
-        most = max(1, chunk_bytes // row_bytes)
-        if self.weight.device.type != "cpu":
-            return most
-        return min(most, max(_CPU_MIN_ROWS, _CPU_CHUNK_BYTES // row_bytes))
+    def tile(self, chunk_bytes: int) -> Tile:
+        """What to encode at once, for a dense matrix of at most `chunk_bytes`."""
+        weight = self.weight
+        fit = Tile.fitting if self.splits else Tile.whole_rows
+        return fit(
+            weight.shape[1],
+            chunk_bytes=chunk_bytes,
+            item_bytes=weight.element_size(),
+            cpu=weight.device.type == "cpu",
+        )
 
     def _prepared(self, x: Tensor) -> Tensor:
         for step in self.inputs:
@@ -91,14 +101,40 @@ class LinearEncoder(Encoder):
         pre = self._prepared(x) @ self.W_enc
         return self.nonlinearity.dense(pre if self.b_enc is None else pre + self.b_enc)
 
+    @property
     @override
-    def sparse(self, x: Tensor, rows: int) -> Iterator[tuple[Tensor, Tensor]]:
-        # One matrix for all chunks: a fresh one each time would be paged in each time.
-        pre = x.new_empty((min(rows, len(x)), self.W_enc.shape[1]))
-        for chunk in torch.split(x, rows):
-            yield self.nonlinearity.sparse(self._pre(chunk, pre[: len(chunk)]))
+    def splits(self) -> bool:
+        return self.nonlinearity.splits
 
-    def _pre(self, x: Tensor, out: Tensor) -> Tensor:
+    @override
+    def sparse(self, x: Tensor, tile: Tile) -> Iterator[tuple[Tensor, Tensor]]:
+        # One matrix for all tiles: a fresh one each time would be paged in each time.
+        scratch = x.new_empty(min(tile.rows, len(x)) * tile.width)
+        for chunk in torch.split(x, tile.rows):
+            selected = self._selected(self._prepared(chunk), tile, scratch)
+            yield selected.position, self.nonlinearity.values(selected)
+
+    def _selected(self, z: Tensor, tile: Tile, scratch: Tensor) -> Entries:
+        """The entries of `z @ W_enc + b_enc` that become codes."""
+        found: list[Entries] = []
+        for number, features in enumerate(tile.blocks(self.W_enc.shape[1]), 1):
+            found.append(self._block(z, features, scratch))
+            if number % _BLOCKS_PER_CUT == 0:
+                found = [self.nonlinearity.cut(Entries.joined(found))]
+        whole = Entries.joined(found)
+        return whole if len(found) == 1 else self.nonlinearity.cut(whole)
+
+    def _block(self, z: Tensor, features: slice, scratch: Tensor) -> Entries:
+        """The entries of a run of features that may become codes."""
+        n, width, d_sae = len(z), features.stop - features.start, self.W_enc.shape[1]
+        pre = self._pre(z, features, scratch[: n * width].view(n, width))
+        position = self.nonlinearity.select(pre, features)
+        found = pre.take(position)
+        if width < d_sae:
+            position = position // width * d_sae + position % width + features.start
+        return Entries(position=position, pre=found, shape=(n, d_sae))
+
+    def _pre(self, z: Tensor, features: slice, out: Tensor) -> Tensor:
         if self.b_enc is None:
-            return torch.mm(self._prepared(x), self.W_enc, out=out)
-        return torch.addmm(self.b_enc, self._prepared(x), self.W_enc, out=out)
+            return torch.mm(z, self.W_enc[:, features], out=out)
+        return torch.addmm(self.b_enc[features], z, self.W_enc[:, features], out=out)

@@ -7,12 +7,17 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from saelake.workers.dictionaries.entries import Entries
 from saelake.workers.dictionaries.pieces import Piece
-from saelake.workers.dictionaries.positions import above, group_winners, strongest
+from saelake.workers.dictionaries.positions import above, group_winners, strongest, strongest_of
 
 
 class Nonlinearity(Piece):
-    """A map of pre-activations `(n, d_sae)` to codes of the same shape, most of them zero."""
+    """A map of pre-activations `(n, d_sae)` to codes of the same shape, most of them zero.
+
+    Its sparse form comes in three steps, so that the pre-activations need never be there whole:
+    `select` from a run of features, `cut` what was selected from several runs, and `values`.
+    """
 
     __slots__ = ()
 
@@ -25,12 +30,27 @@ class Nonlinearity(Piece):
         """All codes `(n, d_sae)`: the published formula, in plain tensor operations."""
         raise NotImplementedError
 
-    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
-        """The same codes as (ascending positions `(m,) int64`, values `(m,)`).
+    @property
+    def splits(self) -> bool:
+        """Whether it can select from a run of the features, and not only from all at once."""
+        return True
 
-        Some of the values may be zero. A position is `row * d_sae + feature`.
+    def select(self, pre: Tensor, features: slice) -> Tensor:
+        """The entries of `pre` `(n, width)` that may become codes, as ascending positions.
+
+        `pre` has the pre-activations of a run of `features`, and a position is
+        `row * width + place in the run`. Selected from all features, every one is a code, though
+        its value may be zero.
         """
         raise NotImplementedError
+
+    def cut(self, selected: Entries) -> Entries:
+        """Those that are codes, of all that were selected from the runs so far."""
+        return selected
+
+    def values(self, selected: Entries) -> Tensor:
+        """The code of each entry, `(m,)`."""
+        return selected.pre
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,9 +64,8 @@ class ReLU(Nonlinearity):
         return pre.relu()
 
     @override
-    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
-        positions = above(pre, 0.0)
-        return positions, pre.take(positions)
+    def select(self, pre: Tensor, features: slice) -> Tensor:
+        return above(pre, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,9 +83,8 @@ class JumpReLU(Nonlinearity):
         return pre.relu() * (pre > self.threshold)
 
     @override
-    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
-        positions = above(pre, self.threshold.clamp(min=0.0))
-        return positions, pre.take(positions)
+    def select(self, pre: Tensor, features: slice) -> Tensor:
+        return above(pre, self.threshold[features].clamp(min=0.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,9 +102,16 @@ class TopK(Nonlinearity):
         return pre.relu() * _mask_of_largest(pre, self.k)
 
     @override
-    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
-        positions = strongest(pre, self.k)
-        return positions, pre.take(positions).relu_()
+    def select(self, pre: Tensor, features: slice) -> Tensor:
+        return strongest(pre, min(self.k, pre.shape[1]))
+
+    @override
+    def cut(self, selected: Entries) -> Entries:
+        return selected[strongest_of(selected.pre, selected.row, selected.shape[0], self.k)]
+
+    @override
+    def values(self, selected: Entries) -> Tensor:
+        return selected.pre.relu()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,9 +131,13 @@ class AbsTopK(Nonlinearity):
         return pre * _mask_of_largest(pre.abs(), self.k)
 
     @override
-    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
-        positions = strongest(pre.abs(), self.k)
-        return positions, pre.take(positions)
+    def select(self, pre: Tensor, features: slice) -> Tensor:
+        return strongest(pre.abs(), min(self.k, pre.shape[1]))
+
+    @override
+    def cut(self, selected: Entries) -> Entries:
+        scores = selected.pre.abs()
+        return selected[strongest_of(scores, selected.row, selected.shape[0], self.k)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,10 +153,18 @@ class GroupMax(Nonlinearity):
         winners = torch.zeros_like(runs).scatter_(2, runs.argmax(dim=2, keepdim=True), 1)
         return pre.relu() * winners.flatten(1)
 
+    @property
     @override
-    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
-        positions = group_winners(pre, self.groups)
-        return positions, pre.take(positions).relu_()
+    def splits(self) -> bool:
+        return False
+
+    @override
+    def select(self, pre: Tensor, features: slice) -> Tensor:
+        return group_winners(pre, self.groups)
+
+    @override
+    def values(self, selected: Entries) -> Tensor:
+        return selected.pre.relu()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,12 +184,14 @@ class Gated(Nonlinearity):
         return (pre * self.r_mag.exp() + self.b_mag).relu() * (pre + self.b_gate > 0)
 
     @override
-    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+    def select(self, pre: Tensor, features: slice) -> Tensor:
         # In IEEE arithmetic pre + b > 0 exactly where pre > -b.
-        positions = above(pre, -self.b_gate)
-        feature = positions % pre.shape[1]
-        magnitude = pre.take(positions) * self.r_mag.exp()[feature] + self.b_mag[feature]
-        return positions, magnitude.relu_()
+        return above(pre, -self.b_gate[features])
+
+    @override
+    def values(self, selected: Entries) -> Tensor:
+        feature = selected.feature
+        return (selected.pre * self.r_mag[feature].exp() + self.b_mag[feature]).relu()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -172,10 +211,22 @@ class Rescaled(Nonlinearity):
     def dense(self, pre: Tensor) -> Tensor:
         return self.inner.dense(pre) * self.scale
 
+    @property
     @override
-    def sparse(self, pre: Tensor) -> tuple[Tensor, Tensor]:
-        positions, values = self.inner.sparse(pre)
-        return positions, values * self.scale[positions % pre.shape[1]]
+    def splits(self) -> bool:
+        return self.inner.splits
+
+    @override
+    def select(self, pre: Tensor, features: slice) -> Tensor:
+        return self.inner.select(pre, features)
+
+    @override
+    def cut(self, selected: Entries) -> Entries:
+        return self.inner.cut(selected)
+
+    @override
+    def values(self, selected: Entries) -> Tensor:
+        return self.inner.values(selected) * self.scale[selected.feature]
 
 
 def _mask_of_largest(scores: Tensor, k: int) -> Tensor:

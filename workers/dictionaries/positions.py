@@ -65,6 +65,29 @@ def _strongest_on_device(pre: Tensor, k: int) -> Tensor:
     return (rows * pre.shape[1] + features).flatten()
 
 
+def strongest_of(scores: Tensor, rows: Tensor, n: int, k: int) -> Tensor:
+    """The indices, ascending, of each row's `k` largest scores, of those that were selected.
+
+    `scores` and `rows`, both `(m,)`, are by ascending position in a matrix of `n` rows; ties as
+    :func:`strongest` has them. On an accelerator every row must have as many.
+    """
+    if scores.device.type == "cpu":
+        return torch.from_numpy(_strongest_of(scores.numpy(), rows.numpy(), n, k))
+    return _strongest_of_on_device(scores, n, k)
+
+
+def _strongest_of(scores: _Floats, rows: _Positions, n: int, k: int) -> _Positions:
+    if not np.isfinite(scores).all():  # the caller refuses them: which of them is all one
+        return np.arange(len(scores))
+    return np.flatnonzero(_within_k(scores, rows, n, k))
+
+
+def _strongest_of_on_device(scores: Tensor, n: int, k: int) -> Tensor:
+    each = len(scores) // max(n, 1)
+    kept = scores.view(n, each).topk(min(k, each), dim=1, sorted=False).indices.sort(dim=1).values
+    return (torch.arange(n, device=scores.device).unsqueeze(1) * each + kept).flatten()
+
+
 def group_winners(pre: Tensor, groups: int) -> Tensor:
     """The position of the largest entry in each of a row's `groups` equal runs of features."""
     n, d_sae = pre.shape

@@ -11,6 +11,7 @@ from typing_extensions import override
 from saelake.workers.dictionaries.encoders import Encoder
 from saelake.workers.dictionaries.inputs import InputStep
 from saelake.workers.dictionaries.positions import nonzero
+from saelake.workers.dictionaries.tiles import Tile
 
 
 class PursuitEncoder(Encoder):
@@ -29,8 +30,8 @@ class PursuitEncoder(Encoder):
         return self._pursue(self._prepared(x))
 
     @override
-    def sparse(self, x: Tensor, rows: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for chunk in torch.split(x, rows):
+    def sparse(self, x: Tensor, tile: Tile) -> Iterator[tuple[Tensor, Tensor]]:
+        for chunk in torch.split(x, tile.rows):
             codes = self.dense(chunk)
             positions = nonzero(codes)
             yield positions, codes.take(positions)

@@ -60,7 +60,7 @@ class Tensors:
             raise self.refuse(
                 f"has {name} of shape {tuple(tensor.shape)}; expected {_shown(shape)}"
             )
-        if not bool(tensor.isfinite().all()):
+        if not _is_finite(tensor):
             raise self.refuse(f"has values in {name} that are not finite; fetch the file again")
         return tensor
 
@@ -135,6 +135,11 @@ def _fits(tensor: Tensor, shape: tuple[int | None, ...]) -> bool:
     return tensor.ndim == len(shape) and all(
         size in (None, found) for size, found in zip(shape, tensor.shape, strict=True)
     )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all values are; without a copy, for a tensor of weights may be gigabytes."""
+    return tensor.numel() == 0 or bool(torch.stack(tensor.aminmax()).isfinite().all())
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:

@@ -51,13 +51,6 @@ def test_chunks_do_not_change_the_codes(n_tokens: int, chunk_bytes: int) -> None
     torch.testing.assert_close(whole.value, chunked.value)
 
 
-def test_dense_matrices_stay_under_chunk_bytes(randn: Randn) -> None:
-    encoder = make(randn).encoder
-    assert encoder.rows_per_chunk(10 * 4 * D_SAE) == 10
-    assert encoder.rows_per_chunk(1) == 1
-    assert encoder.rows_per_chunk(2**40) * 4 * D_SAE <= 64 * 2**20
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_activations_of_any_float_type_are_encoded_in_the_dictionary_s(
     randn: Randn, dtype: torch.dtype

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from saelake.workers.dictionaries.entries import Entries
 from saelake.workers.dictionaries.nonlinearities import (
     AbsTopK,
     Gated,
@@ -77,8 +78,10 @@ def test_dense_and_sparse_codes_follow_the_rule(
     expected = torch.tensor([rule(row) for row in pre.tolist()])
     torch.testing.assert_close(nonlinearity.dense(pre), expected)
 
-    positions, values = nonlinearity.sparse(pre)
+    positions = nonlinearity.select(pre, slice(0, D_SAE))
     assert (positions[1:] > positions[:-1]).all()
+    selected = Entries(position=positions, pre=pre.take(positions), shape=(30, D_SAE))
+    values = nonlinearity.values(selected)
     scattered = torch.zeros(pre.numel()).index_put((positions,), values).view_as(pre)
     torch.testing.assert_close(scattered, expected)
 

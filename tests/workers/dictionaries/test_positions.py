@@ -96,3 +96,24 @@ def test_no_rows_have_no_positions() -> None:
         pre = torch.empty(0, width)
         assert positions.strongest(pre, 4).tolist() == []
         assert positions.above(pre, 0.0).tolist() == []
+
+
+@settings(deadline=None)
+@given(pre=matrices, k=st.integers(1, 40), seed=st.integers(0, 99))
+def test_strongest_of_some_are_those_of_all_whose_largest_are_among_them(
+    pre: np.ndarray, k: int, seed: int
+) -> None:
+    k, scores = min(k, pre.shape[1]), torch.from_numpy(pre)
+    some = np.random.default_rng(seed).random(pre.size) < 0.3
+    selected = np.union1d(np.flatnonzero(some & (pre.ravel() > 0)), strongest_by_sorting(scores, k))
+    selected = torch.from_numpy(selected.astype(np.int64))
+    rows = selected // pre.shape[1]
+    kept = positions.strongest_of(scores.take(selected), rows, len(pre), k)
+    assert selected[kept].tolist() == strongest_by_sorting(scores, k)
+
+
+def test_the_device_way_cuts_to_the_same() -> None:
+    scores = torch.randn((6, 50), generator=torch.Generator().manual_seed(0))
+    expected = scores.topk(8, dim=1).indices.sort(dim=1).values + torch.arange(6)[:, None] * 50
+    found = positions._strongest_of_on_device(scores.flatten(), 6, 8)
+    assert found.tolist() == expected.flatten().tolist()

@@ -1,0 +1,58 @@
+"""Object stores and small disks for every test that asks for one."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.proxy import Proxy, proxied
+from tests.s3 import VARIABLES, client, s3_server
+
+SMALL_DISK_BYTES = 1 << 20
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    with s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URI of a new bucket, which the variables of this process lead to."""
+    name = f"bucket-{next(_numbers)}"
+    client(s3_endpoint).create_bucket(Bucket=name)
+    for variable in [v for v in os.environ if v.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    for variable, value in {**VARIABLES, "AWS_ENDPOINT_URL": s3_endpoint}.items():
+        monkeypatch.setenv(variable, value)
+    return f"s3://{name}"
+
+
+@pytest.fixture
+def proxy(bucket: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy before the bucket, which this process's variables lead to; it does nothing yet."""
+    with proxied(s3_endpoint) as (endpoint, proxy):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        yield proxy
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    size = f"size={SMALL_DISK_BYTES}"
+    command = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount")
+    if done.returncode != 0:
+        pytest.skip(f"no disk may be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

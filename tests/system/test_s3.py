@@ -1,0 +1,134 @@
+"""A lake in an object store, from documents to answers: as it is on a disk, on every face."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.fs
+import pyarrow.parquet as pq
+import pytest
+
+import saelake
+from saelake.store.files import filesystem_of
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.texts import model_texts
+from tests.client.cli.command import asked, program, run
+from tests.s3 import VARIABLES, client, keys
+from tests.tiny import save_corpus, save_dictionary, save_model
+
+NAME = "words/sae"
+N_DOCUMENTS = 30
+QUESTIONS = [
+    ["tokens", NAME, "3", "-k", "5"],
+    ["tokens", NAME, "3 & !4", "-k", "5", "--per", "token", "--where", "label = 'pos'"],
+    ["document", NAME, "d3"],
+    ["features", NAME, "-k", "5"],
+    ["similar", NAME, "--doc", "d3", "-k", "5"],
+    ["similar", NAME, "--text", "w3 w4", "-k", "5"],
+    ["retrieve", NAME, "w3 w4", "-k", "5"],
+    ["diff", f"{NAME} where label = 'pos'", f"{NAME} where label = 'neg'"],
+    ["correlate", NAME],
+    ["verify"],
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Lakes:
+    """The same lake on a disk and in a bucket, and what it was made of."""
+
+    disk: str
+    bucket: str
+    parts: Path
+
+
+@pytest.fixture(scope="module")
+def lakes(s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lakes]:
+    parts = tmp_path_factory.mktemp("parts")
+    save_model(parts / "llama")
+    save_dictionary(parts / "sae")
+    save_model(parts / "sentences", bert=True)
+    save_corpus(parts / "words.parquet", N_DOCUMENTS, longest=12)
+    client(s3_endpoint).create_bucket(Bucket="pipeline")
+    found = Lakes(str(parts / "lake"), "s3://pipeline/a folder/lake", parts)
+    with pytest.MonkeyPatch.context() as patched:
+        for variable, value in {**VARIABLES, "AWS_ENDPOINT_URL": s3_endpoint}.items():
+            patched.setenv(variable, value)
+        for lake in (found.disk, found.bucket):
+            build(lake, parts)
+        yield found
+
+
+def build(lake: str, parts: Path) -> None:
+    """Everything that can be made from a corpus."""
+    model, dictionary = str(parts / "llama"), str(parts / "sae")
+    made = ["--model", model, "--dictionary", dictionary, "--lake", lake]
+    for command in (
+        ["import", str(parts / "words.parquet"), "--lake", lake],
+        ["encode", "words", *made],
+        ["index", NAME, "--lake", lake],
+        ["embed", "words", "--model", str(parts / "sentences"), "--lake", lake],
+        ["label", NAME, "--lake", lake],
+    ):
+        ran = run(*command)
+        assert ran.code == 0, ran.err
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question[0])
+def test_a_bucket_answers_as_a_disk_does(lakes: Lakes, question: list[str]) -> None:
+    here = asked(*question, "--lake", lakes.disk, "--format", "json")
+    assert asked(*question, "--lake", lakes.bucket, "--format", "json") == here
+    assert len(here) > 100
+
+
+def test_a_bucket_is_described_as_a_disk_is(lakes: Lakes) -> None:
+    disk, bucket = (asked("info", "--lake", lake) for lake in (lakes.disk, lakes.bucket))
+    assert bucket == disk
+
+
+def test_exports_are_those_of_a_disk(lakes: Lakes, tmp_path: Path) -> None:
+    tables = []
+    for name, lake in {"disk": lakes.disk, "bucket": lakes.bucket}.items():
+        path = tmp_path / f"{name}.parquet"
+        assert run("export", NAME, "--lake", lake, "--codes", str(path)).code == 0
+        tables.append(pq.read_table(path))
+    assert tables[0].num_rows > 0
+    assert tables[1].equals(tables[0])
+
+
+def test_a_server_of_a_bucket_answers_as_the_disk_does(lakes: Lakes) -> None:
+    settings = ServerSettings(uri=lakes.bucket, address=Address(port=0), texts=model_texts())
+    with BackgroundServer(settings) as server:
+        for question in QUESTIONS:
+            there = asked(*question, "--server", str(server.address), "--format", "json")
+            assert there == asked(*question, "--lake", lakes.disk, "--format", "json")
+
+
+def test_a_second_build_adds_nothing(lakes: Lakes) -> None:
+    before = asked("info", "--lake", lakes.bucket, "--format", "json")
+    build(lakes.bucket, lakes.parts)
+    assert asked("info", "--lake", lakes.bucket, "--format", "json") == before
+
+
+def test_a_process_of_its_own_needs_only_the_variables(lakes: Lakes) -> None:
+    ran = program("info", "--lake", f"{lakes.bucket}/", "--format", "json", **VARIABLES)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == asked("info", "--lake", lakes.bucket, "--format", "json")
+
+
+def test_nothing_is_written_beside_the_lake(lakes: Lakes) -> None:
+    found = keys(os.environ["AWS_ENDPOINT_URL"], "pipeline")
+    assert found
+    assert all(key.startswith("a folder/lake/") and ".lance/" in key for key in found)
+
+
+def test_a_corpus_may_lie_in_a_bucket_too(lakes: Lakes, bucket: str) -> None:
+    corpus = f"{bucket}/words.parquet"
+    pyarrow.fs.copy_files(
+        str(lakes.parts / "words.parquet"), filesystem_of(corpus)[1],
+        destination_filesystem=filesystem_of(corpus)[0],
+    )  # fmt: skip
+    lake = saelake.connect(f"{bucket}/lake")
+    report = lake.import_corpus(corpus, "words")
+    assert report.n_documents == N_DOCUMENTS
+    assert [row.corpus for row in lake.info()] == ["words"]

@@ -1,0 +1,239 @@
+"""The driver of a run: has workers encode what is missing, and commits what they wrote."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from saelake.store.documents import Documents
+from saelake.store.errors import ModelError
+from saelake.store.jobs import HEARTBEAT_S, Job, JobLog
+from saelake.store.kept import KeptSettings
+from saelake.store.schema import CollectionSettings, codes_schema
+from saelake.store.shards import ShardCommitter, ShardWriter, TableSettings
+from saelake.workers.encoded import Counts, EncodedShard
+from saelake.workers.job import EncodeJob
+from saelake.workers.keep import pack_kept
+from saelake.workers.pack import Activations, Part, pack
+from saelake.workers.pool import News, Paged, Pool
+from saelake.workers.schedule import (
+    Action,
+    Commit,
+    Drop,
+    Failed,
+    Failure,
+    Lost,
+    Policy,
+    Record,
+    Send,
+    Stop,
+    Tick,
+    Written,
+    begin,
+    step,
+)
+from saelake.workers.shard import Shard, plan
+
+WAIT_S = 0.5
+RECORD_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeProgress:
+    """How far an encode is; counts of this run, codes of all collections together.
+
+    `n_workers` are ready, `n_in_flight` shards are with them, and `n_repeated` were handed out
+    again because of failures.
+    """
+
+    n_total: int
+    n_documents: int = 0
+    n_tokens: int = 0
+    n_codes: int = 0
+    n_failed: int = 0
+    n_workers: int = 0
+    n_in_flight: int = 0
+    n_repeated: int = 0
+
+
+class Driver:
+    """One run over one corpus. It holds the only memory of the run, and needs none to continue."""
+
+    def __init__(
+        self,
+        job: EncodeJob,
+        documents: Documents,
+        pool: Pool,
+        policy: Policy,
+        on_progress: Callable[[EncodeProgress], object],
+    ) -> None:
+        self._job = job
+        self._documents = documents
+        self._pool = pool
+        self._state = begin([], policy)
+        self._on_progress = on_progress
+        self._committed = Counts()
+        self._settings: dict[str, TableSettings] = {}
+        self._committers: dict[str, ShardCommitter] = {}
+        self._n_total = 0
+        self._reported: EncodeProgress | None = None
+        self._pages: dict[str, Counts] = {}
+        self._log = JobLog(job.lake)
+        self._told = Job(corpus=job.corpus)
+
+    def run(self) -> EncodeProgress:
+        """Encode and commit shards until none is left; what was done.
+
+        Raises what the pool's `open` raises, and what stops a run.
+        """
+        try:
+            self._open()
+            self._encode_all()
+        except BaseException as error:
+            state = "failed" if isinstance(error, Exception) else "interrupted"
+            self._tell(state=state, problem=str(error) or type(error).__name__)
+            raise
+        finally:
+            self._pool.close()
+        self._tell(state="done")
+        self._log.forget_old()
+        return self._progress()
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The collections that it makes, once it runs."""
+        return tuple(n for n, s in self._settings.items() if isinstance(s, CollectionSettings))
+
+    def _open(self) -> None:
+        settings = self._pool.open()
+        self._settings = {s.name: s for s in settings}
+        self._committers = {s.name: ShardCommitter(self._job.lake, s) for s in settings}
+        self._n_total = sum(gap.n_documents for gap in self._gaps())
+        self._tell(collections=self.collections)
+        self._report()
+
+    def _gaps(self) -> list[Shard]:
+        """The documents that no snapshot has yet."""
+        done = {name: committer.done() for name, committer in self._committers.items()}
+        n_documents = self._documents.n_documents
+        return plan(n_documents, done, n_documents)
+
+    def _encode_all(self) -> None:
+        while gaps := self._gaps():  # again where another driver was faster with part of a shard
+            self._state = replace(self._state, gaps=tuple(gaps))
+            self._take(Tick())
+            while not self._state.is_done:
+                for news in self._pool.news(WAIT_S):
+                    self._hear(news)
+                self._take(Tick())
+                self._report()
+                if time.time() - self._told.heartbeat >= HEARTBEAT_S:
+                    self._tell()
+
+    def _hear(self, news: News) -> None:
+        if isinstance(news, Paged):
+            self._pages[news.worker] = self._pages.get(news.worker, Counts()) + news.counts
+            self._report()
+            return
+        if isinstance(news, Written | Failed | Lost) and news.worker is not None:
+            self._pages.pop(news.worker, None)
+        self._take(news)
+
+    def _take(self, event: Any) -> None:
+        self._state, actions = step(self._state, event, time.monotonic())
+        for action in actions:
+            self._perform(action)
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Send():
+                self._pool.send(action.worker, action.shard)
+            case Drop():
+                self._pool.drop(action.worker)
+            case Commit():
+                self._commit(action.shards)
+            case Record():
+                self._take(Written(worker=None, encoded=self._record(action)))
+            case Stop():
+                raise _stopped(action.failure)
+
+    def _commit(self, shards: Sequence[EncodedShard]) -> None:
+        for name, committer in self._committers.items():
+            drafts = [shard.drafts[name] for shard in shards if name in shard.drafts]
+            if drafts:
+                committer.commit(drafts)
+        for shard in shards:
+            self._committed += shard.counts
+
+    def _record(self, record: Record) -> EncodedShard:
+        """The row of a document that no worker can encode, written for each collection."""
+        shard = record.shard
+        drafts = {}
+        for name in shard.collections:
+            settings = self._settings[name]
+            writer = ShardWriter(self._job.lake, settings, buffer_bytes=RECORD_BYTES)
+            writer.add(_failed_row(shard.start, record.reason, settings))
+            drafts[name] = writer.finish(shard.start, shard.stop)
+        counts = Counts(n_documents=1, n_failed=len(drafts))
+        return EncodedShard(shard=shard, drafts=drafts, counts=counts)
+
+    def _report(self) -> None:
+        progress = self._progress()
+        if progress != self._reported:
+            self._reported = progress
+            self._on_progress(progress)
+
+    def _progress(self) -> EncodeProgress:
+        counts = sum(self._pages.values(), self._committed)
+        return EncodeProgress(
+            n_total=self._n_total,
+            n_documents=counts.n_documents,
+            n_tokens=counts.n_tokens,
+            n_codes=counts.n_codes,
+            n_failed=counts.n_failed,
+            n_workers=len(self._state.seats),
+            n_in_flight=self._state.n_in_flight,
+            n_repeated=self._state.n_repeated,
+        )
+
+    def _tell(self, **changes: Any) -> None:
+        known = self._progress()
+        self._told = replace(
+            self._told,
+            heartbeat=time.time(),
+            n_workers=known.n_workers,
+            n_in_flight=known.n_in_flight,
+            n_repeated=known.n_repeated,
+            n_documents=known.n_documents,
+            n_total=known.n_total,
+            n_failed=known.n_failed,
+            n_tokens=known.n_tokens,
+            **changes,
+        )
+        self._log.write(self._told)
+
+
+def _failed_row(doc: int, reason: str, settings: TableSettings) -> Any:
+    nothing = np.empty(0, np.int32)
+    part = Part(
+        doc=doc,
+        token_ids=nothing,
+        starts=nothing.astype(np.uint32),
+        lengths=nothing.astype(np.uint16),
+        error=reason,
+    )
+    if isinstance(settings, KeptSettings):
+        return pack_kept(settings, [part], [], {0: reason})
+    schema = codes_schema(settings)
+    return pack([part], Activations.joined([]), schema=schema, codec=settings.codec)
+
+
+def _stopped(failure: Failure) -> BaseException:
+    """What is raised when a failure stops the run."""
+    if failure.blame == "document" or failure.error is None:
+        stopped = ModelError(failure.reason)
+        stopped.__cause__ = failure.error
+        return stopped
+    return failure.error

@@ -1,0 +1,31 @@
+"""What a worker needs to know to encode, wherever it runs."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from saelake.store.lake import Lake, absolute
+from saelake.workers.options import DictionaryChoice, EncodeOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeJob:
+    """A corpus of a lake, and the model, dictionaries and settings to encode it with."""
+
+    lake: Lake
+    corpus: str
+    model: str
+    dictionaries: tuple[DictionaryChoice, ...]
+    options: EncodeOptions
+
+    def from_anywhere(self) -> Self:
+        """The same with absolute paths, for a process in another working directory."""
+        uri = self.lake.uri if "://" in self.lake.uri else str(Path(self.lake.uri).absolute())
+        return replace(
+            self,
+            lake=Lake(uri),
+            model=absolute(self.model),
+            dictionaries=tuple(
+                replace(choice, location=absolute(choice.location)) for choice in self.dictionaries
+            ),
+        )

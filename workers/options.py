@@ -1,0 +1,62 @@
+"""How to encode: which dictionaries, and the settings of a run."""
+
+from dataclasses import dataclass
+
+from saelake.store.errors import InvalidInput
+from saelake.store.values import CODECS
+from saelake.workers.encode import OnError
+from saelake.workers.keep import KeepOptions
+
+DEFAULT_MEMORY_BYTES = 512 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DictionaryChoice:
+    """A dictionary to encode with: where it is, and optionally its name and hook point."""
+
+    location: str
+    name: str | None = None
+    hook: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeOptions:
+    """How to encode. What is None is chosen by the model, the dictionaries or the device.
+
+    `window` (tokens, special ones included): the dictionaries' training context, at most the
+    model's. `memory_bytes` bounds what is under way beside the weights: dense chunks, pages and
+    rows that wait to be written. `shard_documents` is how much work a killed run can lose.
+    `keep_activations` also keeps the dense activations of some or all tokens.
+    """
+
+    window: int | None = None
+    overlap: int = 0
+    max_tokens: int | None = None
+    special_tokens: bool = False
+    prepend_bos: bool | None = None
+    chat: bool = False
+    values: str = "16-bit"
+    device: str | None = None
+    dtype: str | None = None
+    batch_tokens: int | None = None
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
+    shard_documents: int = 1000
+    on_error: OnError = "skip"
+    trust_remote_code: bool = False
+    keep_activations: KeepOptions | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.memory_bytes < 16 << 20:
+            problems.append(f"memory must be at least 16 MiB, not {self.memory_bytes} bytes")
+        if self.shard_documents < 1:
+            problems.append(f"a shard has at least 1 document, not {self.shard_documents}")
+        if self.batch_tokens is not None and self.batch_tokens < 1:
+            problems.append(f"a batch has at least 1 token, not {self.batch_tokens}")
+        if self.on_error not in ("skip", "fail"):
+            problems.append(f"on_error is skip or fail, not {self.on_error!r}")
+        codecs = [codec.name for codec in CODECS]
+        if self.values not in codecs:
+            problems.append(f"values are {' or '.join(codecs)}, not {self.values!r}")
+        if problems:
+            raise InvalidInput("; ".join(problems) + ".")
