@@ -19,7 +19,7 @@ from saelake.store.schema import (
     CollectionSettings,
     codes_schema,
 )
-from saelake.store.shards import ShardWriter
+from saelake.store.shards import ShardCommitter, ShardWriter
 from saelake.store.tables import Change, Table, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
 
@@ -220,10 +220,18 @@ def encode_documents(made: MadeLake, docs: range, *, seed: int = 6) -> MadeLake:
     chosen = settings(n_features=made.n_features, name=made.name)
     random = np.random.default_rng(seed)
     batch, codes = _packed(chosen, docs, made.words, random, 0.3, 6, ())
-    writer = ShardWriter(made.lake, chosen, buffer_bytes=1 << 20)
-    writer.add(batch)
-    assert writer.finish(docs.start, docs.stop)
+    commit_shard(made.lake, chosen, batch, docs.start, docs.stop)
     return replace(made, codes=[*made.codes, *codes])
+
+
+def commit_shard(
+    lake: Lake, chosen: CollectionSettings, rows: pa.RecordBatch, start: int, stop: int
+) -> None:
+    """Write and commit the rows of the documents [start, stop)."""
+    writer = ShardWriter(lake, chosen, buffer_bytes=1 << 20)
+    writer.add(rows)
+    shard = writer.finish(start, stop)
+    assert ShardCommitter(lake, chosen).commit([shard]) == [shard]
 
 
 def add_dictionary(

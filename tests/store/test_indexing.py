@@ -24,10 +24,10 @@ from saelake.store.lake import CollectionName
 from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
 from saelake.store.schema import codes_schema
 from saelake.store.segments import Segment
-from saelake.store.shards import ShardWriter
+from saelake.store.shards import ShardCommitter
 from saelake.store.tables import Change, Fragment, Table, metadata, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
-from tests.lakes import Code, MadeLake, add_documents, make_lake, settings
+from tests.lakes import Code, MadeLake, add_documents, commit_shard, make_lake, settings
 
 NAME = "made/random"
 
@@ -311,10 +311,9 @@ def test_codes_without_checksums_are_read_and_said_to_have_none(tmp_path: Path) 
     index(made.lake, made.name)
     assert_indexed_right(made)
     assert "no checksums" in _details(made)
-    writer = ShardWriter(made.lake, settings(n_features=made.n_features), buffer_bytes=1)
-    assert writer.done() == [(0, 20)]
-    writer.add(_packed(made, doc=20))
-    assert writer.finish(20, 21)
+    chosen = settings(n_features=made.n_features)
+    commit_shard(made.lake, chosen, _packed(made, doc=20), 20, 21)
+    assert ShardCommitter(made.lake, chosen).done() == [(0, 21)]
 
 
 def _packed(made: MadeLake, doc: int) -> pa.RecordBatch:

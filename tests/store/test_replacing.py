@@ -18,7 +18,7 @@ from saelake.store.lake import CollectionName
 from saelake.store.names import Names, change_names, read_names
 from saelake.store.replacing import replace_dictionary
 from saelake.store.session import Session
-from saelake.store.shards import ShardWriter, check_free, register_dictionary
+from saelake.store.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
 from saelake.store.tables import Table, read
 from saelake.store.tags import list_tags, make_tag
 from tests.lakes import MadeLake, add_dictionary, add_documents, make_lake, settings
@@ -122,8 +122,7 @@ def test_what_was_replaced_goes_on(made: MadeLake, second: MadeLake) -> None:
     with pytest.raises(AlreadyExists, match="was encoded with fingerprint = 'f-other'"):
         ShardWriter(grown.lake, chosen, buffer_bytes=1)
     same = replace(settings(n_features=second.n_features, name=second.name), dictionary="random")
-    writer = ShardWriter(grown.lake, same, buffer_bytes=1)
-    assert writer.done() == [(0, 20)]
+    assert ShardCommitter(grown.lake, same).done() == [(0, 20)]
     third = add_dictionary(grown, "other", seed=9)  # the name is free, also for another
     assert best(made.lake.uri, "made/other") != best(made.lake.uri, "made/random")
     index(third.lake, third.name)
