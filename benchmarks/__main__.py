@@ -18,6 +18,7 @@ COMMANDS = {
     "topk": "finding the k largest of d_sae on the CPU, against torch.topk",
     "s3": "requests and bytes that a question costs in an object store",
     "clusterings": "ways to cluster documents, against labels that are known",
+    "growth": "appending, deleting and compacting, and what questions cost meanwhile",
     "profile": "measure a collection's statistics, for synthetic lakes like it",
     "all": "query and encode, one after the other, as they are by default",
 }

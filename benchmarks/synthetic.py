@@ -192,6 +192,13 @@ def _dealt(row: Array, block: Documents, random: np.random.Generator) -> npt.NDA
 def synthesise(lake: Lake, synthesis: Synthesis) -> IndexReport:
     """Make the collection `NAME` in a new lake: import, codes, index."""
     import_documents(lake, NAME.corpus, synthesis)
+    for _ in shards(lake, synthesis):
+        pass
+    return index(lake, NAME)
+
+
+def shards(lake: Lake, synthesis: Synthesis) -> Iterator[int]:
+    """Write the codes of the collection `NAME`; after each shard how many documents have them."""
     settings = _settings(synthesis.profile)
     row = {"name": NAME.dictionary, "fingerprint": "synthetic", "d_sae": settings.d_sae}
     register_dictionary(lake, {**row, "vocabulary": list(synthesis.profile.words)})
@@ -206,7 +213,7 @@ def synthesise(lake: Lake, synthesis: Synthesis) -> IndexReport:
         if number % SHARD_BLOCKS == 0 or end == synthesis.n_documents:
             committer.commit([writer.finish(begin, end)])
             begin = end
-    return index(lake, NAME)
+            yield end
 
 
 def _settings(profile: Profile) -> CollectionSettings:

@@ -5,6 +5,7 @@ from contextlib import suppress
 import pyarrow.compute as pc
 
 from saelake.store.errors import NotFound
+from saelake.store.files import delete, list_files
 from saelake.store.lake import DICTIONARIES, CollectionName, Lake
 from saelake.store.names import change_names
 from saelake.store.tables import Change, Draft, Table, drop
@@ -38,6 +39,7 @@ def _drop_corpus(lake: Lake, corpus: str) -> tuple[str, ...]:
         if table.startswith(f"{corpus}--"):  # vectors, what an import left out, tombstones
             drop(lake.table(table))
     drop(lake.documents(corpus))
+    _delete_files(lake, f"{corpus}--")
     return (*dropped, corpus)
 
 
@@ -68,9 +70,11 @@ def forget_dictionary(lake: Lake, dictionary: str) -> None:
 
 def drop_dictionary(lake: Lake, tables: str) -> None:
     """Delete the tables of a dictionary itself, and its row of the table of dictionaries."""
+    stem = f"{DICTIONARIES}--{tables}."
     for table in lake.tables():
-        if table.startswith(f"{DICTIONARIES}--{tables}."):
+        if table.startswith(stem):
             drop(lake.table(table))
+    _delete_files(lake, stem)
 
     def decide(snapshot: Table) -> Change | None:
         for fragment in snapshot.fragments:
@@ -83,6 +87,13 @@ def drop_dictionary(lake: Lake, tables: str) -> None:
 
     with suppress(NotFound):
         Table.open(lake.dictionaries).commit(decide)
+
+
+def _delete_files(lake: Lake, stem: str) -> None:
+    """Delete the files beside tables of these names: indexes of vectors."""
+    for uri in list_files(lake.uri):
+        if uri.rpartition("/")[2].startswith(stem):
+            delete(uri)
 
 
 def _empty(uri: str) -> None:

@@ -1,7 +1,7 @@
 """Index a collection: build segments over new codes, and bring the features table up to date."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -105,28 +105,31 @@ def index(
     name: CollectionName,
     *,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    redo: Collection[int] = (),
     renew_features: bool = False,
     on_progress: Callable[[int, int], object] = lambda *_: None,
 ) -> IndexReport:
     """Index what is not indexed yet, within about `memory_bytes`.
 
-    `renew_features` makes the statistics again from all codes, not only from new ones.
-    `on_progress` is told how many of how many documents are done. Safe to kill and to race: a
-    segment is committed only if no other covers its fragments. Raises `Corrupt`.
+    `redo` are fragments of postings to be replaced, as what they say is wrong; `renew_features`
+    makes the statistics again from all codes, not only from new ones. `on_progress` is told how
+    many of how many documents are done. Safe to kill and to race: a segment is committed only if
+    no other covers its fragments. Raises `Corrupt`.
     """
     lake = lake.pinned()
     codes = CodesTable(open_codes(lake, name))
     table = Table.open_or_create(lake.postings(name), postings_schema(codes.settings))
-    postings = _without_stale(table, codes)
     capacity = max(memory_bytes // BYTES_PER_POSTING, 1)
+    full_bytes = capacity * FULL_BYTES_PER_POSTING
+    committer = _Committer(table, codes.table.fragments, frozenset(redo))
     n_done = n_postings = 0
     with lean():
-        full_bytes = capacity * FULL_BYTES_PER_POSTING
-        while build := plan(codes.table.fragments, postings.segments, full_bytes=full_bytes):
-            for written in _build(codes, postings.table, build, capacity):
-                postings = _commit(postings.table, written, build.replaces)
+        while build := plan(codes.table.fragments, committer.segments, full_bytes=full_bytes):
+            for written in _build(codes, table, build, capacity):
+                committer.commit(written, build.replaces)
                 n_done, n_postings = n_done + written.n_rows, n_postings + written.n_postings
-                on_progress(n_done, n_done + _uncovered_rows(codes, postings))
+                on_progress(n_done, n_done + committer.n_uncovered)
+        postings = committer.finish()
         _update_features(lake, name, codes, postings, renew=renew_features)
     return IndexReport(
         collection=str(name),
@@ -238,34 +241,57 @@ def _by_first_document(codes: CodesTable, fragments: Sequence[Fragment]) -> list
     return sorted((f for f in fragments if len(first[f.id])), key=lambda f: int(first[f.id][0]))
 
 
-def _uncovered_rows(codes: CodesTable, postings: PostingsTable) -> int:
-    covered = {i for segment in postings.segments for i in segment.covers}
-    return sum(f.n_rows for f in codes.table.fragments if f.id not in covered)
+class _Committer:
+    """Commits segments over a snapshot of codes, and takes out those that nobody reads any more.
 
+    Together: were all taken out first, there would be nothing to swap by, and two indexers could
+    both commit.
+    """
 
-def _without_stale(table: Table, codes: CodesTable) -> PostingsTable:
-    """The postings without segments that cover codes which were compacted or removed."""
+    def __init__(self, table: Table, fragments: Sequence[Fragment], redo: frozenset[int]) -> None:
+        self._postings = PostingsTable(table.latest())
+        self._fragments = fragments
+        self._redo = redo
 
-    def decide(snapshot: Table) -> Change | None:
-        gone = stale(codes.table.fragments, PostingsTable(snapshot).segments)
-        return Change(remove=gone) if gone else None
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments that stay."""
+        gone = self._gone(self._postings)
+        return tuple(s for s in self._postings.segments if s.fragment not in gone)
 
-    return PostingsTable(table.commit(decide))
+    @property
+    def n_uncovered(self) -> int:
+        """How many rows of codes no segment covers yet."""
+        covered = {i for segment in self.segments for i in segment.covers}
+        return sum(f.n_rows for f in self._fragments if f.id not in covered)
 
+    def commit(self, written: _Written, replaces: Sequence[Segment]) -> None:
+        """Commit segments in place of others, unless another indexer was first."""
+        replaced = {segment.fragment for segment in replaces}
 
-def _commit(table: Table, written: _Written, replaces: Sequence[Segment]) -> PostingsTable:
-    """The postings after the commit, which is left out if another indexer was first."""
-    replaced = {segment.fragment for segment in replaces}
+        def decide(snapshot: Table) -> Change | None:
+            postings = PostingsTable(snapshot)
+            gone = self._gone(postings)
+            kept = [s for s in postings.segments if s.fragment not in replaced | gone]
+            missing = replaced - {segment.fragment for segment in postings.segments}
+            if missing or any(written.covers.intersection(s.covers) for s in kept):
+                return None
+            return Change(add=written.draft, remove=tuple(replaced | gone))
 
-    def decide(snapshot: Table) -> Change | None:
-        segments = PostingsTable(snapshot).segments
-        others = {i for s in segments if s.fragment not in replaced for i in s.covers}
-        gone = replaced - {segment.fragment for segment in segments}
-        if gone or written.covers & others:
-            return None
-        return Change(add=written.draft, remove=tuple(replaced))
+        self._postings = PostingsTable(self._postings.table.commit(decide))
 
-    return PostingsTable(table.commit(decide))
+    def finish(self) -> PostingsTable:
+        """The postings, when all codes are covered."""
+
+        def decide(snapshot: Table) -> Change | None:
+            gone = self._gone(PostingsTable(snapshot))
+            return Change(remove=tuple(gone)) if gone else None
+
+        return PostingsTable(self._postings.table.commit(decide))
+
+    def _gone(self, postings: PostingsTable) -> set[int]:
+        present = {segment.fragment for segment in postings.segments}
+        return {*stale(self._fragments, postings.segments), *(self._redo & present)}
 
 
 def _update_features(

@@ -79,6 +79,7 @@ def change_names(uri: str, change: Callable[[Names], Names]) -> None:
 
 def _names(table: Table) -> Names:
     rows = [row for batch in table.scan(NAMES_COLUMNS.names) for row in batch.to_pylist()]
+    rows = [row for row in rows if row["tables"] is not None]
     meant = {row["name"]: row["tables"] for row in rows if row["name"] is not None}
     return Names(meant, {row["tables"]: row["retired"] for row in rows if row["name"] is None})
 
@@ -86,5 +87,7 @@ def _names(table: Table) -> Names:
 def _rows(names: Names) -> pa.RecordBatch:
     meant = [(name, tables, None) for name, tables in names.meant.items()]
     retired = [(None, tables, at) for tables, at in names.retired.items()]
-    rows = [dict(zip(NAMES_COLUMNS.names, row, strict=True)) for row in [*meant, *retired]]
+    nothing = (None, None, None)  # so that the table always has a fragment to swap by
+    listed = [nothing, *meant, *retired]
+    rows = [dict(zip(NAMES_COLUMNS.names, row, strict=True)) for row in listed]
     return pa.RecordBatch.from_pylist(rows, schema=NAMES_COLUMNS)

@@ -70,11 +70,12 @@ def _repaired(lake: Lake, name: CollectionName) -> Repaired:
     collection, n_lost = _opened(lake, name)
     if collection.postings is None:
         return Repaired(collection=str(name), documents=ids, n_files=n_files)
-    n_segments = n_lost + _drop_segments(collection)
+    wrong = _wrong_segments(collection)
+    n_segments = n_lost + len(wrong)
     is_counted = not (damaged or reading.unreadable or collection.unindexed)
     features = is_counted and wrong_features(lake, name, reading.totals) is not None
     if ids or n_files or n_segments or features:
-        index(lake, name, renew_features=features)
+        index(lake, name, redo=wrong, renew_features=features)
     return Repaired(
         collection=str(name),
         documents=ids,
@@ -177,14 +178,6 @@ def _drop(lake: Lake, name: CollectionName) -> None:
         drop(uri)
 
 
-def _drop_segments(collection: Collection) -> int:
-    """Take out the segments that do not agree with the codes; how many."""
-    wrong = [s.fragment for c in compared(collection) if not c.agrees for s in c.segments]
-
-    def decide(snapshot: Table) -> Change | None:
-        gone = {fragment.id for fragment in snapshot.fragments}.intersection(wrong)
-        return Change(remove=tuple(gone)) if gone else None
-
-    if wrong and collection.postings is not None:
-        collection.postings.table.commit(decide)
-    return len(wrong)
+def _wrong_segments(collection: Collection) -> list[int]:
+    """The fragments of segments that do not agree with the codes."""
+    return [s.fragment for c in compared(collection) if not c.agrees for s in c.segments]

@@ -13,7 +13,8 @@ from saelake.store.features import Totals
 from saelake.store.lists import Array, Lists
 
 SCAN_ROWS = 256
-UNREADABLE = (OSError, ValueError, Corrupt)  # whatever is said of bytes that are not as written
+# What is said of bytes that are not as written; not that a disk or a store does not answer.
+UNREADABLE = (Corrupt, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

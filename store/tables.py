@@ -195,6 +195,11 @@ class Table:
             return self
         return Table.open(self.uri)
 
+    @property
+    def is_newest(self) -> bool:
+        """Whether nothing was committed since this snapshot, which is of no tag or time."""
+        return self._at is None and self.latest() is self
+
     def scan(
         self,
         columns: Sequence[str],
@@ -337,19 +342,23 @@ class Table:
         if self._at is not None:
             _check_writable(f"{self.uri}#{self._at}")
 
+    @stored
     def tag(self, name: str) -> None:
         """Give this snapshot a name under which it can be opened, and is never cleaned up."""
         self._dataset.tags.create(name, self.version)
 
+    @stored
     def untag(self, name: str) -> None:
         """Take a snapshot's name away, if there is one of that name."""
         if name in self.tags():
             self._dataset.tags.delete(name)
 
+    @stored
     def tags(self) -> Mapping[str, datetime]:
         """The names of snapshots, and when they were given."""
         return {name: tag["created_at"] for name, tag in self._dataset.tags.list().items()}
 
+    @stored
     def clean_up(self, older_than: timedelta, *, unverified: bool = False) -> int:
         """Delete files that only snapshots older than this have, except tagged ones; the bytes.
 

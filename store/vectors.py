@@ -158,7 +158,7 @@ class IndexFile:
     def _write(self, lists: Any) -> None:
         """Keep lists in place of those of earlier snapshots, if one may and can."""
         with suppress(AccessDenied, OutOfSpace, Unavailable):  # then everybody makes his own
-            if Table.open(self.table.uri).version != self.table.version:
+            if not self.table.is_newest:
                 return  # else readers of an old snapshot and of the newest take turns
             write_bytes(self.uri, faiss.serialize_index(lists).data)
             for uri in list_files(self._stem.rpartition("/")[0]):

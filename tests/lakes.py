@@ -215,20 +215,23 @@ def add_documents(made: MadeLake, n: int, *, seed: int = 5, encoded: bool = True
     return encode_documents(grown, range(first, first + n), seed=seed) if encoded else grown
 
 
-def store_shard(lake: Lake, chosen: CollectionSettings, batch: pa.RecordBatch, docs: range) -> bool:
-    """Write and commit rows of codes; False where any of the documents was there already."""
-    writer = ShardWriter(lake, chosen, buffer_bytes=1 << 20)
-    writer.add(batch)
-    return bool(ShardCommitter(lake, chosen).commit([writer.finish(docs.start, docs.stop)]))
-
-
 def encode_documents(made: MadeLake, docs: range, *, seed: int = 6) -> MadeLake:
     """The lake with random codes of these documents, as a shard that no segment covers."""
     chosen = settings(n_features=made.n_features, name=made.name)
     random = np.random.default_rng(seed)
     batch, codes = _packed(chosen, docs, made.words, random, 0.3, 6, ())
-    assert store_shard(made.lake, chosen, batch, docs)
+    commit_shard(made.lake, chosen, batch, docs.start, docs.stop)
     return replace(made, codes=[*made.codes, *codes])
+
+
+def commit_shard(
+    lake: Lake, chosen: CollectionSettings, rows: pa.RecordBatch, start: int, stop: int
+) -> None:
+    """Write and commit the rows of the documents [start, stop)."""
+    writer = ShardWriter(lake, chosen, buffer_bytes=1 << 20)
+    writer.add(rows)
+    shard = writer.finish(start, stop)
+    assert ShardCommitter(lake, chosen).commit([shard]) == [shard]
 
 
 def add_dictionary(

@@ -177,6 +177,15 @@ def test_a_lake_behind_a_server_is_not_written(remote: Lake) -> None:
         lambda: remote.import_corpus("x.parquet", "x"),
         lambda: remote.index(NAME),
         lambda: remote.encode("made", model="m", dictionary="d"),
+        lambda: remote.delete("made", ids=["d1"]),
+        lambda: remote.compact("made"),
+        lambda: remote.cleanup(),
+        lambda: remote.replace("a", "b"),
+        lambda: remote.drop("made"),
+        lambda: remote.tag("v1"),
+        lambda: remote.tags(),
+        lambda: remote.untag("v1"),
+        lambda: remote.repair(),
     ):
         with pytest.raises(InvalidInput, match="through a server"):
             write()

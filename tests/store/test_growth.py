@@ -1,11 +1,15 @@
 """A lake grows and shrinks in any order, and always holds what a plain list would."""
 
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -16,6 +20,8 @@ from hypothesis.stateful import (
     rule,
 )
 
+import saelake
+from saelake.lake import Lake as SaeLake
 from saelake.store.cleanup import clean_up
 from saelake.store.collection import Collection
 from saelake.store.compaction import compact
@@ -27,6 +33,7 @@ from saelake.store.lake import Lake
 from saelake.store.query.export import export_codes
 from saelake.store.query.tokens import search
 from saelake.store.requests import CodesQuery, TokensQuery, VerifyQuery
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.tags import make_tag
 from tests.lakes import MadeLake, add_documents, encode_documents, make_lake
 
@@ -156,6 +163,50 @@ class Growth(RuleBasedStateMachine):
         rows = Documents.open(self.lake, "made").take(every, ["doc"])["doc"]
         assert rows.to_pylist() == every.tolist()
         self.folder.cleanup()
+
+
+def test_a_server_answers_of_one_state_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While documents come and go, each answer is one that a state of the lake has."""
+    monkeypatch.setattr("saelake.store.session.FRESH_S", 0.0)
+    made = make_lake(tmp_path, n_documents=30, tokens=(4, 12), n_fragments=5, n_indexed=5)
+    server = BackgroundServer(ServerSettings(uri=made.lake.uri, address=Address(port=0)))
+    answers: list[tuple[tuple[int, float], ...]] = []
+    stop = Event()
+
+    def read(lake: SaeLake) -> None:
+        while not stop.is_set():
+            hits = lake["made/random"].tokens(FEATURE, k=None)
+            answers.append(tuple((hit.doc, hit.value) for hit in hits))
+
+    with server, saelake.connect(server.target) as remote, ThreadPoolExecutor(1) as threads:
+        reader = threads.submit(read, remote)
+        try:
+            states = list(_states(Expected(made, n_encoded=30)))
+        finally:
+            stop.set()
+        reader.result()
+        last = tuple((h.doc, h.value) for h in remote["made/random"].tokens(FEATURE, k=None))
+    assert last == states[-1]
+    seen = [next(i for i, state in enumerate(states) if state == answer) for answer in answers]
+    assert seen == sorted(seen)
+    assert len(set(states)) > 3
+
+
+def _states(expected: Expected) -> Iterator[tuple[tuple[int, float], ...]]:
+    """Grow and shrink a lake; what it answers after each step that changes answers."""
+    lake = expected.made.lake
+    yield tuple(expected.strongest())
+    for step in range(4):
+        doc = expected.strongest()[0][0]
+        delete_documents(lake, "made", ids=[f"d{doc}"])
+        expected = replace(expected, deleted=expected.deleted | {doc})
+        yield tuple(expected.strongest())
+        expected = replace(expected, made=add_documents(expected.made, 3, seed=step))
+        yield tuple(expected.strongest())
+        index(lake, expected.made.name)
+        compact(lake, "made")
 
 
 TestGrowth = Growth.TestCase

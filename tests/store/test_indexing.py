@@ -3,8 +3,9 @@
 import shutil
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,7 @@ from saelake.store.segments import Segment
 from saelake.store.shards import ShardCommitter
 from saelake.store.tables import Change, Fragment, Table, metadata, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
-from tests.lakes import Code, MadeLake, add_documents, make_lake, settings, store_shard
+from tests.lakes import Code, MadeLake, add_documents, commit_shard, make_lake, settings
 
 NAME = "made/random"
 
@@ -119,18 +120,46 @@ def test_indexing_again_does_nothing(tmp_path: Path) -> None:
     assert Table.open(made.lake.postings(made.name)).version == before
 
 
+def count_scanned(monkeypatch: pytest.MonkeyPatch, uri: str) -> list[int]:
+    """Where the numbers of rows will be that are read of a table."""
+    scan, found = Table.scan, []
+
+    def counted(table: Table, *arguments: Any, **options: Any) -> Iterator[pa.RecordBatch]:
+        for batch in scan(table, *arguments, **options):
+            found.extend([batch.num_rows] if table.uri.endswith(Path(uri).name) else [])
+            yield batch
+
+    monkeypatch.setattr(Table, "scan", counted)
+    return found
+
+
+def test_indexing_reads_only_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_lake(tmp_path, n_documents=200, n_fragments=1, n_indexed=1)
+    for portion in range(12):
+        made = add_documents(made, 5, seed=portion)
+        scanned = count_scanned(monkeypatch, made.lake.codes(made.name))
+        index(made.lake, made.name)
+        monkeypatch.undo()
+        # Where documents are, their postings, their statistics: of these, and once of 8 portions.
+        assert sum(scanned) <= (3 * 5 if portion != 7 else 3 * 5 + 2 * 7 * 5)
+    assert_indexed_right(made)
+
+
+@pytest.mark.parametrize("n_indexed", [0, 4])
 def test_of_two_indexers_one_covers_each_fragment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_indexed: int
 ) -> None:
-    made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=0)
-    commit = indexing._commit
+    made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=n_indexed)
+    if n_indexed:  # all postings are of codes that are gone
+        _replace_codes(made, lambda rows: rows.sort_by("doc"))
+    commit = indexing._Committer.commit
 
-    def overtaken(*arguments: object) -> object:
-        monkeypatch.setattr(indexing, "_commit", commit)
+    def overtaken(self: object, *arguments: object) -> None:
+        monkeypatch.setattr(indexing._Committer, "commit", commit)
         index(made.lake, made.name)  # another indexer, between writing and committing
-        return commit(*arguments)  # type: ignore[arg-type]
+        commit(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(indexing, "_commit", overtaken)
+    monkeypatch.setattr(indexing._Committer, "commit", overtaken)
     index(made.lake, made.name)
     covers = [i for s in Collection(made.lake, made.name).segments for i in s.covers]
     assert len(covers) == len(set(covers))
@@ -283,8 +312,8 @@ def test_codes_without_checksums_are_read_and_said_to_have_none(tmp_path: Path) 
     assert_indexed_right(made)
     assert "no checksums" in _details(made)
     chosen = settings(n_features=made.n_features)
-    assert ShardCommitter(made.lake, chosen).done() == [(0, 20)]
-    assert store_shard(made.lake, chosen, _packed(made, doc=20), range(20, 21))
+    commit_shard(made.lake, chosen, _packed(made, doc=20), 20, 21)
+    assert ShardCommitter(made.lake, chosen).done() == [(0, 21)]
 
 
 def _packed(made: MadeLake, doc: int) -> pa.RecordBatch:

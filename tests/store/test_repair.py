@@ -1,20 +1,21 @@
 """Damage is found, said by document, and repaired; what is repaired answers as before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 import saelake
 from saelake.store.collection import Collection
-from saelake.store.errors import Corrupt
+from saelake.store.errors import Corrupt, Unavailable
 from saelake.store.indexing import index
 from saelake.store.repair import Repaired, repair
 from saelake.store.segments import PostingsTable
 from saelake.store.shards import ShardCommitter
 from saelake.store.tables import Change, Table, overwrite, read
-from tests.lakes import MadeLake, add_documents, make_lake, settings, store_shard
+from tests.lakes import MadeLake, add_documents, commit_shard, make_lake, settings
 from tests.store.test_compaction import answers
 
 
@@ -61,9 +62,9 @@ def test_documents_with_damaged_codes_are_encoded_again(
     assert problems(made) == []
     chosen = settings(n_features=made.n_features)
     assert ShardCommitter(made.lake, chosen).done() == [(0, 3), (4, 7), (9, 20)]
-    for docs in (range(7, 9), range(3, 4)):
-        rows = good.slice(docs.start, len(docs)).combine_chunks().to_batches()[0]
-        assert store_shard(made.lake, chosen, rows, docs)
+    for start, stop in ((7, 9), (3, 4)):
+        (rows,) = good.slice(start, stop - start).combine_chunks().to_batches()
+        commit_shard(made.lake, chosen, rows, start, stop)
     index(made.lake, made.name)
     assert problems(made) == []
     assert answers(made.lake) == before
@@ -101,6 +102,38 @@ def test_a_file_of_codes_that_cannot_be_read_is_taken_out(tmp_path: Path) -> Non
     break_file(uri, first.id)
     repair(made.lake)
     assert saelake.connect(made.lake.uri).collections() == []
+    assert problems(made) == []
+
+
+def test_a_file_of_codes_that_is_missing_is_taken_out(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=20, tokens=(4, 12), n_fragments=2, n_indexed=2)
+    table = Table.open(made.lake.codes(made.name))
+    (Path(table.uri) / "data" / table.fragments[1].file).unlink()
+    assert problems(made)
+    repair(made.lake)
+    assert problems(made) == []
+    assert len(Table.open(table.uri).fragments) == 1
+
+
+def test_a_store_that_does_not_answer_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_lake(tmp_path, n_documents=20, n_fragments=2, n_indexed=2)
+    n_fragments = len(Table.open(made.lake.codes(made.name)).fragments)
+    scan = Table.scan
+
+    def away(table: Table, columns: Sequence[str], **options: Any) -> Iterator[pa.RecordBatch]:
+        if "values" in columns:
+            raise Unavailable(f"{table.uri}: the store does not answer.")
+        yield from scan(table, columns, **options)
+
+    monkeypatch.setattr(Table, "scan", away)
+    with pytest.raises(Unavailable):
+        repair(made.lake)
+    with pytest.raises(Unavailable):
+        problems(made)
+    monkeypatch.undo()
+    assert len(Table.open(made.lake.codes(made.name)).fragments) == n_fragments
     assert problems(made) == []
 
 

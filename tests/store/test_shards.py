@@ -101,11 +101,12 @@ def test_a_shard_that_another_writer_has_begun_is_left_out(
 
 def test_a_group_is_one_version_and_a_shard_in_it_twice_is_stored_once(lake: Lake) -> None:
     committer = ShardCommitter(lake, SETTINGS)
+    (first, *groups) = drafted(lake, (6, 8), (4, 6), (0, 2), (1, 3), (2, 4))
+    assert committer.commit([first]) == [first]
     version = Table.open(lake.codes(NAME)).version
-    groups = drafted(lake, (4, 6), (0, 2), (1, 3), (2, 4))
     assert committer.commit([*groups, groups[0]]) == [groups[0], groups[1], groups[3]]
     assert Table.open(lake.codes(NAME)).version == version + 1
-    assert sorted(stored(lake)) == list(range(6))
+    assert sorted(stored(lake)) == list(range(8))
     assert committer.commit(groups) == []
     assert Table.open(lake.codes(NAME)).version == version + 1
 

@@ -20,6 +20,13 @@ COMMANDS = [
     "export",
     "info",
     "verify",
+    "delete",
+    "compact",
+    "cleanup",
+    "replace",
+    "drop",
+    "tag",
+    "tags",
     "serve",
 ]
 HEAVY = ["torch", "transformers", "lance", "grpc", "datasets", "pandas", "scipy"]
@@ -47,7 +54,7 @@ def test_help_lists_every_command() -> None:
 def test_options_that_commands_share_are_on_each_that_has_a_lake_to_ask() -> None:
     for command in ("tokens", "features", "document", "export", "info", "verify"):
         shown = asked(command, "--help")
-        for option in ("--lake", "--server", "--token-file", "--ca", "--cert", "--key"):
+        for option in ("--lake", "--server", "--token-file", "--ca", "--cert", "--key", "--at"):
             assert option in shown
     for command in ("ingest", "encode"):
         assert "--max-tokens" in asked(command, "--help")

@@ -1,0 +1,146 @@
+"""The commands that keep a lake in shape, from a tiny model to the last file."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import saelake
+from saelake.cli.maintain import parse_age, repaired
+from saelake.store.errors import InvalidInput
+from saelake.store.repair import Repaired
+from tests.client.cli.command import asked, program, run
+from tests.client.cli.test_build import collections, encoding
+from tests.lakes import make_lake
+from tests.tiny import save_corpus
+
+
+@pytest.fixture
+def lake(tmp_path: Path, parts: Path) -> str:
+    """The corpus `words` of 30 documents, encoded by `sae`."""
+    uri = str(tmp_path / "lake")
+    file = str(parts / "some words.parquet")
+    command = ["ingest", file, "--corpus", "words", *encoding(parts, "sae"), "--lake", uri]
+    assert run(*command).code == 0
+    return uri
+
+
+def said(*arguments: str) -> str:
+    """What a command says that ends well and prints nothing."""
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (0, ""), ran.err
+    return ran.err
+
+
+def hits(lake: str, collection: str = "words/sae") -> list[tuple[int, float]]:
+    """Every hit of a feature that fires in document 9."""
+    command = ["document", collection, "--doc", "9", "--lake", lake, "--format", "json"]
+    feature = str(json.loads(asked(*command))["features"][0])
+    found = asked("tokens", collection, feature, "--all", "--lake", lake, "--format", "json")
+    return [(hit["doc"], hit["value"]) for hit in json.loads(found)["hits"]]
+
+
+def test_a_corpus_lives(lake: str, parts: Path, tmp_path: Path) -> None:
+    """It grows, gets a second dictionary, shrinks, is compacted and cleaned up; and goes back."""
+    reader = saelake.connect(lake)
+    first = [(hit.doc, hit.value) for hit in reader["words/sae"].tokens(5, k=None)]
+    assert "Tagged 6 tables as v1" in said("tag", "v1", "--lake", lake)
+    more = tmp_path / "more.parquet"
+    save_corpus(more, 38, longest=10)
+    command = ["ingest", str(more), "--corpus", "words", *encoding(parts, "sae"), "--lake", lake]
+    encoded = run(*command)
+    assert "Imported 8 documents into words (30 rows skipped" in encoded.err
+    assert "Indexed 8 documents of words/sae" in encoded.err
+    assert run("encode", "words", *encoding(parts, "other"), "--lake", lake).code == 0
+    deleted = said("delete", "words", "--where", "doc >= 20 and doc < 25", "--lake", lake)
+    assert deleted.strip() == "Deleted 5 documents of words; it has 33 left"
+    before = hits(lake)
+    shown = said("compact", "words", "--lake", lake)
+    assert "words/sae: 2 fragments are now 1, 5 deleted documents emptied" in shown
+    assert "Deleted 0 B" in said("cleanup", "--lake", lake)
+    said("cleanup", "--older-than", "0h", "--no-writer-runs", "--lake", lake)
+    assert hits(lake) == before
+    assert run("verify", "--lake", lake).code == 0
+    assert {name: row["n_documents"] for name, row in collections(lake).items()} == {
+        "words/sae": 33,
+        "words/other": 33,
+    }
+    old = saelake.connect(lake, at="v1")
+    assert [(hit.doc, hit.value) for hit in old["words/sae"].tokens(5, k=None)] == first
+    assert (
+        json.loads(asked("info", "--lake", lake, "--at", "v1", "-f", "json"))["collections"][0][
+            "n_documents"
+        ]
+        == 30
+    )
+
+
+def test_replacing_and_dropping(lake: str, parts: Path) -> None:
+    assert run("encode", "words", *encoding(parts, "other"), "--lake", lake).code == 0
+    other = hits(lake, "words/other")
+    assert "words/sae: these are now what other encoded" in said(
+        "replace", "sae", "other", "--lake", lake
+    )
+    assert list(collections(lake)) == ["words/sae"]
+    assert hits(lake) == other
+    again = run("encode", "words", *encoding(parts, "sae"), "--lake", lake)
+    assert again.code == 1
+    assert "saelake replace" in again.err
+    goes_on = run("encode", "words", *encoding(parts, "other"), "--name", "sae", "--lake", lake)
+    assert goes_on.code == 0
+    assert "words/sae has 30 documents" in goes_on.err
+    kept = program("drop", "words", "--lake", lake)
+    assert (kept.returncode, list(collections(lake))) == (2, ["words/sae"])
+    assert "Nothing was deleted" in kept.stderr
+    assert "Dropped words/sae, words" in said("drop", "words", "--yes", "--lake", lake)
+    assert collections(lake) == {}
+
+
+def test_tags_are_listed_and_forgotten(lake: str) -> None:
+    said("tag", "v1", "--lake", lake)
+    said("tag", "v2", "--lake", lake)
+    rows = json.loads(asked("tags", "--lake", lake, "--format", "json"))["tags"]
+    assert [row["name"] for row in rows] == ["v1", "v2"]
+    created = datetime.fromisoformat(rows[0]["created"])
+    assert timedelta(0) <= datetime.now(UTC) - created < timedelta(hours=1)
+    assert [line.split()[0] for line in asked("tags", "--lake", lake).splitlines()] == ["v1", "v2"]
+    assert "Forgot the tag v1" in said("tag", "v1", "--delete", "--lake", lake)
+    assert run("tag", "v1", "--delete", "--lake", lake).code == 1
+    taken = run("tag", "v2", "--lake", lake)
+    assert (taken.code, "has a tag 'v2' already" in taken.err) == (1, True)
+
+
+def test_repair_is_said(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=10)
+    ran = run("verify", "--repair", "--lake", made.lake.uri)
+    assert (ran.code, ran.err) == (0, "")
+    assert repaired(Repaired(collection="a/b", documents=("x", "y"), n_segments=2)) == (
+        "Repaired a/b: took out damaged codes of x, y (run encode again); made 2 segments of "
+        "postings again"
+    )
+    many = Repaired(collection="a/b", documents=tuple("abcdefghijkl"), n_files=1, features=True)
+    assert repaired(many) == (
+        "Repaired a/b: took out 1 files of codes that could not be read; took out damaged codes "
+        "of a, b, c, d, e, f, g, h, i, j and 2 more (run encode again); made the statistics of "
+        "features again"
+    )
+
+
+def test_a_server_maintains_nothing(server: str) -> None:
+    ran = run("verify", "--repair", "--server", server)
+    assert ran.code == 2
+    assert "Cannot repair through a server" in ran.err
+    old = run("info", "--server", server, "--at", "v1")
+    assert (old.code, "newest state" in old.err) == (2, True)
+
+
+def test_ages() -> None:
+    assert [parse_age(text) for text in ("0h", "7d", "2 W")] == [
+        timedelta(0),
+        timedelta(days=7),
+        timedelta(weeks=2),
+    ]
+    for wrong in ("7", "d", "-1d", "a week"):
+        with pytest.raises(InvalidInput, match="is not an age"):
+            parse_age(wrong)
