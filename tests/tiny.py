@@ -112,7 +112,7 @@ def save_corpus(path: Path, n_documents: int, *, seed: int = 0, longest: int = 9
 
 # What comes with a model may do anything: this one takes its time, tells which processes run it,
 # and ends a process that shows it a certain token.
-_OWN_CODE = '''
+_OWN_CODE = """
 import os
 import time
 from pathlib import Path
@@ -131,7 +131,7 @@ class OwnModel(LlamaModel):
         if (input_ids == self.config.deadly_token).any():
             os.abort()
         return super().forward(input_ids=input_ids, **kwargs)
-'''
+"""
 
 
 def save_model_with_code(
