@@ -184,24 +184,31 @@ class SimulatedDriver:
         self._now = self._busy_s = 0.0
 
     def run(self, seconds: float) -> Outcome:
-        """As a driver does: hear all that has come, then commit what is due, and again."""
+        """The outcome of so long, after every worker has had time for its first shards."""
         for number in range(self._load.workers):
             self._take(Joined(worker=f"w{number}"))
-        self._now = self._busy_s = 0.0
-        while self._now < seconds:
+        begun = 2 * self._load.shard_s
+        self._drive_until(begun)
+        begun, n_shards, n_commits = self._now, self._n_shards, self._n_commits
+        self._busy_s = 0.0
+        self._drive_until(begun + seconds)
+        return Outcome(
+            seconds=self._now - begun,
+            n_shards=self._n_shards - n_shards,
+            n_commits=self._n_commits - n_commits,
+            busy_s=self._busy_s,
+        )
+
+    def _drive_until(self, end: float) -> None:
+        """As a driver does: hear all that has come, then commit what is due, and again."""
+        while self._now < end:
             self._wait()
-            while self._finishes and self._finishes[0][0] <= self._now:
+            while self._finishes and self._finishes[0][0] <= min(self._now, end):
                 _, _, worker, shard = heapq.heappop(self._finishes)
                 encoded = EncodedShard(shard=shard, drafts={}, counts=Counts())
                 self._work(self._call_s)
                 self._take(Written(worker=worker, encoded=encoded))
             self._take(Tick())
-        return Outcome(
-            seconds=self._now,
-            n_shards=self._n_shards,
-            n_commits=self._n_commits,
-            busy_s=self._busy_s,
-        )
 
     def _wait(self) -> None:
         following = self._finishes[0][0] if self._finishes else self._now + 0.5

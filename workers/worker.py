@@ -88,8 +88,8 @@ class Worker:
         end such a wait.
         """
         tokenised = ahead(self._pages(shards), depth=2, interrupt=interrupt)
-        encoded = ahead(self._run_model(tokenised), depth=1)
-        with closing(ahead(self._packed(encoded), depth=1)) as packed:
+        encoded = ahead(self._run_model(tokenised), depth=1, interrupt=interrupt)
+        with closing(ahead(self._packed(encoded), depth=1, interrupt=interrupt)) as packed:
             try:
                 yield from self._written(packed)
             finally:
