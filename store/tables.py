@@ -44,11 +44,10 @@ COMMIT_ATTEMPTS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """One immutable piece of a table: its id, its rows, the name of its file, and its bytes."""
+    """One immutable piece of a table: its id, its number of rows, and its files' bytes."""
 
     id: int
     n_rows: int
-    file: str = ""
     size_bytes: int = 0
 
 
@@ -65,7 +64,7 @@ class Draft:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of the fragments' files."""
+        """The names of the fragments' files; see `Table.file_of`."""
         return tuple(json.loads(fragment)["files"][0]["path"] for fragment in self.fragments)
 
     def to_json(self) -> str:
@@ -90,26 +89,12 @@ class Change:
     instead: Mapping[int, Draft] = field(default_factory=dict)
 
 
-def _described(written: "FragmentMetadata") -> Fragment:
-    return Fragment(
-        id=written.id,
-        n_rows=written.num_rows,
-        file=written.files[0].path,
-        size_bytes=sum(file.file_size_bytes or 0 for file in written.files),
-    )
-
-
 class Table:
     """A snapshot of one Lance table; of the newest version, or of that of a tag or a time."""
 
     def __init__(self, dataset: "lance.LanceDataset", at: str | None = None) -> None:
         self._dataset = dataset
         self._at = at
-        self.fragments: tuple[Fragment, ...] = tuple(
-            _described(fragment.metadata)
-            for fragment in dataset.get_fragments()
-            if fragment.fragment_id != ANCHOR_ID
-        )
 
     @classmethod
     def open(cls, uri: str, version: int | None = None) -> "Table":
@@ -156,6 +141,28 @@ class Table:
             except NotFound:
                 raise storage_error(error, uri) or error from None
         return cls.open(uri)
+
+    @cached_property
+    def fragments(self) -> tuple[Fragment, ...]:
+        """The pieces that the table is made of, in table order, without the anchor."""
+        return tuple(
+            Fragment(
+                id=fragment.fragment_id,
+                n_rows=fragment.metadata.num_rows,
+                size_bytes=sum(file.file_size_bytes or 0 for file in fragment.metadata.files),
+            )
+            for fragment in self._dataset.get_fragments()
+            if fragment.fragment_id != ANCHOR_ID
+        )
+
+    @property
+    def fragment_ids(self) -> set[int]:
+        """Those of `fragments`, which takes a hundredth of the time where they are many."""
+        return set(self._dataset.fragment_ids()) - {ANCHOR_ID}
+
+    def file_of(self, fragment_id: int) -> str:
+        """The name of a fragment's file, which no other fragment ever has."""
+        return str(self._dataset.get_fragment(fragment_id).metadata.files[0].path)
 
     @property
     def uri(self) -> str:
@@ -318,10 +325,10 @@ class Table:
 
     def _swap(self, change: Change) -> bool:
         """Whether the change was committed on top of exactly this snapshot."""
-        present = {fragment.fragment_id: fragment for fragment in self._dataset.get_fragments()}
+        present = set(self._dataset.fragment_ids())
         removed = [i for i in (ANCHOR_ID, *change.remove) if i in present]
-        kept = [i for i in present if i not in removed]
-        updated = {i: present[i].metadata for i in kept[:1]}
+        kept = sorted(present.difference(removed))[:1]
+        updated = {i: self._dataset.get_fragment(i).metadata for i in kept}
         updated.update((i, _in_place(draft, i)) for i, draft in change.instead.items())
         fields = self._dataset.lance_schema.fields() if change.instead else []
         operation = lance.LanceOperation.Update(

@@ -168,6 +168,7 @@ class RayPool:
         self._calls.clear()
         if self._is_ours:
             ray.shutdown()
+            _let_print(allowed=True)
 
     def _connect(self) -> None:
         if ray.is_initialized():  # by whoever calls us
@@ -176,6 +177,7 @@ class RayPool:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self._cluster.address == "local":
             options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        _let_print(allowed=False)
         try:
             _knock(self._cluster.address)
             with warnings.catch_warnings():  # Ray's own processes never touch Lance
@@ -273,6 +275,11 @@ class RayPool:
             self._start()
         elif not self._actors:
             raise failure.error or Unavailable(failure.reason)
+
+
+def _let_print(*, allowed: bool) -> None:
+    """Whether Ray may tell of each lost worker on standard output, where only answers belong."""
+    ray._private.worker._worker_logs_enabled = allowed
 
 
 def _knock(address: str) -> None:

@@ -70,7 +70,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A slow model, its dictionary, a corpus, and the lake `whole`, encoded in this process."""
     folder = tmp_path_factory.mktemp("parts")
     (folder / "processes").mkdir()
-    save_model_with_code(folder / "model", nap_s=0.1, processes=folder / "processes")
+    save_model_with_code(folder / "model", nap_s=0.5, processes=folder / "processes")
     save_model_with_code(folder / "quick")
     save_dictionary(folder / "sae")
     save_corpus(folder / "corpus.parquet", N_DOCUMENTS)
@@ -170,7 +170,7 @@ def test_workers_on_ray_make_what_this_process_makes(tmp_path: Path, parts: Path
     report = encoded(lake, parts, "quick", local)
     assert (report.n_documents, report.n_repeated) == (N_DOCUMENTS, 0)
     assert_whole(lake, parts)
-    assert [job.state for job in JobLog(lake).jobs()] == ["done", "failed", "failed"]
+    assert [job.state for job in JobLog(lake).jobs()] == ["done"]
     assert n_stray_shards(lake) == 0
 
 
