@@ -46,7 +46,9 @@ class CollectionSettings:
     """Everything that decides a collection's codes; fixed when it is first encoded.
 
     `window` and `overlap` are in tokens, special tokens included in `window`; `max_tokens` keeps
-    the first tokens of each document (None: all). `values` names the value codec.
+    the first tokens of each document (None: all). `values` names the value codec. `tokens_from`
+    says of which kept activations, and of how many of the tokens, the codes were made (None: the
+    model was run over all).
     """
 
     corpus: str
@@ -66,6 +68,7 @@ class CollectionSettings:
     prepend_bos: bool | None = None
     chat: bool = False
     values: str = "16-bit"
+    tokens_from: str | None = None
 
     @property
     def name(self) -> str:
