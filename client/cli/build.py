@@ -10,6 +10,7 @@ import typer
 from saelake.cli.clusters import cluster_options
 from saelake.cli.keeping import (
     FromActivationsOption,
+    KeepingCommand,
     KeepOption,
     KeptDtypeOption,
     keep_options,
