@@ -12,6 +12,7 @@ COMMANDS = {
     "analyses": "nearest documents, diff, NPMI, clusters: saelake, SciPy, Seismic, milvus-lite",
     "encode": "from text to codes on the CPU: saelake, the bare loop, delphi, interp_embed",
     "encode_gpu": "the same on a GPU",
+    "activations": "kept activations: candidate layouts, and the loader against the model",
     "columns": "bytes and read times of candidate encodings of the codes",
     "topk": "finding the k largest of d_sae on the CPU, against torch.topk",
     "clusterings": "ways to cluster documents, against labels that are known",

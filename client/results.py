@@ -237,6 +237,8 @@ class CollectionInfo:
     """What is stored of a corpus, and of one collection of it.
 
     A corpus that is not encoded has no `dictionary`, and 0 or None in the columns about codes.
+    `n_kept` tokens have dense activations, which other dictionaries at the hook point share;
+    `tokens_from` says of which ones the codes were made, where no model was run.
     """
 
     corpus: str
@@ -255,6 +257,8 @@ class CollectionInfo:
     model: str | None
     hook: str | None
     values: str | None
+    tokens_from: str | None
+    n_kept: int | None
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saelake.store.activations import find_store
 from saelake.store.collection import Collection
 from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
@@ -35,6 +36,8 @@ INFO = pa.schema(
         pa.field("model", pa.string()),
         pa.field("hook", pa.string()),
         pa.field("values", pa.string()),
+        pa.field("tokens_from", pa.string()),
+        pa.field("n_kept", pa.uint64()),
     ]
 )
 
@@ -74,7 +77,9 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
     counted = [_counts(collection.codes.table)]
     n_tokens, n_codes, n_failed = (sum(column) for column in zip(*counted, strict=True))
     unindexed = sum(rows[fragment] for fragment in collection.unindexed)
+    kept = find_store(lake, settings)
     tables = [collection.codes.table, collection.documents.table]
+    tables += [kept.table] if kept else []
     tables += [collection.postings.table] if collection.postings else []
     return {
         "dictionary": name.dictionary,
@@ -90,6 +95,8 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
         "model": settings.model,
         "hook": settings.hook,
         "values": settings.values,
+        "tokens_from": settings.tokens_from,
+        "n_kept": 0 if kept is None else kept.n_tokens,
     }
 
 

@@ -62,7 +62,7 @@ def test_all_is_all() -> None:
 
 @pytest.mark.parametrize("fraction", [0.0, -1.0, 1.01, float("nan")])
 def test_shares_that_cannot_be_are_refused(fraction: float) -> None:
-    with pytest.raises(InvalidInput, match="write 0.1"):
+    with pytest.raises(InvalidInput, match=r"write 0\.1"):
         TokenSample(fraction=fraction)
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
 import saelake
-from saelake.activations import Activations
+from saelake.activations import KeptActivations
 from saelake.store.documents import import_documents
 from saelake.store.errors import AlreadyExists, InvalidInput, NotFound, ValueOverflow
 from saelake.store.kept import ROW_BYTES
@@ -70,11 +70,11 @@ def kept(
     )
 
 
-def activations(lake: Lake, name: str = "made/topk", **selected: object) -> Activations:
+def activations(lake: Lake, name: str = "made/topk", **selected: object) -> KeptActivations:
     return saelake.connect(lake.uri)[name].activations(**selected)  # type: ignore[arg-type]
 
 
-def vectors(found: Activations) -> Vectors:
+def vectors(found: KeptActivations) -> Vectors:
     table = found.to_arrow().read_all()
     rows = np.array(table["vector"].to_pylist(), np.float32).reshape(-1, found.shape[1])
     places = zip(table["doc"].to_pylist(), table["position"].to_pylist(), strict=True)
@@ -111,7 +111,9 @@ def test_all_activations_are_those_of_a_forward_run(lake: Lake, parts: Path) -> 
     assert found.shape == (len(expected), D_MODEL) == (report.n_tokens, D_MODEL)
     assert found.dtype == "float16"
     assert_equal(vectors(found), expected)
-    assert repr(found).startswith(f"<Activations made/topk: {len(expected):,} tokens × 16 float16")
+    assert repr(found).startswith(
+        f"<KeptActivations made/topk: {len(expected):,} tokens × 16 float16"
+    )
 
 
 def test_a_share_is_kept_and_a_smaller_one_read(lake: Lake, parts: Path) -> None:
@@ -165,9 +167,7 @@ def test_activations_are_kept_of_what_is_encoded_already(lake: Lake, parts: Path
         activations(lake)
     report = kept(lake, parts / "llama", parts / "topk", keep=KeepOptions())
     assert (report.n_documents, report.n_codes) == (N_DOCUMENTS, 0)
-    assert_equal(
-        vectors(activations(lake)), forward_run(parts / "llama", parts / "corpus.parquet")
-    )
+    assert_equal(vectors(activations(lake)), forward_run(parts / "llama", parts / "corpus.parquet"))
 
 
 def test_another_share_is_refused_and_nothing_made(lake: Lake, parts: Path) -> None:
