@@ -82,17 +82,21 @@ def vectors(found: KeptActivations) -> Vectors:
 
 
 def forward_run(model: Path, corpus: Path, layer: int = 2) -> Vectors:
-    """The hidden states of each token, one window at a time."""
+    """The hidden states of each token; windows are run without padding."""
     tokenizer = AutoTokenizer.from_pretrained(model)
     module = AutoModel.from_pretrained(model, dtype=torch.float32).eval()
     found: Vectors = {}
     for doc, text in enumerate(pq.read_table(corpus)["text"].to_pylist()):
-        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        for begin in range(0, len(ids), WINDOW):
-            window = torch.tensor([ids[begin : begin + WINDOW]])
-            with torch.no_grad():
-                states = module(window, output_hidden_states=True).hidden_states[layer][0]
-            found |= {(doc, begin + i): row.numpy() for i, row in enumerate(states)}
+        ids = torch.tensor(tokenizer(text, add_special_tokens=False)["input_ids"])
+        n_whole = len(ids) // WINDOW * WINDOW
+        runs = [*ids[:n_whole].view(-1, WINDOW).split(256), ids[None, n_whole:]]
+        with torch.no_grad():
+            states = [
+                module(run, output_hidden_states=True).hidden_states[layer].flatten(0, 1)
+                for run in runs
+                if run.numel()
+            ]
+        found |= {(doc, i): row.numpy() for i, row in enumerate(torch.cat(states))}
     return found
 
 
