@@ -153,7 +153,7 @@ def test_what_cannot_be_encoded_from_says_so(tmp_path: Path, parts: Path) -> Non
         again(lake, parts, "topk")
     with pytest.raises(NotFound, match="no collection made/nothing"):
         lake.encode("made", dictionary=str(parts / "topk"), from_activations="made/nothing")
-    with pytest.raises(InvalidInput, match="another corpus"):
+    with pytest.raises(InvalidInput, match="not of the corpus made"):
         lake.encode("made", dictionary=str(parts / "topk"), from_activations="other/sae")
     with pytest.raises(InvalidInput, match="leave out --window, --max-tokens"):
         again(lake, parts, "topk", window=8, max_tokens=3)
