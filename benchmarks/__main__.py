@@ -13,6 +13,7 @@ COMMANDS = {
     "encode": "from text to codes on the CPU: saelake, the bare loop, delphi, interp_embed",
     "encode_gpu": "the same on a GPU",
     "activations": "kept activations: candidate layouts, and the loader against the model",
+    "cluster": "encode on Ray against processes, and a driver of 1,000 workers, simulated",
     "columns": "bytes and read times of candidate encodings of the codes",
     "topk": "finding the k largest of d_sae on the CPU, against torch.topk",
     "clusterings": "ways to cluster documents, against labels that are known",

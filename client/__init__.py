@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from saelake.results import Features as Features
     from saelake.results import Hit as Hit
     from saelake.results import Info as Info
+    from saelake.results import Job as Job
     from saelake.results import Tokens as Tokens
     from saelake.results import TopToken as TopToken
     from saelake.results import Verification as Verification
@@ -109,6 +110,7 @@ _NAMES = {
         "Features",
         "Hit",
         "Info",
+        "Job",
         "Tokens",
         "TopToken",
         "Verification",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -233,12 +234,37 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A run of encode: `n_documents` of `n_total` are encoded, in `n_repeated` shards again.
+
+    `state` is running, done, failed (`problem` says why) or interrupted; one that has shown no
+    sign of life since its `heartbeat` for a minute is taken to be interrupted.
+    """
+
+    id: str
+    state: str
+    problem: str | None
+    host: str
+    pid: int
+    started: datetime
+    heartbeat: datetime
+    n_workers: int
+    n_in_flight: int
+    n_repeated: int
+    n_documents: int
+    n_total: int
+    n_failed: int
+    n_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionInfo:
     """What is stored of a corpus, and of one collection of it.
 
     A corpus that is not encoded has no `dictionary`, and 0 or None in the columns about codes.
     `n_kept` tokens have dense activations, which other dictionaries at the hook point share;
     `tokens_from` says of which ones the codes were made, where no model was run.
+    `jobs` are the runs of encode over it that go on, and the last one that ended, latest first.
     """
 
     corpus: str
@@ -257,8 +283,14 @@ class CollectionInfo:
     model: str | None
     hook: str | None
     values: str | None
-    tokens_from: str | None
-    n_kept: int | None
+    tokens_from: str | None = None
+    n_kept: int | None = None
+    jobs: tuple[Job, ...] = ()
+
+    @classmethod
+    def of(cls, *, jobs: Sequence[Mapping[str, Any]] = (), **row: Any) -> "CollectionInfo":
+        """What a row of the answer says; an older server says nothing of jobs."""
+        return cls(jobs=tuple(Job(**job) for job in jobs or ()), **row)
 
     @property
     def name(self) -> str:
@@ -270,7 +302,7 @@ class Info(Answer[CollectionInfo]):
     """What is in a lake."""
 
     def __init__(self, table: pa.Table) -> None:
-        super().__init__(table, CollectionInfo)
+        super().__init__(table, CollectionInfo.of)
 
     def __repr__(self) -> str:
         header = ("collection", "documents", "tokens", "codes", "d_sae", "hook", "model")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from typing import Literal, Self
 from uuid import uuid4
 
 from saelake.store.files import delete, list_files, read_bytes, write_bytes
@@ -22,14 +22,12 @@ KEPT = 20  # jobs that have ended
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One run of encode over a corpus. Times are seconds since 1970, UTC.
+    """One run of encode over a corpus, that had something to do. Times are seconds since 1970.
 
     `n_documents` of `n_total` are encoded; `n_repeated` shards were handed out again.
     """
 
-    id: str = field(
-        default_factory=lambda: f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid4().hex[:8]}"
-    )
+    id: str = field(default_factory=lambda: f"{time.time():.0f}-{uuid4().hex[:8]}")
     corpus: str
     collections: tuple[str, ...] = ()
     host: str = field(default_factory=platform.node)
@@ -90,15 +88,6 @@ class JobLog:
     def _read(self) -> Iterator[Job]:
         for uri in list_files(self._folder):
             data = read_bytes(uri)
-            with suppress(ValueError, TypeError):  # a file that is not ours
+            with suppress(ValueError, TypeError, AttributeError):  # a file that is not ours
                 if data is not None:
                     yield Job.from_json(data)
-
-
-def since(moment: float, now: float) -> str:
-    """How long ago a moment was, for people: 3 min."""
-    seconds: Any = max(now - moment, 0)
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -80,7 +80,9 @@ class ShardCommitter:
 
     def __init__(self, lake: Lake, settings: TableSettings) -> None:
         self._table = open_table(lake, settings)
-        self._ranges: dict[str, Sequence[Range]] = {}
+        self._written: dict[str, tuple[Range, ...]] = {}  # by file
+        self._seen: dict[int, Sequence[Range]] = {}  # by fragment
+        self._merged: list[Range] = []  # of what is seen
 
     def done(self) -> list[Range]:
         """The documents that the newest snapshot holds, as half-open ranges."""
@@ -102,16 +104,25 @@ class ShardCommitter:
 
         self._table = self._table.commit(decide)
         for shard in chosen:  # known already: they need not be read
-            self._ranges.update(zip(shard.draft.files, shard.documents, strict=True))
+            self._written.update(zip(shard.draft.files, shard.documents, strict=True))
         return chosen
 
     def _done(self, snapshot: Table) -> list[Range]:
-        """The documents of a snapshot; a fragment never changes, so each is read once."""
-        for fragment in snapshot.fragments:
-            if fragment.file not in self._ranges:
-                self._ranges[fragment.file] = locate(snapshot, [fragment.id]).ranges()
-        found = [r for fragment in snapshot.fragments for r in self._ranges[fragment.file]]
-        return _merged(sorted(found))
+        """The documents of a snapshot; a fragment never changes, so each is looked at once."""
+        present = snapshot.fragment_ids
+        if gone := self._seen.keys() - present:
+            for fragment in gone:
+                del self._seen[fragment]
+            self._merged = _merged(sorted(r for ranges in self._seen.values() for r in ranges))
+        fresh = {i: self._documents_of(snapshot, i) for i in present - self._seen.keys()}
+        self._seen.update(fresh)
+        found = [r for ranges in fresh.values() for r in ranges]
+        self._merged = _merged(sorted([*self._merged, *found]))
+        return self._merged
+
+    def _documents_of(self, snapshot: Table, fragment: int) -> Sequence[Range]:
+        written = self._written.pop(snapshot.file_of(fragment), None) if self._written else None
+        return locate(snapshot, [fragment]).ranges() if written is None else written
 
 
 def open_table(lake: Lake, settings: TableSettings) -> Table:

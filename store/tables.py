@@ -36,11 +36,10 @@ COMMIT_ATTEMPTS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """One immutable piece of a table: its id, its number of rows and the name of its file."""
+    """One immutable piece of a table: its id and its number of rows."""
 
     id: int
     n_rows: int
-    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Draft:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of the fragments' files."""
+        """The names of the fragments' files; see `Table.file_of`."""
         return tuple(json.loads(fragment)["files"][0]["path"] for fragment in self.fragments)
 
     def to_json(self) -> str:
@@ -77,20 +76,11 @@ class Change:
     remove: tuple[int, ...] = ()
 
 
-def _described(written: "FragmentMetadata") -> Fragment:
-    return Fragment(id=written.id, n_rows=written.num_rows, file=written.files[0].path)
-
-
 class Table:
     """A snapshot of one Lance table."""
 
     def __init__(self, dataset: "lance.LanceDataset") -> None:
         self._dataset = dataset
-        self.fragments: tuple[Fragment, ...] = tuple(
-            _described(fragment.metadata)
-            for fragment in dataset.get_fragments()
-            if fragment.fragment_id != ANCHOR_ID
-        )
 
     @classmethod
     def open(cls, uri: str, version: int | None = None) -> "Table":
@@ -120,6 +110,24 @@ class Table:
             except NotFound:
                 raise error from None
         return cls.open(uri)
+
+    @cached_property
+    def fragments(self) -> tuple[Fragment, ...]:
+        """The pieces that the table is made of, in table order, without the anchor."""
+        return tuple(
+            Fragment(id=fragment.fragment_id, n_rows=fragment.metadata.num_rows)
+            for fragment in self._dataset.get_fragments()
+            if fragment.fragment_id != ANCHOR_ID
+        )
+
+    @property
+    def fragment_ids(self) -> set[int]:
+        """Those of `fragments`, which takes a hundredth of the time where they are many."""
+        return set(self._dataset.fragment_ids()) - {ANCHOR_ID}
+
+    def file_of(self, fragment_id: int) -> str:
+        """The name of a fragment's file, which no other fragment ever has."""
+        return str(self._dataset.get_fragment(fragment_id).metadata.files[0].path)
 
     @property
     def uri(self) -> str:
@@ -261,12 +269,12 @@ class Table:
 
     def _swap(self, change: Change) -> bool:
         """Whether the change was committed on top of exactly this snapshot."""
-        present = {fragment.fragment_id: fragment for fragment in self._dataset.get_fragments()}
+        present = set(self._dataset.fragment_ids())
         removed = [i for i in (ANCHOR_ID, *change.remove) if i in present]
-        kept = [i for i in present if i not in removed]
+        kept = sorted(present.difference(removed))[:1]
         operation = lance.LanceOperation.Update(
             removed_fragment_ids=removed,
-            updated_fragments=[present[i].metadata for i in kept[:1]],
+            updated_fragments=[self._dataset.get_fragment(i).metadata for i in kept],
             new_fragments=[FragmentMetadata.from_json(f) for f in change.add.fragments],
             fields_modified=[],
         )

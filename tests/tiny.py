@@ -108,3 +108,48 @@ def save_corpus(path: Path, n_documents: int, *, seed: int = 0, longest: int = 9
     table = pa.table({"id": [f"d{i}" for i in range(n_documents)], "text": texts, "label": labels})
     pq.write_table(table, path)
     return path
+
+
+# What comes with a model may do anything: this one takes its time, tells which processes run it,
+# and ends a process that shows it a certain token.
+_OWN_CODE = """
+import os
+import time
+from pathlib import Path
+
+from transformers import LlamaModel
+
+
+class OwnModel(LlamaModel):
+    def __init__(self, config):
+        super().__init__(config)
+        if config.processes:
+            (Path(config.processes) / str(os.getpid())).touch()
+
+    def forward(self, input_ids=None, **kwargs):
+        time.sleep(self.config.nap_s)
+        if (input_ids == self.config.deadly_token).any():
+            os.abort()
+        return super().forward(input_ids=input_ids, **kwargs)
+"""
+
+
+def save_model_with_code(
+    folder: Path, *, nap_s: float = 0.0, deadly: str | None = None, processes: Path | None = None
+) -> Path:
+    """The model of `save_model`, with code of its own, which needs `trust_remote_code`.
+
+    It sleeps `nap_s` in each run, aborts the process at the word `deadly`, and touches a file
+    named after its process in the folder `processes`.
+    """
+    save_model(folder)
+    (folder / "own.py").write_text(_OWN_CODE)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {
+        "auto_map": {"AutoModel": "own.OwnModel"},
+        "nap_s": nap_s,
+        "deadly_token": -1 if deadly is None else WORDS.index(deadly),
+        "processes": None if processes is None else str(processes),
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder

@@ -199,6 +199,8 @@ class Driver:
         )
 
     def _tell(self, **changes: Any) -> None:
+        if not self._n_total:  # there is nothing to do, or it has not come so far
+            return
         known = self._progress()
         self._told = replace(
             self._told,

@@ -7,6 +7,7 @@ room, so that workers follow machines that come and go.
 
 import logging
 import os
+import socket
 import time
 import warnings
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ from saelake.workers.worker_thread import WorkerThread
 
 OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: only small answers go through it
 CALLS_AT_ONCE = 8  # of an actor, each of which waits in a thread
+KNOCK_S = 10.0
 LOADS = 3  # workers in a row that may die or fail while they load
 
 Asked = Literal["load", "encode"]
@@ -166,6 +168,7 @@ class RayPool:
         self._calls.clear()
         if self._is_ours:
             ray.shutdown()
+            _let_print(allowed=True)
 
     def _connect(self) -> None:
         if ray.is_initialized():  # by whoever calls us
@@ -174,11 +177,13 @@ class RayPool:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self._cluster.address == "local":
             options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        _let_print(allowed=False)
         try:
+            _knock(self._cluster.address)
             with warnings.catch_warnings():  # Ray's own processes never touch Lance
                 warnings.filterwarnings("ignore", message="lance is not fork-safe")
                 ray.init(self._cluster.address, **options)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise Unavailable(
                 f"No Ray cluster answers at {self._cluster.address!r}: {_first_line(error)} Start "
                 "one with `ray start --head`, or use --ray local.",
@@ -270,6 +275,18 @@ class RayPool:
             self._start()
         elif not self._actors:
             raise failure.error or Unavailable(failure.reason)
+
+
+def _let_print(*, allowed: bool) -> None:
+    """Whether Ray may tell of each lost worker on standard output, where only answers belong."""
+    ray._private.worker._worker_logs_enabled = allowed
+
+
+def _knock(address: str) -> None:
+    """Raise an `OSError` where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:
+        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
 
 
 def _resources() -> tuple[float, float]:

@@ -275,7 +275,7 @@ def _written(state: State, event: Written, now: float) -> Next:
     if event.worker is not None:
         state = _timed(state, event.worker, shard, now)
         state = _unseated(state, event.worker, shard, now)
-    pieces = frozenset(piece for piece in state.open if piece in shard)
+    pieces = frozenset([shard] if shard in state.open else (s for s in state.open if s in shard))
     if sum(piece.n_documents for piece in pieces) < shard.n_documents:
         return state, []  # another worker was faster with some of it
     state = _without(state, pieces)
@@ -440,7 +440,9 @@ def _judged(state: State, now: float) -> Next:
 
 def _handed_out(state: State, now: float) -> Next:
     actions: list[Action] = []
-    for worker in sorted(state.seats, key=lambda name: len(state.seats[name].shards)):
+    hands = {name: len(seat.shards) for name, seat in state.seats.items()}
+    with_room = [name for name, n in hands.items() if n < state.policy.in_flight]
+    for worker in sorted(with_room, key=lambda name: hands[name]):
         while (found := _next_for(state, worker)) is not None:
             state, shard = found
             actions.append(Send(worker=worker, shard=shard))

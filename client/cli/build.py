@@ -338,7 +338,7 @@ def _encode(
     say(f"Loading {loaded} …" if cluster is None else "Starting workers …")
     from saelake.workers.run import DictionaryChoice, EncodeOptions  # torch takes seconds
 
-    with EncodeBar(f"Encoding {corpus}") as bar:
+    with EncodeBar(f"Encoding {corpus}", workers=cluster is not None) as bar:
         return lake.encode(
             corpus,
             model=model,

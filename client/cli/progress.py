@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from saelake.answers import one_line
+from saelake.answers import lasting, one_line
 from saelake.cli.screen import err, say
 
 if TYPE_CHECKING:
@@ -67,7 +67,15 @@ class Bar:
         elif time.monotonic() - self._said >= EVERY_S:
             self._said = time.monotonic()
             of = f" of {total:,}" if total else ""
-            say(f"{self._title}: {done:,}{of} {self._unit} {note}".rstrip())
+            say(
+                f"{self._title}: {done:,}{of} {self._unit} {note}{self._left(done, total)}".rstrip()
+            )
+
+    def _left(self, done: int, total: int | None) -> str:
+        """How long the rest will take."""
+        if not (done and total and done < total):
+            return ""
+        return f", {lasting(self.elapsed_s * (total - done) / done)} left"
 
 
 class Counter(Bar):
@@ -83,10 +91,12 @@ class Counter(Bar):
 
 
 class EncodeBar(Bar):
-    """Progress of an encode, with tokens and codes a second."""
+    """Progress of an encode: tokens and codes a second, and with `workers` who is at work."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, *, workers: bool = False) -> None:
         super().__init__(title, "documents")
+        self._workers = workers
+        self._is_loaded = False
 
     def __enter__(self) -> "EncodeBar":
         super().__enter__()
@@ -94,9 +104,17 @@ class EncodeBar(Bar):
 
     def __call__(self, progress: "EncodeProgress") -> None:
         """Show how far the encode is."""
+        if not self._is_loaded:  # from here on models run
+            self._is_loaded, self._begun = True, time.monotonic()
         seconds = self.elapsed_s if progress.n_tokens else 1.0
         note = (
             f"({progress.n_tokens / seconds:,.0f} tokens/s, "
-            f"{progress.n_codes / seconds:,.0f} codes/s)"
+            f"{progress.n_codes / seconds:,.0f} codes/s{self._at_work(progress)})"
         )
         self.update(progress.n_documents, progress.n_total, note)
+
+    def _at_work(self, progress: "EncodeProgress") -> str:
+        if not self._workers:
+            return ""
+        again = f", {progress.n_repeated:,} again" if progress.n_repeated else ""
+        return f"; {progress.n_workers:,} workers, {progress.n_in_flight:,} shards{again}"

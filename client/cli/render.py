@@ -1,6 +1,7 @@
 """Answers as people read them: tables and marked text."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import accumulate, groupby
 
 import numpy as np
@@ -9,9 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from saelake.answers import described, one_line
-from saelake.results import Document, Feature, Features, Hit, Info, Tokens, Verification
+from saelake.answers import described, lasting, one_line
+from saelake.results import Document, Feature, Features, Hit, Info, Job, Tokens, Verification
 
+JOB_STYLES = {"running": "green", "interrupted": "yellow", "failed": "red", "done": "dim"}
 BARS = " ▁▂▃▄▅▆▇█"
 SHADES = ("#ffe0b3", "#ffc266", "#ffa31a", "#ff8c00")  # weak to strong, black text reads on all
 HUES = ("#ffa31a", "#66c2ff", "#8fd694", "#e6a3d9", "#e6d466")  # one a feature
@@ -161,9 +163,31 @@ def info(found: Info) -> RenderableType:
             lines.append(Text(f"  encoded from the activations of {row.tokens_from}", style="dim"))
         if row.n_kept:
             lines.append(Text(f"  activations of {row.n_kept:,} tokens are kept", style="dim"))
-        problems = _unfinished(row.n_documents, row.n_encoded, row.n_failed, row.n_indexed)
-        lines.extend(Text(f"  {problem}", style="yellow") for problem in problems)
+        lines.extend(Text(f"  {_job(job)}", style=JOB_STYLES[job.state]) for job in row.jobs)
+        if all(job.state != "running" for job in row.jobs):
+            problems = _unfinished(row.n_documents, row.n_encoded, row.n_failed, row.n_indexed)
+            lines.extend(Text(f"  {problem}", style="yellow") for problem in problems)
     return Group(*lines)
+
+
+def _job(job: Job) -> str:
+    """A run of encode in a line."""
+    now = datetime.now(UTC)
+    amounts = f"{job.n_documents:,} of {job.n_total:,} documents"
+    if job.n_failed:
+        amounts += f", {job.n_failed:,} failed"
+    match job.state:
+        case "running":
+            began = lasting((now - job.started).total_seconds())
+            workers = f"{job.n_workers:,} worker{'' if job.n_workers == 1 else 's'}"
+            return f"encoding for {began}: {amounts}, {workers}, driven from {job.host}"
+        case "interrupted":
+            silent = lasting((now - job.heartbeat).total_seconds())
+            return f"no sign of life for {silent} of the encode from {job.host}: {amounts}"
+        case "failed":
+            return f"the last encode failed: {amounts}; {one_line(job.problem or '')}"
+    taken = lasting((job.heartbeat - job.started).total_seconds())
+    return f"the last encode: {amounts} in {taken}"
 
 
 def _unfinished(

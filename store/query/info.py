@@ -1,6 +1,8 @@
 """What is in a lake."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -10,8 +12,29 @@ from saelake.store.activations import find_store
 from saelake.store.collection import Collection
 from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
+from saelake.store.jobs import Job, JobLog
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.tables import Table
+
+JOB = pa.struct(
+    [
+        *(pa.field(name, pa.string()) for name in ("id", "state", "problem", "host")),
+        pa.field("pid", pa.uint64()),
+        *(pa.field(name, pa.timestamp("ms", "UTC")) for name in ("started", "heartbeat")),
+        *(
+            pa.field(name, pa.uint64())
+            for name in (
+                "n_workers",
+                "n_in_flight",
+                "n_repeated",
+                "n_documents",
+                "n_total",
+                "n_failed",
+                "n_tokens",
+            )
+        ),
+    ]
+)
 
 INFO = pa.schema(
     [
@@ -38,19 +61,25 @@ INFO = pa.schema(
         pa.field("values", pa.string()),
         pa.field("tokens_from", pa.string()),
         pa.field("n_kept", pa.uint64()),
+        pa.field("jobs", pa.list_(JOB)),
     ]
 )
 
 SCAN_ROWS = 4096
+TIMES = ("started", "heartbeat")
 
 
 def info(lake: Lake) -> pa.Table:
-    """One row for each collection, and one for each corpus that has none."""
+    """One row for each collection, and one for each corpus that has none.
+
+    With each are the encode jobs that run over it and the last that ended, the latest first.
+    """
     return pa.Table.from_pylist(list(_rows(lake)), schema=INFO)
 
 
 def _rows(lake: Lake) -> Iterator[dict[str, Any]]:
     collections = lake.collections()
+    jobs = JobLog(lake).jobs()
     for corpus in lake.corpora():
         try:
             documents = Documents.open(lake, corpus)
@@ -64,7 +93,21 @@ def _rows(lake: Lake) -> Iterator[dict[str, Any]]:
         }
         described = [_described(lake, name) for name in collections if name.corpus == corpus]
         described = [columns for columns in described if columns]
-        yield from ({**row, **columns} for columns in described or [{}])
+        for columns in described or [{}]:
+            yield {**row, **columns, "jobs": _jobs(jobs, corpus, columns.get("dictionary"))}
+
+
+def _jobs(jobs: Sequence[Job], corpus: str, dictionary: str | None) -> list[dict[str, Any]]:
+    """Those of a collection, or of a corpus that has none: all that run, and the last to end."""
+    name = f"{corpus}/{dictionary}"
+    ours = [j for j in jobs if (name in j.collections if dictionary else j.corpus == corpus)]
+    ended = [job for job in ours if job.state != "running"][:1]
+    return [_row(job) for job in ours if job.state == "running" or job in ended]
+
+
+def _row(job: Job) -> dict[str, Any]:
+    times = {name: datetime.fromtimestamp(getattr(job, name), UTC) for name in TIMES}
+    return {**asdict(job), **times}
 
 
 def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:

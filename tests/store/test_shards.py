@@ -125,7 +125,7 @@ def test_what_a_committer_knows_of_a_fragment_is_what_is_in_it(lake: Lake) -> No
     assert draft.documents == (((0, 2),), ((2, 4),), ((7, 9),))
     committer.commit([draft])
     table = Table.open(lake.codes(NAME))
-    assert tuple(fragment.file for fragment in table.fragments) == draft.draft.files
+    assert tuple(map(table.file_of, sorted(table.fragment_ids))) == draft.draft.files
     table.commit(lambda _: Change(add=Draft(()), remove=(table.fragments[1].id,)))
     assert committer.done() == [(0, 2), (7, 9)]
 

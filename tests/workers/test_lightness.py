@@ -123,11 +123,15 @@ def test_the_pure_modules_of_the_store_import_nothing_more() -> None:
             assert package != "saelake" or rest in [["store", name] for name in PURE]
 
 
-def test_only_one_file_speaks_lance() -> None:
+@pytest.mark.parametrize(
+    ("libraries", "file"),
+    [(("lance", "lancedb"), "store/tables.py"), (("ray",), "workers/ray_pool.py")],
+)
+def test_only_one_file_speaks_a_library(libraries: tuple[str, ...], file: str) -> None:
     speakers = [
         path.relative_to(ROOT).as_posix()
         for folder in ("client", "store", "workers")
         for path in (ROOT / folder).rglob("*.py")
-        if any(module.split(".")[0] in ("lance", "lancedb") for module in imports(path))
+        if any(module.split(".")[0] in libraries for module in imports(path))
     ]
-    assert speakers == ["store/tables.py"]
+    assert speakers == [file]

@@ -1,5 +1,7 @@
 """Encoding a corpus, from documents to committed codes, against one document at a time."""
 
+import json
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,6 +24,7 @@ from saelake.store.errors import (
     AlreadyExists,
     DictionaryMismatch,
     InvalidInput,
+    MissingExtra,
     ModelError,
     ValueOverflow,
 )
@@ -37,6 +40,7 @@ from saelake.workers.run import (
     EncodeOptions,
     EncodeProgress,
     EncodeReport,
+    RayCluster,
     encode,
 )
 from saelake.workers.targets import default_name
@@ -477,6 +481,44 @@ def test_an_interrupted_run_continues_where_it_stopped(tmp_path: Path, parts: Pa
     assert 0 < seen[-1].n_total < 60, "the last run should have had less to do than the first"
     for name in ("topk", "signed"):
         assert_same(codes(lake, name), codes(whole, name))
+
+
+def test_without_ray_a_cluster_says_what_to_install(
+    tmp_path: Path, parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "saelake.workers.ray_pool", raising=False)
+    choice = DictionaryChoice(location=str(parts / "topk"))
+    with pytest.raises(MissingExtra, match=r"pip install 'saelake\[ray\]'"):
+        encode(
+            lake,
+            "made",
+            model=str(parts / "llama"),
+            dictionaries=[choice],
+            cluster=RayCluster(address="local"),
+        )
+
+
+def test_a_document_that_the_model_cannot_run_is_recorded_and_others_encoded(
+    tmp_path: Path, parts: Path
+) -> None:
+    """Its shard is split until it stands alone."""
+    save_model(tmp_path / "model", window=WINDOW)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    tokenizer = json.loads((tmp_path / "model" / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["outside"] = config["vocab_size"]  # the model has no such row
+    (tmp_path / "model" / "tokenizer.json").write_text(json.dumps(tokenizer))
+    texts = ["w1 w2"] * 20
+    texts[11] = "w1 outside"
+    lake = imported(tmp_path / "lake", documents(tmp_path, texts))
+    choice = DictionaryChoice(location=str(parts / "topk"))
+    report = encode(lake, "made", model=str(tmp_path / "model"), dictionaries=[choice])
+    assert (report.n_documents, report.n_failed) == (20, 1)
+    query = DocumentQuery(collection="made/topk", doc=11)
+    (row,) = Engine(lake.uri).ask(query).read_all().to_pylist()
+    assert "IndexError" in row["error"]
+    assert set(codes(lake, "topk")["doc"].to_pylist()) == set(range(20)) - {11}
 
 
 def test_wrong_settings_are_refused_together() -> None:

@@ -1,0 +1,87 @@
+"""The options of a Ray cluster, and how jobs are shown."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from saelake.cli.clusters import with_address
+from saelake.store.errors import InvalidInput
+from saelake.store.jobs import Job, JobLog
+from saelake.store.lake import Lake
+from saelake.workers.cluster import RayCluster, Share
+from tests.client.cli.command import asked, run
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("encode c --ray", "encode c --ray auto"),
+        ("--ray --workers 2 c", "--ray auto --workers 2 c"),
+        ("--ray corpus", "--ray auto corpus"),
+        ("--ray auto corpus", "--ray auto corpus"),
+        ("--ray local", "--ray local"),
+        ("--ray head:6379 corpus", "--ray head:6379 corpus"),
+        ("--ray ray://head:10001", "--ray ray://head:10001"),
+        ("--ray=local corpus", "--ray=local corpus"),
+    ],
+)
+def test_ray_may_stand_without_an_address(typed: str, meant: str) -> None:
+    assert with_address(typed.split()) == meant.split()
+
+
+def test_wrong_clusters_are_refused_in_one_line() -> None:
+    with pytest.raises(InvalidInput, match=r"not 'here'; .*not 0; .*-1.*; .*not 0\."):
+        RayCluster(address="here", workers=0, gpus_per_worker=-1.0, cpus_per_worker=0)
+    command = ["encode", "c", "--model", "m", "--dictionary", "d", "--lake", "nowhere"]
+    ran = run(*command, "--workers", "2")
+    assert (ran.code, ran.err) == (2, "Error: --workers is of a Ray cluster: give --ray too.\n")
+    ran = run(*command, "--ray=here")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "ray://HOST:PORT" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("cluster", "n_cpus", "n_gpus", "share"),
+    [
+        (RayCluster(), 8, 0, Share(workers=4, gpus=0, cpus=2)),
+        (RayCluster(), 1, 0, Share(workers=1, gpus=0, cpus=1)),
+        (RayCluster(), 64, 8, Share(workers=8, gpus=1, cpus=2)),
+        (RayCluster(gpus_per_worker=0.25), 64, 2, Share(workers=8, gpus=0.25, cpus=2)),
+        (RayCluster(gpus_per_worker=0), 8, 2, Share(workers=4, gpus=0, cpus=2)),
+        (RayCluster(workers=3, cpus_per_worker=4), 4, 0, Share(workers=3, gpus=0, cpus=4)),
+    ],
+)
+def test_a_cluster_is_shared_out(
+    cluster: RayCluster, n_cpus: int, n_gpus: int, share: Share
+) -> None:
+    assert cluster.share(n_cpus, n_gpus) == share
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"n_workers": 2}, "encoding for 5 min: 12 of 30 documents, 2 workers, driven from box"),
+        ({"heartbeat": -200.0}, "no sign of life for 3 min of the encode from box: 12 of 30"),
+        (
+            {"state": "failed", "problem": "disk full", "n_failed": 1},
+            "the last encode failed: 12 of 30 documents, 1 failed; disk full",
+        ),
+        ({"state": "done"}, "the last encode: 12 of 30 documents in 5 min"),
+    ],
+)
+def test_info_shows_jobs(tmp_path: Path, changes: dict[str, object], shown: str) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "w1"}\n')
+    lake = str(tmp_path / "lake")
+    assert run("import", str(tmp_path / "rows.jsonl"), "--lake", lake).code == 0
+    now = time.time()
+    values = {"started": -300.0, "heartbeat": 0.0, "n_documents": 12, "n_total": 30, **changes}
+    for name in ("started", "heartbeat"):
+        values[name] = now + values[name]  # type: ignore[operator]
+    job = Job(corpus="rows", collections=("rows/sae",), host="box", **values)  # type: ignore[arg-type]
+    JobLog(Lake(lake)).write(job)
+    assert shown in " ".join(asked("info", "--lake", lake).split())
+    (row,) = json.loads(asked("info", "--lake", lake, "--format", "json"))["collections"]
+    assert [found["id"] for found in row["jobs"]] == [job.id]
+    assert row["jobs"][0]["n_documents"] == 12

@@ -1,0 +1,285 @@
+"""Encoding on real Ray clusters, of which machines and processes are killed."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from saelake.store.documents import import_documents
+from saelake.store.engine import Engine
+from saelake.store.errors import ModelError, SaelakeError, Unavailable
+from saelake.store.indexing import index
+from saelake.store.jobs import JobLog
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.requests import CodesQuery, DocumentQuery, VerifyQuery
+from saelake.store.tables import Table
+from saelake.workers.corpus import open_source
+from saelake.workers.run import (
+    DictionaryChoice,
+    EncodeOptions,
+    EncodeProgress,
+    EncodeReport,
+    RayCluster,
+    encode,
+)
+from tests.tiny import save_corpus, save_dictionary, save_model_with_code
+
+cluster_utils = pytest.importorskip("ray.cluster_utils")
+
+pytestmark = [
+    pytest.mark.cluster,
+    # Ray leaves sockets and files to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+NAME = CollectionName("made", "sae")
+N_DOCUMENTS, SHARD = 200, 5
+DEADLY = "w7"
+OBJECT_STORE_BYTES = 100 << 20
+PATIENCE_S = 200
+QUICK_TO_NOTICE = {
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 500,
+    "health_check_failure_threshold": 4,
+}
+ENCODE = """
+import sys
+from saelake.store.lake import Lake
+from saelake.workers.run import DictionaryChoice, EncodeOptions, RayCluster, encode
+lake, folder, address = sys.argv[1:]
+encode(
+    Lake(lake), "made", model=f"{folder}/model",
+    dictionaries=[DictionaryChoice(location=f"{folder}/sae")],
+    options=EncodeOptions(shard_documents=5, trust_remote_code=True),
+    cluster=RayCluster(address=address, cpus_per_worker=1),
+    on_progress=lambda progress: print(progress.n_documents, flush=True),
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A slow model, its dictionary, a corpus, and the lake `whole`, encoded in this process."""
+    folder = tmp_path_factory.mktemp("parts")
+    (folder / "processes").mkdir()
+    save_model_with_code(folder / "model", nap_s=0.5, processes=folder / "processes")
+    save_model_with_code(folder / "quick")
+    save_dictionary(folder / "sae")
+    save_corpus(folder / "corpus.parquet", N_DOCUMENTS)
+    encoded(imported(folder / "whole", folder / "corpus.parquet"), folder, "quick")
+    return folder
+
+
+def imported(folder: Path, corpus: Path) -> Lake:
+    lake = Lake(str(folder))
+    import_documents(lake, NAME.corpus, open_source(str(corpus)))
+    return lake
+
+
+def encoded(
+    lake: Lake,
+    parts: Path,
+    model: str = "model",
+    cluster: RayCluster | None = None,
+    on_progress: Callable[[EncodeProgress], object] = lambda _: None,
+    hook: str | None = None,
+) -> EncodeReport:
+    return encode(
+        lake,
+        NAME.corpus,
+        model=str(parts / model),
+        dictionaries=[DictionaryChoice(location=str(parts / "sae"), hook=hook)],
+        options=EncodeOptions(shard_documents=SHARD, trust_remote_code=True),
+        cluster=cluster,
+        on_progress=on_progress,
+    )
+
+
+def codes(lake: Lake) -> pa.Table:
+    return Engine(lake.uri).ask(CodesQuery(collection=str(NAME))).read_all()
+
+
+def assert_whole(lake: Lake, parts: Path) -> None:
+    """The lake has what an encode in this process makes, and its tables agree."""
+    index(lake, NAME)
+    checks = Engine(lake.uri).ask(VerifyQuery()).read_all().to_pylist()
+    assert [check for check in checks if not check["ok"]] == []
+    assert codes(lake).equals(codes(Lake(str(parts / "whole"))))
+
+
+def n_stray_shards(lake: Lake) -> int:
+    """Shards that were written and never committed, for another one of theirs was."""
+    written = len(list(Path(lake.codes(NAME), "data").glob("*.lance")))
+    return written - 1 - len(Table.open(lake.codes(NAME)).fragments)  # the anchor is one
+
+
+class Machines:
+    """A cluster of several nodes on this machine, the head of which has no workers."""
+
+    def __init__(self) -> None:
+        self._cluster = cluster_utils.Cluster(
+            initialize_head=True,
+            head_node_args={
+                "num_cpus": 0,
+                "object_store_memory": OBJECT_STORE_BYTES,
+                "include_dashboard": False,
+                "_system_config": QUICK_TO_NOTICE,
+            },
+        )
+
+    def add(self) -> object:
+        """A node with room for one worker."""
+        return self._cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES)
+
+    def kill(self, node: object) -> None:
+        """End a node's processes by SIGKILL."""
+        self._cluster.remove_node(node, allow_graceful=False)
+
+    def room(self, workers: int) -> RayCluster:
+        return RayCluster(address=self._cluster.address, workers=workers, cpus_per_worker=1)
+
+    def close(self) -> None:
+        self._cluster.shutdown()
+
+
+@pytest.fixture
+def machines() -> Iterator[Machines]:
+    made = Machines()
+    yield made
+    made.close()
+
+
+def test_workers_on_ray_make_what_this_process_makes(tmp_path: Path, parts: Path) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    local = RayCluster(address="local", workers=2, cpus_per_worker=1)
+    wrong = "layers.9"
+    with pytest.raises(ModelError) as here:
+        encoded(lake, parts, "quick", hook=wrong)
+    with pytest.raises(ModelError) as there:
+        encoded(lake, parts, "quick", local, hook=wrong)
+    assert (str(there.value), there.value.data) == (str(here.value), here.value.data)
+    assert lake.collections() == []
+    report = encoded(lake, parts, "quick", local)
+    assert (report.n_documents, report.n_repeated) == (N_DOCUMENTS, 0)
+    assert_whole(lake, parts)
+    assert [job.state for job in JobLog(lake).jobs()] == ["done"]
+    assert n_stray_shards(lake) == 0
+
+
+@pytest.mark.slow
+def test_a_machine_that_joins_works_and_one_that_is_killed_is_missed_by_nobody(
+    tmp_path: Path, parts: Path, machines: Machines
+) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    first, _ = machines.add(), machines.add()
+    most_workers = 0
+    has_joined = was_killed = False
+
+    def on_progress(progress: EncodeProgress) -> None:
+        nonlocal most_workers, has_joined, was_killed
+        most_workers = max(most_workers, progress.n_workers)
+        if progress.n_documents >= 20 and not has_joined:
+            has_joined = True
+            machines.add()
+        if most_workers == 3 and not was_killed:
+            was_killed = True
+            machines.kill(first)
+
+    report = encoded(lake, parts, "model", machines.room(3), on_progress)
+    assert was_killed
+    assert report.n_documents == N_DOCUMENTS
+    assert 0 < report.n_repeated <= 2, "more than the shards of the killed machine"
+    assert n_stray_shards(lake) <= 2
+    assert_whole(lake, parts)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_replaced(
+    tmp_path: Path, parts: Path, machines: Machines
+) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    machines.add()
+    machines.add()
+    before = processes(parts)
+    killed: list[int] = []
+
+    def on_progress(progress: EncodeProgress) -> None:
+        if progress.n_documents >= 30 * (len(killed) + 1) and len(killed) < 2:
+            alive = processes(parts) - before - set(killed)
+            if len(alive) > len(killed):
+                killed.append(max(alive))
+                os.kill(killed[-1], signal.SIGKILL)
+
+    report = encoded(lake, parts, "model", machines.room(2), on_progress)
+    assert len(killed) == 2
+    assert len(processes(parts) - before) >= 3
+    assert report.n_documents == N_DOCUMENTS
+    assert 0 < report.n_repeated <= 2 * len(killed)
+    assert n_stray_shards(lake) <= 2 * len(killed)
+    assert_whole(lake, parts)
+
+
+def processes(parts: Path) -> set[int]:
+    """The processes that have loaded the model."""
+    return {int(path.name) for path in (parts / "processes").iterdir()}
+
+
+@pytest.mark.slow
+def test_a_document_that_kills_its_workers_is_recorded_and_all_others_are_encoded(
+    tmp_path: Path, parts: Path, machines: Machines
+) -> None:
+    texts = ["w1 w2 w3"] * 30
+    texts[13] = f"w1 {DEADLY} w3"
+    pq.write_table(pa.table({"text": texts}), tmp_path / "corpus.parquet")
+    save_model_with_code(tmp_path / "model", deadly=DEADLY)
+    lake = imported(tmp_path / "lake", tmp_path / "corpus.parquet")
+    machines.add()
+    machines.add()
+    save_dictionary(tmp_path / "sae")
+    report = encoded(lake, tmp_path, "model", machines.room(2))
+    assert (report.n_documents, report.n_failed) == (30, 1)
+    engine = Engine(lake.uri)
+    (row,) = engine.ask(DocumentQuery(collection=str(NAME), doc=13)).read_all().to_pylist()
+    assert "died" in row["error"]
+    whole = codes(lake)
+    assert set(whole["doc"].to_pylist()) == set(range(30)) - {13}
+    first = whole.filter(pc.equal(whole["doc"], 0)).select(["position", "feature", "value"])
+    for doc in set(range(30)) - {0, 13}:
+        found = whole.filter(pc.equal(whole["doc"], doc)).select(["position", "feature", "value"])
+        assert found.select(["position", "feature"]).equals(first.select(["position", "feature"]))
+    assert all(check["ok"] for check in engine.ask(VerifyQuery()).read_all().to_pylist())
+    assert encoded(lake, tmp_path, "model", machines.room(1)).n_documents == 0
+
+
+@pytest.mark.slow
+def test_a_killed_driver_loses_no_committed_shard(
+    tmp_path: Path, parts: Path, machines: Machines
+) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    machines.add()
+    machines.add()
+    address = machines.room(1).address
+    command = [sys.executable, "-c", ENCODE, lake.uri, str(parts), address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        next(line for line in driver.stdout if int(line) >= 40)
+        driver.kill()
+    left = encoded(lake, parts, "model", machines.room(2)).n_documents
+    assert left <= N_DOCUMENTS - 40
+    assert_whole(lake, parts)
+
+
+def test_where_no_cluster_is_says_so(tmp_path: Path, parts: Path) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    with pytest.raises(Unavailable, match="ray start --head") as caught:
+        encoded(lake, parts, "quick", RayCluster(address="127.0.0.1:1"))
+    assert isinstance(caught.value, SaelakeError)
+    assert caught.value.data["address"] == "127.0.0.1:1"
