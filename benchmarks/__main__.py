@@ -14,6 +14,7 @@ COMMANDS = {
     "encode_gpu": "the same on a GPU",
     "host": "what a worker's host does for each token: tokenise, pack, write",
     "sizing": "tokens/s, bytes, memory and cost of an encode, by formula",
+    "activations": "kept activations: candidate layouts, and the loader against the model",
     "cluster": "encode on Ray against processes, and a driver of 1,000 workers, simulated",
     "columns": "bytes and read times of candidate encodings of the codes",
     "topk": "finding the k largest of d_sae on the CPU, against torch.topk",

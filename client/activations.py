@@ -25,7 +25,7 @@ DEFAULT_BUFFER_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Activations:
+class KeptActivations:
     """Dense activations of a sample of a collection's tokens; one consistent snapshot.
 
     Made by `Collection.activations`. Dictionaries at one hook point share what is kept.
@@ -39,7 +39,7 @@ class Activations:
     @classmethod
     def open(
         cls, lake: Lake, name: str, fraction: float | None, where: str | None
-    ) -> "Activations":
+    ) -> "KeptActivations":
         """What is kept of a collection. Raises `NotFound`, `InvalidFilter` and `InvalidInput`."""
         table = _find(lake, CollectionName.parse(name))
         mask = None
@@ -124,7 +124,7 @@ class Activations:
 
     def __repr__(self) -> str:
         of = f"{self.n_tokens:,} tokens × {self.shape[1]:,} {self.dtype}"
-        return f"<Activations {self.name}: {of} at {self.hook}, {self.reader.sample} of all>"
+        return f"<KeptActivations {self.name}: {of} at {self.hook}, {self.reader.sample} of all>"
 
 
 def _find(lake: Lake, name: CollectionName) -> ActivationsTable:

@@ -54,7 +54,7 @@ from saelake.store.requests import (
 from saelake.transport import Transport
 
 if TYPE_CHECKING:
-    from saelake.activations import Activations
+    from saelake.activations import KeptActivations
 
 Path = str | PathLike[str]
 
@@ -431,7 +431,7 @@ class Collection:
 
     def activations(
         self, fraction: float | None = None, *, where: str | None = None
-    ) -> "Activations":
+    ) -> "KeptActivations":
         """The dense activations that `encode` kept of these documents' tokens.
 
         `fraction` is of all tokens, at most what was kept (default: all that is kept); the smaller
@@ -445,9 +445,9 @@ class Collection:
                 "their texts by far. Read them where the lake is, with saelake.connect(PATH).",
                 collection=self.name,
             )
-        from saelake.activations import Activations  # Lance, which a client of servers lacks
+        from saelake.activations import KeptActivations  # Lance, which a client of servers lacks
 
-        return Activations.open(lake, self.name, fraction, self._and(where))
+        return KeptActivations.open(lake, self.name, fraction, self._and(where))
 
     def _and(self, predicate: str | None) -> str | None:
         both = [p for p in (self.filter, predicate) if p is not None]

@@ -97,8 +97,9 @@ class Lake:
         self,
         corpus: str,
         *,
-        model: str,
+        model: str | None = None,
         dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
+        from_activations: str | None = None,
         options: "EncodeOptions | None" = None,
         cluster: "RayCluster | None" = None,
         on_progress: "Callable[[EncodeProgress], object] | None" = None,
@@ -107,17 +108,35 @@ class Lake:
 
         With a `cluster` workers on it encode, and this process commits what they write. Run again
         it continues. See `workers.run.encode` for the errors.
+
+        In place of a `model`, `from_activations` names a collection of the corpus whose
+        activations are kept: its tokens that were sampled are encoded, and no model is loaded.
+        See `workers.reencode.reencode`.
         """
         self._writable("encode")
         with _extra("workers"):
             from saelake.store.lake import Lake as StoredLake
+            from saelake.workers.reencode import reencode
             from saelake.workers.run import DictionaryChoice, encode
         several = [dictionary] if isinstance(dictionary, str | DictionaryChoice) else dictionary
         choices = [DictionaryChoice(location=d) if isinstance(d, str) else d for d in several]
+        if (model is None) == (from_activations is None) or (from_activations and cluster):
+            raise InvalidInput(
+                "Encode with a --model, or --from-activations that are kept, in this process."
+            )
+        if from_activations is not None:
+            return reencode(
+                StoredLake(self.uri),
+                corpus,
+                source=from_activations,
+                dictionaries=choices,
+                options=options,
+                on_progress=on_progress or _silent,
+            )
         return encode(
             StoredLake(self.uri),
             corpus,
-            model=model,
+            model=str(model),
             dictionaries=choices,
             options=options,
             cluster=cluster,

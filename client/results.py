@@ -262,8 +262,10 @@ class CollectionInfo:
     """What is stored of a corpus, and of one collection of it.
 
     Counts leave out the `n_deleted` documents that are deleted. A corpus that is not encoded has
-    no `dictionary`, and 0 or None in the columns about codes. `jobs` are the runs of encode over
-    it that go on, and the last one that ended, latest first.
+    no `dictionary`, and 0 or None in the columns about codes. `n_kept` tokens have dense
+    activations, which other dictionaries at the hook point share; `tokens_from` says of which
+    ones the codes were made, where no model was run. `jobs` are the runs of encode over it that
+    go on, and the last one that ended, latest first.
     """
 
     corpus: str
@@ -283,6 +285,8 @@ class CollectionInfo:
     model: str | None
     hook: str | None
     values: str | None
+    tokens_from: str | None = None
+    n_kept: int | None = None
     jobs: tuple[Job, ...] = ()
 
     @classmethod

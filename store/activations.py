@@ -35,6 +35,12 @@ class ActivationsTable:
         """Where the documents are."""
         return locate(self.table, [fragment.id for fragment in self.table.fragments])
 
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens there are."""
+        counts = self.table.scan(["n_tokens"], batch_rows=SCAN_ROWS)
+        return sum(int(np.asarray(batch["n_tokens"]).sum()) for batch in counts)
+
     def reader(self, sample: TokenSample, documents: DocumentMask | None = None) -> BlockReader:
         """Blocks of about 2 MiB with the tokens of a sample, of the documents a mask keeps."""
         block_tokens = max(BLOCK_BYTES // (2 * self.settings.d_in), 1)

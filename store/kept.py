@@ -50,6 +50,11 @@ class KeptSettings:
         """The most tokens of one row."""
         return min(max(ROW_BYTES // (2 * self.d_in), 1), MAX_PART_TOKENS)
 
+    @property
+    def rows_per_part(self) -> int:
+        """The most rows of 65,535 tokens, by which rows are numbered in a longer document."""
+        return -(-MAX_PART_TOKENS // self.row_tokens)
+
     def are_of(self, settings: CollectionSettings) -> bool:
         """Whether a collection's codes are made of these activations."""
         mine = self.collection

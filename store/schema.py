@@ -49,7 +49,9 @@ class CollectionSettings:
 
     `window` and `overlap` are in tokens, special tokens included in `window`; `max_tokens` keeps
     the first tokens of each document (None: all). `values` names the value codec.
-    `tokenizer_fingerprint` is None in collections from before it was kept.
+    `tokenizer_fingerprint` is None in collections from before it was kept. `tokens_from` says of
+    which kept activations, and of how many of the tokens, the codes were made (None: the model
+    was run over all).
     """
 
     corpus: str
@@ -70,6 +72,7 @@ class CollectionSettings:
     chat: bool = False
     values: str = "16-bit"
     tokenizer_fingerprint: str | None = None
+    tokens_from: str | None = None
 
     @property
     def name(self) -> str:

@@ -54,6 +54,6 @@ class DeviceCodes:
         return DeviceCodes(*(column.to("cpu", non_blocking=True) for column in columns))
 
     def to_numpy(self) -> Activations:
-        """The same, without a copy, of codes that are in the host's memory."""
+        """The same; without a copy of codes that are in the host's memory."""
         columns = (self.row, self.position, self.feature, self.value)
-        return Activations(*(column.numpy() for column in columns))
+        return Activations(*(column.cpu().numpy() for column in columns))

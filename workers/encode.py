@@ -6,28 +6,24 @@ has no storage.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import torch
 
 from saelake.store.errors import DictionaryMismatch, ValueOverflow
 from saelake.store.kept import KeptSettings
-from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
+from saelake.store.schema import CollectionSettings
 from saelake.workers.activations import ActivationReader
-from saelake.workers.batches import Batch, batches
+from saelake.workers.batches import batches
+from saelake.workers.coder import Coder, OnError, fail
 from saelake.workers.device_codes import DeviceCodes
-from saelake.workers.dictionaries.base import Dictionary, not_finite
+from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.health import Health
 from saelake.workers.hooks import HookPoint
 from saelake.workers.keep import Keeper, KeptTokens, pack_kept
 from saelake.workers.models import Model
-from saelake.workers.pack import Activations, Part, pack
+from saelake.workers.pack import Activations, Part
 from saelake.workers.pages import Page
-
-OnError = Literal["skip", "fail"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,11 +57,10 @@ class EncodedPage:
             self.ready.synchronize()
 
     def activations(self, name: str) -> Activations:
-        """The codes of a collection, when they are there, without those of failed parts."""
+        """The codes of a collection, when they are there."""
         self.arrived()
         codes = self.codes[name]
-        found = codes.to_numpy() if codes is not None else Activations.joined([])
-        return _without(found, self.failed[name])
+        return codes.to_numpy() if codes is not None else Activations.joined([])
 
 
 class Encoder:
@@ -85,9 +80,17 @@ class Encoder:
         self.keepers = {keeper.settings.name: keeper for keeper in keepers}
         self._reader = ActivationReader(model, [target.hook for target in targets])
         self.batch_tokens = batch_tokens
-        self._chunk_bytes = chunk_bytes
-        self._on_error = on_error
+        self._on_error: OnError = on_error
         self._health = Health(model=model.name, dtype=str(model.dtype).removeprefix("torch."))
+        self._coders = {
+            name: Coder(
+                settings=target.settings,
+                dictionary=target.dictionary,
+                chunk_bytes=chunk_bytes,
+                on_error=on_error,
+            )
+            for name, target in self.targets.items()
+        }
         self._check_widths(model)
 
     @property
@@ -133,61 +136,27 @@ class Encoder:
                 keeper = self.keepers[name]
                 taken.append(keeper.take(activations[keeper.hook.name], batch, page.parts))
             for name, pieces in found.items():
-                target = self.targets[name]
-                x = activations[target.hook.name]
-                pieces.append(self._batch_codes(target, x, batch, page, failed[name]))
+                x = activations[self.targets[name].hook.name]
+                codes_of = self._coders[name].codes
+                pieces.append(codes_of(x, batch.document, batch.position, page.parts, failed[name]))
         for reasons in failed.values():
             n_encoded = sum(len(part.token_ids) > 0 for part in page.parts) - len(reasons)
             self._health.add(n_encoded=n_encoded, failed=list(reasons.values()))
         codes = {name: DeviceCodes.joined(pieces) for name, pieces in found.items()}
         return _sent(EncodedPage(parts=page.parts, codes=codes, failed=failed, kept=kept))
 
-    def _batch_codes(
-        self, target: Target, x: torch.Tensor, batch: Batch, page: Page, failed: dict[int, str]
-    ) -> DeviceCodes:
-        row, position = batch.document, batch.position
-        while True:
-            try:
-                codes = target.dictionary.encode(x, chunk_bytes=self._chunk_bytes)
-            except ValueOverflow as error:
-                token = int(error.data["token"])
-                bad = int(row[token])
-                place = page.parts[bad].part * MAX_PART_TOKENS + int(position[token])
-                reason = not_finite(error.data["what"], place)
-                self._fail(page.parts[bad], bad, reason, failed)
-                kept = np.flatnonzero(row != bad)
-                row, position = row[kept], position[kept]
-                x = x[torch.from_numpy(kept).to(x.device)]
-                continue
-            return DeviceCodes.of(codes, row, position)
-
-    def _fail(self, part: Part, row: int, error: ValueOverflow, failed: dict[int, str]) -> None:
-        if self._on_error == "fail":
-            raise ValueOverflow(f"Document {part.doc}: {error.message}", doc=part.doc) from error
-        failed[row] = error.message
-
     def pack(self, page: EncodedPage, name: str) -> pa.RecordBatch:
         """The page as rows of the collection's codes table, or of the kept activations."""
         if name in self.keepers:
             return self._pack_kept(page, name)
-        settings = self.targets[name].settings
-        codes, failed = page.activations(name), dict(page.failed[name])
-        schema = codes_schema(settings)
-        while True:
-            parts = [replace(p, error=failed.get(i)) for i, p in enumerate(page.parts)]
-            try:
-                return pack(parts, codes, schema=schema, codec=settings.codec)
-            except ValueOverflow as error:
-                bad = int(codes.row[int(error.data["index"])])
-                self._fail(page.parts[bad], bad, error, failed)
-                codes = _without(codes, failed)
+        return self._coders[name].pack(page.parts, page.activations(name), page.failed[name])
 
     def _pack_kept(self, page: EncodedPage, name: str) -> pa.RecordBatch:
         page.arrived()
         keeper, tokens = self.keepers[name], page.kept[name]
         failed: dict[int, str] = {}
         for index, reason in keeper.failures(page.parts, tokens).items():
-            self._fail(page.parts[index], index, ValueOverflow(reason), failed)
+            fail(page.parts, index, ValueOverflow(reason), failed, self._on_error)
         return pack_kept(keeper.settings, page.parts, tokens, failed)
 
 
@@ -203,13 +172,3 @@ def _sent(page: EncodedPage) -> EncodedPage:
     ready: torch.cuda.Event = torch.cuda.Event()  # type: ignore[no-untyped-call]
     ready.record(torch.cuda.current_stream(device))
     return replace(page, codes=codes, kept=kept, ready=ready)
-
-
-def _without(codes: Activations, failed: Mapping[int, str]) -> Activations:
-    """The codes of the parts that did not fail."""
-    if not failed:
-        return codes
-    kept: npt.NDArray[np.bool_] = ~np.isin(codes.row, list(failed))
-    return Activations(
-        codes.row[kept], codes.position[kept], codes.feature[kept], codes.value[kept]
-    )

@@ -127,7 +127,7 @@ def pack_kept(
     order = order[~np.isin(row[order], list(failed))]
     row, position = row[order], position[order]
     counts = np.bincount(row, minlength=len(parts))
-    rows = list(_rows(parts, counts, failed, settings.row_tokens))
+    rows = list(_rows(parts, counts, failed, settings))
     n_tokens = [r.n_tokens for r in rows]
     columns = {
         "doc": [parts[r.part].doc for r in rows],
@@ -156,14 +156,17 @@ class _Row:
 
 
 def _rows(
-    parts: Sequence[Part], n_tokens: npt.NDArray[np.int64], failed: Mapping[int, str], most: int
+    parts: Sequence[Part],
+    n_tokens: npt.NDArray[np.int64],
+    failed: Mapping[int, str],
+    settings: KeptSettings,
 ) -> Iterator[_Row]:
     """The rows of each part; without tokens a document's first part has one, and a failed one."""
-    rows_per_part = -(-MAX_PART_TOKENS // most)
+    most = settings.row_tokens
     for index, (part, n) in enumerate(zip(parts, n_tokens.tolist(), strict=True)):
         n_rows = max(-(-n // most), int(part.part == 0 or index in failed))
         for i in range(n_rows):
-            number = part.part * rows_per_part + i
+            number = part.part * settings.rows_per_part + i
             yield _Row(part=index, number=number, n_tokens=min(most, n - i * most))
 
 

@@ -93,7 +93,7 @@ def load_model(
         ModelError: the folder, weights or a fast tokenizer is missing, weights are damaged or do
             not fill the model, or the device or dtype is not to be had.
     """
-    place = _device(device)
+    place = device_of(device)
     precision = _dtype(dtype, place)
     with _quiet():
         source = _locate(location, revision)
@@ -296,7 +296,8 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _device(name: str | None) -> torch.device:
+def device_of(name: str | None) -> torch.device:
+    """The device of a name; without one CUDA if there is any, else the CPU. Raises `ModelError`."""
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from saelake.store.errors import InvalidInput
 from saelake.store.values import CODECS
-from saelake.workers.encode import OnError
+from saelake.workers.coder import OnError
 from saelake.workers.keep import KeepOptions
 
 DEFAULT_MEMORY_BYTES = 512 << 20

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from saelake.store.errors import DeadlineExceeded, SaelakeError, Unavailable
-from saelake.workers.encode import OnError
+from saelake.workers.coder import OnError
 from saelake.workers.encoded import EncodedShard
 from saelake.workers.shard import Shard
 

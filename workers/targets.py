@@ -130,7 +130,7 @@ def register(
     """
     for target, choice in zip(targets, choices, strict=True):
         register_dictionary(lake, _row(target, choice, model, location))
-        _store_decoder(lake, target)
+        store_decoder(lake, target.settings, target.dictionary)
 
 
 def _row(target: Target, choice: DictionaryChoice, model: Model, location: str) -> dict[str, Any]:
@@ -153,9 +153,9 @@ def _row(target: Target, choice: DictionaryChoice, model: Model, location: str) 
     }
 
 
-def _store_decoder(lake: Lake, target: Target) -> None:
+def store_decoder(lake: Lake, settings: CollectionSettings, dictionary: Dictionary) -> None:
     """Put the decoder's directions into the lake once: questions about them need no weights."""
-    W_dec, uri = target.dictionary.W_dec, lake.decoder(target.settings.dictionary)
+    W_dec, uri = dictionary.W_dec, lake.decoder(settings.dictionary)
     if W_dec is None or Vectors.open(uri) is not None:
         return
 
@@ -166,4 +166,4 @@ def _store_decoder(lake: Lake, target: Target) -> None:
             yield np.arange(first, first + len(unit), dtype=np.uint64), unit
 
     with suppress(Conflict):  # another encoder of this dictionary was faster
-        write_vectors(uri, W_dec.shape[1], target.settings.fingerprint, batches())
+        write_vectors(uri, W_dec.shape[1], settings.fingerprint, batches())

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from saelake.cli.clusters import ClusterCommand, cluster_options
+from saelake.cli.clusters import cluster_options
+from saelake.cli.keeping import (
+    FromActivationsOption,
+    KeepingCommand,
+    KeepOption,
+    KeptDtypeOption,
+    keep_options,
+)
 from saelake.cli.options import DEFAULT_LAKE, CollectionArgument, LakeOption
 from saelake.cli.progress import Counter, EncodeBar
 from saelake.cli.screen import say
@@ -56,6 +63,10 @@ SplitOption = Annotated[
     str | None, typer.Option(help="The split of a data set.", rich_help_panel=SOURCE)
 ]
 ModelOption = Annotated[str, typer.Option(help="A transformers model: a folder or a hub id.")]
+OptionalModelOption = Annotated[
+    str | None,
+    typer.Option(help="A transformers model: a folder or a hub id; or --from-activations."),
+]
 DictionaryOption = Annotated[
     list[str],
     typer.Option(help="A dictionary: a folder, a file, or hf://owner/repo/path. May be repeated."),
@@ -143,9 +154,9 @@ UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    app.command(cls=ClusterCommand, rich_help_panel=PANEL)(ingest)
+    app.command(cls=KeepingCommand, rich_help_panel=PANEL)(ingest)
     app.command("import", rich_help_panel=PANEL)(import_)
-    app.command(cls=ClusterCommand, rich_help_panel=PANEL)(encode)
+    app.command(cls=KeepingCommand, rich_help_panel=PANEL)(encode)
     app.command(rich_help_panel=PANEL)(index)
 
 
@@ -165,8 +176,10 @@ def encode_options(
     shard_documents: ShardOption = 1000,
     on_error: OnErrorOption = "skip",
     trust_remote_code: TrustOption = False,
+    keep_activations: KeepOption = None,
+    activations_dtype: KeptDtypeOption = "auto",
 ) -> dict[str, Any]:
-    """The arguments of `EncodeOptions`, which only a command that encodes imports."""
+    """What `keep_options` makes the arguments of `EncodeOptions` of."""
     return {
         "max_tokens": max_tokens,
         "window": window,
@@ -182,6 +195,8 @@ def encode_options(
         "shard_documents": shard_documents,
         "on_error": on_error,
         "trust_remote_code": trust_remote_code,
+        "keep_activations": keep_activations,
+        "activations_dtype": activations_dtype,
     }
 
 
@@ -242,8 +257,9 @@ def import_(
 def encode(
     corpus: Annotated[str, typer.Argument(help="The imported corpus.")],
     *,
-    model: ModelOption,
+    model: OptionalModelOption = None,
     dictionary: DictionaryOption,
+    from_activations: FromActivationsOption = None,
     lake: LakeOption = None,
     name: NameOption = None,
     hook: HookOption = None,
@@ -256,7 +272,7 @@ def encode(
     """
     choices = paired(dictionary, name, hook)
     opened = connect(lake or DEFAULT_LAKE)
-    report = _encode(opened, corpus, model, choices, options, cluster)
+    report = _encode(opened, corpus, model, choices, options, cluster, from_activations)
     say(finished(opened, report))
 
 
@@ -312,12 +328,14 @@ def paired(
 def _encode(
     lake: Lake,
     corpus: str,
-    model: str,
+    model: str | None,
     choices: list[Choice],
     options: dict[str, Any],
     cluster: RayCluster | None,
+    from_activations: str | None = None,
 ) -> "EncodeReport":
-    say("Loading the model and the dictionary …" if cluster is None else "Starting workers …")
+    loaded = "the model and the dictionary" if model else "the dictionary"
+    say(f"Loading {loaded} …" if cluster is None else "Starting workers …")
     from saelake.workers.run import DictionaryChoice, EncodeOptions  # torch takes seconds
 
     with EncodeBar(f"Encoding {corpus}", workers=cluster is not None) as bar:
@@ -328,7 +346,8 @@ def _encode(
                 DictionaryChoice(location=location, name=name, hook=hook)
                 for location, name, hook in choices
             ],
-            options=EncodeOptions(**options),
+            options=EncodeOptions(**keep_options(options)),
+            from_activations=from_activations,
             cluster=cluster,
             on_progress=bar,
         )

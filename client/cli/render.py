@@ -163,6 +163,10 @@ def info(found: Info) -> RenderableType:
         if row.d_sae:
             made = f"{row.d_sae:,} {row.architecture} features at {row.hook} of {row.model}"
             lines.append(Text(f"  {made}", style="dim"))
+        if row.tokens_from:
+            lines.append(Text(f"  encoded from the activations of {row.tokens_from}", style="dim"))
+        if row.n_kept:
+            lines.append(Text(f"  activations of {row.n_kept:,} tokens are kept", style="dim"))
         lines.extend(Text(f"  {_job(job)}", style=JOB_STYLES[job.state]) for job in row.jobs)
         if all(job.state != "running" for job in row.jobs):
             problems = _unfinished(row.n_documents, row.n_encoded, row.n_failed, row.n_indexed)

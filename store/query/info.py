@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saelake.store.activations import find_store
 from saelake.store.codes import Locations, locate
 from saelake.store.collection import Collection
 from saelake.store.documents import Documents
@@ -62,6 +63,8 @@ INFO = pa.schema(
         pa.field("model", pa.string()),
         pa.field("hook", pa.string()),
         pa.field("values", pa.string()),
+        pa.field("tokens_from", pa.string()),
+        pa.field("n_kept", pa.uint64()),
         pa.field("jobs", pa.list_(JOB)),
     ]
 )
@@ -121,7 +124,9 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
     n_tokens, n_codes, n_failed = _counts(collection.codes.table, alive)
     n_done = _n_documents(collection.codes.locations, alive)
     n_unindexed = _n_documents(locate(collection.codes.table, collection.unindexed), alive)
+    kept = find_store(lake, settings)
     tables = [collection.codes.table, collection.documents.table]
+    tables += [kept.table] if kept else []
     tables += [collection.postings.table] if collection.postings else []
     return {
         "dictionary": name.dictionary,
@@ -137,6 +142,8 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
         "model": settings.model,
         "hook": settings.hook,
         "values": settings.values,
+        "tokens_from": settings.tokens_from,
+        "n_kept": 0 if kept is None else kept.n_tokens,
     }
 
 
