@@ -14,6 +14,7 @@ COMMANDS = {
     "encode_gpu": "the same on a GPU",
     "columns": "bytes and read times of candidate encodings of the codes",
     "topk": "finding the k largest of d_sae on the CPU, against torch.topk",
+    "limits": "memory of each step, for dictionaries of 4 thousand to a million features",
     "clusterings": "ways to cluster documents, against labels that are known",
     "profile": "measure a collection's statistics, for synthetic lakes like it",
     "all": "query and encode, one after the other, as they are by default",
