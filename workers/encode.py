@@ -77,7 +77,8 @@ class Encoder:
         self.batch_tokens = batch_tokens
         self._chunk_bytes = chunk_bytes
         self._on_error = on_error
-        self._health = Health(model=model.name, dtype=str(model.dtype).removeprefix("torch."))
+        dtype = str(model.dtype).removeprefix("torch.")
+        self._health = {name: Health(model=model.name, dtype=dtype) for name in self.targets}
         self._check_widths(model)
 
     def _check_widths(self, model: Model) -> None:
@@ -110,9 +111,10 @@ class Encoder:
                 target = self.targets[name]
                 x = activations[target.hook.name]
                 found[name].append(self._batch_codes(target, x, batch, page, failed[name]))
-        for reasons in failed.values():
-            n_encoded = sum(len(part.token_ids) > 0 for part in page.parts) - len(reasons)
-            self._health.add(n_encoded=n_encoded, failed=list(reasons.values()))
+        n_parts = sum(len(part.token_ids) > 0 for part in page.parts)
+        for name, reasons in failed.items():
+            n_encoded = n_parts - len(reasons)
+            self._health[name].add(n_encoded=n_encoded, failed=list(reasons.values()))
         codes = {name: DeviceCodes.joined(pieces) for name, pieces in found.items()}
         return _sent(EncodedPage(parts=page.parts, codes=codes, failed=failed))
 
