@@ -21,7 +21,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from saelake.store.damage import damaged, reading
-from saelake.store.errors import Conflict, InvalidFilter, NotFound
+from saelake.store.errors import Conflict, InvalidFilter, NotFound, SaelakeError
 from saelake.store.objectstore import lance_options
 from saelake.store.storage import storage_error, storage_errors, stored
 
@@ -294,12 +294,13 @@ class Table:
     def verify(self) -> None:
         """Check that every file that the snapshot names is there. Raises `Corrupt`."""
         try:
-            self._dataset.validate()
-            for fragment in self._dataset.get_fragments():
-                fragment.count_rows()
+            with reading(self.uri):
+                self._dataset.validate()
+                for fragment in self._dataset.get_fragments():
+                    fragment.count_rows()
+        except SaelakeError:
+            raise
         except (OSError, ValueError) as error:
-            if known := storage_error(error, self.uri):
-                raise known from error
             raise damaged(self.uri, error) from error
 
 
