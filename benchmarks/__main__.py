@@ -19,6 +19,7 @@ COMMANDS = {
     "columns": "bytes and read times of candidate encodings of the codes",
     "topk": "finding the k largest of d_sae on the CPU, against torch.topk",
     "s3": "requests and bytes that a question costs in an object store",
+    "limits": "memory of each step, for dictionaries of 4 thousand to a million features",
     "clusterings": "ways to cluster documents, against labels that are known",
     "growth": "appending, deleting and compacting, and what questions cost meanwhile",
     "profile": "measure a collection's statistics, for synthetic lakes like it",

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.store.lists import Array, Lists
+from saelake.store.lists import Array, Lists, runs
 from saelake.store.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
 from saelake.store.segments import PostingList, PostingsTable
 from saelake.store.values import ValueCodec
@@ -131,27 +130,39 @@ def top_tokens(postings: PostingsTable, d_sae: int, vocabulary: Sequence[str]) -
 
     Counted over the 256 strongest documents; equal counts in the order of the vocabulary.
     """
-    rows = []
+    words = pa.array([*vocabulary, ""], pa.string())
     step = len(postings.segments)
     n_features = max(LISTS_PER_BLOCK // max(step, 1), 1)
+    blocks = [pa.array([], pa.list_(TOP_TOKEN))]
     for first in range(0, d_sae, n_features):
         features = range(first, min(first + n_features, d_sae))
         lists = postings.read(features, 0, postings.segments)
-        rows += [
-            _counted(lists[i * step : (i + 1) * step], postings.dtype, vocabulary)
-            for i in range(len(features))
-        ]
-    return pa.array(rows, pa.list_(TOP_TOKEN))
+        of = np.repeat(np.arange(len(lists)) // max(step, 1), [len(each) for each in lists])
+        whole = PostingList.joined(lists, postings.dtype)
+        blocks.append(_counted(of, whole, len(features), words))
+    return pa.concat_arrays(blocks)
 
 
-def _counted(
-    lists: Sequence[PostingList], dtype: npt.DTypeLike, vocabulary: Sequence[str]
-) -> list[dict[str, object]]:
-    whole = PostingList.joined(lists, dtype)
-    strongest = np.lexsort((whole.doc, -whole.max.astype(np.int64)))[: TIERS[0]]
-    ids, counts = np.unique(whole.token[strongest], return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:N_TOP_TOKENS]
-    return [
-        {"token": vocabulary[ids[i]] if ids[i] < len(vocabulary) else "", "documents": counts[i]}
-        for i in order
-    ]
+def _counted(feature: Array, postings: PostingList, n_features: int, words: pa.Array) -> pa.Array:
+    """The top tokens of a block of features; `feature` is that of each posting (n,)."""
+    strongest = np.lexsort((postings.doc, -postings.max.astype(np.int64), feature))
+    strongest = strongest[_ranks(feature[strongest]) < TIERS[0]]
+    pairs, counts = np.unique(
+        feature[strongest] << 32 | postings.token[strongest], return_counts=True
+    )
+    order = np.lexsort((-counts, pairs >> 32))
+    order = order[_ranks(pairs[order] >> 32) < N_TOP_TOKENS]
+    ids = np.minimum(pairs[order] & 0xFFFFFFFF, len(words) - 1)
+    columns = [words.take(pa.array(ids)), pa.array(counts[order], pa.uint32())]
+    offsets = np.searchsorted(pairs[order] >> 32, np.arange(n_features + 1))
+    return pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(columns, fields=list(TOP_TOKEN))
+    )
+
+
+def _ranks(keys: Array) -> Array:
+    """The place of each among its equals, which are neighbours, int64 (n,)."""
+    heads = runs(keys)
+    sizes = np.diff(np.append(heads, len(keys)))
+    places: Array = np.arange(len(keys)) - np.repeat(heads, sizes)
+    return places

@@ -23,7 +23,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from saelake.store.damage import damaged, reading
-from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound
+from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound, SaelakeError
 from saelake.store.objectstore import lance_options
 from saelake.store.storage import storage_error, storage_errors, stored
 
@@ -384,9 +384,9 @@ class Table:
                 self._dataset.validate()
                 for fragment in self._dataset.get_fragments():
                     fragment.count_rows()
+        except SaelakeError:
+            raise
         except (OSError, ValueError) as error:
-            if known := storage_error(error, self.uri):
-                raise known from error
             raise damaged(self.uri, error) from error
 
 

@@ -68,23 +68,24 @@ def save_dictionary(
     architecture: str = "topk",
     hook: str | None = HOOK,
     d_in: int = D_MODEL,
+    d_sae: int = D_SAE,
     scale: float = 1.0,
     seed: int = 0,
 ) -> Path:
     """A SAELens dictionary with random weights."""
     random = torch.Generator().manual_seed(seed)
     weights = {
-        "W_enc": torch.randn(d_in, D_SAE, generator=random) * scale,
-        "b_enc": torch.randn(D_SAE, generator=random) * 0.1,
-        "W_dec": torch.randn(D_SAE, d_in, generator=random),
+        "W_enc": torch.randn(d_in, d_sae, generator=random) * scale,
+        "b_enc": torch.randn(d_sae, generator=random) * 0.1,
+        "W_dec": torch.randn(d_sae, d_in, generator=random),
         "b_dec": torch.randn(d_in, generator=random) * 0.1,
     }
     if architecture == "jumprelu":
-        weights["threshold"] = torch.rand(D_SAE, generator=random) * 2
+        weights["threshold"] = torch.rand(d_sae, generator=random) * 2
     config = {
         "architecture": architecture,
         "d_in": d_in,
-        "d_sae": D_SAE,
+        "d_sae": d_sae,
         "k": K,
         "dtype": "float32",
         "device": "cpu",

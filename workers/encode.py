@@ -81,7 +81,8 @@ class Encoder:
         self._reader = ActivationReader(model, [target.hook for target in targets])
         self.batch_tokens = batch_tokens
         self._on_error: OnError = on_error
-        self._health = Health(model=model.name, dtype=str(model.dtype).removeprefix("torch."))
+        dtype = str(model.dtype).removeprefix("torch.")
+        self._health = {name: Health(model=model.name, dtype=dtype) for name in self.targets}
         self._coders = {
             name: Coder(
                 settings=target.settings,
@@ -139,9 +140,10 @@ class Encoder:
                 x = activations[self.targets[name].hook.name]
                 codes_of = self._coders[name].codes
                 pieces.append(codes_of(x, batch.document, batch.position, page.parts, failed[name]))
-        for reasons in failed.values():
-            n_encoded = sum(len(part.token_ids) > 0 for part in page.parts) - len(reasons)
-            self._health.add(n_encoded=n_encoded, failed=list(reasons.values()))
+        n_parts = sum(len(part.token_ids) > 0 for part in page.parts)
+        for name, reasons in failed.items():
+            n_encoded = n_parts - len(reasons)
+            self._health[name].add(n_encoded=n_encoded, failed=list(reasons.values()))
         codes = {name: DeviceCodes.joined(pieces) for name, pieces in found.items()}
         return _sent(EncodedPage(parts=page.parts, codes=codes, failed=failed, kept=kept))
 

@@ -37,13 +37,12 @@ class Health:
             return
         raise ModelError(
             f"None of the first {self.n_failed} documents can be encoded: {failed[-1]}. "
-            f"{self.model} runs in {self.dtype}: {_REMEDIES[self.dtype == 'float16']}",
+            f"{self.model} runs in {self.dtype}: {self._remedy()}",
             model=self.model,
             dtype=self.dtype,
         )
 
-
-_REMEDIES = {
-    True: "its numbers may be too large for that; use --dtype bfloat16 or --dtype float32.",
-    False: "check its weights and the dictionary's, and that they belong together.",
-}
+    def _remedy(self) -> str:
+        if self.dtype == "float16":
+            return "its numbers may be too large for that; use --dtype bfloat16 or --dtype float32."
+        return "check its weights and the dictionary's, and that they belong together."

@@ -103,10 +103,11 @@ def test_a_lake_that_grows_keeps_few_segments(tmp_path: Path) -> None:
     assert_indexed_right(made)
 
 
+@pytest.mark.parametrize(("bound", "most"), [("POSTINGS_PER_BLOCK", 20), ("FEATURES_PER_BLOCK", 5)])
 def test_blocks_of_features_make_one_segment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:
-    monkeypatch.setattr("saelake.store.postings.POSTINGS_PER_BLOCK", 20)
+    monkeypatch.setattr(f"saelake.store.postings.{bound}", most)
     made = make_lake(tmp_path, n_documents=40, n_fragments=1, n_indexed=1)
     assert len(Collection(made.lake, made.name).segments) == 1
     assert_indexed_right(made)

@@ -25,9 +25,13 @@ pytestmark = [
 MIB = 1 << 20
 # Not ru_maxrss: it begins with the peak of the process that started this one.
 PEAK = """
-def peak():
+def kept(field):
     with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) << 10
+        return next(int(line.split()[1]) for line in status if line.startswith(field)) << 10
+def peak():
+    return kept("VmHWM")
+def resident():
+    return kept("VmRSS")
 """
 IMPORT = """
 import sys
@@ -55,6 +59,20 @@ encode(
 )
 first = next(taken for n_documents, taken in peaks.items() if n_documents >= 1000)
 print(peak() - first)
+"""
+
+WIDE = """
+import sys, torch
+from saelake.store.lake import Lake
+from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
+torch.set_num_threads(1)
+lake, folder, sae = sys.argv[1:]
+before = resident()
+encode(
+    Lake(lake), "made", model=f"{folder}/model", dictionaries=[DictionaryChoice(location=sae)],
+    options=EncodeOptions(memory_bytes=32 << 20, shard_documents=100),
+)
+print(peak() - before)
 """
 
 
@@ -136,3 +154,16 @@ def test_an_encode_of_long_documents_takes_no_more(tmp_path: Path) -> None:
     import_documents(lake, "made", open_source(str(tmp_path / "corpus.parquet")))
     # 400 documents have 1.2 million tokens and 7.2 million codes: 90 MiB of packed rows.
     assert growth(ENCODE, tmp_path / "lake", tmp_path) < 80 * MIB
+
+
+def test_an_encode_of_a_million_features_takes_only_their_weights_more(tmp_path: Path) -> None:
+    save_model(tmp_path / "model")
+    corpus = save_corpus(tmp_path / "corpus.parquet", 60, longest=10)
+    taken = {}
+    for d_sae in (1 << 12, 1 << 20):
+        sae = save_dictionary(tmp_path / f"sae{d_sae}", d_sae=d_sae)
+        lake = Lake(str(tmp_path / f"lake{d_sae}"))
+        import_documents(lake, "made", open_source(str(corpus)))
+        weights = (sae / "sae_weights.safetensors").stat().st_size
+        taken[d_sae] = growth(WIDE, tmp_path / f"lake{d_sae}", tmp_path, sae) - weights
+    assert taken[1 << 20] - taken[1 << 12] < 48 * MIB
