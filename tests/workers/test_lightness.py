@@ -74,9 +74,11 @@ ROOT = Path(__file__).parents[2]
 ENCODER = {
     "activations",
     "batches",
+    "coder",
     "device_codes",
     "encode",
     "hooks",
+    "keep",
     "models",
     "pack",
     "pages",
@@ -84,7 +86,7 @@ ENCODER = {
     "stages",
     "tokens",
 }
-PURE = {"errors", "lists", "schema", "values"}
+PURE = {"errors", "kept", "lists", "sampling", "schema", "values"}
 
 
 def imports(path: Path) -> Iterator[str]:
