@@ -223,6 +223,7 @@ def test_float16_that_overflows_is_a_recorded_failure(tmp_path: Path, parts: Pat
     assert "keep activations as bfloat16" in found.failed[0]
 
 
+@pytest.mark.slow
 def test_documents_of_many_rows_and_parts_come_whole(tmp_path: Path, parts: Path) -> None:
     n = MAX_PART_TOKENS + 2000
     assert n * 2 * D_MODEL < ROW_BYTES, "the test needs a row for each part"

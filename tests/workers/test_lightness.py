@@ -74,10 +74,12 @@ ROOT = Path(__file__).parents[2]
 ENCODER = {
     "activations",
     "batches",
+    "coder",
     "device_codes",
     "encode",
     "health",
     "hooks",
+    "keep",
     "models",
     "pack",
     "pages",
@@ -85,7 +87,7 @@ ENCODER = {
     "stages",
     "tokens",
 }
-PURE = {"errors", "lists", "schema", "values"}
+PURE = {"errors", "kept", "lists", "sampling", "schema", "values"}
 
 
 def imports(path: Path) -> Iterator[str]:
