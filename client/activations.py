@@ -13,7 +13,7 @@ from saelake.store.blocks import BlockReader, TokenBlock
 from saelake.store.collection import open_codes
 from saelake.store.documents import Documents
 from saelake.store.errors import MissingExtra, NotFound
-from saelake.store.filters import DocumentMask, matching_documents
+from saelake.store.filters import DocumentMask
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import CollectionSettings
 from saelake.store.tables import metadata
@@ -42,10 +42,7 @@ class KeptActivations:
     ) -> "KeptActivations":
         """What is kept of a collection. Raises `NotFound`, `InvalidFilter` and `InvalidInput`."""
         table = _find(lake, CollectionName.parse(name))
-        mask = None
-        if where is not None:
-            documents = Documents.open(lake, CollectionName.parse(name).corpus)
-            mask = matching_documents(documents.table, where)
+        mask = Documents.open(lake, CollectionName.parse(name).corpus).filters.mask(where)
         sample = table.settings.sample.part(fraction)
         reader = table.reader(sample, mask)
         return cls(name=name, reader=reader, _table=table, _documents=mask)
