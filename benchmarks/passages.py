@@ -26,7 +26,7 @@ from saelake.store.lake import CollectionName, Lake, absolute
 from saelake.store.lists import Lists
 from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.store.session import check_same_dictionary
-from saelake.store.shards import ShardWriter, register_dictionary
+from saelake.store.shards import ShardCommitter, ShardWriter, register_dictionary
 from saelake.store.tables import read
 from saelake.workers.pack import Activations, Part, pack
 
@@ -263,16 +263,17 @@ def _registered(origin: Origin, dictionary: str) -> Mapping[str, Any]:
 def _write_codes(lake: Lake, settings: CollectionSettings, passages: Passages) -> None:
     schema = codes_schema(settings)
     writer = ShardWriter(lake, settings, buffer_bytes=BUFFER_BYTES)
+    committer = ShardCommitter(lake, settings)
     begin = end = 0
     for first, cut in passages.cuts():
         parts = [passage.part(first + i) for i, passage in enumerate(cut.passages)]
         writer.add(pack(parts, cut.codes, schema=schema, codec=settings.codec))
         end = first + len(cut)
         if end - begin >= SHARD_DOCUMENTS:
-            writer.finish(begin, end)
+            committer.commit([writer.finish(begin, end)])
             begin = end
     if end > begin:
-        writer.finish(begin, end)
+        committer.commit([writer.finish(begin, end)])
 
 
 def _indexed(lake: Lake, settings: CollectionSettings, n_documents: int) -> CollectionName:

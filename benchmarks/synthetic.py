@@ -20,7 +20,7 @@ from saelake.store.indexing import IndexReport, index
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Array
 from saelake.store.schema import CollectionSettings, codes_schema
-from saelake.store.shards import ShardWriter, register_dictionary
+from saelake.store.shards import ShardCommitter, ShardWriter, register_dictionary
 from saelake.workers.pack import Activations, Part, pack
 
 NAME = CollectionName("synthetic", "profile")
@@ -204,13 +204,14 @@ def shards(lake: Lake, synthesis: Synthesis) -> Iterator[int]:
     register_dictionary(lake, {**row, "vocabulary": list(synthesis.profile.words)})
     schema = codes_schema(settings)
     writer = ShardWriter(lake, settings, buffer_bytes=BUFFER_BYTES)
+    committer = ShardCommitter(lake, settings)
     begin = 0
     for number, block in enumerate(synthesis.blocks(), start=1):
         parts, codes = synthesis.parts(block), synthesis.activations(block)
         writer.add(pack(parts, codes, schema=schema, codec=settings.codec))
         end = block.first + len(block)
         if number % SHARD_BLOCKS == 0 or end == synthesis.n_documents:
-            writer.finish(begin, end)
+            committer.commit([writer.finish(begin, end)])
             begin = end
             yield end
 

@@ -15,7 +15,7 @@ from saelake.store.storage import stored
 
 
 @stored
-def write_bytes(uri: str, data: bytes) -> None:
+def write_bytes(uri: str, data: bytes | memoryview) -> None:
     """Put a file at `uri`, in place of any that is there; readers see the one or the other.
 
     Makes the folders on the way. Of two writers at once, one is the last.
@@ -63,6 +63,8 @@ def delete(uri: str) -> None:
 
 def local_path(uri: str) -> str | None:
     """The path of a file on a disk of this machine, and None of one in an object store."""
+    if is_s3(uri):
+        return None
     filesystem, path = filesystem_of(uri)
     return path if isinstance(filesystem, fs.LocalFileSystem) else None
 
@@ -77,7 +79,7 @@ def filesystem_of(uri: str) -> tuple[fs.FileSystem, str]:
     return fs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes | memoryview) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:

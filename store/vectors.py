@@ -1,9 +1,9 @@
 """Dense vectors and their nearest neighbours. The one file that speaks FAISS.
 
 Lists of many vectors take long to train, so the first who needs them keeps them in a file beside
-the table, which others then open without reading it: `words--vectors.lance` has
-`words--vectors.<contents>.faiss`, where the contents are those of one snapshot. The file is only
-ever a copy: one that is missing, damaged or of other vectors is made again.
+the table, which others then open without training or reading it: `words--vectors.lance` has
+`words--vectors.<contents>.faiss`, named after the contents of one snapshot. It is only ever a copy:
+one that is missing, damaged or of other vectors is made again.
 """
 
 import re
@@ -48,6 +48,7 @@ class VectorIndex:
             self._flat: Any = faiss.IndexFlatIP(vectors.shape[1])
             self._flat.add(self.vectors)
         else:
+            self.vectors = _vectors_in(self.lists)  # which have a copy of their own
             self._flat = faiss.downcast_index(self.lists.refine_index)
             self._n_probe = max(int(faiss.extract_index_ivf(self.lists).nlist * LISTS_PROBED), 1)
 
@@ -158,8 +159,8 @@ class IndexFile:
         """Keep lists in place of those of earlier snapshots, if one may and can."""
         with suppress(AccessDenied, OutOfSpace, Unavailable):  # then everybody makes his own
             if not self.table.is_newest:
-                return
-            write_bytes(self.uri, faiss.serialize_index(lists).tobytes())
+                return  # else readers of an old snapshot and of the newest take turns
+            write_bytes(self.uri, faiss.serialize_index(lists).data)
             for uri in list_files(self._stem.rpartition("/")[0]):
                 found = _KEPT.fullmatch(uri.removeprefix(self._stem))
                 if found and found[1] != self.table.contents:

@@ -1,12 +1,12 @@
-"""A local S3 server for tests: moto, which keeps objects in memory and honours If-None-Match."""
+"""A local S3 server for tests: moto, which keeps objects in memory and honours If-None-Match.
+
+moto and boto3 are imported when they are needed: most tests need neither, and they take a second.
+"""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import boto3
-from moto.server import ThreadedMotoServer
 
 VARIABLES = {
     "AWS_ACCESS_KEY_ID": "somebody",
@@ -19,6 +19,8 @@ VARIABLES = {
 @contextmanager
 def s3_server() -> Iterator[str]:
     """The address of a server that runs until the end."""
+    from moto.server import ThreadedMotoServer
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -31,6 +33,8 @@ def s3_server() -> Iterator[str]:
 
 def client(endpoint: str) -> Any:
     """The server as Amazon's own library sees it."""
+    import boto3
+
     return boto3.client(
         "s3",
         endpoint_url=endpoint,

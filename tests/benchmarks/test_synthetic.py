@@ -25,7 +25,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 def test_verifies(lake: Lake) -> None:
     checks = Engine(lake.uri).ask(VerifyQuery()).read_all().to_pylist()
-    assert len(checks) == 7
+    assert len(checks) == 8
     assert all(check["ok"] for check in checks), checks
 
 

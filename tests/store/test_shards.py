@@ -101,11 +101,12 @@ def test_a_shard_that_another_writer_has_begun_is_left_out(
 
 def test_a_group_is_one_version_and_a_shard_in_it_twice_is_stored_once(lake: Lake) -> None:
     committer = ShardCommitter(lake, SETTINGS)
+    (first, *groups) = drafted(lake, (6, 8), (4, 6), (0, 2), (1, 3), (2, 4))
+    assert committer.commit([first]) == [first]
     version = Table.open(lake.codes(NAME)).version
-    groups = drafted(lake, (4, 6), (0, 2), (1, 3), (2, 4))
     assert committer.commit([*groups, groups[0]]) == [groups[0], groups[1], groups[3]]
     assert Table.open(lake.codes(NAME)).version == version + 1
-    assert sorted(stored(lake)) == list(range(6))
+    assert sorted(stored(lake)) == list(range(8))
     assert committer.commit(groups) == []
     assert Table.open(lake.codes(NAME)).version == version + 1
 
@@ -158,7 +159,7 @@ def test_other_settings_are_refused_before_anything_is_made(lake: Lake) -> None:
         lake.tables()
     shards = writer(lake)
     shards.add(documents(0, 2))
-    assert shards.finish(0, 2)
+    ShardCommitter(lake, SETTINGS).commit([shards.finish(0, 2)])
     check_free(lake, replace(SETTINGS, model="the same, elsewhere"))
     other = replace(SETTINGS, window=17, hook="layers.1")
     with pytest.raises(AlreadyExists, match=r"window = 16 \(now 17\)") as caught:
@@ -170,9 +171,10 @@ def test_other_settings_are_refused_before_anything_is_made(lake: Lake) -> None:
 
 def test_a_run_that_stores_nothing_does_not_bind_the_next_one(lake: Lake) -> None:
     writer(lake, buffer_bytes=1).add(documents(0, 2))
-    other = ShardWriter(lake, replace(SETTINGS, window=17), buffer_bytes=1)
+    wider = replace(SETTINGS, window=17)
+    other = ShardWriter(lake, wider, buffer_bytes=1)
     other.add(documents(0, 2))
-    assert other.finish(0, 2)
+    assert ShardCommitter(lake, wider).commit([other.finish(0, 2)])
     with pytest.raises(AlreadyExists, match=r"window = 17 \(now 16\)"):
         writer(lake)
 

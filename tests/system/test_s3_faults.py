@@ -230,7 +230,7 @@ def through_bad_luck(proxy: Proxy, lake: Lake, parts: Path, luck: Bad) -> tuple[
 
 
 def test_an_encode_through_some_faults_ends_whole(proxy: Proxy, bucket: str, parts: Path) -> None:
-    luck = Bad(Random(1), rate=0.1, outage_rate=0)
+    luck = Bad(Random(1), rate=0.03, outage_rate=0)
     n_faults, _ = through_bad_luck(proxy, Lake(f"{bucket}/lake"), parts, luck)
     assert n_faults > 0
 
