@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from saelake.store.compact_codes import compact_codes
 from saelake.store.compact_documents import compact_documents
@@ -15,11 +16,13 @@ from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Array
+from saelake.store.schema import DELETED
 from saelake.store.tables import Change, Table
 from saelake.store.tombstones import deleted_docs, tombstones
 
 SCAN_ROWS = 256
 ROW_ROWS = 65_536
+KEPT_ROWS = 16  # of up to 4 MiB each
 
 
 def compact(
@@ -36,6 +39,8 @@ def compact(
     documents = Documents.open(lake, target)
     names = [name for name in lake.collections() if name.corpus == target]
     done = [compact_codes(lake, name, on_progress=on_progress) for name in _begun(lake, names)]
+    for table in Table.open_all(map(lake.activations, names)):
+        _empty_activations(table, documents.tombstones.docs)
     done.append(compact_documents(documents))
     _drop_vectors(lake, documents)
     _join_tombstones(documents)
@@ -67,6 +72,44 @@ def _drop_vectors(lake: Lake, documents: Documents) -> None:
     if old:
         draft = table.write(kept())
         table.commit(decide)
+
+
+def _empty_activations(table: Table, deleted: Array) -> None:
+    """Take the kept activations of deleted documents out; their rows say that they are deleted."""
+    instead = {
+        fragment.id: table.write(_emptied(table, fragment.id, deleted), one_fragment=True)
+        for fragment in table.fragments
+        if _has_tokens(table, fragment.id, deleted)
+    }
+
+    def decide(snapshot: Table) -> Change | None:
+        present = {fragment.id for fragment in snapshot.fragments}
+        return Change(instead={i: draft for i, draft in instead.items() if i in present})
+
+    if instead:
+        table.commit(decide)
+
+
+def _has_tokens(activations: Table, fragment: int, docs: Array) -> bool:
+    batches = activations.scan(["doc", "n_tokens"], fragments=[fragment], batch_rows=ROW_ROWS)
+    return any(
+        (np.isin(np.asarray(b["doc"]), docs) & (np.asarray(b["n_tokens"]) > 0)).any()
+        for b in batches
+    )
+
+
+def _emptied(activations: Table, fragment: int, deleted: Array) -> Iterator[pa.RecordBatch]:
+    schema = activations.schema
+    for batch in activations.scan(schema.names, fragments=[fragment], batch_rows=KEPT_ROWS):
+        gone = pa.array(np.isin(np.asarray(batch["doc"]), deleted))
+        nothing = {"error": DELETED, "n_tokens": 0, "positions": [], "token_ids": [], "vectors": []}
+        columns = [
+            pc.if_else(gone, pa.scalar(nothing[name], column.type), column)
+            if name in nothing
+            else column
+            for name, column in zip(schema.names, batch.columns, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _has_rows(vectors: Table, fragment: int, docs: Array) -> bool:
