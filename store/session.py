@@ -162,7 +162,7 @@ class Session:
 
     def bitmaps(self, selected: Selected) -> Sequence[Bitmap] | None:
         """The bits of the whole snapshot, kept in memory; None where its embeddings are smaller."""
-        key = (selected.key, "bitmaps")
+        key = (selected.codes_key, "bitmaps")
         if not self._cache.knows(key):
             made: list[Bitmap] = []
             n_bytes = 0
