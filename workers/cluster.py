@@ -21,7 +21,7 @@ class RayCluster:
         gpus_per_worker: may be a fraction, for several small models on one GPU; None is 1 where
             the cluster has GPUs, else 0.
         cpus_per_worker: also the threads of each worker's torch; None is 2, or 1 where the
-            cluster has no more.
+            cluster has fewer for so many workers.
     """
 
     address: str = "auto"
@@ -49,7 +49,7 @@ class RayCluster:
         gpus = self.gpus_per_worker
         if gpus is None:
             gpus = 1.0 if n_gpus else 0.0
-        cpus = self.cpus_per_worker or max(min(2, int(n_cpus)), 1)
+        cpus = self.cpus_per_worker or max(min(2, int(n_cpus) // (self.workers or 1)), 1)
         room = n_gpus // gpus if gpus else n_cpus // cpus
         return Share(workers=self.workers or max(int(room), 1), gpus=gpus, cpus=cpus)
 

@@ -37,6 +37,10 @@ OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: only small answ
 CALLS_AT_ONCE = 8  # of an actor, each of which waits in a thread
 KNOCK_S = 10.0
 LOADS = 3  # workers in a row that may die or fail while they load
+OTHER_FILES = (
+    "it loaded another model or dictionary than the first one did. Put the same files at the same "
+    "place on every machine."
+)
 
 Asked = Literal["load", "encode"]
 
@@ -113,7 +117,7 @@ class RayPool:
         self._names = (f"ray-{number}" for number in count())
         self._actors: dict[str, Any] = {}
         self._calls: dict[Any, Call] = {}
-        self._early: list[News] = []
+        self._early: Sequence[News] = ()
         self._settings: Sequence[TableSettings] | None = None
         self._n_broken = 0
         self._is_ours = False
@@ -125,12 +129,11 @@ class RayPool:
         self._check_room()
         for _ in range(self._share.workers):
             self._start()
-        joined: list[News] = []
         while True:
-            for news in self.news(timeout_s=1.0):
-                joined.append(news)
-                if isinstance(news, Joined) and self._registered(news.worker):
-                    self._early = joined
+            joined = [news for news in self.news(timeout_s=1.0) if isinstance(news, Joined)]
+            for place, news in enumerate(joined):
+                if self._registered(news.worker):
+                    self._early = joined[place:]
                     assert self._settings is not None
                     return self._settings
 
@@ -147,7 +150,7 @@ class RayPool:
 
     def news(self, timeout_s: float) -> Sequence[News]:
         """See `Pool`."""
-        early, self._early = self._early, []
+        early, self._early = self._early, ()
         if early:
             return early
         if not self._calls:  # nobody is at work
@@ -221,7 +224,8 @@ class RayPool:
         """Whether the worker could tell the lake of the dictionaries before it was lost."""
         try:
             failure = ray.get(self._actors[worker].register.remote())
-        except RayActorError:
+        except RayActorError as error:
+            self._broken(worker, _unstartable(_cause(error)))
             return False
         if failure is not None:
             raise failure.error or Unavailable(failure.reason)
@@ -231,10 +235,8 @@ class RayPool:
         call = self._calls.pop(answer)
         try:
             found = ray.get(answer)
-        except RayActorError as error:
-            return self._gone(call, _cause(error))
         except RayError as error:
-            return self._gone(call, _first_line(error))
+            return self._gone(call, _cause(error))
         if call.asks != "load":
             event: Event = found
             return event
@@ -245,9 +247,7 @@ class RayPool:
             self._broken(worker, found)
             return None
         if found != (self._settings or found):
-            said = "A worker loaded another model or dictionary than the first one did. Put the "
-            said += "same files at the same place on every machine of the cluster."
-            self._broken(worker, Failure(blame="place", reason=said, error=Unavailable(said)))
+            self._broken(worker, _unstartable(OTHER_FILES))
             return None
         self._n_broken = 0
         self._settings = found
@@ -257,12 +257,11 @@ class RayPool:
         if call.worker not in self._actors:
             return None  # it is known already
         if call.asks == "load":
-            said = f"No worker could be started on the Ray cluster: {cause}."
-            self._broken(call.worker, Failure(blame="place", reason=said, error=Unavailable(said)))
+            self._broken(call.worker, _unstartable(cause))
             return None
         ray.kill(self._actors.pop(call.worker), no_restart=True)
         self._start()
-        return Lost(worker=call.worker, reason=cause)
+        return Lost(worker=call.worker, reason=f"its worker died: {cause}")
 
     def _broken(self, worker: str, failure: Failure) -> None:
         """Take note that a worker could not load. Raises why, when no other can either."""
@@ -295,9 +294,15 @@ def _resources() -> tuple[float, float]:
     return found.get("CPU", 0.0), found.get("GPU", 0.0)
 
 
-def _cause(error: RayActorError) -> str:
-    """What ended an actor, in a line."""
-    return f"its worker died ({_first_line(error)})"
+def _unstartable(cause: str) -> Failure:
+    said = f"A worker could not be started on the Ray cluster: {cause}"
+    return Failure(blame="place", reason=said, error=Unavailable(said))
+
+
+def _cause(error: RayError) -> str:
+    """What ended an actor, in a line: of errors that Python raised there, the last one."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1] if "creation task" in lines[0] else lines[0]
 
 
 def _first_line(error: Exception) -> str:

@@ -46,6 +46,7 @@ def test_wrong_clusters_are_refused_in_one_line() -> None:
     ("cluster", "n_cpus", "n_gpus", "share"),
     [
         (RayCluster(), 8, 0, Share(workers=4, gpus=0, cpus=2)),
+        (RayCluster(workers=2), 2, 0, Share(workers=2, gpus=0, cpus=1)),
         (RayCluster(), 1, 0, Share(workers=1, gpus=0, cpus=1)),
         (RayCluster(), 64, 8, Share(workers=8, gpus=1, cpus=2)),
         (RayCluster(gpus_per_worker=0.25), 64, 2, Share(workers=8, gpus=0.25, cpus=2)),
