@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -180,16 +181,16 @@ def test_a_machine_that_joins_works_and_one_that_is_killed_is_missed_by_nobody(
 ) -> None:
     lake = imported(tmp_path / "lake", parts / "corpus.parquet")
     first, _ = machines.add(), machines.add()
-    most_workers = 0
+    before = processes(parts)
     has_joined = was_killed = False
 
     def on_progress(progress: EncodeProgress) -> None:
-        nonlocal most_workers, has_joined, was_killed
-        most_workers = max(most_workers, progress.n_workers)
+        nonlocal has_joined, was_killed
         if progress.n_documents >= 20 and not has_joined:
             has_joined = True
             machines.add()
-        if most_workers == 3 and not was_killed:
+            until(lambda: len(processes(parts) - before) == 3)
+        if progress.n_workers == 3 and not was_killed:
             was_killed = True
             machines.kill(first)
 
@@ -213,10 +214,8 @@ def test_a_worker_that_is_killed_is_replaced(
 
     def on_progress(progress: EncodeProgress) -> None:
         if progress.n_documents >= 30 * (len(killed) + 1) and len(killed) < 2:
-            alive = processes(parts) - before - set(killed)
-            if len(alive) > len(killed):
-                killed.append(max(alive))
-                os.kill(killed[-1], signal.SIGKILL)
+            killed.append(max(processes(parts) - before - set(killed)))
+            os.kill(killed[-1], signal.SIGKILL)
 
     report = encoded(lake, parts, "model", machines.room(2), on_progress)
     assert len(killed) == 2
@@ -230,6 +229,14 @@ def test_a_worker_that_is_killed_is_replaced(
 def processes(parts: Path) -> set[int]:
     """The processes that have loaded the model."""
     return {int(path.name) for path in (parts / "processes").iterdir()}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for other processes to bring something about."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, "it does not come about"
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
