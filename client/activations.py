@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.activations import ActivationsTable, find_store
-from saelake.store.blocks import BlockReader, TokenBlock
-from saelake.store.collection import open_codes
-from saelake.store.documents import Documents
 from saelake.store.errors import MissingExtra, NotFound
-from saelake.store.filters import DocumentMask
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import CollectionSettings
-from saelake.store.tables import metadata
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the base install has no Lance
+    from saelake.store.activations import ActivationsTable
+    from saelake.store.blocks import BlockReader, TokenBlock
+    from saelake.store.filters import DocumentMask
     from saelake.workers.loader import ActivationLoader
 
 DEFAULT_BUFFER_BYTES = 256 << 20
@@ -32,15 +29,17 @@ class KeptActivations:
     """
 
     name: str
-    reader: BlockReader
-    _table: ActivationsTable
-    _documents: DocumentMask | None
+    reader: "BlockReader"
+    _table: "ActivationsTable"
+    _documents: "DocumentMask | None"
 
     @classmethod
     def open(
         cls, lake: Lake, name: str, fraction: float | None, where: str | None
     ) -> "KeptActivations":
         """What is kept of a collection. Raises `NotFound`, `InvalidFilter` and `InvalidInput`."""
+        from saelake.store.documents import Documents
+
         table = _find(lake, CollectionName.parse(name))
         mask = Documents.open(lake, CollectionName.parse(name).corpus).filters.mask(where)
         sample = table.settings.sample.part(fraction)
@@ -124,7 +123,11 @@ class KeptActivations:
         return f"<KeptActivations {self.name}: {of} at {self.hook}, {self.reader.sample} of all>"
 
 
-def _find(lake: Lake, name: CollectionName) -> ActivationsTable:
+def _find(lake: Lake, name: CollectionName) -> "ActivationsTable":
+    from saelake.store.activations import find_store
+    from saelake.store.collection import open_codes
+    from saelake.store.tables import metadata
+
     codes = open_codes(lake, name)
     settings = CollectionSettings.from_json(metadata(codes.schema)["saelake:collection"])
     table = find_store(lake, settings)
@@ -137,7 +140,7 @@ def _find(lake: Lake, name: CollectionName) -> ActivationsTable:
     return table
 
 
-def _schema(reader: BlockReader) -> pa.Schema:
+def _schema(reader: "BlockReader") -> pa.Schema:
     item = pa.float32() if reader.settings.dtype == "bfloat16" else pa.float16()
     return pa.schema(
         [
@@ -149,7 +152,7 @@ def _schema(reader: BlockReader) -> pa.Schema:
     )
 
 
-def _batches(reader: BlockReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(reader: "BlockReader", schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     table = reader.open()
     for block in range(len(reader.blocks)):
         tokens = reader.read(table, block)
@@ -157,7 +160,7 @@ def _batches(reader: BlockReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]
             yield _batch(tokens, schema)
 
 
-def _batch(tokens: TokenBlock, schema: pa.Schema) -> pa.RecordBatch:
+def _batch(tokens: "TokenBlock", schema: pa.Schema) -> pa.RecordBatch:
     vectors = tokens.vectors.reshape(-1)
     if vectors.dtype == np.uint16:
         vectors = (vectors.astype(np.uint32) << 16).view(np.float32)

@@ -112,7 +112,7 @@ def save_corpus(path: Path, n_documents: int, *, seed: int = 0, longest: int = 9
 
 
 # What comes with a model may do anything: this one takes its time, tells which processes run it,
-# and ends a process that shows it a certain token.
+# and fails, or ends the process, that shows it a certain token.
 _OWN_CODE = """
 import os
 import time
@@ -131,17 +131,24 @@ class OwnModel(LlamaModel):
         time.sleep(self.config.nap_s)
         if (input_ids == self.config.deadly_token).any():
             os.abort()
+        if (input_ids == self.config.failing_token).any():
+            raise ArithmeticError("this model cannot run that token")
         return super().forward(input_ids=input_ids, **kwargs)
 """
 
 
 def save_model_with_code(
-    folder: Path, *, nap_s: float = 0.0, deadly: str | None = None, processes: Path | None = None
+    folder: Path,
+    *,
+    nap_s: float = 0.0,
+    deadly: str | None = None,
+    failing: str | None = None,
+    processes: Path | None = None,
 ) -> Path:
     """The model of `save_model`, with code of its own, which needs `trust_remote_code`.
 
-    It sleeps `nap_s` in each run, aborts the process at the word `deadly`, and touches a file
-    named after its process in the folder `processes`.
+    It sleeps `nap_s` in each run, aborts the process at the word `deadly`, raises at the word
+    `failing`, and touches a file named after its process in the folder `processes`.
     """
     save_model(folder)
     (folder / "own.py").write_text(_OWN_CODE)
@@ -150,6 +157,7 @@ def save_model_with_code(
         "auto_map": {"AutoModel": "own.OwnModel"},
         "nap_s": nap_s,
         "deadly_token": -1 if deadly is None else WORDS.index(deadly),
+        "failing_token": -1 if failing is None else WORDS.index(failing),
         "processes": None if processes is None else str(processes),
     }
     (folder / "config.json").write_text(json.dumps(config))

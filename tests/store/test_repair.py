@@ -108,7 +108,7 @@ def test_a_file_of_codes_that_cannot_be_read_is_taken_out(tmp_path: Path) -> Non
 def test_a_file_of_codes_that_is_missing_is_taken_out(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_documents=20, tokens=(4, 12), n_fragments=2, n_indexed=2)
     table = Table.open(made.lake.codes(made.name))
-    (Path(table.uri) / "data" / table.fragments[1].file).unlink()
+    (Path(table.uri) / "data" / table.file_of(table.fragments[1].id)).unlink()
     assert problems(made)
     repair(made.lake)
     assert problems(made) == []

@@ -6,7 +6,7 @@ so. That process never imports Lance, whose threads do not survive a fork.
 
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from multiprocessing import forkserver, get_context
@@ -132,11 +132,15 @@ class _Teller:
 
 def _import(lake: str, parts: Parts) -> None:
     from saelake.store.documents import import_documents
+    from saelake.store.errors import Conflict
     from saelake.store.lake import Lake
     from saelake.workers.corpus import open_source
 
-    for file in parts.files:
-        import_documents(Lake(lake), CORPUS, open_source(str(file)))
+    left = list(parts.files)
+    while left:
+        with suppress(Conflict):  # another was faster, and the error says: run it again
+            import_documents(Lake(lake), CORPUS, open_source(str(left[0])))
+            left.pop(0)
 
 
 def _encode(lake: str, parts: Parts) -> None:

@@ -87,7 +87,7 @@ ENCODER = {
     "stages",
     "tokens",
 }
-PURE = {"errors", "kept", "lists", "sampling", "schema", "values"}
+PURE = {"checksums", "errors", "kept", "lists", "sampling", "schema", "values"}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Encoding a corpus, from documents to committed codes, against one document at a time."""
 
-import json
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -44,7 +43,16 @@ from saelake.workers.run import (
     encode,
 )
 from saelake.workers.targets import default_name
-from tests.tiny import CHAT, HOOK, WORDS, K, save_corpus, save_dictionary, save_model
+from tests.tiny import (
+    CHAT,
+    HOOK,
+    WORDS,
+    K,
+    save_corpus,
+    save_dictionary,
+    save_model,
+    save_model_with_code,
+)
 
 WINDOW = 32
 ROUNDING = 2.0**-10  # of the 16-bit codec, with a margin for the order of float sums
@@ -504,20 +512,17 @@ def test_a_document_that_the_model_cannot_run_is_recorded_and_others_encoded(
     tmp_path: Path, parts: Path
 ) -> None:
     """Its shard is split until it stands alone."""
-    save_model(tmp_path / "model", window=WINDOW)
-    config = json.loads((tmp_path / "model" / "config.json").read_text())
-    tokenizer = json.loads((tmp_path / "model" / "tokenizer.json").read_text())
-    tokenizer["model"]["vocab"]["outside"] = config["vocab_size"]  # the model has no such row
-    (tmp_path / "model" / "tokenizer.json").write_text(json.dumps(tokenizer))
+    model = save_model_with_code(tmp_path / "model", failing="w7")
     texts = ["w1 w2"] * 20
-    texts[11] = "w1 outside"
+    texts[11] = "w1 w7"
     lake = imported(tmp_path / "lake", documents(tmp_path, texts))
     choice = DictionaryChoice(location=str(parts / "topk"))
-    report = encode(lake, "made", model=str(tmp_path / "model"), dictionaries=[choice])
+    trusting = EncodeOptions(trust_remote_code=True)
+    report = encode(lake, "made", model=str(model), dictionaries=[choice], options=trusting)
     assert (report.n_documents, report.n_failed) == (20, 1)
     query = DocumentQuery(collection="made/topk", doc=11)
     (row,) = Engine(lake.uri).ask(query).read_all().to_pylist()
-    assert "IndexError" in row["error"]
+    assert row["error"] == "ArithmeticError: this model cannot run that token"
     assert set(codes(lake, "topk")["doc"].to_pylist()) == set(range(20)) - {11}
 
 
