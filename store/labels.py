@@ -1,7 +1,7 @@
 """Labels of a dictionary's features: what they say, who says so, and which are near a phrase."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,8 @@ from saelake.store.vectors import IndexFile, VectorIndex
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 SAID = ["feature", "label", "explainer", "score"]
 PAIRS_AT_ONCE = 1 << 16
+MANY = 1 / 16  # share of all pairs from which one matrix product of all is faster
+MOST_LABELS = 8192  # of which all pairs are held at once: 256 MiB
 MOST = 1 / 2  # share of the most features embedded from which imported labels answer phrases
 
 
@@ -166,14 +168,27 @@ class Labels:
         """The cosine of the labels of a[i] and b[i], float32 (n,); NaN where one has none."""
         features = self._embedded["feature"].to_numpy()
         found = np.empty(len(a), np.float32)
+        cosines = self._every() if self._are_many(len(a)) else self._cosines
         for begin in range(0, len(a), PAIRS_AT_ONCE):
             part = slice(begin, begin + PAIRS_AT_ONCE)
             sides = a[part], b[part]
             at = [np.minimum(np.searchsorted(features, s), len(features) - 1) for s in sides]
-            cosines = np.einsum("nd,nd->n", *(self._directions[rows] for rows in at))
             known = (features[at[0]] == sides[0]) & (features[at[1]] == sides[1])
-            found[part] = np.where(known, cosines, np.nan)
+            found[part] = np.where(known, cosines(*at), np.nan)
         return found
+
+    def _cosines(self, a: Array, b: Array) -> Array:
+        found: Array = np.einsum("nd,nd->n", self._directions[a], self._directions[b])
+        return found
+
+    def _are_many(self, n_pairs: int) -> bool:
+        n_labels = len(self._directions)
+        return n_labels <= MOST_LABELS and n_pairs >= MANY * n_labels**2
+
+    def _every(self) -> Callable[[Array, Array], Array]:
+        """The same, of the cosines of all pairs of labels."""
+        every = self._directions @ self._directions.T
+        return lambda a, b: every[a, b]
 
     @cached_property
     def _directions(self) -> Array:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saelake.store import labelling
+from saelake.store import labels as labels_module
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.indexing import index
@@ -204,7 +205,11 @@ def test_labels_without_embeddings_are_near_nothing(made: MadeLake, model: str) 
     assert [row["feature"] for row in asked(made.lake, text="w1")] == [1]
 
 
-def test_similarity_is_a_cosine(made: MadeLake) -> None:
+@pytest.mark.parametrize("many", [0.0, 1.0])
+def test_similarity_is_a_cosine(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch, many: float
+) -> None:
+    monkeypatch.setattr(labels_module, "MANY", many)
     random = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
     write(made.lake, *embedded_rows(random, "me", "m"))
     a, b = np.array([0, 3, 7, 11, 2]), np.array([1, 3, 4, 0, 9])
