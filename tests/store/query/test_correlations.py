@@ -313,6 +313,8 @@ def test_unlike_labels(made: MadeLake) -> None:
         )
     unlike = [row for row in every if (row["label_similarity"] or 1) <= 0.2]
     assert 3 < len(unlike) < len(every)
+    for row in unlike:  # of many pairs the cosines are made otherwise, and rounded otherwise
+        row["label_similarity"] = pytest.approx(row["label_similarity"], abs=1e-6)
     assert ask(made, max_label_similarity=0.2) == unlike
     assert ask(made, max_label_similarity=0.2, k=2) == unlike[:2]
 
