@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ GEMMA_CONFIG = Gemma2Config(
     num_key_value_heads=16,
     head_dim=128,
 )
+
+
+@pytest.fixture(autouse=True)
+def arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`main` leaves its command's arguments behind for the report."""
+    monkeypatch.setattr(sys, "argv", sys.argv)
 
 
 def measured(name: str, title: str) -> list[dict[str, Any]]:
