@@ -267,8 +267,8 @@ def count_bits(bits: Array, keep: Array, counts: Array) -> None:
 def shared_bits(bits: Array, counts: Array, n_words: int, n_features: int) -> None:
     """Add to `counts[f, g]` (uint32) how many bits f and a larger g share, f < len(counts).
 
-    Tiles of `n_words` words of `n_features` features are compared with four others at a time:
-    that takes a quarter of the time of one at a time, for what is read is used four times.
+    Tiles of `n_words` words of `n_features` features are compared with four others at a time, so
+    that what is read is used four times.
     """
     n, last = bits.shape[0], len(counts) - 1
     for begin in range(0, bits.shape[1], n_words):

@@ -18,7 +18,7 @@ from saelake.store.vectors import IndexFile, VectorIndex
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 SAID = ["feature", "label", "explainer", "score"]
 PAIRS_AT_ONCE = 1 << 16
-MANY = 1 / 16  # share of all pairs from which one matrix product of all is faster
+MANY = 1 / 16  # share of all pairs from which one product makes the cosines of all
 MOST_LABELS = 8192  # of which all pairs are held at once: 256 MiB
 MOST = 1 / 2  # share of the most features embedded from which imported labels answer phrases
 
@@ -99,12 +99,16 @@ class Labels:
 
     def column(self, features: Array) -> pa.Array:
         """The same for many features, as a column."""
-        best = self.best
-        known = best["feature"].to_numpy()
-        at = np.searchsorted(known, features)
-        missing = at == len(known)
-        missing[~missing] = known[at[~missing]] != features[~missing]
-        return best["label"].combine_chunks().take(pa.array(at, mask=missing))
+        rows = self._best_rows(features)
+        return self.best["label"].combine_chunks().take(pa.array(rows, mask=rows < 0))
+
+    @cached_property
+    def _best_rows(self) -> "_Rows":
+        return _Rows(self.best["feature"].to_numpy())
+
+    @cached_property
+    def _embedded_rows(self) -> "_Rows":
+        return _Rows(self._embedded["feature"].to_numpy())
 
     @cached_property
     def _embedders(self) -> Counter[str]:
@@ -166,15 +170,14 @@ class Labels:
 
     def similarity(self, a: Array, b: Array) -> Array:
         """The cosine of the labels of a[i] and b[i], float32 (n,); NaN where one has none."""
-        features = self._embedded["feature"].to_numpy()
+        rows_of = self._embedded_rows
         found = np.empty(len(a), np.float32)
         cosines = self._every() if self._are_many(len(a)) else self._cosines
         for begin in range(0, len(a), PAIRS_AT_ONCE):
             part = slice(begin, begin + PAIRS_AT_ONCE)
-            sides = a[part], b[part]
-            at = [np.minimum(np.searchsorted(features, s), len(features) - 1) for s in sides]
-            known = (features[at[0]] == sides[0]) & (features[at[1]] == sides[1])
-            found[part] = np.where(known, cosines(*at), np.nan)
+            rows = rows_of(a[part]), rows_of(b[part])
+            known = (rows[0] >= 0) & (rows[1] >= 0)
+            found[part] = np.where(known, cosines(*rows), np.nan)
         return found
 
     def _cosines(self, a: Array, b: Array) -> Array:
@@ -197,6 +200,18 @@ class Labels:
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Array = vectors / np.maximum(length, np.float32(1e-30))
         return unit
+
+
+class _Rows:
+    """In which row each feature is, by a table of all features up to the largest."""
+
+    def __init__(self, features: Array) -> None:
+        self._rows = np.full(int(features.max(initial=0)) + 2, -1, np.int32)  # the last: beyond
+        self._rows[features] = np.arange(len(features))
+
+    def __call__(self, features: Array) -> Array:
+        """The row of each, int32 of the same shape; -1 where it has none."""
+        return np.take(self._rows, features, mode="clip")
 
 
 def write_labels(lake: Lake, dictionary: str, rows: pa.Table) -> None:

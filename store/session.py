@@ -24,6 +24,7 @@ from saelake.store.tables import Table
 from saelake.store.texts import NoTexts, Texts
 
 R = TypeVar("R")
+S = TypeVar("S", Block, Bitmap)
 
 FRESH_S = 1.0  # how old a snapshot may be before it is looked at whether there is a newer one
 DEFAULT_CACHE_BYTES = 1 << 30
@@ -58,22 +59,15 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """Blocks that are kept in memory."""
-
-    blocks: tuple[Block, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Task:
-    """What a worker does with a piece; it can be sent to another process."""
+    """What a worker does with a piece, or with its blocks; it can be sent to another process."""
 
     work: Callable[[Block], Any]
     pooling: Pooling
     mask: DocumentMask | None
 
-    def __call__(self, source: "Piece | _Held") -> list[Any]:
-        read = source.blocks if isinstance(source, _Held) else blocks(source, self.pooling)
+    def __call__(self, source: Piece | Sequence[Block]) -> list[Any]:
+        read = blocks(source, self.pooling) if isinstance(source, Piece) else source
         return [self.work(block.kept(self.mask)) for block in read]
 
 
@@ -137,19 +131,8 @@ class Session:
 
     def hold(self, selected: Selected, pooling: Pooling = "max") -> Sequence[Block] | None:
         """The embeddings of the whole snapshot, kept in memory; None when they do not fit."""
-        key = (selected.codes_key, pooling)
-        if not self._cache.knows(key):
-            kept: list[_Held] = []
-            n_bytes = 0
-            task = _Task(_itself, pooling, None)
-            for found in self.executor.map(task, pieces(selected.collection.codes)):
-                kept.append(_Held(tuple(found)))
-                n_bytes += sum(block.n_bytes for block in found)
-                if n_bytes > self._cache.capacity:
-                    break
-            self._cache.put(key, kept, n_bytes)
-        held = self._cache.find(key)
-        return None if held is None else [block for part in held for block in part.blocks]
+        work = _Task(_itself, pooling, None)
+        return self._gathered((selected.codes_key, pooling), work, selected)
 
     def kept(self, key: Hashable, make: Callable[[], R], n_bytes: Callable[[R], int]) -> R:
         """What `make` made for this key, now or before."""
@@ -162,20 +145,30 @@ class Session:
 
     def bitmaps(self, selected: Selected) -> Sequence[Bitmap] | None:
         """The bits of the whole snapshot, kept in memory; None where its embeddings are smaller."""
-        key = (selected.codes_key, "bitmaps")
+        work = AsBitmaps(selected.d_sae)
+        return self._gathered((selected.codes_key, "bitmaps"), work, selected)
+
+    def _gathered(
+        self, key: Hashable, work: Callable[[Piece], Sequence[S] | None], selected: Selected
+    ) -> Sequence[S] | None:
+        """What `work` makes of all pieces; None where that does not fit, or it makes nothing."""
         if not self._cache.knows(key):
-            made: list[Bitmap] = []
-            n_bytes = 0
-            work = AsBitmaps(selected.d_sae)
-            for found in self.executor.map(work, pieces(selected.collection.codes)):
-                too_large = self._cache.capacity + 1
-                n_bytes += too_large if found is None else sum(b.n_bytes for b in found)
-                if n_bytes > self._cache.capacity:
-                    break
-                made += found or ()
-            self._cache.put(key, tuple(made), n_bytes)
-        kept: Sequence[Bitmap] | None = self._cache.find(key)
-        return kept
+            self._cache.put(key, *self._made(work, selected))
+        kept: Sequence[Sequence[S]] | None = self._cache.find(key)
+        return None if kept is None else [made for piece in kept for made in piece]
+
+    def _made(
+        self, work: Callable[[Piece], Sequence[S] | None], selected: Selected
+    ) -> tuple[Sequence[Sequence[S]] | None, int]:
+        """The same of each piece, and its bytes; it ends with the first that is too much."""
+        made: list[Sequence[S]] = []
+        n_bytes = 0
+        for found in self.executor.map(work, pieces(selected.collection.codes)):
+            n_bytes += sum(part.n_bytes for part in found or ())
+            if found is None or n_bytes > self._cache.capacity:
+                return None, 0
+            made.append(found)
+        return made, n_bytes
 
     def frequencies(self, selected: Selected) -> tuple[int, Array]:
         """How many documents a selection has, and in how many each feature fires (d_sae,)."""

@@ -30,7 +30,7 @@ from saelake.store.session import Count, Selected, Session, check_same_dictionar
 SMOOTHING = 1e-10
 COUNTS_BYTES = 128 << 20  # of one pass; each pass reads all embeddings
 TILE = 256, 128  # words and features whose bits are compared at a time, from a core's cache
-LOOKS_PER_WORD = 8.0  # one look at a pair takes as long as so many words (0.45 and 0.06 ns)
+LOOKS_PER_WORD = 8.0  # about how many words' bits are compared in the time of one look at a pair
 STRIPE_BYTES = 1 << 20  # of counts that are added to at a time, to stay in a core's cache
 DOCUMENTS_SAMPLED = 32  # in which a pair's tokens are compared
 MOSTLY = 0.5
