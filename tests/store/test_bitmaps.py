@@ -77,4 +77,5 @@ def test_a_session_keeps_bits_that_are_smaller_than_numbers(
     assert fires.tolist() == expected
     if found is not None:
         again = session.bitmaps(selected)
-        assert again is not None and again[0] is found[0]
+        assert again is not None
+        assert again[0] is found[0]
