@@ -112,5 +112,8 @@ def wrong_features(lake: Lake, name: CollectionName, totals: Totals) -> str | No
         np.array_equal(stored.token_frequency, totals.token_frequency)
         and np.array_equal(stored.document_frequency, totals.document_frequency)
         and np.array_equal(stored.max, totals.max)
+        and np.array_equal(stored.histogram, totals.histogram)
+        and np.allclose(stored.sum, totals.sum)
+        and stored.n_tokens == totals.n_tokens
     )
     return None if same else DIFFERENT

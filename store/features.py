@@ -1,23 +1,28 @@
 """Statistics of every feature: how often it fires, how strongly, and on which tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.codes import CodesTable
 from saelake.store.lists import Array, Lists, runs
+from saelake.store.memory import lean
 from saelake.store.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
 from saelake.store.segments import PostingList, PostingsTable
+from saelake.store.tables import Fragment, metadata
 from saelake.store.values import ValueCodec
 
 N_BINS = 64
 MIN_LOG2_BIN = -16  # bin i counts the absolute values in [2^(i/2 - 16), 2^((i+1)/2 - 16))
 N_TOP_TOKENS = 10
+SCAN_ROWS = 256
 LISTS_PER_BLOCK = 2048  # strongest tiers that are read at once, of up to 256 postings each
 COVERS_KEY = "saelake:covers"
 N_TOKENS_KEY = "saelake:n_tokens"
+TOTALS_COLUMNS = ("doc", "part", "token_ids", "features", "max", "counts", "values")
 
 
 def bin_edges() -> Array:
@@ -31,7 +36,7 @@ class Totals:
     """Sums over codes that make up the statistics, each (d_sae,) or (d_sae, N_BINS).
 
     Totals of different fragments add up, so that new fragments are added without reading the
-    old ones.
+    old ones. `n_tokens` is how many tokens there were, on which features fire or not.
     """
 
     token_frequency: Array
@@ -39,6 +44,7 @@ class Totals:
     sum: Array
     max: Array
     histogram: Array
+    n_tokens: int = 0
     _last_doc: int = -1
     _seen: Array = field(default_factory=lambda: np.empty(0, np.uint32))
 
@@ -62,11 +68,23 @@ class Totals:
             sum=features["sum"].to_numpy().copy(),
             max=features["max"].fill_null(-np.inf).to_numpy().copy(),
             histogram=Lists.of(features["histogram"]).values.reshape(-1, N_BINS).copy(),
+            n_tokens=int(metadata(features.schema)[N_TOKENS_KEY]),
         )
 
+    def __iadd__(self, other: "Totals") -> Self:
+        """Add the totals of other fragments."""
+        self.token_frequency += other.token_frequency
+        self.document_frequency += other.document_frequency
+        self.sum += other.sum
+        np.maximum(self.max, other.max, out=self.max)
+        self.histogram += other.histogram
+        self.n_tokens += other.n_tokens
+        return self
+
     def add(self, batch: pa.RecordBatch, codec: ValueCodec) -> None:
-        """Add a batch of codes rows (doc, part, features, max, counts, values), in table order."""
+        """Add a batch of codes rows (`TOTALS_COLUMNS`), in table order."""
         d_sae = len(self.sum)
+        self.n_tokens += len(Lists.of(batch["token_ids"]).values)
         features = Lists.of(batch["features"])
         counts = Lists.of(batch["counts"]).values.astype(np.int64)
         if len(counts) == 0:
@@ -95,15 +113,34 @@ class Totals:
             self._last_doc = int(docs[row])
 
 
+def count(codes: CodesTable, fragments: Iterable[Fragment], totals: Totals) -> None:
+    """Add fragments of codes to totals."""
+    ids = [fragment.id for fragment in fragments]
+    for batch in codes.scan(TOTALS_COLUMNS, fragments=ids, batch_rows=SCAN_ROWS):
+        totals.add(batch, codes.codec)
+
+
+@dataclass(frozen=True, slots=True)
+class CountTotals:
+    """Makes the totals of fragments of codes; it can be sent to another process."""
+
+    codes: CodesTable
+
+    def __call__(self, fragments: Iterable[Fragment]) -> Totals:
+        """See the class."""
+        totals = Totals.zero(self.codes.settings.d_sae)
+        with lean():
+            count(self.codes, fragments, totals)
+        return totals
+
+
 def bins(values: Array) -> Array:
     """The histogram bin of each value, int64 (n,)."""
     halves: Array = np.floor(2 * (np.log2(np.abs(values)) - MIN_LOG2_BIN))
     return np.clip(halves, 0, N_BINS - 1).astype(np.int64)
 
 
-def features_table(
-    totals: Totals, top_tokens: pa.Array, *, n_tokens: int, covers: Sequence[int]
-) -> pa.Table:
+def features_table(totals: Totals, top_tokens: pa.Array, *, covers: Sequence[int]) -> pa.Table:
     """The rows of the features table, one a feature, in order."""
     fires = totals.token_frequency > 0
     frequency = np.maximum(totals.token_frequency, 1)
@@ -115,12 +152,12 @@ def features_table(
         "max": pa.array(totals.max, mask=~fires),
         "mean": pa.array((totals.sum / frequency).astype(np.float32), mask=~fires),
         "sum": pa.array(totals.sum),
-        "density": pa.array(totals.token_frequency / max(n_tokens, 1)),
+        "density": pa.array(totals.token_frequency / max(totals.n_tokens, 1)),
         "histogram": histogram.to_arrow(FEATURES_COLUMNS.field("histogram").type),
         "top_tokens": top_tokens,
     }
     schema = FEATURES_COLUMNS.with_metadata(
-        {COVERS_KEY: ",".join(map(str, covers)), N_TOKENS_KEY: str(n_tokens)}
+        {COVERS_KEY: ",".join(map(str, covers)), N_TOKENS_KEY: str(totals.n_tokens)}
     )
     return pa.table([columns[name] for name in schema.names], schema=schema)
 

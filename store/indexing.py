@@ -4,26 +4,29 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
-
-from saelake.store.codes import CodesTable, locate
+from saelake.store.building import BuiltSegments, SegmentBuilder, by_first_document
+from saelake.store.codes import CodesTable
 from saelake.store.collection import open_codes
-from saelake.store.errors import Corrupt, NotFound
-from saelake.store.features import COVERS_KEY, N_TOKENS_KEY, Totals, features_table, top_tokens
+from saelake.store.errors import NotFound
+from saelake.store.executor import Executor
+from saelake.store.features import (
+    COVERS_KEY,
+    CountTotals,
+    Totals,
+    count,
+    features_table,
+    top_tokens,
+)
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.lists import Lists, concatenate
-from saelake.store.memory import lean, trim
-from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
-from saelake.store.schema import CollectionSettings, postings_schema
-from saelake.store.segments import PostingsTable, Segment, segment_rows
-from saelake.store.tables import Change, Draft, Fragment, Table, metadata, overwrite, read
+from saelake.store.memory import lean
+from saelake.store.schema import postings_schema
+from saelake.store.segments import PostingsTable, Segment
+from saelake.store.tables import Change, Fragment, Table, metadata, overwrite, read
 
 DEFAULT_MEMORY_BYTES = 1 << 30
-BYTES_PER_POSTING = 112  # 26 held, and sorted copies of them: 101 of 10.9 million (measured)
 FULL_BYTES_PER_POSTING = 3  # in a file: 6 to 10, and a segment is closed at half the capacity
 MAX_SEGMENTS = 8  # a query reads one row a segment, so small ones are joined beyond this many
 GROWTH = 4  # a segment takes in another that is up to so many times larger
-SCAN_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +110,10 @@ def index(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     redo: Collection[int] = (),
     renew_features: bool = False,
+    executor: Executor | None = None,
     on_progress: Callable[[int, int], object] = lambda *_: None,
 ) -> IndexReport:
-    """Index what is not indexed yet, within about `memory_bytes`.
+    """Index what is not indexed yet, within about `memory_bytes`; each worker of an executor so.
 
     `redo` are fragments of postings to be replaced, as what they say is wrong; `renew_features`
     makes the statistics again from all codes, not only from new ones. `on_progress` is told how
@@ -119,18 +123,18 @@ def index(
     lake = lake.pinned()
     codes = CodesTable(open_codes(lake, name))
     table = Table.open_or_create(lake.postings(name), postings_schema(codes.settings))
-    capacity = max(memory_bytes // BYTES_PER_POSTING, 1)
-    full_bytes = capacity * FULL_BYTES_PER_POSTING
+    builder = SegmentBuilder(codes=codes, table=table, memory_bytes=memory_bytes)
+    full_bytes = builder.capacity * FULL_BYTES_PER_POSTING
     committer = _Committer(table, codes.table.fragments, frozenset(redo))
     n_done = n_postings = 0
     with lean():
         while build := plan(codes.table.fragments, committer.segments, full_bytes=full_bytes):
-            for written in _build(codes, table, build, capacity):
-                committer.commit(written, build.replaces)
-                n_done, n_postings = n_done + written.n_rows, n_postings + written.n_postings
+            for built in _built(builder, build, executor):
+                committer.commit(built, build.replaces)
+                n_done, n_postings = n_done + built.n_rows, n_postings + built.n_postings
                 on_progress(n_done, n_done + committer.n_uncovered)
         postings = committer.finish()
-        _update_features(lake, name, codes, postings, renew=renew_features)
+        _update_features(lake, name, builder, postings, executor, renew=renew_features)
     return IndexReport(
         collection=str(name),
         n_documents=n_done,
@@ -139,106 +143,21 @@ def index(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """Segments that are written, but not committed."""
-
-    draft: Draft
-    covers: frozenset[int]
-    n_rows: int
-    n_postings: int
-
-
-def _build(codes: CodesTable, table: Table, build: Build, capacity: int) -> Iterator[_Written]:
-    """Write the segments of a build; a piece that can be committed by itself at a time.
+def _built(
+    builder: SegmentBuilder, build: Build, executor: Executor | None
+) -> Iterator[BuiltSegments]:
+    """The segments of a build; here one after the other, or wherever the executor has workers.
 
     A build that replaces segments is one piece, because the old ones must go as the new come.
     """
-    segment = _Segment(codes, table)
-    drafts: list[Draft] = []
-    done: list[Fragment] = []
-    n_postings = 0
-    ordered = _by_first_document(codes, build.fragments)
-    for fragment in ordered:
-        done.append(fragment)
-        covers = [f.id for f in done]
-        for batch in codes.scan(
-            (*CODES_COLUMNS, *TOKEN_COLUMNS), fragments=[fragment.id], batch_rows=SCAN_ROWS
-        ):
-            if segment.n_postings >= capacity:
-                drafts.append(segment.write(covers=()))
-            n_postings += segment.add(batch)
-        whole = fragment is ordered[-1] if build.replaces else segment.n_postings >= capacity / 2
-        if whole or fragment is ordered[-1]:
-            drafts.append(segment.write(covers=covers))
-            fragments = tuple(f for draft in drafts for f in draft.fragments)
-            yield _Written(
-                draft=Draft(fragments),
-                covers=frozenset(covers),
-                n_rows=sum(f.n_rows for f in done),
-                n_postings=n_postings,
-            )
-            drafts, done, n_postings = [], [], 0
-
-
-class _Segment:
-    """A segment in the making: the postings and tokens of the rows added so far."""
-
-    def __init__(self, codes: CodesTable, table: Table) -> None:
-        self._codes = codes
-        self._table = table
-        self._clear()
-
-    def _clear(self) -> None:
-        self._pieces: list[Postings] = []
-        self._tokens: list[list[pa.Array]] = [[], [], []]
-        self._n_tokens = 0
-        self.n_postings = 0
-
-    def add(self, batch: pa.RecordBatch) -> int:
-        """Take in a batch of codes rows; how many postings it had."""
-        try:
-            piece = postings_of(batch, first_token=self._n_tokens)
-        except (IndexError, ValueError) as error:
-            name = self._codes.settings.name
-            raise Corrupt(
-                f"Codes of {name} are damaged, near document {batch['doc'][0]}: run `saelake "
-                f"verify {name} --repair`.",
-                collection=name,
-            ) from error
-        for kept, name in zip(self._tokens, TOKEN_COLUMNS, strict=True):
-            kept.append(Lists.of(batch[name]).values)
-        self._n_tokens += len(self._tokens[0][-1])
-        self._pieces.append(piece)
-        self.n_postings += len(piece)
-        return len(piece)
-
-    def write(self, *, covers: Sequence[int]) -> Draft:
-        """Write the segment's rows, and begin the next one."""
-        ids, starts, lengths = self._tokens
-        tokens = Tokens(
-            ids=concatenate(ids, "uint32"),
-            starts=concatenate(starts, "uint32"),
-            lengths=concatenate(lengths, "uint16"),
-        )
-        rows = segment_rows(
-            self._pieces,
-            tokens,
-            covers=covers,
-            schema=self._table.schema,
-            codec=self._codes.codec,
-            d_sae=self._codes.settings.d_sae,
-        )
-        draft = self._table.write(rows, one_fragment=True)
-        self._clear()
-        trim()
-        return draft
-
-
-def _by_first_document(codes: CodesTable, fragments: Sequence[Fragment]) -> list[Fragment]:
-    """The fragments that hold documents, in document order: posting lists ascend by document."""
-    first = {f.id: locate(codes.table, [f.id]).docs for f in fragments}
-    return sorted((f for f in fragments if len(first[f.id])), key=lambda f: int(first[f.id][0]))
+    fragments = by_first_document(builder.codes, build.fragments)
+    if executor is None:
+        yield from builder.each(fragments, whole=bool(build.replaces))
+        return
+    work = builder.whole if build.replaces else builder
+    portions = [fragments] if build.replaces else builder.portions(fragments)
+    for found in executor.map(work, portions):
+        yield from found
 
 
 class _Committer:
@@ -265,7 +184,7 @@ class _Committer:
         covered = {i for segment in self.segments for i in segment.covers}
         return sum(f.n_rows for f in self._fragments if f.id not in covered)
 
-    def commit(self, written: _Written, replaces: Sequence[Segment]) -> None:
+    def commit(self, built: BuiltSegments, replaces: Sequence[Segment]) -> None:
         """Commit segments in place of others, unless another indexer was first."""
         replaced = {segment.fragment for segment in replaces}
 
@@ -274,9 +193,9 @@ class _Committer:
             gone = self._gone(postings)
             kept = [s for s in postings.segments if s.fragment not in replaced | gone]
             missing = replaced - {segment.fragment for segment in postings.segments}
-            if missing or any(written.covers.intersection(s.covers) for s in kept):
+            if missing or any(built.covers.intersection(s.covers) for s in kept):
                 return None
-            return Change(add=written.draft, remove=tuple(replaced | gone))
+            return Change(add=built.draft, remove=tuple(replaced | gone))
 
         self._postings = PostingsTable(self._postings.table.commit(decide))
 
@@ -295,38 +214,44 @@ class _Committer:
 
 
 def _update_features(
-    lake: Lake, name: CollectionName, codes: CodesTable, postings: PostingsTable, *, renew: bool
+    lake: Lake,
+    name: CollectionName,
+    builder: SegmentBuilder,
+    postings: PostingsTable,
+    executor: Executor | None,
+    *,
+    renew: bool,
 ) -> None:
     """Add the codes fragments that the features table does not count yet."""
-    settings = codes.settings
-    totals, covered, n_tokens = _stored_totals(lake, name, settings)
-    present = [fragment.id for fragment in codes.table.fragments]
+    codes = builder.codes
+    d_sae = codes.settings.d_sae
+    totals, covered = _stored_totals(lake, name, d_sae)
+    fragments = codes.table.fragments
+    present = [fragment.id for fragment in fragments]
     if renew or not covered <= set(present):
-        totals, covered, n_tokens = Totals.zero(settings.d_sae), set(), 0
-    new = [i for i in present if i not in covered]
+        totals, covered = Totals.zero(d_sae), set()
+    new = [fragment for fragment in fragments if fragment.id not in covered]
     if not new:
         return
-    columns = ("doc", "part", "token_ids", "features", "max", "counts", "values")
-    for batch in codes.scan(columns, fragments=new, batch_rows=SCAN_ROWS):
-        totals.add(batch, codes.codec)
-        n_tokens += len(Lists.of(batch["token_ids"]).values)
-    tokens = top_tokens(postings, settings.d_sae, _vocabulary(lake, name.dictionary))
-    table = features_table(totals, tokens, n_tokens=n_tokens, covers=present)
-    overwrite(lake.features(name), table)
+    if executor is None:
+        count(codes, new, totals)
+    else:
+        for part in executor.map(CountTotals(codes), builder.portions(new)):
+            totals += part
+    tokens = top_tokens(postings, d_sae, _vocabulary(lake, name.dictionary))
+    overwrite(lake.features(name), features_table(totals, tokens, covers=present))
 
 
-def _stored_totals(
-    lake: Lake, name: CollectionName, settings: CollectionSettings
-) -> tuple[Totals, set[int], int]:
+def _stored_totals(lake: Lake, name: CollectionName, d_sae: int) -> tuple[Totals, set[int]]:
+    """What was counted, and the fragments of codes that it is of."""
     try:
-        stored = Table.open(lake.features(name))
+        stored = read(lake.features(name))
     except NotFound:
-        return Totals.zero(settings.d_sae), set(), 0
-    if not stored.fragments:  # made, but not filled yet
-        return Totals.zero(settings.d_sae), set(), 0
-    said = metadata(stored.schema)
-    covers = {int(i) for i in said[COVERS_KEY].split(",") if i}
-    return Totals.of(read(lake.features(name))), covers, int(said[N_TOKENS_KEY])
+        return Totals.zero(d_sae), set()
+    if not stored.num_rows:  # made, but not filled yet
+        return Totals.zero(d_sae), set()
+    covers = {int(i) for i in metadata(stored.schema)[COVERS_KEY].split(",") if i}
+    return Totals.of(stored), covers
 
 
 def _vocabulary(lake: Lake, dictionary: str) -> list[str]:

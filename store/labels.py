@@ -17,6 +17,7 @@ from saelake.store.vectors import IndexFile, VectorIndex
 
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 SAID = ["feature", "label", "explainer", "score"]
+LABEL = pa.dictionary(pa.int32(), pa.string())  # of tables with millions of pairs of features
 PAIRS_AT_ONCE = 1 << 16
 MANY = 1 / 16  # share of all pairs from which one product makes the cosines of all
 MOST_LABELS = 8192  # of which all pairs are held at once: 256 MiB
@@ -97,10 +98,12 @@ class Labels:
         """The label of each of these features, or None."""
         return [self._texts.get(int(feature)) for feature in features]
 
-    def column(self, features: Array) -> pa.Array:
-        """The same for many features, as a column."""
+    def column(self, features: Array) -> pa.DictionaryArray:
+        """The same for many features, as a column (`LABEL`) that has each text once."""
         rows = self._best_rows(features)
-        return self.best["label"].combine_chunks().take(pa.array(rows, mask=rows < 0))
+        encoded = pa.array(rows, mask=rows < 0).dictionary_encode()
+        texts = self.best["label"].combine_chunks().take(encoded.dictionary)
+        return pa.DictionaryArray.from_arrays(encoded.indices, texts)
 
     @cached_property
     def _best_rows(self) -> "_Rows":

@@ -20,7 +20,7 @@ from saelake.store.collection import Collection
 from saelake.store.embeddings import Block, take
 from saelake.store.errors import InvalidInput
 from saelake.store.filters import DocumentMask
-from saelake.store.labels import Labels
+from saelake.store.labels import LABEL, Labels
 from saelake.store.lists import Array, concatenate
 from saelake.store.query.labelled import labels_of
 from saelake.store.query.pairs import Pairs, paired
@@ -47,8 +47,8 @@ CORRELATIONS = pa.schema(
         pa.field("b_given_a", pa.float64()),
         pa.field("a_given_b", pa.float64()),
         pa.field("label_similarity", pa.float32()),
-        pa.field("label_a", pa.string()),
-        pa.field("label_b", pa.string()),
+        pa.field("label_a", LABEL),
+        pa.field("label_b", LABEL),
     ]
 )
 

@@ -227,15 +227,15 @@ def _rows(
     others: Sequence[Selected],
     chosen: dict[str, Array],
 ) -> pa.Table:
-    features = chosen["feature"].tolist()
-    labels = labels_of(session, a.collection)
-    shown = features[:MOST_EXAMPLES] if query.examples else []
-    against = chosen["against"].tolist()
+    features, against = chosen["feature"], chosen["against"]
+    shown = features[:MOST_EXAMPLES].tolist() if query.examples else []
+    examples_a = examples(a.collection, shown, [query.a.where] * len(shown))
+    examples_b = _examples_b(query.others, others, shown, against[: len(shown)].tolist())
     arrays = chosen | {
-        "against": [str(query.others[i]) for i in against],
-        "label": labels.of(features),
-        "example_a": _padded(examples(a.collection, shown, [query.a.where] * len(shown)), features),
-        "example_b": _padded(_examples_b(query.others, others, shown, against), features),
+        "against": pa.array([str(other) for other in query.others]).take(pa.array(against)),
+        "label": labels_of(session, a.collection).column(features).dictionary_decode(),
+        "example_a": _padded(examples_a, len(features)),
+        "example_b": _padded(examples_b, len(features)),
     }
     return pa.Table.from_arrays(
         [
@@ -246,8 +246,8 @@ def _rows(
     )
 
 
-def _padded(found: Sequence[dict[str, object] | None], features: Sequence[int]) -> pa.Array:
-    return pa.array([*found, *[None] * (len(features) - len(found))], EXAMPLE)
+def _padded(found: Sequence[dict[str, object] | None], n: int) -> pa.Array:
+    return pa.concat_arrays([pa.array(found, EXAMPLE), pa.nulls(n - len(found), EXAMPLE)])
 
 
 def _examples_b(

@@ -15,7 +15,7 @@ from saelake.store import kernels
 from saelake.store.codes import CodesTable
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.filters import DocumentMask
-from saelake.store.labels import Labels
+from saelake.store.labels import LABEL, Labels
 from saelake.store.lists import Array, Lists
 from saelake.store.query.labelled import kept_labels, labels_of
 from saelake.store.query.neighbors import decoder
@@ -34,8 +34,8 @@ MATCH = pa.schema(
         pa.field("n_a", pa.uint64()),
         pa.field("n_b", pa.uint64()),
         pa.field("n_both", pa.uint64()),
-        pa.field("label_a", pa.string()),
-        pa.field("label_b", pa.string()),
+        pa.field("label_a", LABEL),
+        pa.field("label_b", LABEL),
     ]
 )
 

@@ -347,7 +347,7 @@ def test_postings_of_codes_that_are_gone_are_not_read_and_then_replaced(tmp_path
 def test_segments_that_were_built_together_stay_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saelake.store.indexing.SCAN_ROWS", 4)
+    monkeypatch.setattr("saelake.store.building.SCAN_ROWS", 4)
     made = make_lake(tmp_path, n_documents=120, n_fragments=10, n_indexed=0)
     index(made.lake, made.name, memory_bytes=1)  # a segment for each 4 documents
     collection = Collection(made.lake, made.name)

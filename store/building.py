@@ -1,0 +1,155 @@
+"""Building segments of postings: written rows that wait to be committed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from saelake.store.codes import CodesTable, locate
+from saelake.store.errors import Corrupt
+from saelake.store.lists import Lists, concatenate
+from saelake.store.memory import lean, trim
+from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
+from saelake.store.segments import segment_rows
+from saelake.store.tables import Draft, Fragment, Table
+
+BYTES_PER_POSTING = 112  # 26 held, and sorted copies of them: 101 of 10.9 million (measured)
+CODES_BYTES_PER_POSTING = 24  # of long documents; 5 of short ones, in which little fires twice
+SCAN_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltSegments:
+    """Segments that are written, but not committed; together they cover some fragments."""
+
+    draft: Draft
+    covers: frozenset[int]
+    n_rows: int
+    n_postings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentBuilder:
+    """Builds segments over fragments of codes, for a table of postings, within a memory.
+
+    It can be sent to another process. `memory_bytes` is about what it takes there.
+    """
+
+    codes: CodesTable
+    table: Table
+    memory_bytes: int
+
+    @property
+    def capacity(self) -> int:
+        """How many postings it holds at once."""
+        return max(self.memory_bytes // BYTES_PER_POSTING, 1)
+
+    def __call__(self, fragments: Sequence[Fragment]) -> list[BuiltSegments]:
+        """All segments of some fragments, in document order."""
+        with lean():
+            return list(self.each(fragments))
+
+    def whole(self, fragments: Sequence[Fragment]) -> list[BuiltSegments]:
+        """The same in one piece, that is to be committed together."""
+        with lean():
+            return list(self.each(fragments, whole=True))
+
+    def each(
+        self, fragments: Sequence[Fragment], *, whole: bool = False
+    ) -> Iterator[BuiltSegments]:
+        """The same, a piece that can be committed by itself at a time."""
+        segment = _Segment(self.codes, self.table)
+        drafts: list[Draft] = []
+        done: list[Fragment] = []
+        n_postings = 0
+        for fragment in fragments:
+            done.append(fragment)
+            covers = [f.id for f in done]
+            for batch in self.codes.scan(
+                (*CODES_COLUMNS, *TOKEN_COLUMNS), fragments=[fragment.id], batch_rows=SCAN_ROWS
+            ):
+                if segment.n_postings >= self.capacity:
+                    drafts.append(segment.write(covers=()))
+                n_postings += segment.add(batch)
+            is_enough = not whole and segment.n_postings >= self.capacity / 2
+            if is_enough or fragment is fragments[-1]:
+                drafts.append(segment.write(covers=covers))
+                yield BuiltSegments(
+                    draft=Draft(tuple(f for draft in drafts for f in draft.fragments)),
+                    covers=frozenset(covers),
+                    n_rows=sum(f.n_rows for f in done),
+                    n_postings=n_postings,
+                )
+                drafts, done, n_postings = [], [], 0
+
+    def portions(self, fragments: Sequence[Fragment]) -> list[list[Fragment]]:
+        """The fragments in portions for one worker each: of about as many postings as it holds."""
+        most = self.capacity * CODES_BYTES_PER_POSTING
+        n_bytes = max(sum(fragment.size_bytes for fragment in fragments), 1)
+        n_portions = min(-(-n_bytes // most), len(fragments))
+        found: list[list[Fragment]] = [[] for _ in range(n_portions)]
+        before = 0
+        for fragment in fragments:
+            found[min(before * n_portions // n_bytes, n_portions - 1)].append(fragment)
+            before += fragment.size_bytes
+        return [portion for portion in found if portion]
+
+
+class _Segment:
+    """A segment in the making: the postings and tokens of the rows added so far."""
+
+    def __init__(self, codes: CodesTable, table: Table) -> None:
+        self._codes = codes
+        self._table = table
+        self._clear()
+
+    def _clear(self) -> None:
+        self._pieces: list[Postings] = []
+        self._tokens: list[list[pa.Array]] = [[], [], []]
+        self._n_tokens = 0
+        self.n_postings = 0
+
+    def add(self, batch: pa.RecordBatch) -> int:
+        """Take in a batch of codes rows; how many postings it had."""
+        try:
+            piece = postings_of(batch, first_token=self._n_tokens)
+        except (IndexError, ValueError) as error:
+            name = self._codes.settings.name
+            raise Corrupt(
+                f"Codes of {name} are damaged, near document {batch['doc'][0]}: run `saelake "
+                f"verify {name} --repair`.",
+                collection=name,
+            ) from error
+        for kept, name in zip(self._tokens, TOKEN_COLUMNS, strict=True):
+            kept.append(Lists.of(batch[name]).values)
+        self._n_tokens += len(self._tokens[0][-1])
+        self._pieces.append(piece)
+        self.n_postings += len(piece)
+        return len(piece)
+
+    def write(self, *, covers: Sequence[int]) -> Draft:
+        """Write the segment's rows, and begin the next one."""
+        ids, starts, lengths = self._tokens
+        tokens = Tokens(
+            ids=concatenate(ids, "uint32"),
+            starts=concatenate(starts, "uint32"),
+            lengths=concatenate(lengths, "uint16"),
+        )
+        rows = segment_rows(
+            self._pieces,
+            tokens,
+            covers=covers,
+            schema=self._table.schema,
+            codec=self._codes.codec,
+            d_sae=self._codes.settings.d_sae,
+        )
+        draft = self._table.write(rows, one_fragment=True)
+        self._clear()
+        trim()
+        return draft
+
+
+def by_first_document(codes: CodesTable, fragments: Sequence[Fragment]) -> list[Fragment]:
+    """The fragments that hold documents, in document order: posting lists ascend by document."""
+    first = {f.id: locate(codes.table, [f.id]).docs for f in fragments}
+    return sorted((f for f in fragments if len(first[f.id])), key=lambda f: int(first[f.id][0]))
