@@ -1,6 +1,7 @@
 """A lake: its collections, and, where it is in reach, what is written into it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from os import PathLike
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from saelake.store.cleanup import CleanupReport
     from saelake.store.compacted import Compacted
     from saelake.store.deletion import DeleteReport
+    from saelake.store.executor import Executor
     from saelake.store.importing import ImportReport
     from saelake.store.indexing import IndexReport
     from saelake.store.repair import Repaired
@@ -148,19 +150,26 @@ class Lake:
         collection: str,
         *,
         memory_bytes: int | None = None,
+        cluster: "RayCluster | None" = None,
         on_progress: Callable[[int, int], object] | None = None,
     ) -> "IndexReport":
-        """Index what is not indexed yet of a collection, within about `memory_bytes`."""
+        """Index what is not indexed yet of a collection, within about `memory_bytes`.
+
+        With a `cluster` workers on its CPUs do so, each within that memory, and this process
+        commits what they write.
+        """
         self._writable("index")
         with _extra("store"):
             from saelake.store.indexing import DEFAULT_MEMORY_BYTES, index
             from saelake.store.lake import Lake as StoredLake
-        return index(
-            StoredLake(self.uri),
-            CollectionName.parse(collection),
-            memory_bytes=memory_bytes or DEFAULT_MEMORY_BYTES,
-            on_progress=on_progress or _silent,
-        )
+        with _executor(cluster) as executor:
+            return index(
+                StoredLake(self.uri).from_anywhere,
+                CollectionName.parse(collection),
+                memory_bytes=memory_bytes or DEFAULT_MEMORY_BYTES,
+                executor=executor,
+                on_progress=on_progress or _silent,
+            )
 
     def ingest(
         self,
@@ -180,7 +189,7 @@ class Lake:
             corpus, model=model, dictionary=dictionary, options=options, cluster=cluster
         )
         for name in report.collections:
-            self.index(name)
+            self.index(name, cluster=cluster)
         return [self[name] for name in report.collections]
 
     def embed(
@@ -391,6 +400,15 @@ class _extra:  # noqa: N801  # reads as the statement that it is
                 extra=self._name,
                 module=error.name,
             ) from error
+
+
+def _executor(cluster: "RayCluster | None") -> "AbstractContextManager[Executor | None]":
+    """Where the parts of an index run: None is this process."""
+    if cluster is None:
+        return nullcontext()
+    with _extra("ray"):
+        from saelake.workers.ray_executor import RayExecutor
+    return RayExecutor(cluster)
 
 
 def _silent(*_: object) -> None:

@@ -86,11 +86,12 @@ class SegmentBuilder:
         """The fragments in portions for one worker each: of about as many postings as it holds."""
         most = self.capacity * CODES_BYTES_PER_POSTING
         n_bytes = max(sum(fragment.size_bytes for fragment in fragments), 1)
-        n_portions = min(-(-n_bytes // most), len(fragments))
+        n_portions = -(-n_bytes // most)
         found: list[list[Fragment]] = [[] for _ in range(n_portions)]
         before = 0
         for fragment in fragments:
-            found[min(before * n_portions // n_bytes, n_portions - 1)].append(fragment)
+            place = before * n_portions // n_bytes
+            found[min(place, n_portions - 1)].append(fragment)  # empty ones may come last
             before += fragment.size_bytes
         return [portion for portion in found if portion]
 

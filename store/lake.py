@@ -68,6 +68,12 @@ class Lake:
         return read_names(self.dictionary_names)
 
     @property
+    def from_anywhere(self) -> "Lake":
+        """The same with an absolute path, for a process in another working directory."""
+        uri = self.uri if "://" in self.uri else str(Path(self.uri).absolute())
+        return replace(self, uri=uri)
+
+    @property
     def place(self) -> str:
         """Where it is, for people, and as of when."""
         return self.uri if self.at is None else f"{self.uri} as it was at {self.at}"

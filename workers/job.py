@@ -1,7 +1,6 @@
 """What a worker needs to know to encode, wherever it runs."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self
 
 from saelake.store.lake import Lake, absolute
@@ -20,10 +19,9 @@ class EncodeJob:
 
     def from_anywhere(self) -> Self:
         """The same with absolute paths, for a process in another working directory."""
-        uri = self.lake.uri if "://" in self.lake.uri else str(Path(self.lake.uri).absolute())
         return replace(
             self,
-            lake=Lake(uri),
+            lake=self.lake.from_anywhere,
             model=absolute(self.model),
             dictionaries=tuple(
                 replace(choice, location=absolute(choice.location)) for choice in self.dictionaries

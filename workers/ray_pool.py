@@ -1,24 +1,17 @@
-"""Workers on a Ray cluster. The one file that speaks Ray.
+"""Workers on a Ray cluster.
 
 A worker is an actor that Ray never restarts: what becomes of its shards is for `schedule` to
 decide. In place of one that dies another is asked for, which Ray starts when and where there is
 room, so that workers follow machines that come and go.
 """
 
-import logging
-import os
-import socket
 import time
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from queue import SimpleQueue
 from typing import Any, Literal
-
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a run tells nobody of itself
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns that it will be
 
 import ray
 from ray.exceptions import RayActorError, RayError
@@ -28,14 +21,13 @@ from saelake.store.shards import TableSettings
 from saelake.workers.cluster import RayCluster
 from saelake.workers.job import EncodeJob
 from saelake.workers.pool import News, Paged
+from saelake.workers.ray_session import RaySession, cause
 from saelake.workers.schedule import Event, Failed, Failure, Joined, Lost, Written
 from saelake.workers.shard import Shard
 from saelake.workers.worker import Worker
 from saelake.workers.worker_thread import WorkerThread
 
-OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: only small answers go through it
 CALLS_AT_ONCE = 8  # of an actor, each of which waits in a thread
-KNOCK_S = 10.0
 LOADS = 3  # workers in a row that may die or fail while they load
 OTHER_FILES = (
     "it loaded another model or dictionary than the first one did. Put the same files at the same "
@@ -120,12 +112,12 @@ class RayPool:
         self._early: Sequence[News] = ()
         self._settings: Sequence[TableSettings] | None = None
         self._n_broken = 0
-        self._is_ours = False
+        self._session = RaySession(cluster)
 
     def open(self) -> Sequence[TableSettings]:
         """See `Pool`. Also raises `Unavailable` when there is no cluster, or no worker starts."""
-        self._connect()
-        self._share = self._cluster.share(*_resources())
+        self._session.open()
+        self._share = self._cluster.share(*self._session.resources)
         self._check_room()
         for _ in range(self._share.workers):
             self._start()
@@ -169,33 +161,11 @@ class RayPool:
                 ray.kill(actor, no_restart=True)
         self._actors.clear()
         self._calls.clear()
-        if self._is_ours:
-            ray.shutdown()
-            _let_print(allowed=True)
-
-    def _connect(self) -> None:
-        if ray.is_initialized():  # by whoever calls us
-            return
-        self._is_ours = True
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if self._cluster.address == "local":
-            options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-        _let_print(allowed=False)
-        try:
-            _knock(self._cluster.address)
-            with warnings.catch_warnings():  # Ray's own processes never touch Lance
-                warnings.filterwarnings("ignore", message="lance is not fork-safe")
-                ray.init(self._cluster.address, **options)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise Unavailable(
-                f"No Ray cluster answers at {self._cluster.address!r}: {_first_line(error)} Start "
-                "one with `ray start --head`, or use --ray local.",
-                address=self._cluster.address,
-            ) from error
+        self._session.close()
 
     def _check_room(self) -> None:
         """A Ray that was started here gets no more machines. Raises `InvalidInput`."""
-        n_cpus, n_gpus = _resources()
+        n_cpus, n_gpus = self._session.resources
         share = self._share
         if self._cluster.address == "local" and (share.cpus > n_cpus or share.gpus > n_gpus):
             raise InvalidInput(
@@ -225,7 +195,7 @@ class RayPool:
         try:
             failure = ray.get(self._actors[worker].register.remote())
         except RayActorError as error:
-            self._broken(worker, _unstartable(_cause(error)))
+            self._broken(worker, _unstartable(cause(error)))
             return False
         if failure is not None:
             raise failure.error or Unavailable(failure.reason)
@@ -236,7 +206,7 @@ class RayPool:
         try:
             found = ray.get(answer)
         except RayError as error:
-            return self._gone(call, _cause(error))
+            return self._gone(call, cause(error))
         if call.asks != "load":
             event: Event = found
             return event
@@ -253,15 +223,15 @@ class RayPool:
         self._settings = found
         return Joined(worker=worker)
 
-    def _gone(self, call: Call, cause: str) -> News | None:
+    def _gone(self, call: Call, reason: str) -> News | None:
         if call.worker not in self._actors:
             return None  # it is known already
         if call.asks == "load":
-            self._broken(call.worker, _unstartable(cause))
+            self._broken(call.worker, _unstartable(reason))
             return None
         ray.kill(self._actors.pop(call.worker), no_restart=True)
         self._start()
-        return Lost(worker=call.worker, reason=f"its worker died: {cause}")
+        return Lost(worker=call.worker, reason=f"its worker died: {reason}")
 
     def _broken(self, worker: str, failure: Failure) -> None:
         """Take note that a worker could not load. Raises why, when no other can either."""
@@ -276,34 +246,6 @@ class RayPool:
             raise failure.error or Unavailable(failure.reason)
 
 
-def _let_print(*, allowed: bool) -> None:
-    """Whether Ray may tell of each lost worker on standard output, where only answers belong."""
-    ray._private.worker._worker_logs_enabled = allowed
-
-
-def _knock(address: str) -> None:
-    """Raise an `OSError` where nobody listens: Ray itself would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host:
-        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
-
-
-def _resources() -> tuple[float, float]:
-    """The CPUs and GPUs of the whole cluster."""
-    found = ray.cluster_resources()
-    return found.get("CPU", 0.0), found.get("GPU", 0.0)
-
-
-def _unstartable(cause: str) -> Failure:
-    said = f"A worker could not be started on the Ray cluster: {cause}"
+def _unstartable(reason: str) -> Failure:
+    said = f"A worker could not be started on the Ray cluster: {reason}"
     return Failure(blame="place", reason=said, error=Unavailable(said))
-
-
-def _cause(error: RayError) -> str:
-    """What ended an actor, in a line: of errors that Python raised there, the last one."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1] if "creation task" in lines[0] else lines[0]
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

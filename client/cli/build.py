@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from saelake.cli.clusters import cluster_options
+from saelake.cli.clusters import ClusterCommand, cluster_options, cpu_cluster_options
 from saelake.cli.keeping import (
     FromActivationsOption,
     KeepingCommand,
@@ -157,7 +157,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(cls=KeepingCommand, rich_help_panel=PANEL)(ingest)
     app.command("import", rich_help_panel=PANEL)(import_)
     app.command(cls=KeepingCommand, rich_help_panel=PANEL)(encode)
-    app.command(rich_help_panel=PANEL)(index)
+    app.command(cls=ClusterCommand, rich_help_panel=PANEL)(index)
 
 
 def encode_options(
@@ -228,7 +228,7 @@ def ingest(
     _import(opened, file, called, text_column, id_column, input_format, split)
     report = _encode(opened, called, model, choices, options, cluster)
     for collection in report.collections:
-        _index(opened, collection, None)
+        _index(opened, collection, None, cluster)
     say(finished(opened, report))
 
 
@@ -276,17 +276,19 @@ def encode(
     say(finished(opened, report))
 
 
+@shares("cluster", cpu_cluster_options)
 def index(
     collection: CollectionArgument,
     *,
     lake: LakeOption = None,
-    memory: Annotated[str, typer.Option(help="Memory to use, as 512MiB or 2GiB.")] = "1GiB",
+    memory: Annotated[str, typer.Option(help="Memory of each worker, as 512MiB or 2GiB.")] = "1GiB",
+    cluster: RayCluster | None,
 ) -> None:
     """Index what is not indexed yet of a collection. Queries work without, but slower.
 
     Example: `saelake index reviews/l8`
     """
-    _index(connect(lake or DEFAULT_LAKE), collection, parse_size(memory))
+    _index(connect(lake or DEFAULT_LAKE), collection, parse_size(memory), cluster)
 
 
 def _import(
@@ -353,9 +355,13 @@ def _encode(
         )
 
 
-def _index(lake: Lake, collection: str, memory_bytes: int | None) -> None:
+def _index(
+    lake: Lake, collection: str, memory_bytes: int | None, cluster: RayCluster | None
+) -> None:
     with Counter(f"Indexing {collection}", "documents") as counter:
-        report = lake.index(collection, memory_bytes=memory_bytes, on_progress=counter)
+        report = lake.index(
+            collection, memory_bytes=memory_bytes, cluster=cluster, on_progress=counter
+        )
     say(f"Indexed {report.n_documents:,} documents of {collection}")
 
 

@@ -17,7 +17,7 @@ RayOption = Annotated[
     typer.Option(
         RAY,
         metavar="[ADDRESS]",
-        help="Encode on a Ray cluster: auto (also when no address follows), HOST:PORT, "
+        help="Work on a Ray cluster: auto (also when no address follows), HOST:PORT, "
         "ray://HOST:PORT, or local to start one on this machine.",
         rich_help_panel=PANEL,
     ),
@@ -70,11 +70,22 @@ def cluster_options(
     cpus_per_worker: CpusOption = None,
 ) -> RayCluster | None:
     """The cluster that these options name, or None. Raises `InvalidInput`."""
-    sizes: dict[str, Any] = {
-        "workers": workers,
-        "gpus_per_worker": gpus_per_worker,
-        "cpus_per_worker": cpus_per_worker,
-    }
+    return _cluster(
+        ray,
+        workers=workers,
+        gpus_per_worker=gpus_per_worker,
+        cpus_per_worker=cpus_per_worker,
+    )
+
+
+def cpu_cluster_options(
+    *, ray: RayOption = None, workers: WorkersOption = None, cpus_per_worker: CpusOption = None
+) -> RayCluster | None:
+    """The same of work that no GPU helps with."""
+    return _cluster(ray, workers=workers, cpus_per_worker=cpus_per_worker)
+
+
+def _cluster(ray: str | None, **sizes: Any) -> RayCluster | None:
     if ray is not None:
         return RayCluster(address=ray, **sizes)
     for name, size in sizes.items():

@@ -3,9 +3,6 @@
 import pickle
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TypeVar
 
 import pytest
 
@@ -28,10 +25,8 @@ from saelake.store.requests import (
     SimilarQuery,
     Weight,
 )
+from tests.elsewhere import Elsewhere
 from tests.lakes import MadeLake, add_dictionary, make_lake
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 MADE = "made/random"
 POS = Selection(collection=MADE, where="label = 'pos'")
@@ -122,21 +117,6 @@ def test_pieces_can_be_sent(made: MadeLake, codes: CodesTable) -> None:
             assert (mine.doc == theirs.doc).all()
             assert (mine.features == theirs.features).all()
             assert (mine.values == theirs.values).all()
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """An executor as one of other processes is: all that it is given and gives is pickled."""
-
-    sent: list[str] = field(default_factory=list)
-
-    def map(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
-        carried = pickle.dumps(work)
-        self.sent.append(type(work).__name__)
-        for item in items:
-            yield pickle.loads(
-                pickle.dumps(pickle.loads(carried)(pickle.loads(pickle.dumps(item))))
-            )
 
 
 QUESTIONS: list[Request] = [

@@ -1,0 +1,85 @@
+"""A connection to a Ray cluster, for as long as something runs there."""
+
+import logging
+import os
+import socket
+import warnings
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from saelake.store.errors import Unavailable
+from saelake.workers.cluster import RayCluster
+
+OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: only small answers go through it
+KNOCK_S = 10.0
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # a run tells nobody of itself
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns that it will be
+}
+
+
+class RaySession:
+    """Connects to a cluster, or starts one here; one that the caller has connected to stays so."""
+
+    def __init__(self, cluster: RayCluster) -> None:
+        self._cluster = cluster
+        self._is_ours = False
+
+    def open(self) -> None:
+        """Connect. Raises `Unavailable` when there is no cluster."""
+        if ray.is_initialized():  # by whoever calls us
+            return
+        self._is_ours = True
+        for name, value in SETTINGS.items():
+            os.environ.setdefault(name, value)
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if self._cluster.address == "local":
+            options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        _let_print(allowed=False)
+        try:
+            _knock(self._cluster.address)
+            with warnings.catch_warnings():  # Ray's own processes never touch Lance
+                warnings.filterwarnings("ignore", message="lance is not fork-safe")
+                ray.init(self._cluster.address, **options)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise Unavailable(
+                f"No Ray cluster answers at {self._cluster.address!r}: {_first_line(error)} Start "
+                "one with `ray start --head`, or use --ray local.",
+                address=self._cluster.address,
+            ) from error
+
+    @property
+    def resources(self) -> tuple[float, float]:
+        """The CPUs and GPUs of the whole cluster."""
+        found = ray.cluster_resources()
+        return found.get("CPU", 0.0), found.get("GPU", 0.0)
+
+    def close(self) -> None:
+        """Disconnect, and end what was started here."""
+        if self._is_ours:
+            ray.shutdown()
+            _let_print(allowed=True)
+
+
+def cause(error: RayError) -> str:
+    """What ended an actor or a task, in a line: of errors that Python raised there, the last."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1] if "creation task" in lines[0] else lines[0]
+
+
+def _let_print(*, allowed: bool) -> None:
+    """Whether Ray may tell of each lost worker on standard output, where only answers belong."""
+    ray._private.worker._worker_logs_enabled = allowed
+
+
+def _knock(address: str) -> None:
+    """Raise an `OSError` where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:
+        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
