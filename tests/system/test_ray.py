@@ -1,12 +1,15 @@
 """Encoding on real Ray clusters, of which machines and processes are killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +18,7 @@ import pytest
 
 from saelake.store.documents import import_documents
 from saelake.store.engine import Engine
-from saelake.store.errors import ModelError, SaelakeError, Unavailable
+from saelake.store.errors import ModelError, NotFound, SaelakeError, Unavailable
 from saelake.store.indexing import index
 from saelake.store.jobs import JobLog
 from saelake.store.lake import CollectionName, Lake
@@ -33,6 +36,7 @@ from saelake.workers.run import (
 from tests.tiny import save_corpus, save_dictionary, save_model_with_code
 
 cluster_utils = pytest.importorskip("ray.cluster_utils")
+from saelake.workers.ray_executor import RayExecutor  # noqa: E402  # it needs Ray
 
 pytestmark = [
     pytest.mark.cluster,
@@ -40,6 +44,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 NAME = CollectionName("made", "sae")
 N_DOCUMENTS, SHARD = 200, 5
@@ -173,6 +180,50 @@ def test_workers_on_ray_make_what_this_process_makes(tmp_path: Path, parts: Path
     assert_whole(lake, parts)
     assert [job.state for job in JobLog(lake).jobs()] == ["done"]
     assert n_stray_shards(lake) == 0
+
+
+class Dying:
+    """An executor whose first piece of each map ends the process that it runs in."""
+
+    def __init__(self, executor: RayExecutor, folder: Path) -> None:
+        self._executor = executor
+        self._folder = folder
+        self.maps = count()
+
+    def map(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+        died = self._folder / f"died-{next(self.maps)}"
+
+        def deadly(item: T) -> R:
+            if not died.exists():
+                died.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return work(item)
+
+        yield from self._executor.map(deadly, items)
+        assert died.exists()
+
+
+def test_an_index_on_ray_is_whole_though_workers_die(tmp_path: Path, parts: Path) -> None:
+    shutil.copytree(parts / "whole", tmp_path / "lake")
+    lake = Lake(str(tmp_path / "lake"))
+    with RayExecutor(RayCluster(address="local", workers=2, cpus_per_worker=1)) as executor:
+        assert list(executor.map(lambda i: i * i, range(9))) == [i * i for i in range(9)]
+        with pytest.raises(NotFound, match="no piece 3") as caught:
+            list(executor.map(missing, range(9)))
+        assert caught.value.data == {"piece": "3"}
+        with pytest.raises(Unavailable, match=r"tried 3 times .* give --memory less"):
+            list(executor.map(lambda _: os.kill(os.getpid(), signal.SIGKILL), [0]))
+        dying = Dying(executor, tmp_path)
+        report = index(lake, NAME, memory_bytes=5000, executor=dying)
+    assert next(dying.maps) == 2, "one of segments, one of statistics"
+    assert report.n_documents == N_DOCUMENTS
+    assert report.n_segments > 2
+    assert_whole(lake, parts)
+
+
+def missing(piece: int) -> None:
+    if piece == 3:
+        raise NotFound("There is no piece 3.", piece=piece)
 
 
 @pytest.mark.slow
