@@ -67,9 +67,8 @@ class Bar:
         elif time.monotonic() - self._said >= EVERY_S:
             self._said = time.monotonic()
             of = f" of {total:,}" if total else ""
-            say(
-                f"{self._title}: {done:,}{of} {self._unit} {note}{self._left(done, total)}".rstrip()
-            )
+            counted = f"{self._title}: {done:,}{of} {self._unit} {note}".rstrip()
+            say(counted + self._left(done, total))
 
     def _left(self, done: int, total: int | None) -> str:
         """How long the rest will take."""
