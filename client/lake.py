@@ -344,8 +344,8 @@ class Lake:
     def repair(self, collection: str | None = None) -> "list[Repaired]":
         """Repair a collection, or all: what was done to which. Reads all data.
 
-        Damaged codes are taken out, to be encoded again; postings and statistics that do not agree
-        with the codes are made again. See `store.repair.repair`.
+        Damaged codes and kept activations are taken out, to be encoded again; postings and
+        statistics that do not agree with the codes are made again. See `store.repair.repair`.
         """
         self._writable("repair")
         with _extra("store"):

@@ -16,7 +16,7 @@ _PREFIX = re.compile(r"External error: |LanceError\(\w+\): ")
 _PANIC = "PanicException"  # of the Rust runtime; it is no Exception, and cannot be imported
 _PLACE = re.compile(r",? (?:/home/|/rustc?/|rust/|at /).*")
 
-_COLLECTION = re.compile(r"(.*)\.(codes|postings|features)\.lance$")
+_COLLECTION = re.compile(r"(.*)\.(codes|activations|postings|features)\.lance$")
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def _remedy(uri: str) -> str:
     found = _COLLECTION.match(uri)
     if found is None:
         return "Bring its files back from a copy, or delete this folder and make the table again."
-    if found[2] == "codes":
+    if found[2] in ("codes", "activations"):
         return (
             "Bring its files back from a copy, or run `saelake verify --repair`, which takes out "
             "the documents that are damaged, and encode again."

@@ -61,6 +61,13 @@ def delete(uri: str) -> None:
         return
 
 
+@stored
+def delete_folder(uri: str) -> None:
+    """Take the folder at `uri` away with all that is in it."""
+    filesystem, path = filesystem_of(uri)
+    filesystem.delete_dir(path)
+
+
 def local_path(uri: str) -> str | None:
     """The path of a file on a disk of this machine, and None of one in an object store."""
     if is_s3(uri):

@@ -86,8 +86,9 @@ class JobLog:
                 delete(f"{self._folder}/{job.id}.json")
 
     def _read(self) -> Iterator[Job]:
-        for uri in list_files(self._folder):
-            data = read_bytes(uri)
-            with suppress(ValueError, TypeError, AttributeError):  # a file that is not ours
-                if data is not None:
-                    yield Job.from_json(data)
+        with suppress(OSError):  # as when it was written
+            for uri in list_files(self._folder):
+                data = read_bytes(uri)
+                with suppress(ValueError, TypeError, AttributeError):  # a file that is not ours
+                    if data is not None:
+                        yield Job.from_json(data)

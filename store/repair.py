@@ -1,20 +1,21 @@
 """Repair collections: take out what is damaged, and make again what can be made of the rest."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
+from saelake.store.activations import ActivationsTable
 from saelake.store.agreement import compared, wrong_features
 from saelake.store.codes import CodesTable, locate
 from saelake.store.collection import Collection, open_codes
 from saelake.store.documents import Documents
-from saelake.store.errors import Conflict
+from saelake.store.errors import Conflict, NotFound
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import postings_schema
-from saelake.store.soundness import UNREADABLE, Reading
+from saelake.store.soundness import UNREADABLE, CodesReading, KeptReading, Reading
 from saelake.store.tables import Change, Draft, Table, drop
 
 Range = tuple[int, int]
@@ -25,20 +26,23 @@ class Repaired:
     """What was done to a collection.
 
     `documents` are the ids of those whose codes were damaged and taken out, as far as they can be
-    read in `n_files` files of codes that could not: `encode` makes them again. So many segments of
-    postings, and the statistics if `features`, were made again.
+    read in `n_files` files of codes that could not: `encode` makes them again. The same is true of
+    `kept` and `n_kept_files`, of kept activations. So many segments of postings, and the
+    statistics if `features`, were made again.
     """
 
     collection: str
     documents: tuple[str, ...] = ()
     n_files: int = 0
+    kept: tuple[str, ...] = ()
+    n_kept_files: int = 0
     n_segments: int = 0
     features: bool = False
 
     @property
     def anything(self) -> bool:
         """Whether there was anything to do."""
-        return bool(self.documents or self.n_files or self.n_segments or self.features)
+        return self != Repaired(collection=self.collection)
 
 
 def repair(lake: Lake, only: CollectionName | None = None) -> list[Repaired]:
@@ -49,7 +53,8 @@ def repair(lake: Lake, only: CollectionName | None = None) -> list[Repaired]:
     """
     lake = lake.pinned()
     names = [only] if only else [name for name in lake.collections() if _is_begun(lake, name)]
-    return [done for name in names if (done := _repaired(lake, name)).anything]
+    repaired = [_kept_repaired(lake, name, _repaired(lake, name)) for name in names]
+    return [done for done in repaired if done.anything]
 
 
 def _is_begun(lake: Lake, name: CollectionName) -> bool:
@@ -58,7 +63,7 @@ def _is_begun(lake: Lake, name: CollectionName) -> bool:
 
 def _repaired(lake: Lake, name: CollectionName) -> Repaired:
     codes = CodesTable(open_codes(lake, name))
-    reading = Reading.of(codes)
+    reading = CodesReading.of(codes)
     documents = Documents.open(lake, name.corpus)
     damaged = _damaged(codes.table, reading, documents.n_documents)
     ids, n_files = _ids(documents, damaged), len(reading.unreadable)
@@ -85,6 +90,22 @@ def _repaired(lake: Lake, name: CollectionName) -> Repaired:
     )
 
 
+def _kept_repaired(lake: Lake, name: CollectionName, done: Repaired) -> Repaired:
+    """Also repair the activations that are kept beside a collection, if there are any."""
+    try:
+        kept = ActivationsTable.open(lake, name)
+    except NotFound:
+        return done
+    documents = Documents.open(lake, name.corpus)
+    reading = KeptReading.of(kept)
+    damaged = _damaged(kept.table, reading, documents.n_documents)
+    if not (damaged or reading.unreadable):
+        return done
+    if not _without(kept.table, damaged, reading.unreadable).fragments:
+        drop(kept.table.uri)
+    return replace(done, kept=_ids(documents, damaged), n_kept_files=len(reading.unreadable))
+
+
 def _opened(lake: Lake, name: CollectionName) -> tuple[Collection, int]:
     """The collection, and how many segments were given up because nothing can be read of them."""
     try:
@@ -97,15 +118,15 @@ def _opened(lake: Lake, name: CollectionName) -> tuple[Collection, int]:
         return Collection(lake, name), n_lost
 
 
-def _damaged(codes: Table, reading: Reading, n_documents: int) -> set[int]:
+def _damaged(table: Table, reading: Reading, n_documents: int) -> set[int]:
     """Documents with a faulty row, two rows, no place in the corpus, or a file that is lost."""
-    readable = [f.id for f in codes.fragments if f.id not in reading.unreadable]
+    readable = [f.id for f in table.fragments if f.id not in reading.unreadable]
     damaged = {fault.doc for fault in reading.faults}
-    ranges = [r for fragment in readable for r in locate(codes, [fragment]).ranges()]
+    ranges = [r for fragment in readable for r in locate(table, [fragment]).ranges()]
     damaged |= _repeated(ranges)
     damaged |= {doc for start, stop in ranges for doc in range(max(start, n_documents), stop)}
     for fragment in reading.unreadable:
-        damaged |= _lost(codes, fragment)
+        damaged |= _lost(table, fragment)
     return damaged
 
 
@@ -118,10 +139,10 @@ def _repeated(ranges: Iterable[Range]) -> set[int]:
     return repeated
 
 
-def _lost(codes: Table, fragment: int) -> set[int]:
+def _lost(table: Table, fragment: int) -> set[int]:
     """The documents of a fragment that cannot be read, as far as their numbers can."""
     try:
-        ranges = locate(codes, [fragment]).ranges()
+        ranges = locate(table, [fragment]).ranges()
     except UNREADABLE:
         return set()
     return {doc for start, stop in ranges for doc in range(start, stop)}
@@ -133,27 +154,27 @@ def _ids(documents: Documents, docs: Iterable[int]) -> tuple[str, ...]:
     return tuple(name or f"number {doc}" for doc, name in zip(known, found, strict=True))
 
 
-def _without(codes: Table, damaged: set[int], unreadable: Iterable[int]) -> Table:
-    """The codes without these documents and fragments, by one commit."""
+def _without(table: Table, damaged: set[int], unreadable: Iterable[int]) -> Table:
+    """The table without these documents and fragments, by one commit."""
     removed = list(unreadable)
     added: list[str] = []
-    for fragment in codes.fragments:
+    for fragment in table.fragments:
         if fragment.id in removed:
             continue
-        ranges = locate(codes, [fragment.id]).ranges()
+        ranges = locate(table, [fragment.id]).ranges()
         kept = _kept(ranges, damaged)
         if kept != ranges:
             removed.append(fragment.id)
             # Documents of two fragments must not interleave, so each run is one of its own.
             for start, stop in kept:
-                added += _written(codes, fragment.id, start, stop).fragments
+                added += _written(table, fragment.id, start, stop).fragments
 
     def decide(snapshot: Table) -> Change:
         if not set(removed) <= {fragment.id for fragment in snapshot.fragments}:
-            raise Conflict(f"{codes.uri} was compacted at the same time. Run the command again.")
+            raise Conflict(f"{table.uri} was compacted at the same time. Run the command again.")
         return Change(add=Draft(tuple(added)), remove=tuple(removed))
 
-    return codes.commit(decide)
+    return table.commit(decide)
 
 
 def _kept(ranges: Iterable[Range], damaged: set[int]) -> list[Range]:
@@ -166,10 +187,10 @@ def _kept(ranges: Iterable[Range], damaged: set[int]) -> list[Range]:
     return kept
 
 
-def _written(codes: Table, fragment: int, start: int, stop: int) -> Draft:
+def _written(table: Table, fragment: int, start: int, stop: int) -> Draft:
     where = f"doc >= {start} AND doc < {stop}"
-    rows = codes.scan(codes.schema.names, where=where, fragments=[fragment])
-    return codes.write(rows, one_fragment=True)
+    rows = table.scan(table.schema.names, where=where, fragments=[fragment])
+    return table.write(rows, one_fragment=True)
 
 
 def _drop(lake: Lake, name: CollectionName) -> None:

@@ -1,18 +1,31 @@
-"""Whether rows of codes are sound: each by itself, and with its checksum."""
+"""Whether rows of codes and of kept activations are sound: each by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from saelake.store.activations import ActivationsTable
+from saelake.store.blocks import TokenBlock
 from saelake.store.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.codes import CodesTable
 from saelake.store.errors import Corrupt
 from saelake.store.features import Totals
+from saelake.store.kept import KeptSettings
 from saelake.store.lists import Array, Lists
+from saelake.store.sampling import TokenSample
+from saelake.store.tables import Table
+
+# Which rows of a batch are wrong, bool (n_rows,), by what is wrong with them.
+Checks: TypeAlias = Mapping[str, Callable[[pa.RecordBatch], Array]]
 
 SCAN_ROWS = 256
+KEPT_ROWS = 16  # each of up to 4 MiB
+BFLOAT16_EXPONENT = np.uint16(0x7F80)
 # What is said of bytes that are not as written; not that a disk or a store does not answer.
 UNREADABLE = (Corrupt, ValueError)
 
@@ -27,54 +40,77 @@ class Fault:
 
 @dataclass(slots=True)
 class Reading:
-    """What a whole reading of codes finds and adds up to.
+    """What a whole reading of a table finds; `unreadable` are fragments that cannot be read."""
 
-    `totals` are of the batches without a fault; `unreadable` are fragments that cannot be read.
-    """
-
-    totals: Totals
     n_rows: int = 0
-    n_codes: int = 0
-    n_tokens: int = 0
     faults: list[Fault] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, codes: CodesTable) -> "Reading":
-        """The reading of every row."""
-        reading = cls(Totals.zero(codes.settings.d_sae))
-        for fragment in codes.table.fragments:
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (self.faults or self.unreadable)
+
+    def sound(self, table: Table, checks: Checks, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Read a table; the batches of which no row has a fault."""
+        for fragment in table.fragments:
+            batches = table.scan(table.schema.names, fragments=[fragment.id], batch_rows=batch_rows)
             try:
-                reading._read(codes, fragment.id)
+                for batch in batches:
+                    self.n_rows += batch.num_rows
+                    found = faults(batch, checks)
+                    self.faults += found
+                    if not found:
+                        yield batch
             except UNREADABLE:
-                reading.unreadable.append(fragment.id)
+                self.unreadable.append(fragment.id)
+
+
+@dataclass(slots=True)
+class CodesReading(Reading):
+    """The same of codes, and what they add up to, where there is no fault."""
+
+    totals: Totals = field(default_factory=lambda: Totals.zero(0))
+    n_codes: int = 0
+
+    @classmethod
+    def of(cls, codes: CodesTable) -> "CodesReading":
+        """The reading of every row."""
+        reading = cls(totals=Totals.zero(codes.settings.d_sae))
+        for batch in reading.sound(codes.table, _codes_checks(codes.settings.d_sae), SCAN_ROWS):
+            reading.totals.add(batch, codes.codec)
+            reading.n_codes += len(Lists.of(batch["values"]).values)
         return reading
 
-    def _read(self, codes: CodesTable, fragment: int) -> None:
-        columns = codes.table.schema.names
-        for batch in codes.scan(columns, fragments=[fragment], batch_rows=SCAN_ROWS):
-            self.n_rows += batch.num_rows
-            if found := faults(batch, codes.settings.d_sae):
-                self.faults += found
-                continue
-            self.totals.add(batch, codes.codec)
-            self.n_codes += len(Lists.of(batch["values"]).values)
-            self.n_tokens += len(Lists.of(batch["token_ids"]).values)
+
+@dataclass(slots=True)
+class KeptReading(Reading):
+    """The same of kept activations."""
+
+    n_tokens: int = 0
+
+    @classmethod
+    def of(cls, kept: ActivationsTable) -> "KeptReading":
+        """The reading of every row."""
+        reading = cls()
+        for batch in reading.sound(kept.table, _kept_checks(kept.settings), KEPT_ROWS):
+            reading.n_tokens += int(np.asarray(batch["n_tokens"]).sum())
+        return reading
 
 
-def faults(batch: pa.RecordBatch, d_sae: int) -> list[Fault]:
+def faults(batch: pa.RecordBatch, checks: Checks) -> list[Fault]:
     """The rows that are not sound, each with the first thing that is wrong."""
-    for what, wrong in _CHECKS.items():
-        bad = wrong(batch, d_sae)
+    for what, wrong in checks.items():
+        bad = wrong(batch)
         if bad.any():  # later checks take for granted what earlier ones look at
             found = [
                 Fault(doc=batch["doc"][int(i)].as_py(), what=what) for i in np.flatnonzero(bad)
             ]
-            return found + faults(batch.filter(pa.array(~bad)), d_sae)
+            return found + faults(batch.filter(pa.array(~bad)), checks)
     return []
 
 
-def _uneven(batch: pa.RecordBatch, _: int) -> Array:
+def _uneven(batch: pa.RecordBatch) -> Array:
     lengths = {name: Lists.of(batch[name]).lengths for name in SUMMED}
     uneven: Array = (
         (lengths["max"] != lengths["features"])
@@ -86,24 +122,24 @@ def _uneven(batch: pa.RecordBatch, _: int) -> Array:
     return uneven
 
 
-def _miscounted(batch: pa.RecordBatch, _: int) -> Array:
+def _miscounted(batch: pa.RecordBatch) -> Array:
     counts, values = Lists.of(batch["counts"]), Lists.of(batch["values"])
     counted: Array = np.bincount(counts.rows, counts.values, batch.num_rows)
     miscounted: Array = counted != values.lengths
     return miscounted | _any(counts.values == 0, counts.rows, batch.num_rows)
 
 
-def _unordered(batch: pa.RecordBatch, _: int) -> Array:
+def _unordered(batch: pa.RecordBatch) -> Array:
     features = Lists.of(batch["features"])
     return _falls(features.values, features.rows, batch.num_rows)
 
 
-def _beyond_dictionary(batch: pa.RecordBatch, d_sae: int) -> Array:
+def _beyond_dictionary(d_sae: int, batch: pa.RecordBatch) -> Array:
     features = Lists.of(batch["features"])
     return _any(features.values >= d_sae, features.rows, batch.num_rows)
 
 
-def _beyond_tokens(batch: pa.RecordBatch, _: int) -> Array:
+def _beyond_tokens(batch: pa.RecordBatch) -> Array:
     positions, n_tokens = Lists.of(batch["positions"]), Lists.of(batch["token_ids"]).lengths
     rows = positions.rows
     return _any(positions.values >= n_tokens[rows], rows, batch.num_rows)
@@ -118,7 +154,7 @@ def _any(bad: Array, rows: Array, n_rows: int) -> Array:
     return np.bincount(rows[bad], minlength=n_rows) > 0
 
 
-def _wrong_maxima(batch: pa.RecordBatch, _: int) -> Array:
+def _wrong_maxima(batch: pa.RecordBatch) -> Array:
     features, values = Lists.of(batch["features"]), Lists.of(batch["values"]).values
     counts = Lists.of(batch["counts"]).values.astype(np.int64)
     if len(counts) == 0:
@@ -127,7 +163,7 @@ def _wrong_maxima(batch: pa.RecordBatch, _: int) -> Array:
     return _any(maxima != Lists.of(batch["max"]).values, features.rows, batch.num_rows)
 
 
-def _wrong_checksums(batch: pa.RecordBatch, _: int) -> Array:
+def _wrong_checksums(batch: pa.RecordBatch) -> Array:
     """Which rows do not have their lists' checksum; none of a table without checksums."""
     if CHECKSUM not in batch.schema.names:
         return np.zeros(batch.num_rows, np.bool_)
@@ -135,12 +171,51 @@ def _wrong_checksums(batch: pa.RecordBatch, _: int) -> Array:
     return wrong
 
 
-_CHECKS: dict[str, Callable[[pa.RecordBatch, int], Array]] = {
-    "lists of different lengths": _uneven,
-    "counts that are not its values'": _miscounted,
-    "features out of order": _unordered,
-    "features beyond the dictionary": _beyond_dictionary,
-    "a position beyond its tokens": _beyond_tokens,
-    "a maximum that is not its values' maximum": _wrong_maxima,
-    "a checksum that is not its lists'": _wrong_checksums,
-}
+def _codes_checks(d_sae: int) -> Checks:
+    return {
+        "lists of different lengths": _uneven,
+        "counts that are not its values'": _miscounted,
+        "features out of order": _unordered,
+        "features beyond the dictionary": partial(_beyond_dictionary, d_sae),
+        "a position beyond its tokens": _beyond_tokens,
+        "a maximum that is not its values' maximum": _wrong_maxima,
+        "a checksum that is not its lists'": _wrong_checksums,
+    }
+
+
+def _kept_checks(settings: KeptSettings) -> Checks:
+    return {
+        "lists of different lengths": _uneven_tokens,
+        "positions out of order": _unordered_tokens,
+        "tokens that do not belong to the sample": partial(_unsampled, settings.sample),
+        "activations that are not finite": partial(_infinite, settings),
+    }
+
+
+def _uneven_tokens(batch: pa.RecordBatch) -> Array:
+    n_tokens = np.asarray(batch["n_tokens"])
+    lengths = [Lists.of(batch[name]).lengths for name in ("positions", "token_ids")]
+    lengths.append(np.asarray(pc.list_value_length(batch["vectors"]).fill_null(0)))
+    uneven: Array = np.logical_or.reduce([length != n_tokens for length in lengths])
+    return uneven
+
+
+def _unordered_tokens(batch: pa.RecordBatch) -> Array:
+    positions = Lists.of(batch["positions"])
+    return _falls(positions.values, positions.rows, batch.num_rows)
+
+
+def _unsampled(sample: TokenSample, batch: pa.RecordBatch) -> Array:
+    positions = Lists.of(batch["positions"])
+    rows = positions.rows
+    sampled = sample.has(np.asarray(batch["doc"])[rows], positions.values)
+    return _any(~sampled, rows, batch.num_rows)
+
+
+def _infinite(settings: KeptSettings, batch: pa.RecordBatch) -> Array:
+    block = TokenBlock.of(pa.Table.from_batches([batch]), settings)
+    if settings.dtype == "bfloat16":
+        finite = block.vectors & BFLOAT16_EXPONENT != BFLOAT16_EXPONENT
+    else:
+        finite = np.isfinite(block.vectors)
+    return _any(~finite.all(axis=1), Lists.of(batch["positions"]).rows, batch.num_rows)

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from saelake.store.damage import damaged, reading
 from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound, SaelakeError
+from saelake.store.files import delete_folder
 from saelake.store.objectstore import lance_options
 from saelake.store.storage import storage_error, storage_errors, stored
 
@@ -430,9 +431,14 @@ def _check_writable(uri: str) -> None:
 
 @stored
 def drop(uri: str) -> None:
-    """Delete a table with all its snapshots, if there is one."""
+    """Delete a table with all its snapshots, if there is one, also what a killed drop left."""
     _check_writable(uri)
-    lance.LanceDataset.drop(uri, storage_options=lance_options(uri), ignore_not_found=True)
+    try:
+        lance.LanceDataset.drop(uri, storage_options=lance_options(uri), ignore_not_found=True)
+    except ValueError as error:
+        if "no readable Lance manifest" not in str(error):
+            raise
+        delete_folder(uri)
 
 
 def _in_place(draft: Draft, fragment_id: int) -> FragmentMetadata:

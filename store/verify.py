@@ -8,15 +8,17 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.activations import ActivationsTable
 from saelake.store.agreement import compared, wrong_features
 from saelake.store.checksums import CHECKSUM
+from saelake.store.codes import Locations
 from saelake.store.collection import Collection, open_codes
 from saelake.store.documents import Documents
 from saelake.store.errors import Corrupt, NotFound, SaelakeError
 from saelake.store.features import Totals
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.scratch import Scratch
-from saelake.store.soundness import UNREADABLE, Reading
+from saelake.store.soundness import UNREADABLE, CodesReading, Fault, KeptReading, Reading
 from saelake.store.tables import Table
 
 CHECKS = pa.schema(
@@ -60,6 +62,9 @@ def verify(lake: Lake, only: CollectionName | None = None) -> pa.RecordBatchRead
             yield from _until_damage(f"{corpus}.lance", _documents(lake, corpus))
         for name in collections:
             yield from _until_damage(str(name), _opened(lake, name))
+        for name in lake.activation_stores():
+            if only in (None, name):
+                yield from _until_damage(str(name), _kept(lake, name))
 
     rows = (pa.RecordBatch.from_pylist([check.row()], schema=CHECKS) for check in checks())
     return pa.RecordBatchReader.from_batches(CHECKS, rows)
@@ -141,11 +146,11 @@ def _collection(lake: Lake, collection: Collection) -> Iterator[Check]:
     codes, name = collection.codes, str(collection.name)
     tables = [codes.table] + ([collection.postings.table] if collection.postings else [])
     yield _files(name, tables)
-    reading = Reading.of(codes)
+    reading = CodesReading.of(codes)
     yield _rows(name, collection, reading)
     if reading.unreadable:
         return
-    yield _once(name, collection)
+    yield _once(name, codes.locations, collection.documents, "encoded")
     if not reading.faults:
         yield _postings(name, collection)
         yield from _features(lake, collection, reading.totals)
@@ -160,26 +165,45 @@ def _files(name: str, tables: Iterable[Table]) -> Check:
     return Check(table=name, check="files are complete")
 
 
-def _rows(name: str, collection: Collection, reading: Reading) -> Check:
+def _kept(lake: Lake, name: CollectionName) -> Iterator[Check]:
+    """The checks of what is kept of activations."""
+    table, documents = f"{name} activations", Documents.open(lake, name.corpus)
+    kept = ActivationsTable.open(lake, name)
+    yield _files(table, [kept.table])
+    reading = KeptReading.of(kept)
+    yield Check(
+        table=table,
+        check="rows are well formed",
+        problem=_problem(reading, "activations", documents),
+        detail=f"{reading.n_tokens} tokens of {reading.n_rows} rows",
+    )
+    if not reading.unreadable:
+        yield _once(table, kept.locations, documents, "kept")
+
+
+def _rows(name: str, collection: Collection, reading: CodesReading) -> Check:
     summed = CHECKSUM in collection.codes.table.schema.names
-    problem = None
-    if reading.unreadable:
-        problem = f"the fragments {_listed(reading.unreadable)} of the codes cannot be read"
-    elif reading.faults:
-        shown = [f"{_id(collection, fault.doc)} has {fault.what}" for fault in reading.faults]
-        problem = _listed(shown)
     return Check(
         table=name,
         check="codes rows are well formed",
-        problem=problem,
+        problem=_problem(reading, "codes", collection.documents),
         detail=f"{reading.n_codes} codes of {reading.n_rows} rows; "
         + ("checksums agree" if summed else "no checksums"),
     )
 
 
-def _id(collection: Collection, doc: int) -> str:
-    """A document, by its id where it has one."""
-    documents = collection.documents
+def _problem(reading: Reading, of: str, documents: Documents) -> str | None:
+    """What is wrong, or None."""
+    if reading.unreadable:
+        return f"the fragments {_listed(reading.unreadable)} of the {of} cannot be read"
+    if reading.faults:
+        return _listed([f"{_id(documents, fault)} has {fault.what}" for fault in reading.faults])
+    return None
+
+
+def _id(documents: Documents, fault: Fault) -> str:
+    """The document of a fault, by its id where it has one."""
+    doc = fault.doc
     if doc >= documents.n_documents or not documents.is_alive(doc):
         return f"document {doc}"
     found = documents.take(np.array([doc], np.uint64), ["id"])["id"][0]
@@ -191,19 +215,18 @@ def _listed(shown: Sequence[object]) -> str:
     return f"{listed} and {len(shown) - SHOWN} more" if len(shown) > SHOWN else listed
 
 
-def _once(name: str, collection: Collection) -> Check:
-    """Every document of the corpus is in the codes table once."""
-    locations, n_documents = collection.codes.locations, collection.documents.n_documents
+def _once(name: str, locations: Locations, documents: Documents, done: str) -> Check:
+    """Every document of the corpus is in a table once."""
     ranges = locations.ranges()
     repeated = [b for (_, end), (b, _) in pairwise(ranges) if b < end]
-    beyond = ranges and ranges[-1][1] > n_documents
+    beyond = ranges and ranges[-1][1] > documents.n_documents
     problem = None
     if repeated:
         problem = f"document {repeated[0]} is there twice"
     elif beyond:
         problem = f"document {ranges[-1][1] - 1} is not in the corpus"
-    missing = n_documents - locations.n_documents
-    detail = f"{locations.n_documents} encoded, {missing} not yet"
+    missing = documents.n_documents - locations.n_documents
+    detail = f"{locations.n_documents} {done}, {missing} not yet"
     return Check(table=name, check="documents are there once", problem=problem, detail=detail)
 
 

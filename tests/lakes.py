@@ -12,7 +12,9 @@ import pyarrow as pa
 from saelake.store.errors import NotFound
 from saelake.store.importing import SourceBatch, import_documents
 from saelake.store.indexing import index
+from saelake.store.kept import KeptDtype, KeptSettings, kept_schema
 from saelake.store.lake import CollectionName, Lake
+from saelake.store.sampling import TokenSample
 from saelake.store.schema import (
     DICTIONARIES_COLUMNS,
     MAX_PART_TOKENS,
@@ -328,3 +330,32 @@ def _parts(doc: int, words: Sequence[str], failed: Collection[tuple[int, int]]) 
             lengths=lengths[cut],
             error="not finite" if (doc, part) in failed else None,
         )
+
+
+def keep_activations(
+    made: MadeLake, dtype: KeptDtype = "float16", fraction: float = 1.0
+) -> list[dict[str, object]]:
+    """Keep activations of the first two tokens of each document; the rows, of two fragments."""
+    sample = TokenSample(fraction=fraction)
+    kept = KeptSettings(collection=settings(n_features=made.n_features), sample=sample, dtype=dtype)
+    table = Table.open_or_create(made.lake.activations(made.name), kept_schema(kept))
+    number: object = np.float16(1.5) if dtype == "float16" else 7
+    rows: list[dict[str, object]] = []
+    for doc in range(len(made.words)):
+        positions = [p for p in (0, 1) if sample.has(np.array([doc]), np.array([p]))[0]]
+        rows.append(
+            {
+                "error": None,
+                "doc": doc,
+                "part": 0,
+                "n_tokens": len(positions),
+                "positions": positions,
+                "token_ids": [3 + p for p in positions],
+                "vectors": [[number] * kept.d_in for _ in positions],
+            }
+        )
+    half = len(rows) // 2
+    for part in (rows[:half], rows[half:]):
+        draft = table.write([pa.RecordBatch.from_pylist(part, table.schema)])
+        table.commit(lambda _, draft=draft: Change(add=draft))
+    return rows

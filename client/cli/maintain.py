@@ -1,6 +1,7 @@
 """Commands that keep a lake in shape: delete, compact, cleanup, replace, drop, tag, tags."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -182,17 +183,22 @@ def parse_age(text: str) -> timedelta:
 
 def repaired(done: "Repaired") -> str:
     """What was done to a collection, and what is left to do."""
-    said = []
-    if done.n_files:
-        said.append(f"took out {done.n_files:,} files of codes that could not be read")
-    if done.documents:
-        shown = ", ".join(done.documents[:IDS_SHOWN])
-        more = f" and {len(done.documents) - IDS_SHOWN:,} more" * (len(done.documents) > IDS_SHOWN)
-        said.append(f"took out damaged codes of {shown}{more}")
-    if said:
-        said[-1] += " (run encode again)"
+    said = _taken_out("codes", done.documents, done.n_files)
+    said += _taken_out("kept activations", done.kept, done.n_kept_files)
     if done.n_segments:
         said.append(f"made {done.n_segments:,} segments of postings again")
     if done.features:
         said.append("made the statistics of features again")
     return f"Repaired {done.collection}: {'; '.join(said)}"
+
+
+def _taken_out(what: str, documents: Sequence[str], n_files: int) -> list[str]:
+    """What was damaged beyond repair."""
+    said = []
+    if n_files:
+        said.append(f"took out {n_files:,} files of {what} that could not be read")
+    if documents:
+        shown = ", ".join(documents[:IDS_SHOWN])
+        more = f" and {len(documents) - IDS_SHOWN:,} more" * (len(documents) > IDS_SHOWN)
+        said.append(f"took out damaged {what} of {shown}{more}")
+    return [*said[:-1], f"{said[-1]} (run encode again)"] if said else []

@@ -21,18 +21,17 @@ from saelake.store.deletion import delete_documents
 from saelake.store.documents import Documents
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.indexing import index
-from saelake.store.kept import KeptDtype, KeptSettings, kept_schema
+from saelake.store.kept import KeptDtype
 from saelake.store.lake import Lake
-from saelake.store.sampling import TokenSample
-from saelake.store.tables import ROWS_PER_FRAGMENT, Change, Fragment, Table
+from saelake.store.tables import ROWS_PER_FRAGMENT, Fragment, Table
 from saelake.store.vectors import Vectors, write_vectors
 from tests.lakes import (
     MadeLake,
     add_dictionary,
     add_documents,
     encode_documents,
+    keep_activations,
     make_lake,
-    settings,
 )
 
 
@@ -150,32 +149,10 @@ def test_what_is_deleted_is_gone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_kept_activations_of_deleted_documents_are_gone(tmp_path: Path, dtype: KeptDtype) -> None:
     made = make_lake(tmp_path, n_documents=6, n_fragments=1)
-    kept = KeptSettings(
-        collection=settings(n_features=made.n_features),
-        sample=TokenSample(fraction=1.0, seed=0),
-        dtype=dtype,
-    )
-    table = Table.open_or_create(made.lake.activations(made.name), kept_schema(kept))
-    number: dict[str, object] = {"float16": np.float16(1.5), "bfloat16": 7}
-    rows = [
-        {
-            "doc": doc,
-            "part": 0,
-            "n_tokens": 2,
-            "positions": [0, 1],
-            "token_ids": [3, 4],
-            "vectors": [[number[dtype]] * kept.d_in] * 2,
-        }
-        for doc in range(6)
-    ]
-    drafts = [
-        table.write([pa.RecordBatch.from_pylist(rows[i : i + 3], table.schema)]) for i in (0, 3)
-    ]
-    for draft in drafts:
-        table.commit(lambda _, draft=draft: Change(add=draft))
+    rows = keep_activations(made, dtype)
     delete_documents(made.lake, "made", ids=["d1"])
     compact(made.lake, "made")
-    after = Table.open(table.uri)
+    after = Table.open(made.lake.activations(made.name))
     assert [f.n_rows for f in after.fragments] == [3, 3]
     found = pa.Table.from_batches(after.scan(after.schema.names)).to_pylist()
     empty = {"n_tokens": 0, "positions": [], "token_ids": [], "vectors": [], "error": "deleted"}

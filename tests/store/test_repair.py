@@ -4,18 +4,22 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 import saelake
+from saelake.store.activations import ActivationsTable
 from saelake.store.collection import Collection
 from saelake.store.errors import Corrupt, Unavailable
 from saelake.store.indexing import index
+from saelake.store.kept import KeptDtype
 from saelake.store.repair import Repaired, repair
+from saelake.store.sampling import TokenSample
 from saelake.store.segments import PostingsTable
 from saelake.store.shards import ShardCommitter
 from saelake.store.tables import Change, Table, overwrite, read
-from tests.lakes import MadeLake, add_documents, commit_shard, make_lake, settings
+from tests.lakes import MadeLake, add_documents, commit_shard, keep_activations, make_lake, settings
 from tests.store.test_compaction import answers
 
 
@@ -113,6 +117,76 @@ def test_a_file_of_codes_that_is_missing_is_taken_out(tmp_path: Path) -> None:
     repair(made.lake)
     assert problems(made) == []
     assert len(Table.open(table.uri).fragments) == 1
+
+
+def not_finite(row: dict[str, Any]) -> None:
+    whole = isinstance(row["vectors"][1][0], int)  # the bits of bfloat16
+    row["vectors"][1] = [0x7F80 if whole else np.float16("nan"), *row["vectors"][1][1:]]
+
+
+def not_sampled(row: dict[str, Any]) -> None:
+    places = np.arange(2, 100)
+    others = places[~TokenSample(fraction=0.8).has(np.full(98, row["doc"]), places)]
+    row["positions"][1] = int(others[0])
+
+
+BROKEN: dict[str, Callable[[dict[str, Any]], object]] = {
+    "lists of different lengths": lambda row: row["token_ids"].pop(),
+    "positions out of order": lambda row: row["positions"].reverse(),
+    "tokens that do not belong to the sample": not_sampled,
+    "activations that are not finite": not_finite,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("what", BROKEN)
+def test_damaged_activations_are_taken_out(tmp_path: Path, what: str, dtype: KeptDtype) -> None:
+    made = make_lake(tmp_path, n_documents=30, n_fragments=1)
+    fraction = 0.8 if "sample" in what else 1.0
+    rows = keep_activations(made, dtype, fraction=fraction)
+    assert problems(made) == []
+    assert repair(made.lake) == []
+    table = Table.open(made.lake.activations(made.name))
+    doc = next(i for i, row in enumerate(rows) if row["n_tokens"] == 2)
+    BROKEN[what](rows[doc])
+    draft = table.write([pa.RecordBatch.from_pylist(rows, table.schema)])
+    old = tuple(fragment.id for fragment in table.fragments)
+    table.commit(lambda _: Change(add=draft, remove=old))
+    (problem,) = problems(made)
+    assert problem == f"document d{doc} (number {doc}) has {what}"
+    assert repair(made.lake) == [Repaired(collection="made/random", kept=(f"d{doc}",))]
+    assert problems(made) == []
+    after = ActivationsTable.open(made.lake, made.name)
+    assert after.locations.ranges() == [r for r in ((0, doc), (doc + 1, 30)) if r[0] < r[1]]
+    assert repair(made.lake) == []
+
+
+def test_files_of_activations_that_cannot_be_read_are_taken_out(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=6, n_fragments=1)
+    keep_activations(made)
+    table = Table.open(made.lake.activations(made.name))
+    first, second = table.fragments
+    break_file(table.uri, second.id)
+    assert any("cannot be read" in problem for problem in problems(made))
+    (done,) = repair(made.lake)
+    assert (done.documents, done.n_kept_files) == ((), 1)
+    assert problems(made) == []
+    assert [f.id for f in Table.open(table.uri).fragments] == [first.id]
+    break_file(table.uri, first.id)
+    repair(made.lake)
+    assert made.lake.activation_stores() == []
+    assert problems(made) == []
+
+
+def test_activations_that_are_there_twice_are_found(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=6, n_fragments=1)
+    rows = keep_activations(made)
+    table = Table.open(made.lake.activations(made.name))
+    draft = table.write([pa.RecordBatch.from_pylist(rows[4:5], table.schema)])
+    table.commit(lambda _: Change(add=draft))
+    assert problems(made) == ["document 4 is there twice"]
+    assert [done.kept for done in repair(made.lake)] == [("d4",)]
+    assert problems(made) == []
 
 
 def test_a_store_that_does_not_answer_is_no_damage(

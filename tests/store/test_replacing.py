@@ -1,5 +1,6 @@
 """A dictionary's name changes what it means at once; what was dropped or replaced is free again."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -223,6 +224,13 @@ def test_a_corpus_is_dropped_with_all_of_its(made: MadeLake, second: MadeLake) -
     assert len(again.texts) == saelake.connect(again.lake.uri).info()[0].n_documents == 6
     with pytest.raises(NotFound, match="no corpus 'nothing'"):
         drop_target(made.lake, "nothing")
+
+
+@pytest.mark.parametrize("table", ["made.lance", "made--random.codes.lance"])
+def test_a_drop_that_was_killed_goes_on(made: MadeLake, table: str) -> None:
+    shutil.rmtree(Path(made.lake.uri) / table / "_versions")  # the rest is still there
+    assert "made" in drop_target(made.lake, "made")
+    assert not list(Path(made.lake.uri).glob("made*"))
 
 
 # -- tags and times
