@@ -4,6 +4,7 @@ A new interpreter needs seconds to import torch, so they are forked from a proce
 so. That process never imports Lance, whose threads do not survive a fork.
 """
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -79,6 +80,16 @@ class Builder:
         """Kill it; whether it was still at work."""
         self._process.kill()
         return self.finish() == -signal.SIGKILL
+
+    def stall(self) -> None:
+        """Have it stand still, as a machine does that is cut off."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it go on, as if nothing had been."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGCONT)
 
     def finish(self) -> int | None:
         """Let it come to its end; its exit code."""

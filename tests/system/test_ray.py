@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -56,6 +57,7 @@ PATIENCE_S = 200
 QUICK_TO_NOTICE = {
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 500,
+    "health_check_timeout_ms": 1000,
     "health_check_failure_threshold": 4,
 }
 ENCODE = """
@@ -143,19 +145,34 @@ class Machines:
             },
         )
 
-    def add(self) -> object:
+    def add(self) -> Any:
         """A node with room for one worker."""
         return self._cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES)
 
-    def kill(self, node: object) -> None:
+    def kill(self, node: Any) -> None:
         """End a node's processes by SIGKILL."""
         self._cluster.remove_node(node, allow_graceful=False)
+
+    def stall(self, node: Any, workers: Iterable[int]) -> None:
+        """Have a node and its workers stand still, as a machine does that is cut off."""
+        for pid in (*_pids(node), *workers):
+            os.kill(pid, signal.SIGSTOP)
+
+    def go_on(self, node: Any, workers: Iterable[int]) -> None:
+        """Have them go on, as if nothing had been."""
+        for pid in (*_pids(node), *workers):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     def room(self, workers: int) -> RayCluster:
         return RayCluster(address=self._cluster.address, workers=workers, cpus_per_worker=1)
 
     def close(self) -> None:
         self._cluster.shutdown()
+
+
+def _pids(node: Any) -> list[int]:
+    return [info.process.pid for infos in node.all_processes.values() for info in infos]
 
 
 @pytest.fixture
@@ -249,6 +266,35 @@ def test_a_machine_that_joins_works_and_one_that_is_killed_is_missed_by_nobody(
     assert was_killed
     assert report.n_documents == N_DOCUMENTS
     assert 0 < report.n_repeated <= 2, "more than the shards of the killed machine"
+    assert n_stray_shards(lake) <= 2
+    assert_whole(lake, parts)
+
+
+@pytest.mark.slow
+def test_a_machine_that_was_cut_off_and_returns_doubles_nothing(
+    tmp_path: Path, parts: Path, machines: Machines
+) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    cut_off = machines.add()
+    before = processes(parts)
+    workers: set[int] = set()
+    has_returned = False
+
+    def on_progress(progress: EncodeProgress) -> None:
+        nonlocal has_returned
+        if progress.n_documents >= 20 and not workers:
+            workers.update(processes(parts) - before)
+            machines.add()
+            machines.stall(cut_off, workers)
+        if progress.n_documents >= 100 and not has_returned:
+            has_returned = True
+            machines.go_on(cut_off, workers)
+
+    report = encoded(lake, parts, "model", machines.room(2), on_progress)
+    assert has_returned
+    assert len(workers) == 1
+    assert report.n_documents == N_DOCUMENTS
+    assert 0 < report.n_repeated <= 2, "more than the shards of the machine that was cut off"
     assert n_stray_shards(lake) <= 2
     assert_whole(lake, parts)
 

@@ -22,7 +22,15 @@ from saelake.store.features import Totals
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, VerifyQuery
 from saelake.store.tables import Table, read
-from tests.system.builders import CORPUS, DICTIONARY, TASKS, Builder, Parts
+from tests.system.builders import (
+    COMMITTING,
+    CORPUS,
+    DICTIONARY,
+    TASKS,
+    WRITING,
+    Builder,
+    Parts,
+)
 from tests.system.conftest import split
 from tests.system.kills import Tally, killed
 
@@ -53,6 +61,22 @@ class Soak:
         )
         self._assert_whole(lake)
         return n_killed
+
+    def stall(self, task: str, phase: str) -> None:
+        """Build a lake while one that has come to a phase stands still, until all is done."""
+        lake = self._folder / "lake"
+        tasks = list(TASKS)
+        for earlier in tasks[: tasks.index(task)]:
+            TASKS[earlier](str(lake), self.parts)
+        stalled = Builder(task, lake, self.parts)
+        while stalled.phase != phase:
+            assert stalled.advance()
+        stalled.stall()
+        for left in tasks[tasks.index(task) :]:
+            assert Builder(left, lake, self.parts).finish() == 0
+        stalled.go_on()
+        assert stalled.finish() == 0
+        self._assert_whole(lake)
 
     def _through(
         self, task: str, lake: Path, n_builders: int, n_kills: int, check: Callable[[Path], None]
@@ -151,6 +175,12 @@ def stories(tmp_path: Path, forks: None) -> Parts:
 @pytest.mark.parametrize("n_builders", [1, 2])
 def test_what_was_killed_is_built_to_its_end(soak: Soak, n_builders: int) -> None:
     assert soak.run(n_builders=n_builders, kills={"import": 1, "encode": 5, "index": 3}) > 0
+
+
+@pytest.mark.parametrize("phase", [WRITING, COMMITTING])
+@pytest.mark.parametrize("task", ["encode", "index"])
+def test_one_that_stalls_and_returns_doubles_nothing(soak: Soak, task: str, phase: str) -> None:
+    soak.stall(task, phase)
 
 
 @pytest.mark.slow
