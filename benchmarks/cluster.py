@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import typer
 
 from benchmarks.commits import CommitCost, Load, Measured, SimulatedDriver, fitted, measure
+from benchmarks.cores import starting_on
 from benchmarks.course import DATA, ROOT, Course, Subject
 from benchmarks.report import Cell, Table, publish
 from benchmarks.workload import Workload
@@ -85,16 +86,15 @@ class Trial:
 
 
 def _started(command: Sequence[str], n_cores: int) -> "subprocess.Popen[str]":
-    cores = sorted(os.sched_getaffinity(0))[:n_cores]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with starting_on(sorted(os.sched_getaffinity(0))[:n_cores]):
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
 
 def _ended(process: "subprocess.Popen[str]") -> Result:

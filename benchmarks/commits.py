@@ -21,20 +21,11 @@ from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import CollectionSettings, codes_schema
 from saelake.store.shards import ShardCommitter, ShardDraft, ShardWriter
 from saelake.store.tables import Draft
+from saelake.workers.actions import Action, Commit, Send
 from saelake.workers.encoded import Counts, EncodedShard
+from saelake.workers.events import Event, Joined, Tick, Written
 from saelake.workers.pack import Activations, Part, pack
-from saelake.workers.schedule import (
-    Action,
-    Commit,
-    Event,
-    Joined,
-    Policy,
-    Send,
-    Tick,
-    Written,
-    begin,
-    step,
-)
+from saelake.workers.schedule import Policy, begin, step
 from saelake.workers.shard import Shard
 
 GROUPS = (1, 16, 256)

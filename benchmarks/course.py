@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.cores import starting_on
 from benchmarks.workload import Workload
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.hooks import resolve_hook
@@ -144,24 +145,22 @@ class Course:
             path, out = Path(scratch) / "workload.json", Path(scratch) / "out"
             workload.write(path)
             out.mkdir()
-            done = subprocess.run(
-                [*command, str(path), str(out)],
-                cwd=ROOT,
-                env={**os.environ, "OMP_NUM_THREADS": str(self._threads), "HF_HUB_OFFLINE": "1"},
-                preexec_fn=self._take_cores,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            env = {**os.environ, "OMP_NUM_THREADS": str(self._threads), "HF_HUB_OFFLINE": "1"}
+            # As many cores as threads, for a process may have more threads than torch's.
+            with starting_on(sorted(os.sched_getaffinity(0))[: self._threads]):
+                done = subprocess.run(
+                    [*command, str(path), str(out)],
+                    cwd=ROOT,
+                    env=env,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
         if done.returncode:
             raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-4000:]}")
         result: Result = json.loads(done.stdout.splitlines()[-1])
         assert result["n_tokens"] == workload.n_tokens, (command, result)
         return result
-
-    def _take_cores(self) -> None:
-        """Leave this process as many cores as threads, for it may have more than torch's."""
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: self._threads])
 
 
 def contestants(peers_python: Path | None) -> dict[str, Command]:

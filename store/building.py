@@ -90,8 +90,8 @@ class SegmentBuilder:
         found: list[list[Fragment]] = [[] for _ in range(n_portions)]
         before = 0
         for fragment in fragments:
-            place = before * n_portions // n_bytes
-            found[min(place, n_portions - 1)].append(fragment)  # empty ones may come last
+            place = min(before * n_portions // n_bytes, n_portions - 1)
+            found[place].append(fragment)
             before += fragment.size_bytes
         return [portion for portion in found if portion]
 

@@ -13,27 +13,14 @@ from saelake.store.jobs import HEARTBEAT_S, Job, JobLog
 from saelake.store.kept import KeptSettings
 from saelake.store.schema import CollectionSettings, codes_schema
 from saelake.store.shards import ShardCommitter, ShardWriter, TableSettings
+from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
 from saelake.workers.encoded import Counts, EncodedShard
+from saelake.workers.events import Failed, Failure, Lost, Tick, Written
 from saelake.workers.job import EncodeJob
 from saelake.workers.keep import pack_kept
 from saelake.workers.pack import Activations, Part, pack
 from saelake.workers.pool import News, Paged, Pool
-from saelake.workers.schedule import (
-    Action,
-    Commit,
-    Drop,
-    Failed,
-    Failure,
-    Lost,
-    Policy,
-    Record,
-    Send,
-    Stop,
-    Tick,
-    Written,
-    begin,
-    step,
-)
+from saelake.workers.schedule import Policy, begin, step
 from saelake.workers.shard import Shard, plan
 
 WAIT_S = 0.5

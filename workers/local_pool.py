@@ -6,9 +6,9 @@ from itertools import count
 from queue import Empty, SimpleQueue
 
 from saelake.store.shards import TableSettings
+from saelake.workers.events import Joined
 from saelake.workers.job import EncodeJob
 from saelake.workers.pool import News
-from saelake.workers.schedule import Joined
 from saelake.workers.shard import Shard
 from saelake.workers.worker import Worker
 from saelake.workers.worker_thread import WorkerThread

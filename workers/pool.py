@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 from saelake.store.shards import TableSettings
 from saelake.workers.encoded import Counts
-from saelake.workers.schedule import Event
+from saelake.workers.events import Event
 from saelake.workers.shard import Shard
 
 

@@ -19,10 +19,10 @@ from ray.exceptions import RayActorError, RayError
 from saelake.store.errors import InvalidInput, SaelakeError, Unavailable
 from saelake.store.shards import TableSettings
 from saelake.workers.cluster import RayCluster
+from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Written
 from saelake.workers.job import EncodeJob
 from saelake.workers.pool import News, Paged
 from saelake.workers.ray_session import RaySession, cause
-from saelake.workers.schedule import Event, Failed, Failure, Joined, Lost, Written
 from saelake.workers.shard import Shard
 from saelake.workers.worker import Worker
 from saelake.workers.worker_thread import WorkerThread

@@ -15,14 +15,13 @@ store or cluster. It keeps these promises, whatever events come, late, twice or 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-from saelake.store.errors import DeadlineExceeded, SaelakeError, Unavailable
+from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
 from saelake.workers.coder import OnError
 from saelake.workers.encoded import EncodedShard
+from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Tick, Written
 from saelake.workers.shard import Shard
-
-Blame = Literal["document", "place", "run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,118 +53,6 @@ class Policy:
     failures: int = 3
     most_convicted: int = 8
     on_error: OnError = "skip"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why a shard was not encoded.
-
-    `blame` says whether another document could be encoded all the same ("document"), another
-    worker could ("place"), or nobody ("run"). `error` is what is raised when the run stops.
-    """
-
-    blame: Blame
-    reason: str
-    error: BaseException | None = None
-
-    @classmethod
-    def of(cls, error: BaseException) -> "Failure":
-        """The failure that an error of a worker is."""
-        blame: Blame = "document"
-        if isinstance(error, Unavailable | DeadlineExceeded):
-            blame = "place"
-        elif isinstance(error, SaelakeError) or not isinstance(error, Exception):
-            blame = "run"
-        elif isinstance(error, OSError):
-            blame = "place"
-        reason = next(iter(str(error).splitlines()), "")
-        return cls(blame=blame, reason=f"{type(error).__name__}: {reason}", error=error)
-
-
-# What can happen.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
-    """A worker is ready for shards."""
-
-    worker: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
-    """A worker is gone, with what it had."""
-
-    worker: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A shard is encoded, and its rows are written; by the driver itself without a `worker`."""
-
-    worker: str | None
-    encoded: EncodedShard
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """A worker could not encode a shard."""
-
-    worker: str
-    shard: Shard
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time went by."""
-
-
-Event: TypeAlias = Joined | Lost | Written | Failed | Tick
-
-
-# What to do.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
-    """Give a worker a shard."""
-
-    worker: str
-    shard: Shard
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
-    """Commit written shards in one step."""
-
-    shards: tuple[EncodedShard, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """End a worker that stalls or only fails; another one takes its place."""
-
-    worker: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """Write a row that says why a document has no codes, and report it as `Written`."""
-
-    shard: Shard
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """End the run."""
-
-    failure: Failure
-
-
-Action: TypeAlias = Send | Commit | Drop | Record | Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,26 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saelake.store.errors import DictionaryMismatch, ModelError, Unavailable, ValueOverflow
+from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
 from saelake.workers.encoded import Counts, EncodedShard
-from saelake.workers.schedule import (
-    Action,
-    Commit,
-    Drop,
-    Event,
-    Failed,
-    Failure,
-    Joined,
-    Lost,
-    Policy,
-    Record,
-    Send,
-    State,
-    Stop,
-    Tick,
-    Written,
-    begin,
-    step,
-)
+from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Tick, Written
+from saelake.workers.schedule import Policy, State, begin, step
 from saelake.workers.shard import Shard
 
 COLLECTIONS = ("c/d",)

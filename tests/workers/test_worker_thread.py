@@ -12,10 +12,10 @@ from saelake.store.errors import NotFound
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.tables import Table
 from saelake.workers.corpus import open_source
+from saelake.workers.events import Failed, Written
 from saelake.workers.job import EncodeJob
 from saelake.workers.options import DictionaryChoice, EncodeOptions
 from saelake.workers.pool import News, Paged
-from saelake.workers.schedule import Failed, Written
 from saelake.workers.shard import Shard
 from saelake.workers.worker import Worker
 from saelake.workers.worker_thread import WorkerThread
