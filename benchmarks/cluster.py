@@ -1,8 +1,8 @@
 """Encoding on Ray against the same number of processes, and how many workers a driver can serve.
 
 The overhead: k workers on a Ray that the run starts on this machine, against k processes that
-encode a k-th of the texts each, in turns, with the same threads and cores. Time runs from the
-moment that a worker is loaded to the last commit; what Ray needs to start and stop is beside it.
+encode a k-th of the texts each, in turns, with the same threads and cores. A worker's time runs
+from when it is loaded to the last commit; what Ray needs to start and stop is beside it.
 
 The driver: commits are measured on a table with many fragments, and a model of up to 1,000
 workers with these costs shows how many shards a minute one driver commits (see `commits`).
@@ -33,7 +33,7 @@ from saelake.workers.run import together
 OWN = (sys.executable, "-m", "benchmarks.cluster_runs")
 OVERHEAD_NOTE = "the overhead is meant to be at most 5 %"
 DRIVER_NOTE = "one driver is meant to commit more than 1,000 shards a minute"
-FRAGMENTS = (100, 1000, 10_000)
+FRAGMENTS = (100, 1000, 10_000, 100_000)
 WORKERS = (10, 100, 300, 1000)
 SIMULATED_S = 300.0
 SHARD_S, INSTANT_S = 30.0, 0.5

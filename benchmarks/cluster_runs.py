@@ -28,8 +28,8 @@ CORPUS = "corpus"
 N_CALLS = 2000
 
 
-def encoded(workload: Workload, out: Path, cluster: RayCluster | None) -> None:
-    """Encode from the moment that a worker is ready to the last commit."""
+def encoded(workload: Workload, out: Path, cluster: RayCluster | None, n_workers: int) -> None:
+    """Encode; `seconds` are a worker's, from when it is ready to the last commit of all."""
     lake = Lake(str(out / "lake"))
     import_documents(lake, CORPUS, open_source(workload.texts))
     begun = time.perf_counter()
@@ -48,11 +48,12 @@ def encoded(workload: Workload, out: Path, cluster: RayCluster | None) -> None:
         on_progress=lambda progress: seen.append((time.perf_counter(), replace(progress))),
     )
     ended = time.perf_counter()
-    (first, _), (last, progress) = seen[0], seen[-1]
+    last, progress = seen[-1]
     assert progress.n_documents == workload.n_documents
+    ready = [next(at for at, p in seen if p.n_workers > worker) for worker in range(n_workers)]
     print_result(
-        seconds=last - first,
-        around_seconds=(ended - begun) - (last - first),
+        seconds=last - sum(ready) / n_workers,
+        around_seconds=(ended - begun) - (last - ready[0]),
         n_tokens=report.n_tokens,
         n_codes=report.n_codes,
         n_repeated=report.n_repeated,
@@ -90,12 +91,12 @@ def main(kind: str, path: str = "", out: str = "", workers: str = "1") -> None:
         return
     workload = Workload.read(path)
     torch.set_num_threads(workload.threads)
-    on_ray = RayCluster(
-        address="local",
-        workers=int(workers),
-        cpus_per_worker=workload.threads,
-    )
-    encoded(workload, Path(out), on_ray if kind == "ray" else None)
+    if kind == "alone":
+        encoded(workload, Path(out), None, 1)
+        return
+    n_workers = int(workers)
+    cluster = RayCluster(address="local", workers=n_workers, cpus_per_worker=workload.threads)
+    encoded(workload, Path(out), cluster, n_workers)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ which the driver is busy for as long as its work takes here.
 import heapq
 import json
 import os
+import shutil
 import statistics
 import time
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from saelake.workers.pack import Activations, Part, pack
 from saelake.workers.schedule import Policy, begin, step
 from saelake.workers.shard import Shard
 
+LINKS = 50_000  # of one file: file systems end at 65,000
 GROUPS = (1, 16, 256)
 ROUNDS = 5
 COLLECTION = CollectionName("corpus", "dictionary")
@@ -69,7 +71,7 @@ class Measured:
 
 
 class Fragments:
-    """Shards of one document each, for one table: the same file under many names."""
+    """Shards of one document each, for one table: few files under many names."""
 
     def __init__(self, lake: Lake) -> None:
         writer = ShardWriter(lake, SETTINGS, buffer_bytes=1)
@@ -85,8 +87,11 @@ class Fragments:
     def _draft(self, number: int) -> ShardDraft:
         fragment = json.loads(self._fragment)
         first = fragment["files"][0]["path"]
-        fragment["files"][0]["path"] = f"{number:08}-{first}"
-        os.link(self._data / first, self._data / fragment["files"][0]["path"])
+        path = fragment["files"][0]["path"] = f"{number:08}-{first}"
+        if number % LINKS:
+            os.link(self._data / f"{number - number % LINKS:08}-{first}", self._data / path)
+        else:
+            shutil.copy(self._data / first, self._data / path)
         return ShardDraft(
             start=number,
             stop=number + 1,
