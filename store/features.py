@@ -68,7 +68,7 @@ class Totals:
             sum=features["sum"].to_numpy().copy(),
             max=features["max"].fill_null(-np.inf).to_numpy().copy(),
             histogram=Lists.of(features["histogram"]).values.reshape(-1, N_BINS).copy(),
-            n_tokens=int(metadata(features.schema)[N_TOKENS_KEY]),
+            n_tokens=int(metadata(features.schema).get(N_TOKENS_KEY, 0)),
         )
 
     def __iadd__(self, other: "Totals") -> Self:

@@ -245,11 +245,12 @@ def _update_features(
 def _stored_totals(lake: Lake, name: CollectionName, d_sae: int) -> tuple[Totals, set[int]]:
     """What was counted, and the fragments of codes that it is of."""
     try:
-        stored = read(lake.features(name))
+        table = Table.open(lake.features(name))
     except NotFound:
         return Totals.zero(d_sae), set()
-    if not stored.num_rows:  # made, but not filled yet
+    if not table.fragments:  # made, but not filled yet
         return Totals.zero(d_sae), set()
+    stored = read(lake.features(name))
     covers = {int(i) for i in metadata(stored.schema)[COVERS_KEY].split(",") if i}
     return Totals.of(stored), covers
 

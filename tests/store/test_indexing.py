@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import saelake
 from saelake.store import indexing
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
@@ -25,7 +26,7 @@ from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
 from saelake.store.schema import codes_schema
 from saelake.store.segments import Segment
 from saelake.store.shards import ShardCommitter
-from saelake.store.tables import Change, Fragment, Table, metadata, overwrite, read
+from saelake.store.tables import Change, Fragment, Table, drop, metadata, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
 from tests.lakes import Code, MadeLake, add_documents, commit_shard, make_lake, settings
 
@@ -110,6 +111,19 @@ def test_blocks_of_features_make_one_segment(
     monkeypatch.setattr(f"saelake.store.postings.{bound}", most)
     made = make_lake(tmp_path, n_documents=40, n_fragments=1, n_indexed=1)
     assert len(Collection(made.lake, made.name).segments) == 1
+    assert_indexed_right(made)
+
+
+def test_indexing_that_was_killed_as_it_made_the_statistics_goes_on(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_indexed=3)
+    features = Table.open(made.lake.features(made.name))
+    expected = read(features.uri)
+    drop(features.uri)
+    Table.open_or_create(features.uri, features.schema)  # and there are no rows yet
+    (problem,) = saelake.connect(made.lake.uri).verify().problems
+    assert problem.check == "feature statistics agree with the codes"
+    index(made.lake, made.name)
+    assert read(features.uri).equals(expected)
     assert_indexed_right(made)
 
 
