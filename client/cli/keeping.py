@@ -51,7 +51,7 @@ def with_fraction(args: list[str]) -> list[str]:
     complete = []
     for word, following in pairwise([*args, "-"]):
         complete.append(word)
-        if word == KEEP and not re.fullmatch(r"[\d.]+", following):
+        if word == KEEP and not re.fullmatch(r"[\d.]+(e-?\d+)?", following):
             complete.append(ALL)
     return complete
 
