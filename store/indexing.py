@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from saelake.store.building import BuiltSegments, SegmentBuilder, by_first_document
 from saelake.store.codes import CodesTable
 from saelake.store.collection import open_codes
-from saelake.store.errors import NotFound
+from saelake.store.errors import Conflict, NotFound
 from saelake.store.executor import Executor
 from saelake.store.features import (
     COVERS_KEY,
@@ -222,24 +223,48 @@ def _update_features(
     *,
     renew: bool,
 ) -> None:
-    """Add the codes fragments that the features table does not count yet."""
+    """Add the codes fragments that the features table does not count yet.
+
+    Where another indexer is faster, once more, with what is left then.
+    """
+    while (totals := _newer_totals(lake, name, builder, executor, renew=renew)) is not None:
+        tokens = top_tokens(
+            postings, builder.codes.settings.d_sae, _vocabulary(lake, name.dictionary)
+        )
+        present = [fragment.id for fragment in builder.codes.table.fragments]
+        with suppress(Conflict):
+            overwrite(lake.features(name), features_table(totals, tokens, covers=present))
+            return
+
+
+def _newer_totals(
+    lake: Lake,
+    name: CollectionName,
+    builder: SegmentBuilder,
+    executor: Executor | None,
+    *,
+    renew: bool,
+) -> Totals | None:
+    """The totals of all codes, of which those that were counted are not read again, unless `renew`.
+
+    None when all are counted, here or by an indexer that knows newer codes.
+    """
     codes = builder.codes
     d_sae = codes.settings.d_sae
     totals, covered = _stored_totals(lake, name, d_sae)
-    fragments = codes.table.fragments
-    present = [fragment.id for fragment in fragments]
-    if renew or not covered <= set(present):
+    if renew or not covered <= codes.table.fragment_ids:
+        if not renew and covered <= codes.table.latest().fragment_ids:
+            return None
         totals, covered = Totals.zero(d_sae), set()
-    new = [fragment for fragment in fragments if fragment.id not in covered]
+    new = [fragment for fragment in codes.table.fragments if fragment.id not in covered]
     if not new:
-        return
+        return None
     if executor is None:
         count(codes, new, totals)
     else:
         for part in executor.map(CountTotals(codes), builder.portions(new)):
             totals += part
-    tokens = top_tokens(postings, d_sae, _vocabulary(lake, name.dictionary))
-    overwrite(lake.features(name), features_table(totals, tokens, covers=present))
+    return totals
 
 
 def _stored_totals(lake: Lake, name: CollectionName, d_sae: int) -> tuple[Totals, set[int]]:

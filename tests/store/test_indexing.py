@@ -18,7 +18,7 @@ from saelake.store import indexing
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.engine import Engine
-from saelake.store.errors import NotFound
+from saelake.store.errors import Conflict, NotFound
 from saelake.store.features import bin_edges
 from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan, stale
 from saelake.store.lake import CollectionName
@@ -179,6 +179,40 @@ def test_of_two_indexers_one_covers_each_fragment(
     covers = [i for s in Collection(made.lake, made.name).segments for i in s.covers]
     assert len(covers) == len(set(covers))
     assert_indexed_right(made)
+
+
+def test_of_two_that_make_statistics_the_second_has_nothing_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=0)
+
+    def overtaken(uri: str, rows: pa.Table) -> None:
+        monkeypatch.setattr(indexing, "overwrite", overwrite)
+        index(made.lake, made.name)
+        raise Conflict(f"{uri}: another writer replaced it at the same time.")
+
+    monkeypatch.setattr(indexing, "overwrite", overtaken)
+    index(made.lake, made.name)
+    assert indexing.overwrite is overwrite
+    assert_indexed_right(made)
+
+
+def test_statistics_of_newer_codes_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An indexer that was slow leaves what another one knows of codes that came meanwhile."""
+    made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=0)
+    stored = indexing._stored_totals
+    grown: list[MadeLake] = []
+
+    def overtaken(*arguments: Any) -> Any:
+        monkeypatch.setattr(indexing, "_stored_totals", stored)
+        grown.append(add_documents(made, 5))
+        index(made.lake, made.name)
+        return stored(*arguments)
+
+    monkeypatch.setattr(indexing, "_stored_totals", overtaken)
+    index(made.lake, made.name)
+    assert_indexed_right(grown[0])
+    assert saelake.connect(made.lake.uri).verify().ok
 
 
 def test_statistics_are_those_of_the_codes(tmp_path: Path) -> None:
