@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from saelake.store.executor import Executor
     from saelake.store.importing import ImportReport
     from saelake.store.indexing import IndexReport
+    from saelake.store.jobs import Job
     from saelake.store.repair import Repaired
     from saelake.store.replacing import ReplaceReport
     from saelake.store.tags import Tag
@@ -144,6 +145,15 @@ class Lake:
             cluster=cluster,
             on_progress=on_progress or _silent,
         )
+
+    def encodes(self, corpus: str) -> "list[Job]":
+        """The runs of encode over a corpus that seem to be at work, as their drivers tell."""
+        self._writable("encode")
+        with _extra("store"):
+            from saelake.store.jobs import JobLog
+            from saelake.store.lake import Lake as StoredLake
+        jobs = JobLog(StoredLake(self.uri)).jobs()
+        return [job for job in jobs if job.corpus == corpus and job.state == "running"]
 
     def index(
         self,

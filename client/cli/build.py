@@ -1,12 +1,14 @@
 """Commands that write into a lake: import, encode, index, and ingest for all three."""
 
 import re
+import time
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from saelake.answers import lasting, one_line
 from saelake.cli.clusters import ClusterCommand, cluster_options, cpu_cluster_options
 from saelake.cli.keeping import (
     FromActivationsOption,
@@ -336,6 +338,12 @@ def _encode(
     cluster: RayCluster | None,
     from_activations: str | None = None,
 ) -> "EncodeReport":
+    for job in lake.encodes(corpus):
+        silent = lasting(time.time() - job.heartbeat)
+        say(
+            f"Process {job.pid} on {one_line(job.host)} was encoding {corpus} {silent} ago. If it "
+            "still does, both do the same work; each document is stored once."
+        )
     loaded = "the model and the dictionary" if model else "the dictionary"
     say(f"Loading {loaded} …" if cluster is None else "Starting workers …")
     from saelake.workers.run import DictionaryChoice, EncodeOptions  # torch takes seconds

@@ -8,7 +8,7 @@ import pytest
 
 from saelake.cli.clusters import with_address
 from saelake.store.errors import InvalidInput
-from saelake.store.jobs import Job, JobLog
+from saelake.store.jobs import Job, JobLog, JobState
 from saelake.store.lake import Lake
 from saelake.workers.cluster import RayCluster, Share
 from tests.client.cli.command import asked, run
@@ -86,3 +86,20 @@ def test_info_shows_jobs(tmp_path: Path, changes: dict[str, object], shown: str)
     (row,) = json.loads(asked("info", "--lake", lake, "--format", "json"))["collections"]
     assert [found["id"] for found in row["jobs"]] == [job.id]
     assert row["jobs"][0]["n_documents"] == 12
+
+
+@pytest.mark.parametrize(("state", "n_said"), [("running", 1), ("done", 0), ("failed", 0)])
+def test_a_second_encode_is_told_of_the_first(
+    tmp_path: Path, parts: Path, state: JobState, n_said: int
+) -> None:
+    lake = str(tmp_path / "lake")
+    file = str(parts / "some words.parquet")
+    assert run("import", file, "--corpus", "words", "--lake", lake).code == 0
+    log = JobLog(Lake(lake))
+    log.write(Job(corpus="words", host="box", pid=7, state=state))
+    log.write(Job(corpus="others", host="box", pid=8))
+    command = ["--model", str(parts / "tiny-llama"), "--dictionary", str(parts / "sae")]
+    ran = run("encode", "words", *command, "--lake", lake)
+    assert ran.code == 0
+    assert ran.err.count("Process 7 on box was encoding words 0 s ago. If it still does") == n_said
+    assert "Process 8" not in ran.err
