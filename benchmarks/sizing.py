@@ -19,9 +19,9 @@ GIB = 2**30
 CODES_BYTES = {"16-bit": 4.25, "8-bit": 2.94}  # of the codes table, a code
 INDEXED_BYTES = {"16-bit": 6.15, "8-bit": 4.61}  # with postings and features
 TEXT_BYTES = 4.04  # a token
-TOKENISED_PER_S = 700e3  # tokens, on two cores as the next two
-PACKED_PER_S = 76e6  # codes
-WRITTEN_PER_S = 50e6  # codes
+TOKENISED_PER_S = 900e3  # tokens, on two cores as the next two
+PACKED_PER_S = 60e6  # codes
+WRITTEN_PER_S = 47.5e6  # codes
 HOST_BYTES = 600 << 20  # torch, transformers, Lance and a small model
 
 # Assumed: what a GPU holds beside weights and the memory setting.
