@@ -39,7 +39,7 @@ def arguments(monkeypatch: pytest.MonkeyPatch) -> None:
 def measured(name: str, title: str) -> list[dict[str, Any]]:
     """The rows of a published table."""
     runs = json.loads((ROOT / f"benchmarks/results/2026-11-21-{name}.json").read_text())
-    (rows,) = [t["rows"] for run in runs for t in run["tables"] if re.search(title, t["title"])]
+    *_, rows = [t["rows"] for run in runs for t in run["tables"] if re.search(title, t["title"])]
     return list(rows)
 
 
