@@ -18,10 +18,9 @@ from saelake.store.segments import Segment
 from saelake.store.soundness import UNREADABLE
 from saelake.store.tables import read
 
-SCAN_ROWS = 256
 FEATURES_PER_READ = 1024
 MISSING = "there is no features table: index again"
-DIFFERENT = "frequencies or maxima differ: index again"
+DIFFERENT = "they differ: run `saelake verify --repair`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,7 @@ def _stored_checksum(collection: Collection, segment: Segment) -> tuple[int, int
 def _computed_checksum(codes: CodesTable, covers: Iterable[int]) -> tuple[int, int]:
     n = total = 0
     columns = (*CODES_COLUMNS, "token_ids")
-    for batch in codes.scan(columns, fragments=covers, batch_rows=SCAN_ROWS):
+    for batch in codes.scan(columns, fragments=covers):
         postings = postings_of(batch)
         if np.asarray(batch["part"]).any():
             order = np.lexsort(

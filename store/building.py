@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from saelake.store.changes import Draft, Fragment
 from saelake.store.codes import CodesTable, locate
 from saelake.store.errors import Corrupt
 from saelake.store.lists import Lists, concatenate
 from saelake.store.memory import lean, trim
 from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
 from saelake.store.segments import segment_rows
-from saelake.store.tables import Draft, Fragment, Table
+from saelake.store.tables import Table
 
 BYTES_PER_POSTING = 112  # 26 held, and sorted copies of them: 101 of 10.9 million (measured)
+SEGMENT_COLUMNS = (*CODES_COLUMNS, *TOKEN_COLUMNS)
 CODES_BYTES_PER_POSTING = 24  # of long documents; 5 of short ones, in which little fires twice
-SCAN_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +66,7 @@ class SegmentBuilder:
         for fragment in fragments:
             done.append(fragment)
             covers = [f.id for f in done]
-            for batch in self.codes.scan(
-                (*CODES_COLUMNS, *TOKEN_COLUMNS), fragments=[fragment.id], batch_rows=SCAN_ROWS
-            ):
+            for batch in self.codes.scan(SEGMENT_COLUMNS, fragments=[fragment.id]):
                 if segment.n_postings >= self.capacity:
                     drafts.append(segment.write(covers=()))
                 n_postings += segment.add(batch)

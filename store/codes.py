@@ -11,6 +11,7 @@ from saelake.store.lists import Array, Lists, runs
 from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings
 from saelake.store.tables import Table, address, metadata
 
+SCAN_ROWS = 256  # with all their codes
 DOCS_PER_RUN_SCAN = 65_536
 
 
@@ -120,10 +121,15 @@ class CodesTable:
             )
 
     def scan(
-        self, columns: Sequence[str], *, fragments: Iterable[int] | None = None, batch_rows: int
+        self,
+        columns: Sequence[str],
+        *,
+        fragments: Iterable[int] | None = None,
+        batch_rows: int | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """Batches of the table, in table order."""
-        return self.table.scan(columns, fragments=fragments, batch_rows=batch_rows)
+        """Batches of the table, in table order; small enough for all codes, by default."""
+        rows = batch_rows or SCAN_ROWS
+        return self.table.scan(columns, fragments=fragments, batch_rows=rows)
 
 
 def locate(table: Table, fragments: Iterable[int]) -> Locations:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saelake.store.changes import Change, Draft, Fragment
 from saelake.store.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.codes import locate
 from saelake.store.collection import open_codes
@@ -16,7 +17,7 @@ from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Array
 from saelake.store.schema import DELETED
-from saelake.store.tables import Change, Draft, Fragment, Table
+from saelake.store.tables import Table
 from saelake.store.tombstones import Tombstones
 
 CODES_ROWS = 65_536  # of a fragment: as many as one worker of an analysis holds

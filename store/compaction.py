@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saelake.store.changes import Change
 from saelake.store.compact_codes import compact_codes
 from saelake.store.compact_documents import compact_documents
 from saelake.store.compacted import Compacted, Progress
@@ -17,7 +18,7 @@ from saelake.store.errors import NotFound
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Array
 from saelake.store.schema import DELETED
-from saelake.store.tables import Change, Table
+from saelake.store.tables import Table
 from saelake.store.tombstones import deleted_docs, tombstones
 
 SCAN_ROWS = 256

@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saelake.store.changes import Change
 from saelake.store.documents import Documents
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.lake import Lake
 from saelake.store.lists import Array
 from saelake.store.schema import DELETED_COLUMNS
-from saelake.store.tables import Change, Table
+from saelake.store.tables import Table
 from saelake.store.tombstones import deleted_docs, tombstones
 
 SCAN_ROWS = 65_536

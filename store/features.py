@@ -1,24 +1,21 @@
 """Statistics of every feature: how often it fires, how strongly, and on which tokens."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.codes import CodesTable
 from saelake.store.lists import Array, Lists, runs
-from saelake.store.memory import lean
 from saelake.store.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
 from saelake.store.segments import PostingList, PostingsTable
-from saelake.store.tables import Fragment, metadata
+from saelake.store.tables import metadata
 from saelake.store.values import ValueCodec
 
 N_BINS = 64
 MIN_LOG2_BIN = -16  # bin i counts the absolute values in [2^(i/2 - 16), 2^((i+1)/2 - 16))
 N_TOP_TOKENS = 10
-SCAN_ROWS = 256
 LISTS_PER_BLOCK = 2048  # strongest tiers that are read at once, of up to 256 postings each
 COVERS_KEY = "saelake:covers"
 N_TOKENS_KEY = "saelake:n_tokens"
@@ -111,27 +108,6 @@ class Totals:
                 self.document_frequency[repeated] -= np.uint64(1)
             self._seen = np.union1d(seen, features[row])
             self._last_doc = int(docs[row])
-
-
-def count(codes: CodesTable, fragments: Iterable[Fragment], totals: Totals) -> None:
-    """Add fragments of codes to totals."""
-    ids = [fragment.id for fragment in fragments]
-    for batch in codes.scan(TOTALS_COLUMNS, fragments=ids, batch_rows=SCAN_ROWS):
-        totals.add(batch, codes.codec)
-
-
-@dataclass(frozen=True, slots=True)
-class CountTotals:
-    """Makes the totals of fragments of codes; it can be sent to another process."""
-
-    codes: CodesTable
-
-    def __call__(self, fragments: Iterable[Fragment]) -> Totals:
-        """See the class."""
-        totals = Totals.zero(self.codes.settings.d_sae)
-        with lean():
-            count(self.codes, fragments, totals)
-        return totals
 
 
 def bins(values: Array) -> Array:

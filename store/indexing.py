@@ -2,27 +2,19 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from saelake.store.building import BuiltSegments, SegmentBuilder, by_first_document
+from saelake.store.changes import Change, Fragment
 from saelake.store.codes import CodesTable
 from saelake.store.collection import open_codes
-from saelake.store.errors import Conflict, NotFound
+from saelake.store.counting import Counting
 from saelake.store.executor import Executor
-from saelake.store.features import (
-    COVERS_KEY,
-    CountTotals,
-    Totals,
-    count,
-    features_table,
-    top_tokens,
-)
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.memory import lean
 from saelake.store.schema import postings_schema
 from saelake.store.segments import PostingsTable, Segment
-from saelake.store.tables import Change, Fragment, Table, metadata, overwrite, read
+from saelake.store.tables import Table
 
 DEFAULT_MEMORY_BYTES = 1 << 30
 FULL_BYTES_PER_POSTING = 3  # in a file: 6 to 10, and a segment is closed at half the capacity
@@ -135,7 +127,7 @@ def index(
                 n_done, n_postings = n_done + built.n_rows, n_postings + built.n_postings
                 on_progress(n_done, n_done + committer.n_uncovered)
         postings = committer.finish()
-        _update_features(lake, name, builder, postings, executor, renew=renew_features)
+        Counting(lake, name, builder, executor).update(postings, renew=renew_features)
     return IndexReport(
         collection=str(name),
         n_documents=n_done,
@@ -212,80 +204,3 @@ class _Committer:
     def _gone(self, postings: PostingsTable) -> set[int]:
         present = {segment.fragment for segment in postings.segments}
         return {*stale(self._fragments, postings.segments), *(self._redo & present)}
-
-
-def _update_features(
-    lake: Lake,
-    name: CollectionName,
-    builder: SegmentBuilder,
-    postings: PostingsTable,
-    executor: Executor | None,
-    *,
-    renew: bool,
-) -> None:
-    """Add the codes fragments that the features table does not count yet.
-
-    Where another indexer is faster, once more, with what is left then.
-    """
-    while (totals := _newer_totals(lake, name, builder, executor, renew=renew)) is not None:
-        tokens = top_tokens(
-            postings, builder.codes.settings.d_sae, _vocabulary(lake, name.dictionary)
-        )
-        present = [fragment.id for fragment in builder.codes.table.fragments]
-        with suppress(Conflict):
-            overwrite(lake.features(name), features_table(totals, tokens, covers=present))
-            return
-
-
-def _newer_totals(
-    lake: Lake,
-    name: CollectionName,
-    builder: SegmentBuilder,
-    executor: Executor | None,
-    *,
-    renew: bool,
-) -> Totals | None:
-    """The totals of all codes, of which those that were counted are not read again, unless `renew`.
-
-    None when all are counted, here or by an indexer that knows newer codes.
-    """
-    codes = builder.codes
-    d_sae = codes.settings.d_sae
-    totals, covered = _stored_totals(lake, name, d_sae)
-    if renew or not covered <= codes.table.fragment_ids:
-        if not renew and covered <= codes.table.latest().fragment_ids:
-            return None
-        totals, covered = Totals.zero(d_sae), set()
-    new = [fragment for fragment in codes.table.fragments if fragment.id not in covered]
-    if not new:
-        return None
-    if executor is None:
-        count(codes, new, totals)
-    else:
-        for part in executor.map(CountTotals(codes), builder.portions(new)):
-            totals += part
-    return totals
-
-
-def _stored_totals(lake: Lake, name: CollectionName, d_sae: int) -> tuple[Totals, set[int]]:
-    """What was counted, and the fragments of codes that it is of."""
-    try:
-        table = Table.open(lake.features(name))
-    except NotFound:
-        return Totals.zero(d_sae), set()
-    if not table.fragments:  # made, but not filled yet
-        return Totals.zero(d_sae), set()
-    stored = read(lake.features(name))
-    covers = {int(i) for i in metadata(stored.schema)[COVERS_KEY].split(",") if i}
-    return Totals.of(stored), covers
-
-
-def _vocabulary(lake: Lake, dictionary: str) -> list[str]:
-    """The text of each token id, or nothing when the dictionary is not registered."""
-    try:
-        table = read(lake.dictionaries, ["name", "vocabulary"])
-    except NotFound:
-        return []
-    tables = lake.tables_of(dictionary)
-    rows = [r for r in table.to_pylist() if r["name"] == tables]
-    return list(rows[0]["vocabulary"] or []) if rows else []

@@ -88,21 +88,16 @@ class Labels:
             return 0
         return 1 if self._corpus and explainer == automatic(self._corpus) else 2
 
-    @cached_property
-    def _texts(self) -> dict[int, str]:
-        best = self.best
-        pairs = zip(best["feature"].to_pylist(), best["label"].to_pylist(), strict=True)
-        return dict(pairs)
-
     def of(self, features: Iterable[int]) -> list[str | None]:
         """The label of each of these features, or None."""
-        return [self._texts.get(int(feature)) for feature in features]
+        found: list[str | None] = self.column(np.fromiter(features, np.int64)).to_pylist()
+        return found
 
     def column(self, features: Array) -> pa.DictionaryArray:
         """The same for many features, as a column (`LABEL`) that has each text once."""
         rows = self._best_rows(features)
         encoded = pa.array(rows, mask=rows < 0).dictionary_encode()
-        texts = self.best["label"].combine_chunks().take(encoded.dictionary)
+        texts = self.best["label"].take(encoded.dictionary).combine_chunks()
         return pa.DictionaryArray.from_arrays(encoded.indices, texts)
 
     @cached_property

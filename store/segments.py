@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from saelake.store.changes import Fragment
 from saelake.store.codes import CodesTable
 from saelake.store.lists import Array, Lists, concatenate
 from saelake.store.postings import (
@@ -22,10 +23,8 @@ from saelake.store.postings import (
     tiered,
 )
 from saelake.store.schema import N_TIERS, STRONGEST
-from saelake.store.tables import Fragment, Table, address
+from saelake.store.tables import Table, address
 from saelake.store.values import ValueCodec
-
-SCAN_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +167,7 @@ def scan_postings(codes: CodesTable, fragments: Iterable[int], feature: int) -> 
     columns = (*CODES_COLUMNS, *TOKEN_COLUMNS)
     pieces: list[Postings] = []
     tokens: list[tuple[Array, Array]] = []
-    batches = codes.scan(columns, fragments=fragments, batch_rows=SCAN_ROWS)
+    batches = codes.scan(columns, fragments=fragments)
     for batch in batches:
         found = postings_of(batch, only=only)
         starts, lengths = (Lists.of(batch[n]).values for n in TOKEN_COLUMNS[1:])

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from saelake.store.activations import ActivationsTable
 from saelake.store.blocks import TokenBlock
 from saelake.store.checksums import CHECKSUM, SUMMED, checksums
-from saelake.store.codes import CodesTable
+from saelake.store.codes import SCAN_ROWS, CodesTable
 from saelake.store.errors import Corrupt
 from saelake.store.features import Totals
 from saelake.store.kept import KeptSettings
@@ -23,7 +23,6 @@ from saelake.store.tables import Table
 # Which rows of a batch are wrong, bool (n_rows,), by what is wrong with them.
 Checks: TypeAlias = Mapping[str, Callable[[pa.RecordBatch], Array]]
 
-SCAN_ROWS = 256
 KEPT_ROWS = 16  # each of up to 4 MiB
 BFLOAT16_EXPONENT = np.uint16(0x7F80)
 # What is said of bytes that are not as written; not that a disk or a store does not answer.
@@ -38,18 +37,13 @@ class Fault:
     what: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Reading:
     """What a whole reading of a table finds; `unreadable` are fragments that cannot be read."""
 
     n_rows: int = 0
     faults: list[Fault] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether nothing is wrong."""
-        return not (self.faults or self.unreadable)
 
     def sound(self, table: Table, checks: Checks, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Read a table; the batches of which no row has a fault."""
@@ -66,11 +60,11 @@ class Reading:
                 self.unreadable.append(fragment.id)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class CodesReading(Reading):
     """The same of codes, and what they add up to, where there is no fault."""
 
-    totals: Totals = field(default_factory=lambda: Totals.zero(0))
+    totals: Totals
     n_codes: int = 0
 
     @classmethod
@@ -83,7 +77,7 @@ class CodesReading(Reading):
         return reading
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class KeptReading(Reading):
     """The same of kept activations."""
 

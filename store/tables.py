@@ -16,12 +16,12 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
 import pyarrow as pa
 
+from saelake.store.changes import Change, Draft, Fragment
 from saelake.store.damage import damaged, reading
 from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound, SaelakeError
 from saelake.store.files import delete_folder
@@ -41,53 +41,6 @@ ROWS_PER_FRAGMENT = 1 << 20
 ROWS_PER_BATCH = 8192
 MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
 COMMIT_ATTEMPTS = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fragment:
-    """One immutable piece of a table: its id, its number of rows, and its files' bytes."""
-
-    id: int
-    n_rows: int
-    size_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """Rows that are written but not committed; JSON carries it from a worker to a committer."""
-
-    fragments: tuple[str, ...]
-
-    @classmethod
-    def of(cls, written: Iterable["FragmentMetadata"]) -> "Draft":
-        """A draft of fragments that Lance has written."""
-        return cls(tuple(json.dumps(fragment.to_json()) for fragment in written))
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The names of the fragments' files; see `Table.file_of`."""
-        return tuple(json.loads(fragment)["files"][0]["path"] for fragment in self.fragments)
-
-    def to_json(self) -> str:
-        """The draft as text, for another process."""
-        return json.dumps(self.fragments)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Draft":
-        """The draft that `to_json` wrote."""
-        return cls(tuple(json.loads(text)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What a commit does in one step: add a draft, take fragments out, put others in their place.
-
-    A draft of `instead` is one fragment with the rows of the one whose id and place it gets.
-    """
-
-    add: Draft = Draft(())
-    remove: tuple[int, ...] = ()
-    instead: Mapping[int, Draft] = field(default_factory=dict)
 
 
 class Table:
@@ -302,7 +255,7 @@ class Table:
             max_rows_per_file=MOST_ROWS if one_fragment else ROWS_PER_FRAGMENT,
             data_storage_version=STORAGE_VERSION,
         )
-        return Draft.of(written)
+        return _draft(written)
 
     @stored
     def commit(self, decide: Callable[["Table"], Change | None]) -> "Table":
@@ -441,6 +394,10 @@ def drop(uri: str) -> None:
         delete_folder(uri)
 
 
+def _draft(written: Iterable[FragmentMetadata]) -> Draft:
+    return Draft(tuple(json.dumps(fragment.to_json()) for fragment in written))
+
+
 def _in_place(draft: Draft, fragment_id: int) -> FragmentMetadata:
     """The draft's one fragment, under another's id."""
     (fragment,) = draft.fragments
@@ -462,7 +419,7 @@ def write_first(
     _check_writable(uri)
     # Lance numbers the fields of a schema in order, so the table's fields will be these files'.
     reader = pa.RecordBatchReader.from_batches(schema, batches)
-    return Draft.of(_new_files(uri, reader, MOST_ROWS if one_fragment else ROWS_PER_FRAGMENT))
+    return _draft(_new_files(uri, reader, MOST_ROWS if one_fragment else ROWS_PER_FRAGMENT))
 
 
 @stored

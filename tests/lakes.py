@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from saelake.store.changes import Change
 from saelake.store.errors import NotFound
 from saelake.store.importing import SourceBatch, import_documents
 from saelake.store.indexing import index
@@ -22,7 +23,7 @@ from saelake.store.schema import (
     codes_schema,
 )
 from saelake.store.shards import ShardCommitter, ShardWriter
-from saelake.store.tables import Change, Table, overwrite, read
+from saelake.store.tables import Table, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
 
 MADE = CollectionName("made", "random")

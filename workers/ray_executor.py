@@ -27,8 +27,8 @@ class RayExecutor:
     """
 
     def __init__(self, cluster: RayCluster) -> None:
-        self._cluster = replace(cluster, gpus_per_worker=0)
-        self._session = RaySession(cluster)
+        self._n_workers = cluster.workers
+        self._session = RaySession(replace(cluster, gpus_per_worker=0))
 
     def __enter__(self) -> Self:
         """Raises `Unavailable` when there is no cluster."""
@@ -39,10 +39,13 @@ class RayExecutor:
         self._session.close()
 
     def map(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
-        """See `Executor`. Raises what `work` raises, and `Unavailable` when workers die of it."""
-        task = ray.remote(_done).options(
-            num_cpus=self._cluster.share(*self._session.resources).cpus, max_retries=ATTEMPTS - 1
-        )
+        """See `Executor`.
+
+        Raises what `work` raises, `Unavailable` when workers die of it, and `InvalidInput` where
+        there is no room for one.
+        """
+        options = {"num_cpus": self._session.share.cpus, "max_retries": ATTEMPTS - 1}
+        task = ray.remote(_done).options(**options)
         carried = ray.put(work)
         running: deque[Any] = deque()
         try:
@@ -59,9 +62,7 @@ class RayExecutor:
     @property
     def _n_at_once(self) -> int:
         """As many as were asked for, else by the machines that the cluster has now."""
-        if self._cluster.workers is not None:
-            return self._cluster.workers
-        return QUEUED * self._cluster.share(*self._session.resources).workers
+        return self._n_workers or QUEUED * self._session.share.workers
 
 
 def _done(work: Callable[[T], R], item: T) -> R:

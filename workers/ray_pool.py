@@ -16,7 +16,7 @@ from typing import Any, Literal
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from saelake.store.errors import InvalidInput, SaelakeError, Unavailable
+from saelake.store.errors import SaelakeError, Unavailable
 from saelake.store.shards import TableSettings
 from saelake.workers.cluster import RayCluster
 from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Written
@@ -105,7 +105,6 @@ class RayPool:
 
     def __init__(self, job: EncodeJob, cluster: RayCluster) -> None:
         self._job = job.from_anywhere()
-        self._cluster = cluster
         self._names = (f"ray-{number}" for number in count())
         self._actors: dict[str, Any] = {}
         self._calls: dict[Any, Call] = {}
@@ -117,8 +116,7 @@ class RayPool:
     def open(self) -> Sequence[TableSettings]:
         """See `Pool`. Also raises `Unavailable` when there is no cluster, or no worker starts."""
         self._session.open()
-        self._share = self._cluster.share(*self._session.resources)
-        self._check_room()
+        self._share = self._session.share
         for _ in range(self._share.workers):
             self._start()
         while True:
@@ -162,16 +160,6 @@ class RayPool:
         self._actors.clear()
         self._calls.clear()
         self._session.close()
-
-    def _check_room(self) -> None:
-        """A Ray that was started here gets no more machines. Raises `InvalidInput`."""
-        n_cpus, n_gpus = self._session.resources
-        share = self._share
-        if self._cluster.address == "local" and (share.cpus > n_cpus or share.gpus > n_gpus):
-            raise InvalidInput(
-                f"A worker with {share.cpus} CPUs and {share.gpus:g} GPUs has no room on this "
-                f"machine, which has {n_cpus:.0f} CPUs and {n_gpus:.0f} GPUs."
-            )
 
     def _start(self) -> None:
         name = next(self._names)

@@ -9,8 +9,8 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from saelake.store.errors import Unavailable
-from saelake.workers.cluster import RayCluster
+from saelake.store.errors import InvalidInput, Unavailable
+from saelake.workers.cluster import RayCluster, Share
 
 OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: only small answers go through it
 KNOCK_S = 10.0
@@ -51,10 +51,20 @@ class RaySession:
             ) from error
 
     @property
-    def resources(self) -> tuple[float, float]:
-        """The CPUs and GPUs of the whole cluster."""
-        found = ray.cluster_resources()
-        return found.get("CPU", 0.0), found.get("GPU", 0.0)
+    def share(self) -> Share:
+        """What workers get of the machines that the cluster has now.
+
+        Raises `InvalidInput` for a worker that has no room on this machine, where Ray was started
+        here: it gets no more machines.
+        """
+        n_cpus, n_gpus = _resources()
+        share = self._cluster.share(n_cpus, n_gpus)
+        if self._cluster.address == "local" and (share.cpus > n_cpus or share.gpus > n_gpus):
+            raise InvalidInput(
+                f"A worker with {share.cpus} CPUs and {share.gpus:g} GPUs has no room on this "
+                f"machine, which has {n_cpus:.0f} CPUs and {n_gpus:.0f} GPUs."
+            )
+        return share
 
     def close(self) -> None:
         """Disconnect, and end what was started here."""
@@ -67,6 +77,12 @@ def cause(error: RayError) -> str:
     """What ended an actor or a task, in a line: of errors that Python raised there, the last."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1] if "creation task" in lines[0] else lines[0]
+
+
+def _resources() -> tuple[float, float]:
+    """The CPUs and GPUs of the whole cluster."""
+    found = ray.cluster_resources()
+    return found.get("CPU", 0.0), found.get("GPU", 0.0)
 
 
 def _let_print(*, allowed: bool) -> None:

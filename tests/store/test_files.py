@@ -6,6 +6,7 @@ from threading import Thread
 import pytest
 
 from saelake.store.files import delete, list_files, read_bytes, write_bytes
+from saelake.store.lake import Lake
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -73,3 +74,23 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         write_bytes(str(tmp_path / "taken"), b"1")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "rooted"),
+    [
+        ("lake", "{here}/lake"),
+        ("~/lake", "{home}/lake"),
+        ("/data/lake", "/data/lake"),
+        ("s3://bucket/lake", "s3://bucket/lake"),
+    ],
+)
+def test_a_lake_is_the_same_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, rooted: str
+) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    lake = Lake(uri, at="v1").from_anywhere
+    assert lake == Lake(rooted.format(here=here, home=home), at="v1")

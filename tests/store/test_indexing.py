@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import saelake
-from saelake.store import indexing
+from saelake.store import counting, indexing
+from saelake.store.changes import Change, Fragment
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
+from saelake.store.counting import Counting
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.features import bin_edges
@@ -26,7 +28,7 @@ from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
 from saelake.store.schema import codes_schema
 from saelake.store.segments import Segment
 from saelake.store.shards import ShardCommitter
-from saelake.store.tables import Change, Fragment, Table, drop, metadata, overwrite, read
+from saelake.store.tables import Table, drop, metadata, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
 from tests.lakes import Code, MadeLake, add_documents, commit_shard, make_lake, settings
 
@@ -187,29 +189,29 @@ def test_of_two_that_make_statistics_the_second_has_nothing_left(
     made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=0)
 
     def overtaken(uri: str, rows: pa.Table) -> None:
-        monkeypatch.setattr(indexing, "overwrite", overwrite)
+        monkeypatch.setattr(counting, "overwrite", overwrite)
         index(made.lake, made.name)
         raise Conflict(f"{uri}: another writer replaced it at the same time.")
 
-    monkeypatch.setattr(indexing, "overwrite", overtaken)
+    monkeypatch.setattr(counting, "overwrite", overtaken)
     index(made.lake, made.name)
-    assert indexing.overwrite is overwrite
+    assert counting.overwrite is overwrite
     assert_indexed_right(made)
 
 
 def test_statistics_of_newer_codes_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An indexer that was slow leaves what another one knows of codes that came meanwhile."""
     made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=0)
-    stored = indexing._stored_totals
+    stored = Counting._stored
     grown: list[MadeLake] = []
 
-    def overtaken(*arguments: Any) -> Any:
-        monkeypatch.setattr(indexing, "_stored_totals", stored)
+    def overtaken(slow: Counting) -> Any:
+        monkeypatch.setattr(Counting, "_stored", stored)
         grown.append(add_documents(made, 5))
         index(made.lake, made.name)
-        return stored(*arguments)
+        return stored(slow)
 
-    monkeypatch.setattr(indexing, "_stored_totals", overtaken)
+    monkeypatch.setattr(Counting, "_stored", overtaken)
     index(made.lake, made.name)
     assert_indexed_right(grown[0])
     assert saelake.connect(made.lake.uri).verify().ok
@@ -395,7 +397,7 @@ def test_postings_of_codes_that_are_gone_are_not_read_and_then_replaced(tmp_path
 def test_segments_that_were_built_together_stay_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saelake.store.building.SCAN_ROWS", 4)
+    monkeypatch.setattr("saelake.store.codes.SCAN_ROWS", 4)
     made = make_lake(tmp_path, n_documents=120, n_fragments=10, n_indexed=0)
     index(made.lake, made.name, memory_bytes=1)  # a segment for each 4 documents
     collection = Collection(made.lake, made.name)

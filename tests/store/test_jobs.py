@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from saelake.store.errors import Unavailable
 from saelake.store.files import delete, list_files, read_bytes, write_bytes
 from saelake.store.jobs import KEPT, SILENT_S, Job, JobLog
 from saelake.store.lake import Lake
@@ -63,6 +64,18 @@ def test_what_is_no_job_is_passed_over(lake: Lake) -> None:
     newer = job.to_json().replace('"corpus": "c"', '"corpus": "new", "unknown": 1')
     write_bytes(f"{lake.uri}/jobs/d.json", newer.encode())
     assert {found.corpus for found in log.jobs()} == {"c", "new"}
+
+
+def test_jobs_that_cannot_be_read_are_no_harm(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = JobLog(lake)
+    log.write(Job(corpus="c"))
+
+    def away(_: str) -> bytes:
+        raise Unavailable("The store does not answer.")
+
+    monkeypatch.setattr("saelake.store.jobs.read_bytes", away)
+    assert log.jobs() == []
+    log.forget_old()
 
 
 def test_files_are_whole_or_not_there(tmp_path: Path) -> None:

@@ -10,15 +10,17 @@ import pytest
 
 import saelake
 from saelake.store.activations import ActivationsTable
+from saelake.store.changes import Change
 from saelake.store.collection import Collection
 from saelake.store.errors import Corrupt, Unavailable
+from saelake.store.features import N_BINS, N_TOKENS_KEY
 from saelake.store.indexing import index
 from saelake.store.kept import KeptDtype
 from saelake.store.repair import Repaired, repair
 from saelake.store.sampling import TokenSample
 from saelake.store.segments import PostingsTable
 from saelake.store.shards import ShardCommitter
-from saelake.store.tables import Change, Table, overwrite, read
+from saelake.store.tables import Table, overwrite, read
 from tests.lakes import MadeLake, add_documents, commit_shard, keep_activations, make_lake, settings
 from tests.store.test_compaction import answers
 
@@ -168,6 +170,8 @@ def test_files_of_activations_that_cannot_be_read_are_taken_out(tmp_path: Path) 
     first, second = table.fragments
     break_file(table.uri, second.id)
     assert any("cannot be read" in problem for problem in problems(made))
+    with pytest.raises(Corrupt, match="verify --repair`, which takes out"):
+        saelake.connect(made.lake.uri)["made/random"].activations().to_arrow().read_all()
     (done,) = repair(made.lake)
     assert (done.documents, done.n_kept_files) == ((), 1)
     assert problems(made) == []
@@ -269,13 +273,40 @@ def test_postings_that_do_not_agree_are_made_again(
     assert repair(made.lake) == []
 
 
-def test_statistics_that_do_not_agree_are_made_again(tmp_path: Path) -> None:
+def sevens(features: pa.Table, name: str) -> pa.Table:
+    column = features[name]
+    return features.set_column(
+        features.schema.get_field_index(name), name, pa.array([7] * len(column), column.type)
+    )
+
+
+def no_histogram(features: pa.Table) -> pa.Table:
+    empty = pa.array([[0] * N_BINS] * len(features), features.schema.field("histogram").type)
+    return features.set_column(features.schema.get_field_index("histogram"), "histogram", empty)
+
+
+def fewer_tokens(features: pa.Table) -> pa.Table:
+    said = {**features.schema.metadata, N_TOKENS_KEY.encode(): b"7"}
+    return features.replace_schema_metadata(said)
+
+
+WRONG: dict[str, Callable[[pa.Table], pa.Table]] = {
+    "token_frequency": lambda features: sevens(features, "token_frequency"),
+    "document_frequency": lambda features: sevens(features, "document_frequency"),
+    "max": lambda features: sevens(features, "max"),
+    "sum": lambda features: sevens(features, "sum"),
+    "histogram": no_histogram,
+    "tokens": fewer_tokens,
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_statistics_that_do_not_agree_are_made_again(tmp_path: Path, what: str) -> None:
     made = make_lake(tmp_path, n_documents=20, n_fragments=2, n_indexed=2)
     uri = made.lake.features(made.name)
     good = read(uri)
-    wrong = good.set_column(1, "token_frequency", pa.array([7] * len(good), pa.uint64()))
-    overwrite(uri, wrong.replace_schema_metadata(good.schema.metadata))
-    assert problems(made) == ["frequencies or maxima differ: index again"]
+    overwrite(uri, WRONG[what](good))
+    assert problems(made) == ["they differ: run `saelake verify --repair`"]
     assert repair(made.lake) == [Repaired(collection="made/random", features=True)]
     assert problems(made) == []
     assert read(uri).drop_columns(["top_tokens"]).equals(good.drop_columns(["top_tokens"]))

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from saelake.store.changes import Change, Draft
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.schema import DICTIONARIES_COLUMNS, codes_schema
@@ -20,7 +21,7 @@ from saelake.store.shards import (
     check_free,
     register_dictionary,
 )
-from saelake.store.tables import Change, Draft, Table, read
+from saelake.store.tables import Table, read
 from saelake.workers.pack import Activations, Part, pack
 from tests.lakes import settings
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from saelake.store.changes import Change
 from saelake.store.errors import (
     AccessDenied,
     NotFound,
@@ -22,7 +23,7 @@ from saelake.store.errors import (
 from saelake.store.files import list_files, read_bytes, write_bytes
 from saelake.store.lake import Lake
 from saelake.store.objectstore import S3
-from saelake.store.tables import Change, Table, overwrite
+from saelake.store.tables import Table, overwrite
 from tests.client.cli.command import run
 from tests.conftest import SMALL_DISK_BYTES
 from tests.proxy import Fault, Proxy, none

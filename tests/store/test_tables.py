@@ -1,5 +1,6 @@
 """Commits happen exactly once, whoever else commits; what is not committed is not seen."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from saelake.store.changes import Change
 from saelake.store.errors import Conflict, Corrupt, InvalidFilter, NotFound
-from saelake.store.tables import Change, Draft, Table, overwrite, read
+from saelake.store.tables import Table, overwrite, read
 
 SCHEMA = pa.schema([("n", pa.int64()), ("word", pa.string())])
 # Adds each of the numbers 0 to 19 that is missing, by a commit of its own.
@@ -72,7 +74,7 @@ def test_others_see_the_same_rows(table: Table, uri: str, tmp_path: Path) -> Non
 def test_a_draft_is_seen_when_it_is_committed_and_not_before(table: Table, uri: str) -> None:
     draft = table.write([rows(1), rows(2, 3)])
     assert numbers(Table.open(uri)) == []
-    carried = Draft.from_json(draft.to_json())
+    carried = pickle.loads(pickle.dumps(draft))
     table.commit(lambda _: Change(add=carried))
     assert numbers(Table.open(uri)) == [1, 2, 3]
 

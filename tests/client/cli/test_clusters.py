@@ -1,6 +1,7 @@
 """The options of a Ray cluster, and how jobs are shown."""
 
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from saelake.store.jobs import Job, JobLog, JobState
 from saelake.store.lake import Lake
 from saelake.workers.cluster import RayCluster, Share
 from tests.client.cli.command import asked, run
+from tests.lakes import MadeLake
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,9 @@ def test_wrong_clusters_are_refused_in_one_line() -> None:
     command = ["encode", "c", "--model", "m", "--dictionary", "d", "--lake", "nowhere"]
     ran = run(*command, "--workers", "2")
     assert (ran.code, ran.err) == (2, "Error: --workers is of a Ray cluster: give --ray too.\n")
+    ran = run("index", "c/d", "--lake", "nowhere", "--cpus-per-worker", "2")
+    said = "Error: --cpus-per-worker is of a Ray cluster: give --ray too.\n"
+    assert (ran.code, ran.err) == (2, said)
     ran = run(*command, "--ray=here")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "ray://HOST:PORT" in ran.err
@@ -86,6 +91,17 @@ def test_info_shows_jobs(tmp_path: Path, changes: dict[str, object], shown: str)
     (row,) = json.loads(asked("info", "--lake", lake, "--format", "json"))["collections"]
     assert [found["id"] for found in row["jobs"]] == [job.id]
     assert row["jobs"][0]["n_documents"] == 12
+
+
+def test_an_index_without_ray_says_what_to_install(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    for name in ("ray_executor", "ray_session"):
+        monkeypatch.delitem(sys.modules, f"saelake.workers.{name}", raising=False)
+    ran = run("index", "made/random", "--lake", made.lake.uri, "--ray", "local")
+    assert ran.code != 0
+    assert "pip install 'saelake[ray]'" in ran.err
 
 
 @pytest.mark.parametrize(("state", "n_said"), [("running", 1), ("done", 0), ("failed", 0)])

@@ -20,7 +20,7 @@ from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.indexing import index
 from saelake.store.labelfiles import import_labels, read_labels
 from saelake.store.labelling import Window, label_collection, label_text
-from saelake.store.labels import Labels, automatic, write_labels
+from saelake.store.labels import LABEL, Labels, automatic, write_labels
 from saelake.store.lake import Lake
 from saelake.store.requests import LabelsQuery, TokensQuery
 from saelake.store.schema import LABELS_COLUMNS
@@ -106,6 +106,19 @@ def test_an_explainer_that_speaks_again_replaces_its_own_labels(made: MadeLake) 
         (1, "new"),
         (2, "other's"),
     ]
+
+
+def test_a_column_has_each_label_once_and_null_where_there_is_none(made: MadeLake) -> None:
+    write(made.lake, said(3, "three"), said(5, "five"))
+    labels = Labels.open(made.lake, "random")
+    features = np.array([5, 3, 4, 5, 9, 2, 10**6], np.uint32)
+    found = labels.column(features)
+    assert found.to_pylist() == labels.of(features) == ["five", "three", None, "five", *[None] * 3]
+    assert found.type == LABEL
+    assert sorted(found.dictionary.to_pylist()) == ["five", "three"]
+    none = Labels.open(made.lake, "nobody has labelled it")
+    assert none.of([1, 2]) == none.column(np.array([1, 2])).to_pylist() == [None, None]
+    assert labels.of([]) == []
 
 
 def test_labels_are_asked_for_by_feature(made: MadeLake) -> None:

@@ -1,0 +1,120 @@
+"""Bring the features table up to date: count codes that are new, and write the statistics again."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from saelake.store.building import SegmentBuilder
+from saelake.store.changes import Fragment
+from saelake.store.codes import CodesTable
+from saelake.store.errors import Conflict, NotFound
+from saelake.store.executor import Executor
+from saelake.store.features import (
+    COVERS_KEY,
+    TOTALS_COLUMNS,
+    Totals,
+    features_table,
+    top_tokens,
+)
+from saelake.store.lake import CollectionName, Lake
+from saelake.store.memory import lean
+from saelake.store.segments import PostingsTable
+from saelake.store.tables import Table, metadata, overwrite, read
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Counts a snapshot of codes into the features table of its collection.
+
+    Here, or wherever the executor has workers; the builder says which portions they take.
+    """
+
+    lake: Lake
+    name: CollectionName
+    builder: SegmentBuilder
+    executor: Executor | None
+
+    def update(self, postings: PostingsTable, *, renew: bool) -> None:
+        """Add the codes fragments that the table does not count yet; `renew` counts all again.
+
+        Where another indexer is faster, once more, with what is left then.
+        """
+        codes = self.builder.codes
+        while (totals := self._newer(renew=renew)) is not None:
+            vocabulary = _vocabulary(self.lake, self.name.dictionary)
+            tokens = top_tokens(postings, codes.settings.d_sae, vocabulary)
+            present = [fragment.id for fragment in codes.table.fragments]
+            with suppress(Conflict):
+                overwrite(
+                    self.lake.features(self.name), features_table(totals, tokens, covers=present)
+                )
+                return
+
+    def _newer(self, *, renew: bool) -> Totals | None:
+        """The totals of all codes; those that were counted are not read again, unless `renew`.
+
+        None when all are counted, here or by an indexer that knows newer codes.
+        """
+        table = self.builder.codes.table
+        totals, covered = self._stored()
+        if renew or not covered <= table.fragment_ids:
+            if not renew and covered <= table.latest().fragment_ids:
+                return None
+            totals, covered = self._nothing()
+        new = [fragment for fragment in table.fragments if fragment.id not in covered]
+        if not new:
+            return None
+        if self.executor is None:
+            _count(self.builder.codes, new, totals)
+        else:
+            work = CountTotals(self.builder.codes)
+            for part in self.executor.map(work, self.builder.portions(new)):
+                totals += part
+        return totals
+
+    def _stored(self) -> tuple[Totals, set[int]]:
+        """What was counted, and the fragments of codes that it is of."""
+        uri = self.lake.features(self.name)
+        try:
+            table = Table.open(uri)
+        except NotFound:
+            return self._nothing()
+        if not table.fragments:  # made, but not filled yet
+            return self._nothing()
+        stored = read(uri)
+        covers = {int(i) for i in metadata(stored.schema)[COVERS_KEY].split(",") if i}
+        return Totals.of(stored), covers
+
+    def _nothing(self) -> tuple[Totals, set[int]]:
+        return Totals.zero(self.builder.codes.settings.d_sae), set()
+
+
+@dataclass(frozen=True, slots=True)
+class CountTotals:
+    """Makes the totals of fragments of codes; it can be sent to another process."""
+
+    codes: CodesTable
+
+    def __call__(self, fragments: Iterable[Fragment]) -> Totals:
+        """See the class."""
+        totals = Totals.zero(self.codes.settings.d_sae)
+        with lean():
+            _count(self.codes, fragments, totals)
+        return totals
+
+
+def _count(codes: CodesTable, fragments: Iterable[Fragment], totals: Totals) -> None:
+    ids = [fragment.id for fragment in fragments]
+    for batch in codes.scan(TOTALS_COLUMNS, fragments=ids):
+        totals.add(batch, codes.codec)
+
+
+def _vocabulary(lake: Lake, dictionary: str) -> list[str]:
+    """The text of each token id, or nothing when the dictionary is not registered."""
+    try:
+        table = read(lake.dictionaries, ["name", "vocabulary"])
+    except NotFound:
+        return []
+    tables = lake.tables_of(dictionary)
+    rows = [r for r in table.to_pylist() if r["name"] == tables]
+    return list(rows[0]["vocabulary"] or []) if rows else []

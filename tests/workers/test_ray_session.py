@@ -1,0 +1,26 @@
+"""What workers get of a cluster, and that one for which there is no room is refused."""
+
+import pytest
+
+from saelake.store.errors import InvalidInput
+from saelake.workers.cluster import RayCluster, Share
+
+pytest.importorskip("ray")
+from saelake.workers import ray_session  # it needs Ray
+
+
+@pytest.mark.parametrize("address", ["local", "auto"])
+def test_only_a_cluster_that_may_grow_is_asked_for_more_than_it_has(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(ray_session, "_resources", lambda: (2.0, 0.0))
+    assert ray_session.RaySession(RayCluster(address=address)).share == Share(
+        workers=1, gpus=0, cpus=2
+    )
+    for large in ({"cpus_per_worker": 3}, {"gpus_per_worker": 1.0}):
+        session = ray_session.RaySession(RayCluster(address=address, workers=1, **large))  # type: ignore[arg-type]
+        if address == "auto":
+            assert session.share.workers == 1
+        else:
+            with pytest.raises(InvalidInput, match="which has 2 CPUs and 0 GPUs"):
+                _ = session.share
