@@ -14,8 +14,8 @@ from sklearn.utils.extmath import randomized_svd
 import saelake
 from benchmarks.report import Cell, Table, publish
 from saelake.store.documents import Documents
+from saelake.store.format.lists import Array
 from saelake.store.lake import Lake
-from saelake.store.lists import Array
 
 N_VECTORS = 50
 Method = Callable[[Any, int, int], Array]

@@ -19,11 +19,11 @@ import typer
 
 from benchmarks.report import Table, publish
 from saelake.store.codes import CodesTable
+from saelake.store.format.lists import Lists, concatenate
+from saelake.store.format.values import value_codec
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.lists import Lists, concatenate
 from saelake.store.tables import STORAGE_VERSION
 from saelake.store.tables import Table as LakeTable
-from saelake.store.values import value_codec
 
 ROUNDS = 5
 TAKES = 30

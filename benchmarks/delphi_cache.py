@@ -10,7 +10,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from saelake.store.collection import Collection
-from saelake.store.lists import Array, Lists, concatenate
+from saelake.store.format.lists import Array, Lists, concatenate
 
 ROOT = Path(__file__).parents[1]
 MODULE = "synthetic"

@@ -26,7 +26,7 @@ from transformers import AutoModel, GPT2Config, LlamaConfig, PretrainedConfig
 
 from benchmarks.bare import Tap, truncated
 from benchmarks.report import Cell, Table, publish
-from saelake.store.schema import CollectionSettings
+from saelake.store.format.schema import CollectionSettings
 from saelake.workers.batches import Batch, Window, batches
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.encoders import LinearEncoder

@@ -20,11 +20,11 @@ from benchmarks.synthetic import BUFFER_BYTES, SHELVES
 from saelake.store.collection import Collection
 from saelake.store.documents import import_documents
 from saelake.store.errors import InvalidInput
+from saelake.store.format.lists import Lists
+from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.store.importing import SourceBatch
 from saelake.store.indexing import IndexReport, index
 from saelake.store.lake import CollectionName, Lake, absolute
-from saelake.store.lists import Lists
-from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.store.session import check_same_dictionary
 from saelake.store.shards import ShardCommitter, ShardWriter, register_dictionary
 from saelake.store.tables import read

@@ -17,8 +17,8 @@ import typer
 
 from benchmarks.report import Cell, Table
 from saelake.store.collection import Collection
+from saelake.store.format.lists import Array, Lists
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.lists import Array, Lists
 
 PROFILES = Path(__file__).parent / "profiles"
 N_QUANTILES = 32  # intervals between the stored quantiles of a feature's values

@@ -14,6 +14,7 @@ from benchmarks.rows import Rows
 from benchmarks.subject import Filter, as_blocks, documents_of
 from saelake.store.embeddings import Block
 from saelake.store.engine import Engine
+from saelake.store.format.lists import Array
 from saelake.store.impacts import (
     BUDGETS,
     CANDIDATES,
@@ -22,7 +23,6 @@ from saelake.store.impacts import (
     SELECTIVE,
     ImpactIndex,
 )
-from saelake.store.lists import Array
 from saelake.store.query.found import Found
 from saelake.store.query.similar import Query
 from saelake.store.requests import SimilarQuery

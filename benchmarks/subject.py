@@ -12,7 +12,7 @@ from saelake.store.collection import Collection
 from saelake.store.embeddings import Block, blocks
 from saelake.store.executor import PIECE_ROWS, pieces
 from saelake.store.filters import DocumentMask, matching_documents
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from benchmarks.profile import N_QUANTILES, Profile
 from saelake.store.documents import import_documents
+from saelake.store.format.lists import Array
+from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.importing import SourceBatch
 from saelake.store.indexing import IndexReport, index
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.lists import Array
-from saelake.store.schema import CollectionSettings, codes_schema
 from saelake.store.shards import ShardCommitter, ShardWriter, register_dictionary
 from saelake.workers.pack import Activations, Part, pack
 

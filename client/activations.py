@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.errors import MissingExtra, NotFound
+from saelake.store.format.schema import CollectionSettings
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.schema import CollectionSettings
 
 if TYPE_CHECKING:  # the base install has no Lance
     from saelake.store.activations import ActivationsTable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from saelake.store.embeddings import Block
-    from saelake.store.lists import Array
+    from saelake.store.format.lists import Array
+    from saelake.store.format.schema import CollectionSettings
     from saelake.store.requests import Pooling
-    from saelake.store.schema import CollectionSettings
     from saelake.store.texts import Texts
 
 

@@ -10,11 +10,11 @@ from saelake.store.blocks import BLOCK_BYTES, SCAN_ROWS, BlockReader, Blocks
 from saelake.store.codes import Locations, locate
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.filters import DocumentMask
-from saelake.store.kept import KeptSettings
+from saelake.store.format.activations import KeptSettings
+from saelake.store.format.lists import Lists
+from saelake.store.format.sampling import TokenSample
+from saelake.store.format.schema import CollectionSettings
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.lists import Lists
-from saelake.store.sampling import TokenSample
-from saelake.store.schema import CollectionSettings
 from saelake.store.tables import Table, metadata
 
 

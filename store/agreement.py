@@ -10,10 +10,10 @@ from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.errors import NotFound
 from saelake.store.features import Totals
+from saelake.store.format.lists import Array, runs
+from saelake.store.format.schema import N_TIERS
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.lists import Array, runs
 from saelake.store.postings import CODES_COLUMNS, postings_of
-from saelake.store.schema import N_TIERS
 from saelake.store.segments import Segment
 from saelake.store.soundness import UNREADABLE
 from saelake.store.tables import read

@@ -11,7 +11,7 @@ import numpy as np
 from saelake.store.embeddings import Block, blocks
 from saelake.store.executor import Piece
 from saelake.store.filters import DocumentMask
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 
 WORD_BITS = 64
 BITMAP_ROWS = 16_384  # documents of one bitmap: a tile of its rows stays in a core's cache

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from saelake.store.filters import DocumentMask
-from saelake.store.kept import NUMPY_TYPES, KeptSettings
-from saelake.store.lists import Lists, concatenate, runs
-from saelake.store.sampling import TokenSample
+from saelake.store.format.activations import NUMPY_TYPES, KeptSettings
+from saelake.store.format.lists import Lists, concatenate, runs
+from saelake.store.format.sampling import TokenSample
 from saelake.store.tables import Table, address
 
 TOKEN_COLUMNS = ("doc", "positions", "token_ids", "vectors")

@@ -8,7 +8,7 @@ import pyarrow as pa
 from saelake.store.changes import Draft, Fragment
 from saelake.store.codes import CodesTable, locate
 from saelake.store.errors import Corrupt
-from saelake.store.lists import Lists, concatenate
+from saelake.store.format.lists import Lists, concatenate
 from saelake.store.memory import lean, trim
 from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
 from saelake.store.segments import segment_rows

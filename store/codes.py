@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.store.lists import Array, Lists, runs
-from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings
+from saelake.store.format.lists import Array, Lists, runs
+from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings
 from saelake.store.tables import Table, address, metadata
 
 SCAN_ROWS = 256  # with all their codes

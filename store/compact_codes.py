@@ -8,15 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.changes import Change, Draft, Fragment
-from saelake.store.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.codes import locate
 from saelake.store.collection import open_codes
 from saelake.store.compacted import Compacted, Progress
 from saelake.store.errors import Conflict, NotFound
+from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
+from saelake.store.format.lists import Array
+from saelake.store.format.schema import DELETED
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.lists import Array
-from saelake.store.schema import DELETED
 from saelake.store.tables import Table
 from saelake.store.tombstones import Tombstones
 

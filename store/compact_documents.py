@@ -13,7 +13,7 @@ from saelake.store.changes import Change, Draft, Fragment
 from saelake.store.compacted import Compacted
 from saelake.store.documents import Documents
 from saelake.store.errors import Conflict
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 from saelake.store.tables import ROWS_PER_FRAGMENT, Table
 
 SCAN_ROWS = 256

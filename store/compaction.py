@@ -15,9 +15,9 @@ from saelake.store.compact_documents import compact_documents
 from saelake.store.compacted import Compacted, Progress
 from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
+from saelake.store.format.lists import Array
+from saelake.store.format.schema import DELETED
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.lists import Array
-from saelake.store.schema import DELETED
 from saelake.store.tables import Table
 from saelake.store.tombstones import deleted_docs, tombstones
 

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from saelake.store.changes import Change
 from saelake.store.documents import Documents
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.format.lists import Array
+from saelake.store.format.schema import DELETED_COLUMNS
 from saelake.store.lake import Lake
-from saelake.store.lists import Array
-from saelake.store.schema import DELETED_COLUMNS
 from saelake.store.tables import Table
 from saelake.store.tombstones import deleted_docs, tombstones
 

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from saelake.store.batches import split
 from saelake.store.errors import NotFound
 from saelake.store.filters import FilterCache
+from saelake.store.format.schema import RESERVED_COLUMNS
 from saelake.store.importing import ImportReport, Source, SourceBatch, import_documents
 from saelake.store.lake import Lake
-from saelake.store.schema import RESERVED_COLUMNS
 from saelake.store.tables import Table
 from saelake.store.tombstones import Tombstones
 

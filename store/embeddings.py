@@ -9,9 +9,9 @@ import pyarrow as pa
 from saelake.store.codes import CodesTable
 from saelake.store.executor import PIECE_ROWS, Piece
 from saelake.store.filters import DocumentMask
-from saelake.store.lists import Array, Lists, concatenate, runs
+from saelake.store.format.lists import Array, Lists, concatenate, runs
+from saelake.store.format.values import ValueCodec
 from saelake.store.requests import Pooling
-from saelake.store.values import ValueCodec
 
 SCAN_ROWS = 4096
 _COLUMNS: dict[Pooling, tuple[str, ...]] = {

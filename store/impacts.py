@@ -17,7 +17,7 @@ import numpy as np
 
 from saelake.store import kernels
 from saelake.store.embeddings import Block
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 
 N_LEVELS = 32
 CLIPPED = 99.9  # percentile of impacts from which on all are of the highest level

@@ -12,9 +12,14 @@ import pyarrow.compute as pc
 
 from saelake.store.changes import Change, Draft
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
+from saelake.store.format.schema import (
+    RESERVED_COLUMNS,
+    SKIPPED_COLUMNS,
+    check_name,
+    documents_schema,
+)
 from saelake.store.lake import DICTIONARIES, Lake
 from saelake.store.memory import lean, one_arena
-from saelake.store.schema import RESERVED_COLUMNS, SKIPPED_COLUMNS, check_name, documents_schema
 from saelake.store.scratch import Scratch, Skip
 from saelake.store.screening import KNOWN_ID, REPEATED_ID, faults
 from saelake.store.tables import Table, write_first

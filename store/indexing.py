@@ -10,9 +10,9 @@ from saelake.store.codes import CodesTable
 from saelake.store.collection import open_codes
 from saelake.store.counting import Counting
 from saelake.store.executor import Executor
+from saelake.store.format.schema import postings_schema
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.memory import lean
-from saelake.store.schema import postings_schema
 from saelake.store.segments import PostingsTable, Segment
 from saelake.store.tables import Table
 

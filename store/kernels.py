@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 

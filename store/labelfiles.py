@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels import write_labels
 from saelake.store.lake import absolute
-from saelake.store.schema import LABELS_COLUMNS
 from saelake.store.session import Session
 
 DEFAULT_EXPLAINER = "imported"

@@ -23,11 +23,11 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from saelake.store.collection import Collection
 from saelake.store.embeddings import Block
 from saelake.store.errors import NotFound
+from saelake.store.format.lists import Array
+from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels import automatic, write_labels
-from saelake.store.lists import Array
 from saelake.store.query.dense import document_vectors
 from saelake.store.requests import Selection
-from saelake.store.schema import LABELS_COLUMNS
 from saelake.store.segments import PostingList
 from saelake.store.session import Session
 from saelake.store.vectors import Vectors

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.errors import NotFound
+from saelake.store.format.lists import Array, Lists
+from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.lake import Lake
-from saelake.store.lists import Array, Lists
-from saelake.store.schema import LABELS_COLUMNS
 from saelake.store.tables import Table, overwrite
 from saelake.store.vectors import IndexFile, VectorIndex
 

@@ -8,7 +8,7 @@ from pyarrow import fs
 
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.files import filesystem_of
-from saelake.store.schema import check_name
+from saelake.store.format.schema import check_name
 from saelake.store.storage import storage_errors
 
 if TYPE_CHECKING:

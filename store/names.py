@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from saelake.store.changes import Change
 from saelake.store.errors import NotFound
-from saelake.store.schema import NAMES_COLUMNS
+from saelake.store.format.schema import NAMES_COLUMNS
 from saelake.store.tables import Table
 
 

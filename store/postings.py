@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.store.lists import Array, Lists, concatenate, runs
-from saelake.store.schema import MAX_PART_TOKENS, N_TIERS, TIERS
+from saelake.store.format.lists import Array, Lists, concatenate, runs
+from saelake.store.format.schema import MAX_PART_TOKENS, N_TIERS, TIERS
 
 CODES_COLUMNS = ("doc", "part", "features", "max", "counts", "positions", "values")
 TOKEN_COLUMNS = ("token_ids", "token_starts", "token_lengths")

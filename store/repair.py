@@ -13,9 +13,9 @@ from saelake.store.codes import CodesTable, locate
 from saelake.store.collection import Collection, open_codes
 from saelake.store.documents import Documents
 from saelake.store.errors import Conflict, NotFound
+from saelake.store.format.schema import postings_schema
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.schema import postings_schema
 from saelake.store.soundness import UNREADABLE, CodesReading, KeptReading, Reading
 from saelake.store.tables import Table, drop
 

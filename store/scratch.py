@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 import pyarrow as pa
 
 from saelake.store.errors import OutOfSpace
-from saelake.store.schema import SKIPPED_COLUMNS
+from saelake.store.format.schema import SKIPPED_COLUMNS
 
 CACHE_KIB = 64 << 10
 ROWS_PER_BATCH = 8192

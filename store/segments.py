@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from saelake.store.changes import Fragment
 from saelake.store.codes import CodesTable
-from saelake.store.lists import Array, Lists, concatenate
+from saelake.store.format.lists import Array, Lists, concatenate
+from saelake.store.format.schema import N_TIERS, STRONGEST
+from saelake.store.format.values import ValueCodec
 from saelake.store.postings import (
     CODES_COLUMNS,
     TOKEN_COLUMNS,
@@ -22,9 +24,7 @@ from saelake.store.postings import (
     postings_of,
     tiered,
 )
-from saelake.store.schema import N_TIERS, STRONGEST
 from saelake.store.tables import Table, address
-from saelake.store.values import ValueCodec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

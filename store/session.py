@@ -17,8 +17,8 @@ from saelake.store.embeddings import Block, blocks
 from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.executor import Executor, Piece, Threads, pieces
 from saelake.store.filters import DocumentMask
+from saelake.store.format.lists import Array
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.lists import Array
 from saelake.store.requests import Pooling, Selection
 from saelake.store.tables import Table
 from saelake.store.texts import NoTexts, Texts

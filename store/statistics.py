@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special, stats
 
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 
 FEW = 5  # of an expected count under which the normal approximation is not used (Cochran 1954)
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from saelake.store.errors import AlreadyExists, InvalidInput, NotFound
+from saelake.store.format.schema import NAME
 from saelake.store.lake import DICTIONARIES, Lake
-from saelake.store.schema import NAME
 from saelake.store.tables import Table, moment_of
 
 # A table refers to rows of those after it, so it is tagged before them: a state in which each

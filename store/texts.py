@@ -5,9 +5,9 @@ from typing import NoReturn, Protocol
 
 from saelake.store.embeddings import Block
 from saelake.store.errors import MissingExtra
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
+from saelake.store.format.schema import CollectionSettings
 from saelake.store.requests import Pooling
-from saelake.store.schema import CollectionSettings
 
 
 class Texts(Protocol):

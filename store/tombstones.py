@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.errors import NotFound
-from saelake.store.lists import Array, concatenate
-from saelake.store.schema import DELETED_COLUMNS
+from saelake.store.format.lists import Array, concatenate
+from saelake.store.format.schema import DELETED_COLUMNS
 from saelake.store.tables import Table
 
 SCAN_ROWS = 65_536

@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from saelake.store.errors import AccessDenied, NotFound, OutOfSpace, Unavailable
 from saelake.store.files import delete, list_files, local_path, read_bytes, write_bytes
-from saelake.store.lists import Array
-from saelake.store.schema import EMBEDDER_KEY, vectors_schema
+from saelake.store.format.lists import Array
+from saelake.store.format.schema import EMBEDDER_KEY, vectors_schema
 from saelake.store.tables import Table, metadata, overwrite
 
 FLAT_VECTORS = 100_000  # as many are compared one by one; above, lists of RaBitQ codes are probed

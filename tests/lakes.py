@@ -11,17 +11,17 @@ import pyarrow as pa
 
 from saelake.store.changes import Change
 from saelake.store.errors import NotFound
-from saelake.store.importing import SourceBatch, import_documents
-from saelake.store.indexing import index
-from saelake.store.kept import KeptDtype, KeptSettings, kept_schema
-from saelake.store.lake import CollectionName, Lake
-from saelake.store.sampling import TokenSample
-from saelake.store.schema import (
+from saelake.store.format.activations import KeptDtype, KeptSettings, kept_schema
+from saelake.store.format.sampling import TokenSample
+from saelake.store.format.schema import (
     DICTIONARIES_COLUMNS,
     MAX_PART_TOKENS,
     CollectionSettings,
     codes_schema,
 )
+from saelake.store.importing import SourceBatch, import_documents
+from saelake.store.indexing import index
+from saelake.store.lake import CollectionName, Lake
 from saelake.store.shards import ShardCommitter, ShardWriter
 from saelake.store.tables import Table, overwrite, read
 from saelake.workers.pack import Activations, Part, pack

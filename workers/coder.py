@@ -13,7 +13,7 @@ import pyarrow as pa
 import torch
 
 from saelake.store.errors import ValueOverflow
-from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
+from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.workers.device_codes import DeviceCodes
 from saelake.workers.dictionaries.base import Dictionary, not_finite
 from saelake.workers.pack import Activations, Part, pack

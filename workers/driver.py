@@ -9,9 +9,9 @@ import numpy as np
 
 from saelake.store.documents import Documents
 from saelake.store.errors import ModelError
+from saelake.store.format.activations import KeptSettings
+from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.jobs import HEARTBEAT_S, Job, JobLog
-from saelake.store.kept import KeptSettings
-from saelake.store.schema import CollectionSettings, codes_schema
 from saelake.store.shards import ShardCommitter, ShardWriter, TableSettings
 from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
 from saelake.workers.encoded import Counts, EncodedShard

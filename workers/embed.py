@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from saelake.store.documents import Documents
+from saelake.store.format.lists import Array
 from saelake.store.lake import Lake, absolute
-from saelake.store.lists import Array
 from saelake.store.vectors import write_vectors
 from saelake.workers.sentences import SentenceModel
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import torch
 
 from saelake.store.errors import DictionaryMismatch, ValueOverflow
-from saelake.store.kept import KeptSettings
-from saelake.store.schema import CollectionSettings
+from saelake.store.format.activations import KeptSettings
+from saelake.store.format.schema import CollectionSettings
 from saelake.workers.activations import ActivationReader
 from saelake.workers.batches import batches
 from saelake.workers.coder import Coder, OnError, fail

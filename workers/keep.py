@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from saelake.store.errors import InvalidInput
-from saelake.store.kept import ARROW_TYPES, NUMPY_TYPES, KeptSettings, kept_schema
-from saelake.store.lists import concatenate
-from saelake.store.sampling import TokenSample
-from saelake.store.schema import MAX_PART_TOKENS
+from saelake.store.format.activations import ARROW_TYPES, NUMPY_TYPES, KeptSettings, kept_schema
+from saelake.store.format.lists import concatenate
+from saelake.store.format.sampling import TokenSample
+from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.workers.batches import Batch
 from saelake.workers.hooks import HookPoint
 from saelake.workers.pack import POSITION_BITS, Part

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from saelake.store.errors import InvalidInput
-from saelake.store.values import CODECS
+from saelake.store.format.values import CODECS
 from saelake.workers.coder import OnError
 from saelake.workers.keep import KeepOptions
 

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.store.checksums import CHECKSUM, SUMMED, checksums
-from saelake.store.lists import Lists, concatenate, runs
-from saelake.store.schema import MAX_PART_TOKENS
-from saelake.store.values import ValueCodec
+from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
+from saelake.store.format.lists import Lists, concatenate, runs
+from saelake.store.format.schema import MAX_PART_TOKENS
+from saelake.store.format.values import ValueCodec
 
 POSITION_BITS = 16
 FEATURE_BITS = 24  # d_sae up to 16.7 million

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from transformers import PreTrainedTokenizerBase
 
-from saelake.store.schema import MAX_PART_TOKENS
+from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.workers.batches import Window, cut_windows
 from saelake.workers.pack import Part
 from saelake.workers.tokens import TokenisedDocument, TokenSettings, tokenise

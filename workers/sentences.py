@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers.utils import cached_file
 
 from saelake.store.errors import ModelError
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 from saelake.workers.models import Model, load_model
 
 BATCH_TOKENS = 4096

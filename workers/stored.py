@@ -11,8 +11,8 @@ import torch
 from saelake.store.activations import ActivationsTable
 from saelake.store.blocks import TOKEN_COLUMNS, TokenBlock
 from saelake.store.codes import CodesTable
-from saelake.store.lists import Lists, runs
-from saelake.store.schema import MAX_PART_TOKENS
+from saelake.store.format.lists import Lists, runs
+from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.workers.keep import TORCH_TYPES
 from saelake.workers.pack import Part
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from saelake.store.embeddings import Block, embedded
 from saelake.store.errors import DictionaryMismatch, ModelError
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
+from saelake.store.format.schema import CollectionSettings
 from saelake.store.requests import Pooling
-from saelake.store.schema import CollectionSettings
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encode import Encoder, Target
 from saelake.workers.hooks import resolve_hook

@@ -19,7 +19,7 @@ from scipy import sparse, spatial, special, stats
 from saelake.store.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.filters import SCAN_ROWS
-from saelake.store.lists import Array, concatenate, runs
+from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.query.columns import check_column
 from saelake.store.query.labelled import labels_of
 from saelake.store.requests import AssociateQuery, Selection

@@ -25,7 +25,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from saelake.store.embeddings import Block
 from saelake.store.errors import InvalidInput
-from saelake.store.lists import Array, concatenate
+from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.found import beginning
 from saelake.store.query.labelled import labels_of, phrase_features
 from saelake.store.requests import ClustersQuery, Selection

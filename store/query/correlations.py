@@ -20,8 +20,8 @@ from saelake.store.collection import Collection
 from saelake.store.embeddings import Block, take
 from saelake.store.errors import InvalidInput
 from saelake.store.filters import DocumentMask
+from saelake.store.format.lists import Array, concatenate
 from saelake.store.labels import LABEL, Labels
-from saelake.store.lists import Array, concatenate
 from saelake.store.query.labelled import labels_of
 from saelake.store.query.pairs import Pairs, paired
 from saelake.store.requests import CorrelationsQuery

@@ -6,7 +6,7 @@ import numpy as np
 
 from saelake.store.collection import Collection
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 from saelake.store.query.found import Found
 from saelake.store.session import Selected, Session
 from saelake.store.vectors import Vectors

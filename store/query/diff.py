@@ -18,7 +18,7 @@ from saelake.store.embeddings import take
 from saelake.store.errors import InvalidInput
 from saelake.store.executor import Piece, pieces
 from saelake.store.filters import DocumentMask
-from saelake.store.lists import Array, Lists
+from saelake.store.format.lists import Array, Lists
 from saelake.store.query.examples import EXAMPLE, examples
 from saelake.store.query.labelled import labels_of
 from saelake.store.query.pairs import Pairs, paired

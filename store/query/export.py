@@ -9,9 +9,9 @@ from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.embeddings import take
 from saelake.store.filters import DocumentMask
-from saelake.store.lists import Array, Lists
+from saelake.store.format.lists import Array, Lists
+from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.requests import CodesQuery, EmbeddingsQuery
-from saelake.store.schema import MAX_PART_TOKENS
 
 DOCUMENTS_PER_BATCH = 64
 

@@ -6,9 +6,9 @@ import pyarrow.compute as pc
 
 from saelake.store.collection import Collection
 from saelake.store.errors import NotFound
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
+from saelake.store.format.schema import FEATURES_COLUMNS
 from saelake.store.requests import FeatureOrder, FeaturesQuery
-from saelake.store.schema import FEATURES_COLUMNS
 from saelake.store.tables import Table
 
 SCAN_ROWS = 1 << 16

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from saelake.store.collection import Collection
 from saelake.store.embeddings import Block, take
+from saelake.store.format.lists import Array, concatenate
 from saelake.store.labels import Labels
-from saelake.store.lists import Array, concatenate
 from saelake.store.query.hits import metadata_column, metadata_type
 from saelake.store.requests import Pooling
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.documents import Documents
-from saelake.store.lists import Array, Lists
+from saelake.store.format.lists import Array, Lists
+from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.query.tokens import Matches
-from saelake.store.schema import MAX_PART_TOKENS
 
 HITS_PER_BATCH = 1000
 

@@ -1,8 +1,8 @@
 """Features by their labels: what they are called, and which of them stand for a phrase."""
 
 from saelake.store.collection import Collection
+from saelake.store.format.lists import Array
 from saelake.store.labels import Labels
-from saelake.store.lists import Array
 from saelake.store.session import Session
 
 

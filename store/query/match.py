@@ -15,8 +15,8 @@ from saelake.store import kernels
 from saelake.store.codes import CodesTable
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.filters import DocumentMask
+from saelake.store.format.lists import Array, Lists
 from saelake.store.labels import LABEL, Labels
-from saelake.store.lists import Array, Lists
 from saelake.store.query.labelled import kept_labels, labels_of
 from saelake.store.query.neighbors import decoder
 from saelake.store.requests import MatchQuery, Selection

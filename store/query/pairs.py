@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
 from saelake.store.filters import SCAN_ROWS
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 from saelake.store.query.columns import check_column
 from saelake.store.session import Selected
 

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.embeddings import Block
+from saelake.store.format.lists import Array, concatenate
 from saelake.store.labels import Labels
-from saelake.store.lists import Array, concatenate
 from saelake.store.query.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.found import found_rows
 from saelake.store.query.labelled import labels_of, nearest_labels

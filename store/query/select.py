@@ -12,7 +12,7 @@ import pyarrow as pa
 from saelake.store import kernels
 from saelake.store.embeddings import Block
 from saelake.store.errors import InvalidInput
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 from saelake.store.query.found import found_rows
 from saelake.store.query.labelled import labels_of
 from saelake.store.query.similar import Query, inverse_frequency, ranking

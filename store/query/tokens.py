@@ -12,10 +12,10 @@ from saelake.store.codes import CodeRow
 from saelake.store.collection import Collection
 from saelake.store.errors import InvalidInput
 from saelake.store.filters import DocumentMask
-from saelake.store.lists import Array, concatenate
+from saelake.store.format.lists import Array, concatenate
+from saelake.store.format.schema import TIERS
 from saelake.store.query.expression import NOTHING, Expression, Feature, parse
 from saelake.store.requests import TokensQuery
-from saelake.store.schema import TIERS
 from saelake.store.segments import PostingList, Segment
 
 DOCUMENTS_PER_READ = 64

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from saelake.store.lists import Array
+from saelake.store.format.lists import Array
 from saelake.store.query.found import Found
 from saelake.store.session import Selected
 

@@ -6,7 +6,7 @@ import torch
 import typer
 
 from benchmarks.encode_gpu import CONTESTANTS, Bench, Geometry, check_device, race, tiny
-from saelake.store.lists import Lists
+from saelake.store.format.lists import Lists
 
 CPU = torch.device("cpu")
 

@@ -21,8 +21,8 @@ from saelake.store.compaction import compact
 from saelake.store.deletion import delete_documents
 from saelake.store.documents import Documents
 from saelake.store.errors import Conflict, NotFound
+from saelake.store.format.activations import KeptDtype
 from saelake.store.indexing import index
-from saelake.store.kept import KeptDtype
 from saelake.store.lake import Lake
 from saelake.store.tables import ROWS_PER_FRAGMENT, Table
 from saelake.store.vectors import Vectors, write_vectors

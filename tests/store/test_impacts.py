@@ -7,8 +7,8 @@ from scipy import sparse
 from saelake.store import impacts
 from saelake.store.embeddings import Block
 from saelake.store.engine import Engine
+from saelake.store.format.lists import Array
 from saelake.store.impacts import EVERYTHING, ImpactIndex, Impacts
-from saelake.store.lists import Array
 from saelake.store.query import similar
 from saelake.store.requests import SimilarQuery
 from tests.lakes import make_lake

@@ -22,10 +22,10 @@ from saelake.store.counting import Counting
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.features import bin_edges
+from saelake.store.format.schema import codes_schema
 from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan, stale
 from saelake.store.lake import CollectionName
 from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
-from saelake.store.schema import codes_schema
 from saelake.store.segments import Segment
 from saelake.store.shards import ShardCommitter
 from saelake.store.tables import Table, drop, metadata, overwrite, read

@@ -12,8 +12,8 @@ import pytest
 
 from saelake.store.changes import Change, Draft
 from saelake.store.errors import AlreadyExists, NotFound
+from saelake.store.format.schema import DICTIONARIES_COLUMNS, codes_schema
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.schema import DICTIONARIES_COLUMNS, codes_schema
 from saelake.store.shards import (
     ShardCommitter,
     ShardDraft,

@@ -13,9 +13,9 @@ import saelake
 from saelake.activations import KeptActivations
 from saelake.store.documents import import_documents
 from saelake.store.errors import AlreadyExists, InvalidInput, NotFound, ValueOverflow
-from saelake.store.kept import ROW_BYTES
+from saelake.store.format.activations import ROW_BYTES
+from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.lake import Lake
-from saelake.store.schema import MAX_PART_TOKENS
 from saelake.workers.corpus import open_source
 from saelake.workers.keep import KeepOptions
 from saelake.workers.run import DictionaryChoice, EncodeOptions, EncodeReport, encode

@@ -7,10 +7,10 @@ import saelake
 from saelake.activations import KeptActivations
 from saelake.store.blocks import TokenBlock
 from saelake.store.errors import InvalidInput
-from saelake.store.kept import KeptSettings
+from saelake.store.format.activations import KeptSettings
+from saelake.store.format.sampling import TokenSample
+from saelake.store.format.schema import CollectionSettings
 from saelake.store.lake import Lake
-from saelake.store.sampling import TokenSample
-from saelake.store.schema import CollectionSettings
 from saelake.store.shards import ShardCommitter, ShardWriter
 from saelake.workers.keep import KeptTokens, pack_kept
 from saelake.workers.loader import ActivationLoader, LoaderOptions

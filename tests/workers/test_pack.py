@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saelake.store.errors import ValueOverflow
-from saelake.store.schema import MAX_PART_TOKENS, codes_schema
+from saelake.store.format.schema import MAX_PART_TOKENS, codes_schema
 from saelake.workers.pack import Activations, Part, pack
 from tests.lakes import settings
 

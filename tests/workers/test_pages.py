@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from saelake.store.schema import MAX_PART_TOKENS
+from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.workers.pages import Page, pages
 from saelake.workers.tokens import TokenSettings
 from tests.tiny import WORDS, save_model

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from saelake.store.errors import CorpusError
-from saelake.store.schema import RESERVED_COLUMNS
+from saelake.store.format.schema import RESERVED_COLUMNS
 from saelake.workers.corpus.types import is_id, is_text, stored_array, stored_type
 
 ID_COLUMNS = ("id", "doc_id")  # taken as ids when nothing else is said

@@ -17,11 +17,11 @@ from scipy import sparse
 from saelake.store import embeddings
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
+from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels import write_labels
 from saelake.store.query import correlations
 from saelake.store.query.correlations import npmi
 from saelake.store.requests import CorrelationsQuery, Selection
-from saelake.store.schema import LABELS_COLUMNS
 from saelake.workers import pack
 from tests import lakes
 from tests.lakes import MadeLake, add_dictionary, make_lake

@@ -17,13 +17,13 @@ from saelake.store import labelling
 from saelake.store import labels as labels_module
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.indexing import index
 from saelake.store.labelfiles import import_labels, read_labels
 from saelake.store.labelling import Window, label_collection, label_text
 from saelake.store.labels import LABEL, Labels, automatic, write_labels
 from saelake.store.lake import Lake
 from saelake.store.requests import LabelsQuery, TokensQuery
-from saelake.store.schema import LABELS_COLUMNS
 from saelake.store.session import Session
 from saelake.store.vectors import Vectors, write_vectors
 from saelake.workers.sentences import SentenceModel

@@ -12,8 +12,8 @@ from typing import Any, Literal, Self
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.sampling import TokenSample
-from saelake.store.schema import MAX_PART_TOKENS, CollectionSettings, settings_metadata
+from saelake.store.format.sampling import TokenSample
+from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, settings_metadata
 
 KeptDtype = Literal["float16", "bfloat16"]
 # Arrow has no bfloat16: its bits are stored, which are the upper half of a float32's.

@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.lists import Array, Lists
+from saelake.store.format.lists import Array, Lists
 
 CHECKSUM = "checksum"
 SUMMED = (

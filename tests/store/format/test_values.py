@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from saelake.store.errors import InvalidInput, ValueOverflow
-from saelake.store.values import Float16Bits, Log8, ValueCodec, value_codec
+from saelake.store.format.values import Float16Bits, Log8, ValueCodec, value_codec
 
 CODECS = [
     Float16Bits(signed=False),

@@ -9,7 +9,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
-from saelake.store.values import ValueCodec, value_codec
+from saelake.store.format.values import ValueCodec, value_codec
 
 FORMAT_VERSION = "1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saelake.store.errors import InvalidInput
-from saelake.store.sampling import TokenSample
+from saelake.store.format.sampling import TokenSample
 
 TOKENS = st.lists(
     st.tuples(st.integers(0, 2**40), st.integers(0, 2**32 - 1)), min_size=1, max_size=200

@@ -1,0 +1,1 @@
+"""The bottom floor: schemas, values and lists; needs numpy and pyarrow alone."""
