@@ -24,7 +24,7 @@ from benchmarks.bare import Tap, truncated
 from benchmarks.course import DATA, Subject
 from benchmarks.report import Cell, Table, publish
 from saelake.activations import KeptActivations
-from saelake.store.tables import STORAGE_VERSION
+from saelake.store.tables.tables import STORAGE_VERSION
 from saelake.workers.batches import Batch, batches
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.hooks import resolve_hook

@@ -22,8 +22,8 @@ from saelake.store.codes import CodesTable
 from saelake.store.format.lists import Lists, concatenate
 from saelake.store.format.values import value_codec
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.tables import STORAGE_VERSION
-from saelake.store.tables import Table as LakeTable
+from saelake.store.tables.tables import STORAGE_VERSION
+from saelake.store.tables.tables import Table as LakeTable
 
 ROUNDS = 5
 TAKES = 30

@@ -27,7 +27,7 @@ from saelake.store.indexing import IndexReport, index
 from saelake.store.lake import CollectionName, Lake, absolute
 from saelake.store.session import check_same_dictionary
 from saelake.store.shards import ShardCommitter, ShardWriter, register_dictionary
-from saelake.store.tables import read
+from saelake.store.tables.tables import read
 from saelake.workers.pack import Activations, Part, pack
 
 CORPUS = "passages"

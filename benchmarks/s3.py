@@ -18,7 +18,7 @@ from benchmarks.synthetic import NAME, SHELVES, Synthesis, synthesise
 from saelake.store.engine import Engine
 from saelake.store.lake import Lake
 from saelake.store.requests import DocumentQuery, InfoQuery, Request, SimilarQuery, TokensQuery
-from saelake.store.tables import read
+from saelake.store.tables.tables import read
 from tests.proxy import Proxy, proxied
 from tests.s3 import VARIABLES, client, s3_server
 

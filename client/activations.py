@@ -126,7 +126,7 @@ class KeptActivations:
 def _find(lake: Lake, name: CollectionName) -> "ActivationsTable":
     from saelake.store.activations import find_store
     from saelake.store.collection import open_codes
-    from saelake.store.tables import metadata
+    from saelake.store.tables.tables import metadata
 
     codes = open_codes(lake, name)
     settings = CollectionSettings.from_json(metadata(codes.schema)["saelake:collection"])

@@ -16,7 +16,7 @@ from saelake.store.lake import CollectionName, Lake
 from saelake.store.postings import CODES_COLUMNS, postings_of
 from saelake.store.segments import Segment
 from saelake.store.soundness import UNREADABLE
-from saelake.store.tables import read
+from saelake.store.tables.tables import read
 
 FEATURES_PER_READ = 1024
 MISSING = "there is no features table: index again"

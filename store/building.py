@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from saelake.store.changes import Draft, Fragment
 from saelake.store.codes import CodesTable, locate
 from saelake.store.errors import Corrupt
 from saelake.store.format.lists import Lists, concatenate
 from saelake.store.memory import lean, trim
 from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
 from saelake.store.segments import segment_rows
-from saelake.store.tables import Table
+from saelake.store.tables.changes import Draft, Fragment
+from saelake.store.tables.tables import Table
 
 BYTES_PER_POSTING = 112  # 26 held, and sorted copies of them: 101 of 10.9 million (measured)
 SEGMENT_COLUMNS = (*CODES_COLUMNS, *TOKEN_COLUMNS)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from saelake.store.dropping import drop_dictionary
 from saelake.store.lake import Lake
 from saelake.store.names import change_names
-from saelake.store.tables import Table, drop
+from saelake.store.tables.tables import Table, drop
 
 DEFAULT_AGE = timedelta(days=7)
 

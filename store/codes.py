@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings
-from saelake.store.tables import Table, address, metadata
+from saelake.store.tables.tables import Table, address, metadata
 
 SCAN_ROWS = 256  # with all their codes
 DOCS_PER_RUN_SCAN = 65_536

@@ -11,7 +11,7 @@ from saelake.store.errors import NotFound
 from saelake.store.format.schema import N_TIERS
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.segments import PostingList, PostingsTable, Segment, scan_postings
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 
 
 class Collection:

@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.changes import Change, Draft, Fragment
 from saelake.store.codes import locate
 from saelake.store.collection import open_codes
 from saelake.store.compacted import Compacted, Progress
@@ -17,7 +16,8 @@ from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.tables import Table
+from saelake.store.tables.changes import Change, Draft, Fragment
+from saelake.store.tables.tables import Table
 from saelake.store.tombstones import Tombstones
 
 CODES_ROWS = 65_536  # of a fragment: as many as one worker of an analysis holds

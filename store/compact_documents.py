@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.changes import Change, Draft, Fragment
 from saelake.store.compacted import Compacted
 from saelake.store.documents import Documents
 from saelake.store.errors import Conflict
 from saelake.store.format.lists import Array
-from saelake.store.tables import ROWS_PER_FRAGMENT, Table
+from saelake.store.tables.changes import Change, Draft, Fragment
+from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table
 
 SCAN_ROWS = 256
 ID_ROWS = 65_536

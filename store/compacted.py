@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 
 Progress = Callable[[int, int], object]
 

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.changes import Change
 from saelake.store.compact_codes import compact_codes
 from saelake.store.compact_documents import compact_documents
 from saelake.store.compacted import Compacted, Progress
@@ -18,7 +17,8 @@ from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.tables import Table
+from saelake.store.tables.changes import Change
+from saelake.store.tables.tables import Table
 from saelake.store.tombstones import deleted_docs, tombstones
 
 SCAN_ROWS = 256

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from saelake.store.building import SegmentBuilder
-from saelake.store.changes import Fragment
 from saelake.store.codes import CodesTable
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.executor import Executor
@@ -19,7 +18,8 @@ from saelake.store.features import (
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.memory import lean
 from saelake.store.segments import PostingsTable
-from saelake.store.tables import Table, metadata, overwrite, read
+from saelake.store.tables.changes import Fragment
+from saelake.store.tables.tables import Table, metadata, overwrite, read
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from saelake.store.filters import FilterCache
 from saelake.store.format.schema import RESERVED_COLUMNS
 from saelake.store.importing import ImportReport, Source, SourceBatch, import_documents
 from saelake.store.lake import Lake
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 from saelake.store.tombstones import Tombstones
 
 __all__ = ["Documents", "ImportReport", "Source", "SourceBatch", "import_documents"]

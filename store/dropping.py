@@ -4,12 +4,12 @@ from contextlib import suppress
 
 import pyarrow.compute as pc
 
-from saelake.store.changes import Change, Draft
 from saelake.store.errors import NotFound
-from saelake.store.files import delete, list_files
 from saelake.store.lake import DICTIONARIES, CollectionName, Lake
 from saelake.store.names import change_names
-from saelake.store.tables import Table, drop
+from saelake.store.tables.changes import Change, Draft
+from saelake.store.tables.files import delete, list_files
+from saelake.store.tables.tables import Table, drop
 
 
 def drop_target(lake: Lake, target: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from saelake.store.query.hits import hits
 from saelake.store.query.info import info
 from saelake.store.query.tokens import search
 from saelake.store.session import DEFAULT_CACHE_BYTES, Session
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 from saelake.store.tags import check_state
 from saelake.store.texts import Texts
 from saelake.store.verify import verify

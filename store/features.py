@@ -11,7 +11,7 @@ from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
 from saelake.store.format.values import ValueCodec
 from saelake.store.segments import PostingList, PostingsTable
-from saelake.store.tables import metadata
+from saelake.store.tables.tables import metadata
 
 N_BINS = 64
 MIN_LOG2_BIN = -16  # bin i counts the absolute values in [2^(i/2 - 16), 2^((i+1)/2 - 16))

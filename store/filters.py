@@ -6,7 +6,7 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 
 DocumentMask = npt.NDArray[np.bool_]
 

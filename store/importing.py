@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.changes import Change, Draft
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
 from saelake.store.format.schema import (
     RESERVED_COLUMNS,
@@ -22,7 +21,8 @@ from saelake.store.lake import DICTIONARIES, Lake
 from saelake.store.memory import lean, one_arena
 from saelake.store.scratch import Scratch, Skip
 from saelake.store.screening import KNOWN_ID, REPEATED_ID, faults
-from saelake.store.tables import Table, write_first
+from saelake.store.tables.changes import Change, Draft
+from saelake.store.tables.tables import Table, write_first
 from saelake.store.tombstones import Tombstones
 
 IDS_PER_SCAN = 65_536

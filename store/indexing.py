@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from saelake.store.building import BuiltSegments, SegmentBuilder, by_first_document
-from saelake.store.changes import Change, Fragment
 from saelake.store.codes import CodesTable
 from saelake.store.collection import open_codes
 from saelake.store.counting import Counting
@@ -14,7 +13,8 @@ from saelake.store.format.schema import postings_schema
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.memory import lean
 from saelake.store.segments import PostingsTable, Segment
-from saelake.store.tables import Table
+from saelake.store.tables.changes import Change, Fragment
+from saelake.store.tables.tables import Table
 
 DEFAULT_MEMORY_BYTES = 1 << 30
 FULL_BYTES_PER_POSTING = 3  # in a file: 6 to 10, and a segment is closed at half the capacity

@@ -12,7 +12,7 @@ from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.lake import Lake
-from saelake.store.tables import Table, overwrite
+from saelake.store.tables.tables import Table, overwrite
 from saelake.store.vectors import IndexFile, VectorIndex
 
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from pyarrow import fs
 
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.files import filesystem_of
 from saelake.store.format.schema import check_name
-from saelake.store.storage import storage_errors
+from saelake.store.tables.failures import storage_errors
+from saelake.store.tables.files import filesystem_of
 
 if TYPE_CHECKING:
     from saelake.store.names import Names

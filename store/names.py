@@ -12,10 +12,10 @@ from itertools import chain, count
 
 import pyarrow as pa
 
-from saelake.store.changes import Change
 from saelake.store.errors import NotFound
 from saelake.store.format.schema import NAMES_COLUMNS
-from saelake.store.tables import Table
+from saelake.store.tables.changes import Change
+from saelake.store.tables.tables import Table
 
 
 @dataclass(frozen=True, slots=True)

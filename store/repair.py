@@ -8,7 +8,6 @@ import numpy as np
 
 from saelake.store.activations import ActivationsTable
 from saelake.store.agreement import compared, wrong_features
-from saelake.store.changes import Change, Draft
 from saelake.store.codes import CodesTable, locate
 from saelake.store.collection import Collection, open_codes
 from saelake.store.documents import Documents
@@ -17,7 +16,8 @@ from saelake.store.format.schema import postings_schema
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.soundness import UNREADABLE, CodesReading, KeptReading, Reading
-from saelake.store.tables import Table, drop
+from saelake.store.tables.changes import Change, Draft
+from saelake.store.tables.tables import Table, drop
 
 Range = tuple[int, int]
 

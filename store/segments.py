@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.store.changes import Fragment
 from saelake.store.codes import CodesTable
 from saelake.store.format.lists import Array, Lists, concatenate
 from saelake.store.format.schema import N_TIERS, STRONGEST
@@ -24,7 +23,8 @@ from saelake.store.postings import (
     postings_of,
     tiered,
 )
-from saelake.store.tables import Table, address
+from saelake.store.tables.changes import Fragment
+from saelake.store.tables.tables import Table, address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from saelake.store.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.requests import Pooling, Selection
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 from saelake.store.texts import NoTexts, Texts
 
 R = TypeVar("R")

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.activations import check_kept
-from saelake.store.changes import Change, Draft
 from saelake.store.codes import locate
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.format.activations import KeptSettings, kept_schema
 from saelake.store.format.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.tables import Table, metadata, write_first
+from saelake.store.tables.changes import Change, Draft
+from saelake.store.tables.tables import Table, metadata, write_first
 
 Range = tuple[int, int]
 TableSettings = CollectionSettings | KeptSettings

@@ -8,7 +8,7 @@ import pyarrow as pa
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.format.schema import DELETED_COLUMNS
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 65_536
 

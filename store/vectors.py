@@ -19,10 +19,10 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.errors import AccessDenied, NotFound, OutOfSpace, Unavailable
-from saelake.store.files import delete, list_files, local_path, read_bytes, write_bytes
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import EMBEDDER_KEY, vectors_schema
-from saelake.store.tables import Table, metadata, overwrite
+from saelake.store.tables.files import delete, list_files, local_path, read_bytes, write_bytes
+from saelake.store.tables.tables import Table, metadata, overwrite
 
 FLAT_VECTORS = 100_000  # as many are compared one by one; above, lists of RaBitQ codes are probed
 LISTS_PROBED = 1 / 16

@@ -19,7 +19,7 @@ from saelake.store.format.checksums import CHECKSUM
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.scratch import Scratch
 from saelake.store.soundness import UNREADABLE, CodesReading, Fault, KeptReading, Reading
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 
 CHECKS = pa.schema(
     [

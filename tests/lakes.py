@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.store.changes import Change
 from saelake.store.errors import NotFound
 from saelake.store.format.activations import KeptDtype, KeptSettings, kept_schema
 from saelake.store.format.sampling import TokenSample
@@ -23,7 +22,8 @@ from saelake.store.importing import SourceBatch, import_documents
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.shards import ShardCommitter, ShardWriter
-from saelake.store.tables import Table, overwrite, read
+from saelake.store.tables.changes import Change
+from saelake.store.tables.tables import Table, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
 
 MADE = CollectionName("made", "random")

@@ -15,7 +15,7 @@ from saelake.store.format.schema import CollectionSettings, check_name
 from saelake.store.lake import CollectionName, Lake, absolute
 from saelake.store.memory import one_arena
 from saelake.store.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
-from saelake.store.tables import read
+from saelake.store.tables.tables import read
 from saelake.workers.coder import Coder
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary

@@ -9,7 +9,7 @@ from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import FEATURES_COLUMNS
 from saelake.store.requests import FeatureOrder, FeaturesQuery
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 1 << 16
 

@@ -17,7 +17,7 @@ from saelake.store.errors import NotFound
 from saelake.store.filters import DocumentMask
 from saelake.store.jobs import Job, JobLog
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 
 JOB = pa.struct(
     [

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.host import NAME, Host, table
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 
 N_DOCUMENTS = 12
 K = 32  # of the demo's dictionary

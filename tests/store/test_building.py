@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saelake.store.building import CODES_BYTES_PER_POSTING, SegmentBuilder
-from saelake.store.changes import Fragment
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection, open_codes
 from saelake.store.engine import Engine
 from saelake.store.errors import Corrupt
 from saelake.store.indexing import index
 from saelake.store.requests import VerifyQuery
-from saelake.store.tables import Table, read
+from saelake.store.tables.changes import Fragment
+from saelake.store.tables.tables import Table, read
 from tests.elsewhere import Elsewhere
 from tests.lakes import MadeLake, add_documents, make_lake
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 import saelake
 from saelake.store import compact_codes as codes_module
 from saelake.store import compact_documents as documents_module
-from saelake.store.changes import Fragment
 from saelake.store.collection import Collection
 from saelake.store.compact_codes import CODES_ROWS, Extent, codes_groups
 from saelake.store.compact_documents import last_small
@@ -24,7 +23,8 @@ from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.activations import KeptDtype
 from saelake.store.indexing import index
 from saelake.store.lake import Lake
-from saelake.store.tables import ROWS_PER_FRAGMENT, Table
+from saelake.store.tables.changes import Fragment
+from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table
 from saelake.store.vectors import Vectors, write_vectors
 from tests.lakes import (
     MadeLake,

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.store.changes import Change
 from saelake.store.documents import Documents, ImportReport, SourceBatch, import_documents
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
 from saelake.store.format.schema import SKIPPED_COLUMNS
 from saelake.store.lake import Lake
 from saelake.store.scratch import Scratch
 from saelake.store.screening import faults
-from saelake.store.tables import Table, read
+from saelake.store.tables.changes import Change
+from saelake.store.tables.tables import Table, read
 
 NOT_UTF8 = b"caf\xe9"
 

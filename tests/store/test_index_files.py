@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from saelake.store import vectors as module
-from saelake.store.files import list_files, read_bytes, write_bytes
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels import Labels, write_labels
 from saelake.store.lake import Lake
+from saelake.store.tables.files import list_files, read_bytes, write_bytes
 from saelake.store.vectors import VectorIndex, Vectors, write_vectors
 from tests.proxy import Fault, none, proxied
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 import saelake
 from saelake.store import counting, indexing
-from saelake.store.changes import Change, Fragment
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.counting import Counting
@@ -28,7 +27,8 @@ from saelake.store.lake import CollectionName
 from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
 from saelake.store.segments import Segment
 from saelake.store.shards import ShardCommitter
-from saelake.store.tables import Table, drop, metadata, overwrite, read
+from saelake.store.tables.changes import Change, Fragment
+from saelake.store.tables.tables import Table, drop, metadata, overwrite, read
 from saelake.workers.pack import Activations, Part, pack
 from tests.lakes import Code, MadeLake, add_documents, commit_shard, make_lake, settings
 

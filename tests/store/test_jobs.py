@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from saelake.store.errors import Unavailable
-from saelake.store.files import delete, list_files, read_bytes, write_bytes
 from saelake.store.jobs import KEPT, SILENT_S, Job, JobLog
 from saelake.store.lake import Lake
+from saelake.store.tables.files import delete, list_files, read_bytes, write_bytes
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 
 import saelake
 from saelake.store.activations import ActivationsTable
-from saelake.store.changes import Change
 from saelake.store.collection import Collection
 from saelake.store.errors import Corrupt, Unavailable
 from saelake.store.features import N_BINS, N_TOKENS_KEY
@@ -20,7 +19,8 @@ from saelake.store.indexing import index
 from saelake.store.repair import Repaired, repair
 from saelake.store.segments import PostingsTable
 from saelake.store.shards import ShardCommitter
-from saelake.store.tables import Table, overwrite, read
+from saelake.store.tables.changes import Change
+from saelake.store.tables.tables import Table, overwrite, read
 from tests.lakes import MadeLake, add_documents, commit_shard, keep_activations, make_lake, settings
 from tests.store.test_compaction import answers
 

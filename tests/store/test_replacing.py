@@ -20,7 +20,7 @@ from saelake.store.names import Names, change_names, read_names
 from saelake.store.replacing import replace_dictionary
 from saelake.store.session import Session
 from saelake.store.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
-from saelake.store.tables import Table, read
+from saelake.store.tables.tables import Table, read
 from saelake.store.tags import list_tags, make_tag
 from tests.lakes import MadeLake, add_dictionary, add_documents, make_lake, settings
 

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saelake.store.changes import Change, Draft
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.format.schema import DICTIONARIES_COLUMNS, codes_schema
 from saelake.store.lake import CollectionName, Lake
@@ -21,7 +20,8 @@ from saelake.store.shards import (
     check_free,
     register_dictionary,
 )
-from saelake.store.tables import Table, read
+from saelake.store.tables.changes import Change, Draft
+from saelake.store.tables.tables import Table, read
 from saelake.workers.pack import Activations, Part, pack
 from tests.lakes import settings
 

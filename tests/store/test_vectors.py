@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from saelake.store import vectors as module
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 from saelake.store.vectors import VectorIndex, Vectors, write_vectors
 
 Floats = npt.NDArray[np.float32]

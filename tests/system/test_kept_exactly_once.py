@@ -11,7 +11,7 @@ import pytest
 
 import saelake
 from saelake.lake import Lake
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 from saelake.workers.keep import KeepOptions
 from saelake.workers.options import EncodeOptions
 from tests.tiny import save_corpus, save_dictionary, save_model

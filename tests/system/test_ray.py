@@ -24,7 +24,7 @@ from saelake.store.indexing import index
 from saelake.store.jobs import JobLog
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, DocumentQuery, VerifyQuery
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.run import (
     DictionaryChoice,

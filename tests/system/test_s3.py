@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import saelake
-from saelake.store.files import filesystem_of
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.store.tables.files import filesystem_of
 from saelake.texts import model_texts
 from tests.client.cli.command import asked, program, run
 from tests.s3 import VARIABLES, client, keys

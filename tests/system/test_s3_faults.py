@@ -14,14 +14,14 @@ import pyarrow as pa
 import pytest
 from botocore.exceptions import ClientError
 
-from saelake.store.changes import Change
 from saelake.store.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, SaelakeError, Unavailable
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, VerifyQuery
-from saelake.store.tables import Table
+from saelake.store.tables.changes import Change
+from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
 from tests.proxy import Bad, Choice, Fault, Proxy, none
@@ -37,7 +37,7 @@ MOST_RERUNS = 60
 RACER = """
 import sys
 import pyarrow as pa
-from saelake.store.tables import Change, Table
+from saelake.store.tables.tables import Change, Table
 uri, seed = sys.argv[1], int(sys.argv[2])
 schema = pa.schema([("n", pa.int64())])
 table = Table.open_or_create(uri, schema)

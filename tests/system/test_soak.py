@@ -21,7 +21,7 @@ from saelake.store.errors import NotFound
 from saelake.store.features import Totals
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, VerifyQuery
-from saelake.store.tables import Table, read
+from saelake.store.tables.tables import Table, read
 from tests.system.builders import (
     COMMITTING,
     CORPUS,

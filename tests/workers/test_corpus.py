@@ -20,7 +20,7 @@ import pytest
 from saelake.store.documents import Documents, ImportReport, import_documents
 from saelake.store.errors import CorpusError, InvalidInput, NotFound
 from saelake.store.lake import Lake
-from saelake.store.tables import read
+from saelake.store.tables.tables import read
 from saelake.workers.corpus import open_source
 
 TEXTS = ["rain", "slow über 日本", "end"]

@@ -128,7 +128,7 @@ def test_the_pure_modules_of_the_store_import_nothing_more() -> None:
 
 @pytest.mark.parametrize(
     ("libraries", "files"),
-    [(("lance", "lancedb"), "store/tables.py"), (("ray",), "workers/ray_*.py")],
+    [(("lance", "lancedb"), "store/tables/tables.py"), (("ray",), "workers/ray_*.py")],
 )
 def test_only_a_few_files_speak_a_library(libraries: tuple[str, ...], files: str) -> None:
     speakers = {

@@ -31,7 +31,7 @@ from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.indexing import index
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, DocumentQuery, EmbeddingsQuery, VerifyQuery
-from saelake.store.tables import Table
+from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.run import (

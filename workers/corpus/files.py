@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from saelake.store.errors import CorpusError
-from saelake.store.files import filesystem_of
+from saelake.store.tables.files import filesystem_of
 from saelake.workers.corpus.source import unreadable
 
 FORMATS = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from saelake.store.errors import Corrupt, SaelakeError
-from saelake.store.storage import storage_error
+from saelake.store.tables.failures import storage_error
 
 # What begins an error of reading a file, in a scan and in a read of single rows.
 _READING = re.compile(

@@ -21,12 +21,12 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from saelake.store.changes import Change, Draft, Fragment
-from saelake.store.damage import damaged, reading
 from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound, SaelakeError
-from saelake.store.files import delete_folder
-from saelake.store.objectstore import lance_options
-from saelake.store.storage import storage_error, storage_errors, stored
+from saelake.store.tables.changes import Change, Draft, Fragment
+from saelake.store.tables.damage import damaged, reading
+from saelake.store.tables.failures import storage_error, storage_errors, stored
+from saelake.store.tables.files import delete_folder
+from saelake.store.tables.objectstore import lance_options
 
 os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
 

@@ -5,8 +5,8 @@ from threading import Thread
 
 import pytest
 
-from saelake.store.files import delete, list_files, read_bytes, write_bytes
 from saelake.store.lake import Lake
+from saelake.store.tables.files import delete, list_files, read_bytes, write_bytes
 
 
 @pytest.fixture(params=["local", "s3"])

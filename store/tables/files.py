@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from pyarrow import fs
 
-from saelake.store.objectstore import is_s3, s3_of
-from saelake.store.storage import stored
+from saelake.store.tables.failures import stored
+from saelake.store.tables.objectstore import is_s3, s3_of
 
 
 @stored

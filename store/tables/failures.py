@@ -8,7 +8,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from saelake.store.errors import AccessDenied, NotFound, OutOfSpace, SaelakeError, Unavailable
-from saelake.store.objectstore import S3, is_s3
+from saelake.store.tables.objectstore import S3, is_s3
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -9,16 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saelake.store.changes import Change
 from saelake.store.errors import Conflict, Corrupt, InvalidFilter, NotFound
-from saelake.store.tables import Table, overwrite, read
+from saelake.store.tables.changes import Change
+from saelake.store.tables.tables import Table, overwrite, read
 
 SCHEMA = pa.schema([("n", pa.int64()), ("word", pa.string())])
 # Adds each of the numbers 0 to 19 that is missing, by a commit of its own.
 RACER = """
 import sys
 import pyarrow as pa
-from saelake.store.tables import Change, Table
+from saelake.store.tables.tables import Change, Table
 uri, seed = sys.argv[1], int(sys.argv[2])
 schema = pa.schema([("n", pa.int64()), ("word", pa.string())])
 table = Table.open_or_create(uri, schema)

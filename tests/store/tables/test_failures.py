@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saelake.store.changes import Change
 from saelake.store.errors import (
     AccessDenied,
     NotFound,
@@ -20,10 +19,11 @@ from saelake.store.errors import (
     SaelakeError,
     Unavailable,
 )
-from saelake.store.files import list_files, read_bytes, write_bytes
 from saelake.store.lake import Lake
-from saelake.store.objectstore import S3
-from saelake.store.tables import Table, overwrite
+from saelake.store.tables.changes import Change
+from saelake.store.tables.files import list_files, read_bytes, write_bytes
+from saelake.store.tables.objectstore import S3
+from saelake.store.tables.tables import Table, overwrite
 from tests.client.cli.command import run
 from tests.conftest import SMALL_DISK_BYTES
 from tests.proxy import Fault, Proxy, none
@@ -164,8 +164,8 @@ READ_ONLY = """
 import os, sys
 import pyarrow as pa
 from saelake.store.errors import AccessDenied
-from saelake.store.files import write_bytes
-from saelake.store.tables import Change, Draft, Table, overwrite
+from saelake.store.tables.files import write_bytes
+from saelake.store.tables.tables import Change, Draft, Table, overwrite
 folder, nobody = sys.argv[1], int(sys.argv[2])
 if os.getuid() == 0:
     os.setgroups([]), os.setgid(nobody), os.setuid(nobody)
