@@ -31,7 +31,7 @@ class Bitmap:
     @classmethod
     def of(cls, block: Block, d_sae: int) -> "Bitmap":
         """The bits of a block with pooling `binary`."""
-        from saelake.store import kernels  # not every process that has a session needs numba
+        from saelake.store.arrays import kernels  # not every process that has a session needs numba
 
         fires = firing(block)
         bits = np.zeros((d_sae, n_words(len(block))), np.uint64)
@@ -45,7 +45,7 @@ class Bitmap:
 
     def frequencies(self, mask: DocumentMask | None) -> tuple[int, Array]:
         """How many documents a filter keeps, and each feature's number of them, int64 (d_sae,)."""
-        from saelake.store import kernels
+        from saelake.store.arrays import kernels
 
         counts = np.zeros(len(self.bits), np.int64)
         kernels.count_bits(self.bits, self._kept(mask), counts)

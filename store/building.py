@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from saelake.store.arrays.memory import lean, trim
 from saelake.store.codes import CodesTable, locate
 from saelake.store.errors import Corrupt
 from saelake.store.format.lists import Lists, concatenate
-from saelake.store.memory import lean, trim
 from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
 from saelake.store.segments import segment_rows
 from saelake.store.tables.changes import Draft, Fragment

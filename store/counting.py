@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from saelake.store.arrays.memory import lean
 from saelake.store.building import SegmentBuilder
 from saelake.store.codes import CodesTable
 from saelake.store.errors import Conflict, NotFound
@@ -16,7 +17,6 @@ from saelake.store.features import (
     top_tokens,
 )
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.memory import lean
 from saelake.store.segments import PostingsTable
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.tables import Table, metadata, overwrite, read

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.batches import split
+from saelake.store.arrays.batches import split
 from saelake.store.errors import NotFound
 from saelake.store.filters import FilterCache
 from saelake.store.format.schema import RESERVED_COLUMNS

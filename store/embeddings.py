@@ -56,7 +56,7 @@ class Block:
 
     def __getitem__(self, rows: Array) -> "Block":
         """The rows at these indices, in this order."""
-        from saelake.store import kernels  # not every process that reads codes needs numba
+        from saelake.store.arrays import kernels  # not every process that reads codes needs numba
 
         offsets = np.concatenate([[0], np.cumsum(np.diff(self.offsets)[rows])])
         arrays = (self.offsets, self.features, self.values)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saelake.store import kernels
+from saelake.store.arrays import kernels
 from saelake.store.embeddings import Block
 from saelake.store.format.lists import Array
 

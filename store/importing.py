@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saelake.store.arrays.memory import lean, one_arena
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
 from saelake.store.format.schema import (
     RESERVED_COLUMNS,
@@ -18,7 +19,6 @@ from saelake.store.format.schema import (
     documents_schema,
 )
 from saelake.store.lake import DICTIONARIES, Lake
-from saelake.store.memory import lean, one_arena
 from saelake.store.scratch import Scratch, Skip
 from saelake.store.screening import KNOWN_ID, REPEATED_ID, faults
 from saelake.store.tables.changes import Change, Draft

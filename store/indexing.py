@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from saelake.store.arrays.memory import lean
 from saelake.store.building import BuiltSegments, SegmentBuilder, by_first_document
 from saelake.store.codes import CodesTable
 from saelake.store.collection import open_codes
@@ -11,7 +12,6 @@ from saelake.store.counting import Counting
 from saelake.store.executor import Executor
 from saelake.store.format.schema import postings_schema
 from saelake.store.lake import CollectionName, Lake
-from saelake.store.memory import lean
 from saelake.store.segments import PostingsTable, Segment
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table

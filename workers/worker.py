@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pyarrow as pa
 
+from saelake.store.arrays.memory import one_arena
 from saelake.store.documents import Documents
-from saelake.store.memory import one_arena
 from saelake.store.shards import ShardWriter, TableSettings, check_free
 from saelake.workers.encode import EncodedPage, Encoder, Target
 from saelake.workers.encoded import Counts, EncodedShard

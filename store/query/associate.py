@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse, spatial, special, stats
 
+from saelake.store.arrays.statistics import adjusted
 from saelake.store.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.filters import SCAN_ROWS
@@ -24,7 +25,6 @@ from saelake.store.query.columns import check_column
 from saelake.store.query.labelled import labels_of
 from saelake.store.requests import AssociateQuery, Selection
 from saelake.store.session import Selected, Session
-from saelake.store.statistics import adjusted
 
 VALUES_AT_ONCE = 1 << 24  # values of features that are ranked together: about 1 GiB of scratch
 N_NEIGHBOURS = 8

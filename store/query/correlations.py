@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from saelake.store import kernels
+from saelake.store.arrays import kernels
 from saelake.store.bitmaps import Bitmap, firing, n_words
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.arrays.statistics import adjusted, discordant, log_odds, two_proportions
 from saelake.store.codes import CodesTable
 from saelake.store.embeddings import take
 from saelake.store.errors import InvalidInput
@@ -24,7 +25,6 @@ from saelake.store.query.labelled import labels_of
 from saelake.store.query.pairs import Pairs, paired
 from saelake.store.requests import DiffQuery, Selection
 from saelake.store.session import Count, Selected, Session, check_same_dictionary, counted
-from saelake.store.statistics import adjusted, discordant, log_odds, two_proportions
 
 MOST_EXAMPLES = 100  # rows that get examples: each is a query of its own
 SCAN_ROWS = 4096

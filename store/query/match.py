@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from saelake.store import kernels
+from saelake.store.arrays import kernels
 from saelake.store.codes import CodesTable
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.filters import DocumentMask

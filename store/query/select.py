@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from saelake.store import kernels
+from saelake.store.arrays import kernels
 from saelake.store.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from saelake.store import kernels
+from saelake.store.arrays import kernels
 from saelake.store.collection import Collection
 from saelake.store.embeddings import Block, take
 from saelake.store.errors import InvalidInput

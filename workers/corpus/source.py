@@ -7,7 +7,7 @@ from typing import Protocol
 import pyarrow as pa
 from pyarrow import types
 
-from saelake.store.batches import split
+from saelake.store.arrays.batches import split
 from saelake.store.errors import CorpusError
 from saelake.store.importing import SourceBatch
 from saelake.workers.corpus.columns import Columns

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from saelake.store import kernels
+from saelake.store.arrays import kernels
 
 Array = npt.NDArray[np.generic]
 

@@ -6,7 +6,7 @@ import sys
 import pyarrow as pa
 import pytest
 
-from saelake.store.memory import lean
+from saelake.store.arrays.memory import lean
 
 # In a process of its own, whose heap has no room of earlier work for the arrays to go to.
 PROGRAM = """
@@ -14,7 +14,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 import numpy as np
-from saelake.store.memory import lean
+from saelake.store.arrays.memory import lean
 
 def resident_bytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

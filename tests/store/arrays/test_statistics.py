@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from saelake.store.statistics import FEW, adjusted, discordant, log_odds, two_proportions
+from saelake.store.arrays.statistics import FEW, adjusted, discordant, log_odds, two_proportions
 
 Array = npt.NDArray[np.int64]
 

@@ -1,0 +1,1 @@
+"""Compiled loops, statistics and memory: arithmetic that knows no table."""
