@@ -11,10 +11,10 @@ from google.protobuf.message import Message
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput, Unavailable
 from saelake.store.requests import Quick, Request
-from saelake.store.service import wire
 from saelake.store.service.auth import UNSENDABLE, is_sendable, read_pair, read_roots
-from saelake.store.service.errors import to_error
-from saelake.store.service.messages import SERVICE, method_of, to_message
+from saelake.store.wire import frames as wire
+from saelake.store.wire.errors import to_error
+from saelake.store.wire.requests import SERVICE, method_of, to_message
 
 File = str | PathLike[str]
 PLAIN, SECURE = "grpc://", "grpcs://"

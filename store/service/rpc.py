@@ -15,8 +15,9 @@ from google.protobuf.message import Message
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.engine import Engine
 from saelake.store.errors import DeadlineExceeded, InvalidInput, LimitExceeded, SaelakeError
-from saelake.store.service import messages, wire
-from saelake.store.service.errors import to_status
+from saelake.store.wire import frames as wire
+from saelake.store.wire import requests as messages
+from saelake.store.wire.errors import to_status
 
 log = logging.getLogger("saelake.server")
 

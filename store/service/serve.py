@@ -16,9 +16,9 @@ from grpc_reflection.v1alpha import reflection
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput
 from saelake.store.service.auth import Access, TokenCheck
-from saelake.store.service.messages import SERVICE
 from saelake.store.service.rpc import LakeService, Limits
 from saelake.store.texts import Texts
+from saelake.store.wire.requests import SERVICE
 
 T = TypeVar("T")
 

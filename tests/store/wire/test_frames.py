@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.service import wire
+from saelake.store.wire import frames as wire
 
 
 def reader(*batches: pa.RecordBatch) -> pa.RecordBatchReader:

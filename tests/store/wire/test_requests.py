@@ -41,14 +41,14 @@ from saelake.store.requests import (
     VerifyQuery,
     Weight,
 )
-from saelake.store.service.messages import (
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.store.wire.requests import (
     METHODS,
     message_type,
     method_of,
     to_message,
     to_request,
 )
-from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.transport import Transport
 from tests.lakes import make_lake
 

@@ -1,0 +1,1 @@
+"""What client and server share: requests as messages, answers as frames, errors as statuses."""
