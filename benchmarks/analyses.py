@@ -21,7 +21,7 @@ from benchmarks.passages import Origin, make_passages
 from benchmarks.report import Cell, Table, publish
 from benchmarks.subject import Subject
 from benchmarks.trial import Conditions, Trial
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 
 Part = Callable[[Trial], Sequence[Table]]
 PARTS: Mapping[str, Part] = {

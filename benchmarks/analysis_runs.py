@@ -16,7 +16,7 @@ from saelake.store.engine import Engine
 
 # The engine imports an analysis when it is first asked for; here, before the clock starts.
 from saelake.store.impacts import ImpactIndex
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.query import clusters, correlations, diff  # noqa: F401
 from saelake.store.requests import (
     Analysis,

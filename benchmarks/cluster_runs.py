@@ -14,7 +14,7 @@ import torch
 from benchmarks.measure import print_result
 from benchmarks.workload import Workload
 from saelake.store.documents import import_documents
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
 from saelake.workers.run import (
     DictionaryChoice,

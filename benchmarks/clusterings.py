@@ -15,7 +15,7 @@ import saelake
 from benchmarks.report import Cell, Table, publish
 from saelake.store.documents import Documents
 from saelake.store.format.lists import Array
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 
 N_VECTORS = 50
 Method = Callable[[Any, int, int], Array]

@@ -21,7 +21,7 @@ from benchmarks.report import Table, publish
 from saelake.store.codes import CodesTable
 from saelake.store.format.lists import Lists, concatenate
 from saelake.store.format.values import value_codec
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import STORAGE_VERSION
 from saelake.store.tables.tables import Table as LakeTable
 

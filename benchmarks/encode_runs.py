@@ -16,7 +16,7 @@ from benchmarks.workload import Workload
 from saelake.store.documents import import_documents
 from saelake.store.indexing import DEFAULT_MEMORY_BYTES as INDEX_MEMORY_BYTES
 from saelake.store.indexing import index
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.workers.batches import Batch, batches
 from saelake.workers.corpus import open_source
 from saelake.workers.dictionaries.load import load_dictionary

@@ -23,7 +23,7 @@ from saelake.store.deletion import delete_documents
 from saelake.store.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.indexing import index
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.requests import TokensQuery
 
 PROFILE = Path(__file__).parent / "profiles" / "imdb-minilm.npz"

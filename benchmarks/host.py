@@ -21,7 +21,7 @@ from benchmarks.report import Cell, Table, publish
 from saelake.demo.docstrings import docstrings
 from saelake.demo.model import dictionary, model
 from saelake.store.format.schema import CollectionSettings, codes_schema
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table as LakeTable
 from saelake.workers.dictionaries.load import load_dictionary

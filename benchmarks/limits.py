@@ -21,7 +21,7 @@ from benchmarks.course import DATA
 from benchmarks.limit_runs import COLLECTION, STEPS
 from benchmarks.report import Cell, Table, publish
 from saelake.store.documents import import_documents
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
 
 MIB = 1 << 20

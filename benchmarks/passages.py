@@ -24,7 +24,7 @@ from saelake.store.format.lists import Lists
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.store.importing import SourceBatch
 from saelake.store.indexing import IndexReport, index
-from saelake.store.lake import CollectionName, Lake, absolute
+from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.session import check_same_dictionary
 from saelake.store.shards import ShardCommitter, ShardWriter, register_dictionary
 from saelake.store.tables.tables import read

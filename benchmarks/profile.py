@@ -18,7 +18,7 @@ import typer
 from benchmarks.report import Cell, Table
 from saelake.store.collection import Collection
 from saelake.store.format.lists import Array, Lists
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 
 PROFILES = Path(__file__).parent / "profiles"
 N_QUANTILES = 32  # intervals between the stored quantiles of a feature's values

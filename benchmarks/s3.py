@@ -16,7 +16,7 @@ from benchmarks.profile import PROFILES, Profile
 from benchmarks.report import Cell, Table, publish
 from benchmarks.synthetic import NAME, SHELVES, Synthesis, synthesise
 from saelake.store.engine import Engine
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.requests import DocumentQuery, InfoQuery, Request, SimilarQuery, TokensQuery
 from saelake.store.tables.tables import read
 from tests.proxy import Proxy, proxied

@@ -19,7 +19,7 @@ from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.importing import SourceBatch
 from saelake.store.indexing import IndexReport, index
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.shards import ShardCommitter, ShardWriter, register_dictionary
 from saelake.workers.pack import Activations, Part, pack
 

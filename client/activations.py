@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from saelake.store.errors import MissingExtra, NotFound
 from saelake.store.format.schema import CollectionSettings
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 
 if TYPE_CHECKING:  # the base install has no Lance
     from saelake.store.activations import ActivationsTable

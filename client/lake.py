@@ -12,7 +12,7 @@ from saelake.collection import Collection
 from saelake.dictionary import Dictionary
 from saelake.results import Info, Verification
 from saelake.store.errors import InvalidInput, MissingExtra
-from saelake.store.lake import CollectionName
+from saelake.store.lake.lake import CollectionName
 from saelake.store.requests import InfoQuery, VerifyQuery
 from saelake.texts import model_texts
 from saelake.transport import Transport
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from saelake.store.executor import Executor
     from saelake.store.importing import ImportReport
     from saelake.store.indexing import IndexReport
-    from saelake.store.jobs import Job
+    from saelake.store.lake.jobs import Job
+    from saelake.store.lake.tags import Tag
     from saelake.store.repair import Repaired
     from saelake.store.replacing import ReplaceReport
-    from saelake.store.tags import Tag
     from saelake.workers.run import (
         DictionaryChoice,
         EncodeOptions,
@@ -89,7 +89,7 @@ class Lake:
         self._writable("import")
         with _extra("workers"):
             from saelake.store.documents import import_documents
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.corpus import open_source
         source = open_source(
             location, text_column=text_column, id_column=id_column, format=format, split=split
@@ -118,7 +118,7 @@ class Lake:
         """
         self._writable("encode")
         with _extra("workers"):
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.reencode import reencode
             from saelake.workers.run import DictionaryChoice, encode
         several = [dictionary] if isinstance(dictionary, str | DictionaryChoice) else dictionary
@@ -150,8 +150,8 @@ class Lake:
         """The runs of encode over a corpus that seem to be at work, as their drivers tell."""
         self._writable("encode")
         with _extra("store"):
-            from saelake.store.jobs import JobLog
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.jobs import JobLog
+            from saelake.store.lake.lake import Lake as StoredLake
         jobs = JobLog(StoredLake(self.uri)).jobs()
         return [job for job in jobs if job.corpus == corpus and job.state == "running"]
 
@@ -171,7 +171,7 @@ class Lake:
         self._writable("index")
         with _extra("store"):
             from saelake.store.indexing import DEFAULT_MEMORY_BYTES, index
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
         with _executor(cluster) as executor:
             return index(
                 StoredLake(self.uri).from_anywhere,
@@ -216,7 +216,7 @@ class Lake:
         """
         self._writable("embed")
         with _extra("workers"):
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.embed import embed_corpus
         return embed_corpus(
             StoredLake(self.uri),
@@ -237,7 +237,7 @@ class Lake:
         self._writable("label")
         with _extra("store"):
             from saelake.store.labelling import label_collection
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.session import Session
         session = Session(StoredLake(self.uri))
         return label_collection(session, collection, on_progress=on_progress or _silent)
@@ -258,7 +258,7 @@ class Lake:
         self._writable("import labels")
         with _extra("store"):
             from saelake.store.labelfiles import import_labels
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.session import Session
         session = Session(StoredLake(self.uri), texts=model_texts())
         return import_labels(session, dictionary, Path(file), explainer=explainer, model=model)
@@ -274,7 +274,7 @@ class Lake:
         self._writable("delete documents")
         with _extra("store"):
             from saelake.store.deletion import delete_documents
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
         return delete_documents(StoredLake(self.uri), corpus, where=where, ids=ids)
 
     def compact(
@@ -288,7 +288,7 @@ class Lake:
         self._writable("compact")
         with _extra("store"):
             from saelake.store.compaction import compact
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
         return compact(StoredLake(self.uri), target, on_progress=on_progress or _silent)
 
     def cleanup(
@@ -302,7 +302,7 @@ class Lake:
         self._writable("clean up")
         with _extra("store"):
             from saelake.store.cleanup import clean_up
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
         return clean_up(StoredLake(self.uri), older_than=older_than, unverified=unverified)
 
     def replace(self, old: str, new: str) -> "ReplaceReport":
@@ -312,7 +312,7 @@ class Lake:
         """
         self._writable("replace a dictionary")
         with _extra("store"):
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.replacing import replace_dictionary
         return replace_dictionary(StoredLake(self.uri), old, new)
 
@@ -324,31 +324,31 @@ class Lake:
         self._writable("drop")
         with _extra("store"):
             from saelake.store.dropping import drop_target
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
         return drop_target(StoredLake(self.uri), target)
 
     def tag(self, name: str) -> "Tag":
         """Name the state that the lake is in, so that `connect(…, at=name)` opens it again."""
         self._writable("tag")
         with _extra("store"):
-            from saelake.store.lake import Lake as StoredLake
-            from saelake.store.tags import make_tag
+            from saelake.store.lake.lake import Lake as StoredLake
+            from saelake.store.lake.tags import make_tag
         return make_tag(StoredLake(self.uri), name)
 
     def tags(self) -> "list[Tag]":
         """The tags of the lake, the oldest first."""
         self._writable("list tags")
         with _extra("store"):
-            from saelake.store.lake import Lake as StoredLake
-            from saelake.store.tags import list_tags
+            from saelake.store.lake.lake import Lake as StoredLake
+            from saelake.store.lake.tags import list_tags
         return list_tags(StoredLake(self.uri))
 
     def untag(self, name: str) -> None:
         """Forget a tag; `cleanup` may then delete what only it kept."""
         self._writable("delete a tag")
         with _extra("store"):
-            from saelake.store.lake import Lake as StoredLake
-            from saelake.store.tags import delete_tag
+            from saelake.store.lake.lake import Lake as StoredLake
+            from saelake.store.lake.tags import delete_tag
         delete_tag(StoredLake(self.uri), name)
 
     def repair(self, collection: str | None = None) -> "list[Repaired]":
@@ -359,7 +359,7 @@ class Lake:
         """
         self._writable("repair")
         with _extra("store"):
-            from saelake.store.lake import Lake as StoredLake
+            from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.repair import repair
         return repair(
             StoredLake(self.uri), None if collection is None else CollectionName.parse(collection)

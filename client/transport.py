@@ -4,7 +4,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.requests import Request
 
 

@@ -25,7 +25,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 import saelake
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.vectors import Vectors
 
 PHRASES = {

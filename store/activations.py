@@ -14,7 +14,7 @@ from saelake.store.format.activations import KeptSettings
 from saelake.store.format.lists import Lists
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import CollectionSettings
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import Table, metadata
 
 

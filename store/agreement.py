@@ -12,7 +12,7 @@ from saelake.store.errors import NotFound
 from saelake.store.features import Totals
 from saelake.store.format.lists import Array, runs
 from saelake.store.format.schema import N_TIERS
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.postings import CODES_COLUMNS, postings_of
 from saelake.store.segments import Segment
 from saelake.store.soundness import UNREADABLE

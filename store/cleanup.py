@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from saelake.store.dropping import drop_dictionary
-from saelake.store.lake import Lake
-from saelake.store.names import change_names
+from saelake.store.lake.lake import Lake
+from saelake.store.lake.names import change_names
 from saelake.store.tables.tables import Table, drop
 
 DEFAULT_AGE = timedelta(days=7)

@@ -9,7 +9,7 @@ from saelake.store.codes import CodesTable
 from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
 from saelake.store.format.schema import N_TIERS
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.segments import PostingList, PostingsTable, Segment, scan_postings
 from saelake.store.tables.tables import Table
 

@@ -15,7 +15,7 @@ from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
 from saelake.store.indexing import index
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft, Fragment
 from saelake.store.tables.tables import Table
 from saelake.store.tombstones import Tombstones

@@ -16,7 +16,7 @@ from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table
 from saelake.store.tombstones import deleted_docs, tombstones

@@ -16,7 +16,7 @@ from saelake.store.features import (
     features_table,
     top_tokens,
 )
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.segments import PostingsTable
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.tables import Table, metadata, overwrite, read

@@ -11,7 +11,7 @@ from saelake.store.documents import Documents
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED_COLUMNS
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table
 from saelake.store.tombstones import deleted_docs, tombstones

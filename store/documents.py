@@ -14,7 +14,7 @@ from saelake.store.errors import NotFound
 from saelake.store.filters import FilterCache
 from saelake.store.format.schema import RESERVED_COLUMNS
 from saelake.store.importing import ImportReport, Source, SourceBatch, import_documents
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.tables import Table
 from saelake.store.tombstones import Tombstones
 

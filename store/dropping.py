@@ -5,8 +5,8 @@ from contextlib import suppress
 import pyarrow.compute as pc
 
 from saelake.store.errors import NotFound
-from saelake.store.lake import DICTIONARIES, CollectionName, Lake
-from saelake.store.names import change_names
+from saelake.store.lake.lake import DICTIONARIES, CollectionName, Lake
+from saelake.store.lake.names import change_names
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.files import delete, list_files
 from saelake.store.tables.tables import Table, drop

@@ -13,7 +13,8 @@ import pyarrow as pa
 from saelake.store import requests as ask
 from saelake.store.errors import NotFound
 from saelake.store.executor import Executor
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.lake.tags import check_state
 from saelake.store.query.document import document
 from saelake.store.query.export import export_codes, export_embeddings
 from saelake.store.query.features import features
@@ -22,7 +23,6 @@ from saelake.store.query.info import info
 from saelake.store.query.tokens import search
 from saelake.store.session import DEFAULT_CACHE_BYTES, Session
 from saelake.store.tables.tables import Table
-from saelake.store.tags import check_state
 from saelake.store.texts import Texts
 from saelake.store.verify import verify
 

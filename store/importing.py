@@ -18,7 +18,7 @@ from saelake.store.format.schema import (
     check_name,
     documents_schema,
 )
-from saelake.store.lake import DICTIONARIES, Lake
+from saelake.store.lake.lake import DICTIONARIES, Lake
 from saelake.store.scratch import Scratch, Skip
 from saelake.store.screening import KNOWN_ID, REPEATED_ID, faults
 from saelake.store.tables.changes import Change, Draft

@@ -11,7 +11,7 @@ from saelake.store.collection import open_codes
 from saelake.store.counting import Counting
 from saelake.store.executor import Executor
 from saelake.store.format.schema import postings_schema
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.segments import PostingsTable, Segment
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table

@@ -12,7 +12,7 @@ import pyarrow as pa
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels import write_labels
-from saelake.store.lake import absolute
+from saelake.store.lake.lake import absolute
 from saelake.store.session import Session
 
 DEFAULT_EXPLAINER = "imported"

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import LABELS_COLUMNS
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.tables import Table, overwrite
 from saelake.store.vectors import IndexFile, VectorIndex
 

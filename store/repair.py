@@ -14,7 +14,7 @@ from saelake.store.documents import Documents
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.schema import postings_schema
 from saelake.store.indexing import index
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.soundness import UNREADABLE, CodesReading, KeptReading, Reading
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, drop

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from saelake.store.codes import CodesTable
 from saelake.store.collection import open_codes
 from saelake.store.errors import Conflict, InvalidInput, NotFound
-from saelake.store.lake import CollectionName, Lake
-from saelake.store.names import Names, change_names
+from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.lake.names import Names, change_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

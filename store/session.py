@@ -18,7 +18,7 @@ from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.executor import Executor, Piece, Threads, pieces
 from saelake.store.filters import DocumentMask
 from saelake.store.format.lists import Array
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import Pooling, Selection
 from saelake.store.tables.tables import Table
 from saelake.store.texts import NoTexts, Texts

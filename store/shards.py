@@ -14,7 +14,7 @@ from saelake.store.codes import locate
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.format.activations import KeptSettings, kept_schema
 from saelake.store.format.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, metadata, write_first
 

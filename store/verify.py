@@ -16,7 +16,7 @@ from saelake.store.documents import Documents
 from saelake.store.errors import Corrupt, NotFound, SaelakeError
 from saelake.store.features import Totals
 from saelake.store.format.checksums import CHECKSUM
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.scratch import Scratch
 from saelake.store.soundness import UNREADABLE, CodesReading, Fault, KeptReading, Reading
 from saelake.store.tables.tables import Table

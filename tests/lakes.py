@@ -20,7 +20,7 @@ from saelake.store.format.schema import (
 )
 from saelake.store.importing import SourceBatch, import_documents
 from saelake.store.indexing import index
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.shards import ShardCommitter, ShardWriter
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, overwrite, read

@@ -6,7 +6,7 @@ import numpy as np
 
 from saelake.store.documents import Documents
 from saelake.store.format.lists import Array
-from saelake.store.lake import Lake, absolute
+from saelake.store.lake.lake import Lake, absolute
 from saelake.store.vectors import write_vectors
 from saelake.workers.sentences import SentenceModel
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
-from saelake.store.lake import Lake, absolute
+from saelake.store.lake.lake import Lake, absolute
 from saelake.workers.options import DictionaryChoice, EncodeOptions
 
 

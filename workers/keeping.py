@@ -7,7 +7,7 @@ import torch
 from saelake.store.activations import find_store
 from saelake.store.documents import Documents
 from saelake.store.format.activations import KeptDtype, KeptSettings
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.workers.activations import ActivationReader
 from saelake.workers.batches import Batch, batches
 from saelake.workers.encode import Target

@@ -13,7 +13,7 @@ from saelake.store.collection import open_codes
 from saelake.store.documents import Documents
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.schema import CollectionSettings, check_name
-from saelake.store.lake import CollectionName, Lake, absolute
+from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
 from saelake.store.tables.tables import read
 from saelake.workers.coder import Coder

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from saelake.store.documents import Documents
 from saelake.store.errors import MissingExtra
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.workers.cluster import RayCluster
 from saelake.workers.driver import Driver, EncodeProgress
 from saelake.workers.job import EncodeJob

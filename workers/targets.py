@@ -10,7 +10,7 @@ import torch
 
 from saelake.store.errors import Conflict, InvalidInput
 from saelake.store.format.schema import CollectionSettings, check_name
-from saelake.store.lake import Lake, absolute
+from saelake.store.lake.lake import Lake, absolute
 from saelake.store.shards import register_dictionary
 from saelake.store.vectors import Vectors, write_vectors
 from saelake.workers.dictionaries.base import Dictionary

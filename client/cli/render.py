@@ -15,7 +15,7 @@ from saelake.answers import described, lasting, one_line
 from saelake.results import Document, Feature, Features, Hit, Info, Job, Tokens, Verification
 
 if TYPE_CHECKING:
-    from saelake.store.tags import Tag
+    from saelake.store.lake.tags import Tag
 
 JOB_STYLES = {"running": "green", "interrupted": "yellow", "failed": "red", "done": "dim"}
 BARS = " ▁▂▃▄▅▆▇█"

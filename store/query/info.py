@@ -15,8 +15,8 @@ from saelake.store.collection import Collection
 from saelake.store.documents import Documents
 from saelake.store.errors import NotFound
 from saelake.store.filters import DocumentMask
-from saelake.store.jobs import Job, JobLog
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.jobs import Job, JobLog
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import Table
 
 JOB = pa.struct(

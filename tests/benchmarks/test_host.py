@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.host import NAME, Host, table
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import Table
 
 N_DOCUMENTS = 12

@@ -19,7 +19,7 @@ from benchmarks.subject import ALL, Subject, as_blocks
 from benchmarks.trial import Conditions, Trial
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidInput
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import TokensQuery, VerifyQuery
 from tests.lakes import MadeLake, make_lake
 

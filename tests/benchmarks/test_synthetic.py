@@ -9,7 +9,7 @@ from benchmarks.profile import PROFILES, Profile, bursts, summary
 from benchmarks.synthetic import NAME, Synthesis, synthesise
 from saelake.store.collection import Collection
 from saelake.store.engine import Engine
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.requests import CodesQuery, TokensQuery, VerifyQuery
 
 PROFILE = Profile.load(PROFILES / "imdb-minilm.npz")

@@ -22,7 +22,7 @@ from saelake.store.documents import Documents
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.activations import KeptDtype
 from saelake.store.indexing import index
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table
 from saelake.store.vectors import Vectors, write_vectors

@@ -29,12 +29,12 @@ from saelake.store.deletion import delete_documents
 from saelake.store.documents import Documents
 from saelake.store.engine import Engine
 from saelake.store.indexing import index
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
+from saelake.store.lake.tags import make_tag
 from saelake.store.query.export import export_codes
 from saelake.store.query.tokens import search
 from saelake.store.requests import CodesQuery, TokensQuery, VerifyQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
-from saelake.store.tags import make_tag
 from tests.lakes import MadeLake, add_documents, encode_documents, make_lake
 
 AT_ONCE = timedelta(0)

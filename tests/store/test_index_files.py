@@ -11,7 +11,7 @@ import pytest
 from saelake.store import vectors as module
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels import Labels, write_labels
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.files import list_files, read_bytes, write_bytes
 from saelake.store.vectors import VectorIndex, Vectors, write_vectors
 from tests.proxy import Fault, none, proxied

@@ -23,7 +23,7 @@ from saelake.store.errors import Conflict, NotFound
 from saelake.store.features import bin_edges
 from saelake.store.format.schema import codes_schema
 from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan, stale
-from saelake.store.lake import CollectionName
+from saelake.store.lake.lake import CollectionName
 from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
 from saelake.store.segments import Segment
 from saelake.store.shards import ShardCommitter

@@ -15,13 +15,13 @@ from saelake.store.collection import Collection
 from saelake.store.dropping import drop_target
 from saelake.store.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from saelake.store.indexing import index
-from saelake.store.lake import CollectionName
-from saelake.store.names import Names, change_names, read_names
+from saelake.store.lake.lake import CollectionName
+from saelake.store.lake.names import Names, change_names, read_names
+from saelake.store.lake.tags import list_tags, make_tag
 from saelake.store.replacing import replace_dictionary
 from saelake.store.session import Session
 from saelake.store.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
 from saelake.store.tables.tables import Table, read
-from saelake.store.tags import list_tags, make_tag
 from tests.lakes import MadeLake, add_dictionary, add_documents, make_lake, settings
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

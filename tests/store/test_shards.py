@@ -12,7 +12,7 @@ import pytest
 
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.format.schema import DICTIONARIES_COLUMNS, codes_schema
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.shards import (
     ShardCommitter,
     ShardDraft,

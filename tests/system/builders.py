@@ -144,7 +144,7 @@ class _Teller:
 def _import(lake: str, parts: Parts) -> None:
     from saelake.store.documents import import_documents
     from saelake.store.errors import Conflict
-    from saelake.store.lake import Lake
+    from saelake.store.lake.lake import Lake
     from saelake.workers.corpus import open_source
 
     left = list(parts.files)
@@ -155,7 +155,7 @@ def _import(lake: str, parts: Parts) -> None:
 
 
 def _encode(lake: str, parts: Parts) -> None:
-    from saelake.store.lake import Lake
+    from saelake.store.lake.lake import Lake
     from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
 
     encode(
@@ -169,7 +169,7 @@ def _encode(lake: str, parts: Parts) -> None:
 
 def _index(lake: str, parts: Parts) -> None:
     from saelake.store.indexing import index
-    from saelake.store.lake import CollectionName, Lake
+    from saelake.store.lake.lake import CollectionName, Lake
 
     index(Lake(lake), CollectionName(CORPUS, DICTIONARY), memory_bytes=INDEX_BYTES)
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load, save
 from tokenizers import Tokenizer
 
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from tests.client.cli.command import PROGRAM, Ran, environment, run
 from tests.tiny import WORDS, save_corpus, save_dictionary, save_model
 

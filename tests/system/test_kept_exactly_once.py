@@ -21,7 +21,7 @@ PATIENCE_S = 300
 # The process dies where a commit would be its n-th: of two tables, in groups of shards.
 ENCODE = """
 import os, signal, sys
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.shards import ShardCommitter
 from saelake.workers.keep import KeepOptions
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode

@@ -21,8 +21,8 @@ from saelake.store.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.errors import ModelError, NotFound, SaelakeError, Unavailable
 from saelake.store.indexing import index
-from saelake.store.jobs import JobLog
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.jobs import JobLog
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, DocumentQuery, VerifyQuery
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
@@ -62,7 +62,7 @@ QUICK_TO_NOTICE = {
 }
 ENCODE = """
 import sys
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.workers.run import DictionaryChoice, EncodeOptions, RayCluster, encode
 lake, folder, address = sys.argv[1:]
 encode(

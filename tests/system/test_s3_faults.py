@@ -18,7 +18,7 @@ from saelake.store.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, SaelakeError, Unavailable
 from saelake.store.indexing import index
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, VerifyQuery
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table

@@ -19,7 +19,7 @@ import pytest
 
 from saelake.store.documents import Documents, ImportReport, import_documents
 from saelake.store.errors import CorpusError, InvalidInput, NotFound
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.tables import read
 from saelake.workers.corpus import open_source
 

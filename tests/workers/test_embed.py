@@ -7,7 +7,7 @@ import pytest
 
 from saelake.store.errors import ModelError, NotFound
 from saelake.store.importing import import_documents
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.vectors import Vectors
 from saelake.workers.corpus import open_source
 from saelake.workers.embed import embed_corpus

@@ -15,7 +15,7 @@ from saelake.store.documents import import_documents
 from saelake.store.errors import AlreadyExists, InvalidInput, NotFound, ValueOverflow
 from saelake.store.format.activations import ROW_BYTES
 from saelake.store.format.schema import MAX_PART_TOKENS
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
 from saelake.workers.keep import KeepOptions
 from saelake.workers.run import DictionaryChoice, EncodeOptions, EncodeReport, encode

@@ -10,7 +10,7 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import CollectionSettings
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.shards import ShardCommitter, ShardWriter
 from saelake.workers.keep import KeptTokens, pack_kept
 from saelake.workers.loader import ActivationLoader, LoaderOptions
@@ -73,7 +73,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> KeptActivations:
             writer.add(pack_kept(settings(), parts, [tokens], {}))
         ShardCommitter(lake, settings()).commit([writer.finish(first, first + 20)])
     from saelake.store.activations import ActivationsTable
-    from saelake.store.lake import CollectionName
+    from saelake.store.lake.lake import CollectionName
 
     table = ActivationsTable.open(lake, CollectionName("made", "sae"))
     reader = table.reader(TokenSample())

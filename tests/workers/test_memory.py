@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from saelake.store.documents import import_documents
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
 from tests.tiny import WORDS, save_corpus, save_dictionary, save_model
 
@@ -36,7 +36,7 @@ def resident():
 IMPORT = """
 import sys
 from saelake.store.documents import import_documents
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
 lake, small, large = sys.argv[1:]
 import_documents(Lake(lake), "small", open_source(small))
@@ -46,7 +46,7 @@ print(peak() - before)
 """
 ENCODE = """
 import sys, torch
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
 torch.set_num_threads(1)
 lake, folder = sys.argv[1:]
@@ -63,7 +63,7 @@ print(peak() - first)
 
 WIDE = """
 import sys, torch
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
 torch.set_num_threads(1)
 lake, folder, sae = sys.argv[1:]

@@ -29,7 +29,7 @@ from saelake.store.errors import (
 )
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.indexing import index
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, DocumentQuery, EmbeddingsQuery, VerifyQuery
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source

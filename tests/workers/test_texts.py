@@ -13,7 +13,7 @@ import pytest
 from saelake.store.embeddings import take
 from saelake.store.errors import DictionaryMismatch, ModelError, NotFound
 from saelake.store.importing import SourceBatch, import_documents
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.session import Session
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
 from saelake.workers.sentences import SentenceModel

@@ -9,7 +9,7 @@ import pytest
 
 from saelake.store.documents import import_documents
 from saelake.store.errors import NotFound
-from saelake.store.lake import CollectionName, Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.events import Failed, Written

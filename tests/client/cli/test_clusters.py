@@ -9,8 +9,8 @@ import pytest
 
 from saelake.cli.clusters import with_address
 from saelake.store.errors import InvalidInput
-from saelake.store.jobs import Job, JobLog, JobState
-from saelake.store.lake import Lake
+from saelake.store.lake.jobs import Job, JobLog, JobState
+from saelake.store.lake.lake import Lake
 from saelake.workers.cluster import RayCluster, Share
 from tests.client.cli.command import asked, run
 from tests.lakes import MadeLake

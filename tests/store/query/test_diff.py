@@ -17,7 +17,7 @@ from scipy import stats
 
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput, NotFound
-from saelake.store.lake import CollectionName
+from saelake.store.lake.lake import CollectionName
 from saelake.store.query import diff as module
 from saelake.store.requests import DiffQuery, Selection, TokensQuery
 from tests.lakes import MadeLake, add_dictionary, make_lake

@@ -22,7 +22,7 @@ from saelake.store.indexing import index
 from saelake.store.labelfiles import import_labels, read_labels
 from saelake.store.labelling import Window, label_collection, label_text
 from saelake.store.labels import LABEL, Labels, automatic, write_labels
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.requests import LabelsQuery, TokensQuery
 from saelake.store.session import Session
 from saelake.store.vectors import Vectors, write_vectors

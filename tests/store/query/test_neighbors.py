@@ -12,7 +12,7 @@ from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels import write_labels
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.requests import NeighborsQuery
 from saelake.store.vectors import write_vectors
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput, NotFound
-from saelake.store.lake import CollectionName
+from saelake.store.lake.lake import CollectionName
 from saelake.store.requests import Selection, SelectQuery
 from tests.lakes import MadeLake, add_dictionary, make_lake
 

@@ -19,7 +19,7 @@ from saelake.store.errors import (
     SaelakeError,
     Unavailable,
 )
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.files import list_files, read_bytes, write_bytes
 from saelake.store.tables.objectstore import S3

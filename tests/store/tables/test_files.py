@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.files import delete, list_files, read_bytes, write_bytes
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from saelake.store.errors import Unavailable
-from saelake.store.jobs import KEPT, SILENT_S, Job, JobLog
-from saelake.store.lake import Lake
+from saelake.store.lake.jobs import KEPT, SILENT_S, Job, JobLog
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.files import delete, list_files, read_bytes, write_bytes
 
 
@@ -73,7 +73,7 @@ def test_jobs_that_cannot_be_read_are_no_harm(lake: Lake, monkeypatch: pytest.Mo
     def away(_: str) -> bytes:
         raise Unavailable("The store does not answer.")
 
-    monkeypatch.setattr("saelake.store.jobs.read_bytes", away)
+    monkeypatch.setattr("saelake.store.lake.jobs.read_bytes", away)
     assert log.jobs() == []
     log.forget_old()
 

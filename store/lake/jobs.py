@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Literal, Self
 from uuid import uuid4
 
-from saelake.store.lake import Lake
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.files import delete, list_files, read_bytes, write_bytes
 
 JobState = Literal["running", "done", "failed", "interrupted"]

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from saelake.store.errors import AlreadyExists, InvalidInput, NotFound
 from saelake.store.format.schema import NAME
-from saelake.store.lake import DICTIONARIES, Lake
+from saelake.store.lake.lake import DICTIONARIES, Lake
 from saelake.store.tables.tables import Table, moment_of
 
 # A table refers to rows of those after it, so it is tagged before them: a state in which each

@@ -12,7 +12,7 @@ from saelake.store.tables.failures import storage_errors
 from saelake.store.tables.files import filesystem_of
 
 if TYPE_CHECKING:
-    from saelake.store.names import Names
+    from saelake.store.lake.names import Names
 
 DICTIONARIES = "dictionaries"
 _SUFFIX = ".lance"
@@ -63,7 +63,7 @@ class Lake:
         return self if self.names is not None else replace(self, names=self._newest_names())
 
     def _newest_names(self) -> "Names":
-        from saelake.store.names import read_names  # which speaks Lance; a client need not
+        from saelake.store.lake.names import read_names  # which speaks Lance; a client need not
 
         return read_names(self.dictionary_names)
 

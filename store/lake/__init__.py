@@ -1,0 +1,1 @@
+"""A lake: what it is called by, its names, tags and jobs."""
