@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.measure import print_result
 from benchmarks.workload import Workload
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
 from saelake.workers.run import (

@@ -13,7 +13,7 @@ from sklearn.utils.extmath import randomized_svd
 
 import saelake
 from benchmarks.report import Cell, Table, publish
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.format.lists import Array
 from saelake.store.lake.lake import Lake
 

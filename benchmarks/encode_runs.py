@@ -13,7 +13,7 @@ import torch
 from benchmarks.bare import Tap, truncated
 from benchmarks.measure import Stretch, print_result, size_bytes
 from benchmarks.workload import Workload
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.indexing import DEFAULT_MEMORY_BYTES as INDEX_MEMORY_BYTES
 from saelake.store.indexing import index
 from saelake.store.lake.lake import CollectionName, Lake

@@ -20,7 +20,7 @@ from benchmarks.synthetic import BLOCK, NAME, SHARD_BLOCKS, Synthesis, shards
 from saelake.store.cleanup import clean_up
 from saelake.store.compaction import compact
 from saelake.store.deletion import delete_documents
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.indexing import index
 from saelake.store.lake.lake import Lake

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from benchmarks.course import DATA
 from benchmarks.limit_runs import COLLECTION, STEPS
 from benchmarks.report import Cell, Table, publish
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
 

@@ -18,11 +18,11 @@ import pyarrow as pa
 
 from benchmarks.synthetic import BUFFER_BYTES, SHELVES
 from saelake.store.collection import Collection
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
+from saelake.store.documents.imports import SourceBatch
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Lists
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
-from saelake.store.importing import SourceBatch
 from saelake.store.indexing import IndexReport, index
 from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.session import check_same_dictionary
@@ -121,7 +121,7 @@ class Passages:
 
     @property
     def schema(self) -> pa.Schema:
-        """The metadata columns (a `store.importing.Source`)."""
+        """The metadata columns (a `store.documents.imports.Source`)."""
         return METADATA
 
     def batches(self) -> Iterator[SourceBatch]:

@@ -9,9 +9,9 @@ from benchmarks.passages import Origin
 from benchmarks.rows import Rows
 from benchmarks.synthetic import SHELVES
 from saelake.store.collection import Collection
+from saelake.store.documents.filters import DocumentMask, matching_documents
 from saelake.store.embeddings import Block, blocks
 from saelake.store.executor import PIECE_ROWS, pieces
-from saelake.store.filters import DocumentMask, matching_documents
 from saelake.store.format.lists import Array
 
 

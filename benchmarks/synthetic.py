@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from benchmarks.profile import N_QUANTILES, Profile
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
+from saelake.store.documents.imports import SourceBatch
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings, codes_schema
-from saelake.store.importing import SourceBatch
 from saelake.store.indexing import IndexReport, index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.shards import ShardCommitter, ShardWriter, register_dictionary
@@ -66,7 +66,7 @@ class Synthesis:
 
     @property
     def schema(self) -> pa.Schema:
-        """The metadata columns (a `store.importing.Source`)."""
+        """The metadata columns (a `store.documents.imports.Source`)."""
         return METADATA
 
     def batches(self) -> Iterator[SourceBatch]:

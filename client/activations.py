@@ -15,7 +15,7 @@ from saelake.store.lake.lake import CollectionName, Lake
 if TYPE_CHECKING:  # the base install has no Lance
     from saelake.store.activations import ActivationsTable
     from saelake.store.blocks import BlockReader, TokenBlock
-    from saelake.store.filters import DocumentMask
+    from saelake.store.documents.filters import DocumentMask
     from saelake.workers.loader import ActivationLoader
 
 DEFAULT_BUFFER_BYTES = 256 << 20
@@ -38,7 +38,7 @@ class KeptActivations:
         cls, lake: Lake, name: str, fraction: float | None, where: str | None
     ) -> "KeptActivations":
         """What is kept of a collection. Raises `NotFound`, `InvalidFilter` and `InvalidInput`."""
-        from saelake.store.documents import Documents
+        from saelake.store.documents.documents import Documents
 
         table = _find(lake, CollectionName.parse(name))
         mask = Documents.open(lake, CollectionName.parse(name).corpus).filters.mask(where)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from saelake.store.cleanup import CleanupReport
     from saelake.store.compacted import Compacted
     from saelake.store.deletion import DeleteReport
+    from saelake.store.documents.imports import ImportReport
     from saelake.store.executor import Executor
-    from saelake.store.importing import ImportReport
     from saelake.store.indexing import IndexReport
     from saelake.store.lake.jobs import Job
     from saelake.store.lake.tags import Tag
@@ -88,7 +88,7 @@ class Lake:
         """
         self._writable("import")
         with _extra("workers"):
-            from saelake.store.documents import import_documents
+            from saelake.store.documents.documents import import_documents
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.corpus import open_source
         source = open_source(

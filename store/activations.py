@@ -8,8 +8,8 @@ import numpy as np
 
 from saelake.store.blocks import BLOCK_BYTES, SCAN_ROWS, BlockReader, Blocks
 from saelake.store.codes import Locations, locate
+from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import AlreadyExists, NotFound
-from saelake.store.filters import DocumentMask
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.lists import Lists
 from saelake.store.format.sampling import TokenSample

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.store.filters import DocumentMask
+from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.activations import NUMPY_TYPES, KeptSettings
 from saelake.store.format.lists import Lists, concatenate, runs
 from saelake.store.format.sampling import TokenSample

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from saelake.store.codes import locate
 from saelake.store.collection import open_codes
 from saelake.store.compacted import Compacted, Progress
+from saelake.store.documents.tombstones import Tombstones
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array
@@ -18,7 +19,6 @@ from saelake.store.indexing import index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft, Fragment
 from saelake.store.tables.tables import Table
-from saelake.store.tombstones import Tombstones
 
 CODES_ROWS = 65_536  # of a fragment: as many as one worker of an analysis holds
 SCAN_ROWS = 256

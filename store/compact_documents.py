@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.compacted import Compacted
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict
 from saelake.store.format.lists import Array
 from saelake.store.tables.changes import Change, Draft, Fragment

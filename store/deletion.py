@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
+from saelake.store.documents.tombstones import deleted_docs, tombstones
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED_COLUMNS
 from saelake.store.lake.lake import Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table
-from saelake.store.tombstones import deleted_docs, tombstones
 
 SCAN_ROWS = 65_536
 IDS_SHOWN = 3

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.codes import CodesTable
+from saelake.store.documents.filters import DocumentMask
 from saelake.store.executor import PIECE_ROWS, Piece
-from saelake.store.filters import DocumentMask
 from saelake.store.format.lists import Array, Lists, concatenate, runs
 from saelake.store.format.values import ValueCodec
 from saelake.store.requests import Pooling

@@ -10,7 +10,7 @@ from saelake.store.activations import ActivationsTable
 from saelake.store.agreement import compared, wrong_features
 from saelake.store.codes import CodesTable, locate
 from saelake.store.collection import Collection, open_codes
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.schema import postings_schema
 from saelake.store.indexing import index

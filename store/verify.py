@@ -12,12 +12,12 @@ from saelake.store.activations import ActivationsTable
 from saelake.store.agreement import compared, wrong_features
 from saelake.store.codes import Locations
 from saelake.store.collection import Collection, open_codes
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
+from saelake.store.documents.scratch import Scratch
 from saelake.store.errors import Corrupt, NotFound, SaelakeError
 from saelake.store.features import Totals
 from saelake.store.format.checksums import CHECKSUM
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.scratch import Scratch
 from saelake.store.soundness import UNREADABLE, CodesReading, Fault, KeptReading, Reading
 from saelake.store.tables.tables import Table
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.indexing import index
 from saelake.store.lake.lake import CollectionName, Lake

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from saelake.store.documents.imports import SourceBatch, import_documents
 from saelake.store.errors import NotFound
 from saelake.store.format.activations import KeptDtype, KeptSettings, kept_schema
 from saelake.store.format.sampling import TokenSample
@@ -18,7 +19,6 @@ from saelake.store.format.schema import (
     CollectionSettings,
     codes_schema,
 )
-from saelake.store.importing import SourceBatch, import_documents
 from saelake.store.indexing import index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.shards import ShardCommitter, ShardWriter

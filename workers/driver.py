@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.errors import ModelError
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.schema import CollectionSettings, codes_schema

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.format.lists import Array
 from saelake.store.lake.lake import Lake, absolute
 from saelake.store.vectors import write_vectors

@@ -10,7 +10,7 @@ from saelake.store.activations import ActivationsTable, find_store
 from saelake.store.arrays.memory import one_arena
 from saelake.store.codes import CodesTable
 from saelake.store.collection import open_codes
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.schema import CollectionSettings, check_name
 from saelake.store.lake.lake import CollectionName, Lake, absolute

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.errors import MissingExtra
 from saelake.store.lake.lake import Lake
 from saelake.workers.cluster import RayCluster

@@ -27,7 +27,7 @@ from saelake.store.errors import InvalidInput
 from saelake.workers.cluster import RayCluster
 
 if TYPE_CHECKING:
-    from saelake.store.importing import ImportReport
+    from saelake.store.documents.imports import ImportReport
     from saelake.workers.run import EncodeReport
 
 PANEL = "Build"

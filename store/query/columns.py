@@ -2,7 +2,7 @@
 
 import difflib
 
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.errors import InvalidInput
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from saelake.store.codes import CodesTable
 from saelake.store.collection import Collection
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.query.tokens import Matches

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from saelake.store.arrays import kernels
 from saelake.store.codes import CodesTable
+from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
-from saelake.store.filters import DocumentMask
 from saelake.store.format.lists import Array, Lists
 from saelake.store.labels import LABEL, Labels
 from saelake.store.query.labelled import kept_labels, labels_of

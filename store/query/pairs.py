@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.documents.filters import SCAN_ROWS
 from saelake.store.errors import InvalidInput
-from saelake.store.filters import SCAN_ROWS
 from saelake.store.format.lists import Array
 from saelake.store.query.columns import check_column
 from saelake.store.session import Selected

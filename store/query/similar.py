@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from saelake.store.arrays import kernels
 from saelake.store.collection import Collection
+from saelake.store.documents.filters import DocumentMask
 from saelake.store.embeddings import Block, take
 from saelake.store.errors import InvalidInput
-from saelake.store.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.impacts import EVERYTHING, SELECTIVE, ImpactIndex
 from saelake.store.query.dense import dense_query, dense_ranking, fused, fused_depth

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from saelake.store.codes import CodeRow
 from saelake.store.collection import Collection
+from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
-from saelake.store.filters import DocumentMask
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.format.schema import TIERS
 from saelake.store.query.expression import NOTHING, Expression, Feature, parse

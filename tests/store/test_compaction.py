@@ -18,7 +18,7 @@ from saelake.store.compact_documents import last_small
 from saelake.store.compacted import Compacted
 from saelake.store.compaction import compact
 from saelake.store.deletion import delete_documents
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.activations import KeptDtype
 from saelake.store.indexing import index

@@ -10,9 +10,9 @@ import pytest
 import saelake
 from saelake.collection import Collection
 from saelake.store.deletion import delete_documents
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
+from saelake.store.documents.imports import import_documents
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.importing import import_documents
 from saelake.store.indexing import index
 from tests.lakes import MadeLake, Rows, add_dictionary, add_documents, make_lake
 

@@ -26,7 +26,7 @@ from saelake.store.cleanup import clean_up
 from saelake.store.collection import Collection
 from saelake.store.compaction import compact
 from saelake.store.deletion import delete_documents
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.engine import Engine
 from saelake.store.indexing import index
 from saelake.store.lake.lake import Lake

@@ -142,7 +142,7 @@ class _Teller:
 
 
 def _import(lake: str, parts: Parts) -> None:
-    from saelake.store.documents import import_documents
+    from saelake.store.documents.documents import import_documents
     from saelake.store.errors import Conflict
     from saelake.store.lake.lake import Lake
     from saelake.workers.corpus import open_source

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.errors import ModelError, NotFound, SaelakeError, Unavailable
 from saelake.store.indexing import index

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from botocore.exceptions import ClientError
 
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, SaelakeError, Unavailable
 from saelake.store.indexing import index

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from saelake.store.collection import Collection
-from saelake.store.documents import Documents
+from saelake.store.documents.documents import Documents
 from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
 from saelake.store.features import Totals

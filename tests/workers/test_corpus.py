@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from saelake.store.documents import Documents, ImportReport, import_documents
+from saelake.store.documents.documents import Documents, ImportReport, import_documents
 from saelake.store.errors import CorpusError, InvalidInput, NotFound
 from saelake.store.lake.lake import Lake
 from saelake.store.tables.tables import read

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from saelake.store.documents.imports import import_documents
 from saelake.store.errors import ModelError, NotFound
-from saelake.store.importing import import_documents
 from saelake.store.lake.lake import Lake
 from saelake.store.vectors import Vectors
 from saelake.workers.corpus import open_source

@@ -11,7 +11,7 @@ from transformers import AutoModel, AutoTokenizer
 
 import saelake
 from saelake.activations import KeptActivations
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.errors import AlreadyExists, InvalidInput, NotFound, ValueOverflow
 from saelake.store.format.activations import ROW_BYTES
 from saelake.store.format.schema import MAX_PART_TOKENS

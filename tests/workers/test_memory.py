@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
 from tests.tiny import WORDS, save_corpus, save_dictionary, save_model
@@ -35,7 +35,7 @@ def resident():
 """
 IMPORT = """
 import sys
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
 lake, small, large = sys.argv[1:]

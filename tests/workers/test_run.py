@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, normalizers
 from transformers import AutoModel, AutoTokenizer
 
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.errors import (
     AlreadyExists,

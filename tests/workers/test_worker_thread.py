@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from saelake.store.documents import import_documents
+from saelake.store.documents.documents import import_documents
 from saelake.store.errors import NotFound
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import Table

@@ -8,8 +8,8 @@ import pyarrow as pa
 from pyarrow import types
 
 from saelake.store.arrays.batches import split
+from saelake.store.documents.imports import SourceBatch
 from saelake.store.errors import CorpusError
-from saelake.store.importing import SourceBatch
 from saelake.workers.corpus.columns import Columns
 
 BATCH_ROWS = 1024

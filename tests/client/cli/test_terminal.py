@@ -16,7 +16,7 @@ from saelake.cli import render
 from saelake.cli.build import skipped
 from saelake.cli.render import size
 from saelake.results import Hit, Tokens
-from saelake.store.importing import ImportReport
+from saelake.store.documents.imports import ImportReport
 from tests.client.cli.command import asked, on_terminal, program, run
 from tests.client.cli.conftest import HostileLake, longest
 from tests.lakes import MadeLake

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.arrays.batches import split
+from saelake.store.documents.filters import FilterCache
+from saelake.store.documents.imports import ImportReport, Source, SourceBatch, import_documents
+from saelake.store.documents.tombstones import Tombstones
 from saelake.store.errors import NotFound
-from saelake.store.filters import FilterCache
 from saelake.store.format.schema import RESERVED_COLUMNS
-from saelake.store.importing import ImportReport, Source, SourceBatch, import_documents
 from saelake.store.lake.lake import Lake
 from saelake.store.tables.tables import Table
-from saelake.store.tombstones import Tombstones
 
 __all__ = ["Documents", "ImportReport", "Source", "SourceBatch", "import_documents"]
 

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.store.documents import Documents, ImportReport, SourceBatch, import_documents
+from saelake.store.documents.documents import Documents, ImportReport, SourceBatch, import_documents
+from saelake.store.documents.scratch import Scratch
+from saelake.store.documents.screening import faults
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
 from saelake.store.format.schema import SKIPPED_COLUMNS
 from saelake.store.lake.lake import Lake
-from saelake.store.scratch import Scratch
-from saelake.store.screening import faults
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, read
 
@@ -348,7 +348,7 @@ def test_racing_imports_lose_and_double_nothing(lake: Lake) -> None:
 
 KILLED = """
     import sys, pyarrow as pa
-    from saelake.store.documents import SourceBatch, import_documents
+    from saelake.store.documents.documents import SourceBatch, import_documents
     from saelake.store.lake.lake import Lake
 
     class Endless:
@@ -387,7 +387,7 @@ def test_a_killed_import_leaves_nothing_visible(lake: Lake, corpus_exists: bool)
 
 MEASURED = """
     import sys, pyarrow as pa
-    from saelake.store.documents import SourceBatch, import_documents
+    from saelake.store.documents.documents import SourceBatch, import_documents
     from saelake.store.lake.lake import Lake
 
     class Large:

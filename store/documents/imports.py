@@ -11,6 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.arrays.memory import lean, one_arena
+from saelake.store.documents.scratch import Scratch, Skip
+from saelake.store.documents.screening import KNOWN_ID, REPEATED_ID, faults
+from saelake.store.documents.tombstones import Tombstones
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
 from saelake.store.format.schema import (
     RESERVED_COLUMNS,
@@ -19,11 +22,8 @@ from saelake.store.format.schema import (
     documents_schema,
 )
 from saelake.store.lake.lake import DICTIONARIES, Lake
-from saelake.store.scratch import Scratch, Skip
-from saelake.store.screening import KNOWN_ID, REPEATED_ID, faults
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, write_first
-from saelake.store.tombstones import Tombstones
 
 IDS_PER_SCAN = 65_536
 

@@ -1,0 +1,1 @@
+"""Documents: import, numbering, filters, and which are deleted."""
