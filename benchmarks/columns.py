@@ -18,7 +18,7 @@ import pyarrow as pa
 import typer
 
 from benchmarks.report import Table, publish
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.format.lists import Lists, concatenate
 from saelake.store.format.values import value_codec
 from saelake.store.lake.lake import CollectionName, Lake

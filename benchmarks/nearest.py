@@ -19,8 +19,8 @@ from benchmarks.rows import Rows
 from benchmarks.searchers import Answer, Approximate, Asked, Exact, K, Other, SciPy, Searcher
 from benchmarks.subject import ALL, Filter
 from benchmarks.trial import OWN, Trial
+from saelake.store.codes.executor import Threads
 from saelake.store.engine import Engine
-from saelake.store.executor import Threads
 from saelake.store.query.similar import APPROXIMATE_ABOVE
 
 SAME_SCORE = 1e-6  # a document as near as the tenth is a right answer

@@ -12,7 +12,7 @@ from benchmarks.measure import Stretch
 from benchmarks.peer import Peer, Reply
 from benchmarks.rows import Rows
 from benchmarks.subject import Filter, as_blocks, documents_of
-from saelake.store.embeddings import Block
+from saelake.store.codes.embeddings import Block
 from saelake.store.engine import Engine
 from saelake.store.format.lists import Array
 from saelake.store.impacts import (

@@ -8,10 +8,10 @@ import numpy as np
 from benchmarks.passages import Origin
 from benchmarks.rows import Rows
 from benchmarks.synthetic import SHELVES
+from saelake.store.codes.embeddings import Block, blocks
+from saelake.store.codes.executor import PIECE_ROWS, pieces
 from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask, matching_documents
-from saelake.store.embeddings import Block, blocks
-from saelake.store.executor import PIECE_ROWS, pieces
 from saelake.store.format.lists import Array
 
 

@@ -19,10 +19,10 @@ from saelake.transport import Transport
 
 if TYPE_CHECKING:
     from saelake.store.cleanup import CleanupReport
+    from saelake.store.codes.executor import Executor
     from saelake.store.compacted import Compacted
     from saelake.store.deletion import DeleteReport
     from saelake.store.documents.imports import ImportReport
-    from saelake.store.executor import Executor
     from saelake.store.indexing import IndexReport
     from saelake.store.lake.jobs import Job
     from saelake.store.lake.tags import Tag

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from saelake.store.embeddings import Block
+    from saelake.store.codes.embeddings import Block
     from saelake.store.format.lists import Array
     from saelake.store.format.schema import CollectionSettings
     from saelake.store.requests import Pooling

@@ -6,7 +6,7 @@ from itertools import groupby
 
 import numpy as np
 
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.errors import NotFound
 from saelake.store.features import Totals

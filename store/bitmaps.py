@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from saelake.store.codes.embeddings import Block, blocks
+from saelake.store.codes.executor import Piece
 from saelake.store.documents.filters import DocumentMask
-from saelake.store.embeddings import Block, blocks
-from saelake.store.executor import Piece
 from saelake.store.format.lists import Array
 
 WORD_BITS = 64

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from saelake.store.arrays.memory import lean, trim
-from saelake.store.codes import CodesTable, locate
+from saelake.store.codes.table import CodesTable, locate
 from saelake.store.errors import Corrupt
 from saelake.store.format.lists import Lists, concatenate
 from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import NotFound
 from saelake.store.format.schema import N_TIERS

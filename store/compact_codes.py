@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.codes import locate
+from saelake.store.codes.table import locate
 from saelake.store.collection import open_codes
 from saelake.store.compacted import Compacted, Progress
 from saelake.store.documents.tombstones import Tombstones

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from saelake.store.arrays.memory import lean
 from saelake.store.building import SegmentBuilder
-from saelake.store.codes import CodesTable
+from saelake.store.codes.executor import Executor
+from saelake.store.codes.table import CodesTable
 from saelake.store.errors import Conflict, NotFound
-from saelake.store.executor import Executor
 from saelake.store.features import (
     COVERS_KEY,
     TOTALS_COLUMNS,

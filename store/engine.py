@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from saelake.store import requests as ask
+from saelake.store.codes.executor import Executor
 from saelake.store.errors import NotFound
-from saelake.store.executor import Executor
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.lake.tags import check_state
 from saelake.store.query.document import document

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saelake.store.arrays import kernels
-from saelake.store.embeddings import Block
+from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
 
 N_LEVELS = 32

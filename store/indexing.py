@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from saelake.store.arrays.memory import lean
 from saelake.store.building import BuiltSegments, SegmentBuilder, by_first_document
-from saelake.store.codes import CodesTable
+from saelake.store.codes.executor import Executor
+from saelake.store.codes.table import CodesTable
 from saelake.store.collection import open_codes
 from saelake.store.counting import Counting
-from saelake.store.executor import Executor
 from saelake.store.format.schema import postings_schema
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.segments import PostingsTable, Segment

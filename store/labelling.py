@@ -20,8 +20,8 @@ import pyarrow as pa
 from scipy import sparse
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+from saelake.store.codes.embeddings import Block
 from saelake.store.collection import Collection
-from saelake.store.embeddings import Block
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import LABELS_COLUMNS

@@ -8,7 +8,7 @@ import numpy as np
 
 from saelake.store.activations import ActivationsTable
 from saelake.store.agreement import compared, wrong_features
-from saelake.store.codes import CodesTable, locate
+from saelake.store.codes.table import CodesTable, locate
 from saelake.store.collection import Collection, open_codes
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict, NotFound

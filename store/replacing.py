@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.collection import open_codes
 from saelake.store.errors import Conflict, InvalidInput, NotFound
 from saelake.store.lake.lake import CollectionName, Lake

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.format.lists import Array, Lists, concatenate
 from saelake.store.format.schema import N_TIERS, STRONGEST
 from saelake.store.format.values import ValueCodec

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.activations import check_kept
-from saelake.store.codes import locate
+from saelake.store.codes.table import locate
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.format.activations import KeptSettings, kept_schema
 from saelake.store.format.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from saelake.store.activations import ActivationsTable
 from saelake.store.blocks import TokenBlock
-from saelake.store.codes import SCAN_ROWS, CodesTable
+from saelake.store.codes.table import SCAN_ROWS, CodesTable
 from saelake.store.errors import Corrupt
 from saelake.store.features import Totals
 from saelake.store.format.activations import KeptSettings

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
-from saelake.store.embeddings import Block
+from saelake.store.codes.embeddings import Block
 from saelake.store.errors import MissingExtra
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from saelake.store.activations import ActivationsTable
 from saelake.store.agreement import compared, wrong_features
-from saelake.store.codes import Locations
+from saelake.store.codes.table import Locations
 from saelake.store.collection import Collection, open_codes
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.scratch import Scratch

@@ -1,4 +1,4 @@
-"""Pieces of work as tasks on a Ray cluster; see `store.executor`."""
+"""Pieces of work as tasks on a Ray cluster; see `store.codes.executor`."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

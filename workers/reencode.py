@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from saelake.store.activations import ActivationsTable, find_store
 from saelake.store.arrays.memory import one_arena
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.collection import open_codes
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound

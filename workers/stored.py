@@ -10,7 +10,7 @@ import torch
 
 from saelake.store.activations import ActivationsTable
 from saelake.store.blocks import TOKEN_COLUMNS, TokenBlock
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.format.lists import Lists, runs
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.workers.keep import TORCH_TYPES

@@ -6,7 +6,7 @@ from threading import Lock
 
 import pyarrow as pa
 
-from saelake.store.embeddings import Block, embedded
+from saelake.store.codes.embeddings import Block, embedded
 from saelake.store.errors import DictionaryMismatch, ModelError
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings

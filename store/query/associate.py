@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from scipy import sparse, spatial, special, stats
 
 from saelake.store.arrays.statistics import adjusted
+from saelake.store.codes.embeddings import Block
 from saelake.store.documents.filters import SCAN_ROWS
-from saelake.store.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.query.columns import check_column

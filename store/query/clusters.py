@@ -23,7 +23,7 @@ from scipy import sparse
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.utils.extmath import randomized_svd
 
-from saelake.store.embeddings import Block
+from saelake.store.codes.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.found import beginning

@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from saelake.store.arrays import kernels
 from saelake.store.bitmaps import Bitmap, firing, n_words
-from saelake.store.codes import CodesTable
+from saelake.store.codes.embeddings import Block, take
+from saelake.store.codes.table import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
-from saelake.store.embeddings import Block, take
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.labels import LABEL, Labels

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.arrays.statistics import adjusted, discordant, log_odds, two_proportions
-from saelake.store.codes import CodesTable
+from saelake.store.codes.embeddings import take
+from saelake.store.codes.executor import Piece, pieces
+from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
-from saelake.store.embeddings import take
 from saelake.store.errors import InvalidInput
-from saelake.store.executor import Piece, pieces
 from saelake.store.format.lists import Array, Lists
 from saelake.store.query.examples import EXAMPLE, examples
 from saelake.store.query.labelled import labels_of

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.codes import CodeRow
+from saelake.store.codes.table import CodeRow
 from saelake.store.collection import Collection
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists, concatenate

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.codes.embeddings import Block, take
 from saelake.store.collection import Collection
-from saelake.store.embeddings import Block, take
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.labels import Labels
 from saelake.store.query.hits import metadata_column, metadata_type

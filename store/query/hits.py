@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.documents.documents import Documents
 from saelake.store.format.lists import Array, Lists

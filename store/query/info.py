@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.activations import find_store
-from saelake.store.codes import Locations, locate
+from saelake.store.codes.table import Locations, locate
 from saelake.store.collection import Collection
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.filters import DocumentMask

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.arrays import kernels
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.lists import Array, Lists

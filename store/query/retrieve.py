@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.embeddings import Block
+from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.labels import Labels
 from saelake.store.query.dense import dense_query, dense_ranking, fused, fused_depth

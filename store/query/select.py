@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.arrays import kernels
-from saelake.store.embeddings import Block
+from saelake.store.codes.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.query.found import found_rows

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.arrays import kernels
+from saelake.store.codes.embeddings import Block, take
 from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
-from saelake.store.embeddings import Block, take
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.impacts import EVERYTHING, SELECTIVE, ImpactIndex

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from saelake.store.codes import CodeRow
+from saelake.store.codes.table import CodeRow
 from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput

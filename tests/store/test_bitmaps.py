@@ -10,7 +10,7 @@ from scipy import sparse
 
 from saelake.store import bitmaps
 from saelake.store.bitmaps import Bitmap
-from saelake.store.embeddings import Block
+from saelake.store.codes.embeddings import Block
 from saelake.store.requests import Selection
 from saelake.store.session import Session
 from tests.lakes import make_lake

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saelake.store.building import CODES_BYTES_PER_POSTING, SegmentBuilder
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.collection import Collection, open_codes
 from saelake.store.engine import Engine
 from saelake.store.errors import Corrupt

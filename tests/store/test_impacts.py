@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from saelake.store import impacts
-from saelake.store.embeddings import Block
+from saelake.store.codes.embeddings import Block
 from saelake.store.engine import Engine
 from saelake.store.format.lists import Array
 from saelake.store.impacts import EVERYTHING, ImpactIndex, Impacts

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import saelake
 from saelake.store import counting, indexing
-from saelake.store.codes import CodesTable
+from saelake.store.codes.table import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.counting import Counting
 from saelake.store.engine import Engine
@@ -397,7 +397,7 @@ def test_postings_of_codes_that_are_gone_are_not_read_and_then_replaced(tmp_path
 def test_segments_that_were_built_together_stay_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saelake.store.codes.SCAN_ROWS", 4)
+    monkeypatch.setattr("saelake.store.codes.table.SCAN_ROWS", 4)
     made = make_lake(tmp_path, n_documents=120, n_fragments=10, n_indexed=0)
     index(made.lake, made.name, memory_bytes=1)  # a segment for each 4 documents
     collection = Collection(made.lake, made.name)

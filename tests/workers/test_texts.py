@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from saelake.store.codes.embeddings import take
 from saelake.store.documents.imports import SourceBatch, import_documents
-from saelake.store.embeddings import take
 from saelake.store.errors import DictionaryMismatch, ModelError, NotFound
 from saelake.store.lake.lake import Lake
 from saelake.store.session import Session

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.codes import CodesTable
+from saelake.store.codes.executor import PIECE_ROWS, Piece
+from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
-from saelake.store.executor import PIECE_ROWS, Piece
 from saelake.store.format.lists import Array, Lists, concatenate, runs
 from saelake.store.format.values import ValueCodec
 from saelake.store.requests import Pooling

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from saelake.store.codes import CodesTable
+from saelake.store.codes.embeddings import blocks
+from saelake.store.codes.executor import Piece, Threads, pieces
+from saelake.store.codes.table import CodesTable
 from saelake.store.collection import Collection
-from saelake.store.embeddings import blocks
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.executor import Piece, Threads, pieces
 from saelake.store.requests import (
     AssociateQuery,
     ClustersQuery,

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saelake.store import embeddings
-from saelake.store.codes import CodesTable
+from saelake.store.codes.embeddings import Block, blocks, take
+from saelake.store.codes.executor import Piece, pieces
+from saelake.store.codes.table import CodesTable, embeddings
 from saelake.store.collection import Collection
-from saelake.store.embeddings import Block, blocks, take
-from saelake.store.executor import Piece, pieces
 from saelake.store.requests import Pooling
 from saelake.workers import pack
 from tests import lakes

@@ -1,0 +1,1 @@
+"""Codes: the table of a collection, embeddings read from it, and maps over its pieces."""
