@@ -15,7 +15,7 @@ from benchmarks.measure import Stretch, print_result
 from saelake.store.engine import Engine
 
 # The engine imports an analysis when it is first asked for; here, before the clock starts.
-from saelake.store.impacts import ImpactIndex
+from saelake.store.index.impacts import ImpactIndex
 from saelake.store.lake.lake import Lake
 from saelake.store.query import clusters, correlations, diff  # noqa: F401
 from saelake.store.requests import (

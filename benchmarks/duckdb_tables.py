@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from benchmarks.contenders import Hit
 from saelake.store.collection import Collection
 from saelake.store.format.lists import Lists
-from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, postings_of
+from saelake.store.index.postings import CODES_COLUMNS, TOKEN_COLUMNS, postings_of
 from saelake.store.query.hits import window
 
 SCAN_ROWS = 256

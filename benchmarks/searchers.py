@@ -15,7 +15,7 @@ from benchmarks.subject import Filter, as_blocks, documents_of
 from saelake.store.codes.embeddings import Block
 from saelake.store.engine import Engine
 from saelake.store.format.lists import Array
-from saelake.store.impacts import (
+from saelake.store.index.impacts import (
     BUDGETS,
     CANDIDATES,
     EVERYTHING,

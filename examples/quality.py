@@ -25,8 +25,8 @@ from sklearn.metrics import (
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 import saelake
+from saelake.store.index.vectors import Vectors
 from saelake.store.lake.lake import Lake
-from saelake.store.vectors import Vectors
 
 PHRASES = {
     "imdb": [("a negative review", "neg"), ("a positive review", "pos"),

@@ -9,12 +9,12 @@ import numpy as np
 from saelake.store.codes.table import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.errors import NotFound
-from saelake.store.features import Totals
 from saelake.store.format.lists import Array, runs
 from saelake.store.format.schema import N_TIERS
+from saelake.store.index.features import Totals
+from saelake.store.index.postings import CODES_COLUMNS, postings_of
+from saelake.store.index.segments import Segment
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.postings import CODES_COLUMNS, postings_of
-from saelake.store.segments import Segment
 from saelake.store.soundness import UNREADABLE
 from saelake.store.tables.tables import read
 

@@ -9,8 +9,8 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import NotFound
 from saelake.store.format.schema import N_TIERS
+from saelake.store.index.segments import PostingList, PostingsTable, Segment, scan_postings
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.segments import PostingList, PostingsTable, Segment, scan_postings
 from saelake.store.tables.tables import Table
 
 

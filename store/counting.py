@@ -5,19 +5,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from saelake.store.arrays.memory import lean
-from saelake.store.building import SegmentBuilder
 from saelake.store.codes.executor import Executor
 from saelake.store.codes.table import CodesTable
 from saelake.store.errors import Conflict, NotFound
-from saelake.store.features import (
+from saelake.store.index.builder import SegmentBuilder
+from saelake.store.index.features import (
     COVERS_KEY,
     TOTALS_COLUMNS,
     Totals,
     features_table,
     top_tokens,
 )
+from saelake.store.index.segments import PostingsTable
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.segments import PostingsTable
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.tables import Table, metadata, overwrite, read
 

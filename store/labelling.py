@@ -25,12 +25,12 @@ from saelake.store.collection import Collection
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import LABELS_COLUMNS
+from saelake.store.index.segments import PostingList
+from saelake.store.index.vectors import Vectors
 from saelake.store.labels import automatic, write_labels
 from saelake.store.query.dense import document_vectors
 from saelake.store.requests import Selection
-from saelake.store.segments import PostingList
 from saelake.store.session import Session
-from saelake.store.vectors import Vectors
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 N_STRONGEST = 20  # documents of a feature whose words are looked at

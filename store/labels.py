@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import LABELS_COLUMNS
+from saelake.store.index.vectors import IndexFile, VectorIndex
 from saelake.store.lake.lake import Lake
 from saelake.store.tables.tables import Table, overwrite
-from saelake.store.vectors import IndexFile, VectorIndex
 
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 SAID = ["feature", "label", "explainer", "score"]

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.bitmaps import AsBitmaps, Bitmap
 from saelake.store.codes.embeddings import Block, blocks
 from saelake.store.codes.executor import Executor, Piece, Threads, pieces
 from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.format.lists import Array
+from saelake.store.index.bitmaps import AsBitmaps, Bitmap
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import Pooling, Selection
 from saelake.store.tables.tables import Table

@@ -13,11 +13,11 @@ from saelake.store.activations import ActivationsTable
 from saelake.store.blocks import TokenBlock
 from saelake.store.codes.table import SCAN_ROWS, CodesTable
 from saelake.store.errors import Corrupt
-from saelake.store.features import Totals
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.sampling import TokenSample
+from saelake.store.index.features import Totals
 from saelake.store.tables.tables import Table
 
 # Which rows of a batch are wrong, bool (n_rows,), by what is wrong with them.

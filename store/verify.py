@@ -15,8 +15,8 @@ from saelake.store.collection import Collection, open_codes
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.scratch import Scratch
 from saelake.store.errors import Corrupt, NotFound, SaelakeError
-from saelake.store.features import Totals
 from saelake.store.format.checksums import CHECKSUM
+from saelake.store.index.features import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.soundness import UNREADABLE, CodesReading, Fault, KeptReading, Reading
 from saelake.store.tables.tables import Table

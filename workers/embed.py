@@ -6,8 +6,8 @@ import numpy as np
 
 from saelake.store.documents.documents import Documents
 from saelake.store.format.lists import Array
+from saelake.store.index.vectors import write_vectors
 from saelake.store.lake.lake import Lake, absolute
-from saelake.store.vectors import write_vectors
 from saelake.workers.sentences import SentenceModel
 
 

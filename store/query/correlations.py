@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.arrays import kernels
-from saelake.store.bitmaps import Bitmap, firing, n_words
 from saelake.store.codes.embeddings import Block, take
 from saelake.store.codes.table import CodesTable
 from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
+from saelake.store.index.bitmaps import Bitmap, firing, n_words
 from saelake.store.labels import LABEL, Labels
 from saelake.store.query.labelled import labels_of
 from saelake.store.query.pairs import Pairs, paired

@@ -17,7 +17,7 @@ from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
-from saelake.store.impacts import EVERYTHING, SELECTIVE, ImpactIndex
+from saelake.store.index.impacts import EVERYTHING, SELECTIVE, ImpactIndex
 from saelake.store.query.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.found import Found, found_rows
 from saelake.store.query.labelled import labels_of, phrase_features

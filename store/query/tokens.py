@@ -14,9 +14,9 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.format.schema import TIERS
+from saelake.store.index.segments import PostingList, Segment
 from saelake.store.query.expression import NOTHING, Expression, Feature, parse
 from saelake.store.requests import TokensQuery
-from saelake.store.segments import PostingList, Segment
 
 DOCUMENTS_PER_READ = 64
 WHOLE_DOCUMENT = 1 << 40  # a window that no document exceeds

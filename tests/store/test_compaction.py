@@ -21,11 +21,11 @@ from saelake.store.deletion import delete_documents
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.activations import KeptDtype
+from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.indexing import index
 from saelake.store.lake.lake import Lake
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table
-from saelake.store.vectors import Vectors, write_vectors
 from tests.lakes import (
     MadeLake,
     add_dictionary,

@@ -20,12 +20,12 @@ from saelake.store.collection import Collection
 from saelake.store.counting import Counting
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, NotFound
-from saelake.store.features import bin_edges
 from saelake.store.format.schema import codes_schema
+from saelake.store.index.features import bin_edges
+from saelake.store.index.segments import Segment
 from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan, stale
 from saelake.store.lake.lake import CollectionName
 from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
-from saelake.store.segments import Segment
 from saelake.store.shards import ShardCommitter
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table, drop, metadata, overwrite, read
@@ -110,7 +110,7 @@ def test_a_lake_that_grows_keeps_few_segments(tmp_path: Path) -> None:
 def test_blocks_of_features_make_one_segment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:
-    monkeypatch.setattr(f"saelake.store.postings.{bound}", most)
+    monkeypatch.setattr(f"saelake.store.index.postings.{bound}", most)
     made = make_lake(tmp_path, n_documents=40, n_fragments=1, n_indexed=1)
     assert len(Collection(made.lake, made.name).segments) == 1
     assert_indexed_right(made)

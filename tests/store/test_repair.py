@@ -12,12 +12,12 @@ import saelake
 from saelake.store.activations import ActivationsTable
 from saelake.store.collection import Collection
 from saelake.store.errors import Corrupt, Unavailable
-from saelake.store.features import N_BINS, N_TOKENS_KEY
 from saelake.store.format.activations import KeptDtype
 from saelake.store.format.sampling import TokenSample
+from saelake.store.index.features import N_BINS, N_TOKENS_KEY
+from saelake.store.index.segments import PostingsTable
 from saelake.store.indexing import index
 from saelake.store.repair import Repaired, repair
-from saelake.store.segments import PostingsTable
 from saelake.store.shards import ShardCommitter
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, overwrite, read

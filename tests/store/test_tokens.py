@@ -46,8 +46,8 @@ def _short_parts(request: pytest.FixtureRequest) -> object:
 def _shorten(patch: pytest.MonkeyPatch) -> None:
     """Parts of 8 tokens and tiers of 4 and 8 postings, so that small lakes have several."""
     import tests.lakes
-    from saelake.store import features, postings
     from saelake.store.codes.table import table as codes
+    from saelake.store.index import features, postings
     from saelake.store.query import export, hits
     from saelake.workers import pack
 

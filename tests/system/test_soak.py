@@ -18,7 +18,7 @@ from saelake.store.collection import Collection
 from saelake.store.documents.documents import Documents
 from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
-from saelake.store.features import Totals
+from saelake.store.index.features import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, VerifyQuery
 from saelake.store.tables.tables import Table, read

@@ -7,8 +7,8 @@ import pytest
 
 from saelake.store.documents.imports import import_documents
 from saelake.store.errors import ModelError, NotFound
+from saelake.store.index.vectors import Vectors
 from saelake.store.lake.lake import Lake
-from saelake.store.vectors import Vectors
 from saelake.workers.corpus import open_source
 from saelake.workers.embed import embed_corpus
 from saelake.workers.sentences import SentenceModel

@@ -11,9 +11,9 @@ import pytest
 
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput, NotFound
+from saelake.store.index.vectors import write_vectors
 from saelake.store.query import match
 from saelake.store.requests import MatchQuery
-from saelake.store.vectors import write_vectors
 from saelake.workers import pack
 from tests import lakes
 from tests.lakes import MadeLake, add_dictionary, make_lake

@@ -7,14 +7,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from saelake.store import vectors as module
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
+from saelake.store.index import vectors as module
+from saelake.store.index.vectors import write_vectors
 from saelake.store.labels import write_labels
 from saelake.store.lake.lake import Lake
 from saelake.store.requests import NeighborsQuery
-from saelake.store.vectors import write_vectors
 
 N_FEATURES, WIDTH = 60, 6
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from saelake.store import bitmaps
-from saelake.store.bitmaps import Bitmap
 from saelake.store.codes.embeddings import Block
+from saelake.store.index import bitmaps
+from saelake.store.index.bitmaps import Bitmap
 from saelake.store.requests import Selection
 from saelake.store.session import Session
 from tests.lakes import make_lake

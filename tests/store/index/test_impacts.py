@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from saelake.store import impacts
 from saelake.store.codes.embeddings import Block
 from saelake.store.engine import Engine
 from saelake.store.format.lists import Array
-from saelake.store.impacts import EVERYTHING, ImpactIndex, Impacts
+from saelake.store.index import impacts
+from saelake.store.index.impacts import EVERYTHING, ImpactIndex, Impacts
 from saelake.store.query import similar
 from saelake.store.requests import SimilarQuery
 from tests.lakes import make_lake

@@ -12,7 +12,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.format.lists import Array, Lists, concatenate
 from saelake.store.format.schema import N_TIERS, STRONGEST
 from saelake.store.format.values import ValueCodec
-from saelake.store.postings import (
+from saelake.store.index.postings import (
     CODES_COLUMNS,
     TOKEN_COLUMNS,
     Postings,

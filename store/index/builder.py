@@ -9,8 +9,8 @@ from saelake.store.arrays.memory import lean, trim
 from saelake.store.codes.table import CodesTable, locate
 from saelake.store.errors import Corrupt
 from saelake.store.format.lists import Lists, concatenate
-from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
-from saelake.store.segments import segment_rows
+from saelake.store.index.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
+from saelake.store.index.segments import segment_rows
 from saelake.store.tables.changes import Draft, Fragment
 from saelake.store.tables.tables import Table
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.store.building import CODES_BYTES_PER_POSTING, SegmentBuilder
 from saelake.store.codes.table import CodesTable
 from saelake.store.collection import Collection, open_codes
 from saelake.store.engine import Engine
 from saelake.store.errors import Corrupt
+from saelake.store.index.builder import CODES_BYTES_PER_POSTING, SegmentBuilder
 from saelake.store.indexing import index
 from saelake.store.requests import VerifyQuery
 from saelake.store.tables.changes import Fragment
@@ -91,7 +91,7 @@ def test_damage_that_is_found_elsewhere_is_told_here(
     def broken(*_: object, **__: object) -> None:
         raise ValueError("lists that do not fit each other")
 
-    monkeypatch.setattr("saelake.store.building.postings_of", broken)
+    monkeypatch.setattr("saelake.store.index.builder.postings_of", broken)
     with pytest.raises(Corrupt, match="saelake verify made/random --repair"):
         index(made.lake, made.name, executor=Elsewhere())
     assert Collection(made.lake, made.name).segments == ()

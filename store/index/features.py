@@ -10,7 +10,7 @@ import pyarrow as pa
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
 from saelake.store.format.values import ValueCodec
-from saelake.store.segments import PostingList, PostingsTable
+from saelake.store.index.segments import PostingList, PostingsTable
 from saelake.store.tables.tables import metadata
 
 N_BINS = 64

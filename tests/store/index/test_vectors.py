@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from saelake.store import vectors as module
+from saelake.store.index import vectors as module
+from saelake.store.index.vectors import VectorIndex, Vectors, write_vectors
 from saelake.store.tables.tables import Table
-from saelake.store.vectors import VectorIndex, Vectors, write_vectors
 
 Floats = npt.NDArray[np.float32]
 

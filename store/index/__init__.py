@@ -1,0 +1,1 @@
+"""What makes a question quick: postings, segments, impacts, bitmaps, statistics, vectors."""
