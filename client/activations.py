@@ -13,8 +13,8 @@ from saelake.store.format.schema import CollectionSettings
 from saelake.store.lake.lake import CollectionName, Lake
 
 if TYPE_CHECKING:  # the base install has no Lance
-    from saelake.store.activations import ActivationsTable
-    from saelake.store.blocks import BlockReader, TokenBlock
+    from saelake.store.activations.blocks import BlockReader, TokenBlock
+    from saelake.store.activations.table import ActivationsTable
     from saelake.store.documents.filters import DocumentMask
     from saelake.workers.loader import ActivationLoader
 
@@ -124,7 +124,7 @@ class KeptActivations:
 
 
 def _find(lake: Lake, name: CollectionName) -> "ActivationsTable":
-    from saelake.store.activations import find_store
+    from saelake.store.activations.table import find_store
     from saelake.store.collection import open_codes
     from saelake.store.tables.tables import metadata
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from saelake.store.activations import ActivationsTable
+from saelake.store.activations.table import ActivationsTable
 from saelake.store.agreement import compared, wrong_features
 from saelake.store.codes.table import CodesTable, locate
 from saelake.store.collection import Collection, open_codes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.activations import check_kept
+from saelake.store.activations.table import check_kept
 from saelake.store.codes.table import locate
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.format.activations import KeptSettings, kept_schema

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.activations import ActivationsTable
-from saelake.store.blocks import TokenBlock
+from saelake.store.activations.blocks import TokenBlock
+from saelake.store.activations.table import ActivationsTable
 from saelake.store.codes.table import SCAN_ROWS, CodesTable
 from saelake.store.errors import Corrupt
 from saelake.store.format.activations import KeptSettings

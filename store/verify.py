@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.activations import ActivationsTable
+from saelake.store.activations.table import ActivationsTable
 from saelake.store.agreement import compared, wrong_features
 from saelake.store.codes.table import Locations
 from saelake.store.collection import Collection, open_codes

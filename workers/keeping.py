@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from saelake.store.activations import find_store
+from saelake.store.activations.table import find_store
 from saelake.store.documents.documents import Documents
 from saelake.store.format.activations import KeptDtype, KeptSettings
 from saelake.store.lake.lake import Lake

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from saelake.store.blocks import BlockReader, TokenBlock
+from saelake.store.activations.blocks import BlockReader, TokenBlock
 from saelake.store.errors import InvalidInput
 from saelake.workers.keep import TORCH_TYPES
 from saelake.workers.shuffle import ShuffleBuffer, in_order, shuffled

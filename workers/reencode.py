@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import pyarrow as pa
 
-from saelake.store.activations import ActivationsTable, find_store
+from saelake.store.activations.table import ActivationsTable, find_store
 from saelake.store.arrays.memory import one_arena
 from saelake.store.codes.table import CodesTable
 from saelake.store.collection import open_codes

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from saelake.store.blocks import TokenBlock
+from saelake.store.activations.blocks import TokenBlock
 
 
 class ShuffleBuffer:

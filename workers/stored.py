@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
-from saelake.store.activations import ActivationsTable
-from saelake.store.blocks import TOKEN_COLUMNS, TokenBlock
+from saelake.store.activations.blocks import TOKEN_COLUMNS, TokenBlock
+from saelake.store.activations.table import ActivationsTable
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.lists import Lists, runs
 from saelake.store.format.schema import MAX_PART_TOKENS

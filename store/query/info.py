@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.activations import find_store
+from saelake.store.activations.table import find_store
 from saelake.store.codes.table import Locations, locate
 from saelake.store.collection import Collection
 from saelake.store.documents.documents import Documents

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import saelake
-from saelake.store.activations import ActivationsTable
+from saelake.store.activations.table import ActivationsTable
 from saelake.store.collection import Collection
 from saelake.store.errors import Corrupt, Unavailable
 from saelake.store.format.activations import KeptDtype

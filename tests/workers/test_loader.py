@@ -5,7 +5,7 @@ import pytest
 
 import saelake
 from saelake.activations import KeptActivations
-from saelake.store.blocks import TokenBlock
+from saelake.store.activations.blocks import TokenBlock
 from saelake.store.errors import InvalidInput
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.sampling import TokenSample
@@ -72,7 +72,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> KeptActivations:
             parts, tokens = page(range(start, start + 5))
             writer.add(pack_kept(settings(), parts, [tokens], {}))
         ShardCommitter(lake, settings()).commit([writer.finish(first, first + 20)])
-    from saelake.store.activations import ActivationsTable
+    from saelake.store.activations.table import ActivationsTable
     from saelake.store.lake.lake import CollectionName
 
     table = ActivationsTable.open(lake, CollectionName("made", "sae"))

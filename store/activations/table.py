@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from saelake.store.blocks import BLOCK_BYTES, SCAN_ROWS, BlockReader, Blocks
+from saelake.store.activations.blocks import BLOCK_BYTES, SCAN_ROWS, BlockReader, Blocks
 from saelake.store.codes.table import Locations, locate
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import AlreadyExists, NotFound

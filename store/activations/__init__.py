@@ -1,0 +1,1 @@
+"""Dense activations that were kept beside codes."""
