@@ -25,7 +25,7 @@ from saelake.store.requests import (
     DiffQuery,
     Selection,
 )
-from saelake.store.session import Session
+from saelake.store.snapshot.session import Session
 
 N_CLUSTERS = 8
 COMPARED = {

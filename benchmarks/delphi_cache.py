@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from saelake.store.collection import Collection
 from saelake.store.format.lists import Array, Lists, concatenate
+from saelake.store.snapshot.collection import Collection
 
 ROOT = Path(__file__).parents[1]
 MODULE = "synthetic"

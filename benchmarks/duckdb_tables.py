@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.contenders import Hit
-from saelake.store.collection import Collection
 from saelake.store.format.lists import Lists
 from saelake.store.index.postings import CODES_COLUMNS, TOKEN_COLUMNS, postings_of
 from saelake.store.query.hits import window
+from saelake.store.snapshot.collection import Collection
 
 SCAN_ROWS = 256
 MEMORY_LIMIT = "4GB"

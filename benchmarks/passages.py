@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from benchmarks.synthetic import BUFFER_BYTES, SHELVES
-from saelake.store.collection import Collection
 from saelake.store.documents.documents import import_documents
 from saelake.store.documents.imports import SourceBatch
 from saelake.store.errors import InvalidInput
@@ -25,8 +24,9 @@ from saelake.store.format.lists import Lists
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.store.indexing import IndexReport, index
 from saelake.store.lake.lake import CollectionName, Lake, absolute
-from saelake.store.session import check_same_dictionary
 from saelake.store.shards import ShardCommitter, ShardWriter, register_dictionary
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.session import check_same_dictionary
 from saelake.store.tables.tables import read
 from saelake.workers.pack import Activations, Part, pack
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import typer
 
 from benchmarks.report import Cell, Table
-from saelake.store.collection import Collection
 from saelake.store.format.lists import Array, Lists
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.snapshot.collection import Collection
 
 PROFILES = Path(__file__).parent / "profiles"
 N_QUANTILES = 32  # intervals between the stored quantiles of a feature's values

@@ -10,9 +10,9 @@ from benchmarks.rows import Rows
 from benchmarks.synthetic import SHELVES
 from saelake.store.codes.embeddings import Block, blocks
 from saelake.store.codes.executor import PIECE_ROWS, pieces
-from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask, matching_documents
 from saelake.store.format.lists import Array
+from saelake.store.snapshot.collection import Collection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,7 @@ class KeptActivations:
 
 def _find(lake: Lake, name: CollectionName) -> "ActivationsTable":
     from saelake.store.activations.table import find_store
-    from saelake.store.collection import open_codes
+    from saelake.store.snapshot.collection import open_codes
     from saelake.store.tables.tables import metadata
 
     codes = open_codes(lake, name)

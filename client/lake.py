@@ -238,7 +238,7 @@ class Lake:
         with _extra("store"):
             from saelake.store.labelling import label_collection
             from saelake.store.lake.lake import Lake as StoredLake
-            from saelake.store.session import Session
+            from saelake.store.snapshot.session import Session
         session = Session(StoredLake(self.uri))
         return label_collection(session, collection, on_progress=on_progress or _silent)
 
@@ -253,13 +253,13 @@ class Lake:
         """Take labels from a file (JSON or Neuronpedia's explanations); how many.
 
         With a sentence `model` they get embeddings, so that phrases find them. See
-        `store.labelfiles.read_labels`.
+        `store.labels.files.read_labels`.
         """
         self._writable("import labels")
         with _extra("store"):
-            from saelake.store.labelfiles import import_labels
+            from saelake.store.labels.files import import_labels
             from saelake.store.lake.lake import Lake as StoredLake
-            from saelake.store.session import Session
+            from saelake.store.snapshot.session import Session
         session = Session(StoredLake(self.uri), texts=model_texts())
         return import_labels(session, dictionary, Path(file), explainer=explainer, model=model)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from saelake.store.format.lists import Array
     from saelake.store.format.schema import CollectionSettings
     from saelake.store.requests import Pooling
-    from saelake.store.texts import Texts
+    from saelake.store.snapshot.models import Texts
 
 
 def model_texts() -> "Texts | None":
@@ -37,9 +37,9 @@ class LazyTexts:
         text: str,
         pooling: "Pooling",
     ) -> "Block":
-        """See `store.texts.Texts`."""
+        """See `store.snapshot.models.Texts`."""
         return self._texts.codes(settings, model, dictionary, text, pooling)
 
     def embed(self, model: str, texts: Sequence[str]) -> "Array":
-        """See `store.texts.Texts`."""
+        """See `store.snapshot.models.Texts`."""
         return self._texts.embed(model, texts)

@@ -21,9 +21,9 @@ from saelake.store.query.features import features
 from saelake.store.query.hits import hits
 from saelake.store.query.info import info
 from saelake.store.query.tokens import search
-from saelake.store.session import DEFAULT_CACHE_BYTES, Session
+from saelake.store.snapshot.models import Texts
+from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session
 from saelake.store.tables.tables import Table
-from saelake.store.texts import Texts
 from saelake.store.verify import verify
 
 Answer: TypeAlias = Any  # an Arrow table, batch or reader

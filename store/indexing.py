@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from saelake.store.arrays.memory import lean
 from saelake.store.codes.executor import Executor
 from saelake.store.codes.table import CodesTable
-from saelake.store.collection import open_codes
 from saelake.store.counting import Counting
 from saelake.store.format.schema import postings_schema
 from saelake.store.index.builder import BuiltSegments, SegmentBuilder, by_first_document
 from saelake.store.index.segments import PostingsTable, Segment
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table
 

@@ -21,16 +21,16 @@ from scipy import sparse
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from saelake.store.codes.embeddings import Block
-from saelake.store.collection import Collection
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index.segments import PostingList
 from saelake.store.index.vectors import Vectors
-from saelake.store.labels import automatic, write_labels
+from saelake.store.labels.labels import automatic, write_labels
 from saelake.store.query.dense import document_vectors
 from saelake.store.requests import Selection
-from saelake.store.session import Session
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.session import Session
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 N_STRONGEST = 20  # documents of a feature whose words are looked at

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from saelake.store.codes.table import CodesTable
-from saelake.store.collection import open_codes
 from saelake.store.errors import Conflict, InvalidInput, NotFound
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.lake.names import Names, change_names
+from saelake.store.snapshot.collection import open_codes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

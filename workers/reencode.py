@@ -9,12 +9,12 @@ import pyarrow as pa
 from saelake.store.activations.table import ActivationsTable, find_store
 from saelake.store.arrays.memory import one_arena
 from saelake.store.codes.table import CodesTable
-from saelake.store.collection import open_codes
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.schema import CollectionSettings, check_name
 from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
+from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.tables import read
 from saelake.workers.coder import Coder
 from saelake.workers.dictionaries.base import Dictionary

@@ -1,4 +1,4 @@
-"""Texts of questions, through the models that a lake was made with (`store.texts.Texts`)."""
+"""Texts of questions, through the models that a lake was made with: see `store.snapshot.models`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -24,7 +24,7 @@ from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.query.columns import check_column
 from saelake.store.query.labelled import labels_of
 from saelake.store.requests import AssociateQuery, Selection
-from saelake.store.session import Selected, Session
+from saelake.store.snapshot.session import Selected, Session
 
 VALUES_AT_ONCE = 1 << 24  # values of features that are ranked together: about 1 GiB of scratch
 N_NEIGHBOURS = 8

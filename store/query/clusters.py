@@ -29,7 +29,7 @@ from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.found import beginning
 from saelake.store.query.labelled import labels_of, phrase_features
 from saelake.store.requests import ClustersQuery, Selection
-from saelake.store.session import Selected, Session
+from saelake.store.snapshot.session import Selected, Session
 
 N_VECTORS = 50
 SVD_ROUNDS = 4

@@ -16,16 +16,16 @@ import pyarrow as pa
 from saelake.store.arrays import kernels
 from saelake.store.codes.embeddings import Block, take
 from saelake.store.codes.table import CodesTable
-from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.index.bitmaps import Bitmap, firing, n_words
-from saelake.store.labels import LABEL, Labels
+from saelake.store.labels.labels import LABEL, Labels
 from saelake.store.query.labelled import labels_of
 from saelake.store.query.pairs import Pairs, paired
 from saelake.store.requests import CorrelationsQuery
-from saelake.store.session import Count, Selected, Session, check_same_dictionary
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.session import Count, Selected, Session, check_same_dictionary
 
 SMOOTHING = 1e-10
 COUNTS_BYTES = 128 << 20  # of one pass; each pass reads all embeddings

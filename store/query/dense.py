@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from saelake.store.collection import Collection
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.index.vectors import Vectors
 from saelake.store.query.found import Found
-from saelake.store.session import Selected, Session
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.session import Selected, Session
 
 FUSED_DEPTH = 1000  # of each ranking at least; a document further down adds less than 1/1000
 RANK_OFFSET = 60  # Cormack, Clarke and Büttcher 2009, "Reciprocal Rank Fusion", section 2

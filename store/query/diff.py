@@ -24,7 +24,7 @@ from saelake.store.query.examples import EXAMPLE, examples
 from saelake.store.query.labelled import labels_of
 from saelake.store.query.pairs import Pairs, paired
 from saelake.store.requests import DiffQuery, Selection
-from saelake.store.session import Count, Selected, Session, check_same_dictionary, counted
+from saelake.store.snapshot.session import Count, Selected, Session, check_same_dictionary, counted
 
 MOST_EXAMPLES = 100  # rows that get examples: each is a query of its own
 SCAN_ROWS = 4096

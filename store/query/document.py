@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.codes.table import CodeRow
-from saelake.store.collection import Collection
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists, concatenate
 from saelake.store.query.hits import metadata_column, metadata_type
 from saelake.store.requests import DocumentQuery
+from saelake.store.snapshot.collection import Collection
 
 _TOKENS = ["token_ids", "token_starts", "token_lengths", "error"]
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from saelake.store.collection import Collection
 from saelake.store.query.hits import hits
 from saelake.store.query.tokens import Matches, search
 from saelake.store.requests import TokensQuery
+from saelake.store.snapshot.collection import Collection
 
 CONTEXT = 60  # characters on each side
 

@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from saelake.store.codes.embeddings import take
 from saelake.store.codes.table import CodesTable
-from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.requests import CodesQuery, EmbeddingsQuery
+from saelake.store.snapshot.collection import Collection
 
 DOCUMENTS_PER_BATCH = 64
 

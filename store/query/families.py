@@ -11,7 +11,7 @@ from scipy import sparse
 from saelake.store.query.correlations import Alone, PairsFound, co_firing
 from saelake.store.query.labelled import labels_of
 from saelake.store.requests import CorrelationsQuery, FamiliesQuery, Selection
-from saelake.store.session import Session
+from saelake.store.snapshot.session import Session
 
 FAMILIES = pa.schema(
     [

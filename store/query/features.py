@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.collection import Collection
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import FEATURES_COLUMNS
 from saelake.store.requests import FeatureOrder, FeaturesQuery
+from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 1 << 16

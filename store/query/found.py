@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block, take
-from saelake.store.collection import Collection
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.labels import Labels
+from saelake.store.labels.labels import Labels
 from saelake.store.query.hits import metadata_column, metadata_type
 from saelake.store.requests import Pooling
+from saelake.store.snapshot.collection import Collection
 
 TEXT_CHARACTERS = 300
 SHARED_SHOWN = 5

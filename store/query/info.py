@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 
 from saelake.store.activations.table import find_store
 from saelake.store.codes.table import Locations, locate
-from saelake.store.collection import Collection
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import NotFound
 from saelake.store.lake.jobs import Job, JobLog
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.tables import Table
 
 JOB = pa.struct(

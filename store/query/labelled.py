@@ -1,9 +1,9 @@
 """Features by their labels: what they are called, and which of them stand for a phrase."""
 
-from saelake.store.collection import Collection
 from saelake.store.format.lists import Array
-from saelake.store.labels import Labels
-from saelake.store.session import Session
+from saelake.store.labels.labels import Labels
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.session import Session
 
 
 def labels_of(session: Session, collection: Collection) -> Labels:

@@ -6,7 +6,7 @@ import pyarrow as pa
 from saelake.store.errors import NotFound
 from saelake.store.query.labelled import kept_labels, nearest_labels
 from saelake.store.requests import LabelsQuery
-from saelake.store.session import Session
+from saelake.store.snapshot.session import Session
 
 LABELS = pa.schema(
     [

@@ -16,11 +16,11 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.lists import Array, Lists
-from saelake.store.labels import LABEL, Labels
+from saelake.store.labels.labels import LABEL, Labels
 from saelake.store.query.labelled import kept_labels, labels_of
 from saelake.store.query.neighbors import decoder
 from saelake.store.requests import MatchQuery, Selection
-from saelake.store.session import Session
+from saelake.store.snapshot.session import Session
 
 SUMS_BYTES = 128 << 20  # of products of one pass; each pass reads all codes
 DOCUMENTS_AT_ONCE = 256

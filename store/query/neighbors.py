@@ -9,7 +9,7 @@ from saelake.store.index.vectors import Vectors
 from saelake.store.query.dense import kept_vectors
 from saelake.store.query.labelled import kept_labels
 from saelake.store.requests import NeighborsQuery
-from saelake.store.session import Session
+from saelake.store.snapshot.session import Session
 
 NEIGHBORS = pa.schema(
     [

@@ -17,7 +17,7 @@ from saelake.store.query.found import found_rows
 from saelake.store.query.labelled import labels_of
 from saelake.store.query.similar import Query, inverse_frequency, ranking
 from saelake.store.requests import SelectQuery
-from saelake.store.session import Session, check_same_dictionary
+from saelake.store.snapshot.session import Session, check_same_dictionary
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from saelake.store.arrays import kernels
 from saelake.store.codes.embeddings import Block, take
-from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
@@ -23,7 +22,8 @@ from saelake.store.query.found import Found, found_rows
 from saelake.store.query.labelled import labels_of, phrase_features
 from saelake.store.query.words import word_ranking
 from saelake.store.requests import Measure, Pooling, Selection, SimilarQuery, Weight
-from saelake.store.session import Selected, Session
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.session import Selected, Session
 
 APPROXIMATE_ABOVE = 50_000  # documents; fewer are compared exactly in milliseconds
 TEXT_VOTE = 0.5  # of the SAE ranking of a text, in a hybrid

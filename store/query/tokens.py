@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from saelake.store.codes.table import CodeRow
-from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
@@ -17,6 +16,7 @@ from saelake.store.format.schema import TIERS
 from saelake.store.index.segments import PostingList, Segment
 from saelake.store.query.expression import NOTHING, Expression, Feature, parse
 from saelake.store.requests import TokensQuery
+from saelake.store.snapshot.collection import Collection
 
 DOCUMENTS_PER_READ = 64
 WHOLE_DOCUMENT = 1 << 40  # a window that no document exceeds

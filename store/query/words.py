@@ -4,7 +4,7 @@ import numpy as np
 
 from saelake.store.format.lists import Array
 from saelake.store.query.found import Found
-from saelake.store.session import Selected
+from saelake.store.snapshot.session import Selected
 
 
 def word_ranking(

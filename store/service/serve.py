@@ -17,7 +17,7 @@ from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput
 from saelake.store.service.auth import Access, TokenCheck
 from saelake.store.service.rpc import LakeService, Limits
-from saelake.store.texts import Texts
+from saelake.store.snapshot.models import Texts
 from saelake.store.wire.requests import SERVICE
 
 T = TypeVar("T")

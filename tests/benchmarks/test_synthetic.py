@@ -7,10 +7,10 @@ import pytest
 
 from benchmarks.profile import PROFILES, Profile, bursts, summary
 from benchmarks.synthetic import NAME, Synthesis, synthesise
-from saelake.store.collection import Collection
 from saelake.store.engine import Engine
 from saelake.store.lake.lake import Lake
 from saelake.store.requests import CodesQuery, TokensQuery, VerifyQuery
+from saelake.store.snapshot.collection import Collection
 
 PROFILE = Profile.load(PROFILES / "imdb-minilm.npz")
 N_DOCUMENTS = 300

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 import saelake
 from saelake.store import compact_codes as codes_module
 from saelake.store import compact_documents as documents_module
-from saelake.store.collection import Collection
 from saelake.store.compact_codes import CODES_ROWS, Extent, codes_groups
 from saelake.store.compact_documents import last_small
 from saelake.store.compacted import Compacted
@@ -24,6 +23,7 @@ from saelake.store.format.activations import KeptDtype
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.indexing import index
 from saelake.store.lake.lake import Lake
+from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table
 from tests.lakes import (

@@ -23,7 +23,6 @@ from hypothesis.stateful import (
 import saelake
 from saelake.lake import Lake as SaeLake
 from saelake.store.cleanup import clean_up
-from saelake.store.collection import Collection
 from saelake.store.compaction import compact
 from saelake.store.deletion import delete_documents
 from saelake.store.documents.documents import Documents
@@ -35,6 +34,7 @@ from saelake.store.query.export import export_codes
 from saelake.store.query.tokens import search
 from saelake.store.requests import CodesQuery, TokensQuery, VerifyQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.store.snapshot.collection import Collection
 from tests.lakes import MadeLake, add_documents, encode_documents, make_lake
 
 AT_ONCE = timedelta(0)
@@ -169,7 +169,7 @@ def test_a_server_answers_of_one_state_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While documents come and go, each answer is one that a state of the lake has."""
-    monkeypatch.setattr("saelake.store.session.FRESH_S", 0.0)
+    monkeypatch.setattr("saelake.store.snapshot.session.FRESH_S", 0.0)
     made = make_lake(tmp_path, n_documents=30, tokens=(4, 12), n_fragments=5, n_indexed=5)
     server = BackgroundServer(ServerSettings(uri=made.lake.uri, address=Address(port=0)))
     answers: list[tuple[tuple[int, float], ...]] = []

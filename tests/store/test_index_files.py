@@ -11,7 +11,7 @@ import pytest
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index import vectors as module
 from saelake.store.index.vectors import VectorIndex, Vectors, write_vectors
-from saelake.store.labels import Labels, write_labels
+from saelake.store.labels.labels import Labels, write_labels
 from saelake.store.lake.lake import Lake
 from saelake.store.tables.files import list_files, read_bytes, write_bytes
 from tests.proxy import Fault, none, proxied

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 import saelake
 from saelake.store import counting, indexing
 from saelake.store.codes.table import CodesTable
-from saelake.store.collection import Collection
 from saelake.store.counting import Counting
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, NotFound
@@ -27,6 +26,7 @@ from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan, stale
 from saelake.store.lake.lake import CollectionName
 from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
 from saelake.store.shards import ShardCommitter
+from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table, drop, metadata, overwrite, read
 from saelake.workers.pack import Activations, Part, pack

@@ -10,7 +10,6 @@ import pytest
 
 import saelake
 from saelake.store.activations.table import ActivationsTable
-from saelake.store.collection import Collection
 from saelake.store.errors import Corrupt, Unavailable
 from saelake.store.format.activations import KeptDtype
 from saelake.store.format.sampling import TokenSample
@@ -19,6 +18,7 @@ from saelake.store.index.segments import PostingsTable
 from saelake.store.indexing import index
 from saelake.store.repair import Repaired, repair
 from saelake.store.shards import ShardCommitter
+from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, overwrite, read
 from tests.lakes import MadeLake, add_documents, commit_shard, keep_activations, make_lake, settings

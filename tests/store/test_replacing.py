@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 import saelake
 from saelake.store.cleanup import clean_up
-from saelake.store.collection import Collection
 from saelake.store.dropping import drop_target
 from saelake.store.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from saelake.store.indexing import index
@@ -19,8 +18,9 @@ from saelake.store.lake.lake import CollectionName
 from saelake.store.lake.names import Names, change_names, read_names
 from saelake.store.lake.tags import list_tags, make_tag
 from saelake.store.replacing import replace_dictionary
-from saelake.store.session import Session
 from saelake.store.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.session import Session
 from saelake.store.tables.tables import Table, read
 from tests.lakes import MadeLake, add_dictionary, add_documents, make_lake, settings
 
@@ -103,7 +103,7 @@ def test_a_replaced_name_means_the_other_collection(made: MadeLake, second: Made
 def test_an_open_session_sees_the_replacement(
     made: MadeLake, second: MadeLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saelake.store.session.FRESH_S", 0.0)
+    monkeypatch.setattr("saelake.store.snapshot.session.FRESH_S", 0.0)
     session = Session(made.lake)
     first = session.collection("made/random")
     assert session.collection("made/random") is first

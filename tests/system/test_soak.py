@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from saelake.store.collection import Collection
 from saelake.store.documents.documents import Documents
 from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
 from saelake.store.index.features import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, VerifyQuery
+from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.tables import Table, read
 from tests.system.builders import (
     COMMITTING,

@@ -14,7 +14,7 @@ from saelake.store.codes.embeddings import take
 from saelake.store.documents.imports import SourceBatch, import_documents
 from saelake.store.errors import DictionaryMismatch, ModelError, NotFound
 from saelake.store.lake.lake import Lake
-from saelake.store.session import Session
+from saelake.store.snapshot.session import Session
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
 from saelake.workers.sentences import SentenceModel
 from saelake.workers.texts import ModelTexts

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from saelake.store.codes.embeddings import Block, blocks, take
 from saelake.store.codes.executor import Piece, pieces
 from saelake.store.codes.table import CodesTable, embeddings
-from saelake.store.collection import Collection
 from saelake.store.requests import Pooling
+from saelake.store.snapshot.collection import Collection
 from saelake.workers import pack
 from tests import lakes
 from tests.lakes import MadeLake, make_lake

@@ -9,7 +9,6 @@ import pytest
 from saelake.store.codes.embeddings import blocks
 from saelake.store.codes.executor import Piece, Threads, pieces
 from saelake.store.codes.table import CodesTable
-from saelake.store.collection import Collection
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.requests import (
@@ -25,6 +24,7 @@ from saelake.store.requests import (
     SimilarQuery,
     Weight,
 )
+from saelake.store.snapshot.collection import Collection
 from tests.elsewhere import Elsewhere
 from tests.lakes import MadeLake, add_dictionary, make_lake
 

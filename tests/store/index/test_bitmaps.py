@@ -12,7 +12,7 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.index import bitmaps
 from saelake.store.index.bitmaps import Bitmap
 from saelake.store.requests import Selection
-from saelake.store.session import Session
+from saelake.store.snapshot.session import Session
 from tests.lakes import make_lake
 
 D_SAE = 11

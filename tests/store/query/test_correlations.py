@@ -18,7 +18,7 @@ from saelake.store.codes.table import embeddings
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
-from saelake.store.labels import write_labels
+from saelake.store.labels.labels import write_labels
 from saelake.store.query import correlations
 from saelake.store.query.correlations import npmi
 from saelake.store.requests import CorrelationsQuery, Selection

@@ -14,18 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saelake.store import labelling
-from saelake.store import labels as labels_module
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.indexing import index
-from saelake.store.labelfiles import import_labels, read_labels
 from saelake.store.labelling import Window, label_collection, label_text
-from saelake.store.labels import LABEL, Labels, automatic, write_labels
+from saelake.store.labels.files import import_labels, read_labels
+from saelake.store.labels.labels import LABEL, Labels, automatic, write_labels
+from saelake.store.labels.labels import labels as labels_module
 from saelake.store.lake.lake import Lake
 from saelake.store.requests import LabelsQuery, TokensQuery
-from saelake.store.session import Session
+from saelake.store.snapshot.session import Session
 from saelake.workers.sentences import SentenceModel
 from saelake.workers.texts import ModelTexts
 from tests.lakes import MadeLake, make_lake

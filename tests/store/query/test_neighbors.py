@@ -12,7 +12,7 @@ from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index import vectors as module
 from saelake.store.index.vectors import write_vectors
-from saelake.store.labels import write_labels
+from saelake.store.labels.labels import write_labels
 from saelake.store.lake.lake import Lake
 from saelake.store.requests import NeighborsQuery
 

@@ -13,7 +13,7 @@ from saelake.store.engine import Engine
 from saelake.store.errors import InvalidFilter, InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index.vectors import write_vectors
-from saelake.store.labels import write_labels
+from saelake.store.labels.labels import write_labels
 from saelake.store.query import dense as dense_module
 from saelake.store.requests import ClustersQuery, RetrieveQuery, SimilarQuery
 from saelake.workers.sentences import SentenceModel

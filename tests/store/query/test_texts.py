@@ -11,7 +11,7 @@ from saelake.store.errors import DictionaryMismatch, InvalidInput, MissingExtra
 from saelake.store.labelling import label_collection
 from saelake.store.query.words import word_ranking
 from saelake.store.requests import LabelsQuery, RetrieveQuery, Selection, SimilarQuery
-from saelake.store.session import Session
+from saelake.store.snapshot.session import Session
 from saelake.workers.embed import embed_corpus
 from saelake.workers.texts import ModelTexts
 from tests.encoded import NAME, EncodedLake, make_encoded_lake

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
-from saelake.store.labels import write_labels
+from saelake.store.labels.labels import write_labels
 from saelake.store.lake.lake import absolute
-from saelake.store.session import Session
+from saelake.store.snapshot.session import Session
 
 DEFAULT_EXPLAINER = "imported"
 

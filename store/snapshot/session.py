@@ -13,15 +13,15 @@ import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block, blocks
 from saelake.store.codes.executor import Executor, Piece, Threads, pieces
-from saelake.store.collection import Collection
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import AsBitmaps, Bitmap
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import Pooling, Selection
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.models import NoTexts, Texts
 from saelake.store.tables.tables import Table
-from saelake.store.texts import NoTexts, Texts
 
 R = TypeVar("R")
 S = TypeVar("S", Block, Bitmap)
