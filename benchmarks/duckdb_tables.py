@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from benchmarks.contenders import Hit
 from saelake.store.format.lists import Lists
 from saelake.store.index.postings import CODES_COLUMNS, TOKEN_COLUMNS, postings_of
-from saelake.store.query.hits import window
+from saelake.store.query.parts.hits import window
 from saelake.store.snapshot.collection import Collection
 
 SCAN_ROWS = 256

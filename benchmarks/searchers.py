@@ -23,7 +23,7 @@ from saelake.store.index.impacts import (
     SELECTIVE,
     ImpactIndex,
 )
-from saelake.store.query.found import Found
+from saelake.store.query.parts.found import Found
 from saelake.store.query.similar import Query
 from saelake.store.requests import SimilarQuery
 

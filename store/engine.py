@@ -18,8 +18,8 @@ from saelake.store.lake.tags import check_state
 from saelake.store.query.document import document
 from saelake.store.query.export import export_codes, export_embeddings
 from saelake.store.query.features import features
-from saelake.store.query.hits import hits
 from saelake.store.query.info import info
+from saelake.store.query.parts.hits import hits
 from saelake.store.query.tokens import search
 from saelake.store.snapshot.models import Texts
 from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session

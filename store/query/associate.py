@@ -21,8 +21,8 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.documents.filters import SCAN_ROWS
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate, runs
-from saelake.store.query.columns import check_column
-from saelake.store.query.labelled import labels_of
+from saelake.store.query.parts.columns import check_column
+from saelake.store.query.parts.labelled import labels_of
 from saelake.store.requests import AssociateQuery, Selection
 from saelake.store.snapshot.session import Selected, Session
 

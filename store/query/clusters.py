@@ -26,8 +26,8 @@ from sklearn.utils.extmath import randomized_svd
 from saelake.store.codes.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.query.found import beginning
-from saelake.store.query.labelled import labels_of, phrase_features
+from saelake.store.query.parts.found import beginning
+from saelake.store.query.parts.labelled import labels_of, phrase_features
 from saelake.store.requests import ClustersQuery, Selection
 from saelake.store.snapshot.session import Selected, Session
 

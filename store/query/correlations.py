@@ -21,8 +21,8 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.index.bitmaps import Bitmap, firing, n_words
 from saelake.store.labels.labels import LABEL, Labels
-from saelake.store.query.labelled import labels_of
-from saelake.store.query.pairs import Pairs, paired
+from saelake.store.query.parts.labelled import labels_of
+from saelake.store.query.parts.pairs import Pairs, paired
 from saelake.store.requests import CorrelationsQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Count, Selected, Session, check_same_dictionary

@@ -20,9 +20,9 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, Lists
-from saelake.store.query.examples import EXAMPLE, examples
-from saelake.store.query.labelled import labels_of
-from saelake.store.query.pairs import Pairs, paired
+from saelake.store.query.parts.examples import EXAMPLE, examples
+from saelake.store.query.parts.labelled import labels_of
+from saelake.store.query.parts.pairs import Pairs, paired
 from saelake.store.requests import DiffQuery, Selection
 from saelake.store.snapshot.session import Count, Selected, Session, check_same_dictionary, counted
 

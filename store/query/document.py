@@ -6,7 +6,7 @@ import pyarrow as pa
 from saelake.store.codes.table import CodeRow
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists, concatenate
-from saelake.store.query.hits import metadata_column, metadata_type
+from saelake.store.query.parts.hits import metadata_column, metadata_type
 from saelake.store.requests import DocumentQuery
 from saelake.store.snapshot.collection import Collection
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from saelake.store.query.correlations import Alone, PairsFound, co_firing
-from saelake.store.query.labelled import labels_of
+from saelake.store.query.parts.labelled import labels_of
 from saelake.store.requests import CorrelationsQuery, FamiliesQuery, Selection
 from saelake.store.snapshot.session import Session
 

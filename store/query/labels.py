@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.errors import NotFound
-from saelake.store.query.labelled import kept_labels, nearest_labels
+from saelake.store.query.parts.labelled import kept_labels, nearest_labels
 from saelake.store.requests import LabelsQuery
 from saelake.store.snapshot.session import Session
 

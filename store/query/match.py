@@ -17,8 +17,8 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.lists import Array, Lists
 from saelake.store.labels.labels import LABEL, Labels
-from saelake.store.query.labelled import kept_labels, labels_of
 from saelake.store.query.neighbors import decoder
+from saelake.store.query.parts.labelled import kept_labels, labels_of
 from saelake.store.requests import MatchQuery, Selection
 from saelake.store.snapshot.session import Session
 

@@ -6,8 +6,8 @@ import pyarrow as pa
 from saelake.store.errors import NotFound
 from saelake.store.format.schema import check_name
 from saelake.store.index.vectors import Vectors
-from saelake.store.query.dense import kept_vectors
-from saelake.store.query.labelled import kept_labels
+from saelake.store.query.parts.dense import kept_vectors
+from saelake.store.query.parts.labelled import kept_labels
 from saelake.store.requests import NeighborsQuery
 from saelake.store.snapshot.session import Session
 

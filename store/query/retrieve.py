@@ -14,9 +14,9 @@ import pyarrow as pa
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.labels.labels import Labels
-from saelake.store.query.dense import dense_query, dense_ranking, fused, fused_depth
-from saelake.store.query.found import found_rows
-from saelake.store.query.labelled import labels_of, nearest_labels
+from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, fused_depth
+from saelake.store.query.parts.found import found_rows
+from saelake.store.query.parts.labelled import labels_of, nearest_labels
 from saelake.store.query.similar import Query, ranking
 from saelake.store.requests import RetrieveQuery, Selection
 from saelake.store.snapshot.session import Selected, Session

@@ -17,10 +17,10 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.index.impacts import EVERYTHING, SELECTIVE, ImpactIndex
-from saelake.store.query.dense import dense_query, dense_ranking, fused, fused_depth
-from saelake.store.query.found import Found, found_rows
-from saelake.store.query.labelled import labels_of, phrase_features
-from saelake.store.query.words import word_ranking
+from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, fused_depth
+from saelake.store.query.parts.found import Found, found_rows
+from saelake.store.query.parts.labelled import labels_of, phrase_features
+from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests import Measure, Pooling, Selection, SimilarQuery, Weight
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Selected, Session

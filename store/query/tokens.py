@@ -14,7 +14,7 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.format.schema import TIERS
 from saelake.store.index.segments import PostingList, Segment
-from saelake.store.query.expression import NOTHING, Expression, Feature, parse
+from saelake.store.query.parts.expression import NOTHING, Expression, Feature, parse
 from saelake.store.requests import TokensQuery
 from saelake.store.snapshot.collection import Collection
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
 from saelake.store.query import tokens as query_tokens
-from saelake.store.query.expression import And, Expression, Feature, Not, Or, parse
+from saelake.store.query.parts.expression import And, Expression, Feature, Not, Or, parse
 from saelake.store.requests import TokensQuery
 from tests.lakes import MadeLake, make_lake
 
@@ -48,7 +48,8 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
     import tests.lakes
     from saelake.store.codes.table import table as codes
     from saelake.store.index import features, postings
-    from saelake.store.query import export, hits
+    from saelake.store.query import export
+    from saelake.store.query.parts import hits
     from saelake.workers import pack
 
     for module in (tests.lakes, codes, postings, export, hits, pack):

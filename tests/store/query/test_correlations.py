@@ -236,7 +236,7 @@ def fires_of(made: MadeLake, docs: tuple[int, ...]) -> Fires:
 
 
 def test_aligned_in_chunks(made: MadeLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from saelake.store.query import pairs as module
+    from saelake.store.query.parts import pairs as module
 
     whole = ask(made, a=POS, b=NEG, align="key")
     monkeypatch.setattr(module, "PAIRS_PER_CHUNK", 2)

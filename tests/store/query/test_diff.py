@@ -312,7 +312,7 @@ def test_pairs_are_counted_a_chunk_at_a_time(
     asked: Asked, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     whole = asked.diff(POSITIVE, NEGATIVE, align="key", k=None)
-    monkeypatch.setattr("saelake.store.query.pairs.PAIRS_PER_CHUNK", size)
+    monkeypatch.setattr("saelake.store.query.parts.pairs.PAIRS_PER_CHUNK", size)
     assert asked.diff(POSITIVE, NEGATIVE, align="key", k=None).equals(whole)
 
 

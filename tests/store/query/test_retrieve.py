@@ -14,7 +14,7 @@ from saelake.store.errors import InvalidFilter, InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index.vectors import write_vectors
 from saelake.store.labels.labels import write_labels
-from saelake.store.query import dense as dense_module
+from saelake.store.query.parts import dense as dense_module
 from saelake.store.requests import ClustersQuery, RetrieveQuery, SimilarQuery
 from saelake.workers.sentences import SentenceModel
 from saelake.workers.texts import ModelTexts

@@ -9,7 +9,7 @@ import pyarrow as pa
 from saelake.store.codes.embeddings import Block, take
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.labels.labels import Labels
-from saelake.store.query.hits import metadata_column, metadata_type
+from saelake.store.query.parts.hits import metadata_column, metadata_type
 from saelake.store.requests import Pooling
 from saelake.store.snapshot.collection import Collection
 

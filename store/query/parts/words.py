@@ -3,7 +3,7 @@
 import numpy as np
 
 from saelake.store.format.lists import Array
-from saelake.store.query.found import Found
+from saelake.store.query.parts.found import Found
 from saelake.store.snapshot.session import Selected
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.index.vectors import Vectors
-from saelake.store.query.found import Found
+from saelake.store.query.parts.found import Found
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Selected, Session
 
