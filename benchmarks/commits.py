@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from saelake.store.format.schema import CollectionSettings, codes_schema
+from saelake.store.growth.shards import ShardCommitter, ShardDraft, ShardWriter
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.shards import ShardCommitter, ShardDraft, ShardWriter
 from saelake.store.tables.changes import Draft
 from saelake.workers.actions import Action, Commit, Send
 from saelake.workers.encoded import Counts, EncodedShard

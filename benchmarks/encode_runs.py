@@ -14,8 +14,8 @@ from benchmarks.bare import Tap, truncated
 from benchmarks.measure import Stretch, print_result, size_bytes
 from benchmarks.workload import Workload
 from saelake.store.documents.documents import import_documents
-from saelake.store.indexing import DEFAULT_MEMORY_BYTES as INDEX_MEMORY_BYTES
-from saelake.store.indexing import index
+from saelake.store.growth.index import DEFAULT_MEMORY_BYTES as INDEX_MEMORY_BYTES
+from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.workers.batches import Batch, batches
 from saelake.workers.corpus import open_source

@@ -17,12 +17,12 @@ from rich.table import Table
 
 from benchmarks.profile import Profile
 from benchmarks.synthetic import BLOCK, NAME, SHARD_BLOCKS, Synthesis, shards
-from saelake.store.cleanup import clean_up
-from saelake.store.compaction import compact
-from saelake.store.deletion import delete_documents
 from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
-from saelake.store.indexing import index
+from saelake.store.growth.clean_up import clean_up
+from saelake.store.growth.compact import compact
+from saelake.store.growth.delete import delete_documents
+from saelake.store.growth.index import index
 from saelake.store.lake.lake import Lake
 from saelake.store.requests import TokensQuery
 

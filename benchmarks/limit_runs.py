@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from benchmarks.measure import Stretch, print_result
 from saelake.store.engine import Engine
-from saelake.store.indexing import index
+from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import FeaturesQuery, TokensQuery
 

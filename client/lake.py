@@ -18,16 +18,16 @@ from saelake.texts import model_texts
 from saelake.transport import Transport
 
 if TYPE_CHECKING:
-    from saelake.store.cleanup import CleanupReport
     from saelake.store.codes.executor import Executor
-    from saelake.store.compacted import Compacted
-    from saelake.store.deletion import DeleteReport
     from saelake.store.documents.imports import ImportReport
-    from saelake.store.indexing import IndexReport
+    from saelake.store.growth.clean_up import CleanupReport
+    from saelake.store.growth.compacted import Compacted
+    from saelake.store.growth.delete import DeleteReport
+    from saelake.store.growth.index import IndexReport
+    from saelake.store.growth.replace import ReplaceReport
     from saelake.store.lake.jobs import Job
     from saelake.store.lake.tags import Tag
     from saelake.store.repair import Repaired
-    from saelake.store.replacing import ReplaceReport
     from saelake.workers.run import (
         DictionaryChoice,
         EncodeOptions,
@@ -170,7 +170,7 @@ class Lake:
         """
         self._writable("index")
         with _extra("store"):
-            from saelake.store.indexing import DEFAULT_MEMORY_BYTES, index
+            from saelake.store.growth.index import DEFAULT_MEMORY_BYTES, index
             from saelake.store.lake.lake import Lake as StoredLake
         with _executor(cluster) as executor:
             return index(
@@ -236,7 +236,7 @@ class Lake:
         """
         self._writable("label")
         with _extra("store"):
-            from saelake.store.labelling import label_collection
+            from saelake.store.growth.label import label_collection
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.snapshot.session import Session
         session = Session(StoredLake(self.uri))
@@ -269,11 +269,11 @@ class Lake:
         """Delete documents of a corpus, by a predicate over its columns or by id, by one commit.
 
         No question finds them any more, in any collection; `compact` and `cleanup` then take them
-        out of the files. See `store.deletion.delete_documents`.
+        out of the files. See `store.growth.delete.delete_documents`.
         """
         self._writable("delete documents")
         with _extra("store"):
-            from saelake.store.deletion import delete_documents
+            from saelake.store.growth.delete import delete_documents
             from saelake.store.lake.lake import Lake as StoredLake
         return delete_documents(StoredLake(self.uri), corpus, where=where, ids=ids)
 
@@ -283,11 +283,11 @@ class Lake:
         """Compact a collection, or a corpus with all its collections, and index what changed.
 
         Small fragments become large ones, and deleted documents lose their texts and codes. See
-        `store.compaction.compact`.
+        `store.growth.compact.compact`.
         """
         self._writable("compact")
         with _extra("store"):
-            from saelake.store.compaction import compact
+            from saelake.store.growth.compact import compact
             from saelake.store.lake.lake import Lake as StoredLake
         return compact(StoredLake(self.uri), target, on_progress=on_progress or _silent)
 
@@ -297,33 +297,33 @@ class Lake:
         """Delete the files of states that are older than this and have no tag.
 
         With `unverified` also young files that no state has: then nobody may be writing into the
-        lake. See `store.cleanup.clean_up`.
+        lake. See `store.growth.clean_up.clean_up`.
         """
         self._writable("clean up")
         with _extra("store"):
-            from saelake.store.cleanup import clean_up
+            from saelake.store.growth.clean_up import clean_up
             from saelake.store.lake.lake import Lake as StoredLake
         return clean_up(StoredLake(self.uri), older_than=older_than, unverified=unverified)
 
     def replace(self, old: str, new: str) -> "ReplaceReport":
         """Let the dictionary name `old` mean what `new` does, in every corpus, by one commit.
 
-        See `store.replacing.replace_dictionary`.
+        See `store.growth.replace.replace_dictionary`.
         """
         self._writable("replace a dictionary")
         with _extra("store"):
+            from saelake.store.growth.replace import replace_dictionary
             from saelake.store.lake.lake import Lake as StoredLake
-            from saelake.store.replacing import replace_dictionary
         return replace_dictionary(StoredLake(self.uri), old, new)
 
     def drop(self, target: str) -> tuple[str, ...]:
         """Delete a collection, or a corpus with all of its, with all earlier states; their names.
 
-        See `store.dropping.drop_target`.
+        See `store.growth.drop.drop_target`.
         """
         self._writable("drop")
         with _extra("store"):
-            from saelake.store.dropping import drop_target
+            from saelake.store.growth.drop import drop_target
             from saelake.store.lake.lake import Lake as StoredLake
         return drop_target(StoredLake(self.uri), target)
 

@@ -12,7 +12,7 @@ from saelake.store.codes.table import CodesTable, locate
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.schema import postings_schema
-from saelake.store.indexing import index
+from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.soundness import UNREADABLE, CodesReading, KeptReading, Reading

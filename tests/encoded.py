@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
-from saelake.store.indexing import index
+from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.workers.corpus import open_source
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode

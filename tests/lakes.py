@@ -19,9 +19,9 @@ from saelake.store.format.schema import (
     CollectionSettings,
     codes_schema,
 )
-from saelake.store.indexing import index
+from saelake.store.growth.index import index
+from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.shards import ShardCommitter, ShardWriter
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, overwrite, read
 from saelake.workers.pack import Activations, Part, pack

@@ -11,8 +11,8 @@ from saelake.store.documents.documents import Documents
 from saelake.store.errors import ModelError
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.schema import CollectionSettings, codes_schema
+from saelake.store.growth.shards import ShardCommitter, ShardWriter, TableSettings
 from saelake.store.lake.jobs import HEARTBEAT_S, Job, JobLog
-from saelake.store.shards import ShardCommitter, ShardWriter, TableSettings
 from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
 from saelake.workers.encoded import Counts, EncodedShard
 from saelake.workers.events import Failed, Failure, Lost, Tick, Written

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from saelake.store.shards import ShardDraft
+from saelake.store.growth.shards import ShardDraft
 from saelake.workers.shard import Shard
 
 

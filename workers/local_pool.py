@@ -5,7 +5,7 @@ from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
 
-from saelake.store.shards import TableSettings
+from saelake.store.growth.shards import TableSettings
 from saelake.workers.events import Joined
 from saelake.workers.job import EncodeJob
 from saelake.workers.pool import News

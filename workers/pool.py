@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from saelake.store.shards import TableSettings
+from saelake.store.growth.shards import TableSettings
 from saelake.workers.encoded import Counts
 from saelake.workers.events import Event
 from saelake.workers.shard import Shard

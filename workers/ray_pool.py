@@ -17,7 +17,7 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from saelake.store.errors import SaelakeError, Unavailable
-from saelake.store.shards import TableSettings
+from saelake.store.growth.shards import TableSettings
 from saelake.workers.cluster import RayCluster
 from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Written
 from saelake.workers.job import EncodeJob

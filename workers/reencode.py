@@ -12,8 +12,8 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.schema import CollectionSettings, check_name
+from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
 from saelake.store.lake.lake import CollectionName, Lake, absolute
-from saelake.store.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
 from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.tables import read
 from saelake.workers.coder import Coder

@@ -10,9 +10,9 @@ import torch
 
 from saelake.store.errors import Conflict, InvalidInput
 from saelake.store.format.schema import CollectionSettings, check_name
+from saelake.store.growth.shards import register_dictionary
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.lake.lake import Lake, absolute
-from saelake.store.shards import register_dictionary
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encode import Target

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from saelake.store.arrays.memory import one_arena
 from saelake.store.documents.documents import Documents
-from saelake.store.shards import ShardWriter, TableSettings, check_free
+from saelake.store.growth.shards import ShardWriter, TableSettings, check_free
 from saelake.workers.encode import EncodedPage, Encoder, Target
 from saelake.workers.encoded import Counts, EncodedShard
 from saelake.workers.job import EncodeJob

@@ -22,12 +22,12 @@ from hypothesis.stateful import (
 
 import saelake
 from saelake.lake import Lake as SaeLake
-from saelake.store.cleanup import clean_up
-from saelake.store.compaction import compact
-from saelake.store.deletion import delete_documents
 from saelake.store.documents.documents import Documents
 from saelake.store.engine import Engine
-from saelake.store.indexing import index
+from saelake.store.growth.clean_up import clean_up
+from saelake.store.growth.compact import compact
+from saelake.store.growth.delete import delete_documents
+from saelake.store.growth.index import index
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import make_tag
 from saelake.store.query.export import export_codes

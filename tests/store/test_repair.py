@@ -13,11 +13,11 @@ from saelake.store.activations.table import ActivationsTable
 from saelake.store.errors import Corrupt, Unavailable
 from saelake.store.format.activations import KeptDtype
 from saelake.store.format.sampling import TokenSample
+from saelake.store.growth.index import index
+from saelake.store.growth.shards import ShardCommitter
 from saelake.store.index.features import N_BINS, N_TOKENS_KEY
 from saelake.store.index.segments import PostingsTable
-from saelake.store.indexing import index
 from saelake.store.repair import Repaired, repair
-from saelake.store.shards import ShardCommitter
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, overwrite, read

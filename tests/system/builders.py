@@ -168,7 +168,7 @@ def _encode(lake: str, parts: Parts) -> None:
 
 
 def _index(lake: str, parts: Parts) -> None:
-    from saelake.store.indexing import index
+    from saelake.store.growth.index import index
     from saelake.store.lake.lake import CollectionName, Lake
 
     index(Lake(lake), CollectionName(CORPUS, DICTIONARY), memory_bytes=INDEX_BYTES)

@@ -22,7 +22,7 @@ PATIENCE_S = 300
 ENCODE = """
 import os, signal, sys
 from saelake.store.lake.lake import Lake
-from saelake.store.shards import ShardCommitter
+from saelake.store.growth.shards import ShardCommitter
 from saelake.workers.keep import KeepOptions
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
 lake, folder, size, n = sys.argv[1:]

@@ -20,7 +20,7 @@ import pytest
 from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.errors import ModelError, NotFound, SaelakeError, Unavailable
-from saelake.store.indexing import index
+from saelake.store.growth.index import index
 from saelake.store.lake.jobs import JobLog
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, DocumentQuery, VerifyQuery

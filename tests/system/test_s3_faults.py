@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, SaelakeError, Unavailable
-from saelake.store.indexing import index
+from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, VerifyQuery
 from saelake.store.tables.changes import Change

@@ -10,8 +10,8 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import CollectionSettings
+from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.lake import Lake
-from saelake.store.shards import ShardCommitter, ShardWriter
 from saelake.workers.keep import KeptTokens, pack_kept
 from saelake.workers.loader import ActivationLoader, LoaderOptions
 from saelake.workers.pack import Part

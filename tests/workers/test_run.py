@@ -28,7 +28,7 @@ from saelake.store.errors import (
     ValueOverflow,
 )
 from saelake.store.format.schema import MAX_PART_TOKENS
-from saelake.store.indexing import index
+from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests import CodesQuery, DocumentQuery, EmbeddingsQuery, VerifyQuery
 from saelake.store.tables.tables import Table

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from saelake.store.codes.table import CodesTable
 from saelake.store.engine import Engine
 from saelake.store.errors import Corrupt
+from saelake.store.growth.index import index
 from saelake.store.index.builder import CODES_BYTES_PER_POSTING, SegmentBuilder
-from saelake.store.indexing import index
 from saelake.store.requests import VerifyQuery
 from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.tables.changes import Fragment

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saelake.store import labelling
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
+from saelake.store.growth import label as labelling
+from saelake.store.growth.index import index
+from saelake.store.growth.label import Window, label_collection, label_text
 from saelake.store.index.vectors import Vectors, write_vectors
-from saelake.store.indexing import index
-from saelake.store.labelling import Window, label_collection, label_text
 from saelake.store.labels.files import import_labels, read_labels
 from saelake.store.labels.labels import LABEL, Labels, automatic, write_labels
 from saelake.store.labels.labels import labels as labels_module

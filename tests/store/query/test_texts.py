@@ -8,7 +8,7 @@ import pytest
 
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidInput, MissingExtra
-from saelake.store.labelling import label_collection
+from saelake.store.growth.label import label_collection
 from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests import LabelsQuery, RetrieveQuery, Selection, SimilarQuery
 from saelake.store.snapshot.session import Session

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from saelake.store.arrays.memory import lean
 from saelake.store.codes.executor import Executor
 from saelake.store.codes.table import CodesTable
-from saelake.store.counting import Counting
 from saelake.store.format.schema import postings_schema
+from saelake.store.growth.count import Counting
 from saelake.store.index.builder import BuiltSegments, SegmentBuilder, by_first_document
 from saelake.store.index.segments import PostingsTable, Segment
 from saelake.store.lake.lake import CollectionName, Lake

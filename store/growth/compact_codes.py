@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.codes.table import locate
-from saelake.store.compacted import Compacted, Progress
 from saelake.store.documents.tombstones import Tombstones
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
-from saelake.store.indexing import index
+from saelake.store.growth.compacted import Compacted, Progress
+from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.changes import Change, Draft, Fragment

@@ -14,18 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import saelake
-from saelake.store import counting, indexing
 from saelake.store.codes.table import CodesTable
-from saelake.store.counting import Counting
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.schema import codes_schema
+from saelake.store.growth import count as counting
+from saelake.store.growth import index as indexing
+from saelake.store.growth.count import Counting
+from saelake.store.growth.index import MAX_SEGMENTS, Build, index, plan, stale
+from saelake.store.growth.shards import ShardCommitter
 from saelake.store.index.features import bin_edges
 from saelake.store.index.segments import Segment
-from saelake.store.indexing import MAX_SEGMENTS, Build, index, plan, stale
 from saelake.store.lake.lake import CollectionName
 from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
-from saelake.store.shards import ShardCommitter
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table, drop, metadata, overwrite, read

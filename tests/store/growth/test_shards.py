@@ -12,14 +12,14 @@ import pytest
 
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.format.schema import DICTIONARIES_COLUMNS, codes_schema
-from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.shards import (
+from saelake.store.growth.shards import (
     ShardCommitter,
     ShardDraft,
     ShardWriter,
     check_free,
     register_dictionary,
 )
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, read
 from saelake.workers.pack import Activations, Part, pack

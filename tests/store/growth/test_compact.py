@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import saelake
-from saelake.store import compact_codes as codes_module
-from saelake.store import compact_documents as documents_module
-from saelake.store.compact_codes import CODES_ROWS, Extent, codes_groups
-from saelake.store.compact_documents import last_small
-from saelake.store.compacted import Compacted
-from saelake.store.compaction import compact
-from saelake.store.deletion import delete_documents
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.activations import KeptDtype
+from saelake.store.growth import compact_codes as codes_module
+from saelake.store.growth import compact_documents as documents_module
+from saelake.store.growth.compact import compact
+from saelake.store.growth.compact_codes import CODES_ROWS, Extent, codes_groups
+from saelake.store.growth.compact_documents import last_small
+from saelake.store.growth.compacted import Compacted
+from saelake.store.growth.delete import delete_documents
+from saelake.store.growth.index import index
 from saelake.store.index.vectors import Vectors, write_vectors
-from saelake.store.indexing import index
 from saelake.store.lake.lake import Lake
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Fragment

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from saelake.store.dropping import drop_dictionary
+from saelake.store.growth.drop import drop_dictionary
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.names import change_names
 from saelake.store.tables.tables import Table, drop

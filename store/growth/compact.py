@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.compact_codes import compact_codes
-from saelake.store.compact_documents import compact_documents
-from saelake.store.compacted import Compacted, Progress
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.tombstones import deleted_docs, tombstones
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
+from saelake.store.growth.compact_codes import compact_codes
+from saelake.store.growth.compact_documents import compact_documents
+from saelake.store.growth.compacted import Compacted, Progress
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table

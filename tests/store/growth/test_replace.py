@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import saelake
-from saelake.store.cleanup import clean_up
-from saelake.store.dropping import drop_target
 from saelake.store.errors import AlreadyExists, Conflict, InvalidInput, NotFound
-from saelake.store.indexing import index
+from saelake.store.growth.clean_up import clean_up
+from saelake.store.growth.drop import drop_target
+from saelake.store.growth.index import index
+from saelake.store.growth.replace import replace_dictionary
+from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
 from saelake.store.lake.lake import CollectionName
 from saelake.store.lake.names import Names, change_names, read_names
 from saelake.store.lake.tags import list_tags, make_tag
-from saelake.store.replacing import replace_dictionary
-from saelake.store.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
 from saelake.store.tables.tables import Table, read

@@ -9,11 +9,11 @@ import pytest
 
 import saelake
 from saelake.collection import Collection
-from saelake.store.deletion import delete_documents
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.imports import import_documents
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.indexing import index
+from saelake.store.growth.delete import delete_documents
+from saelake.store.growth.index import index
 from tests.lakes import MadeLake, Rows, add_dictionary, add_documents, make_lake
 
 KEPT, GONE = "label = 'pos'", "label = 'neg'"

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.compacted import Compacted
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict
 from saelake.store.format.lists import Array
+from saelake.store.growth.compacted import Compacted
 from saelake.store.tables.changes import Change, Draft, Fragment
 from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table
 
