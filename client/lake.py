@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from saelake.store.growth.delete import DeleteReport
     from saelake.store.growth.index import IndexReport
     from saelake.store.growth.replace import ReplaceReport
+    from saelake.store.health.repair import Repaired
     from saelake.store.lake.jobs import Job
     from saelake.store.lake.tags import Tag
-    from saelake.store.repair import Repaired
     from saelake.workers.run import (
         DictionaryChoice,
         EncodeOptions,
@@ -355,12 +355,13 @@ class Lake:
         """Repair a collection, or all: what was done to which. Reads all data.
 
         Damaged codes and kept activations are taken out, to be encoded again; postings and
-        statistics that do not agree with the codes are made again. See `store.repair.repair`.
+        statistics that do not agree with the codes are made again. See
+        `store.health.repair.repair`.
         """
         self._writable("repair")
         with _extra("store"):
+            from saelake.store.health.repair import repair
             from saelake.store.lake.lake import Lake as StoredLake
-            from saelake.store.repair import repair
         return repair(
             StoredLake(self.uri), None if collection is None else CollectionName.parse(collection)
         )

@@ -13,6 +13,7 @@ import pyarrow as pa
 from saelake.store import requests as ask
 from saelake.store.codes.executor import Executor
 from saelake.store.errors import NotFound
+from saelake.store.health.verify import verify
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.lake.tags import check_state
 from saelake.store.query.document import document
@@ -24,7 +25,6 @@ from saelake.store.query.tokens import search
 from saelake.store.snapshot.models import Texts
 from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session
 from saelake.store.tables.tables import Table
-from saelake.store.verify import verify
 
 Answer: TypeAlias = Any  # an Arrow table, batch or reader
 

@@ -9,16 +9,16 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.activations.table import ActivationsTable
-from saelake.store.agreement import compared, wrong_features
 from saelake.store.codes.table import Locations
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.scratch import Scratch
 from saelake.store.errors import Corrupt, NotFound, SaelakeError
 from saelake.store.format.checksums import CHECKSUM
+from saelake.store.health.index import compared, wrong_features
+from saelake.store.health.rows import UNREADABLE, CodesReading, Fault, KeptReading, Reading
 from saelake.store.index.features import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.snapshot.collection import Collection, open_codes
-from saelake.store.soundness import UNREADABLE, CodesReading, Fault, KeptReading, Reading
 from saelake.store.tables.tables import Table
 
 CHECKS = pa.schema(

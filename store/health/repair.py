@@ -7,15 +7,15 @@ from itertools import pairwise
 import numpy as np
 
 from saelake.store.activations.table import ActivationsTable
-from saelake.store.agreement import compared, wrong_features
 from saelake.store.codes.table import CodesTable, locate
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict, NotFound
 from saelake.store.format.schema import postings_schema
 from saelake.store.growth.index import index
+from saelake.store.health.index import compared, wrong_features
+from saelake.store.health.rows import UNREADABLE, CodesReading, KeptReading, Reading
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.snapshot.collection import Collection, open_codes
-from saelake.store.soundness import UNREADABLE, CodesReading, KeptReading, Reading
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, drop
 

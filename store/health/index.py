@@ -10,12 +10,12 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, runs
 from saelake.store.format.schema import N_TIERS
+from saelake.store.health.rows import UNREADABLE
 from saelake.store.index.features import Totals
 from saelake.store.index.postings import CODES_COLUMNS, postings_of
 from saelake.store.index.segments import Segment
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.snapshot.collection import Collection
-from saelake.store.soundness import UNREADABLE
 from saelake.store.tables.tables import read
 
 FEATURES_PER_READ = 1024

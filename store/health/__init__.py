@@ -1,0 +1,1 @@
+"""Whether a lake is right, and how it is mended."""
