@@ -25,14 +25,14 @@ from benchmarks.course import DATA, Subject
 from benchmarks.report import Cell, Table, publish
 from saelake.activations import KeptActivations
 from saelake.store.tables.tables import STORAGE_VERSION
-from saelake.workers.batches import Batch, batches
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.hooks import resolve_hook
-from saelake.workers.keep import KeepOptions
-from saelake.workers.models import load_model
+from saelake.workers.encoder.batches import Batch, batches
+from saelake.workers.encoder.hooks import resolve_hook
+from saelake.workers.encoder.keep import KeepOptions
+from saelake.workers.encoder.models import load_model
+from saelake.workers.encoder.pages import pages
+from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.options import EncodeOptions
-from saelake.workers.pages import pages
-from saelake.workers.tokens import TokenSettings
 
 ROUNDS = 3
 DOCUMENTS_TAKEN = 64

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from saelake.workers.batches import Batch
+from saelake.workers.encoder.batches import Batch
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def calls() -> None:
     """What it costs a driver to send an actor a shard and to take its answer, without any work."""
     import ray
 
-    from saelake.workers.shard import Shard
+    from saelake.workers.encoder.shard import Shard
 
     ray.init("local", include_dashboard=False, log_to_driver=False)
 

@@ -24,10 +24,10 @@ from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Draft
 from saelake.workers.actions import Action, Commit, Send
 from saelake.workers.encoded import Counts, EncodedShard
+from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.shard import Shard
 from saelake.workers.events import Event, Joined, Tick, Written
-from saelake.workers.pack import Activations, Part, pack
 from saelake.workers.schedule import Policy, begin, step
-from saelake.workers.shard import Shard
 
 LINKS = 50_000  # of one file: file systems end at 65,000
 GROUPS = (1, 16, 256)

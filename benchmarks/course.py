@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 from benchmarks.cores import starting_on
 from benchmarks.workload import Workload
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.hooks import resolve_hook
-from saelake.workers.models import Model, load_model
-from saelake.workers.tokens import TokenisedDocument, TokenSettings, tokenise
+from saelake.workers.encoder.hooks import resolve_hook
+from saelake.workers.encoder.models import Model, load_model
+from saelake.workers.encoder.tokens import TokenisedDocument, TokenSettings, tokenise
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"

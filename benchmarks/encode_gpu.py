@@ -27,17 +27,17 @@ from transformers import AutoModel, GPT2Config, LlamaConfig, PretrainedConfig
 from benchmarks.bare import Tap, truncated
 from benchmarks.report import Cell, Table, publish
 from saelake.store.format.schema import CollectionSettings
-from saelake.workers.batches import Batch, Window, batches
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.encoders import LinearEncoder
 from saelake.workers.dictionaries.nonlinearities import TopK
-from saelake.workers.encode import Encoder, Target
-from saelake.workers.hooks import resolve_hook
-from saelake.workers.models import Model
+from saelake.workers.encoder.batches import Batch, Window, batches
+from saelake.workers.encoder.encode import Encoder, Target
+from saelake.workers.encoder.hooks import resolve_hook
+from saelake.workers.encoder.models import Model
+from saelake.workers.encoder.pack import Part
+from saelake.workers.encoder.pages import Page
+from saelake.workers.encoder.stages import ahead
 from saelake.workers.options import DEFAULT_MEMORY_BYTES
-from saelake.workers.pack import Part
-from saelake.workers.pages import Page
-from saelake.workers.stages import ahead
 from saelake.workers.worker import CHUNK_SHARE, PAGE_BATCHES
 
 TARGET = 0.85

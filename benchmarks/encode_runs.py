@@ -17,14 +17,14 @@ from saelake.store.documents.documents import import_documents
 from saelake.store.growth.index import DEFAULT_MEMORY_BYTES as INDEX_MEMORY_BYTES
 from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.workers.batches import Batch, batches
 from saelake.workers.corpus import open_source
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.models import Model, load_model
+from saelake.workers.encoder.batches import Batch, batches
+from saelake.workers.encoder.models import Model, load_model
+from saelake.workers.encoder.pages import pages
+from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.options import DEFAULT_MEMORY_BYTES
-from saelake.workers.pages import pages
 from saelake.workers.run import DictionaryChoice, EncodeOptions, EncodeProgress, encode
-from saelake.workers.tokens import TokenSettings
 from saelake.workers.worker import BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 
 COLLECTION = CollectionName("corpus", "dictionary")

@@ -25,11 +25,11 @@ from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table as LakeTable
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.encode import EncodedPage, Encoder, Target
-from saelake.workers.hooks import resolve_hook
-from saelake.workers.models import load_model
-from saelake.workers.pages import Page, pages
-from saelake.workers.tokens import TokenSettings
+from saelake.workers.encoder.encode import EncodedPage, Encoder, Target
+from saelake.workers.encoder.hooks import resolve_hook
+from saelake.workers.encoder.models import load_model
+from saelake.workers.encoder.pages import Page, pages
+from saelake.workers.encoder.tokens import TokenSettings
 
 PAGE_TOKENS = 1 << 16  # as on a GPU
 CHUNK_BYTES = 64 << 20  # of dense codes: as an encode has by default

@@ -28,7 +28,7 @@ from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import check_same_dictionary
 from saelake.store.tables.tables import read
-from saelake.workers.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import Activations, Part, pack
 
 CORPUS = "passages"
 N_TOKENS = 16

@@ -21,7 +21,7 @@ from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.growth.index import IndexReport, index
 from saelake.store.growth.shards import ShardCommitter, ShardWriter, register_dictionary
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.workers.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import Activations, Part, pack
 
 NAME = CollectionName("synthetic", "profile")
 BLOCK = 128  # documents in memory at a time

@@ -24,7 +24,7 @@ from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, overwrite, read
-from saelake.workers.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import Activations, Part, pack
 
 MADE = CollectionName("made", "random")
 WORDS = ["rain", "sun", "film", "slow", "good", "bad", "the", "of", "über", "日本", "it's", "end"]

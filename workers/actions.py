@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from saelake.workers.encoded import EncodedShard
+from saelake.workers.encoder.shard import Shard
 from saelake.workers.events import Failure
-from saelake.workers.shard import Shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,13 @@ from saelake.store.growth.shards import ShardCommitter, ShardWriter, TableSettin
 from saelake.store.lake.jobs import HEARTBEAT_S, Job, JobLog
 from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
 from saelake.workers.encoded import Counts, EncodedShard
+from saelake.workers.encoder.keep import pack_kept
+from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.shard import Shard, plan
 from saelake.workers.events import Failed, Failure, Lost, Tick, Written
 from saelake.workers.job import EncodeJob
-from saelake.workers.keep import pack_kept
-from saelake.workers.pack import Activations, Part, pack
 from saelake.workers.pool import News, Paged, Pool
 from saelake.workers.schedule import Policy, begin, step
-from saelake.workers.shard import Shard, plan
 
 WAIT_S = 0.5
 RECORD_BYTES = 1 << 20

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from saelake.store.growth.shards import ShardDraft
-from saelake.workers.shard import Shard
+from saelake.workers.encoder.shard import Shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from saelake.store.errors import DeadlineExceeded, SaelakeError, Unavailable
 from saelake.workers.encoded import EncodedShard
-from saelake.workers.shard import Shard
+from saelake.workers.encoder.shard import Shard
 
 Blame = Literal["document", "place", "run"]
 

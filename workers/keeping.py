@@ -8,13 +8,13 @@ from saelake.store.activations.table import find_store
 from saelake.store.documents.documents import Documents
 from saelake.store.format.activations import KeptDtype, KeptSettings
 from saelake.store.lake.lake import Lake
-from saelake.workers.activations import ActivationReader
-from saelake.workers.batches import Batch, batches
-from saelake.workers.encode import Target
-from saelake.workers.keep import Keeper, KeepOptions
-from saelake.workers.models import Model
-from saelake.workers.pages import pages
-from saelake.workers.tokens import TokenSettings
+from saelake.workers.encoder.batches import Batch, batches
+from saelake.workers.encoder.encode import Target
+from saelake.workers.encoder.keep import Keeper, KeepOptions
+from saelake.workers.encoder.models import Model
+from saelake.workers.encoder.pages import pages
+from saelake.workers.encoder.reader import ActivationReader
+from saelake.workers.encoder.tokens import TokenSettings
 
 FIRST_DOCUMENTS = 16
 FIRST_BATCH_TOKENS = 512

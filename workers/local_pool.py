@@ -6,10 +6,10 @@ from itertools import count
 from queue import Empty, SimpleQueue
 
 from saelake.store.growth.shards import TableSettings
+from saelake.workers.encoder.shard import Shard
 from saelake.workers.events import Joined
 from saelake.workers.job import EncodeJob
 from saelake.workers.pool import News
-from saelake.workers.shard import Shard
 from saelake.workers.worker import Worker
 from saelake.workers.worker_thread import WorkerThread
 

@@ -6,8 +6,8 @@ from typing import Protocol, TypeAlias
 
 from saelake.store.growth.shards import TableSettings
 from saelake.workers.encoded import Counts
+from saelake.workers.encoder.shard import Shard
 from saelake.workers.events import Event
-from saelake.workers.shard import Shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

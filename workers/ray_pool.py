@@ -19,11 +19,11 @@ from ray.exceptions import RayActorError, RayError
 from saelake.store.errors import SaelakeError, Unavailable
 from saelake.store.growth.shards import TableSettings
 from saelake.workers.cluster import RayCluster
+from saelake.workers.encoder.shard import Shard
 from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Written
 from saelake.workers.job import EncodeJob
 from saelake.workers.pool import News, Paged
 from saelake.workers.ray_session import RaySession, cause
-from saelake.workers.shard import Shard
 from saelake.workers.worker import Worker
 from saelake.workers.worker_thread import WorkerThread
 

@@ -16,16 +16,16 @@ from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free,
 from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.tables import read
-from saelake.workers.coder import Coder
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.driver import EncodeProgress
 from saelake.workers.encoded import Counts
-from saelake.workers.models import DTYPES, device_of
+from saelake.workers.encoder.coder import Coder
+from saelake.workers.encoder.models import DTYPES, device_of
+from saelake.workers.encoder.shard import plan
+from saelake.workers.encoder.stages import ahead
 from saelake.workers.options import DictionaryChoice, EncodeOptions
 from saelake.workers.run import EncodeReport
-from saelake.workers.shard import plan
-from saelake.workers.stages import ahead
 from saelake.workers.stored import StoredPage, StoredTokens, complement
 from saelake.workers.targets import default_name, store_decoder
 from saelake.workers.worker import BUFFER_SHARE, BYTES_PER_PAGE_TOKEN, CHUNK_SHARE

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
-from saelake.workers.coder import OnError
 from saelake.workers.encoded import EncodedShard
+from saelake.workers.encoder.coder import OnError
+from saelake.workers.encoder.shard import Shard
 from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Tick, Written
-from saelake.workers.shard import Shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

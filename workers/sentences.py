@@ -18,7 +18,7 @@ from transformers.utils import cached_file
 
 from saelake.store.errors import ModelError
 from saelake.store.format.lists import Array
-from saelake.workers.models import Model, load_model
+from saelake.workers.encoder.models import Model, load_model
 
 BATCH_TOKENS = 4096
 POOLINGS = {  # as sentence-transformers 6 calls them, and the flags of older ones

@@ -13,8 +13,8 @@ from saelake.store.activations.table import ActivationsTable
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.lists import Lists, runs
 from saelake.store.format.schema import MAX_PART_TOKENS
-from saelake.workers.keep import TORCH_TYPES
-from saelake.workers.pack import Part
+from saelake.workers.encoder.keep import TORCH_TYPES
+from saelake.workers.encoder.pack import Part
 
 Range = tuple[int, int]
 TOKEN_LISTS = ("token_ids", "token_starts", "token_lengths")

@@ -15,11 +15,11 @@ from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.lake.lake import Lake, absolute
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.encode import Target
-from saelake.workers.hooks import resolve_hook
-from saelake.workers.models import Model
+from saelake.workers.encoder.encode import Target
+from saelake.workers.encoder.hooks import resolve_hook
+from saelake.workers.encoder.models import Model
+from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.options import DictionaryChoice, EncodeOptions
-from saelake.workers.tokens import TokenSettings
 
 DECODER_ROWS = 4096
 

@@ -12,12 +12,12 @@ from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.requests import Pooling
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.encode import Encoder, Target
-from saelake.workers.hooks import resolve_hook
-from saelake.workers.models import Model, load_model
-from saelake.workers.pages import pages
+from saelake.workers.encoder.encode import Encoder, Target
+from saelake.workers.encoder.hooks import resolve_hook
+from saelake.workers.encoder.models import Model, load_model
+from saelake.workers.encoder.pages import pages
+from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.sentences import SentenceModel
-from saelake.workers.tokens import TokenSettings
 
 BATCH_TOKENS = 2048
 CHUNK_BYTES = 64 << 20

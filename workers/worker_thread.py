@@ -6,10 +6,10 @@ from contextlib import closing
 from threading import Event, Thread
 
 from saelake.workers.encoded import Counts
+from saelake.workers.encoder.shard import Shard
 from saelake.workers.events import Failed, Failure, Written
 from saelake.workers.inbox import Inbox
 from saelake.workers.pool import News, Paged
-from saelake.workers.shard import Shard
 from saelake.workers.worker import Worker
 
 

@@ -50,7 +50,7 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
     from saelake.store.index import features, postings
     from saelake.store.query import export
     from saelake.store.query.parts import hits
-    from saelake.workers import pack
+    from saelake.workers.encoder import pack
 
     for module in (tests.lakes, codes, postings, export, hits, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)

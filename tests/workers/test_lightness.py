@@ -23,11 +23,11 @@ class Bar:
 sys.meta_path.insert(0, Bar())
 from saelake.store.format.schema import CollectionSettings
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.encode import Encoder, Target
-from saelake.workers.hooks import resolve_hook
-from saelake.workers.models import load_model
-from saelake.workers.pages import pages
-from saelake.workers.tokens import TokenSettings
+from saelake.workers.encoder.encode import Encoder, Target
+from saelake.workers.encoder.hooks import resolve_hook
+from saelake.workers.encoder.models import load_model
+from saelake.workers.encoder.pages import pages
+from saelake.workers.encoder.tokens import TokenSettings
 
 model = load_model({model!r})
 dictionary = load_dictionary({dictionary!r})

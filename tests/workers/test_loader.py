@@ -12,9 +12,9 @@ from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.lake import Lake
-from saelake.workers.keep import KeptTokens, pack_kept
+from saelake.workers.encoder.keep import KeptTokens, pack_kept
+from saelake.workers.encoder.pack import Part
 from saelake.workers.loader import ActivationLoader, LoaderOptions
-from saelake.workers.pack import Part
 from saelake.workers.shuffle import ShuffleBuffer, in_order, shuffled
 
 D_IN = 1024  # a MiB is 512 tokens

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from saelake.store.errors import DictionaryMismatch, ModelError, Unavailable, ValueOverflow
 from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
 from saelake.workers.encoded import Counts, EncodedShard
+from saelake.workers.encoder.shard import Shard
 from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Tick, Written
 from saelake.workers.schedule import Policy, State, begin, step
-from saelake.workers.shard import Shard
 
 COLLECTIONS = ("c/d",)
 POLICY = Policy(shard_documents=10, most_convicted=1000)

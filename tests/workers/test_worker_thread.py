@@ -12,11 +12,11 @@ from saelake.store.errors import NotFound
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
+from saelake.workers.encoder.shard import Shard
 from saelake.workers.events import Failed, Written
 from saelake.workers.job import EncodeJob
 from saelake.workers.options import DictionaryChoice, EncodeOptions
 from saelake.workers.pool import News, Paged
-from saelake.workers.shard import Shard
 from saelake.workers.worker import Worker
 from saelake.workers.worker_thread import WorkerThread
 from tests.tiny import save_corpus, save_dictionary, save_model

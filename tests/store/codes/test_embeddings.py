@@ -15,7 +15,7 @@ from saelake.store.codes.executor import Piece, pieces
 from saelake.store.codes.table import CodesTable, embeddings
 from saelake.store.requests import Pooling
 from saelake.store.snapshot.collection import Collection
-from saelake.workers import pack
+from saelake.workers.encoder import pack
 from tests import lakes
 from tests.lakes import MadeLake, make_lake
 

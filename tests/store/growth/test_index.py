@@ -30,7 +30,7 @@ from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table, drop, metadata, overwrite, read
-from saelake.workers.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import Activations, Part, pack
 from tests.lakes import Code, MadeLake, add_documents, commit_shard, make_lake, settings
 
 NAME = "made/random"

@@ -22,7 +22,7 @@ from saelake.store.growth.shards import (
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, read
-from saelake.workers.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import Activations, Part, pack
 from tests.lakes import settings
 
 SETTINGS = settings(n_features=4)

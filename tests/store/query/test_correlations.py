@@ -22,7 +22,7 @@ from saelake.store.labels.labels import write_labels
 from saelake.store.query import correlations
 from saelake.store.query.correlations import npmi
 from saelake.store.requests import CorrelationsQuery, Selection
-from saelake.workers import pack
+from saelake.workers.encoder import pack
 from tests import lakes
 from tests.lakes import MadeLake, add_dictionary, make_lake
 

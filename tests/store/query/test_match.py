@@ -14,7 +14,7 @@ from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput
 from saelake.store.index.vectors import write_vectors
 from saelake.store.query import match
 from saelake.store.requests import MatchQuery
-from saelake.workers import pack
+from saelake.workers.encoder import pack
 from tests import lakes
 from tests.lakes import MadeLake, add_dictionary, make_lake
 

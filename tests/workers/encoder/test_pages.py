@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from saelake.store.format.schema import MAX_PART_TOKENS
-from saelake.workers.pages import Page, pages
-from saelake.workers.tokens import TokenSettings
+from saelake.workers.encoder.pages import Page, pages
+from saelake.workers.encoder.tokens import TokenSettings
 from tests.tiny import WORDS, save_model
 
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saelake.store.errors import InvalidInput
-from saelake.workers.batches import MAX_PADDING, Window, batches, cut_windows
-from saelake.workers.tokens import TokenisedDocument, TokenSettings
+from saelake.workers.encoder.batches import MAX_PADDING, Window, batches, cut_windows
+from saelake.workers.encoder.tokens import TokenisedDocument, TokenSettings
 
 CLS, SEP = 1, 2
 

@@ -1,7 +1,7 @@
 import pytest
 
 from saelake.store.errors import ModelError
-from saelake.workers.health import FIRST_DOCUMENTS, Health
+from saelake.workers.encoder.health import FIRST_DOCUMENTS, Health
 
 
 def health(dtype: str = "float32") -> Health:

@@ -14,9 +14,9 @@ import torch
 
 from saelake.store.errors import ValueOverflow
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
-from saelake.workers.device_codes import DeviceCodes
 from saelake.workers.dictionaries.base import Dictionary, not_finite
-from saelake.workers.pack import Activations, Part, pack
+from saelake.workers.encoder.device_codes import DeviceCodes
+from saelake.workers.encoder.pack import Activations, Part, pack
 
 OnError = Literal["skip", "fail"]
 

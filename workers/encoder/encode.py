@@ -13,17 +13,17 @@ import torch
 from saelake.store.errors import DictionaryMismatch, ValueOverflow
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.schema import CollectionSettings
-from saelake.workers.activations import ActivationReader
-from saelake.workers.batches import batches
-from saelake.workers.coder import Coder, OnError, fail
-from saelake.workers.device_codes import DeviceCodes
 from saelake.workers.dictionaries.base import Dictionary
-from saelake.workers.health import Health
-from saelake.workers.hooks import HookPoint
-from saelake.workers.keep import Keeper, KeptTokens, pack_kept
-from saelake.workers.models import Model
-from saelake.workers.pack import Activations, Part
-from saelake.workers.pages import Page
+from saelake.workers.encoder.batches import batches
+from saelake.workers.encoder.coder import Coder, OnError, fail
+from saelake.workers.encoder.device_codes import DeviceCodes
+from saelake.workers.encoder.health import Health
+from saelake.workers.encoder.hooks import HookPoint
+from saelake.workers.encoder.keep import Keeper, KeptTokens, pack_kept
+from saelake.workers.encoder.models import Model
+from saelake.workers.encoder.pack import Activations, Part
+from saelake.workers.encoder.pages import Page
+from saelake.workers.encoder.reader import ActivationReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

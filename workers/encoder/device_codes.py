@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from saelake.workers.dictionaries.codes import TokenCodes
-from saelake.workers.pack import FEATURE_BITS, POSITION_BITS, Activations
+from saelake.workers.encoder.pack import FEATURE_BITS, POSITION_BITS, Activations
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.workers.device_codes import DeviceCodes
 from saelake.workers.dictionaries.codes import TokenCodes
+from saelake.workers.encoder.device_codes import DeviceCodes
 
 Code = tuple[int, int, int]
 N_ROWS, N_POSITIONS, N_FEATURES = 5, 65_535, 1 << 20

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from saelake.workers.tokens import Ids, TokenisedDocument, TokenSettings
+from saelake.workers.encoder.tokens import Ids, TokenisedDocument, TokenSettings
 
 # A batch ends before more than this share of its token budget is padding.
 MAX_PADDING = 1 / 8

@@ -8,11 +8,11 @@ import transformers
 from torch import Tensor, nn
 
 from saelake.store.errors import ModelError
-from saelake.workers.activations import ActivationReader
-from saelake.workers.batches import Batch, batches, cut_windows
-from saelake.workers.hooks import resolve_hook
-from saelake.workers.models import Model, load_model
-from saelake.workers.tokens import TokenisedDocument, TokenSettings, tokenise
+from saelake.workers.encoder.batches import Batch, batches, cut_windows
+from saelake.workers.encoder.hooks import resolve_hook
+from saelake.workers.encoder.models import Model, load_model
+from saelake.workers.encoder.reader import ActivationReader
+from saelake.workers.encoder.tokens import TokenisedDocument, TokenSettings, tokenise
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 VOCABULARY, WIDTH, LAYERS, HEADS = 50, 16, 3, 4

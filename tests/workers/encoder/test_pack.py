@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from saelake.store.errors import ValueOverflow
 from saelake.store.format.schema import MAX_PART_TOKENS, codes_schema
-from saelake.workers.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import Activations, Part, pack
 from tests.lakes import settings
 
 D_SAE = 9

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from saelake.store.errors import ModelError
-from saelake.workers.batches import Batch
-from saelake.workers.hooks import HookPoint
-from saelake.workers.models import Model
+from saelake.workers.encoder.batches import Batch
+from saelake.workers.encoder.hooks import HookPoint
+from saelake.workers.encoder.models import Model
 
 
 class ActivationReader:

@@ -19,7 +19,7 @@ from tokenizers import (
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from saelake.store.errors import InvalidInput, ModelError
-from saelake.workers.tokens import (
+from saelake.workers.encoder.tokens import (
     OffsetEncoder,
     TokenisedDocument,
     TokenSettings,

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from saelake.workers.stages import ahead
+from saelake.workers.encoder.stages import ahead
 
 PATIENCE_S = 5
 

@@ -18,9 +18,9 @@ from saelake.store.format.activations import ARROW_TYPES, NUMPY_TYPES, KeptSetti
 from saelake.store.format.lists import concatenate
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import MAX_PART_TOKENS
-from saelake.workers.batches import Batch
-from saelake.workers.hooks import HookPoint
-from saelake.workers.pack import POSITION_BITS, Part
+from saelake.workers.encoder.batches import Batch
+from saelake.workers.encoder.hooks import HookPoint
+from saelake.workers.encoder.pack import POSITION_BITS, Part
 
 KeptDtypeChoice = Literal["auto", "float16", "bfloat16"]
 TORCH_TYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}

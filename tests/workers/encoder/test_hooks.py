@@ -5,7 +5,7 @@ import transformers
 from torch import nn
 
 from saelake.store.errors import ModelError
-from saelake.workers.hooks import HookPoint, resolve_hook
+from saelake.workers.encoder.hooks import HookPoint, resolve_hook
 
 SMALL: dict[str, Any] = {
     "vocab_size": 10,

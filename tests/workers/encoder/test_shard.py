@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.workers.shard import Range, Shard, plan
+from saelake.workers.encoder.shard import Range, Shard, plan
 
 NAMES = ("a", "b", "c")
 

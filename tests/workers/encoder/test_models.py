@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from saelake.store.errors import ModelError
-from saelake.workers.models import (
+from saelake.workers.encoder.models import (
     UNSTATED_WINDOW,
     fingerprint,
     load_model,

@@ -7,9 +7,9 @@ from itertools import groupby
 from transformers import PreTrainedTokenizerBase
 
 from saelake.store.format.schema import MAX_PART_TOKENS
-from saelake.workers.batches import Window, cut_windows
-from saelake.workers.pack import Part
-from saelake.workers.tokens import TokenisedDocument, TokenSettings, tokenise
+from saelake.workers.encoder.batches import Window, cut_windows
+from saelake.workers.encoder.pack import Part
+from saelake.workers.encoder.tokens import TokenisedDocument, TokenSettings, tokenise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
