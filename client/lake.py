@@ -217,7 +217,7 @@ class Lake:
         self._writable("embed")
         with _extra("workers"):
             from saelake.store.lake.lake import Lake as StoredLake
-            from saelake.workers.embed import embed_corpus
+            from saelake.workers.texts.embed import embed_corpus
         return embed_corpus(
             StoredLake(self.uri),
             corpus,

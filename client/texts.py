@@ -21,11 +21,11 @@ def model_texts() -> "Texts | None":
 
 
 class LazyTexts:
-    """`saelake.workers.texts.ModelTexts`, imported when a question has a text in it."""
+    """`saelake.workers.texts.texts.ModelTexts`, imported when a question has a text in it."""
 
     @cached_property
     def _texts(self) -> "Texts":
-        from saelake.workers.texts import ModelTexts
+        from saelake.workers.texts.texts import ModelTexts
 
         return ModelTexts()
 

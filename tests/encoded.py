@@ -12,7 +12,7 @@ from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.workers.corpus import open_source
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
-from saelake.workers.texts import ModelTexts
+from saelake.workers.texts.texts import ModelTexts
 from tests.tiny import save_corpus, save_dictionary, save_model
 
 NAME = CollectionName("words", "sae")

@@ -11,7 +11,7 @@ from saelake.store.requests import Pooling
 
 
 class Texts(Protocol):
-    """Reads texts with the models of a lake. `saelake.workers.texts` does."""
+    """Reads texts with the models of a lake. `saelake.workers.texts.texts` does."""
 
     def codes(
         self,

@@ -26,8 +26,8 @@ from saelake.store.labels.labels import labels as labels_module
 from saelake.store.lake.lake import Lake
 from saelake.store.requests import LabelsQuery, TokensQuery
 from saelake.store.snapshot.session import Session
-from saelake.workers.sentences import SentenceModel
-from saelake.workers.texts import ModelTexts
+from saelake.workers.texts.sentences import SentenceModel
+from saelake.workers.texts.texts import ModelTexts
 from tests.lakes import MadeLake, make_lake
 from tests.tiny import save_model
 

@@ -16,8 +16,8 @@ from saelake.store.index.vectors import write_vectors
 from saelake.store.labels.labels import write_labels
 from saelake.store.query.parts import dense as dense_module
 from saelake.store.requests import ClustersQuery, RetrieveQuery, SimilarQuery
-from saelake.workers.sentences import SentenceModel
-from saelake.workers.texts import ModelTexts
+from saelake.workers.texts.sentences import SentenceModel
+from saelake.workers.texts.texts import ModelTexts
 from tests.lakes import MadeLake, make_lake
 from tests.tiny import D_MODEL, save_model
 

@@ -12,8 +12,8 @@ from saelake.store.growth.label import label_collection
 from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests import LabelsQuery, RetrieveQuery, Selection, SimilarQuery
 from saelake.store.snapshot.session import Session
-from saelake.workers.embed import embed_corpus
-from saelake.workers.texts import ModelTexts
+from saelake.workers.texts.embed import embed_corpus
+from saelake.workers.texts.texts import ModelTexts
 from tests.encoded import NAME, EncodedLake, make_encoded_lake
 from tests.tiny import save_dictionary
 

@@ -10,8 +10,8 @@ from saelake.store.errors import ModelError, NotFound
 from saelake.store.index.vectors import Vectors
 from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
-from saelake.workers.embed import embed_corpus
-from saelake.workers.sentences import SentenceModel
+from saelake.workers.texts.embed import embed_corpus
+from saelake.workers.texts.sentences import SentenceModel
 from tests.tiny import D_MODEL, save_corpus, save_model
 
 N_DOCUMENTS = 300  # more than are read at once

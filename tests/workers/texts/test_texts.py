@@ -16,8 +16,8 @@ from saelake.store.errors import DictionaryMismatch, ModelError, NotFound
 from saelake.store.lake.lake import Lake
 from saelake.store.snapshot.session import Session
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
-from saelake.workers.sentences import SentenceModel
-from saelake.workers.texts import ModelTexts
+from saelake.workers.texts.sentences import SentenceModel
+from saelake.workers.texts.texts import ModelTexts
 from tests.tiny import WORDS, save_dictionary, save_model
 
 WINDOW = 16

@@ -8,7 +8,7 @@ from saelake.store.documents.documents import Documents
 from saelake.store.format.lists import Array
 from saelake.store.index.vectors import write_vectors
 from saelake.store.lake.lake import Lake, absolute
-from saelake.workers.sentences import SentenceModel
+from saelake.workers.texts.sentences import SentenceModel
 
 
 def embed_corpus(

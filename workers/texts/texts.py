@@ -17,7 +17,7 @@ from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import Model, load_model
 from saelake.workers.encoder.pages import pages
 from saelake.workers.encoder.tokens import TokenSettings
-from saelake.workers.sentences import SentenceModel
+from saelake.workers.texts.sentences import SentenceModel
 
 BATCH_TOKENS = 2048
 CHUNK_BYTES = 64 << 20
