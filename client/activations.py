@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the base install has no Lance
     from saelake.store.activations.blocks import BlockReader, TokenBlock
     from saelake.store.activations.table import ActivationsTable
     from saelake.store.documents.filters import DocumentMask
-    from saelake.workers.loader import ActivationLoader
+    from saelake.workers.kept.loader import ActivationLoader
 
 DEFAULT_BUFFER_BYTES = 256 << 20
 
@@ -102,7 +102,7 @@ class KeptActivations:
         are moved to `device` if there is one.
         """
         try:
-            from saelake.workers.loader import ActivationLoader, LoaderOptions
+            from saelake.workers.kept.loader import ActivationLoader, LoaderOptions
         except ModuleNotFoundError as error:
             raise MissingExtra(
                 f"A data loader needs {error.name}: pip install 'saelake[workers]'.",

@@ -24,9 +24,9 @@ from saelake.workers.encoder.coder import Coder
 from saelake.workers.encoder.models import DTYPES, device_of
 from saelake.workers.encoder.shard import plan
 from saelake.workers.encoder.stages import ahead
+from saelake.workers.kept.pages import StoredPage, StoredTokens, complement
 from saelake.workers.options import DictionaryChoice, EncodeOptions
 from saelake.workers.run import EncodeReport
-from saelake.workers.stored import StoredPage, StoredTokens, complement
 from saelake.workers.targets import default_name, store_decoder
 from saelake.workers.worker import BUFFER_SHARE, BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 

@@ -16,7 +16,7 @@ from saelake.workers.encoder.shard import Shard
 from saelake.workers.encoder.stages import ahead, nothing
 from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.job import EncodeJob
-from saelake.workers.keeping import keepers
+from saelake.workers.kept.keepers import keepers
 from saelake.workers.targets import prepare, register
 
 BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from saelake.store.activations.blocks import BlockReader, TokenBlock
 from saelake.store.errors import InvalidInput
 from saelake.workers.encoder.keep import TORCH_TYPES
-from saelake.workers.shuffle import ShuffleBuffer, in_order, shuffled
+from saelake.workers.kept.shuffle import ShuffleBuffer, in_order, shuffled
 
 PLACE_BYTES = 24  # of document, position, token id and slot, a token
 READERS = 2

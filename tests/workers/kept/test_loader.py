@@ -14,8 +14,8 @@ from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.lake import Lake
 from saelake.workers.encoder.keep import KeptTokens, pack_kept
 from saelake.workers.encoder.pack import Part
-from saelake.workers.loader import ActivationLoader, LoaderOptions
-from saelake.workers.shuffle import ShuffleBuffer, in_order, shuffled
+from saelake.workers.kept.loader import ActivationLoader, LoaderOptions
+from saelake.workers.kept.shuffle import ShuffleBuffer, in_order, shuffled
 
 D_IN = 1024  # a MiB is 512 tokens
 N_DOCUMENTS, LENGTH = 60, 80
