@@ -32,7 +32,7 @@ from saelake.workers.encoder.keep import KeepOptions
 from saelake.workers.encoder.models import load_model
 from saelake.workers.encoder.pages import pages
 from saelake.workers.encoder.tokens import TokenSettings
-from saelake.workers.options import EncodeOptions
+from saelake.workers.fleet.options import EncodeOptions
 
 ROUNDS = 3
 DOCUMENTS_TAKEN = 64

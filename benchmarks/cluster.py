@@ -27,7 +27,7 @@ from benchmarks.cores import starting_on
 from benchmarks.course import DATA, ROOT, Course, Subject
 from benchmarks.report import Cell, Table, publish
 from benchmarks.workload import Workload
-from saelake.workers.options import EncodeOptions
+from saelake.workers.fleet.options import EncodeOptions
 from saelake.workers.run import together
 
 OWN = (sys.executable, "-m", "benchmarks.cluster_runs")

@@ -22,12 +22,12 @@ from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.growth.shards import ShardCommitter, ShardDraft, ShardWriter
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Draft
-from saelake.workers.actions import Action, Commit, Send
-from saelake.workers.encoded import Counts, EncodedShard
 from saelake.workers.encoder.pack import Activations, Part, pack
 from saelake.workers.encoder.shard import Shard
-from saelake.workers.events import Event, Joined, Tick, Written
-from saelake.workers.schedule import Policy, begin, step
+from saelake.workers.fleet.actions import Action, Commit, Send
+from saelake.workers.fleet.encoded import Counts, EncodedShard
+from saelake.workers.fleet.events import Event, Joined, Tick, Written
+from saelake.workers.fleet.schedule import Policy, begin, step
 
 LINKS = 50_000  # of one file: file systems end at 65,000
 GROUPS = (1, 16, 256)

@@ -37,8 +37,8 @@ from saelake.workers.encoder.models import Model
 from saelake.workers.encoder.pack import Part
 from saelake.workers.encoder.pages import Page
 from saelake.workers.encoder.stages import ahead
-from saelake.workers.options import DEFAULT_MEMORY_BYTES
-from saelake.workers.worker import CHUNK_SHARE, PAGE_BATCHES
+from saelake.workers.fleet.options import DEFAULT_MEMORY_BYTES
+from saelake.workers.fleet.worker import CHUNK_SHARE, PAGE_BATCHES
 
 TARGET = 0.85
 CONTESTANTS = ("bare", "saelake", "dense")

@@ -23,9 +23,9 @@ from saelake.workers.encoder.batches import Batch, batches
 from saelake.workers.encoder.models import Model, load_model
 from saelake.workers.encoder.pages import pages
 from saelake.workers.encoder.tokens import TokenSettings
-from saelake.workers.options import DEFAULT_MEMORY_BYTES
+from saelake.workers.fleet.options import DEFAULT_MEMORY_BYTES
+from saelake.workers.fleet.worker import BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 from saelake.workers.run import DictionaryChoice, EncodeOptions, EncodeProgress, encode
-from saelake.workers.worker import BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 
 COLLECTION = CollectionName("corpus", "dictionary")
 

@@ -9,7 +9,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from saelake.store.errors import Unavailable
-from saelake.workers.cluster import RayCluster
+from saelake.workers.fleet.ray_cluster import RayCluster
 from saelake.workers.ray_session import RaySession, cause
 
 T = TypeVar("T")

@@ -18,14 +18,14 @@ from ray.exceptions import RayActorError, RayError
 
 from saelake.store.errors import SaelakeError, Unavailable
 from saelake.store.growth.shards import TableSettings
-from saelake.workers.cluster import RayCluster
 from saelake.workers.encoder.shard import Shard
-from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Written
-from saelake.workers.job import EncodeJob
-from saelake.workers.pool import News, Paged
+from saelake.workers.fleet.events import Event, Failed, Failure, Joined, Lost, Written
+from saelake.workers.fleet.job import EncodeJob
+from saelake.workers.fleet.pool import News, Paged
+from saelake.workers.fleet.ray_cluster import RayCluster
+from saelake.workers.fleet.worker import Worker
+from saelake.workers.fleet.worker_thread import WorkerThread
 from saelake.workers.ray_session import RaySession, cause
-from saelake.workers.worker import Worker
-from saelake.workers.worker_thread import WorkerThread
 
 CALLS_AT_ONCE = 8  # of an actor, each of which waits in a thread
 LOADS = 3  # workers in a row that may die or fail while they load

@@ -10,7 +10,7 @@ import ray
 from ray.exceptions import RayError
 
 from saelake.store.errors import InvalidInput, Unavailable
-from saelake.workers.cluster import RayCluster, Share
+from saelake.workers.fleet.ray_cluster import RayCluster, Share
 
 OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: only small answers go through it
 KNOCK_S = 10.0

@@ -18,17 +18,17 @@ from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.tables import read
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.driver import EncodeProgress
-from saelake.workers.encoded import Counts
 from saelake.workers.encoder.coder import Coder
 from saelake.workers.encoder.models import DTYPES, device_of
 from saelake.workers.encoder.shard import plan
 from saelake.workers.encoder.stages import ahead
+from saelake.workers.fleet.driver import EncodeProgress
+from saelake.workers.fleet.encoded import Counts
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.targets import default_name, store_decoder
+from saelake.workers.fleet.worker import BUFFER_SHARE, BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 from saelake.workers.kept.pages import StoredPage, StoredTokens, complement
-from saelake.workers.options import DictionaryChoice, EncodeOptions
 from saelake.workers.run import EncodeReport
-from saelake.workers.targets import default_name, store_decoder
-from saelake.workers.worker import BUFFER_SHARE, BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 
 # What decides tokens and activations, which are as they were kept.
 OF_THE_MODEL = (

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import MissingExtra
 from saelake.store.lake.lake import Lake
-from saelake.workers.cluster import RayCluster
-from saelake.workers.driver import Driver, EncodeProgress
-from saelake.workers.job import EncodeJob
-from saelake.workers.local_pool import LocalPool
-from saelake.workers.options import DictionaryChoice, EncodeOptions
-from saelake.workers.pool import Pool
-from saelake.workers.schedule import Policy
+from saelake.workers.fleet.driver import Driver, EncodeProgress
+from saelake.workers.fleet.job import EncodeJob
+from saelake.workers.fleet.local_pool import LocalPool
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.pool import Pool
+from saelake.workers.fleet.ray_cluster import RayCluster
+from saelake.workers.fleet.schedule import Policy
 
 __all__ = [
     "DictionaryChoice",

@@ -24,7 +24,7 @@ from saelake.cli.sharing import shares
 from saelake.connection import connect
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput
-from saelake.workers.cluster import RayCluster
+from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:
     from saelake.store.documents.imports import ImportReport

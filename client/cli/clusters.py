@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperCommand
 
 from saelake.store.errors import InvalidInput
-from saelake.workers.cluster import ADDRESS, RayCluster
+from saelake.workers.fleet.ray_cluster import ADDRESS, RayCluster
 
 RAY, NEAREST = "--ray", "auto"
 PANEL = "Workers on a Ray cluster"

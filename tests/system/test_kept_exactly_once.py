@@ -13,7 +13,7 @@ import saelake
 from saelake.lake import Lake
 from saelake.store.tables.tables import Table
 from saelake.workers.encoder.keep import KeepOptions
-from saelake.workers.options import EncodeOptions
+from saelake.workers.fleet.options import EncodeOptions
 from tests.tiny import save_corpus, save_dictionary, save_model
 
 N_DOCUMENTS = 30

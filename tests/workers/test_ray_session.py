@@ -3,7 +3,7 @@
 import pytest
 
 from saelake.store.errors import InvalidInput
-from saelake.workers.cluster import RayCluster, Share
+from saelake.workers.fleet.ray_cluster import RayCluster, Share
 
 pytest.importorskip("ray")
 from saelake.workers import ray_session  # it needs Ray

@@ -34,6 +34,7 @@ from saelake.store.requests import CodesQuery, DocumentQuery, EmbeddingsQuery, V
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.dictionaries.load import load_dictionary
+from saelake.workers.fleet.targets import default_name
 from saelake.workers.run import (
     DictionaryChoice,
     EncodeOptions,
@@ -42,7 +43,6 @@ from saelake.workers.run import (
     RayCluster,
     encode,
 )
-from saelake.workers.targets import default_name
 from tests.tiny import (
     CHAT,
     HOOK,

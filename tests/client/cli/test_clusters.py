@@ -11,7 +11,7 @@ from saelake.cli.clusters import with_address
 from saelake.store.errors import InvalidInput
 from saelake.store.lake.jobs import Job, JobLog, JobState
 from saelake.store.lake.lake import Lake
-from saelake.workers.cluster import RayCluster, Share
+from saelake.workers.fleet.ray_cluster import RayCluster, Share
 from tests.client.cli.command import asked, run
 from tests.lakes import MadeLake
 

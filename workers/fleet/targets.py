@@ -19,7 +19,7 @@ from saelake.workers.encoder.encode import Target
 from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import Model
 from saelake.workers.encoder.tokens import TokenSettings
-from saelake.workers.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 
 DECODER_ROWS = 4096
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saelake.store.errors import DictionaryMismatch, ModelError, Unavailable, ValueOverflow
-from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
-from saelake.workers.encoded import Counts, EncodedShard
 from saelake.workers.encoder.shard import Shard
-from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Tick, Written
-from saelake.workers.schedule import Policy, State, begin, step
+from saelake.workers.fleet.actions import Action, Commit, Drop, Record, Send, Stop
+from saelake.workers.fleet.encoded import Counts, EncodedShard
+from saelake.workers.fleet.events import Event, Failed, Failure, Joined, Lost, Tick, Written
+from saelake.workers.fleet.schedule import Policy, State, begin, step
 
 COLLECTIONS = ("c/d",)
 POLICY = Policy(shard_documents=10, most_convicted=1000)

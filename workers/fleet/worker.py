@@ -8,16 +8,16 @@ import pyarrow as pa
 from saelake.store.arrays.memory import one_arena
 from saelake.store.documents.documents import Documents
 from saelake.store.growth.shards import ShardWriter, TableSettings, check_free
-from saelake.workers.encoded import Counts, EncodedShard
 from saelake.workers.encoder.encode import EncodedPage, Encoder, Target
 from saelake.workers.encoder.models import Model, load_model
 from saelake.workers.encoder.pages import Page, pages
 from saelake.workers.encoder.shard import Shard
 from saelake.workers.encoder.stages import ahead, nothing
 from saelake.workers.encoder.tokens import TokenSettings
-from saelake.workers.job import EncodeJob
+from saelake.workers.fleet.encoded import Counts, EncodedShard
+from saelake.workers.fleet.job import EncodeJob
+from saelake.workers.fleet.targets import prepare, register
 from saelake.workers.kept.keepers import keepers
-from saelake.workers.targets import prepare, register
 
 BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
 # Of the memory setting: dense chunks, pages under way, and packed rows that wait to be written.

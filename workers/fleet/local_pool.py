@@ -7,11 +7,11 @@ from queue import Empty, SimpleQueue
 
 from saelake.store.growth.shards import TableSettings
 from saelake.workers.encoder.shard import Shard
-from saelake.workers.events import Joined
-from saelake.workers.job import EncodeJob
-from saelake.workers.pool import News
-from saelake.workers.worker import Worker
-from saelake.workers.worker_thread import WorkerThread
+from saelake.workers.fleet.events import Joined
+from saelake.workers.fleet.job import EncodeJob
+from saelake.workers.fleet.pool import News
+from saelake.workers.fleet.worker import Worker
+from saelake.workers.fleet.worker_thread import WorkerThread
 
 
 class LocalPool:

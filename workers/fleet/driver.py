@@ -13,15 +13,15 @@ from saelake.store.format.activations import KeptSettings
 from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.growth.shards import ShardCommitter, ShardWriter, TableSettings
 from saelake.store.lake.jobs import HEARTBEAT_S, Job, JobLog
-from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
-from saelake.workers.encoded import Counts, EncodedShard
 from saelake.workers.encoder.keep import pack_kept
 from saelake.workers.encoder.pack import Activations, Part, pack
 from saelake.workers.encoder.shard import Shard, plan
-from saelake.workers.events import Failed, Failure, Lost, Tick, Written
-from saelake.workers.job import EncodeJob
-from saelake.workers.pool import News, Paged, Pool
-from saelake.workers.schedule import Policy, begin, step
+from saelake.workers.fleet.actions import Action, Commit, Drop, Record, Send, Stop
+from saelake.workers.fleet.encoded import Counts, EncodedShard
+from saelake.workers.fleet.events import Failed, Failure, Lost, Tick, Written
+from saelake.workers.fleet.job import EncodeJob
+from saelake.workers.fleet.pool import News, Paged, Pool
+from saelake.workers.fleet.schedule import Policy, begin, step
 
 WAIT_S = 0.5
 RECORD_BYTES = 1 << 20

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from saelake.store.errors import DeadlineExceeded, SaelakeError, Unavailable
-from saelake.workers.encoded import EncodedShard
 from saelake.workers.encoder.shard import Shard
+from saelake.workers.fleet.encoded import EncodedShard
 
 Blame = Literal["document", "place", "run"]
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from saelake.workers.encoded import EncodedShard
 from saelake.workers.encoder.shard import Shard
-from saelake.workers.events import Failure
+from saelake.workers.fleet.encoded import EncodedShard
+from saelake.workers.fleet.events import Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from saelake.workers.actions import Action, Commit, Drop, Record, Send, Stop
-from saelake.workers.encoded import EncodedShard
 from saelake.workers.encoder.coder import OnError
 from saelake.workers.encoder.shard import Shard
-from saelake.workers.events import Event, Failed, Failure, Joined, Lost, Tick, Written
+from saelake.workers.fleet.actions import Action, Commit, Drop, Record, Send, Stop
+from saelake.workers.fleet.encoded import EncodedShard
+from saelake.workers.fleet.events import Event, Failed, Failure, Joined, Lost, Tick, Written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from threading import Event, Thread
 
-from saelake.workers.encoded import Counts
 from saelake.workers.encoder.shard import Shard
-from saelake.workers.events import Failed, Failure, Written
-from saelake.workers.inbox import Inbox
-from saelake.workers.pool import News, Paged
-from saelake.workers.worker import Worker
+from saelake.workers.fleet.encoded import Counts
+from saelake.workers.fleet.events import Failed, Failure, Written
+from saelake.workers.fleet.inbox import Inbox
+from saelake.workers.fleet.pool import News, Paged
+from saelake.workers.fleet.worker import Worker
 
 
 class WorkerThread:

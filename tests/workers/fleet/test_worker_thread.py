@@ -13,12 +13,12 @@ from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.encoder.shard import Shard
-from saelake.workers.events import Failed, Written
-from saelake.workers.job import EncodeJob
-from saelake.workers.options import DictionaryChoice, EncodeOptions
-from saelake.workers.pool import News, Paged
-from saelake.workers.worker import Worker
-from saelake.workers.worker_thread import WorkerThread
+from saelake.workers.fleet.events import Failed, Written
+from saelake.workers.fleet.job import EncodeJob
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.pool import News, Paged
+from saelake.workers.fleet.worker import Worker
+from saelake.workers.fleet.worker_thread import WorkerThread
 from tests.tiny import save_corpus, save_dictionary, save_model
 
 PATIENCE_S = 60

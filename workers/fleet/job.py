@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from saelake.store.lake.lake import Lake, absolute
-from saelake.workers.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from saelake.store.growth.shards import TableSettings
-from saelake.workers.encoded import Counts
 from saelake.workers.encoder.shard import Shard
-from saelake.workers.events import Event
+from saelake.workers.fleet.encoded import Counts
+from saelake.workers.fleet.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Who encodes what: the schedule, the driver, workers and their pools."""
