@@ -418,7 +418,7 @@ def _executor(cluster: "RayCluster | None") -> "AbstractContextManager[Executor 
     if cluster is None:
         return nullcontext()
     with _extra("ray"):
-        from saelake.workers.ray_executor import RayExecutor
+        from saelake.workers.ray.executor import RayExecutor
     return RayExecutor(cluster)
 
 

@@ -81,7 +81,7 @@ def encode(
 
 def _ray_pool(job: EncodeJob, cluster: RayCluster) -> Pool:
     try:
-        from saelake.workers.ray_pool import RayPool
+        from saelake.workers.ray.pool import RayPool
     except ModuleNotFoundError as error:
         raise MissingExtra(
             "Encoding on a Ray cluster needs ray, which is not installed: "

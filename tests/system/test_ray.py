@@ -37,7 +37,7 @@ from saelake.workers.run import (
 from tests.tiny import save_corpus, save_dictionary, save_model_with_code
 
 cluster_utils = pytest.importorskip("ray.cluster_utils")
-from saelake.workers.ray_executor import RayExecutor  # noqa: E402  # it needs Ray
+from saelake.workers.ray.executor import RayExecutor  # noqa: E402  # it needs Ray
 
 pytestmark = [
     pytest.mark.cluster,

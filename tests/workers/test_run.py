@@ -496,7 +496,7 @@ def test_without_ray_a_cluster_says_what_to_install(
 ) -> None:
     lake = imported(tmp_path / "lake", parts / "corpus.parquet")
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "saelake.workers.ray_pool", raising=False)
+    monkeypatch.delitem(sys.modules, "saelake.workers.ray.pool", raising=False)
     choice = DictionaryChoice(location=str(parts / "topk"))
     with pytest.raises(MissingExtra, match=r"pip install 'saelake\[ray\]'"):
         encode(

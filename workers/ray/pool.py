@@ -25,7 +25,7 @@ from saelake.workers.fleet.pool import News, Paged
 from saelake.workers.fleet.ray_cluster import RayCluster
 from saelake.workers.fleet.worker import Worker
 from saelake.workers.fleet.worker_thread import WorkerThread
-from saelake.workers.ray_session import RaySession, cause
+from saelake.workers.ray.session import RaySession, cause
 
 CALLS_AT_ONCE = 8  # of an actor, each of which waits in a thread
 LOADS = 3  # workers in a row that may die or fail while they load

@@ -6,7 +6,7 @@ from saelake.store.errors import InvalidInput
 from saelake.workers.fleet.ray_cluster import RayCluster, Share
 
 pytest.importorskip("ray")
-from saelake.workers import ray_session  # it needs Ray
+from saelake.workers.ray import session as ray_session  # it needs Ray
 
 
 @pytest.mark.parametrize("address", ["local", "auto"])

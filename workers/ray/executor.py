@@ -10,7 +10,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from saelake.store.errors import Unavailable
 from saelake.workers.fleet.ray_cluster import RayCluster
-from saelake.workers.ray_session import RaySession, cause
+from saelake.workers.ray.session import RaySession, cause
 
 T = TypeVar("T")
 R = TypeVar("R")
