@@ -10,45 +10,45 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from saelake.analyses import Association as Association
-    from saelake.analyses import Associations as Associations
-    from saelake.analyses import CentralDocument as CentralDocument
-    from saelake.analyses import Cluster as Cluster
-    from saelake.analyses import Clusters as Clusters
-    from saelake.analyses import Correlation as Correlation
-    from saelake.analyses import Correlations as Correlations
-    from saelake.analyses import Diff as Diff
-    from saelake.analyses import Difference as Difference
-    from saelake.analyses import DistinctiveFeature as DistinctiveFeature
-    from saelake.analyses import Example as Example
-    from saelake.analyses import Families as Families
-    from saelake.analyses import Family as Family
-    from saelake.analyses import FoundDocument as FoundDocument
-    from saelake.analyses import FoundDocuments as FoundDocuments
-    from saelake.analyses import Label as Label
-    from saelake.analyses import Labels as Labels
-    from saelake.analyses import Match as Match
-    from saelake.analyses import Matches as Matches
-    from saelake.analyses import Neighbor as Neighbor
-    from saelake.analyses import Neighbors as Neighbors
-    from saelake.analyses import SharedFeature as SharedFeature
+    from saelake.answers.analyses import Association as Association
+    from saelake.answers.analyses import Associations as Associations
+    from saelake.answers.analyses import CentralDocument as CentralDocument
+    from saelake.answers.analyses import Cluster as Cluster
+    from saelake.answers.analyses import Clusters as Clusters
+    from saelake.answers.analyses import Correlation as Correlation
+    from saelake.answers.analyses import Correlations as Correlations
+    from saelake.answers.analyses import Diff as Diff
+    from saelake.answers.analyses import Difference as Difference
+    from saelake.answers.analyses import DistinctiveFeature as DistinctiveFeature
+    from saelake.answers.analyses import Example as Example
+    from saelake.answers.analyses import Families as Families
+    from saelake.answers.analyses import Family as Family
+    from saelake.answers.analyses import FoundDocument as FoundDocument
+    from saelake.answers.analyses import FoundDocuments as FoundDocuments
+    from saelake.answers.analyses import Label as Label
+    from saelake.answers.analyses import Labels as Labels
+    from saelake.answers.analyses import Match as Match
+    from saelake.answers.analyses import Matches as Matches
+    from saelake.answers.analyses import Neighbor as Neighbor
+    from saelake.answers.analyses import Neighbors as Neighbors
+    from saelake.answers.analyses import SharedFeature as SharedFeature
+    from saelake.answers.lookups import Activations as Activations
+    from saelake.answers.lookups import Check as Check
+    from saelake.answers.lookups import CollectionInfo as CollectionInfo
+    from saelake.answers.lookups import Document as Document
+    from saelake.answers.lookups import DocumentToken as DocumentToken
+    from saelake.answers.lookups import Feature as Feature
+    from saelake.answers.lookups import Features as Features
+    from saelake.answers.lookups import Hit as Hit
+    from saelake.answers.lookups import Info as Info
+    from saelake.answers.lookups import Job as Job
+    from saelake.answers.lookups import Tokens as Tokens
+    from saelake.answers.lookups import TopToken as TopToken
+    from saelake.answers.lookups import Verification as Verification
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
     from saelake.lake import Lake as Lake
-    from saelake.results import Activations as Activations
-    from saelake.results import Check as Check
-    from saelake.results import CollectionInfo as CollectionInfo
-    from saelake.results import Document as Document
-    from saelake.results import DocumentToken as DocumentToken
-    from saelake.results import Feature as Feature
-    from saelake.results import Features as Features
-    from saelake.results import Hit as Hit
-    from saelake.results import Info as Info
-    from saelake.results import Job as Job
-    from saelake.results import Tokens as Tokens
-    from saelake.results import TopToken as TopToken
-    from saelake.results import Verification as Verification
     from saelake.store.errors import AccessDenied as AccessDenied
     from saelake.store.errors import AlreadyExists as AlreadyExists
     from saelake.store.errors import Conflict as Conflict
@@ -72,7 +72,7 @@ __version__ = version("saelake")
 
 # Imported when they are first used, so that `import saelake` costs nothing.
 _NAMES = {
-    "saelake.analyses": (
+    "saelake.answers.analyses": (
         "Association",
         "Associations",
         "CentralDocument",
@@ -100,7 +100,7 @@ _NAMES = {
     "saelake.connection": ("connect",),
     "saelake.dictionary": ("Dictionary",),
     "saelake.lake": ("Lake",),
-    "saelake.results": (
+    "saelake.answers.lookups": (
         "Activations",
         "Check",
         "CollectionInfo",

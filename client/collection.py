@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from saelake.analyses import (
+from saelake.answers.analyses import (
     Associations,
     Clusters,
     Correlations,
@@ -17,9 +17,9 @@ from saelake.analyses import (
     FoundDocuments,
     Matches,
 )
+from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Info, Tokens
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
-from saelake.results import CollectionInfo, Document, Feature, Features, Info, Tokens
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.requests import (
     Adjacent,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from saelake.analyses import Labels, Matches, Neighbors
+from saelake.answers.analyses import Labels, Matches, Neighbors
 from saelake.store.requests import LabelsQuery, MatchQuery, NeighborsQuery
 from saelake.transport import Transport
 

@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saelake.answers.lookups import Info, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
-from saelake.results import Info, Verification
 from saelake.store.errors import InvalidInput, MissingExtra
 from saelake.store.lake.lake import CollectionName
 from saelake.store.requests import InfoQuery, VerifyQuery

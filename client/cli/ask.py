@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from saelake.answers.lookups import Feature
 from saelake.cli import render
 from saelake.cli.maintain import repaired
 from saelake.cli.options import (
@@ -20,7 +21,6 @@ from saelake.cli.screen import answer, out, say
 from saelake.cli.sharing import shares
 from saelake.collection import Collection
 from saelake.lake import Lake
-from saelake.results import Feature
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.requests import FeatureOrder, Order, Per
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from saelake.answers import lasting, one_line
+from saelake.answers.answer import lasting, one_line
 from saelake.cli.clusters import ClusterCommand, cluster_options, cpu_cluster_options
 from saelake.cli.keeping import (
     FromActivationsOption,

@@ -6,7 +6,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from saelake.analyses import (
+from saelake.answers.analyses import (
     Associations,
     Clusters,
     Correlations,
@@ -19,7 +19,7 @@ from saelake.analyses import (
     Matches,
     Neighbors,
 )
-from saelake.answers import described, one_line
+from saelake.answers.answer import described, one_line
 from saelake.cli.render import SHADES, marked
 
 LABEL_CHARACTERS, WORDS_CHARACTERS = 48, 24

@@ -11,8 +11,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from saelake.answers import described, lasting, one_line
-from saelake.results import Document, Feature, Features, Hit, Info, Job, Tokens, Verification
+from saelake.answers.answer import described, lasting, one_line
+from saelake.answers.lookups import (
+    Document,
+    Feature,
+    Features,
+    Hit,
+    Info,
+    Job,
+    Tokens,
+    Verification,
+)
 
 if TYPE_CHECKING:
     from saelake.store.lake.tags import Tag

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from rich.console import Console
 
-from saelake.answers import one_line
+from saelake.answers.answer import one_line
 from saelake.store.errors import InvalidInput
 
 Format = Literal["table", "json", "csv", "arrow"]

@@ -12,7 +12,8 @@ from shutil import which
 from rich.rule import Rule
 from rich.text import Text
 
-from saelake.analyses import Diff, FoundDocuments
+from saelake.answers.analyses import Diff, FoundDocuments
+from saelake.answers.lookups import Document, Features, Tokens
 from saelake.cli import build, naming, pictures, render
 from saelake.cli.ask import known_features
 from saelake.cli.screen import out, say
@@ -20,7 +21,6 @@ from saelake.collection import Collection
 from saelake.connection import connect
 from saelake.demo import docstrings, model
 from saelake.demo.tour import Step, tour
-from saelake.results import Document, Features, Tokens
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.texts import model_texts
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from saelake.analyses import Diff, FoundDocuments
+from saelake.answers.analyses import Diff, FoundDocuments
+from saelake.answers.lookups import Document, Features, Tokens
 from saelake.collection import Collection
-from saelake.results import Document, Features, Tokens
 from saelake.store.requests import Order
 
 K = 5

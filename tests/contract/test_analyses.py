@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import saelake
-from saelake.answers import Answer
+from saelake.answers.answer import Answer
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import (

@@ -12,10 +12,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from saelake.answers.lookups import Hit, Tokens
 from saelake.cli import render
 from saelake.cli.build import skipped
 from saelake.cli.render import size
-from saelake.results import Hit, Tokens
 from saelake.store.documents.imports import ImportReport
 from tests.client.cli.command import asked, on_terminal, program, run
 from tests.client.cli.conftest import HostileLake, longest

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from saelake.answers import Answer, aligned, described, one_line
+from saelake.answers.answer import Answer, aligned, described, one_line
 
 TEXT_SHOWN = 60
 

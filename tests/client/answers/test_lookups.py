@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.answers import aligned, described, one_line
-from saelake.markup import hits_html
-from saelake.results import Document, Features, Hit, Tokens, TopToken, Verification
+from saelake.answers.answer import aligned, described, one_line
+from saelake.answers.lookups import Document, Features, Hit, Tokens, TopToken, Verification
+from saelake.answers.markup import hits_html
 from saelake.store.errors import NotFound
 
 HOSTILE = """<script>alert('x')</script>"><img src=x onerror=alert(1)>&amp;"""
@@ -81,7 +81,7 @@ class Bar:
 
 sys.meta_path.insert(0, Bar())
 import pyarrow, saelake
-from saelake.results import Verification
+from saelake.answers.lookups import Verification
 answer = Verification(pyarrow.table({"ok": [True]}))
 try:
     answer.to_pandas()

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from saelake.analyses import (
+from saelake.answers.analyses import (
     Associations,
     Clusters,
     Correlations,
@@ -18,7 +18,7 @@ from saelake.analyses import (
     Neighbors,
     SharedFeature,
 )
-from saelake.answers import Answer
+from saelake.answers.answer import Answer
 from saelake.dictionary import Dictionary
 from saelake.store.engine import Engine
 from tests.lakes import MadeLake, make_lake

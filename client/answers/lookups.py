@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.answers import Answer, aligned, described, one_line
-from saelake.markup import document_html, hits_html
+from saelake.answers.answer import Answer, aligned, described, one_line
+from saelake.answers.markup import document_html, hits_html
 from saelake.store.errors import NotFound
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from saelake.results import Document, Hit
+    from saelake.answers.lookups import Document, Hit
 
 HUE = "255, 140, 0"  # an orange that reads on white and on black
 MIN_ALPHA, MAX_ALPHA = 0.15, 0.75

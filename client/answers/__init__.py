@@ -1,0 +1,1 @@
+"""What comes back: frozen values over Arrow tables, as text and as HTML."""
