@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from saelake.cli import pictures
-from saelake.cli.options import (
+from saelake.cli.options.lake import (
     CollectionArgument,
     FormatOption,
     WhereOption,
@@ -15,8 +14,9 @@ from saelake.cli.options import (
     split_numbers,
     split_weights,
 )
-from saelake.cli.screen import answer, out
-from saelake.cli.sharing import shares
+from saelake.cli.options.shared import shares
+from saelake.cli.show import analyses as pictures
+from saelake.cli.show.screen import answer, out
 from saelake.lake import Lake
 from saelake.store.requests import (
     Adjacent,

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from saelake import __version__
 from saelake.cli import analyse, ask, build, demo, maintain, naming, serve
-from saelake.cli.screen import complain
+from saelake.cli.show.screen import complain
 from saelake.store.errors import InvalidInput, SaelakeError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130

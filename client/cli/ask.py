@@ -7,18 +7,18 @@ from typing import Annotated
 import typer
 
 from saelake.answers.lookups import Feature
-from saelake.cli import render
 from saelake.cli.maintain import repaired
-from saelake.cli.options import (
+from saelake.cli.options.lake import (
     CollectionArgument,
     FormatOption,
     WhereOption,
     asked_lake,
     split_numbers,
 )
-from saelake.cli.progress import Counter
-from saelake.cli.screen import answer, out, say
-from saelake.cli.sharing import shares
+from saelake.cli.options.shared import shares
+from saelake.cli.show import lookups as render
+from saelake.cli.show.progress import Counter
+from saelake.cli.show.screen import answer, out, say
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput, NotFound

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from saelake.answers.answer import lasting, one_line
-from saelake.cli.clusters import ClusterCommand, cluster_options, cpu_cluster_options
-from saelake.cli.keeping import (
+from saelake.cli.options.activations import (
     FromActivationsOption,
     KeepingCommand,
     KeepOption,
     KeptDtypeOption,
     keep_options,
 )
-from saelake.cli.options import DEFAULT_LAKE, CollectionArgument, LakeOption
-from saelake.cli.progress import Counter, EncodeBar
-from saelake.cli.screen import say
-from saelake.cli.sharing import shares
+from saelake.cli.options.lake import DEFAULT_LAKE, CollectionArgument, LakeOption
+from saelake.cli.options.ray import ClusterCommand, cluster_options, cpu_cluster_options
+from saelake.cli.options.shared import shares
+from saelake.cli.show.progress import Counter, EncodeBar
+from saelake.cli.show.screen import say
 from saelake.connection import connect
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import pyarrow as pa
 import typer
 
-from saelake.cli import render
-from saelake.cli.options import DEFAULT_LAKE, FormatOption, LakeOption
-from saelake.cli.progress import Counter
-from saelake.cli.screen import answer, out, say
+from saelake.cli.options.lake import DEFAULT_LAKE, FormatOption, LakeOption
+from saelake.cli.show import lookups as render
+from saelake.cli.show.progress import Counter
+from saelake.cli.show.screen import answer, out, say
 from saelake.connection import connect
 from saelake.store.errors import InvalidInput
 

@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from saelake.cli import pictures
-from saelake.cli.options import (
+from saelake.cli.options.lake import (
     DEFAULT_LAKE,
     FormatOption,
     LakeOption,
     asked_lake,
     split_numbers,
 )
-from saelake.cli.progress import Bar
-from saelake.cli.screen import answer, out, say
-from saelake.cli.sharing import shares
+from saelake.cli.options.shared import shares
+from saelake.cli.show import analyses as pictures
+from saelake.cli.show.progress import Bar
+from saelake.cli.show.screen import answer, out, say
 from saelake.connection import connect
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from saelake.cli.options import DEFAULT_LAKE, LakeOption, read_token
-from saelake.cli.screen import say
+from saelake.cli.options.lake import DEFAULT_LAKE, LakeOption, read_token
+from saelake.cli.show.screen import say
 from saelake.connection import TOKEN_VARIABLE
 from saelake.texts import model_texts
 

@@ -14,9 +14,11 @@ from rich.text import Text
 
 from saelake.answers.analyses import Diff, FoundDocuments
 from saelake.answers.lookups import Document, Features, Tokens
-from saelake.cli import build, naming, pictures, render
+from saelake.cli import build, naming
 from saelake.cli.ask import known_features
-from saelake.cli.screen import out, say
+from saelake.cli.show import analyses as pictures
+from saelake.cli.show import lookups as render
+from saelake.cli.show.screen import out, say
 from saelake.collection import Collection
 from saelake.connection import connect
 from saelake.demo import docstrings, model

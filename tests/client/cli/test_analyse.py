@@ -264,7 +264,7 @@ SHOWN: dict[str, tuple[list[str], list[str]]] = {
 def test_answers_are_shown_within_the_width(
     encoded: EncodedLake, shown: str, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saelake.cli.screen.out.width", columns)
+    monkeypatch.setattr("saelake.cli.show.screen.out.width", columns)
     arguments, parts = SHOWN[shown]
     printed = asked(*arguments, "--lake", encoded.lake.uri)
     words = " ".join(printed.split())

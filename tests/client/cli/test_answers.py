@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import saelake
-from saelake.cli.screen import plain
+from saelake.cli.show.screen import plain
 from saelake.collection import Collection
 from tests.client.cli.command import asked, on_terminal, run
 from tests.client.cli.conftest import longest

@@ -13,9 +13,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from saelake.answers.lookups import Hit, Tokens
-from saelake.cli import render
 from saelake.cli.build import skipped
-from saelake.cli.render import size
+from saelake.cli.show import lookups as render
+from saelake.cli.show.lookups import size
 from saelake.store.documents.imports import ImportReport
 from tests.client.cli.command import asked, on_terminal, program, run
 from tests.client.cli.conftest import HostileLake, longest
@@ -108,7 +108,7 @@ def test_the_token_is_marked_in_a_pipe_and_coloured_on_a_terminal(made: MadeLake
 def test_answers_fit_the_terminal(
     made: MadeLake, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saelake.cli.screen.out.width", columns)
+    monkeypatch.setattr("saelake.cli.show.screen.out.width", columns)
     for command in (
         ["tokens", NAME, "3"],
         ["features", NAME],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import saelake
-from saelake.cli.keeping import with_fraction
+from saelake.cli.options.activations import with_fraction
 from tests.client.cli.command import run
 from tests.client.cli.test_build import collections, encoding
 from tests.tiny import D_MODEL

@@ -20,7 +20,7 @@ from saelake.answers.analyses import (
     Neighbors,
 )
 from saelake.answers.answer import described, one_line
-from saelake.cli.render import SHADES, marked
+from saelake.cli.show.lookups import SHADES, marked
 
 LABEL_CHARACTERS, WORDS_CHARACTERS = 48, 24
 

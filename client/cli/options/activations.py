@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from saelake.cli.clusters import ClusterCommand
+from saelake.cli.options.ray import ClusterCommand
 
 PANEL = "Dense activations"
 KEEP, ALL = "--keep-activations", "1"

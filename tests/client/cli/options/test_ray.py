@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from saelake.cli.clusters import with_address
+from saelake.cli.options.ray import with_address
 from saelake.store.errors import InvalidInput
 from saelake.store.lake.jobs import Job, JobLog, JobState
 from saelake.store.lake.lake import Lake

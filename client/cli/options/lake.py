@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from saelake.cli.screen import Format
+from saelake.cli.show.screen import Format
 from saelake.collection import Collection
 from saelake.connection import SCHEMES, connect
 from saelake.lake import Lake

@@ -14,7 +14,7 @@ from rich.progress import (
 )
 
 from saelake.answers.answer import lasting, one_line
-from saelake.cli.screen import err, say
+from saelake.cli.show.screen import err, say
 
 if TYPE_CHECKING:
     from saelake.workers.run import EncodeProgress

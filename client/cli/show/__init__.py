@@ -1,0 +1,1 @@
+"""Answers on a terminal: tables, pictures, progress, and the screen they are on."""
