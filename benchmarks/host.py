@@ -18,8 +18,8 @@ import pyarrow as pa
 import typer
 
 from benchmarks.report import Cell, Table, publish
-from saelake.demo.docstrings import docstrings
-from saelake.demo.model import dictionary, model
+from saelake.cli.demo.docstrings import docstrings
+from saelake.cli.demo.model import dictionary, model
 from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change

@@ -34,7 +34,7 @@ IMPORT_ALL = """
 import importlib, pkgutil, saelake
 print(saelake.__file__)
 for module in pkgutil.walk_packages(saelake.__path__, "saelake."):
-    if not module.name.startswith(("saelake.store", "saelake.workers", "saelake.demo.run")):
+    if not module.name.startswith(("saelake.store", "saelake.workers", "saelake.cli.demo.run")):
         importlib.import_module(module.name)
 lake = saelake.connect("grpc://localhost:1")
 try:

@@ -10,7 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from saelake import __version__
-from saelake.cli import analyse, ask, build, demo, maintain, naming, serve
+from saelake.cli import analyse, ask, build, maintain, naming, serve
+from saelake.cli.demo import command as demo
 from saelake.cli.show.screen import complain
 from saelake.store.errors import InvalidInput, SaelakeError
 

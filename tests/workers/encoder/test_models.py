@@ -21,7 +21,7 @@ from saelake.workers.encoder.models import (
     usable_window,
 )
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+DATA = Path(__file__).parents[3].parent / "shared" / "data"
 WORDS = ["<unk>", "<s>", "the", "cat"]
 SMALL: dict[str, Any] = {
     "vocab_size": len(WORDS),

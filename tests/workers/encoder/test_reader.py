@@ -14,7 +14,7 @@ from saelake.workers.encoder.models import Model, load_model
 from saelake.workers.encoder.reader import ActivationReader
 from saelake.workers.encoder.tokens import TokenisedDocument, TokenSettings, tokenise
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+DATA = Path(__file__).parents[3].parent / "shared" / "data"
 VOCABULARY, WIDTH, LAYERS, HEADS = 50, 16, 3, 4
 
 DECODER = {

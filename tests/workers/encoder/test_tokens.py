@@ -27,7 +27,7 @@ from saelake.workers.encoder.tokens import (
     tokeniser,
 )
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+DATA = Path(__file__).parents[3].parent / "shared" / "data"
 TRAINING = [
     "the cat sat on the mat 😀 é",
     "a dog, a log; the fog 😁 ü",

@@ -30,6 +30,6 @@ def demo(
 
     Example: `saelake demo`, and then what it suggests
     """
-    from saelake.demo.run import run
+    from saelake.cli.demo.run import run
 
     run(lake, port=port, keep_serving=keep_serving)

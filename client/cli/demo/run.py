@@ -16,13 +16,13 @@ from saelake.answers.analyses import Diff, FoundDocuments
 from saelake.answers.lookups import Document, Features, Tokens
 from saelake.cli import build, naming
 from saelake.cli.ask import known_features
+from saelake.cli.demo import docstrings, model
+from saelake.cli.demo.tour import Step, tour
 from saelake.cli.show import analyses as pictures
 from saelake.cli.show import lookups as render
 from saelake.cli.show.screen import out, say
 from saelake.collection import Collection
 from saelake.connection import connect
-from saelake.demo import docstrings, model
-from saelake.demo.tour import Step, tour
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.texts import model_texts
 

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from saelake.demo import docstrings as corpus
-from saelake.demo.docstrings import SCHEMA, Source, docstrings, write
+from saelake.cli.demo import docstrings as corpus
+from saelake.cli.demo.docstrings import SCHEMA, Source, docstrings, write
 
 MODULE = '''
 """About the module."""

@@ -41,4 +41,4 @@ def dictionary() -> Path:
     A top-k SAE (k = 32, 4,096 features) on the residual stream after block 4 of MiniLM, trained
     for this project on 1.1 million tokens of public text, in the format of SAELens.
     """
-    return Path(str(files("saelake.demo"))) / DICTIONARY
+    return Path(str(files("saelake.cli.demo"))) / DICTIONARY

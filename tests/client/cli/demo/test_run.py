@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import saelake
-from saelake.demo import docstrings as corpus
-from saelake.demo.run import COLLECTION, run, typed
+from saelake.cli.demo import docstrings as corpus
+from saelake.cli.demo.run import COLLECTION, run, typed
 from tests.client.cli.command import asked
 
 MODULES = (
