@@ -6,15 +6,14 @@ from pathlib import Path
 
 import grpc
 import pyarrow as pa
-from google.protobuf.message import Message
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput, Unavailable
 from saelake.store.requests import Quick, Request
-from saelake.store.service.auth import UNSENDABLE, is_sendable, read_pair, read_roots
-from saelake.store.wire import frames as wire
+from saelake.store.wire import frames
 from saelake.store.wire.errors import to_error
-from saelake.store.wire.requests import SERVICE, method_of, to_message
+from saelake.store.wire.requests import SERVICE, Message, method_of, to_message
+from saelake.store.wire.tls import UNSENDABLE, is_sendable, read_pair, read_roots
 
 File = str | PathLike[str]
 PLAIN, SECURE = "grpc://", "grpcs://"
@@ -94,7 +93,7 @@ class Remote:
             finally:
                 call.cancel()  # what is not read is not wanted
 
-        return wire.answer(received())
+        return frames.answer(received())
 
 
 def _credentials(

@@ -21,7 +21,7 @@ from saelake.store.query.export import export_codes, export_embeddings
 from saelake.store.query.features import features
 from saelake.store.query.info import info
 from saelake.store.query.parts.hits import hits
-from saelake.store.query.tokens import search
+from saelake.store.query.parts.search import search
 from saelake.store.snapshot.models import Texts
 from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session
 from saelake.store.tables.tables import Table

@@ -11,8 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from saelake.answers.answer import Answer, aligned, described, one_line
-from saelake.answers.markup import document_html, hits_html
+from saelake.answers.markup import Mark, hit_row, marked_html, table_html
 from saelake.store.errors import NotFound
+
+STRONGEST_MARKED = 5  # features of a document whose tokens are marked in HTML
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,9 @@ class Tokens(Answer[Hit]):
         return f"{len(self)} hits of {self.expression}\n{shown}"
 
     def _repr_html_(self) -> str:
-        return hits_html(self)
+        largest = max((abs(hit.value) for hit in self), default=1.0) or 1.0
+        rows = (hit_row(h.value, h.id, h.parts, h.metadata, abs(h.value) / largest) for h in self)
+        return table_html(("value", "id", "text"), rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +234,22 @@ class Document:
         return self.tokens[at].text
 
     def _repr_html_(self) -> str:
-        return document_html(self)
+        return marked_html(self.text, self._marks())
+
+    def _marks(self) -> list[Mark]:
+        """The tokens on which the strongest features fire; of each token its strongest."""
+        strongest = self.strongest(STRONGEST_MARKED)
+        largest = max((abs(found.max) for found in strongest), default=1.0) or 1.0
+        marks: dict[int, Mark] = {}
+        for found in strongest:
+            for position, value in zip(found.positions.tolist(), found.values, strict=True):
+                token, strength = self.tokens[position], abs(float(value)) / largest
+                title = f"feature {found.feature}: {value:.4g}"
+                if position not in marks or strength > marks[position].strength:
+                    marks[position] = Mark(
+                        start=token.start, length=token.length, strength=strength, title=title
+                    )
+        return [marks[position] for position in sorted(marks)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

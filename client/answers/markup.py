@@ -1,17 +1,22 @@
 """Answers as HTML for notebooks: firing tokens marked, the stronger the deeper."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-if TYPE_CHECKING:
-    from saelake.answers.lookups import Document, Hit
+from typing import Any
 
 HUE = "255, 140, 0"  # an orange that reads on white and on black
 MIN_ALPHA, MAX_ALPHA = 0.15, 0.75
-STRONGEST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Characters of a text that are marked, how deeply in [0, 1], and what is said of them."""
+
+    start: int
+    length: int
+    strength: float
+    title: str
 
 
 def mark(text: str, strength: float, title: str = "") -> str:
@@ -22,41 +27,38 @@ def mark(text: str, strength: float, title: str = "") -> str:
     return f'<mark style="{style}; color: inherit"{hint}>{escape(text)}</mark>'
 
 
-def hits_html(hits: "Sequence[Hit]") -> str:
-    """A table of hits."""
-    largest = max((abs(hit.value) for hit in hits), default=1.0) or 1.0
-    rows = "".join(_hit_row(hit, largest) for hit in hits)
-    return f"<table><tr><th>value</th><th>id</th><th>text</th></tr>{rows}</table>"
+def table_html(header: Iterable[str], rows: Iterable[str]) -> str:
+    """A table, of rows that are HTML already."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
-def _hit_row(hit: "Hit", largest: float) -> str:
-    before, token, after = hit.parts
-    marked = mark(token, abs(hit.value) / largest, f"{hit.value:.4g}")
-    text = f"{escape(before)}{marked}{escape(after)}"
-    about = escape(", ".join(f"{k}={v}" for k, v in hit.metadata.items() if v is not None))
+def hit_row(
+    value: float,
+    name: str,
+    parts: tuple[str, str, str],
+    metadata: Mapping[str, Any],
+    strength: float,
+) -> str:
+    """A row with a value, a document's id, and a text with its middle part marked."""
+    before, token, after = parts
+    text = f"{escape(before)}{mark(token, strength, f'{value:.4g}')}{escape(after)}"
+    about = escape(", ".join(f"{k}={v}" for k, v in metadata.items() if v is not None))
     return (
-        f'<tr><td>{hit.value:.4g}</td><td title="{about}">{escape(hit.id)}</td>'
+        f'<tr><td>{value:.4g}</td><td title="{about}">{escape(name)}</td>'
         f'<td style="text-align: left; white-space: pre-wrap">{text}</td></tr>'
     )
 
 
-def document_html(document: "Document") -> str:
-    """The document's text, with the tokens marked on which its strongest features fire."""
-    strengths: dict[int, tuple[float, str]] = {}
-    strongest = document.strongest(STRONGEST)
-    largest = max((abs(a.max) for a in strongest), default=1.0) or 1.0
-    for found in strongest:
-        for position, value in zip(found.positions, np.abs(found.values), strict=True):
-            strength = float(value) / largest
-            if strength > strengths.get(int(position), (0.0, ""))[0]:
-                strengths[int(position)] = (strength, f"feature {found.feature}: {value:.4g}")
+def marked_html(text: str, marks: Iterable[Mark]) -> str:
+    """A text with some of its characters marked; `marks` ascend by where they start."""
     pieces, at = [], 0
-    for position in sorted(strengths):
-        token = document.tokens[position]
-        if token.start < at:  # tokens of one character's bytes share its place
+    for place in marks:
+        if place.start < at:  # tokens of one character's bytes share its place
             continue
-        strength, title = strengths[position]
-        pieces += [escape(document.text[at : token.start]), mark(token.text, strength, title)]
-        at = token.start + token.length
-    pieces.append(escape(document.text[at:]))
+        end = place.start + place.length
+        pieces.append(escape(text[at : place.start]))
+        pieces.append(mark(text[place.start : end], place.strength, place.title))
+        at = end
+    pieces.append(escape(text[at:]))
     return f'<div style="white-space: pre-wrap">{"".join(pieces)}</div>'

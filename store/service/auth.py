@@ -2,18 +2,17 @@
 
 import hmac
 import ipaddress
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
-from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.errors import InvalidInput
+from saelake.store.wire.tls import UNSENDABLE, is_sendable, read_pair, read_roots
 
 HEALTH = "/grpc.health.v1.Health/"  # open to all: those who probe have no token
 MIN_TOKEN_CHARACTERS = 16
-UNSENDABLE = "A token has printable ASCII characters only, and no spaces around it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +71,6 @@ class Access:
         )
 
 
-def is_sendable(token: str) -> bool:
-    """Whether a header can carry this token as it is."""
-    return token.isascii() and token.isprintable() and token == token.strip()
-
-
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches a server that listens on `host`."""
     if host == "localhost":
@@ -85,38 +79,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def read_pair(certificate: Path, key: Path) -> tuple[bytes, bytes]:
-    """A certificate and its key. Raises `NotFound`, and `InvalidInput` when they are no such."""
-    pair = _read(certificate), _read(key)
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.expanduser(), key.expanduser(), password="")
-    except ssl.SSLError as error:  # of which grpc would say that nothing answers
-        raise InvalidInput(
-            f"{certificate} and {key} are not a certificate and its key (PEM, without a password).",
-            certificate=certificate,
-            key=key,
-        ) from error
-    return pair
-
-
-def read_roots(path: Path) -> bytes:
-    """Certificates to trust. Raises `NotFound`, and `InvalidInput` when there are none."""
-    roots = _read(path)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path.expanduser())
-    except ssl.SSLError as error:
-        raise InvalidInput(f"{path} holds no certificates as PEM.", path=path) from error
-    return roots
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.expanduser().read_bytes()
-    except OSError as error:
-        raise NotFound(f"Cannot read {path}: {error.strerror}.", path=path) from error
 
 
 class TokenCheck(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no types

@@ -10,14 +10,13 @@ from typing import Any, TypeAlias
 
 import grpc
 import pyarrow as pa
-from google.protobuf.message import Message
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.engine import Engine
 from saelake.store.errors import DeadlineExceeded, InvalidInput, LimitExceeded, SaelakeError
-from saelake.store.wire import frames as wire
-from saelake.store.wire import requests as messages
+from saelake.store.wire import frames, requests
 from saelake.store.wire.errors import to_status
+from saelake.store.wire.requests import Message
 
 log = logging.getLogger("saelake.server")
 
@@ -68,8 +67,8 @@ class LakeService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a grpc.aio server is given."""
-        handlers = {method: self._handler(method) for method in messages.METHODS}
-        return grpc.method_handlers_generic_handler(messages.SERVICE, handlers)
+        handlers = {method: self._handler(method) for method in requests.METHODS}
+        return grpc.method_handlers_generic_handler(requests.SERVICE, handlers)
 
     def _handler(self, method: str) -> grpc.RpcMethodHandler:
         limits, exports = self._limits, method in EXPORTS
@@ -79,13 +78,13 @@ class LakeService:
 
         async def answer(message: Message, context: Context) -> None:
             def question() -> pa.RecordBatchReader:
-                return self._engine.ask(messages.to_request(method, message))
+                return self._engine.ask(requests.to_request(method, message))
 
             await self._answer(context, question, seconds, most_bytes)
 
         return grpc.unary_stream_rpc_method_handler(
             answer,
-            request_deserializer=messages.message_type(method).FromString,
+            request_deserializer=requests.message_type(method).FromString,
             response_serializer=pb.Frame.SerializeToString,
         )
 
@@ -158,9 +157,9 @@ def _steps(question: Question) -> Iterator[tuple[bytes, bool]]:
 
     The one after it is looked for first, so that small answers need one visit to a thread.
     """
-    frames = wire.frames(question())
-    frame = next(frames)
-    for following in frames:
+    found = frames.frames(question())
+    frame = next(found)
+    for following in found:
         yield frame, False
         frame = following
     yield frame, True

@@ -9,7 +9,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import Message as Message
 from google.protobuf.message_factory import GetMessageClass
 
 from saelake.proto.v1 import lake_pb2 as pb

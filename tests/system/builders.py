@@ -119,7 +119,7 @@ class _Teller:
         """Tell when Lance is asked to write or to commit."""
         import lance
 
-        from saelake.store.tables.tables import tables
+        from saelake.store.tables import tables
 
         tables.write_fragments = self._telling(WRITING, tables.write_fragments)
         commit = self._telling(COMMITTING, lance.LanceDataset.commit)

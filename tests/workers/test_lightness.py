@@ -1,9 +1,7 @@
 """The encoder runs where only torch, transformers, numpy and pyarrow are installed."""
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,75 +64,3 @@ def test_texts_become_packed_codes_without_the_store(script: str) -> None:
     n_rows, n_codes = map(int, run.stdout.split())
     assert n_rows == 2
     assert 0 < n_codes <= 5 * 6
-
-
-ROOT = Path(__file__).parents[2]
-# What runs on a machine without storage, and the parts of the store that it may use: values and
-# schemas, which need numpy and pyarrow alone.
-ENCODER = {
-    "activations",
-    "batches",
-    "coder",
-    "device_codes",
-    "encode",
-    "health",
-    "hooks",
-    "keep",
-    "models",
-    "pack",
-    "pages",
-    "shard",
-    "stages",
-    "tokens",
-}
-PURE = {"errors", "format"}
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, also within functions."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.module
-            yield node.module
-
-
-def encoder_files() -> list[Path]:
-    files = [ROOT / "workers" / f"{name}.py" for name in sorted(ENCODER)]
-    return [*files, *(ROOT / "workers" / "dictionaries").glob("*.py")]
-
-
-@pytest.mark.parametrize("path", encoder_files(), ids=lambda path: path.stem)
-def test_the_encoder_imports_only_what_it_may(path: Path) -> None:
-    for module in imports(path):
-        package, *rest = module.split(".")
-        assert package not in BARRED
-        if rest[:1] == ["store"]:
-            assert rest[1] in PURE
-        elif package == "saelake":
-            assert rest[:2] in (["workers", path.stem], ["workers", "dictionaries"]) or (
-                rest[1] in ENCODER
-            )
-
-
-def test_the_pure_modules_of_the_store_import_nothing_more() -> None:
-    for path in (ROOT / "store" / "errors.py", *(ROOT / "store" / "format").glob("*.py")):
-        for module in imports(path):
-            package, *rest = module.split(".")
-            assert package in sys.stdlib_module_names | {"numpy", "pyarrow", "saelake"}
-            assert package != "saelake" or (rest[0] == "store" and rest[1] in PURE)
-
-
-@pytest.mark.parametrize(
-    ("libraries", "files"),
-    [(("lance", "lancedb"), "store/tables/tables.py"), (("ray",), "workers/ray_*.py")],
-)
-def test_only_a_few_files_speak_a_library(libraries: tuple[str, ...], files: str) -> None:
-    speakers = {
-        path.relative_to(ROOT)
-        for folder in ("client", "store", "workers")
-        for path in (ROOT / folder).rglob("*.py")
-        if any(module.split(".")[0] in libraries for module in imports(path))
-    }
-    assert speakers == {path.relative_to(ROOT) for path in ROOT.glob(files)}

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from saelake.store.query.parts.hits import hits
-from saelake.store.query.tokens import Matches, search
+from saelake.store.query.parts.matches import Matches
+from saelake.store.query.parts.search import search
 from saelake.store.requests import TokensQuery
 from saelake.store.snapshot.collection import Collection
 

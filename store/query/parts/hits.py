@@ -10,7 +10,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import MAX_PART_TOKENS
-from saelake.store.query.tokens import Matches
+from saelake.store.query.parts.matches import Matches
 from saelake.store.snapshot.collection import Collection
 
 HITS_PER_BATCH = 1000

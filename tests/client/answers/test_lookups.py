@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from saelake.answers.answer import aligned, described, one_line
 from saelake.answers.lookups import Document, Features, Hit, Tokens, TopToken, Verification
-from saelake.answers.markup import hits_html
+from saelake.answers.markup import hit_row
 from saelake.store.errors import NotFound
 
 HOSTILE = """<script>alert('x')</script>"><img src=x onerror=alert(1)>&amp;"""
@@ -156,7 +156,7 @@ def test_any_text_is_whole_in_html(before: str, token: str, after: str, value: f
     row = Hit(**hit(text=text, token_start=len(before), token_length=len(token), value=value))
     assert row.parts == (before, token, after)
     assert "\n" not in row.marked
-    assert text in Tags(hits_html([row])).text
+    assert text in Tags(hit_row(row.value, row.id, row.parts, row.metadata, 1.0)).text
 
 
 def document(**changes: Any) -> Document:

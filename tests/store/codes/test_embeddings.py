@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saelake.store.codes import embeddings
 from saelake.store.codes.embeddings import Block, blocks, take
 from saelake.store.codes.executor import Piece, pieces
-from saelake.store.codes.table import CodesTable, embeddings
+from saelake.store.codes.table import CodesTable
 from saelake.store.requests import Pooling
 from saelake.store.snapshot.collection import Collection
 from saelake.workers.encoder import pack

@@ -31,7 +31,7 @@ from saelake.store.growth.index import index
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import make_tag
 from saelake.store.query.export import export_codes
-from saelake.store.query.tokens import search
+from saelake.store.query.parts.search import search
 from saelake.store.requests import CodesQuery, TokensQuery, VerifyQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.snapshot.collection import Collection

@@ -22,7 +22,7 @@ from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, overwrite, read
 from tests.lakes import MadeLake, add_documents, commit_shard, keep_activations, make_lake, settings
-from tests.store.test_compaction import answers
+from tests.store.growth.test_compact import answers
 
 
 def problems(made: MadeLake) -> list[str]:

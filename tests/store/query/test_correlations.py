@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from saelake.store.codes.table import embeddings
+from saelake.store.codes import embeddings
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
@@ -269,7 +269,7 @@ def near_share(made: MadeLake, a: int, b: int, label: str | None = None) -> floa
 
 
 def test_adjacent_pairs_are_dropped(spread: MadeLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from saelake.store.codes.table import table as codes
+    from saelake.store.codes import table as codes
 
     monkeypatch.setattr(codes, "MAX_PART_TOKENS", 8)
     for label, selection in ((None, WHOLE), ("pos", POS)):

@@ -20,9 +20,9 @@ from saelake.store.growth import label as labelling
 from saelake.store.growth.index import index
 from saelake.store.growth.label import Window, label_collection, label_text
 from saelake.store.index.vectors import Vectors, write_vectors
+from saelake.store.labels import labels as labels_module
 from saelake.store.labels.files import import_labels, read_labels
 from saelake.store.labels.labels import LABEL, Labels, automatic, write_labels
-from saelake.store.labels.labels import labels as labels_module
 from saelake.store.lake.lake import Lake
 from saelake.store.requests import LabelsQuery, TokensQuery
 from saelake.store.snapshot.session import Session

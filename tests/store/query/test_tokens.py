@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
-from saelake.store.query import tokens as query_tokens
+from saelake.store.query.parts import search as query_search
 from saelake.store.query.parts.expression import And, Expression, Feature, Not, Or, parse
 from saelake.store.requests import TokensQuery
 from tests.lakes import MadeLake, make_lake
@@ -46,7 +46,7 @@ def _short_parts(request: pytest.FixtureRequest) -> object:
 def _shorten(patch: pytest.MonkeyPatch) -> None:
     """Parts of 8 tokens and tiers of 4 and 8 postings, so that small lakes have several."""
     import tests.lakes
-    from saelake.store.codes.table import table as codes
+    from saelake.store.codes import table as codes
     from saelake.store.index import features, postings
     from saelake.store.query import export
     from saelake.store.query.parts import hits
@@ -54,9 +54,9 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
 
     for module in (tests.lakes, codes, postings, export, hits, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
-    for module in (postings, features, query_tokens):
+    for module in (postings, features, query_search):
         patch.setattr(module, "TIERS", (4, 8))
-    patch.setattr(query_tokens, "DOCUMENTS_PER_READ", 3)
+    patch.setattr(query_search, "DOCUMENTS_PER_READ", 3)
 
 
 def brute_force(made: MadeLake, query: TokensQuery) -> list[tuple[int, int, float]]:

@@ -236,7 +236,7 @@ def test_a_commit_on_a_full_disk_is_not_seen(small_disk: Path) -> None:
 
 # With room for few pages in memory, so that the temporary file is written soon.
 CLAIMS = """
-from saelake.store.documents.documents import scratch
+from saelake.store.documents import scratch
 from saelake.store.errors import OutOfSpace
 scratch.CACHE_KIB = 64
 with scratch.Scratch() as claims:

@@ -13,8 +13,8 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from saelake.store.errors import ModelError
+from saelake.workers.texts import sentences
 from saelake.workers.texts.sentences import SentenceModel
-from saelake.workers.texts.texts import sentences
 from tests.tiny import D_MODEL, save_model
 
 WINDOW = 32

@@ -1,0 +1,80 @@
+"""Tokens that match a question, as parallel arrays."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from saelake.store.format.lists import Array, concatenate
+from saelake.store.index.segments import PostingList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matches:
+    """Tokens that match: parallel arrays (n,).
+
+    `doc` uint64, `position` int64, `value` float32; `own` float32 is the strongest activation at
+    the token itself; `start` and `length` int64 are its characters, -1 where not known yet.
+    """
+
+    doc: Array
+    position: Array
+    value: Array
+    own: Array
+    start: Array
+    length: Array
+
+    def __len__(self) -> int:
+        return len(self.doc)
+
+    def __getitem__(self, index: "Array | slice") -> "Matches":
+        return Matches(
+            doc=self.doc[index],
+            position=self.position[index],
+            value=self.value[index],
+            own=self.own[index],
+            start=self.start[index],
+            length=self.length[index],
+        )
+
+    @classmethod
+    def of_postings(cls, postings: PostingList, values: Array) -> "Matches":
+        """The best token of each posting, `values` being the decoded maxima."""
+        return cls(
+            doc=postings.doc,
+            position=postings.position.astype(np.int64),
+            value=values,
+            own=values,
+            start=postings.start,
+            length=postings.length,
+        )
+
+    @classmethod
+    def at(cls, doc: int, position: Array, value: Array, own: Array) -> "Matches":
+        """Tokens of one document, whose characters are not known yet."""
+        unknown = np.full(len(position), -1, np.int64)
+        docs = np.full(len(position), doc, np.uint64)
+        return cls(doc=docs, position=position, value=value, own=own, start=unknown, length=unknown)
+
+    @classmethod
+    def joined(cls, pieces: Iterable["Matches"]) -> "Matches":
+        """The matches of several documents."""
+        found = list(pieces)
+        return cls(
+            doc=concatenate((m.doc for m in found), np.uint64),
+            position=concatenate((m.position for m in found), np.int64),
+            value=concatenate((m.value for m in found), np.float32),
+            own=concatenate((m.own for m in found), np.float32),
+            start=concatenate((m.start for m in found), np.int64),
+            length=concatenate((m.length for m in found), np.int64),
+        )
+
+    def strongest(self, k: int | None) -> "Matches":
+        """The first `k` by value descending, ties by document and then position ascending."""
+        return self[np.lexsort((self.position, self.doc, -self.value))[:k]]
+
+    def spread(self, k: int) -> "Matches":
+        """`k` matches at even ranks from the strongest to the weakest."""
+        ordered = self.strongest(None)
+        ranks = np.linspace(0, len(self) - 1, min(k, len(self)))
+        return ordered[np.round(ranks).astype(np.int64)]
