@@ -18,13 +18,11 @@ from saelake.store.engine import Engine
 from saelake.store.index.impacts import ImpactIndex
 from saelake.store.lake.lake import Lake
 from saelake.store.query import clusters, correlations, diff  # noqa: F401
-from saelake.store.requests import (
-    Analysis,
-    ClustersQuery,
-    CorrelationsQuery,
-    DiffQuery,
-    Selection,
-)
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.cluster import ClusterQuery
+from saelake.store.requests.correlate import CorrelateQuery
+from saelake.store.requests.diff import DiffQuery
+from saelake.store.requests.request import Request
 from saelake.store.snapshot.session import Session
 
 N_CLUSTERS = 8
@@ -34,20 +32,20 @@ COMPARED = {
 }
 
 
-def question(name: str, collection: str, halves: tuple[str, ...]) -> Analysis:
+def question(name: str, collection: str, halves: tuple[str, ...]) -> Request:
     """The question of that name; that of a diff is about two halves of the documents."""
     whole = Selection(collection=collection)
     if name == "diff":
         a, b = (Selection(collection=collection, where=half) for half in halves)
         return DiffQuery(a=a, others=(b,), k=None, examples=False)
     if name == "npmi":
-        return CorrelationsQuery(a=whole, min_npmi=-1, min_documents=1, max_coverage=1, k=None)
+        return CorrelateQuery(a=whole, min_npmi=-1, min_documents=1, max_coverage=1, k=None)
     if name == "strongest":
-        return CorrelationsQuery(a=whole)
-    return ClustersQuery(collection=collection, n_clusters=N_CLUSTERS)
+        return CorrelateQuery(a=whole)
+    return ClusterQuery(collection=collection, n_clusters=N_CLUSTERS)
 
 
-def asked(lake: str, query: Analysis) -> tuple[Mapping[str, float], pa.Table]:
+def asked(lake: str, query: Request) -> tuple[Mapping[str, float], pa.Table]:
     """The answer, and what it took from opening the lake; then again in the same process."""
     stretch = Stretch()
     engine = Engine(lake)

@@ -70,7 +70,7 @@ def labels_of(lake: str, collection: saelake.Collection, column: str) -> Array:
 
 def _own(collection: saelake.Collection, k: int, labels: Array, seed: int) -> float:
     found = np.full(len(labels), -1)
-    for cluster in collection.clusters(k, seed=seed):
+    for cluster in collection.cluster(k, seed=seed):
         found[list(cluster.docs)] = cluster.cluster
     return float(normalized_mutual_info_score(labels, found))
 

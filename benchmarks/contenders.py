@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from saelake.remote import Remote
 from saelake.store.engine import Engine
-from saelake.store.requests import TokensQuery
+from saelake.store.requests.tokens import TokensQuery
 from saelake.transport import Transport
 
 EMBEDDED = "saelake embedded"

@@ -24,7 +24,7 @@ from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
 from saelake.store.lake.lake import Lake
-from saelake.store.requests import TokensQuery
+from saelake.store.requests.tokens import TokensQuery
 
 PROFILE = Path(__file__).parent / "profiles" / "imdb-minilm.npz"
 N_QUESTIONS = 200

@@ -11,7 +11,8 @@ from benchmarks.measure import Stretch, print_result
 from saelake.store.engine import Engine
 from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.requests import FeaturesQuery, TokensQuery
+from saelake.store.requests.features import FeaturesQuery
+from saelake.store.requests.tokens import TokensQuery
 
 COLLECTION = CollectionName("corpus", "dictionary")
 MAX_TOKENS = 30

@@ -50,7 +50,7 @@ def _evict(folder: Path) -> None:
 def main(target: str, collection: str, feature: str) -> None:
     """Open the lake and ask one question."""
     from saelake.store.engine import Engine
-    from saelake.store.requests import TokensQuery
+    from saelake.store.requests.tokens import TokensQuery
 
     query = TokensQuery(collection=collection, expression=feature)
     assert Engine(target).ask(query).read_all().num_rows

@@ -28,7 +28,7 @@ from benchmarks.server import running
 from benchmarks.synthetic import METADATA, NAME, SHELVES, Synthesis, synthesise
 from saelake.store.engine import Engine
 from saelake.store.lake.lake import Lake
-from saelake.store.requests import FeaturesQuery
+from saelake.store.requests.features import FeaturesQuery
 from saelake.store.snapshot.collection import Collection
 
 STRATA = {"rare": (0.0, 0.1), "middle": (0.1, 0.9), "popular": (0.9, 1.0)}  # by documents

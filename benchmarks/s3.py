@@ -17,7 +17,11 @@ from benchmarks.report import Cell, Table, publish
 from benchmarks.synthetic import NAME, SHELVES, Synthesis, synthesise
 from saelake.store.engine import Engine
 from saelake.store.lake.lake import Lake
-from saelake.store.requests import DocumentQuery, InfoQuery, Request, SimilarQuery, TokensQuery
+from saelake.store.requests.document import DocumentQuery
+from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.request import Request
+from saelake.store.requests.similar import SimilarQuery
+from saelake.store.requests.tokens import TokensQuery
 from saelake.store.tables.tables import read
 from tests.proxy import Proxy, proxied
 from tests.s3 import VARIABLES, client, s3_server

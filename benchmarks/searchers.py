@@ -25,7 +25,7 @@ from saelake.store.index.impacts import (
 )
 from saelake.store.query.parts.found import Found
 from saelake.store.query.similar import Query
-from saelake.store.requests import SimilarQuery
+from saelake.store.requests.similar import SimilarQuery
 
 K = 10
 VALUE_BYTES = 8  # a feature's number and its value

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -18,39 +17,28 @@ from saelake.answers.analyses import (
     Matches,
 )
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Info, Tokens
+from saelake.arguments import documents, ids, numbers, of_kind
+from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
+from saelake.former import former
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.requests import (
-    Adjacent,
-    AssociateQuery,
-    Clustering,
-    ClustersQuery,
-    CodesQuery,
-    CorrelationsQuery,
-    DiffOrder,
-    DiffQuery,
-    DocumentQuery,
-    EmbeddingsQuery,
-    FamiliesQuery,
-    FeatureOrder,
-    FeaturesQuery,
-    InfoQuery,
-    MatchBy,
-    MatchQuery,
-    Measure,
-    Method,
-    Order,
-    Per,
-    Pooling,
-    RetrieveQuery,
-    Selection,
-    SelectQuery,
-    SimilarQuery,
-    TokensQuery,
-    Unit,
-    Weight,
-)
+from saelake.store.requests.associate import AssociateQuery
+from saelake.store.requests.checks import Method, Pooling, Selection
+from saelake.store.requests.cluster import Clustering, ClusterQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.correlate import Adjacent, CorrelateQuery
+from saelake.store.requests.diff import DiffOrder, DiffQuery, Unit
+from saelake.store.requests.document import DocumentQuery
+from saelake.store.requests.embeddings import EmbeddingsQuery
+from saelake.store.requests.families import FamiliesQuery
+from saelake.store.requests.features import FeatureOrder, FeaturesQuery
+from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.match import MatchBy, MatchQuery
+from saelake.store.requests.retrieve import RetrieveQuery
+from saelake.store.requests.select import SelectQuery
+from saelake.store.requests.similar import Measure, SimilarQuery
+from saelake.store.requests.tokens import Order, Per, TokensQuery
 from saelake.transport import Transport
 
 if TYPE_CHECKING:
@@ -81,13 +69,13 @@ class Collection:
     def tokens(
         self,
         expression: int | str,
-        k: int | None = 20,
+        k: int | None = TokensQuery.k,
         *,
-        per: Per = "document",
+        per: Per = TokensQuery.per,
         where: str | None = None,
-        order: Order = "top",
-        scope: str = "token",
-        context: int = 60,
+        order: Order = TokensQuery.order,
+        scope: str = TokensQuery.scope,
+        context: int = TokensQuery.context,
     ) -> Tokens:
         """The tokens that fire a feature, or an expression of features, strongest first.
 
@@ -111,18 +99,19 @@ class Collection:
         features: int | Sequence[int] | None = None,
         *,
         token: str | None = None,
-        k: int | None = 20,
-        order: FeatureOrder = "documents",
+        k: int | None = FeaturesQuery.k,
+        order: FeatureOrder = FeaturesQuery.order,
     ) -> Features:
         """Statistics of features over the whole collection: those numbered, or the first `k`.
 
         `token` keeps the features that peak on this word. Raises `NotFound` for a feature that
         does not exist, and when the collection is not indexed yet.
         """
-        wanted = (features,) if isinstance(features, (int, Integral)) else features
+        hint = " token= finds the features that peak on a word."
+        wanted = None if features is None else numbers("features", features, hint)
         query = FeaturesQuery(
             collection=self.name,
-            features=None if wanted is None else tuple(wanted),
+            features=wanted,
             token=token,
             k=k,
             order=order,
@@ -141,8 +130,12 @@ class Collection:
         features: Sequence[int] | None = None,
     ) -> Document:
         """One document with all its codes, or those of `features`. Raises `NotFound`."""
-        only = None if features is None else tuple(features)
-        query = DocumentQuery(collection=self.name, id=id, doc=doc, features=only)
+        query = DocumentQuery(
+            collection=self.name,
+            id=None if id is None else ids(id)[0],
+            doc=None if doc is None else documents(doc)[0],
+            features=None if features is None else numbers("features", features),
+        )
         return Document(self.transport.ask(query).read_all())
 
     def similar(
@@ -152,16 +145,16 @@ class Collection:
         id: str | Sequence[str] = (),  # noqa: A002  # what the column is called
         doc: int | Sequence[int] = (),
         features: Mapping[int, float] | None = None,
-        k: int | None = 10,
+        k: int | None = SimilarQuery.k,
         where: str | None = None,
-        pooling: Pooling = "max",
-        measure: Measure = "cosine",
-        idf: bool = False,
+        pooling: Pooling = SimilarQuery.pooling,
+        measure: Measure = SimilarQuery.measure,
+        idf: bool = SimilarQuery.idf,
         within: Sequence[int] = (),
         about: str | None = None,
         weights: Mapping[int, float] | None = None,
-        method: Method = "sae",
-        exact: bool = False,
+        method: Method = SimilarQuery.method,
+        exact: bool = SimilarQuery.exact,
     ) -> FoundDocuments:
         """The documents most like a text, one or more documents, or features with values.
 
@@ -173,16 +166,16 @@ class Collection:
             collection=self.name,
             where=self._and(where),
             text=text,
-            ids=(id,) if isinstance(id, str) else tuple(id),
-            docs=(int(doc),) if isinstance(doc, int | Integral) else tuple(doc),
-            features=_weights(features),
+            ids=ids(id),
+            docs=documents(doc),
+            features=weights_of("features", features),
             k=k,
             pooling=pooling,
             measure=measure,
             idf=idf,
-            within=tuple(within),
+            within=numbers("within", within),
             about=about,
-            weights=_weights(weights),
+            weights=weights_of("weights", weights),
             method=method,
             exact=exact,
         )
@@ -191,11 +184,11 @@ class Collection:
     def retrieve(
         self,
         phrase: str,
-        k: int | None = 10,
+        k: int | None = RetrieveQuery.k,
         *,
         where: str | None = None,
-        method: Method = "hybrid",
-        n_features: int = 100,
+        method: Method = RetrieveQuery.method,
+        n_features: int = RetrieveQuery.n_features,
     ) -> FoundDocuments:
         """The documents that have the property a phrase names, through the labels of features.
 
@@ -215,12 +208,13 @@ class Collection:
     def select(
         self,
         target: "Collection",
-        k: int | None = 10,
+        k: int | None = SelectQuery.k,
         *,
-        pooling: Pooling = "max",
-        idf: bool = True,
+        pooling: Pooling = SelectQuery.pooling,
+        idf: bool = SelectQuery.idf,
     ) -> FoundDocuments:
         """The documents of this selection nearest, in SAE space, to those of `target`."""
+        of_kind("select", Collection, [target])
         query = SelectQuery(
             pool=self.selection, target=target.selection, k=k, pooling=pooling, idf=idf
         )
@@ -229,14 +223,14 @@ class Collection:
     def diff(
         self,
         *others: "Collection",
-        k: int | None = 20,
-        unit: Unit = "document",
-        threshold: float = 0.0,
-        min_coverage: float = 0.0,
-        max_coverage: float = 1.0,
-        order: DiffOrder = "difference",
+        k: int | None = DiffQuery.k,
+        unit: Unit = DiffQuery.unit,
+        threshold: float = DiffQuery.threshold,
+        min_coverage: float = DiffQuery.min_coverage,
+        max_coverage: float = DiffQuery.max_coverage,
+        order: DiffOrder = DiffQuery.order,
         align: str | None = None,
-        examples: bool = True,
+        examples: bool = DiffQuery.examples,
     ) -> Diff:
         """Features by how differently often they fire here and in one or more others.
 
@@ -244,6 +238,7 @@ class Collection:
 
         >>> reviews.where("label = 'pos'").diff(reviews.where("label = 'neg'"))  # doctest: +SKIP
         """
+        of_kind("diff", Collection, others)
         query = DiffQuery(
             a=self.selection,
             others=tuple(other.selection for other in others),
@@ -261,10 +256,10 @@ class Collection:
     def associate(
         self,
         *columns: str,
-        k: int | None = 20,
+        k: int | None = AssociateQuery.k,
         where: str | None = None,
-        pooling: Pooling = "max",
-        min_documents: int = 5,
+        pooling: Pooling = AssociateQuery.pooling,
+        min_documents: int = AssociateQuery.min_documents,
     ) -> Associations:
         """Which features go with a metadata column: two classes (AUC), numbers (Spearman's rank
         correlation) or two columns of coordinates (Moran's I).
@@ -279,29 +274,30 @@ class Collection:
         )
         return Associations(self.transport.ask(query).read_all())
 
-    def correlations(
+    def correlate(
         self,
         other: "Collection | None" = None,
         *,
         align: str | None = None,
         features: Sequence[int] = (),
-        min_npmi: float = 0.6,
-        min_documents: int = 10,
-        max_coverage: float = 0.5,
+        min_npmi: float = CorrelateQuery.min_npmi,
+        min_documents: int = CorrelateQuery.min_documents,
+        max_coverage: float = CorrelateQuery.max_coverage,
         max_label_similarity: float | None = None,
-        adjacent: Adjacent = "keep",
-        k: int | None = 50,
+        adjacent: Adjacent = CorrelateQuery.adjacent,
+        k: int | None = CorrelateQuery.k,
     ) -> Correlations:
         """Pairs of features that fire in the same documents, by NPMI.
 
         With `other`, features here against features of documents aligned with these: see
-        `CorrelationsQuery`.
+        `CorrelateQuery`.
         """
-        query = CorrelationsQuery(
+        of_kind("correlate", Collection, [] if other is None else [other])
+        query = CorrelateQuery(
             a=self.selection,
             b=None if other is None else other.selection,
             align=align,
-            features=tuple(features),
+            features=numbers("features", features),
             min_npmi=min_npmi,
             min_documents=min_documents,
             max_coverage=max_coverage,
@@ -311,23 +307,23 @@ class Collection:
         )
         return Correlations(self.transport.ask(query).read_all())
 
-    def clusters(
+    def cluster(
         self,
-        n_clusters: int = 8,
+        n_clusters: int = ClusterQuery.n_clusters,
         *,
         features: Sequence[int] = (),
         about: str | None = None,
-        n_labels: int = 100,
+        n_labels: int = ClusterQuery.n_labels,
         where: str | None = None,
-        method: Clustering = "spectral",
-        seed: int = 0,
+        method: Clustering = ClusterQuery.method,
+        seed: int = ClusterQuery.seed,
     ) -> Clusters:
         """Groups of documents alike in all features, in some, or in those about a phrase."""
-        query = ClustersQuery(
+        query = ClusterQuery(
             collection=self.name,
             where=self._and(where),
             n_clusters=n_clusters,
-            features=tuple(features),
+            features=numbers("features", features),
             about=about,
             n_labels=n_labels,
             method=method,
@@ -340,26 +336,32 @@ class Collection:
         other: "Collection",
         *,
         features: Sequence[int] = (),
-        by: MatchBy = "activation",
-        k: int = 1,
+        by: MatchBy = MatchQuery.by,
+        k: int = MatchQuery.k,
     ) -> Matches:
         """For each feature here the `k` of another dictionary that do most the same.
 
         By correlation of values over the same tokens, by the tokens at which both fire, or by
         decoder direction.
         """
+        of_kind("match", Collection, [other])
         query = MatchQuery(
-            a=self.name, b=other.name, features=tuple(features), where=self.filter, by=by, k=k
+            a=self.name,
+            b=other.name,
+            features=numbers("features", features),
+            where=self.filter,
+            by=by,
+            k=k,
         )
         return Matches(self.transport.ask(query).read_all())
 
     def families(
         self,
         *,
-        min_npmi: float = 0.6,
-        min_documents: int = 10,
-        max_coverage: float = 0.5,
-        k: int | None = 20,
+        min_npmi: float = FamiliesQuery.min_npmi,
+        min_documents: int = FamiliesQuery.min_documents,
+        max_coverage: float = FamiliesQuery.max_coverage,
+        k: int | None = FamiliesQuery.k,
     ) -> Families:
         """Groups of features that fire in the same documents."""
         query = FamiliesQuery(
@@ -397,7 +399,7 @@ class Collection:
         return self.transport.ask(CodesQuery(collection=self.name, where=self._and(where)))
 
     def embeddings(
-        self, where: str | None = None, *, pooling: Pooling = "max"
+        self, where: str | None = None, *, pooling: Pooling = EmbeddingsQuery.pooling
     ) -> pa.RecordBatchReader:
         """The SAE embedding of each document: id, doc, features ascending, and pooled values."""
         query = EmbeddingsQuery(collection=self.name, where=self._and(where), pooling=pooling)
@@ -418,7 +420,7 @@ class Collection:
         path: Path,
         *,
         where: str | None = None,
-        pooling: Pooling = "max",
+        pooling: Pooling = EmbeddingsQuery.pooling,
         on_progress: Callable[[int], object] | None = None,
     ) -> int:
         """Write the SAE embeddings to an .npz; how many documents it has.
@@ -453,11 +455,9 @@ class Collection:
         both = [p for p in (self.filter, predicate) if p is not None]
         return " AND ".join(f"({p})" for p in both) if len(both) > 1 else next(iter(both), None)
 
+    correlations = former("correlations", correlate)
+    clusters = former("clusters", cluster)
+
     def __repr__(self) -> str:
         narrowed = f" where {self.filter}" if self.filter else ""
         return f"<Collection {self.name}{narrowed}>"
-
-
-def _weights(weights: Mapping[int, float] | None) -> tuple[Weight, ...]:
-    items = (weights or {}).items()
-    return tuple(Weight(feature=int(feature), weight=float(weight)) for feature, weight in items)

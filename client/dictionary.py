@@ -1,10 +1,15 @@
 """A dictionary of a lake: its features by what they are called, and by where they point."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saelake.answers.analyses import Labels, Matches, Neighbors
-from saelake.store.requests import LabelsQuery, MatchQuery, NeighborsQuery
+from saelake.arguments import numbers, of_kind
+from saelake.former import former
+from saelake.store.requests.labels import LabelsQuery
+from saelake.store.requests.match import MatchQuery
+from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.transport import Transport
 
 
@@ -18,34 +23,48 @@ class Dictionary:
     name: str
     transport: Transport
 
-    def features(self, text: str, k: int | None = 20) -> Labels:
-        """The features whose labels are nearest a text, nearest first.
+    def labels(
+        self,
+        text: str | None = None,
+        k: int | None = LabelsQuery.k,
+        *,
+        features: int | Sequence[int] = (),
+    ) -> Labels:
+        """What features are called: those about a text, nearest first, or the first by number.
 
-        Raises `NotFound` when no label has an embedding: `lake.embed` a corpus and `lake.label`.
+        With `features` the labels of these, in this order, of as many as have one; `k` is not of
+        them. Raises `NotFound` for a text when no label has an embedding: `lake.embed` a corpus
+        and `lake.label`.
         """
-        query = LabelsQuery(dictionary=self.name, text=text, k=k)
+        if text is not None and not isinstance(text, str):
+            say = "Features are given as features= now; by place they go with the next version."
+            warnings.warn(say, DeprecationWarning, stacklevel=2)
+            text, features = None, text
+        query = LabelsQuery(
+            dictionary=self.name, text=text, features=numbers("features", features), k=k
+        )
         return Labels(self.transport.ask(query).read_all())
 
-    def labels(self, features: Sequence[int] = (), k: int | None = None) -> Labels:
-        """The labels of these features, in this order, or of all by number."""
-        query = LabelsQuery(dictionary=self.name, features=tuple(features), k=k)
-        return Labels(self.transport.ask(query).read_all())
-
-    def nearest(self, feature: int, k: int = 10) -> Neighbors:
+    def neighbors(self, feature: int, k: int = NeighborsQuery.k) -> Neighbors:
         """The features whose decoder directions are nearest that of a feature, by cosine."""
         query = NeighborsQuery(dictionary=self.name, feature=feature, k=k)
         return Neighbors(self.transport.ask(query).read_all())
 
     def match(
-        self, other: "Dictionary | str", *, features: Sequence[int] = (), k: int = 1
+        self, other: "Dictionary | str", *, features: Sequence[int] = (), k: int = MatchQuery.k
     ) -> Matches:
         """For each feature the `k` of another dictionary with the nearest decoder directions.
 
         `Collection.match` compares what they do on tokens.
         """
-        name = other if isinstance(other, str) else other.name
-        query = MatchQuery(a=self.name, b=name, features=tuple(features), by="decoder", k=k)
+        named = Dictionary(other, self.transport) if isinstance(other, str) else other
+        of_kind("match", Dictionary, [named])
+        only = numbers("features", features)
+        query = MatchQuery(a=self.name, b=named.name, features=only, by="decoder", k=k)
         return Matches(self.transport.ask(query).read_all())
+
+    features = former("features", labels)
+    nearest = former("nearest", neighbors)
 
     def __repr__(self) -> str:
         return f"<Dictionary {self.name}>"

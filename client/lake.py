@@ -13,7 +13,8 @@ from saelake.collection import Collection
 from saelake.dictionary import Dictionary
 from saelake.store.errors import InvalidInput, MissingExtra
 from saelake.store.lake.lake import CollectionName
-from saelake.store.requests import InfoQuery, VerifyQuery
+from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.verify import VerifyQuery
 from saelake.texts import model_texts
 from saelake.transport import Transport
 

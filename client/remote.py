@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput, Unavailable
-from saelake.store.requests import Quick, Request
+from saelake.store.requests.request import Request
 from saelake.store.wire import frames
 from saelake.store.wire.errors import to_error
 from saelake.store.wire.requests import SERVICE, Message, method_of, to_message
@@ -57,7 +57,7 @@ class Remote:
     def ask(self, request: Request, /) -> pa.RecordBatchReader:
         """The server's answer; see `Transport`."""
         method, message = method_of(request), to_message(request)
-        bounded = isinstance(request, Quick)
+        bounded = request.cost == "quick"
         return self._stream(method, message, self._timeout_s if bounded else None)
 
     @property

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from saelake.store.codes.embeddings import Block
     from saelake.store.format.lists import Array
     from saelake.store.format.schema import CollectionSettings
-    from saelake.store.requests import Pooling
+    from saelake.store.requests.checks import Pooling
     from saelake.store.snapshot.models import Texts
 
 

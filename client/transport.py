@@ -5,14 +5,14 @@ from typing import Protocol
 import pyarrow as pa
 
 from saelake.store.lake.lake import Lake
-from saelake.store.requests import Request
+from saelake.store.requests.request import Request
 
 
 class Transport(Protocol):
     """Answers questions about one lake, wherever it is.
 
     `saelake.store.engine.Engine` answers in this process, `saelake.remote.Remote` asks a server;
-    the columns of each answer stand in proto/v1/lake.proto.
+    the columns of each answer are `request.answer`.
     """
 
     def ask(self, request: Request, /) -> pa.RecordBatchReader:

@@ -87,7 +87,7 @@ def by_features(collection: saelake.Collection, labels: np.ndarray, k: int, **gi
     scores = []
     for seed in SEEDS:
         found = np.full(len(labels), -1)
-        for cluster in collection.clusters(k, seed=seed, **given):
+        for cluster in collection.cluster(k, seed=seed, **given):
             found[list(cluster.docs)] = cluster.cluster
         scores.append(agreement(labels, found))
     return np.median(scores, axis=0).tolist()

@@ -10,6 +10,7 @@ from saelake.cli.options.lake import (
     FormatOption,
     WhereOption,
     asked_lake,
+    named_documents,
     selected,
     split_numbers,
     split_weights,
@@ -18,16 +19,16 @@ from saelake.cli.options.shared import shares
 from saelake.cli.show import analyses as pictures
 from saelake.cli.show.screen import answer, out
 from saelake.lake import Lake
-from saelake.store.requests import (
-    Adjacent,
-    Clustering,
-    DiffOrder,
-    MatchBy,
-    Measure,
-    Method,
-    Pooling,
-    Unit,
-)
+from saelake.store.requests.associate import AssociateQuery
+from saelake.store.requests.checks import Method, Pooling
+from saelake.store.requests.cluster import Clustering, ClusterQuery
+from saelake.store.requests.correlate import Adjacent, CorrelateQuery
+from saelake.store.requests.diff import DiffOrder, DiffQuery, Unit
+from saelake.store.requests.families import FamiliesQuery
+from saelake.store.requests.match import MatchBy, MatchQuery
+from saelake.store.requests.retrieve import RetrieveQuery
+from saelake.store.requests.select import SelectQuery
+from saelake.store.requests.similar import Measure, SimilarQuery
 
 PANEL = "Analyse"
 AskedLake = AbstractContextManager[Lake]
@@ -62,20 +63,27 @@ def add_to(app: typer.Typer) -> None:
 def similar(
     collection: CollectionArgument,
     *,
-    doc: Annotated[
+    id: Annotated[  # noqa: A002
         list[str] | None,
-        typer.Option(metavar="ID", help="Like this document. May be repeated: like all of them."),
+        typer.Option(help="Like the document with this id. May be repeated: like all of them."),
+    ] = None,
+    doc: Annotated[
+        list[str] | None, typer.Option(metavar="NUMBER", help="Like the document of this number.")
     ] = None,
     text: Annotated[str | None, typer.Option(help="Like this text.")] = None,
     features: Annotated[
         str | None, typer.Option(help="Like these features with values: 12:1.0,30:0.5.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", help="How many documents.")] = 10,
+    k: Annotated[int | None, typer.Option("-k", help="How many documents.")] = SimilarQuery.k,
     every: AllOption = False,
     where: WhereOption = None,
-    pooling: PoolingOption = "max",
-    measure: Annotated[Measure, typer.Option(help="How embeddings are compared.")] = "cosine",
-    idf: Annotated[bool, typer.Option("--idf", help="Rare features count more.")] = False,
+    pooling: PoolingOption = SimilarQuery.pooling,
+    measure: Annotated[
+        Measure, typer.Option(help="How embeddings are compared.")
+    ] = SimilarQuery.measure,
+    idf: Annotated[
+        bool, typer.Option("--idf", help="Rare features count more.")
+    ] = SimilarQuery.idf,
     within: Annotated[
         str | None, typer.Option(help="Compare only within these features: 12,34.")
     ] = None,
@@ -85,20 +93,23 @@ def similar(
     weights: Annotated[
         str | None, typer.Option(help="Let features count more or less: 12:3,34:0.")
     ] = None,
-    method: MethodOption = "sae",
-    exact: Annotated[bool, typer.Option("--exact", help="No approximation.")] = False,
+    method: MethodOption = SimilarQuery.method,
+    exact: Annotated[bool, typer.Option("--exact", help="No approximation.")] = SimilarQuery.exact,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
     """Which documents are like a document, a text, or a mix of features.
 
-    Examples: `saelake similar imdb/minilm-l4 --doc test/pos/17 -k 5`,
+    Examples: `saelake similar imdb/minilm-l4 --id test/pos/17 -k 5`,
     `saelake similar imdb/minilm-l4 --text "a slow, tender film" --about "pace of the story"`
     """
     with place as found:
-        documents = found[collection].similar(
+        asked = found[collection]
+        ids, docs = named_documents(asked, id or (), doc or ())
+        documents = asked.similar(
             text,
-            id=doc or (),
+            id=ids,
+            doc=docs,
             features=split_weights(features),
             k=None if every else k,
             where=where,
@@ -124,13 +135,13 @@ def retrieve(
     collection: CollectionArgument,
     phrase: Annotated[str, typer.Argument(help="A property, as in 'sarcastic praise'.")],
     *,
-    k: Annotated[int, typer.Option("-k", help="How many documents.")] = 10,
+    k: Annotated[int | None, typer.Option("-k", help="How many documents.")] = RetrieveQuery.k,
     every: AllOption = False,
     where: WhereOption = None,
-    method: MethodOption = "hybrid",
+    method: MethodOption = RetrieveQuery.method,
     n_features: Annotated[
         int, typer.Option("--features", help="How many features stand for the phrase.")
-    ] = 100,
+    ] = RetrieveQuery.n_features,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -155,10 +166,10 @@ def select(
     pool: SelectionArgument,
     target: SelectionArgument,
     *,
-    k: Annotated[int, typer.Option("-k", help="How many documents.")] = 10,
+    k: Annotated[int | None, typer.Option("-k", help="How many documents.")] = SelectQuery.k,
     every: AllOption = False,
-    pooling: PoolingOption = "max",
-    idf: Annotated[bool, typer.Option(help="Rare features count more.")] = True,
+    pooling: PoolingOption = SelectQuery.pooling,
+    idf: Annotated[bool, typer.Option(help="Rare features count more.")] = SelectQuery.idf,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -185,21 +196,25 @@ def diff(
         list[str], typer.Argument(metavar="SELECTION...", help="What to compare with.")
     ],
     *,
-    k: Annotated[int, typer.Option("-k", help="How many features.")] = 20,
+    k: Annotated[int | None, typer.Option("-k", help="How many features.")] = DiffQuery.k,
     every: AllOption = False,
-    unit: Annotated[Unit, typer.Option(help="What is counted.")] = "document",
-    threshold: Annotated[float, typer.Option(help="A feature fires above this value.")] = 0.0,
+    unit: Annotated[Unit, typer.Option(help="What is counted.")] = DiffQuery.unit,
+    threshold: Annotated[
+        float, typer.Option(help="A feature fires above this value.")
+    ] = DiffQuery.threshold,
     min_coverage: Annotated[
         float, typer.Option(help="Leave out features rarer than this on a side.")
-    ] = 0.0,
+    ] = DiffQuery.min_coverage,
     max_coverage: Annotated[
         float, typer.Option(help="Leave out features more frequent than this on a side.")
-    ] = 1.0,
-    order: Annotated[DiffOrder, typer.Option(help="What comes first.")] = "difference",
+    ] = DiffQuery.max_coverage,
+    order: Annotated[DiffOrder, typer.Option(help="What comes first.")] = DiffQuery.order,
     align: Annotated[
         str | None, typer.Option(help="Compare documents with one value in this column in pairs.")
     ] = None,
-    examples: Annotated[bool, typer.Option(help="Find each feature's strongest tokens.")] = True,
+    examples: Annotated[
+        bool, typer.Option(help="Find each feature's strongest tokens.")
+    ] = DiffQuery.examples,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -242,13 +257,13 @@ def associate(
         list[str], typer.Argument(metavar="COLUMN...", help="One column, or two of coordinates.")
     ],
     *,
-    k: Annotated[int, typer.Option("-k", help="How many features.")] = 20,
+    k: Annotated[int | None, typer.Option("-k", help="How many features.")] = AssociateQuery.k,
     every: AllOption = False,
     where: WhereOption = None,
-    pooling: PoolingOption = "max",
+    pooling: PoolingOption = AssociateQuery.pooling,
     min_documents: Annotated[
         int, typer.Option(help="Leave out features that fire in fewer documents.")
-    ] = 5,
+    ] = AssociateQuery.min_documents,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -290,18 +305,20 @@ def correlate(
         str | None, typer.Option(help="The column whose equal values align two texts.")
     ] = None,
     features: Annotated[str | None, typer.Option(help="Only pairs with one of: 12,34.")] = None,
-    min_npmi: Annotated[float, typer.Option(help="Only pairs at least as strong.")] = 0.6,
+    min_npmi: Annotated[
+        float, typer.Option(help="Only pairs at least as strong.")
+    ] = CorrelateQuery.min_npmi,
     min_documents: Annotated[
         int, typer.Option(help="Only pairs that fire together in as many documents.")
-    ] = 10,
-    max_coverage: CoverageOption = 0.5,
+    ] = CorrelateQuery.min_documents,
+    max_coverage: CoverageOption = CorrelateQuery.max_coverage,
     max_label_similarity: Annotated[
         float | None, typer.Option(help="Only pairs whose labels are no more alike (cosine).")
     ] = None,
     adjacent: Annotated[
         Adjacent, typer.Option(help="Keep or drop pairs that fire on one or neighbouring tokens.")
-    ] = "keep",
-    k: Annotated[int, typer.Option("-k", help="How many pairs.")] = 50,
+    ] = CorrelateQuery.adjacent,
+    k: Annotated[int | None, typer.Option("-k", help="How many pairs.")] = CorrelateQuery.k,
     every: AllOption = False,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
@@ -312,7 +329,7 @@ def correlate(
     `saelake correlate prompts/l4 answers/l4 --align prompt_id --min-npmi 0.5`
     """
     with place as found:
-        pairs = selected(found, a).correlations(
+        pairs = selected(found, a).correlate(
             None if b is None else selected(found, b),
             align=align,
             features=split_numbers(features) or (),
@@ -335,7 +352,9 @@ def correlate(
 def cluster(
     collection: CollectionArgument,
     *,
-    n_clusters: Annotated[int, typer.Option("-n", help="How many clusters.")] = 8,
+    n_clusters: Annotated[
+        int, typer.Option("-n", help="How many clusters.")
+    ] = ClusterQuery.n_clusters,
     features: Annotated[str | None, typer.Option(help="Compare in these features: 12,34.")] = None,
     about: Annotated[
         str | None, typer.Option(help="Compare in the features about this phrase.")
@@ -343,8 +362,10 @@ def cluster(
     where: WhereOption = None,
     method: Annotated[
         Clustering, typer.Option(help="spectral for any size; jaccard as published, for thousands.")
-    ] = "spectral",
-    seed: Annotated[int, typer.Option(help="Where the random start comes from.")] = 0,
+    ] = ClusterQuery.method,
+    seed: Annotated[
+        int, typer.Option(help="Where the random start comes from.")
+    ] = ClusterQuery.seed,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -354,7 +375,7 @@ def cluster(
     `saelake cluster imdb/minilm-l4 -n 2 --about "praise and criticism"`
     """
     with place as found:
-        groups = found[collection].clusters(
+        groups = found[collection].cluster(
             n_clusters,
             features=split_numbers(features) or (),
             about=about,
@@ -383,8 +404,8 @@ def match(
         str | None, typer.Option(help="These features of the first: 12,34.")
     ] = None,
     where: WhereOption = None,
-    by: Annotated[MatchBy, typer.Option(help="What is compared.")] = "activation",
-    k: Annotated[int, typer.Option("-k", help="How many for each feature.")] = 1,
+    by: Annotated[MatchBy, typer.Option(help="What is compared.")] = MatchQuery.by,
+    k: Annotated[int, typer.Option("-k", help="How many for each feature.")] = MatchQuery.k,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -407,10 +428,14 @@ def match(
 def families(
     selection: SelectionArgument,
     *,
-    min_npmi: Annotated[float, typer.Option(help="How strongly two must fire together.")] = 0.6,
-    min_documents: Annotated[int, typer.Option(help="In how many documents at least.")] = 10,
-    max_coverage: CoverageOption = 0.5,
-    k: Annotated[int, typer.Option("-k", help="How many families.")] = 20,
+    min_npmi: Annotated[
+        float, typer.Option(help="How strongly two must fire together.")
+    ] = FamiliesQuery.min_npmi,
+    min_documents: Annotated[
+        int, typer.Option(help="In how many documents at least.")
+    ] = FamiliesQuery.min_documents,
+    max_coverage: CoverageOption = FamiliesQuery.max_coverage,
+    k: Annotated[int | None, typer.Option("-k", help="How many families.")] = FamiliesQuery.k,
     every: AllOption = False,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,

@@ -22,7 +22,8 @@ from saelake.cli.show.screen import answer, out, say
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.requests import FeatureOrder, Order, Per
+from saelake.store.requests.features import FeatureOrder, FeaturesQuery
+from saelake.store.requests.tokens import Order, Per, TokensQuery
 
 PANEL = "Ask"
 AskedLake = AbstractContextManager[Lake]
@@ -44,20 +45,22 @@ def tokens(
         ),
     ],
     *,
-    k: Annotated[int, typer.Option("-k", help="How many hits.")] = 20,
+    k: Annotated[int | None, typer.Option("-k", help="How many hits.")] = TokensQuery.k,
     every: Annotated[bool, typer.Option("--all", help="All hits, in place of -k.")] = False,
     per: Annotated[
         Per, typer.Option(help="Each document's best token, or every token by itself.")
-    ] = "document",
+    ] = TokensQuery.per,
     where: WhereOption = None,
     order: Annotated[
         Order, typer.Option(help="The strongest, or k hits spread from strong to weak.")
-    ] = "top",
+    ] = TokensQuery.order,
     scope: Annotated[
         str,
         typer.Option(help="Where an expression's features must meet: token, document, window:N."),
-    ] = "token",
-    context: Annotated[int, typer.Option(help="Characters of text on each side.")] = 60,
+    ] = TokensQuery.scope,
+    context: Annotated[
+        int, typer.Option(help="Characters of text on each side.")
+    ] = TokensQuery.context,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -96,9 +99,9 @@ def features(
     ] = None,
     *,
     token: Annotated[str | None, typer.Option(help="Features that peak on this word.")] = None,
-    k: Annotated[int, typer.Option("-k", help="How many features.")] = 20,
+    k: Annotated[int | None, typer.Option("-k", help="How many features.")] = FeaturesQuery.k,
     every: Annotated[bool, typer.Option("--all", help="All features, in place of -k.")] = False,
-    order: Annotated[FeatureOrder, typer.Option(help="What comes first.")] = "documents",
+    order: Annotated[FeatureOrder, typer.Option(help="What comes first.")] = FeaturesQuery.order,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:

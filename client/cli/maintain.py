@@ -1,4 +1,4 @@
-"""Commands that keep a lake in shape: delete, compact, cleanup, replace, drop, tag, tags."""
+"""Commands that keep a lake in shape: delete, compact, cleanup, replace, drop, tag, tags, untag."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (delete, compact, cleanup, replace, drop, tag, tags):
+    for command in (delete, compact, cleanup, replace, drop, tag, tags, untag):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -133,20 +133,29 @@ def _confirmed(question: str) -> bool:
 def tag(
     name: Annotated[str, typer.Argument(help="What to call the lake's state.")],
     *,
-    forget: Annotated[bool, typer.Option("--delete", help="Forget the tag.")] = False,
+    forget: Annotated[bool, typer.Option("--delete", hidden=True)] = False,  # now: untag
     lake: LakeOption = None,
 ) -> None:
     """Name the state that the lake is in: every question can be asked of it later, with --at.
 
     Examples: `saelake tag paper-v1`, `saelake tokens imdb/minilm-l4 12 --at paper-v1`
     """
-    opened = connect(lake or DEFAULT_LAKE)
     if forget:
-        opened.untag(name)
-        say(f"Forgot the tag {name}")
-    else:
-        made = opened.tag(name)
-        say(f"Tagged {made.n_tables:,} tables as {name}")
+        untag(name, lake=lake)
+        return
+    made = connect(lake or DEFAULT_LAKE).tag(name)
+    say(f"Tagged {made.n_tables:,} tables as {name}")
+
+
+def untag(
+    name: Annotated[str, typer.Argument(help="The tag.")], *, lake: LakeOption = None
+) -> None:
+    """Forget a tag; `saelake cleanup` may then delete what only it kept.
+
+    Example: `saelake untag paper-v1`
+    """
+    connect(lake or DEFAULT_LAKE).untag(name)
+    say(f"Forgot the tag {name}")
 
 
 def tags(*, lake: LakeOption = None, format: FormatOption = "table") -> None:  # noqa: A002

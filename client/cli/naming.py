@@ -20,6 +20,8 @@ from saelake.cli.show.screen import answer, out, say
 from saelake.connection import connect
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput
+from saelake.store.requests.labels import LabelsQuery
+from saelake.store.requests.neighbors import NeighborsQuery
 
 PANEL = "Name"
 AskedLake = AbstractContextManager[Lake]
@@ -104,7 +106,7 @@ def labels(
     text: Annotated[str | None, typer.Argument(help="Labels nearest in meaning to this.")] = None,
     *,
     features: Annotated[str | None, typer.Option(help="Labels of these features: 12,34.")] = None,
-    k: Annotated[int, typer.Option("-k", help="How many.")] = 20,
+    k: Annotated[int | None, typer.Option("-k", help="How many.")] = LabelsQuery.k,
     every: Annotated[bool, typer.Option("--all", help="All, in place of -k.")] = False,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
@@ -120,9 +122,9 @@ def labels(
     with place as found:
         named = found.dictionary(dictionary)
         if text is not None:
-            rows = named.features(text, wanted)
+            rows = named.labels(text, wanted)
         else:
-            rows = named.labels(split_numbers(features) or (), wanted)
+            rows = named.labels(None, wanted, features=split_numbers(features) or ())
     answer(
         format,
         rows.to_arrow(),
@@ -136,7 +138,7 @@ def neighbors(
     dictionary: DictionaryArgument,
     feature: Annotated[int, typer.Argument(help="A feature number.")],
     *,
-    k: Annotated[int, typer.Option("-k", help="How many features.")] = 10,
+    k: Annotated[int, typer.Option("-k", help="How many features.")] = NeighborsQuery.k,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -145,7 +147,7 @@ def neighbors(
     Example: `saelake neighbors minilm-l4 1234`
     """
     with place as found:
-        rows = found.dictionary(dictionary).nearest(feature, k)
+        rows = found.dictionary(dictionary).neighbors(feature, k)
     answer(
         format,
         rows.to_arrow(),

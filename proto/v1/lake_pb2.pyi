@@ -346,7 +346,7 @@ class AssociateRequest(_message.Message):
     all: bool
     def __init__(self, collection: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ..., where: _Optional[str] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., min_documents: _Optional[int] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
 
-class CorrelationsRequest(_message.Message):
+class CorrelateRequest(_message.Message):
     __slots__ = ("a", "b", "align", "features", "min_npmi", "min_documents", "max_coverage", "max_label_similarity", "adjacent", "k", "all")
     A_FIELD_NUMBER: _ClassVar[int]
     B_FIELD_NUMBER: _ClassVar[int]
@@ -372,7 +372,7 @@ class CorrelationsRequest(_message.Message):
     all: bool
     def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., b: _Optional[_Union[Selection, _Mapping]] = ..., align: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_coverage: _Optional[float] = ..., max_label_similarity: _Optional[float] = ..., adjacent: _Optional[_Union[Adjacent, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
 
-class ClustersRequest(_message.Message):
+class ClusterRequest(_message.Message):
     __slots__ = ("collection", "where", "n_clusters", "features", "about", "n_labels", "method", "seed")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]

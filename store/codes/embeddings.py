@@ -11,7 +11,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array, Lists, concatenate, runs
 from saelake.store.format.values import ValueCodec
-from saelake.store.requests import Pooling
+from saelake.store.requests.checks import Pooling
 
 SCAN_ROWS = 4096
 _COLUMNS: dict[Pooling, tuple[str, ...]] = {

@@ -28,7 +28,7 @@ from saelake.store.index.segments import PostingList
 from saelake.store.index.vectors import Vectors
 from saelake.store.labels.labels import automatic, write_labels
 from saelake.store.query.parts.dense import document_vectors
-from saelake.store.requests import Selection
+from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
 

@@ -18,17 +18,9 @@ from saelake.store.health.index import compared, wrong_features
 from saelake.store.health.rows import UNREADABLE, CodesReading, Fault, KeptReading, Reading
 from saelake.store.index.features import Totals
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.requests.verify import CHECKS
 from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.tables.tables import Table
-
-CHECKS = pa.schema(
-    [
-        pa.field("table", pa.string()),
-        pa.field("check", pa.string()),
-        pa.field("ok", pa.bool_()),
-        pa.field("detail", pa.string()),
-    ]
-)
 
 SHOWN = 5  # of what is wrong
 

@@ -17,7 +17,6 @@ from saelake.store.tables.tables import Table, overwrite
 
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 SAID = ["feature", "label", "explainer", "score"]
-LABEL = pa.dictionary(pa.int32(), pa.string())  # of tables with millions of pairs of features
 PAIRS_AT_ONCE = 1 << 16
 MANY = 1 / 16  # share of all pairs from which one product makes the cosines of all
 MOST_LABELS = 8192  # of which all pairs are held at once: 256 MiB

@@ -23,22 +23,12 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.query.parts.columns import check_column
 from saelake.store.query.parts.labelled import labels_of
-from saelake.store.requests import AssociateQuery, Selection
+from saelake.store.requests.associate import AssociateQuery
+from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.session import Selected, Session
 
 VALUES_AT_ONCE = 1 << 24  # values of features that are ranked together: about 1 GiB of scratch
 N_NEIGHBOURS = 8
-
-ASSOCIATE = pa.schema(
-    [
-        pa.field("feature", pa.uint32()),
-        pa.field("effect", pa.float64()),
-        pa.field("p_value", pa.float64()),
-        pa.field("q_value", pa.float64()),
-        pa.field("n_documents", pa.uint64()),
-        pa.field("label", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +61,7 @@ class Association(Protocol):
 
 
 def associate(session: Session, query: AssociateQuery) -> pa.Table:
-    """Features by how strongly they go with the column (`ASSOCIATE`), ties by feature.
+    """Features by how strongly they go with the column, ties by feature.
 
     The schema's metadata says the statistic, n (documents that have an embedding, and a value
     that is not null, infinite or NaN) and n_tested. A feature's `n_documents` are those of them
@@ -102,7 +92,7 @@ def associate(session: Session, query: AssociateQuery) -> pa.Table:
         "label": labels_of(session, selected.collection).of(features),
     }
     said = {"statistic": association.name, "n": len(docs), "n_tested": len(chosen)}
-    table = pa.Table.from_pydict(answer, schema=ASSOCIATE)
+    table = pa.Table.from_pydict(answer, schema=AssociateQuery.answer)
     return table.replace_schema_metadata({name: str(value) for name, value in said.items()})
 
 

@@ -20,31 +20,15 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, Lists
-from saelake.store.query.parts.examples import EXAMPLE, examples
+from saelake.store.query.parts.examples import examples
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.pairs import Pairs, paired
-from saelake.store.requests import DiffQuery, Selection
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.diff import EXAMPLE, DiffQuery
 from saelake.store.snapshot.session import Count, Selected, Session, check_same_dictionary, counted
 
 MOST_EXAMPLES = 100  # rows that get examples: each is a query of its own
 SCAN_ROWS = 4096
-
-DIFF = pa.schema(
-    [
-        pa.field("feature", pa.uint32()),
-        pa.field("frequency_a", pa.float64()),
-        pa.field("frequency_b", pa.float64()),
-        pa.field("difference", pa.float64()),
-        pa.field("relative", pa.float64()),
-        pa.field("log_odds", pa.float64()),
-        pa.field("p_value", pa.float64()),
-        pa.field("q_value", pa.float64()),
-        pa.field("against", pa.string()),
-        pa.field("label", pa.string()),
-        pa.field("example_a", EXAMPLE),
-        pa.field("example_b", EXAMPLE),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +51,7 @@ class Comparison:
 
 
 def diff(session: Session, query: DiffQuery) -> pa.Table:
-    """Features by how differently often they fire (`DIFF`), ties by frequency in a, by feature.
+    """Features by how differently often they fire, ties by frequency in a, by feature.
 
     The schema's metadata says n_a, n_b (of the first other), n_tested and the test. q-values are
     over all features that fire on a side and are within the coverage limits. Raises
@@ -240,9 +224,9 @@ def _rows(
     return pa.Table.from_arrays(
         [
             array if isinstance(array, pa.Array) else pa.array(array, field.type)
-            for field, array in ((field, arrays[field.name]) for field in DIFF)
+            for field, array in ((field, arrays[field.name]) for field in DiffQuery.answer)
         ],
-        schema=DIFF,
+        schema=DiffQuery.answer,
     )
 
 

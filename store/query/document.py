@@ -6,42 +6,19 @@ import pyarrow as pa
 from saelake.store.codes.table import CodeRow
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists, concatenate
-from saelake.store.query.parts.hits import metadata_column, metadata_type
-from saelake.store.requests import DocumentQuery
-from saelake.store.snapshot.collection import Collection
+from saelake.store.query.parts.hits import metadata_column, with_metadata
+from saelake.store.requests.document import DocumentQuery
+from saelake.store.snapshot.session import Session
 
 _TOKENS = ["token_ids", "token_starts", "token_lengths", "error"]
 
 
-def document_schema(collection: Collection) -> pa.Schema:
-    """One row: the document, its tokens, and its codes grouped by feature."""
-    lists = {
-        "token_ids": pa.uint32(),
-        "token_starts": pa.uint32(),
-        "token_lengths": pa.uint16(),
-        "features": pa.uint32(),
-        "max": pa.float32(),
-        "counts": pa.uint32(),
-        "positions": pa.uint32(),
-        "values": pa.float32(),
-    }
-    return pa.schema(
-        [
-            pa.field("doc", pa.uint64()),
-            pa.field("id", pa.string()),
-            pa.field("text", pa.string()),
-            pa.field("metadata", metadata_type(collection.documents)),
-            pa.field("error", pa.string()),
-            *(pa.field(name, pa.list_(kind)) for name, kind in lists.items()),
-        ]
-    )
-
-
-def document(collection: Collection, query: DocumentQuery) -> pa.RecordBatch:
+def document(session: Session, query: DocumentQuery) -> pa.RecordBatch:
     """The document, with the activations of the features asked for.
 
     Raises `NotFound` for a document that does not exist or is not encoded, or a feature.
     """
+    collection = session.collection(query.collection)
     doc = (query.doc or 0) if query.id is None else collection.documents.find(query.id)
     collection.documents.check([doc])
     collection.check_features(query.features or ())
@@ -55,7 +32,7 @@ def document(collection: Collection, query: DocumentQuery) -> pa.RecordBatch:
             f"encode` again.",
             doc=doc,
         )
-    schema = document_schema(collection)
+    schema = with_metadata(DocumentQuery.answer, collection.documents)
     codes = _grouped([code for _, code in collection.codes.rows(docs)], query.features)
     columns_of = {
         "doc": docs,

@@ -8,30 +8,21 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from saelake.store.query.correlations import Alone, PairsFound, co_firing
+from saelake.store.query.correlate import Alone, PairsFound, co_firing
 from saelake.store.query.parts.labelled import labels_of
-from saelake.store.requests import CorrelationsQuery, FamiliesQuery, Selection
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.correlate import CorrelateQuery
+from saelake.store.requests.families import FamiliesQuery
 from saelake.store.snapshot.session import Session
-
-FAMILIES = pa.schema(
-    [
-        pa.field("family", pa.uint32()),
-        pa.field("n_features", pa.uint32()),
-        pa.field("n_pairs", pa.uint32()),
-        pa.field("mean_npmi", pa.float64()),
-        pa.field("features", pa.list_(pa.uint32())),
-        pa.field("labels", pa.list_(pa.string())),
-    ]
-)
 
 
 def families(session: Session, query: FamiliesQuery) -> pa.Table:
-    """Families, largest first (`FAMILIES`), ties by the lowest feature.
+    """Families, largest first, ties by the lowest feature.
 
     A family's features are those that fire in the most documents first.
     """
     selection = Selection(collection=query.collection, where=query.where)
-    asked = CorrelationsQuery(
+    asked = CorrelateQuery(
         a=selection,
         min_npmi=query.min_npmi,
         min_documents=query.min_documents,
@@ -61,4 +52,4 @@ def families(session: Session, query: FamiliesQuery) -> pa.Table:
         "features": [m.tolist() for m in members],
         "labels": [labels.of(m) for m in members],
     }
-    return pa.Table.from_pydict(columns, schema=FAMILIES)
+    return pa.Table.from_pydict(columns, schema=FamiliesQuery.answer)

@@ -6,9 +6,9 @@ import pyarrow.compute as pc
 
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
-from saelake.store.format.schema import FEATURES_COLUMNS
-from saelake.store.requests import FeatureOrder, FeaturesQuery
+from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.session import Session
 from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 1 << 16
@@ -21,13 +21,15 @@ _COLUMN_OF: dict[FeatureOrder, str] = {
 }
 
 
-def features(collection: Collection, table: Table | None, query: FeaturesQuery) -> pa.Table:
+def features(session: Session, query: FeaturesQuery) -> pa.Table:
     """The statistics asked for, in the order asked for (ties: the lower feature first).
 
     Raises `NotFound` for a feature that does not exist, or when nothing is indexed yet.
     """
+    collection = session.collection(query.collection)
     if query.features is not None:
         collection.check_features(query.features)
+    table = _table(session, collection)
     if table is None or table.n_rows == 0:
         raise NotFound(
             f"{collection.name} has no feature statistics yet: run `saelake index "
@@ -35,7 +37,14 @@ def features(collection: Collection, table: Table | None, query: FeaturesQuery) 
             collection=collection.name,
         )
     rows = query.features if query.features is not None else _found(table, query).tolist()
-    return table.take(rows, FEATURES_COLUMNS.names)
+    return table.take(rows, FeaturesQuery.answer.names)
+
+
+def _table(session: Session, collection: Collection) -> Table | None:
+    try:
+        return Table.open(session.lake.features(collection.name))
+    except NotFound:
+        return None
 
 
 def _found(table: Table, query: FeaturesQuery) -> Array:

@@ -16,69 +16,21 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import NotFound
 from saelake.store.lake.jobs import Job, JobLog
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.requests.info import InfoQuery
 from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.session import Session
 from saelake.store.tables.tables import Table
-
-JOB = pa.struct(
-    [
-        *(pa.field(name, pa.string()) for name in ("id", "state", "problem", "host")),
-        pa.field("pid", pa.uint64()),
-        *(pa.field(name, pa.timestamp("ms", "UTC")) for name in ("started", "heartbeat")),
-        *(
-            pa.field(name, pa.uint64())
-            for name in (
-                "n_workers",
-                "n_in_flight",
-                "n_repeated",
-                "n_documents",
-                "n_total",
-                "n_failed",
-                "n_tokens",
-            )
-        ),
-    ]
-)
-
-INFO = pa.schema(
-    [
-        pa.field("corpus", pa.string()),
-        pa.field("dictionary", pa.string()),
-        *(
-            pa.field(name, pa.uint64())
-            for name in (
-                "n_documents",
-                "n_skipped",
-                "n_deleted",
-                "n_encoded",
-                "n_failed",
-                "n_tokens",
-                "n_codes",
-                "n_indexed",
-                "n_segments",
-                "size_bytes",
-            )
-        ),
-        pa.field("d_sae", pa.uint32()),
-        pa.field("architecture", pa.string()),
-        pa.field("model", pa.string()),
-        pa.field("hook", pa.string()),
-        pa.field("values", pa.string()),
-        pa.field("tokens_from", pa.string()),
-        pa.field("n_kept", pa.uint64()),
-        pa.field("jobs", pa.list_(JOB)),
-    ]
-)
 
 SCAN_ROWS = 4096
 TIMES = ("started", "heartbeat")
 
 
-def info(lake: Lake) -> pa.Table:
+def info(session: Session, _: InfoQuery) -> pa.Table:
     """One row for each collection, and one for each corpus that has none.
 
     With each are the encode jobs that run over it and the last that ended, the latest first.
     """
-    return pa.Table.from_pylist(list(_rows(lake)), schema=INFO)
+    return pa.Table.from_pylist(list(_rows(session.lake)), schema=InfoQuery.answer)
 
 
 def _rows(lake: Lake) -> Iterator[dict[str, Any]]:

@@ -5,22 +5,12 @@ import pyarrow as pa
 
 from saelake.store.errors import NotFound
 from saelake.store.query.parts.labelled import kept_labels, nearest_labels
-from saelake.store.requests import LabelsQuery
+from saelake.store.requests.labels import LabelsQuery
 from saelake.store.snapshot.session import Session
-
-LABELS = pa.schema(
-    [
-        pa.field("feature", pa.uint32()),
-        pa.field("label", pa.string()),
-        pa.field("explainer", pa.string()),
-        pa.field("score", pa.float32()),
-        pa.field("similarity", pa.float32()),
-    ]
-)
 
 
 def labels(session: Session, query: LabelsQuery) -> pa.Table:
-    """Each feature's own label (`LABELS`): nearest the text first, as asked for, or by feature.
+    """Each feature's own label: nearest the text first, as asked for, or by feature.
 
     `similarity` is the inner product with the text. A feature without a label is left out. Raises
     `NotFound` for a dictionary or feature that does not exist, and for a text when the labels have
@@ -35,12 +25,12 @@ def labels(session: Session, query: LabelsQuery) -> pa.Table:
         features, similarity = nearest_labels(session, known, query.text, k)
     elif query.features:
         wanted = np.array(query.features)
-        features = wanted[np.isin(wanted, labelled)][: query.k]
+        features = wanted[np.isin(wanted, labelled)]
     else:
         features = labelled[: query.k]
     rows = known.best.take(pa.array(np.searchsorted(labelled, features)))
     shown = pa.nulls(len(features), pa.float32()) if similarity is None else pa.array(similarity)
-    return rows.append_column("similarity", shown).cast(LABELS)
+    return rows.append_column("similarity", shown).cast(LabelsQuery.answer)
 
 
 def _check(session: Session, query: LabelsQuery) -> None:

@@ -16,28 +16,16 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.lists import Array, Lists
-from saelake.store.labels.labels import LABEL, Labels
+from saelake.store.labels.labels import Labels
 from saelake.store.query.neighbors import decoder
 from saelake.store.query.parts.labelled import kept_labels, labels_of
-from saelake.store.requests import MatchQuery, Selection
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.match import MatchQuery
 from saelake.store.snapshot.session import Session
 
 SUMS_BYTES = 128 << 20  # of products of one pass; each pass reads all codes
 DOCUMENTS_AT_ONCE = 256
 DOCUMENTS_PER_PIECE = 8192  # that one worker sums over
-
-MATCH = pa.schema(
-    [
-        pa.field("feature_a", pa.uint32()),
-        pa.field("feature_b", pa.uint32()),
-        pa.field("score", pa.float64()),
-        pa.field("n_a", pa.uint64()),
-        pa.field("n_b", pa.uint64()),
-        pa.field("n_both", pa.uint64()),
-        pa.field("label_a", LABEL),
-        pa.field("label_b", LABEL),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +124,7 @@ class Sums:
 
 
 def match(session: Session, query: MatchQuery) -> pa.Table:
-    """For each feature of a the `k` best of b (`MATCH`): best first within it, by feature of a.
+    """For each feature of a the `k` best of b: best first within it, by feature of a.
 
     Features that never fire at one token are no match. Raises `InvalidInput` for collections of
     different corpora, `DictionaryMismatch` where their tokens differ or, for directions, spaces.
@@ -162,10 +150,10 @@ def match(session: Session, query: MatchQuery) -> pa.Table:
 def _rows(labels_a: Labels, labels_b: Labels, columns: Mapping[str, Array]) -> pa.Table:
     """The answer, with nulls for columns that there are none of."""
     n = len(columns["score"])
-    arrays = {field.name: pa.nulls(n, field.type) for field in MATCH} | dict(columns)
+    arrays = {field.name: pa.nulls(n, field.type) for field in MatchQuery.answer} | dict(columns)
     for side, labels in (("a", labels_a), ("b", labels_b)):
         arrays[f"label_{side}"] = labels.column(columns[f"feature_{side}"])
-    return pa.Table.from_pydict(arrays, schema=MATCH)
+    return pa.Table.from_pydict(arrays, schema=MatchQuery.answer)
 
 
 def _by_direction(session: Session, query: MatchQuery) -> pa.Table:

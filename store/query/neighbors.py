@@ -8,16 +8,8 @@ from saelake.store.format.schema import check_name
 from saelake.store.index.vectors import Vectors
 from saelake.store.query.parts.dense import kept_vectors
 from saelake.store.query.parts.labelled import kept_labels
-from saelake.store.requests import NeighborsQuery
+from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.snapshot.session import Session
-
-NEIGHBORS = pa.schema(
-    [
-        pa.field("feature", pa.uint32()),
-        pa.field("cosine", pa.float32()),
-        pa.field("label", pa.string()),
-    ]
-)
 
 
 def decoder(session: Session, dictionary: str) -> Vectors:
@@ -48,4 +40,4 @@ def neighbors(session: Session, query: NeighborsQuery) -> pa.Table:
     features, cosines = features[other][: query.k], cosines[other][: query.k]
     labels = kept_labels(session, query.dictionary).of(features)
     columns = {"feature": features, "cosine": cosines, "label": labels}
-    return pa.Table.from_pydict(columns, schema=NEIGHBORS)
+    return pa.Table.from_pydict(columns, schema=NeighborsQuery.answer)

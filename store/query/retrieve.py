@@ -18,7 +18,8 @@ from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, f
 from saelake.store.query.parts.found import found_rows
 from saelake.store.query.parts.labelled import labels_of, nearest_labels
 from saelake.store.query.similar import Query, ranking
-from saelake.store.requests import RetrieveQuery, Selection
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.snapshot.session import Selected, Session
 
 PERCENTILE = 90

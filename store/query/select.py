@@ -16,7 +16,7 @@ from saelake.store.format.lists import Array
 from saelake.store.query.parts.found import found_rows
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.similar import Query, inverse_frequency, ranking
-from saelake.store.requests import SelectQuery
+from saelake.store.requests.select import SelectQuery
 from saelake.store.snapshot.session import Session, check_same_dictionary
 
 

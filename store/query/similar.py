@@ -21,7 +21,8 @@ from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, f
 from saelake.store.query.parts.found import Found, found_rows
 from saelake.store.query.parts.labelled import labels_of, phrase_features
 from saelake.store.query.parts.words import word_ranking
-from saelake.store.requests import Measure, Pooling, Selection, SimilarQuery, Weight
+from saelake.store.requests.checks import Pooling, Selection, Weight
+from saelake.store.requests.similar import Measure, SimilarQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Selected, Session
 

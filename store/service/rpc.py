@@ -14,6 +14,7 @@ import pyarrow as pa
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.engine import Engine
 from saelake.store.errors import DeadlineExceeded, InvalidInput, LimitExceeded, SaelakeError
+from saelake.store.requests.request import Cost
 from saelake.store.wire import frames, requests
 from saelake.store.wire.errors import to_status
 from saelake.store.wire.requests import Message
@@ -49,11 +50,14 @@ class Limits:
         if wrong:
             raise InvalidInput(f"The limits {', '.join(wrong)} must be more than 0.")
 
+    def seconds(self, cost: Cost) -> float:
+        """How long an answer may take."""
+        limits = {"quick": self.answer_s, "analysis": self.analysis_s, "export": self.export_s}
+        return limits[cost]
 
-ANALYSES = frozenset(
-    {"Diff", "Associate", "Correlations", "Clusters", "Match", "Families", "Select"}
-)
-EXPORTS = frozenset({"Codes", "Embeddings", "Verify"})  # read everything there is, so may take long
+    def most_bytes(self, cost: Cost) -> int | None:
+        """How large an answer may be; None: of any size."""
+        return None if cost == "export" else self.answer_bytes
 
 
 class LakeService:
@@ -68,13 +72,12 @@ class LakeService:
     def handler(self) -> grpc.GenericRpcHandler:
         """What a grpc.aio server is given."""
         handlers = {method: self._handler(method) for method in requests.METHODS}
+        handlers |= {former: handlers[method] for former, method in requests.FORMER.items()}
         return grpc.method_handlers_generic_handler(requests.SERVICE, handlers)
 
     def _handler(self, method: str) -> grpc.RpcMethodHandler:
-        limits, exports = self._limits, method in EXPORTS
-        seconds = limits.analysis_s if method in ANALYSES else limits.answer_s
-        seconds = limits.export_s if exports else seconds
-        most_bytes = None if exports else limits.answer_bytes
+        cost = requests.METHODS[method].cost
+        seconds, most_bytes = self._limits.seconds(cost), self._limits.most_bytes(cost)
 
         async def answer(message: Message, context: Context) -> None:
             def question() -> pa.RecordBatchReader:

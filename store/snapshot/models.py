@@ -7,7 +7,7 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.errors import MissingExtra
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings
-from saelake.store.requests import Pooling
+from saelake.store.requests.checks import Pooling
 
 
 class Texts(Protocol):

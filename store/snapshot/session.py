@@ -18,7 +18,7 @@ from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import AsBitmaps, Bitmap
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.requests import Pooling, Selection
+from saelake.store.requests.checks import Pooling, Selection
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.models import NoTexts, Texts
 from saelake.store.tables.tables import Table

@@ -6,6 +6,7 @@ field's enum of that name; `k` None is `all`.
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
+from importlib import import_module
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -13,17 +14,24 @@ from google.protobuf.message import Message as Message
 from google.protobuf.message_factory import GetMessageClass
 
 from saelake.proto.v1 import lake_pb2 as pb
-from saelake.store import requests
 from saelake.store.errors import InvalidInput
-from saelake.store.requests import Request, Selection, Weight
+from saelake.store.requests.checks import Selection, Weight
+from saelake.store.requests.request import Request
 
 _SERVICE = pb.DESCRIPTOR.services_by_name["Lake"]
 SERVICE: str = _SERVICE.full_name
 
-# Method `Tokens` takes the message `TokensRequest`, which is the request `TokensQuery`.
-METHODS: Mapping[str, type[Request]] = {
-    method.name: getattr(requests, f"{method.name}Query") for method in _SERVICE.methods
-}
+
+def _request_of(method: str) -> type[Request]:
+    """Method `Tokens` takes the message `TokensRequest`, which is the request `TokensQuery`."""
+    module = import_module(f"saelake.store.requests.{method.lower()}")
+    request: type[Request] = getattr(module, f"{method}Query")
+    return request
+
+
+METHODS: Mapping[str, type[Request]] = {m.name: _request_of(m.name) for m in _SERVICE.methods}
+# What methods were called before, for clients of that time.
+FORMER: Mapping[str, str] = {"Correlations": "Correlate", "Clusters": "Cluster"}
 _METHOD_OF = {query: method for method, query in METHODS.items()}
 _NESTED: Mapping[str, type[Any]] = {"Selection": Selection, "Weight": Weight}
 

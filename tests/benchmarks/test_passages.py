@@ -20,7 +20,8 @@ from benchmarks.trial import Conditions, Trial
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidInput
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.requests import TokensQuery, VerifyQuery
+from saelake.store.requests.tokens import TokensQuery
+from saelake.store.requests.verify import VerifyQuery
 from tests.lakes import MadeLake, make_lake
 
 N_TOKENS = 4

@@ -9,7 +9,9 @@ from benchmarks.profile import PROFILES, Profile, bursts, summary
 from benchmarks.synthetic import NAME, Synthesis, synthesise
 from saelake.store.engine import Engine
 from saelake.store.lake.lake import Lake
-from saelake.store.requests import CodesQuery, TokensQuery, VerifyQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.tokens import TokensQuery
+from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import Collection
 
 PROFILE = Profile.load(PROFILES / "imdb-minilm.npz")

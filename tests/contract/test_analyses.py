@@ -98,22 +98,22 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
     "every association": lambda lake: (
         lake[NAME].where("id <> 'd3'").associate("label", k=None, min_documents=1, pooling="binary")
     ),
-    "correlations": lambda lake: lake[NAME].correlations(min_npmi=0.1, min_documents=2),
-    "correlations of some": lambda lake: lake[NAME].correlations(
+    "correlations": lambda lake: lake[NAME].correlate(min_npmi=0.1, min_documents=2),
+    "correlations of some": lambda lake: lake[NAME].correlate(
         features=[3, 9], min_npmi=-1.0, min_documents=1, adjacent="drop", k=None
     ),
-    "correlations of unlike labels": lambda lake: lake[NAME].correlations(
+    "correlations of unlike labels": lambda lake: lake[NAME].correlate(
         min_npmi=0.0, min_documents=1, max_label_similarity=0.3
     ),
-    "correlations of two texts": lambda lake: lake[NAME].correlations(
+    "correlations of two texts": lambda lake: lake[NAME].correlate(
         lake[NAME], align="label", min_npmi=0.0, min_documents=1
     ),
     "families": lambda lake: lake[NAME].families(min_npmi=0.2, min_documents=2, k=None),
-    "clusters": lambda lake: lake[NAME].clusters(3),
-    "clusters in some features": lambda lake: lake[NAME].clusters(
+    "clusters": lambda lake: lake[NAME].cluster(3),
+    "clusters in some features": lambda lake: lake[NAME].cluster(
         2, features=range(10), seed=3, where=POSITIVE
     ),
-    "clusters about a phrase": lambda lake: lake[NAME].clusters(
+    "clusters about a phrase": lambda lake: lake[NAME].cluster(
         2, about=TEXT, n_labels=6, method="jaccard"
     ),
     "matches": lambda lake: lake[NAME].match(lake[OTHER], k=2),
@@ -127,10 +127,10 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
         lake[OTHER], features=[1, 2], by="decoder"
     ),
     "labels": lambda lake: lake.dictionary("sae").labels(),
-    "labels of some": lambda lake: lake.dictionary("sae").labels([9, 3], k=1),
+    "labels of some": lambda lake: lake.dictionary("sae").labels(features=[9, 3]),
     "no labels": lambda lake: lake.dictionary("other").labels(),
-    "labels near a text": lambda lake: lake.dictionary("sae").features(TEXT, k=None),
-    "neighbors": lambda lake: lake[NAME].dictionary.nearest(3, 4),
+    "labels near a text": lambda lake: lake.dictionary("sae").labels(TEXT, k=None),
+    "neighbors": lambda lake: lake[NAME].dictionary.neighbors(3, 4),
 }
 EMPTY = {"like nothing here", "no difference", "no labels"}
 
@@ -207,24 +207,24 @@ MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = 
     ),
     "no such column": (InvalidInput, "colour", lambda lake: lake[NAME].associate("colour")),
     "no column": (InvalidInput, "one column", lambda lake: lake[NAME].associate()),
-    "an NPMI over 1": (InvalidInput, "NPMI", lambda lake: lake[NAME].correlations(min_npmi=2.0)),
+    "an NPMI over 1": (InvalidInput, "NPMI", lambda lake: lake[NAME].correlate(min_npmi=2.0)),
     "two texts without a column": (
         InvalidInput,
         "align",
-        lambda lake: lake[NAME].correlations(lake[NAME]),
+        lambda lake: lake[NAME].correlate(lake[NAME]),
     ),
-    "one cluster": (InvalidInput, "at least 2", lambda lake: lake[NAME].clusters(1)),
+    "one cluster": (InvalidInput, "at least 2", lambda lake: lake[NAME].cluster(1)),
     "more clusters than documents": (
         InvalidInput,
         "cannot make 61",
-        lambda lake: lake[NAME].clusters(61),
+        lambda lake: lake[NAME].cluster(61),
     ),
-    "a seed over 64 bits": (InvalidInput, "64", lambda lake: lake[NAME].clusters(2, seed=BEYOND)),
-    "a negative seed": (InvalidInput, "seed", lambda lake: lake[NAME].clusters(2, seed=-1)),
+    "a seed over 64 bits": (InvalidInput, "64", lambda lake: lake[NAME].cluster(2, seed=BEYOND)),
+    "a negative seed": (InvalidInput, "seed", lambda lake: lake[NAME].cluster(2, seed=-1)),
     "a seed of more than 32 bits": (
         InvalidInput,
         "seed",
-        lambda lake: lake[NAME].clusters(2, seed=2**32),
+        lambda lake: lake[NAME].cluster(2, seed=2**32),
     ),
     "a match of nothing": (
         NotFound,
@@ -235,27 +235,27 @@ MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = 
     "labels of no feature": (
         NotFound,
         "no feature 99",
-        lambda lake: lake.dictionary("sae").labels([99]),
+        lambda lake: lake.dictionary("sae").labels(features=[99]),
     ),
     "labels of a text and no embeddings": (
         NotFound,
         "saelake label",
-        lambda lake: lake.dictionary("other").features(TEXT),
+        lambda lake: lake.dictionary("other").labels(TEXT),
     ),
     "neighbors of no feature": (
         NotFound,
         "no feature 64",
-        lambda lake: lake.dictionary("sae").nearest(64),
+        lambda lake: lake.dictionary("sae").neighbors(64),
     ),
     "neighbors of a negative feature": (
         NotFound,
         "no feature -1",
-        lambda lake: lake.dictionary("sae").nearest(-1),
+        lambda lake: lake.dictionary("sae").neighbors(-1),
     ),
     "directions of a path": (
         InvalidInput,
         "name of a dictionary",
-        lambda lake: lake.dictionary("../x").nearest(1),
+        lambda lake: lake.dictionary("../x").neighbors(1),
     ),
 }
 

@@ -12,7 +12,7 @@ from scipy import sparse
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput
-from saelake.store.requests import Pooling
+from saelake.store.requests.checks import Pooling
 from tests.lakes import Code, MadeLake
 
 NAME = "made/random"

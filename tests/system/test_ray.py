@@ -23,7 +23,9 @@ from saelake.store.errors import ModelError, NotFound, SaelakeError, Unavailable
 from saelake.store.growth.index import index
 from saelake.store.lake.jobs import JobLog
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.requests import CodesQuery, DocumentQuery, VerifyQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.document import DocumentQuery
+from saelake.store.requests.verify import VerifyQuery
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.run import (

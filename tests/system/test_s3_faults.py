@@ -19,7 +19,8 @@ from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, SaelakeError, Unavailable
 from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.requests import CodesQuery, VerifyQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.verify import VerifyQuery
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source

@@ -19,7 +19,8 @@ from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
 from saelake.store.index.features import Totals
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.requests import CodesQuery, VerifyQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.tables import Table, read
 from tests.system.builders import (

@@ -30,7 +30,10 @@ from saelake.store.errors import (
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.requests import CodesQuery, DocumentQuery, EmbeddingsQuery, VerifyQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.document import DocumentQuery
+from saelake.store.requests.embeddings import EmbeddingsQuery
+from saelake.store.requests.verify import VerifyQuery
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.dictionaries.load import load_dictionary

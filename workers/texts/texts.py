@@ -10,7 +10,7 @@ from saelake.store.codes.embeddings import Block, embedded
 from saelake.store.errors import DictionaryMismatch, ModelError
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings
-from saelake.store.requests import Pooling
+from saelake.store.requests.checks import Pooling
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.encode import Encoder, Target
 from saelake.workers.encoder.hooks import resolve_hook

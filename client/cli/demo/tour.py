@@ -8,7 +8,7 @@ from typing import TypeAlias
 from saelake.answers.analyses import Diff, FoundDocuments
 from saelake.answers.lookups import Document, Features, Tokens
 from saelake.collection import Collection
-from saelake.store.requests import Order
+from saelake.store.requests.tokens import Order
 
 K = 5
 

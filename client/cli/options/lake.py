@@ -1,6 +1,6 @@
 """Options that several commands have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +11,8 @@ from saelake.cli.show.screen import Format
 from saelake.collection import Collection
 from saelake.connection import SCHEMES, connect
 from saelake.lake import Lake
-from saelake.store.errors import InvalidInput
-from saelake.store.requests import Selection
+from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.requests.checks import Selection
 
 DEFAULT_LAKE = "lake"
 WHERE = "Where the lake is"
@@ -126,6 +126,31 @@ def selected(lake: Lake, text: str) -> Collection:
     selection = Selection.parse(text)
     collection = lake[selection.collection]
     return collection if selection.where is None else collection.where(selection.where)
+
+
+def named_documents(
+    collection: Collection, ids: Sequence[str], docs: Sequence[str]
+) -> tuple[list[str], list[int]]:
+    """Documents by id and by number.
+
+    What is no number is an id, which `--doc` was for before. Raises `InvalidInput` for a number
+    that is another document's id, because it is not clear which of the two is meant.
+    """
+    old = [text for text in docs if not text.isdecimal()]
+    for text in docs:
+        if text.isdecimal() and _number_of(collection, text) not in (None, int(text)):
+            raise InvalidInput(
+                f"--doc {text} is the document of this number, and another document has the id "
+                f"{text!r}: name either by its id, with --id."
+            )
+    return [*ids, *old], [int(text) for text in docs if text.isdecimal()]
+
+
+def _number_of(collection: Collection, name: str) -> int | None:
+    try:
+        return collection.document(name, features=()).doc
+    except NotFound:
+        return None
 
 
 def split_weights(text: str | None) -> dict[int, float] | None:

@@ -2,28 +2,14 @@
 
 from collections.abc import Sequence
 
-import pyarrow as pa
-
 from saelake.store.query.parts.hits import hits
 from saelake.store.query.parts.matches import Matches
 from saelake.store.query.parts.search import search
-from saelake.store.requests import TokensQuery
+from saelake.store.requests.diff import EXAMPLE
+from saelake.store.requests.tokens import TokensQuery
 from saelake.store.snapshot.collection import Collection
 
 CONTEXT = 60  # characters on each side
-
-EXAMPLE = pa.struct(
-    [
-        pa.field("doc", pa.uint64()),
-        pa.field("id", pa.string()),
-        pa.field("position", pa.uint32()),
-        pa.field("value", pa.float32()),
-        pa.field("token", pa.string()),
-        pa.field("text", pa.string()),
-        pa.field("token_start", pa.uint32()),
-        pa.field("token_length", pa.uint32()),
-    ]
-)
 
 
 def examples(

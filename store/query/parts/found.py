@@ -9,21 +9,13 @@ import pyarrow as pa
 from saelake.store.codes.embeddings import Block, take
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.labels.labels import Labels
-from saelake.store.query.parts.hits import metadata_column, metadata_type
-from saelake.store.requests import Pooling
+from saelake.store.query.parts.hits import metadata_column, with_metadata
+from saelake.store.requests.checks import Pooling
+from saelake.store.requests.columns import FOUND, SHARED
 from saelake.store.snapshot.collection import Collection
 
 TEXT_CHARACTERS = 300
 SHARED_SHOWN = 5
-
-SHARED = pa.struct(
-    [
-        pa.field("feature", pa.uint32()),
-        pa.field("label", pa.string()),
-        pa.field("share", pa.float32()),
-        pa.field("value", pa.float32()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,25 +63,11 @@ class Found:
 Shares = Callable[[Block], Array]
 
 
-def found_schema(collection: Collection) -> pa.Schema:
-    """The columns of documents found; `text` is how the document begins."""
-    return pa.schema(
-        [
-            pa.field("doc", pa.uint64()),
-            pa.field("id", pa.string()),
-            pa.field("score", pa.float32()),
-            pa.field("text", pa.string()),
-            pa.field("metadata", metadata_type(collection.documents)),
-            pa.field("shared_features", pa.list_(SHARED)),
-        ]
-    )
-
-
 def found_rows(
     collection: Collection, found: Found, labels: Labels, shares: Shares, pooling: Pooling
 ) -> pa.Table:
     """The documents as rows, in their order, each with the features that make its score most."""
-    schema = found_schema(collection)
+    schema = with_metadata(FOUND, collection.documents)
     rows = collection.documents.take(
         found.doc, ["id", "text", *collection.documents.metadata_columns]
     )

@@ -11,6 +11,8 @@ from saelake.store.documents.documents import Documents
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.query.parts.matches import Matches
+from saelake.store.requests.columns import METADATA
+from saelake.store.requests.tokens import TokensQuery
 from saelake.store.snapshot.collection import Collection
 
 HITS_PER_BATCH = 1000
@@ -22,6 +24,12 @@ def metadata_type(documents: Documents) -> pa.DataType:
     return pa.struct([schema.field(name) for name in documents.metadata_columns])
 
 
+def with_metadata(answer: pa.Schema, documents: Documents) -> pa.Schema:
+    """The columns of an answer, of which `metadata` has those of the corpus."""
+    field = pa.field(METADATA.name, metadata_type(documents))
+    return answer.set(answer.get_field_index(METADATA.name), field)
+
+
 def metadata_column(rows: pa.Table, documents: Documents) -> pa.StructArray:
     """The metadata of rows of the documents table, one struct a row."""
     kind = metadata_type(documents)
@@ -31,26 +39,9 @@ def metadata_column(rows: pa.Table, documents: Documents) -> pa.StructArray:
     return pa.StructArray.from_arrays(columns, fields=list(kind))
 
 
-def hits_schema(collection: Collection) -> pa.Schema:
-    """The columns of a hit; `token_start` and `token_length` are characters of `text`."""
-    return pa.schema(
-        [
-            pa.field("doc", pa.uint64()),
-            pa.field("id", pa.string()),
-            pa.field("position", pa.uint32()),
-            pa.field("value", pa.float32()),
-            pa.field("token", pa.string()),
-            pa.field("text", pa.string()),
-            pa.field("token_start", pa.uint32()),
-            pa.field("token_length", pa.uint32()),
-            pa.field("metadata", metadata_type(collection.documents)),
-        ]
-    )
-
-
 def hits(collection: Collection, matches: Matches, context: int) -> pa.RecordBatchReader:
     """The hits of these matches, in their order; texts are read a batch of hits at a time."""
-    schema = hits_schema(collection)
+    schema = with_metadata(TokensQuery.answer, collection.documents)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for begin in range(0, len(matches), HITS_PER_BATCH):

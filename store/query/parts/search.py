@@ -16,7 +16,7 @@ from saelake.store.format.schema import TIERS
 from saelake.store.index.segments import PostingList, Segment
 from saelake.store.query.parts.expression import NOTHING, Expression, Feature, parse
 from saelake.store.query.parts.matches import Matches
-from saelake.store.requests import TokensQuery
+from saelake.store.requests.tokens import TokensQuery
 from saelake.store.snapshot.collection import Collection
 
 DOCUMENTS_PER_READ = 64

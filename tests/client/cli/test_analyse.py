@@ -72,7 +72,7 @@ def plain(rows: list[dict[str, Any]]) -> Any:
 
 
 def test_similar_documents_are_hits(encoded: EncodedLake, lake: Lake) -> None:
-    answer = document(encoded, "similar", NAME, "--doc", "d3", "-k", "4")
+    answer = document(encoded, "similar", NAME, "--id", "d3", "-k", "4")
     assert list(answer) == ["recall", "hits"]
     assert answer["recall"] == 1, "a small lake is searched exactly"
     assert len(answer["hits"]) == 4
@@ -85,7 +85,7 @@ def test_similar_documents_are_hits(encoded: EncodedLake, lake: Lake) -> None:
 @pytest.mark.parametrize(
     ("options", "arguments"),
     [
-        (["--doc", "d3", "--doc", "d5", "--all"], {"id": ["d3", "d5"], "k": None}),
+        (["--id", "d3", "--doc", "d5", "--all"], {"id": ["d3", "d5"], "k": None}),
         (["--text", TEXT, "--method", "hybrid"], {"text": TEXT, "method": "hybrid"}),
         (["--text", TEXT, "--about", "w4", "--exact"], {"text": TEXT, "about": "w4"}),
         (
@@ -93,11 +93,11 @@ def test_similar_documents_are_hits(encoded: EncodedLake, lake: Lake) -> None:
             {"features": {12: 1.0, 30: 0.5, 7: 1.0}, "where": "label = 'pos'"},
         ),
         (
-            ["--doc", "d3", "--pooling", "mean", "--measure", "dot", "--idf"],
+            ["--id", "d3", "--pooling", "mean", "--measure", "dot", "--idf"],
             {"id": "d3", "pooling": "mean", "measure": "dot", "idf": True},
         ),
         (
-            ["--doc", "d3", "--within", "1,2,3,4,5,6,7,8", "--weights", "2:3,3:0"],
+            ["--id", "d3", "--within", "1,2,3,4,5,6,7,8", "--weights", "2:3,3:0"],
             {"id": "d3", "within": range(1, 9), "weights": {2: 3.0, 3: 0.0}},
         ),
     ],
@@ -174,13 +174,13 @@ def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> N
     assert associated["rows"] == plain(expected.to_dicts())
     options = ["--min-npmi", "0.1", "--min-documents", "2", "--features", "3,9"]
     pairs = document(encoded, "correlate", NAME, *options)
-    correlated = c.correlations(min_npmi=0.1, min_documents=2, features=[3, 9])
+    correlated = c.correlate(min_npmi=0.1, min_documents=2, features=[3, 9])
     assert pairs == {"n": 60, "pairs": plain(correlated.to_dicts())}
     two = document(encoded, "correlate", NAME, NAME, "--align", "label", "--min-npmi", "0")
     assert two["n"] > 0
     groups = document(encoded, "cluster", NAME, "-n", "3", "--seed", "2", "--where", "length(id)>2")
     assert list(groups) == ["n", "n_left_out", "clusters"]
-    clusters = c.clusters(3, seed=2, where="length(id)>2")
+    clusters = c.cluster(3, seed=2, where="length(id)>2")
     assert groups["clusters"] == plain(clusters.to_dicts())
     about = document(encoded, "cluster", NAME, "-n", "2", "--about", TEXT, "--method", "jaccard")
     assert sum(row["n_documents"] for row in about["clusters"]) == about["n"]
@@ -200,14 +200,14 @@ def test_names_are_documents_too(encoded: EncodedLake, lake: Lake) -> None:
     expected = plain(named.labels(k=20).to_dicts())
     assert document(encoded, "labels", "sae") == {"labels": expected}
     assert document(encoded, "labels", "sae", "--features", "9,3") == {
-        "labels": plain(named.labels([9, 3]).to_dicts())
+        "labels": plain(named.labels(features=[9, 3]).to_dicts())
     }
     near = document(encoded, "labels", "sae", TEXT, "-k", "3")
-    assert near == {"labels": plain(named.features(TEXT, 3).to_dicts())}
+    assert near == {"labels": plain(named.labels(TEXT, 3).to_dicts())}
     assert len(document(encoded, "labels", "sae", "--all")["labels"]) > 20
     assert document(encoded, "neighbors", "sae", "3", "-k", "2") == {
         "feature": 3,
-        "neighbors": plain(named.nearest(3, 2).to_dicts()),
+        "neighbors": plain(named.neighbors(3, 2).to_dicts()),
     }
 
 
@@ -240,8 +240,8 @@ def test_answers_are_tables_too(encoded: EncodedLake, lake: Lake) -> None:
 # --- for people ---
 
 SHOWN: dict[str, tuple[list[str], list[str]]] = {
-    "similar": (["similar", NAME, "--doc", "d3"], ["shares", "label="]),
-    "similar to nothing": (["similar", NAME, "--doc", "d3", "--where", "false"], ["No document"]),
+    "similar": (["similar", NAME, "--id", "d3"], ["shares", "label="]),
+    "similar to nothing": (["similar", NAME, "--id", "d3", "--where", "false"], ["No document"]),
     "retrieve": (["retrieve", NAME, TEXT], ["shares"]),
     "select": (["select", POSITIVE, NEGATIVE], ["shares"]),
     "diff": (["diff", POSITIVE, NEGATIVE], ["a words/sae where label = 'pos'", "<<", "tested"]),
@@ -295,14 +295,14 @@ def test_questions_are_asked_of_a_lake_or_a_server(command: str) -> None:
     ("arguments", "code", "said"),
     [
         (["similar", NAME], 2, "one thing"),
-        (["similar", NAME, "--doc", "d1", "--text", "x"], 2, "one thing"),
-        (["similar", NAME, "--doc", "nobody"], 1, "nobody"),
+        (["similar", NAME, "--id", "d1", "--text", "x"], 2, "one thing"),
+        (["similar", NAME, "--id", "nobody"], 1, "nobody"),
         (["similar", NAME, "--features", "12:x"], 2, "12:1.0,30:0.5"),
         (["similar", NAME, "--features", "99"], 1, "no feature 99"),
-        (["similar", NAME, "--doc", "d1", "--within", "a"], 2, "12,34"),
-        (["similar", NAME, "--doc", "d1", "--measure", "l2"], 2, "'cosine'"),
-        (["similar", NAME, "--doc", "d1", "-k", "0"], 2, "k must"),
-        (["similar", "words/none", "--doc", "d1"], 1, "no collection words/none"),
+        (["similar", NAME, "--id", "d1", "--within", "a"], 2, "12,34"),
+        (["similar", NAME, "--id", "d1", "--measure", "l2"], 2, "'cosine'"),
+        (["similar", NAME, "--id", "d1", "-k", "0"], 2, "k must"),
+        (["similar", "words/none", "--id", "d1"], 1, "no collection words/none"),
         (["retrieve", NAME, " "], 2, "phrase is empty"),
         (["retrieve", OTHER, TEXT], 1, "saelake label"),
         (["select", NAME, f"{NAME} where false"], 2, "No feature fires"),

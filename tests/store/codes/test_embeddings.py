@@ -14,7 +14,7 @@ from saelake.store.codes import embeddings
 from saelake.store.codes.embeddings import Block, blocks, take
 from saelake.store.codes.executor import Piece, pieces
 from saelake.store.codes.table import CodesTable
-from saelake.store.requests import Pooling
+from saelake.store.requests.checks import Pooling
 from saelake.store.snapshot.collection import Collection
 from saelake.workers.encoder import pack
 from tests import lakes

@@ -11,19 +11,16 @@ from saelake.store.codes.executor import Piece, Threads, pieces
 from saelake.store.codes.table import CodesTable
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.requests import (
-    AssociateQuery,
-    ClustersQuery,
-    CorrelationsQuery,
-    DiffQuery,
-    FamiliesQuery,
-    MatchQuery,
-    Request,
-    Selection,
-    SelectQuery,
-    SimilarQuery,
-    Weight,
-)
+from saelake.store.requests.associate import AssociateQuery
+from saelake.store.requests.checks import Selection, Weight
+from saelake.store.requests.cluster import ClusterQuery
+from saelake.store.requests.correlate import CorrelateQuery
+from saelake.store.requests.diff import DiffQuery
+from saelake.store.requests.families import FamiliesQuery
+from saelake.store.requests.match import MatchQuery
+from saelake.store.requests.request import Request
+from saelake.store.requests.select import SelectQuery
+from saelake.store.requests.similar import SimilarQuery
 from saelake.store.snapshot.collection import Collection
 from tests.elsewhere import Elsewhere
 from tests.lakes import MadeLake, add_dictionary, make_lake
@@ -122,9 +119,9 @@ def test_pieces_can_be_sent(made: MadeLake, codes: CodesTable) -> None:
 QUESTIONS: list[Request] = [
     AssociateQuery(collection=MADE, columns=("label",)),
     AssociateQuery(collection=MADE, columns=("length",), pooling="mean"),
-    CorrelationsQuery(a=POS, min_npmi=-1, min_documents=1),
-    CorrelationsQuery(a=POS, min_npmi=-1, min_documents=1, features=(3, 5)),
-    CorrelationsQuery(a=POS, b=NEG, align="length", min_npmi=-1, min_documents=1),
+    CorrelateQuery(a=POS, min_npmi=-1, min_documents=1),
+    CorrelateQuery(a=POS, min_npmi=-1, min_documents=1, features=(3, 5)),
+    CorrelateQuery(a=POS, b=NEG, align="length", min_npmi=-1, min_documents=1),
     FamiliesQuery(collection=MADE, min_npmi=0.01, min_documents=1),
     MatchQuery(a=MADE, b="made/other", k=3),
     DiffQuery(a=POS, others=(NEG,)),
@@ -133,8 +130,8 @@ QUESTIONS: list[Request] = [
     DiffQuery(a=POS, others=(NEG,), align="length"),
     SelectQuery(pool=POS, target=NEG),
     SimilarQuery(collection=MADE, features=(Weight(feature=3),), exact=True),
-    ClustersQuery(collection=MADE, n_clusters=2),
-    ClustersQuery(collection=MADE, n_clusters=2, method="jaccard"),
+    ClusterQuery(collection=MADE, n_clusters=2),
+    ClusterQuery(collection=MADE, n_clusters=2, method="jaccard"),
 ]
 
 

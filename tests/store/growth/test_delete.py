@@ -28,10 +28,10 @@ QUESTIONS: dict[str, Callable[[Collection], pa.Table]] = {
         c.where("length > 20").diff(c.where("length <= 20")).to_arrow().drop_columns(["against"])
     ),
     "associate": lambda c: c.associate("length").to_arrow(),
-    "correlations": lambda c: c.correlations(
+    "correlations": lambda c: c.correlate(
         min_npmi=0.001, min_documents=2, max_coverage=1
     ).to_arrow(),
-    "clusters": lambda c: c.clusters(3, features=[0, 1, 2, 3]).to_arrow(),
+    "clusters": lambda c: c.cluster(3, features=[0, 1, 2, 3]).to_arrow(),
     "families": lambda c: c.families(min_npmi=0.001, min_documents=2, max_coverage=1).to_arrow(),
     "select": lambda c: c.where("length > 20").select(c.where("length < 15"), idf=False).to_arrow(),
     "codes": lambda c: c.codes().read_all(),

@@ -30,9 +30,10 @@ from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import make_tag
-from saelake.store.query.export import export_codes
+from saelake.store.query.codes import codes_of
 from saelake.store.query.parts.search import search
-from saelake.store.requests import CodesQuery, TokensQuery, VerifyQuery
+from saelake.store.requests.tokens import TokensQuery
+from saelake.store.requests.verify import VerifyQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.snapshot.collection import Collection
 from tests.lakes import MadeLake, add_documents, encode_documents, make_lake
@@ -74,7 +75,7 @@ def assert_holds(collection: Collection, expected: Expected) -> None:
     matches = search(collection, TokensQuery(collection=name, expression=str(FEATURE), k=None))
     found = list(zip(matches.doc.tolist(), matches.value.tolist(), strict=True))
     assert found == expected.strongest()
-    rows = export_codes(collection, CodesQuery(collection=name)).read_all().to_pylist()
+    rows = codes_of(collection).read_all().to_pylist()
     listed = {(r["id"], r["doc"], r["position"], r["feature"], r["value"]) for r in rows}
     assert len(listed) == len(rows)
     assert listed == expected.codes()

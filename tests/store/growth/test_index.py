@@ -26,7 +26,9 @@ from saelake.store.growth.shards import ShardCommitter
 from saelake.store.index.features import bin_edges
 from saelake.store.index.segments import Segment
 from saelake.store.lake.lake import CollectionName
-from saelake.store.requests import FeaturesQuery, TokensQuery, VerifyQuery
+from saelake.store.requests.features import FeaturesQuery
+from saelake.store.requests.tokens import TokensQuery
+from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table, drop, metadata, overwrite, read

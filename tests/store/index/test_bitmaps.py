@@ -11,7 +11,7 @@ from scipy import sparse
 from saelake.store.codes.embeddings import Block
 from saelake.store.index import bitmaps
 from saelake.store.index.bitmaps import Bitmap
-from saelake.store.requests import Selection
+from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.session import Session
 from tests.lakes import make_lake
 

@@ -11,7 +11,7 @@ from saelake.store.engine import Engine
 from saelake.store.errors import Corrupt
 from saelake.store.growth.index import index
 from saelake.store.index.builder import CODES_BYTES_PER_POSTING, SegmentBuilder
-from saelake.store.requests import VerifyQuery
+from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.tables import Table, read

@@ -10,7 +10,7 @@ from saelake.store.format.lists import Array
 from saelake.store.index import impacts
 from saelake.store.index.impacts import EVERYTHING, ImpactIndex, Impacts
 from saelake.store.query import similar
-from saelake.store.requests import SimilarQuery
+from saelake.store.requests.similar import SimilarQuery
 from tests.lakes import make_lake
 
 N, D = 900, 60

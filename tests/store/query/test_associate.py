@@ -15,7 +15,8 @@ from sklearn.metrics import roc_auc_score
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidFilter, InvalidInput, NotFound
 from saelake.store.query import associate
-from saelake.store.requests import AssociateQuery, Pooling
+from saelake.store.requests.associate import AssociateQuery
+from saelake.store.requests.checks import Pooling
 from tests.lakes import MadeLake, make_lake
 
 MADE = "made/random"

@@ -19,7 +19,9 @@ from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput, NotFound
 from saelake.store.lake.lake import CollectionName
 from saelake.store.query import diff as module
-from saelake.store.requests import DiffQuery, Selection, TokensQuery
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.diff import DiffQuery
+from saelake.store.requests.tokens import TokensQuery
 from tests.lakes import MadeLake, add_dictionary, make_lake
 
 N_DOCUMENTS, N_FEATURES = 60, 14

@@ -9,7 +9,7 @@ import pytest
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidFilter, InvalidInput, NotFound
-from saelake.store.requests import FamiliesQuery
+from saelake.store.requests.families import FamiliesQuery
 from tests.lakes import MadeLake, make_lake
 
 MADE = "made/random"

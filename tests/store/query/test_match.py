@@ -13,7 +13,7 @@ from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput, NotFound
 from saelake.store.index.vectors import write_vectors
 from saelake.store.query import match
-from saelake.store.requests import MatchQuery
+from saelake.store.requests.match import MatchQuery
 from saelake.workers.encoder import pack
 from tests import lakes
 from tests.lakes import MadeLake, add_dictionary, make_lake

@@ -14,7 +14,7 @@ from saelake.store.index import vectors as module
 from saelake.store.index.vectors import write_vectors
 from saelake.store.labels.labels import write_labels
 from saelake.store.lake.lake import Lake
-from saelake.store.requests import NeighborsQuery
+from saelake.store.requests.neighbors import NeighborsQuery
 
 N_FEATURES, WIDTH = 60, 6
 

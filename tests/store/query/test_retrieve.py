@@ -15,7 +15,9 @@ from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index.vectors import write_vectors
 from saelake.store.labels.labels import write_labels
 from saelake.store.query.parts import dense as dense_module
-from saelake.store.requests import ClustersQuery, RetrieveQuery, SimilarQuery
+from saelake.store.requests.cluster import ClusterQuery
+from saelake.store.requests.retrieve import RetrieveQuery
+from saelake.store.requests.similar import SimilarQuery
 from saelake.workers.texts.sentences import SentenceModel
 from saelake.workers.texts.texts import ModelTexts
 from tests.lakes import MadeLake, make_lake
@@ -246,7 +248,7 @@ def test_clusters_can_be_about_a_phrase(asked: Asked) -> None:
     nearest = np.argsort(-(asked.labels @ asked.phrase), kind="stable")[:4]
     answers = [
         asked.engine.ask(
-            ClustersQuery(collection=COLLECTION, n_clusters=2, method="jaccard", **options)
+            ClusterQuery(collection=COLLECTION, n_clusters=2, method="jaccard", **options)
         ).read_all()
         for options in (
             {"about": PHRASE, "n_labels": 4},

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput, NotFound
 from saelake.store.lake.lake import CollectionName
-from saelake.store.requests import Selection, SelectQuery
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.select import SelectQuery
 from tests.lakes import MadeLake, add_dictionary, make_lake
 
 N_FEATURES = 12

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidFilter, InvalidInput, NotFound, SaelakeError
-from saelake.store.requests import Pooling, SimilarQuery, Weight
+from saelake.store.requests.checks import Pooling, Weight
+from saelake.store.requests.similar import SimilarQuery
 from tests.lakes import MadeLake, make_lake
 
 COLLECTION = "made/random"

@@ -10,7 +10,10 @@ from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidInput, MissingExtra
 from saelake.store.growth.label import label_collection
 from saelake.store.query.parts.words import word_ranking
-from saelake.store.requests import LabelsQuery, RetrieveQuery, Selection, SimilarQuery
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.labels import LabelsQuery
+from saelake.store.requests.retrieve import RetrieveQuery
+from saelake.store.requests.similar import SimilarQuery
 from saelake.store.snapshot.session import Session
 from saelake.workers.texts.embed import embed_corpus
 from saelake.workers.texts.texts import ModelTexts

@@ -11,7 +11,7 @@ from saelake.store.engine import Engine
 from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
 from saelake.store.query.parts import search as query_search
 from saelake.store.query.parts.expression import And, Expression, Feature, Not, Or, parse
-from saelake.store.requests import TokensQuery
+from saelake.store.requests.tokens import TokensQuery
 from tests.lakes import MadeLake, make_lake
 
 COLLECTION = "made/random"
@@ -48,11 +48,11 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
     import tests.lakes
     from saelake.store.codes import table as codes
     from saelake.store.index import features, postings
-    from saelake.store.query import export
+    from saelake.store.query import codes as listed
     from saelake.store.query.parts import hits
     from saelake.workers.encoder import pack
 
-    for module in (tests.lakes, codes, postings, export, hits, pack):
+    for module in (tests.lakes, codes, postings, listed, hits, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
     for module in (postings, features, query_search):
         patch.setattr(module, "TIERS", (4, 8))

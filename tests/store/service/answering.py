@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from saelake.store.engine import Engine
-from saelake.store.requests import Request
+from saelake.store.requests.request import Request
 
 
 def answer_with(

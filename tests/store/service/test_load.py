@@ -15,7 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 import saelake
 from saelake.lake import Lake
 from saelake.store.errors import DeadlineExceeded, LimitExceeded
-from saelake.store.requests import CodesQuery, TokensQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.tokens import TokensQuery
 from saelake.store.service.auth import Access
 from saelake.store.service.rpc import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings

@@ -28,7 +28,10 @@ from saelake.store.errors import (
     SaelakeError,
     Unavailable,
 )
-from saelake.store.requests import CodesQuery, InfoQuery, Request, TokensQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.request import Request
+from saelake.store.requests.tokens import TokensQuery
 from saelake.store.service.auth import Access, is_loopback
 from saelake.store.service.rpc import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings

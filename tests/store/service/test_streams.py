@@ -15,7 +15,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 import saelake
 from saelake.store.engine import Engine
 from saelake.store.errors import DeadlineExceeded, SaelakeError, Unavailable
-from saelake.store.requests import CodesQuery, Request, VerifyQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.request import Request
+from saelake.store.requests.verify import VerifyQuery
 from saelake.store.service.rpc import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake

@@ -16,31 +16,26 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.remote import Remote
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.requests import (
-    Analysis,
-    AssociateQuery,
-    ClustersQuery,
-    CodesQuery,
-    CorrelationsQuery,
-    DiffQuery,
-    DocumentQuery,
-    EmbeddingsQuery,
-    FamiliesQuery,
-    FeaturesQuery,
-    InfoQuery,
-    LabelsQuery,
-    Lookup,
-    MatchQuery,
-    NeighborsQuery,
-    Request,
-    RetrieveQuery,
-    Selection,
-    SelectQuery,
-    SimilarQuery,
-    TokensQuery,
-    VerifyQuery,
-    Weight,
-)
+from saelake.store.requests.associate import AssociateQuery
+from saelake.store.requests.checks import Selection, Weight
+from saelake.store.requests.cluster import ClusterQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.correlate import CorrelateQuery
+from saelake.store.requests.diff import DiffQuery
+from saelake.store.requests.document import DocumentQuery
+from saelake.store.requests.embeddings import EmbeddingsQuery
+from saelake.store.requests.families import FamiliesQuery
+from saelake.store.requests.features import FeaturesQuery
+from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.labels import LabelsQuery
+from saelake.store.requests.match import MatchQuery
+from saelake.store.requests.neighbors import NeighborsQuery
+from saelake.store.requests.request import Request
+from saelake.store.requests.retrieve import RetrieveQuery
+from saelake.store.requests.select import SelectQuery
+from saelake.store.requests.similar import SimilarQuery
+from saelake.store.requests.tokens import TokensQuery
+from saelake.store.requests.verify import VerifyQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.wire.requests import (
     METHODS,
@@ -53,7 +48,7 @@ from saelake.transport import Transport
 from tests.lakes import make_lake
 
 NAME = "made/random"
-REQUESTS = (*get_args(Lookup), *get_args(Analysis))
+REQUESTS = tuple(METHODS.values())
 ALL = Selection(collection=NAME)
 SOME = Selection(collection=NAME, where="label = 'pos'")
 ALL_SENT, SOME_SENT = {"collection": NAME}, {"collection": NAME, "where": "label = 'pos'"}
@@ -79,8 +74,8 @@ LEAST: list[tuple[Request, dict[str, Any]]] = [
         AssociateQuery(collection=NAME, columns=("label",)),
         {"collection": NAME, "columns": ["label"]},
     ),
-    (CorrelationsQuery(a=ALL), {"a": ALL_SENT}),
-    (ClustersQuery(collection=NAME), {"collection": NAME}),
+    (CorrelateQuery(a=ALL), {"a": ALL_SENT}),
+    (ClusterQuery(collection=NAME), {"collection": NAME}),
     (MatchQuery(a=NAME, b=NAME), {"a": NAME, "b": NAME}),
     (FamiliesQuery(collection=NAME), {"collection": NAME}),
     (LabelsQuery(dictionary="random"), {"dictionary": "random"}),
@@ -112,6 +107,12 @@ BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
 }
 
 
+def hints_of(kind: Any) -> dict[str, Any]:
+    """The types of a question's fields."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
 def values(name: str, hint: Any) -> st.SearchStrategy[Any]:
     """Values of a field of this name and type."""
     plain = {str: TEXT, int: WHOLE, float: REAL, bool: st.booleans()}
@@ -131,7 +132,7 @@ def made(kind: Any, *, without: str = "", needs: str = "", **given: Any) -> st.S
     """Requests with any values in their fields but those `without`; not empty where it `needs`."""
     drawn = {
         name: values(name, hint)
-        for name, hint in get_type_hints(kind).items()
+        for name, hint in hints_of(kind).items()
         if name not in without.split()
     }
     return st.builds(
@@ -155,9 +156,9 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     DiffQuery: made(DiffQuery, needs="others", without="align")
     | made(DiffQuery, without="unit", others=st.tuples(made(Selection))),
     AssociateQuery: made(AssociateQuery, columns=st.tuples(TEXT) | st.tuples(TEXT, TEXT)),
-    CorrelationsQuery: made(CorrelationsQuery, without="b align")
-    | made(CorrelationsQuery, needs="b align", without="adjacent"),
-    ClustersQuery: made(ClustersQuery, without="about") | made(ClustersQuery, without="features"),
+    CorrelateQuery: made(CorrelateQuery, without="b align")
+    | made(CorrelateQuery, needs="b align", without="adjacent"),
+    ClusterQuery: made(ClusterQuery, without="about") | made(ClusterQuery, without="features"),
     LabelsQuery: made(LabelsQuery, without="text") | made(LabelsQuery, without="features"),
 }
 
@@ -181,7 +182,7 @@ def test_requests_come_through(kind: type[Request]) -> None:
 CHOICES = [
     (kind, name, choice)
     for kind in REQUESTS
-    for name, hint in get_type_hints(kind).items()
+    for name, hint in hints_of(kind).items()
     for choice in (get_args(hint) if get_origin(hint) is Literal else ())
 ]
 
@@ -197,7 +198,7 @@ def test_a_message_has_no_other_choices(kind: type[Any], name: str) -> None:
     enum: Any = message_type(method_of(LEAST_OF[kind])).DESCRIPTOR.fields_by_name[name].enum_type
     prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
     chosen = {value.name.removeprefix(prefix).lower() for value in enum.values[1:]}
-    assert chosen == set(get_args(get_type_hints(kind)[name]))
+    assert chosen == set(get_args(hints_of(kind)[name]))
 
 
 @pytest.mark.parametrize(("request_", "json"), LEAST, ids=lambda it: type(it).__name__)
@@ -261,7 +262,7 @@ def test_a_message_without_a_selection_names_it() -> None:
         ("Tokens", pb.TokensRequest(collection=NAME, expression="1", k=0)),
         ("Document", pb.DocumentRequest(collection=NAME)),
         ("Similar", pb.SimilarRequest(collection=NAME)),
-        ("Clusters", pb.ClustersRequest(collection=NAME, n_clusters=1)),
+        ("Cluster", pb.ClusterRequest(collection=NAME, n_clusters=1)),
     ],
 )
 def test_a_message_that_python_would_refuse_is_refused(method: str, message: Message) -> None:

@@ -28,7 +28,8 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.parts.found import beginning
 from saelake.store.query.parts.labelled import labels_of, phrase_features
-from saelake.store.requests import ClustersQuery, Selection
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.cluster import DISTINCTIVE, ClusterQuery
 from saelake.store.snapshot.session import Selected, Session
 
 N_VECTORS = 50
@@ -41,33 +42,6 @@ MOST_JACCARD = 5000  # documents: their similarities are a square of 200 MB
 POINTS_AT_ONCE = 1 << 24  # numbers of documents' chosen features, as they are assigned
 LEAST_LENGTH = np.float32(1e-5)  # of a projected unit vector; what is shorter is rounding
 N_DISTINCTIVE, N_CENTRAL = 5, 3
-
-DISTINCTIVE = pa.struct(
-    [
-        pa.field("feature", pa.uint32()),
-        pa.field("label", pa.string()),
-        pa.field("frequency_in", pa.float64()),
-        pa.field("frequency_out", pa.float64()),
-    ]
-)
-CENTRAL = pa.struct(
-    [
-        pa.field("doc", pa.uint64()),
-        pa.field("id", pa.string()),
-        pa.field("centrality", pa.float32()),
-        pa.field("text", pa.string()),
-    ]
-)
-CLUSTERS = pa.schema(
-    [
-        pa.field("cluster", pa.uint32()),
-        pa.field("n_documents", pa.uint64()),
-        pa.field("features", pa.list_(DISTINCTIVE)),
-        pa.field("central", pa.list_(CENTRAL)),
-        pa.field("docs", pa.list_(pa.uint64())),
-        pa.field("centrality", pa.list_(pa.float32())),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +78,8 @@ class Assigned:
         )
 
 
-def clusters(session: Session, query: ClustersQuery) -> pa.Table:
-    """Clusters, largest first (`CLUSTERS`), each with its most distinctive features.
+def cluster(session: Session, query: ClusterQuery) -> pa.Table:
+    """Clusters, largest first, each with its most distinctive features.
 
     Documents in which none of the chosen features fires are in no cluster; the schema's metadata
     says how many: n_left_out. Equal for equal seeds. Raises `InvalidInput` for fewer documents
@@ -137,7 +111,7 @@ def clusters(session: Session, query: ClustersQuery) -> pa.Table:
     return table.replace_schema_metadata({name: str(value) for name, value in said.items()})
 
 
-def _features(session: Session, selected: Selected, query: ClustersQuery) -> Array:
+def _features(session: Session, selected: Selected, query: ClusterQuery) -> Array:
     """Which features documents are compared in, bool (d_sae,)."""
     features: Array = np.array(query.features, np.int64)
     selected.collection.check_features(query.features)
@@ -204,7 +178,7 @@ def _spectral(
     kept: _Kept,
     used: _Used,
     weights: Array,
-    query: ClustersQuery,
+    query: ClusterQuery,
 ) -> Assigned:
     fitted = used.sample(selected, query.n_clusters, query.seed)
     sample = _ascending(list(session.map(fitted, kept)))
@@ -302,7 +276,7 @@ class _Assign:
         return Assigned.of(block, cluster, centrality, (len(self.centres), len(self.kept.chosen)))
 
 
-def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClustersQuery) -> Assigned:
+def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClusterQuery) -> Assigned:
     block = _ascending(list(session.map(selected, kept, "binary")))
     if len(block) > MOST_JACCARD:
         raise InvalidInput(
@@ -342,7 +316,7 @@ def _rows(session: Session, selected: Selected, found: Assigned) -> pa.Table:
         "docs": [found.doc[rows].tolist() for rows in members],
         "centrality": [found.centrality[rows].tolist() for rows in members],
     }
-    return pa.Table.from_pydict(columns, schema=CLUSTERS)
+    return pa.Table.from_pydict(columns, schema=ClusterQuery.answer)
 
 
 def _distinctive(

@@ -20,10 +20,10 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.index.bitmaps import Bitmap, firing, n_words
-from saelake.store.labels.labels import LABEL, Labels
+from saelake.store.labels.labels import Labels
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.pairs import Pairs, paired
-from saelake.store.requests import CorrelationsQuery
+from saelake.store.requests.correlate import CorrelateQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Count, Selected, Session, check_same_dictionary
 
@@ -35,22 +35,6 @@ STRIPE_BYTES = 1 << 20  # of counts that are added to at a time, to stay in a co
 DOCUMENTS_SAMPLED = 32  # in which a pair's tokens are compared
 MOSTLY = 0.5
 CANDIDATES = 20  # pairs whose tokens are compared, as a multiple of the pairs asked for
-
-CORRELATIONS = pa.schema(
-    [
-        pa.field("feature_a", pa.uint32()),
-        pa.field("feature_b", pa.uint32()),
-        pa.field("npmi", pa.float64()),
-        pa.field("n_a", pa.uint64()),
-        pa.field("n_b", pa.uint64()),
-        pa.field("n_both", pa.uint64()),
-        pa.field("b_given_a", pa.float64()),
-        pa.field("a_given_b", pa.float64()),
-        pa.field("label_similarity", pa.float32()),
-        pa.field("label_a", LABEL),
-        pa.field("label_b", LABEL),
-    ]
-)
 
 # Features a and b of pairs, and in how many documents both fire: parallel arrays int64 (n,).
 Together: TypeAlias = tuple[Array, Array, Array]
@@ -112,8 +96,8 @@ def npmi(n_both: Array, n_a: Array, n_b: Array, n: int) -> Array:
     return np.where(n_both < n, np.log(p_both / (p_a * p_b)) / surprise, 1.0)
 
 
-def correlations(session: Session, query: CorrelationsQuery) -> pa.Table:
-    """Pairs of features by NPMI, largest first (`CORRELATIONS`), ties by the features.
+def correlate(session: Session, query: CorrelateQuery) -> pa.Table:
+    """Pairs of features by NPMI, largest first, ties by the features.
 
     The schema's metadata says n, the documents (or pairs of documents). Raises `InvalidInput`
     for texts of which none are aligned.
@@ -151,7 +135,7 @@ class Counting(Protocol):
         """
 
 
-def _counting(session: Session, a: Selected, query: CorrelationsQuery) -> Counting:
+def _counting(session: Session, a: Selected, query: CorrelateQuery) -> Counting:
     if query.b is not None:
         return Aligned(session, a, session.select(query.b), query)
     return Around(session, a, query.features) if query.features else Alone(session, a)
@@ -207,9 +191,7 @@ class Around(Alone):
 class Aligned:
     """Co-occurrence between aligned documents of two selections."""
 
-    def __init__(
-        self, session: Session, a: Selected, b: Selected, query: CorrelationsQuery
-    ) -> None:
+    def __init__(self, session: Session, a: Selected, b: Selected, query: CorrelateQuery) -> None:
         assert query.align is not None
         check_same_dictionary(a.collection, b.collection)
         self._session = session
@@ -402,7 +384,7 @@ def _together(counts: Array, rows: Array, columns: Array, least: int) -> Iterato
         yield rows[first + i], columns[j], stripe[i, j].astype(np.int64)
 
 
-def co_firing(counting: Counting, query: CorrelationsQuery) -> Iterator[PairsFound]:
+def co_firing(counting: Counting, query: CorrelateQuery) -> Iterator[PairsFound]:
     """All pairs that fire together often enough and with a large enough NPMI, in parts."""
     most = query.max_coverage * counting.n
     for a, b, n_both in counting.pairs(query.min_documents, most):
@@ -410,7 +392,7 @@ def co_firing(counting: Counting, query: CorrelationsQuery) -> Iterator[PairsFou
         yield PairsFound(a=a, b=b, npmi=value, n_both=n_both)[value >= query.min_npmi]
 
 
-def _unlike(found: PairsFound, labels: Labels, query: CorrelationsQuery) -> PairsFound:
+def _unlike(found: PairsFound, labels: Labels, query: CorrelateQuery) -> PairsFound:
     """The pairs whose labels are known to be unlike."""
     if query.max_label_similarity is None:
         return found
@@ -457,7 +439,7 @@ def _rows(found: PairsFound, counting: Counting, labels: Labels) -> pa.Table:
         "label_a": labels.column(found.a),
         "label_b": labels.column(found.b),
     }
-    table = pa.Table.from_pydict(columns, schema=CORRELATIONS)
+    table = pa.Table.from_pydict(columns, schema=CorrelateQuery.answer)
     return table.replace_schema_metadata({"n": str(counting.n)})
 
 

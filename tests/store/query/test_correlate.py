@@ -19,9 +19,10 @@ from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels.labels import write_labels
-from saelake.store.query import correlations
-from saelake.store.query.correlations import npmi
-from saelake.store.requests import CorrelationsQuery, Selection
+from saelake.store.query import correlate
+from saelake.store.query.correlate import npmi
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.correlate import CorrelateQuery
 from saelake.workers.encoder import pack
 from tests import lakes
 from tests.lakes import MadeLake, add_dictionary, make_lake
@@ -65,7 +66,7 @@ def ask(made: MadeLake, **how: Any) -> list[dict[str, Any]]:
         "k": None,
         **how,
     }
-    answer = Engine(made.lake.uri).ask(CorrelationsQuery(**given)).read_all()
+    answer = Engine(made.lake.uri).ask(CorrelateQuery(**given)).read_all()
     rows: list[dict[str, Any]] = answer.to_pylist()
     return rows
 
@@ -151,7 +152,7 @@ def test_one_selection(made: MadeLake) -> None:
 
 
 def test_says_how_many_documents(made: MadeLake) -> None:
-    table = Engine(made.lake.uri).ask(CorrelationsQuery(a=POS)).read_all()
+    table = Engine(made.lake.uri).ask(CorrelateQuery(a=POS)).read_all()
     assert table.schema.metadata == {b"n": str(len(fires(made, "pos"))).encode()}
 
 
@@ -160,11 +161,11 @@ def test_in_many_small_passes(
     made: MadeLake, cache_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Few lines of counts a pass, fewer a stripe, few documents a block: the answer is the same."""
-    question = CorrelationsQuery(a=WHOLE, min_npmi=-1, min_documents=1, max_coverage=1, k=None)
+    question = CorrelateQuery(a=WHOLE, min_npmi=-1, min_documents=1, max_coverage=1, k=None)
     some = replace(question, k=9, features=(1, 2, 8, 9, 10))
     whole = [Engine(made.lake.uri).ask(q).read_all() for q in (question, some)]
-    monkeypatch.setattr(correlations, "COUNTS_BYTES", 4 * 12 * 3)
-    monkeypatch.setattr(correlations, "STRIPE_BYTES", 4 * 12 * 2)
+    monkeypatch.setattr(correlate, "COUNTS_BYTES", 4 * 12 * 3)
+    monkeypatch.setattr(correlate, "STRIPE_BYTES", 4 * 12 * 2)
     monkeypatch.setattr(embeddings, "SCAN_ROWS", 4)
     monkeypatch.setattr(embeddings, "PIECE_ROWS", 8)
     engine = Engine(made.lake.uri, cache_bytes=cache_bytes)
@@ -240,7 +241,7 @@ def test_aligned_in_chunks(made: MadeLake, monkeypatch: pytest.MonkeyPatch) -> N
 
     whole = ask(made, a=POS, b=NEG, align="key")
     monkeypatch.setattr(module, "PAIRS_PER_CHUNK", 2)
-    monkeypatch.setattr(correlations, "COUNTS_BYTES", 4 * 12 * 5)
+    monkeypatch.setattr(correlate, "COUNTS_BYTES", 4 * 12 * 5)
     assert ask(made, a=POS, b=NEG, align="key") == whole
 
 
@@ -284,7 +285,7 @@ def test_adjacent_only_among_the_strongest(
     spread: MadeLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pair is looked at only as long as it is among the 20 k strongest."""
-    monkeypatch.setattr(correlations, "CANDIDATES", 3)
+    monkeypatch.setattr(correlate, "CANDIDATES", 3)
     first = pairs(ask(spread, k=3))
     assert (
         pairs(ask(spread, adjacent="drop", k=1))
@@ -378,5 +379,5 @@ def test_features_that_fire_nearly_everywhere_are_left_out(made: MadeLake, share
 
 
 def made_n(made: MadeLake) -> int:
-    table = Engine(made.lake.uri).ask(CorrelationsQuery(a=WHOLE)).read_all()
+    table = Engine(made.lake.uri).ask(CorrelateQuery(a=WHOLE)).read_all()
     return int(table.schema.metadata[b"n"])

@@ -10,8 +10,8 @@ from sklearn.cluster import KMeans, SpectralClustering
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidFilter, InvalidInput, NotFound
-from saelake.store.query import clusters as module
-from saelake.store.requests import ClustersQuery
+from saelake.store.query import cluster as module
+from saelake.store.requests.cluster import ClusterQuery
 from tests.lakes import MadeLake, make_lake
 
 COLLECTION = "made/random"
@@ -31,7 +31,7 @@ class Asked:
 
     def clusters(self, **asked: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
         """The clusters, and what the answer says of all."""
-        table = self.engine.ask(ClustersQuery(collection=COLLECTION, **asked)).read_all()
+        table = self.engine.ask(ClusterQuery(collection=COLLECTION, **asked)).read_all()
         said = {name.decode(): int(value) for name, value in table.schema.metadata.items()}
         return table.to_pylist(), said
 
@@ -319,4 +319,4 @@ def test_three_features_are_the_least(tmp_path: Path) -> None:
 )
 def test_wrong_questions_are_not_asked(options: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        ClustersQuery(collection=COLLECTION, **options)
+        ClusterQuery(collection=COLLECTION, **options)

@@ -1,0 +1,54 @@
+"""Arguments as people give them: one thing or several, and what is said of neither."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+from saelake.store.errors import InvalidInput
+from saelake.store.requests.checks import Weight
+
+
+def numbers(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
+    """One whole number or several as a tuple. Raises `InvalidInput`, with the hint."""
+    several = (given,) if isinstance(given, Integral) else given
+    if isinstance(several, str) or not isinstance(several, Iterable):
+        raise InvalidInput(f"{name} must be a number or several, not {given!r}.{hint}")
+    found = tuple(several)
+    wrong = next((n for n in found if not isinstance(n, Integral) or isinstance(n, bool)), None)
+    if wrong is not None:
+        raise InvalidInput(f"{name} must be whole numbers, not {wrong!r}.{hint}")
+    return tuple(map(int, found))
+
+
+def documents(given: Any) -> tuple[int, ...]:
+    """Numbers of documents, as a tuple. Raises `InvalidInput`."""
+    return numbers("doc", given, " A document's id is text: give it as id=.")
+
+
+def ids(given: Any) -> tuple[str, ...]:
+    """Ids of documents, as a tuple. Raises `InvalidInput`."""
+    several = (given,) if isinstance(given, str) else given
+    found = tuple(several) if isinstance(several, Iterable) else (several,)
+    wrong = next((item for item in found if not isinstance(item, str)), None)
+    if wrong is not None:
+        raise InvalidInput(f"id must be text, not {wrong!r}. A document's number is given as doc=.")
+    return found
+
+
+def weights(name: str, given: Mapping[int, float] | None) -> tuple[Weight, ...]:
+    """Features and numbers, as in `{12: 1.0}`. Raises `InvalidInput`."""
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping):
+        raise InvalidInput(f"{name} must have a number for each feature, as {{12: 1.0}} has.")
+    return tuple(Weight(feature=feature, weight=weight) for feature, weight in given.items())
+
+
+def of_kind(question: str, kind: type[Any], given: Sequence[Any]) -> None:
+    """Raise `InvalidInput` unless all are collections (or dictionaries, for a match of those)."""
+    wrong = next((item for item in given if not isinstance(item, kind)), None)
+    if wrong is not None:
+        raise InvalidInput(
+            f"{question} takes another {kind.__name__.lower()} of the lake, not {wrong!r}: "
+            "lake['corpus/dictionary'], or a selection of it, .where(…)."
+        )

@@ -1,0 +1,30 @@
+"""How features behave over a collection."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from saelake.store.errors import InvalidInput
+from saelake.store.format.schema import FEATURES_COLUMNS
+from saelake.store.requests.request import Request
+
+FeatureOrder = Literal["documents", "tokens", "max", "mean", "feature"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesQuery(Request, cost="quick", answer=FEATURES_COLUMNS):
+    """Statistics of features: those numbered in `features`, or the first `k` by `order`.
+
+    `token` keeps the features that have this text among their top tokens (case ignored, white
+    space trimmed), those on which most of their strongest documents peak first.
+    """
+
+    collection: str
+    features: tuple[int, ...] | None = None
+    token: str | None = None
+    k: int | None = 20
+    order: FeatureOrder = "documents"
+
+    def check(self) -> None:
+        """See `Request`."""
+        if self.features is not None and self.token is not None:
+            raise InvalidInput("Give either features or a token, not both.")

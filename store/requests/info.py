@@ -1,0 +1,62 @@
+"""What is in a lake."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from saelake.store.requests.request import Request
+
+JOB = pa.struct(
+    [
+        *(pa.field(name, pa.string()) for name in ("id", "state", "problem", "host")),
+        pa.field("pid", pa.uint64()),
+        *(pa.field(name, pa.timestamp("ms", "UTC")) for name in ("started", "heartbeat")),
+        *(
+            pa.field(name, pa.uint64())
+            for name in (
+                "n_workers",
+                "n_in_flight",
+                "n_repeated",
+                "n_documents",
+                "n_total",
+                "n_failed",
+                "n_tokens",
+            )
+        ),
+    ]
+)
+
+INFO = pa.schema(
+    [
+        pa.field("corpus", pa.string()),
+        pa.field("dictionary", pa.string()),
+        *(
+            pa.field(name, pa.uint64())
+            for name in (
+                "n_documents",
+                "n_skipped",
+                "n_deleted",
+                "n_encoded",
+                "n_failed",
+                "n_tokens",
+                "n_codes",
+                "n_indexed",
+                "n_segments",
+                "size_bytes",
+            )
+        ),
+        pa.field("d_sae", pa.uint32()),
+        pa.field("architecture", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("hook", pa.string()),
+        pa.field("values", pa.string()),
+        pa.field("tokens_from", pa.string()),
+        pa.field("n_kept", pa.uint64()),
+        pa.field("jobs", pa.list_(JOB)),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoQuery(Request, cost="quick", answer=INFO):
+    """What is in the lake."""

@@ -1,0 +1,41 @@
+"""What every question is."""
+
+from typing import Any, ClassVar, Literal, get_type_hints
+
+import pyarrow as pa
+
+from saelake.store.requests.checks import admit, check_k
+
+# `quick` reads little and is bounded by the client's timeout; an `analysis` reads a whole
+# selection; an `export` reads everything there is, and its answer may have any size.
+Cost = Literal["quick", "analysis", "export"]
+
+
+class Request:
+    """A question: a frozen dataclass of its fields and their defaults, checked when it is made.
+
+    `question` is its name on every face: the gRPC method, the command, the method in Python, and
+    the file in `store/query` that answers it. `answer` has the columns of the answer, in order; the
+    struct `metadata`, where there is one, has the corpus's own columns.
+
+    A class attribute of a field's name is the field's default, for the faces to repeat.
+    """
+
+    question: ClassVar[str]
+    cost: ClassVar[Cost]
+    answer: ClassVar[pa.Schema]
+    _hints: ClassVar[dict[str, Any]]
+
+    def __init_subclass__(cls, *, cost: Cost, answer: pa.Schema) -> None:
+        cls.question = cls.__name__.removesuffix("Query").lower()
+        cls._hints = get_type_hints(cls)
+        cls.cost = cost
+        cls.answer = answer
+
+    def __post_init__(self) -> None:
+        admit(self, self._hints)
+        check_k(getattr(self, "k", None))
+        self.check()
+
+    def check(self) -> None:
+        """Raise `InvalidInput` for fields that cannot be meant, or not together."""

@@ -1,0 +1,32 @@
+"""Documents that have a property."""
+
+from dataclasses import dataclass
+
+from saelake.store.errors import InvalidInput
+from saelake.store.requests.checks import Method, check_positive
+from saelake.store.requests.columns import FOUND
+from saelake.store.requests.request import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrieveQuery(Request, cost="quick", answer=FOUND):
+    """Which documents have a property that a phrase names, through the labels of features.
+
+    The `n_features` features whose labels are nearest the phrase are weighed by rank (see
+    `query.retrieve`). `hybrid` also ranks by the dense embeddings' similarity to the phrase.
+    """
+
+    collection: str
+    phrase: str
+    where: str | None = None
+    k: int | None = 10
+    method: Method = "hybrid"
+    n_features: int = 100
+    temperature: float = 0.2
+
+    def check(self) -> None:
+        """See `Request`."""
+        check_positive("n_features", self.n_features)
+        check_positive("temperature", self.temperature)
+        if not self.phrase.strip():
+            raise InvalidInput("The phrase is empty: name a property, as in 'sarcastic praise'.")
