@@ -304,6 +304,16 @@ def test_every_request_has_the_same_answer_on_both_sides(
     else:
         assert isinstance(here, pa.Table)
         assert here.equals(there, check_metadata=True)
+        assert here.schema.names == request_.answer.names
+
+
+@pytest.mark.parametrize(("former", "query"), [("Correlations", CorrelateQuery(a=ALL))])
+def test_a_method_answers_under_its_former_name(
+    engines: tuple[Engine, Remote], former: str, query: Request
+) -> None:
+    engine, remote = engines
+    frames = remote._stream(former, to_message(query), None).read_all()
+    assert frames.equals(engine.ask(query).read_all())
 
 
 def outcome(transport: Transport, request: Request) -> pa.Table | str:
