@@ -97,8 +97,8 @@ def test_an_index_without_ray_says_what_to_install(
     made: MadeLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    for name in ("ray_executor", "ray_session"):
-        monkeypatch.delitem(sys.modules, f"saelake.workers.{name}", raising=False)
+    for name in ("executor", "session"):
+        monkeypatch.delitem(sys.modules, f"saelake.workers.ray.{name}", raising=False)
     ran = run("index", "made/random", "--lake", made.lake.uri, "--ray", "local")
     assert ran.code != 0
     assert "pip install 'saelake[ray]'" in ran.err
