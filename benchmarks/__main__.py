@@ -25,6 +25,23 @@ COMMANDS = {
     "profile": "measure a collection's statistics, for synthetic lakes like it",
     "all": "query and encode, one after the other, as they are by default",
 }
+MODULES = {
+    "query": "query.query",
+    "analyses": "analyses.analyses",
+    "encode": "encode.encode",
+    "encode_gpu": "encode.encode_gpu",
+    "host": "encode.host",
+    "sizing": "encode.sizing",
+    "activations": "encode.activations",
+    "cluster": "cluster.cluster",
+    "columns": "decisions.d002_values",
+    "topk": "decisions.d005_topk_on_cpu",
+    "s3": "query.s3",
+    "limits": "growth.limits",
+    "clusterings": "decisions.d008_clusters",
+    "growth": "growth.growth",
+    "profile": "common.profile",
+}
 ALL = ("query", "encode")
 
 
@@ -40,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         command = [sys.executable, "-m", "benchmarks"]
         return max(subprocess.run([*command, each], check=False).returncode for each in ALL)
     sys.argv = [f"python -m benchmarks {name}", *options]
-    typer.run(import_module(f"benchmarks.{name}").main)
+    typer.run(import_module(f"benchmarks.{MODULES[name]}").main)
     return 0
 
 

@@ -17,9 +17,9 @@ from scipy.sparse import csr_matrix
 from torch import nn
 from transformers import AutoModel, AutoTokenizer
 
-from benchmarks.measure import Stretch, print_result, size_bytes
+from benchmarks.common.measure import Stretch, print_result, size_bytes
+from benchmarks.encode.workload import Workload
 from benchmarks.peers.topk import DenseTopK
-from benchmarks.workload import Workload
 
 BATCH_DOCUMENTS = 8  # its default
 

@@ -3,7 +3,7 @@
 import sys
 from importlib.metadata import version
 
-from benchmarks.measure import print_result
+from benchmarks.common.measure import print_result
 
 if __name__ == "__main__":
     print_result(**{name: version(name) for name in sys.argv[1:]})

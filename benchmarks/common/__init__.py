@@ -1,0 +1,1 @@
+"""What several questions share: subjects' codes, reports, and what a run took."""
