@@ -27,7 +27,7 @@ from benchmarks.analyses.subject import ALL, Filter
 from benchmarks.analyses.trial import OWN, Trial
 from benchmarks.common.cores import kept_to
 from benchmarks.common.report import Cell, Table
-from benchmarks.query.race import TURN
+from benchmarks.common.turns import TURN, in_turn
 from saelake.store.engine import Engine
 from saelake.store.executor import Threads
 from saelake.store.query.similar import APPROXIMATE_ABOVE
@@ -117,8 +117,7 @@ def race(searchers: Sequence[Searcher], asked: Sequence[int], kept: Filter, trut
     right = {row: truth.of(row, kept) for row in asked[TURN:]}
     meant = [row for row in right if right[row]]
     for number, begin in enumerate(range(0, len(meant), TURN)):
-        first = number % len(searchers)
-        for searcher in (*searchers[first:], *searchers[:first]):
+        for searcher in in_turn(searchers, number):
             for row in meant[begin : begin + TURN]:
                 marks.add(searcher.name, searcher.nearest(row, kept), right[row])
     return marks

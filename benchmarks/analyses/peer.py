@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.cores import starting_on
+from benchmarks.common.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 Reply = dict[str, Any]
 
 

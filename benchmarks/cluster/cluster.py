@@ -24,8 +24,9 @@ import typer
 
 from benchmarks.cluster.commits import CommitCost, Load, Measured, SimulatedDriver, fitted, measure
 from benchmarks.common.cores import starting_on
+from benchmarks.common.places import DATA, ROOT
 from benchmarks.common.report import Cell, Table, publish
-from benchmarks.encode.course import DATA, ROOT, Course, Subject
+from benchmarks.encode.course import Course, Subject
 from benchmarks.encode.workload import Workload
 from saelake.workers.options import EncodeOptions
 from saelake.workers.run import together

@@ -20,7 +20,6 @@ from saelake.store.collection import Collection
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Array, Lists
 
-PROFILES = Path(__file__).parents[1] / "profiles"
 N_QUANTILES = 32  # intervals between the stored quantiles of a feature's values
 N_LENGTHS = 1024
 N_WORDS = 4096

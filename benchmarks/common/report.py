@@ -14,7 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as RichTable
 
-RESULTS = Path(__file__).parents[1] / "results"
+from benchmarks.common.places import RESULTS
+
 PACKAGES = ("saelake", "pylance", "pyarrow", "numpy", "duckdb", "torch", "transformers", "grpcio")
 
 Cell = str | int | float | None

@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 import typer
 
 import saelake
+from benchmarks.common.places import DATA
 from benchmarks.common.report import Cell, Table, publish
 from benchmarks.encode.bare import Tap, truncated
-from benchmarks.encode.course import DATA, Subject
+from benchmarks.encode.course import Subject
 from saelake.activations import KeptActivations
 from saelake.store.tables import STORAGE_VERSION
 from saelake.workers.batches import Batch, batches

@@ -18,14 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.common.cores import starting_on
+from benchmarks.common.places import DATA, ROOT
 from benchmarks.encode.workload import Workload
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.hooks import resolve_hook
 from saelake.workers.models import Model, load_model
 from saelake.workers.tokens import TokenisedDocument, TokenSettings, tokenise
 
-ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared" / "data"
 OWN = (sys.executable, "-m", "benchmarks.encode.runs")
 PEERS = {"delphi": "delphi_cache", "interp_embed": "interp_embed_dataset"}
 

@@ -26,8 +26,9 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.common.places import DATA
 from benchmarks.common.report import Cell, Table, publish
-from benchmarks.encode.course import DATA, Command, Course, Result, Subject, contestants
+from benchmarks.encode.course import Command, Course, Result, Subject, contestants
 from benchmarks.encode.workload import Workload
 
 SEQUENCES = 32  # delphi drops what does not fill a batch of 32

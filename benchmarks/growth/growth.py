@@ -7,7 +7,6 @@ its documents, and is compacted; after each step the 20 strongest tokens of feat
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import Profile
 from benchmarks.common.synthetic import BLOCK, NAME, SHARD_BLOCKS, Synthesis, shards
 from saelake.store.cleanup import clean_up
@@ -26,7 +26,6 @@ from saelake.store.indexing import index
 from saelake.store.lake import Lake
 from saelake.store.requests import TokensQuery
 
-PROFILE = Path(__file__).parents[1] / "profiles" / "imdb-minilm.npz"
 N_QUESTIONS = 200
 ROUNDS = 3
 
@@ -54,7 +53,10 @@ class _Course:
     def __init__(self, lake: Lake, n_documents: int, mean_length: float, seed: int) -> None:
         self._lake = lake
         synthesis = Synthesis(
-            Profile.load(PROFILE), n_documents, seed=seed, mean_length=mean_length
+            Profile.load(PROFILES / "imdb-minilm.npz"),
+            n_documents,
+            seed=seed,
+            mean_length=mean_length,
         )
         self._d_sae = synthesis.profile.d_sae
         import_documents(lake, NAME.corpus, synthesis)

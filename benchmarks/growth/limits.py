@@ -17,8 +17,8 @@ import torch
 import typer
 from safetensors.torch import save_file
 
+from benchmarks.common.places import DATA
 from benchmarks.common.report import Cell, Table, publish
-from benchmarks.encode.course import DATA
 from benchmarks.growth.limit_runs import COLLECTION, STEPS
 from saelake.store.documents import import_documents
 from saelake.store.lake import Lake

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from benchmarks.common.places import ROOT
 from saelake.store.collection import Collection
 from saelake.store.lists import Array, Lists, concatenate
 
-ROOT = Path(__file__).parents[2]
 MODULE = "synthetic"
 CONTEXT, N_SPLITS = 256, 5  # the defaults of its CacheConfig
 SCAN_ROWS = 256

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.common.places import ROOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

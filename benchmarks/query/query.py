@@ -17,7 +17,8 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from benchmarks.common.profile import PROFILES, Profile, comparison, summary
+from benchmarks.common.places import PROFILES
+from benchmarks.common.profile import Profile, comparison, summary
 from benchmarks.common.report import Cell, Table, publish
 from benchmarks.common.synthetic import METADATA, NAME, SHELVES, Synthesis, synthesise
 from benchmarks.query.contenders import EMBEDDED, Contender, Saelake

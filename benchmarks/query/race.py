@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common.report import Cell
+from benchmarks.common.turns import TURN, in_turn
 from benchmarks.query.contenders import Answer, Contender, hits
-
-TURN = 10  # questions that a contender answers before it is the next one's turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +59,7 @@ def race(
         _turn(contender, questions[:TURN], Times(), pause_s)
     for number, begin in enumerate(range(TURN, len(questions), TURN)):
         asked = questions[begin : begin + TURN]
-        first = number % len(contenders)
-        order = [*contenders[first:], *contenders[:first]]
+        order = in_turn(contenders, number)
         answers = {each.name: _turn(each, asked, times, pause_s) for each in order}
         _check_equal(asked, answers)
     return times

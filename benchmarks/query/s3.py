@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow.compute as pc
 import typer
 
-from benchmarks.common.profile import PROFILES, Profile
+from benchmarks.common.places import PROFILES
+from benchmarks.common.profile import Profile
 from benchmarks.common.report import Cell, Table, publish
 from benchmarks.common.synthetic import NAME, SHELVES, Synthesis, synthesise
 from saelake.store.engine import Engine

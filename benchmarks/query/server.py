@@ -7,11 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from benchmarks.common.places import ROOT
 from saelake.store.service.serve import Address, ServerSettings, serve
-
-ROOT = Path(__file__).parents[2]
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.common.profile import PROFILES, Profile, bursts, summary
+from benchmarks.common.places import PROFILES
+from benchmarks.common.profile import Profile, bursts, summary
 from benchmarks.common.synthetic import NAME, Synthesis, synthesise
 from saelake.store.collection import Collection
 from saelake.store.engine import Engine
