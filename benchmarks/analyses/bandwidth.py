@@ -1,11 +1,11 @@
 """What reading memory takes: the least time of every question that has to read its values."""
 
-import time
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
+from benchmarks.common.measure import elapsed_s
 from benchmarks.common.report import Cell
 
 N_BYTES = 1_000_000_000
@@ -22,12 +22,7 @@ class Bandwidth:
     def measured(cls, n_bytes: int = N_BYTES) -> Self:
         """The best of some sums of a float32 array of this size, by NumPy."""
         array = np.ones(n_bytes // 4, np.float32)
-        taken = []
-        for _ in range(ROUNDS):
-            begun = time.perf_counter()
-            array.sum()
-            taken.append(time.perf_counter() - begun)
-        return cls(array.nbytes / min(taken))
+        return cls(array.nbytes / min(elapsed_s(array.sum) for _ in range(ROUNDS)))
 
     def cells(self, n_bytes: int | None, seconds: float) -> dict[str, Cell]:
         """The bytes to move, the least time for them, and how many times that was taken."""

@@ -6,8 +6,7 @@ docs/decisions/002-values.md.
 """
 
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import typer
 
+from benchmarks.common.measure import elapsed_s
 from benchmarks.common.report import Table, publish
 from saelake.store.codes import CodesTable
 from saelake.store.lake import CollectionName, Lake
@@ -128,16 +128,10 @@ def measured(uri: str, lists: Lists) -> dict[str, Any]:
     takes = [np.sort(rows.choice(len(lists.lengths), 20)).tolist() for _ in range(TAKES)]
     return {
         "bytes a value": size / len(lists.values),
-        "read, s": float(np.median([_elapsed_s(dataset.to_table) for _ in range(ROUNDS)])),
+        "read, s": float(np.median([elapsed_s(dataset.to_table) for _ in range(ROUNDS)])),
         "take 20 rows, ms": 1e3 * float(np.median([_take_s(dataset, some) for some in takes])),
     }
 
 
 def _take_s(dataset: lance.LanceDataset, rows: list[int]) -> float:
-    return _elapsed_s(lambda: dataset.take(rows))
-
-
-def _elapsed_s(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    call()
-    return time.perf_counter() - begun
+    return elapsed_s(lambda: dataset.take(rows))

@@ -4,7 +4,6 @@ All ways give the same positions and values in the same order. The outcome is
 docs/decisions/005-topk-on-cpu.md.
 """
 
-import time
 from collections.abc import Callable
 from typing import Annotated
 
@@ -13,6 +12,7 @@ import torch
 import typer
 from torch import Tensor
 
+from benchmarks.common.measure import elapsed_s
 from benchmarks.common.report import Table, publish
 from saelake.workers.dictionaries.base import CHUNK_BYTES
 from saelake.workers.dictionaries.encoders import LinearEncoder
@@ -82,9 +82,7 @@ def _medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, f
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds + 1):
         for name, call in calls.items():
-            begun = time.perf_counter()
-            call()
-            taken[name].append(time.perf_counter() - begun)
+            taken[name].append(elapsed_s(call))
     return {name: float(np.median(seconds[1:])) / ROWS * 1e6 for name, seconds in taken.items()}
 
 

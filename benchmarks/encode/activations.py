@@ -1,31 +1,26 @@
 """Kept activations: how they are best stored, and whether reading them beats the model.
 
-The first table writes the same random vectors in candidate layouts. The second keeps the
-activations of real texts and loads them again, beside the bare model cut off at the hook on the
-same batches, which is what computing them again takes. The outcome is
-docs/decisions/011-activations.md.
+The first table is the study of candidate layouts. The second keeps the activations of real texts
+and loads them again, beside the bare model cut off at the hook on the same batches, which is what
+computing them again takes. The outcome is docs/decisions/011-activations.md.
 """
 
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
-import lance
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
 import saelake
+from benchmarks.common.measure import elapsed_s
 from benchmarks.common.places import DATA
 from benchmarks.common.report import Cell, Table, publish
+from benchmarks.decisions.d011_activations import layouts_table
 from benchmarks.encode.bare import Tap, truncated
 from benchmarks.encode.course import Subject
 from saelake.activations import KeptActivations
-from saelake.store.tables import STORAGE_VERSION
 from saelake.workers.batches import Batch, batches
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.hooks import resolve_hook
@@ -36,7 +31,6 @@ from saelake.workers.pages import pages
 from saelake.workers.tokens import TokenSettings
 
 ROUNDS = 3
-DOCUMENTS_TAKEN = 64
 BATCH_TOKENS = 2048
 
 Row = dict[str, Cell]
@@ -53,61 +47,9 @@ def main(
     tables = []
     with tempfile.TemporaryDirectory() as folder:
         if tokens:
-            rows = [_laid_out(Path(folder), *each) for each in layouts(tokens, length, width)]
-            title = f"{tokens:,} tokens of {width} float16, {length} a document"
-            tables.append(Table(title=title, rows=rows))
+            tables.append(layouts_table(Path(folder), tokens, length, width))
         tables.append(_against_the_model(Path(folder), corpus, documents))
     publish("activations", tables, facts={"cores": os.cpu_count()})
-
-
-def layouts(n: int, length: int, width: int) -> Iterator[tuple[str, pa.Table, int]]:
-    """The layouts: a name, a table, and how many of its rows a document has."""
-    values = pa.array(np.random.default_rng(0).standard_normal(n * width).astype(np.float16))
-    vectors = pa.FixedSizeListArray.from_arrays(values, width)
-    starts = pa.array(np.arange(0, n + 1, length), pa.int32())
-    flat = pa.array(np.arange(0, n + 1, length) * width, pa.int32())
-    position = pa.array(np.tile(np.arange(length), n // length), pa.uint32())
-    doc = np.arange(n // length, dtype=np.uint64)
-    names = ["doc", "position", "vector"]
-    by_token = [pa.array(np.repeat(doc, length)), position, vectors]
-    yield "a row a token", pa.table(by_token, names=names), length
-    positions = pa.ListArray.from_arrays(starts, position)
-    listed = pa.ListArray.from_arrays(starts, vectors)
-    yield "a row a document, vectors", pa.table([doc, positions, listed], names=names), 1
-    numbers = pa.ListArray.from_arrays(flat, values)
-    yield "a row a document, numbers", pa.table([doc, positions, numbers], names=names), 1
-
-
-def _laid_out(folder: Path, name: str, table: pa.Table, rows: int) -> Row:
-    uri = str(folder / f"{name}.lance")
-    written = _elapsed_s(
-        lambda: lance.write_dataset(table, uri, data_storage_version=STORAGE_VERSION)
-    )
-    dataset = lance.dataset(uri)
-    n_bytes = sum(path.stat().st_size for path in Path(uri).rglob("*.lance"))
-    n_tokens = len(table) if rows > 1 else len(table["position"].combine_chunks().values)
-    payload = table["vector"].nbytes
-    chosen = np.random.default_rng(1).choice(n_tokens // _length(table, rows), DOCUMENTS_TAKEN)
-    taken = [row for doc in chosen.tolist() for row in range(doc * rows, (doc + 1) * rows)]
-    scanned = min(_elapsed_s(lambda: _scan(dataset)) for _ in range(ROUNDS))
-    took = min(_elapsed_s(lambda: dataset.take(taken)) for _ in range(ROUNDS))
-    return {
-        "layout": name,
-        "bytes, of 2 × width": n_bytes / payload,
-        "write MB/s": payload / written / 1e6,
-        "scan MB/s": payload / scanned / 1e6,
-        f"take {DOCUMENTS_TAKEN} documents, ms": 1e3 * took,
-    }
-
-
-def _length(table: pa.Table, rows: int) -> int:
-    """The tokens of a document."""
-    return rows if rows > 1 else len(table["position"][0])
-
-
-def _scan(dataset: lance.LanceDataset) -> None:
-    for _ in dataset.to_batches():
-        pass
 
 
 def _against_the_model(folder: Path, corpus: Path, n_documents: int) -> Table:
@@ -141,7 +83,7 @@ def _speed(name: str, seconds: float, kept: KeptActivations) -> Row:
 
 def _loaded_s(kept: KeptActivations, *, shuffle: bool) -> float:
     loader = kept.dataloader(shuffle=shuffle)
-    return min(_elapsed_s(lambda: sum(len(batch.doc) for batch in loader)) for _ in range(ROUNDS))
+    return min(elapsed_s(lambda: sum(len(batch.doc) for batch in loader)) for _ in range(ROUNDS))
 
 
 def _bare_s(subject: Subject, texts: Path) -> float:
@@ -155,10 +97,4 @@ def _bare_s(subject: Subject, texts: Path) -> float:
     ready: list[Batch] = [b for page in cut for b in batches(page.windows, BATCH_TOKENS)]
     tap = Tap(model.module, hook.module_path)
     with truncated(model.module, hook.module_path):
-        return min(_elapsed_s(lambda: [tap.kept(batch) for batch in ready]) for _ in range(2))
-
-
-def _elapsed_s(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    call()
-    return time.perf_counter() - begun
+        return min(elapsed_s(lambda: [tap.kept(batch) for batch in ready]) for _ in range(2))

@@ -7,7 +7,6 @@ them over.
 """
 
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import Annotated
 import pyarrow as pa
 import typer
 
+from benchmarks.common.measure import elapsed_s
 from benchmarks.common.report import Cell, Table, publish
 from saelake.demo.docstrings import docstrings
 from saelake.demo.model import dictionary, model
@@ -110,13 +110,7 @@ class Host:
 
 def fastest(call: Callable[[], object], rounds: int) -> float:
     """Seconds of the fastest of several calls: the others waited for something else."""
-    return min(_seconds(call) for _ in range(rounds))
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
+    return min(elapsed_s(call) for _ in range(rounds))
 
 
 def table(host: Host, rounds: int) -> Table:

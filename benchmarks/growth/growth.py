@@ -5,7 +5,6 @@ its documents, and is compacted; after each step the 20 strongest tokens of feat
 """
 
 import tempfile
-import time
 from collections.abc import Callable
 from statistics import median
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common.measure import elapsed_s
 from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import Profile
 from benchmarks.common.synthetic import BLOCK, NAME, SHARD_BLOCKS, Synthesis, shards
@@ -40,9 +40,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="saelake-") as folder:
         course = _Course(Lake(folder), documents, mean_length, seed)
         for step, run in course.steps().items():
-            begun = time.perf_counter()
-            run()
-            seconds = time.perf_counter() - begun
+            seconds = elapsed_s(run)
             table.add_row(step, f"{seconds:.2f}", f"{course.question_ms():.2f}")
     Console().print(table)
 
@@ -87,6 +85,4 @@ class _Course:
 
 def _timed_ms(engine: Engine, feature: int) -> float:
     query = TokensQuery(collection=str(NAME), expression=str(feature))
-    begun = time.perf_counter()
-    engine.ask(query).read_all()
-    return (time.perf_counter() - begun) * 1000
+    return 1e3 * elapsed_s(lambda: engine.ask(query).read_all())
