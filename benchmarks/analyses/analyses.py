@@ -20,6 +20,7 @@ from benchmarks.analyses.overall import clusters_table, diff_table, npmi_table
 from benchmarks.analyses.passages import Origin, make_passages
 from benchmarks.analyses.subject import Subject
 from benchmarks.analyses.trial import Conditions, Trial
+from benchmarks.common.needs import require_in
 from benchmarks.common.report import Cell, Table, publish
 from saelake.store.lake import Lake
 
@@ -30,6 +31,11 @@ PARTS: Mapping[str, Part] = {
     "diff": lambda trial: [diff_table(trial)],
     "npmi": lambda trial: [npmi_table(trial)],
     "clusters": lambda trial: [clusters_table(trial)],
+}
+PEERS: Mapping[str, Sequence[str]] = {
+    "similar": ("seismic",),
+    "milvus": ("pymilvus", "milvus_lite"),
+    "diff": ("interp_embed",),
 }
 OWN_PACKAGES = ("scipy", "numba", "scikit-learn")
 PEERS_PACKAGES = ("pyseismic-lsr", "pymilvus", "milvus-lite", "interp-embed", "scipy", "numpy")
@@ -103,6 +109,8 @@ def main(
         raise typer.BadParameter(f"no part is called {', '.join(unknown)}", param_hint="--part")
     if not source and not real:
         raise typer.BadParameter("give --source or --real: there is nothing to ask about")
+    if peers_python:
+        require_in(peers_python, *(module for name in parts for module in PEERS.get(name, ())))
     conditions = Conditions(
         n_questions=questions,
         rounds=rounds,

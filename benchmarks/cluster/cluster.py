@@ -24,6 +24,7 @@ import typer
 
 from benchmarks.cluster.commits import CommitCost, Load, Measured, SimulatedDriver, fitted, measure
 from benchmarks.common.cores import starting_on
+from benchmarks.common.needs import require
 from benchmarks.common.places import DATA, ROOT
 from benchmarks.common.report import Cell, Table, publish
 from benchmarks.encode.course import Course, Subject
@@ -175,6 +176,7 @@ def main(
     folder: Annotated[Path | None, typer.Option(help="where lakes are made for a while")] = None,
 ) -> None:
     """Measure what Ray costs, and where a driver saturates."""
+    require("ray")
     tables, n_cores = [], len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(dir=folder, prefix="saelake-cluster-") as made:
         rows = []
@@ -198,7 +200,3 @@ def main(
             tables += [commit_table(measured, cost), driver_table(cost, call_s)]
             print(f"Ray takes {1e3 * call_s:.2f} ms of the driver for a shard", file=sys.stderr)
     publish("cluster", tables, facts={"model": model, "rounds": rounds, "shard": shard})
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -44,16 +44,15 @@ def main(
     corpus: Path = DATA / "corpora" / "imdb_6k.parquet",
 ) -> None:
     """Bytes and speed of layouts; then the loader against the model."""
-    tables = []
+    subject, tables = Subject.named("minilm"), []
     with tempfile.TemporaryDirectory() as folder:
         if tokens:
             tables.append(layouts_table(Path(folder), tokens, length, width))
-        tables.append(_against_the_model(Path(folder), corpus, documents))
+        tables.append(_against_the_model(Path(folder), subject, corpus, documents))
     publish("activations", tables, facts={"cores": os.cpu_count()})
 
 
-def _against_the_model(folder: Path, corpus: Path, n_documents: int) -> Table:
-    subject = Subject.named("minilm")
+def _against_the_model(folder: Path, subject: Subject, corpus: Path, n_documents: int) -> Table:
     texts = folder / "texts.parquet"
     pq.write_table(pq.read_table(corpus).slice(0, n_documents), texts)
     lake = saelake.connect(folder / "lake")

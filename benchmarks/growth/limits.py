@@ -117,7 +117,3 @@ def save_dictionary(folder: Path, d_sae: int, d_in: int, hook: str) -> Path:
 def _width(model: Path) -> int:
     width: int = json.loads((model / "config.json").read_text())["hidden_size"]
     return width
-
-
-if __name__ == "__main__":
-    typer.run(main)

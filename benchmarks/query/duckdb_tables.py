@@ -1,10 +1,10 @@
 """A collection as DuckDB reads it: feature-sorted Parquet files, or tables of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +14,9 @@ from saelake.store.collection import Collection
 from saelake.store.lists import Lists
 from saelake.store.postings import CODES_COLUMNS, TOKEN_COLUMNS, postings_of
 from saelake.store.query.hits import window
+
+if TYPE_CHECKING:
+    import duckdb
 
 SCAN_ROWS = 256
 MEMORY_LIMIT = "4GB"
@@ -70,7 +73,7 @@ def write_parquet(collection: Collection, folder: Path, layout: Layout, *, threa
         for batch in table.scan(table.schema.names, batch_rows=rows):
             writer.write_batch(batch, row_group_size=rows)
     settings = {"threads": threads, "temp_directory": str(folder), "memory_limit": MEMORY_LIMIT}
-    with duckdb.connect(config=settings) as database:
+    with _connected(config=settings) as database:
         database.register(
             "rows", pa.RecordBatchReader.from_batches(POSTINGS, _postings(collection))
         )
@@ -79,6 +82,15 @@ def write_parquet(collection: Collection, folder: Path, layout: Layout, *, threa
             f"TO '{folder / 'postings.parquet'}' "
             f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {layout.postings_rows})"
         )
+
+
+def _connected(
+    path: Path | str = ":memory:", *, config: Mapping[str, str | int]
+) -> "duckdb.DuckDBPyConnection":
+    """A connection; DuckDB is imported for the first, for nothing before needs it."""
+    import duckdb
+
+    return duckdb.connect(path, config=dict(config))
 
 
 def _postings(collection: Collection) -> Iterator[pa.RecordBatch]:
@@ -103,7 +115,7 @@ class DuckDB:
     def __init__(
         self,
         name: str,
-        database: duckdb.DuckDBPyConnection,
+        database: "duckdb.DuckDBPyConnection",
         postings: str,
         documents: str,
         metadata: Sequence[str],
@@ -119,7 +131,7 @@ class DuckDB:
         cls, folder: Path, layout: Layout, metadata: Sequence[str], *, threads: int
     ) -> "DuckDB":
         """On the files that `write_parquet` wrote."""
-        database = duckdb.connect(config={"threads": threads})
+        database = _connected(config={"threads": threads})
         database.execute("SET parquet_metadata_cache = true")
         postings, documents = (f"read_parquet('{folder / name}.parquet')" for name in NAMES)
         return cls(f"DuckDB on {layout.name}", database, postings, documents, metadata)
@@ -127,7 +139,7 @@ class DuckDB:
     @classmethod
     def on_tables(cls, folder: Path, metadata: Sequence[str], *, threads: int) -> "DuckDB":
         """On tables of a DuckDB file with the same rows in the same order, made if missing."""
-        database = duckdb.connect(folder / "tables.duckdb", config={"threads": threads})
+        database = _connected(folder / "tables.duckdb", config={"threads": threads})
         for name in NAMES:
             source = f"read_parquet('{folder / name}.parquet')"
             database.execute(f"CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM {source}")

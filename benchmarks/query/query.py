@@ -17,6 +17,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from benchmarks.common.needs import require, require_in
 from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import Profile, comparison, summary
 from benchmarks.common.report import Cell, Table, publish
@@ -232,6 +233,9 @@ def main(
     ] = None,
 ) -> None:
     """Ask saelake, DuckDB and delphi for the strongest documents of features."""
+    require("duckdb")
+    if peers_python:
+        require_in(peers_python, "delphi")
     like = Profile.load(profile)
     length = mean_length or float(like.lengths.mean())
     n_documents = int(MARGIN * codes / (length * like.codes_per_token)) + 1

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 import typer
 
+from benchmarks.common.needs import require
 from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import Profile
 from benchmarks.common.report import Cell, Table, publish
@@ -63,6 +64,7 @@ def main(
     ),
 ) -> None:
     """Requests and bytes that questions cost in an object store."""
+    require("boto3", "moto", "flask", "flask_cors")
     like = Profile.load(profile)
     synthesis = Synthesis(like, documents)
     with s3_server() as upstream, proxied(upstream) as (endpoint, proxy):
