@@ -102,7 +102,7 @@ def _started(command: Sequence[str], n_cores: int) -> "subprocess.Popen[str]":
 def _ended(process: "subprocess.Popen[str]") -> Result:
     out, err = process.communicate()
     if process.returncode:
-        raise SystemExit(f"{process.args} failed:\n{err[-4000:]}")
+        raise SystemExit(f"{process.args!r} failed:\n{err[-4000:]}")
     result: Result = json.loads(out.splitlines()[-1])
     return result
 

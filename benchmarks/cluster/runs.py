@@ -68,12 +68,11 @@ def calls() -> None:
 
     ray.init("local", include_dashboard=False, log_to_driver=False)
 
-    @ray.remote
     class Echo:
         def encode(self, shard: Shard) -> Shard:
             return shard
 
-    actor = Echo.remote()
+    actor = ray.remote(Echo).remote()
     shard = Shard(start=0, stop=1, collections=("c/d",))
     ray.get(actor.encode.remote(shard))
     begun = time.process_time()

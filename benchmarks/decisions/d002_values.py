@@ -17,7 +17,7 @@ import pyarrow as pa
 import typer
 
 from benchmarks.common.measure import elapsed_s
-from benchmarks.common.report import Table, publish
+from benchmarks.common.report import Cell, Table, publish
 from saelake.store.codes import CodesTable
 from saelake.store.lake import CollectionName, Lake
 from saelake.store.lists import Lists, concatenate
@@ -55,7 +55,7 @@ def main(
             uri = write(Path(folder), candidate)
             rows.append({"column": candidate.name, **measured(uri, candidate.lists)})
     n_codes = len(columns["values"].values)
-    facts = {"collection": collection, "codes": n_codes}
+    facts: dict[str, Cell] = {"collection": collection, "codes": n_codes}
     publish("columns", [Table(title=f"{n_codes:,} codes of {collection}", rows=rows)], facts=facts)
 
 

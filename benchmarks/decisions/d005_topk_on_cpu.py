@@ -5,6 +5,7 @@ docs/decisions/005-topk-on-cpu.md.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -53,12 +54,16 @@ def _tiled_row(d_sae: int, k: int, d_in: int) -> dict[str, str | float]:
         "tiles": Tile.fitting(d_sae, chunk_bytes=CHUNK_BYTES, item_bytes=4, cpu=True),
     }
     micros = _medians(
-        {name: lambda t=tile: list(encoder.sparse(x, t)) for name, tile in ways.items()},
+        {name: partial(_encode, encoder, x, tile) for name, tile in ways.items()},
         TILED_ROUNDS,
     )
     ratio = micros["whole rows"] / micros["tiles"]
     tiles = {f"{name} are": f"{tile.rows} × {tile.width:,}" for name, tile in ways.items()}
     return {"d_sae, k, d_in": f"{d_sae:,}, {k}, {d_in}", **tiles, **micros, "ratio": ratio}
+
+
+def _encode(encoder: LinearEncoder, x: Tensor, tile: Tile) -> list[object]:
+    return list(encoder.sparse(x, tile))
 
 
 def _row(d_sae: int, k: int, rounds: int) -> dict[str, str | float]:

@@ -72,8 +72,8 @@ def write_parquet(collection: Collection, folder: Path, layout: Layout, *, threa
     with pq.ParquetWriter(path, table.schema, compression=compression) as writer:
         for batch in table.scan(table.schema.names, batch_rows=rows):
             writer.write_batch(batch, row_group_size=rows)
-    settings = {"threads": threads, "temp_directory": str(folder), "memory_limit": MEMORY_LIMIT}
-    with _connected(config=settings) as database:
+    settings = {"temp_directory": str(folder), "memory_limit": MEMORY_LIMIT}
+    with _connected(config={"threads": threads, **settings}) as database:
         database.register(
             "rows", pa.RecordBatchReader.from_batches(POSTINGS, _postings(collection))
         )
