@@ -1,1 +1,1 @@
-"""What several questions share: subjects' codes, reports, and what a run took."""
+"""What several questions share: codes like real ones, reports, and what a run took."""
