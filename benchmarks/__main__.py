@@ -2,28 +2,72 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 
 import typer
 
-COMMANDS = {
-    "query": "top 20 of a feature: saelake, DuckDB on Parquet, delphi's cache",
-    "analyses": "nearest documents, diff, NPMI, clusters: saelake, SciPy, Seismic, milvus-lite",
-    "encode": "from text to codes on the CPU: saelake, the bare loop, delphi, interp_embed",
-    "encode_gpu": "the same on a GPU",
-    "host": "what a worker's host does for each token: tokenise, pack, write",
-    "sizing": "tokens/s, bytes, memory and cost of an encode, by formula",
-    "activations": "kept activations: candidate layouts, and the loader against the model",
-    "cluster": "encode on Ray against processes, and a driver of 1,000 workers, simulated",
-    "columns": "bytes and read times of candidate encodings of the codes",
-    "topk": "finding the k largest of d_sae on the CPU, against torch.topk",
-    "s3": "requests and bytes that a question costs in an object store",
-    "limits": "memory of each step, for dictionaries of 4 thousand to a million features",
-    "clusterings": "ways to cluster documents, against labels that are known",
-    "growth": "appending, deleting and compacting, and what questions cost meanwhile",
-    "profile": "measure a collection's statistics, for synthetic lakes like it",
-    "all": "query and encode, one after the other, as they are by default",
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A benchmark: the module whose `main` it is, in a folder of this one, and what it says."""
+
+    module: str
+    what: str
+
+    @property
+    def folder(self) -> str:
+        """The question that it belongs to."""
+        return self.module.partition(".")[0]
+
+
+COMMANDS: Mapping[str, Command] = {
+    "query": Command(
+        "query.query", "top 20 of a feature: saelake, DuckDB on Parquet, delphi's cache"
+    ),
+    "s3": Command("query.s3", "requests and bytes that a question costs in an object store"),
+    "analyses": Command(
+        "analyses.analyses",
+        "nearest documents, diff, NPMI, clusters: saelake, SciPy, Seismic, milvus-lite",
+    ),
+    "encode": Command(
+        "encode.encode",
+        "from text to codes on the CPU: saelake, the bare loop, delphi, interp_embed",
+    ),
+    "encode_gpu": Command("encode.encode_gpu", "the same on a GPU"),
+    "host": Command(
+        "encode.host", "what a worker's host does for each token: tokenise, pack, write"
+    ),
+    "sizing": Command("encode.sizing", "tokens/s, bytes, memory and cost of an encode, by formula"),
+    "activations": Command(
+        "encode.activations",
+        "kept activations: candidate layouts, and the loader against the model",
+    ),
+    "cluster": Command(
+        "cluster.cluster",
+        "encode on Ray against processes, and a driver of 1,000 workers, simulated",
+    ),
+    "growth": Command(
+        "growth.growth", "appending, deleting and compacting, and what questions cost meanwhile"
+    ),
+    "limits": Command(
+        "growth.limits",
+        "memory of each step, for dictionaries of 4 thousand to a million features",
+    ),
+    "columns": Command(
+        "decisions.d002_values", "bytes and read times of candidate encodings of the codes"
+    ),
+    "topk": Command(
+        "decisions.d005_topk_on_cpu",
+        "finding the k largest of d_sae on the CPU, against torch.topk",
+    ),
+    "clusterings": Command(
+        "decisions.d008_clusters", "ways to cluster documents, against labels that are known"
+    ),
+    "profile": Command(
+        "common.profile", "measure a collection's statistics, for synthetic lakes like it"
+    ),
 }
 ALL = ("query", "encode")
 
@@ -31,17 +75,42 @@ ALL = ("query", "encode")
 def main(arguments: Sequence[str]) -> int:
     """Run the named benchmark in this process, or `all` of them in one process each."""
     name, options = (arguments[0], arguments[1:]) if arguments else ("all", ())
-    if name not in COMMANDS:
-        width = max(map(len, COMMANDS))
-        lines = (f"  {command:{width}}  {what}" for command, what in COMMANDS.items())
-        print(f"usage: {__doc__}", *lines, sep="\n")
+    if name not in (*COMMANDS, "all"):
+        print(*listing(), sep="\n")
         return 0 if name in ("-h", "--help") else 2
-    if name == "all":
-        command = [sys.executable, "-m", "benchmarks"]
-        return max(subprocess.run([*command, each], check=False).returncode for each in ALL)
-    sys.argv = [f"python -m benchmarks {name}", *options]
-    typer.run(import_module(f"benchmarks.{name}").main)
+    command = f"python -m benchmarks {name}"
+    sys.argv = [command, *options]  # what the report says was run
+    app = typer.Typer(add_completion=False)
+    app.command()(function(name))
+    app(options, prog_name=command)
     return 0
+
+
+def function(name: str) -> Callable[..., None]:
+    """What a name runs; its arguments are the command's."""
+    if name == "all":
+        return run_all
+    found: Callable[..., None] = import_module(f"benchmarks.{COMMANDS[name].module}").main
+    return found
+
+
+def listing() -> Iterator[str]:
+    """The names, under the folder that each belongs to."""
+    width = max(map(len, COMMANDS))
+    yield f"usage: {__doc__}"
+    for folder in dict.fromkeys(command.folder for command in COMMANDS.values()):
+        yield f"\n{folder}/  {import_module(f'benchmarks.{folder}').__doc__}"
+        for name, command in COMMANDS.items():
+            if command.folder == folder:
+                yield f"  {name:{width}}  {command.what}"
+    yield f"\n  {'all':{width}}  query and encode, one after the other, as they are by default"
+
+
+def run_all() -> None:
+    """Run query and encode, one after the other, as they are by default."""
+    command = [sys.executable, "-m", "benchmarks"]
+    codes = [subprocess.run([*command, name], check=False).returncode for name in ALL]
+    raise typer.Exit(max(codes))
 
 
 if __name__ == "__main__":

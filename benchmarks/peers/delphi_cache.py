@@ -9,9 +9,9 @@ from delphi.latents import LatentCache
 from torch import Tensor
 from transformers import AutoModel
 
-from benchmarks.measure import Stretch, print_result, size_bytes
+from benchmarks.common.measure import Stretch, print_result, size_bytes
+from benchmarks.encode.workload import Workload
 from benchmarks.peers.topk import DenseTopK
-from benchmarks.workload import Workload
 
 BATCH_SEQUENCES, N_SPLITS = 32, 5  # the defaults of its CacheConfig
 

@@ -17,15 +17,17 @@ from scipy.sparse import csr_matrix
 from torch import nn
 from transformers import AutoModel, AutoTokenizer
 
-from benchmarks.measure import Stretch, print_result, size_bytes
+from benchmarks.common.measure import Stretch, print_result, size_bytes
+from benchmarks.encode.workload import Workload
 from benchmarks.peers.topk import DenseTopK
-from benchmarks.workload import Workload
 
 BATCH_DOCUMENTS = 8  # its default
 
 
-class WorkloadSAE(BaseSAE):
+class WorkloadSAE(BaseSAE):  # type: ignore[misc]  # interp_embed has no types
     """The workload's model and dictionary; special tokens are left out, as everywhere here."""
+
+    sae: DenseTopK | None = None
 
     def __init__(self, workload: Workload) -> None:
         super().__init__()
@@ -47,6 +49,7 @@ class WorkloadSAE(BaseSAE):
         self.activations = output[0] if isinstance(output, tuple) else output
 
     def encode(self, texts: list[str]) -> list[csr_matrix]:
+        assert self.sae, "not loaded"
         inputs = super().tokenize(texts, padding=True, as_tokens=False)
         mask = torch.tensor(inputs["attention_mask"])
         with torch.no_grad():

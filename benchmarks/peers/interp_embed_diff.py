@@ -16,8 +16,8 @@ from interp_embed import Dataset
 from interp_embed.dataset_analysis import DatasetRow
 from scipy.sparse import csr_matrix
 
-from benchmarks.measure import Stretch, print_result
-from benchmarks.rows import Array, Rows
+from benchmarks.analyses.rows import Array, Rows
+from benchmarks.common.measure import Stretch, print_result
 
 MIN_COVERAGE, MAX_COVERAGE = 0.0, 1.0
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pymilvus import DataType, MilvusClient
 
-from benchmarks.measure import Stretch, print_result, size_bytes
-from benchmarks.rows import Rows
+from benchmarks.analyses.rows import Rows
+from benchmarks.common.measure import Stretch, print_result, size_bytes
 
 NAME, FIELD = "rows", "embedding"
 BATCH = 500

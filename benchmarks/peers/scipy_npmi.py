@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from benchmarks.measure import Stretch, print_result
-from benchmarks.rows import Rows
+from benchmarks.analyses.rows import Rows
+from benchmarks.common.measure import Stretch, print_result
 
 SMOOTHING = 1e-10
 

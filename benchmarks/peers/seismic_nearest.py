@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from seismic import SeismicIndexRaw
 
-from benchmarks.measure import Stretch, print_result, size_bytes
-from benchmarks.rows import Rows
+from benchmarks.analyses.rows import Rows
+from benchmarks.common.measure import Stretch, print_result, size_bytes
 
 INDEX, BUILT = "rows.seismic", "built.json"
 N_KNN, BY_SUMMARY = 0, True  # no graph of neighbours; the likeliest blocks of a list first

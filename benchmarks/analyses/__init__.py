@@ -1,0 +1,1 @@
+"""Questions about documents as wholes: nearest documents, differences, pairs, clusters."""

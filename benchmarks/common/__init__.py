@@ -1,0 +1,1 @@
+"""What several questions share: codes like real ones, reports, and what a run took."""

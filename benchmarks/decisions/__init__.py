@@ -1,0 +1,1 @@
+"""Studies that settled a decision, frozen; each is named after its text in docs/decisions."""

@@ -1,0 +1,1 @@
+"""Lakes that grow: appending, deleting and compacting, and memory by size."""
