@@ -74,14 +74,10 @@ class Counting:
 
     def _stored(self) -> tuple[Totals, set[int]]:
         """What was counted, and the fragments of codes that it is of."""
-        uri = self.lake.features(self.name)
-        try:
-            table = Table.open(uri)
-        except NotFound:
+        table = Table.find(self.lake.features(self.name))
+        if table is None or not table.fragments:  # made, but not filled yet
             return self._nothing()
-        if not table.fragments:  # made, but not filled yet
-            return self._nothing()
-        stored = read(uri)
+        stored = table.read()
         covers = {int(i) for i in metadata(stored.schema)[COVERS_KEY].split(",") if i}
         return Totals.of(stored), covers
 

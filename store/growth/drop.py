@@ -1,7 +1,5 @@
 """Drop a collection or a corpus: it is gone by one commit, and its files after that."""
 
-from contextlib import suppress
-
 import pyarrow.compute as pc
 
 from saelake.store.errors import NotFound
@@ -86,8 +84,8 @@ def drop_dictionary(lake: Lake, tables: str) -> None:
                 return Change(add=add, remove=(fragment.id,))
         return None
 
-    with suppress(NotFound):
-        Table.open(lake.dictionaries).commit(decide)
+    if (registered := Table.find(lake.dictionaries)) is not None:
+        registered.commit(decide)
 
 
 def _delete_files(lake: Lake, stem: str) -> None:
@@ -104,5 +102,5 @@ def _empty(uri: str) -> None:
         gone = tuple(fragment.id for fragment in snapshot.fragments)
         return Change(remove=gone) if gone else None
 
-    with suppress(NotFound):
-        Table.open(uri).commit(decide)
+    if (table := Table.find(uri)) is not None:
+        table.commit(decide)

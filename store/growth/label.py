@@ -27,7 +27,7 @@ from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index.segments import PostingList
 from saelake.store.index.vectors import Vectors
 from saelake.store.labels.labels import automatic, write_labels
-from saelake.store.query.parts.dense import document_vectors
+from saelake.store.query.parts.dense import kept_vectors
 from saelake.store.requests import Selection
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
@@ -61,10 +61,7 @@ def label_collection(
     if not collection.segments:
         raise NotFound(f"{name} is not indexed: run `saelake index {name}` first.", collection=name)
     texts = _texts(collection, on_progress)
-    try:
-        vectors: Vectors | None = document_vectors(session, collection)
-    except NotFound:
-        vectors = None
+    vectors = kept_vectors(session, session.lake.vectors(collection.name.corpus))
     embedded = {} if vectors is None else _vectors(session, collection, vectors)
     rows = [
         {

@@ -2,7 +2,6 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from saelake.store.activations.table import check_kept
 from saelake.store.codes.table import locate
-from saelake.store.errors import AlreadyExists, NotFound
+from saelake.store.errors import AlreadyExists
 from saelake.store.format.activations import KeptSettings, kept_schema
 from saelake.store.format.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
 from saelake.store.lake.lake import CollectionName, Lake
@@ -40,8 +39,7 @@ class ShardWriter:
 
     def __init__(self, lake: Lake, settings: TableSettings, *, buffer_bytes: int) -> None:
         self._uri, self._schema = _place(lake, settings)
-        with suppress(NotFound):
-            table = Table.open(self._uri)
+        if (table := Table.find(self._uri)) is not None:
             _check_same(settings, table)
             self._schema = table.schema  # of an earlier saelake's: it goes on with its columns
         self._buffer_bytes = buffer_bytes
@@ -93,10 +91,8 @@ class ShardCommitter:
 
     def done(self) -> list[Range]:
         """The documents that the newest snapshot holds, as half-open ranges."""
-        try:
-            return self._done(Table.open(self._uri))
-        except NotFound:
-            return []
+        table = Table.find(self._uri)
+        return [] if table is None else self._done(table)
 
     def commit(self, shards: Sequence[ShardDraft]) -> list[ShardDraft]:
         """Commit shards in one step, without those of which any document is there already.
@@ -183,12 +179,11 @@ def check_free(lake: Lake, settings: TableSettings) -> None:
     Raises `AlreadyExists` when another dictionary has its name, or when it was begun with other
     settings.
     """
-    if isinstance(settings, CollectionSettings):
-        with suppress(NotFound):
-            registered = Table.open(lake.dictionaries)
-            _is_registered(lake, settings.dictionary, settings.fingerprint, registered)
-    with suppress(NotFound):
-        _check_same(settings, Table.open(_place(lake, settings)[0]))
+    registered = Table.find(lake.dictionaries)
+    if registered is not None and isinstance(settings, CollectionSettings):
+        _is_registered(lake, settings.dictionary, settings.fingerprint, registered)
+    if (begun := Table.find(_place(lake, settings)[0])) is not None:
+        _check_same(settings, begun)
 
 
 def _check_same(settings: TableSettings, table: Table) -> None:

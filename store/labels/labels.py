@@ -45,11 +45,7 @@ class Labels:
     @classmethod
     def open(cls, lake: Lake, dictionary: str, corpus: str | None = None) -> "Labels":
         """The newest labels; none where nobody has made any."""
-        try:
-            table = Table.open(lake.labels(dictionary))
-        except NotFound:
-            table = None
-        return cls(dictionary, corpus, table)
+        return cls(dictionary, corpus, Table.find(lake.labels(dictionary)))
 
     @property
     def version(self) -> int:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from saelake.store.codes.embeddings import Block, blocks
 from saelake.store.codes.executor import Executor, Piece, Threads, pieces
 from saelake.store.documents.filters import DocumentMask
-from saelake.store.errors import DictionaryMismatch, NotFound
+from saelake.store.errors import DictionaryMismatch
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import AsBitmaps, Bitmap
 from saelake.store.lake.lake import CollectionName, Lake
@@ -185,9 +185,8 @@ class Session:
 
     def dictionary(self, name: str) -> dict[str, Any]:
         """What is registered of a dictionary, by column; empty where nothing is."""
-        try:
-            table = Table.open(self.lake.dictionaries)
-        except NotFound:
+        table = Table.find(self.lake.dictionaries)
+        if table is None:
             return {}
         columns = [column for column in table.schema.names if column != "vocabulary"]
         rows = pa.Table.from_batches(table.scan(columns)).to_pylist()
