@@ -84,7 +84,7 @@ def _vectors(session: Session, collection: Collection, vectors: Vectors) -> dict
     selected = session.select(Selection(collection=str(collection.name)))
     mean = vectors.index.vectors.mean(axis=0, dtype=np.float64)
     work = _Moments(selected.d_sae, vectors, mean)
-    total = sum(session.map(selected, work), _Sums.zero(selected.d_sae, vectors.width))
+    total = sum(session.embeddings.map(selected, work), _Sums.zero(selected.d_sae, vectors.width))
     n = max(total.n, 1)
     deviation = np.sqrt(np.maximum(total.square / n - (total.sum / n) ** 2, 0))
     usual = np.abs(total.sum) / np.maximum(total.fires, 1)

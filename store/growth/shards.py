@@ -1,9 +1,8 @@
 """Codes of shards into the codes table: written as they come, committed in groups, once."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,8 @@ from saelake.store.activations.table import check_kept
 from saelake.store.codes.table import locate
 from saelake.store.errors import AlreadyExists
 from saelake.store.format.activations import KeptSettings, kept_schema
-from saelake.store.format.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
+from saelake.store.format.schema import CollectionSettings, codes_schema
+from saelake.store.lake.dictionaries import check_registrable
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, metadata, write_first
@@ -179,9 +179,8 @@ def check_free(lake: Lake, settings: TableSettings) -> None:
     Raises `AlreadyExists` when another dictionary has its name, or when it was begun with other
     settings.
     """
-    registered = Table.find(lake.dictionaries)
-    if registered is not None and isinstance(settings, CollectionSettings):
-        _is_registered(lake, settings.dictionary, settings.fingerprint, registered)
+    if isinstance(settings, CollectionSettings):
+        check_registrable(lake, settings.dictionary, settings.fingerprint)
     if (begun := Table.find(_place(lake, settings)[0])) is not None:
         _check_same(settings, begun)
 
@@ -200,37 +199,3 @@ def _check_same(settings: TableSettings, table: Table) -> None:
             collection=settings.name,
             **{k: was for k, (_, was) in differences.items()},
         )
-
-
-def register_dictionary(lake: Lake, row: Mapping[str, Any]) -> None:
-    """Put a dictionary into the lake's table of dictionaries, once.
-
-    `row` has the columns `schema.DICTIONARIES_COLUMNS`. Raises `AlreadyExists` when another
-    dictionary has that name.
-    """
-    table = Table.open_or_create(lake.dictionaries, DICTIONARIES_COLUMNS)
-    own = {**row, "name": lake.tables_of(row["name"])}
-    draft = table.write([pa.RecordBatch.from_pylist([own], schema=table.schema)])
-
-    def decide(snapshot: Table) -> Change | None:
-        known = _is_registered(lake, row["name"], row["fingerprint"], snapshot)
-        return None if known else Change(add=draft)
-
-    table.commit(decide)
-
-
-def _is_registered(lake: Lake, name: str, fingerprint: str, dictionaries: Table) -> bool:
-    """Whether the dictionary is there. Raises `AlreadyExists` if another one has its name."""
-    known = {
-        row["name"]: row["fingerprint"]
-        for batch in dictionaries.scan(["name", "fingerprint"])
-        for row in batch.to_pylist()
-    }
-    tables = lake.tables_of(name)
-    if known.get(tables, fingerprint) != fingerprint:
-        raise AlreadyExists(
-            f"The lake already has another dictionary named {name!r}. Give this one another name "
-            "with --name; `saelake replace` can give it this one's afterwards.",
-            dictionary=name,
-        )
-    return tables in known

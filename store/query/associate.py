@@ -24,7 +24,8 @@ from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.query.parts.columns import check_column
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.requests import AssociateQuery, Selection
-from saelake.store.snapshot.session import Selected, Session
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 VALUES_AT_ONCE = 1 << 24  # values of features that are ranked together: about 1 GiB of scratch
 N_NEIGHBOURS = 8
@@ -81,7 +82,7 @@ def associate(session: Session, query: AssociateQuery) -> pa.Table:
     selected = session.select(Selection(collection=query.collection, where=query.where))
     docs, columns = _known(selected, query.columns)
     counting = _Fires(_marked(docs, selected), selected.d_sae)
-    counted = list(session.map(selected, counting, query.pooling))
+    counted = list(session.embeddings.map(selected, counting, query.pooling))
     embedded = np.isin(docs, concatenate((part[0] for part in counted), np.uint64))
     docs, columns = docs[embedded], columns.filter(pa.array(embedded))
     association = _association(columns)
@@ -182,7 +183,7 @@ def _gathered(
         _numbered(docs, selected.collection.documents.n_documents),
         _numbered(features, selected.d_sae),
     )
-    found = list(session.map(selected, gather, query.pooling))
+    found = list(session.embeddings.map(selected, gather, query.pooling))
     feature, row, value = (
         concatenate((part[i] for part in found), dtype)
         for i, dtype in enumerate((np.int64, np.int64, np.float32))

@@ -27,9 +27,11 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.parts.found import beginning
+from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.labelled import labels_of, phrase_features
 from saelake.store.requests import ClustersQuery, Selection
-from saelake.store.snapshot.session import Selected, Session
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 N_VECTORS = 50
 SVD_ROUNDS = 4
@@ -115,9 +117,9 @@ def clusters(session: Session, query: ClustersQuery) -> pa.Table:
         raise InvalidInput(f"The seed is from 0 to {MOST_SEED}, not {query.seed}.")
     selected = session.select(Selection(collection=query.collection, where=query.where))
     chosen = _features(session, selected, query)
-    n, df = session.frequencies(selected)
+    n, df = frequencies(session, selected)
     kept = _Kept(chosen)
-    used = _Used.of(session.map(selected, kept))
+    used = _Used.of(session.embeddings.map(selected, kept))
     if len(used.doc) < query.n_clusters:
         raise InvalidInput(
             f"Only {len(used.doc)} documents have any of these features: they cannot make "
@@ -207,12 +209,12 @@ def _spectral(
     query: ClustersQuery,
 ) -> Assigned:
     fitted = used.sample(selected, query.n_clusters, query.seed)
-    sample = _ascending(list(session.map(fitted, kept)))
+    sample = _ascending(list(session.embeddings.map(fitted, kept)))
     points = _points(sample, kept.chosen, weights, query.seed)
     centres = KMeans(query.n_clusters, n_init=STARTS, random_state=query.seed)
     centres.fit(points(sample))
     assign = _Assign(kept, points, centres.cluster_centers_.astype(np.float32))
-    return Assigned.joined(list(session.map(selected, assign)))
+    return Assigned.joined(list(session.embeddings.map(selected, assign)))
 
 
 def _points(
@@ -303,7 +305,7 @@ class _Assign:
 
 
 def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClustersQuery) -> Assigned:
-    block = _ascending(list(session.map(selected, kept, "binary")))
+    block = _ascending(list(session.embeddings.map(selected, kept, "binary")))
     if len(block) > MOST_JACCARD:
         raise InvalidInput(
             f"The method jaccard compares every two documents, which {len(block)} are too many "

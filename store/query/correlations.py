@@ -21,11 +21,13 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.index.bitmaps import Bitmap, firing, n_words
 from saelake.store.labels.labels import LABEL, Labels
+from saelake.store.query.parts.frequencies import Count, frequencies
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.pairs import Pairs, paired
 from saelake.store.requests import CorrelationsQuery
-from saelake.store.snapshot.collection import Collection
-from saelake.store.snapshot.session import Count, Selected, Session, check_same_dictionary
+from saelake.store.snapshot.collection import Collection, check_same_dictionary
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 SMOOTHING = 1e-10
 COUNTS_BYTES = 128 << 20  # of one pass; each pass reads all embeddings
@@ -162,7 +164,7 @@ class Alone:
 
     def __init__(self, session: Session, selected: Selected) -> None:
         self._session, self._selected = session, selected
-        self.n, self.n_a = session.frequencies(selected)
+        self.n, self.n_a = frequencies(session, selected)
         self.n_b = self.n_a
 
     def pairs(self, least: int, most: float) -> Iterator[Together]:
@@ -177,10 +179,10 @@ class Alone:
     def _inside(self, n_rows: int, columns: Array) -> Iterator[Array]:
         """The counts of each part of the documents, (n_rows, n_columns)."""
         work = _Inside(n_rows, columns, self._selected.d_sae)
-        bitmaps = self._session.bitmaps(self._selected)
+        bitmaps = self._session.embeddings.bitmaps(self._selected)
         if bitmaps is None:
-            self._session.hold(self._selected, "binary")
-            return self._session.map(self._selected, work, "binary")
+            self._session.embeddings.hold(self._selected, "binary")
+            return self._session.embeddings.map(self._selected, work, "binary")
         return self._session.executor.map(partial(work.of_bits, mask=self._selected.mask), bitmaps)
 
 
@@ -201,7 +203,7 @@ class Around(Alone):
 
     def _counts(self, rows: Array, columns: Array) -> Array:
         work = _Across(rows, columns, self._selected.d_sae)
-        return _summed(self._session.map(self._selected, work, "binary"), rows, columns)
+        return _summed(self._session.embeddings.map(self._selected, work, "binary"), rows, columns)
 
 
 class Aligned:

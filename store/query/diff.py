@@ -21,10 +21,13 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, Lists
 from saelake.store.query.parts.examples import EXAMPLE, examples
+from saelake.store.query.parts.frequencies import Count, counted, frequencies
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.pairs import Pairs, paired
 from saelake.store.requests import DiffQuery, Selection
-from saelake.store.snapshot.session import Count, Selected, Session, check_same_dictionary, counted
+from saelake.store.snapshot.collection import check_same_dictionary
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 MOST_EXAMPLES = 100  # rows that get examples: each is a query of its own
 SCAN_ROWS = 4096
@@ -151,8 +154,8 @@ def _counts(session: Session, selected: Selected, query: DiffQuery) -> tuple[int
             session.executor.map(work, pieces(selected.collection.codes)), selected.d_sae
         )
     if query.threshold == 0:
-        return session.frequencies(selected)
-    parts = session.map(selected, Count(selected.d_sae, query.threshold))
+        return frequencies(session, selected)
+    parts = session.embeddings.map(selected, Count(selected.d_sae, query.threshold))
     return counted(parts, selected.d_sae)
 
 

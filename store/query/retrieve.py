@@ -19,7 +19,8 @@ from saelake.store.query.parts.found import found_rows
 from saelake.store.query.parts.labelled import labels_of, nearest_labels
 from saelake.store.query.similar import Query, ranking
 from saelake.store.requests import RetrieveQuery, Selection
-from saelake.store.snapshot.session import Selected, Session
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 PERCENTILE = 90
 NOBODY = np.empty(0, np.uint64)
@@ -71,8 +72,8 @@ def percentiles(session: Session, selected: Selected, features: Array) -> Array:
     wanted = np.zeros(selected.d_sae, np.bool_)
     wanted[features] = True
     whole = selected.whole
-    session.hold(whole)
-    parts = list(session.map(whole, _ValuesOf(wanted)))
+    session.embeddings.hold(whole)
+    parts = list(session.embeddings.map(whole, _ValuesOf(wanted)))
     feature = concatenate((f for f, _ in parts), np.uint32)
     value = concatenate((v for _, v in parts), np.float32)
     order = np.argsort(feature, kind="stable")

@@ -7,7 +7,7 @@ import numpy as np
 
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
-from saelake.store.errors import NotFound
+from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.format.schema import N_TIERS
 from saelake.store.index.segments import PostingList, PostingsTable, Segment, scan_postings
 from saelake.store.lake.lake import CollectionName, Lake
@@ -79,6 +79,20 @@ class Collection:
         dtype = self.codes.codec.dtype
         whole = PostingList.joined([*tiers, self.unindexed_postings(feature)], dtype)
         return whole[np.argsort(whole.doc)]
+
+
+def check_same_dictionary(first: Collection, other: Collection) -> None:
+    """Raise `DictionaryMismatch` unless features of both are the same features."""
+    a, b = first.settings, other.settings
+    fields = ("fingerprint", "model_fingerprint", "hook")
+    if any(getattr(a, name) != getattr(b, name) for name in fields):
+        raise DictionaryMismatch(
+            f"{a.name} and {b.name} are of different dictionaries, so feature 5 of one is not "
+            "feature 5 of the other. Encode both corpora with one dictionary; to compare "
+            "dictionaries, use match.",
+            a=a.name,
+            b=b.name,
+        )
 
 
 def open_codes(lake: Lake, name: CollectionName) -> Table:

@@ -10,8 +10,8 @@ import torch
 
 from saelake.store.errors import Conflict, InvalidInput
 from saelake.store.format.schema import CollectionSettings, check_name
-from saelake.store.growth.shards import register_dictionary
 from saelake.store.index.vectors import Vectors, write_vectors
+from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
 from saelake.store.lake.lake import Lake, absolute
 from saelake.workers.dictionaries.base import Dictionary
 from saelake.workers.dictionaries.load import load_dictionary
@@ -129,28 +129,17 @@ def register(
     Raises `AlreadyExists`.
     """
     for target, choice in zip(targets, choices, strict=True):
-        register_dictionary(lake, _row(target, choice, model, location))
-        store_decoder(lake, target.settings, target.dictionary)
-
-
-def _row(target: Target, choice: DictionaryChoice, model: Model, location: str) -> dict[str, Any]:
-    settings = target.settings
-    tokenizer = model.tokenizer
-    return {
-        "name": settings.dictionary,
-        "fingerprint": settings.fingerprint,
-        "format": target.dictionary.format,
-        "architecture": settings.architecture,
-        "d_in": settings.d_in,
-        "d_sae": settings.d_sae,
-        "signed": settings.signed,
-        "hook": settings.hook,
-        "model": settings.model,
-        "model_fingerprint": settings.model_fingerprint,
-        "location": absolute(choice.location),
-        "model_location": absolute(location),
-        "vocabulary": tokenizer.batch_decode([[i] for i in range(len(tokenizer))]),
-    }
+        settings, tokenizer = target.settings, model.tokenizer
+        dictionary = RegisteredDictionary.of(
+            settings,
+            format_name=target.dictionary.format,
+            location=absolute(choice.location),
+            model_location=absolute(location),
+        )
+        register_dictionary(
+            lake, dictionary, tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
+        )
+        store_decoder(lake, settings, target.dictionary)
 
 
 def store_decoder(lake: Lake, settings: CollectionSettings, dictionary: Dictionary) -> None:

@@ -15,7 +15,7 @@ def kept_labels(session: Session, dictionary: str, corpus: str | None = None) ->
     """The labels of a dictionary, kept in memory while they are the newest."""
     found = Labels.open(session.lake, dictionary, corpus)
     key = (session.lake.labels(dictionary), corpus, found.version)
-    return session.kept(key, lambda: found, lambda labels: labels.n_bytes)
+    return session.cache.kept(key, lambda: found, lambda labels: labels.n_bytes)
 
 
 def phrase_features(
