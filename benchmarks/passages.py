@@ -27,7 +27,7 @@ from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary, vocabulary_of
 from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.snapshot.collection import Collection, check_same_dictionary
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 
 CORPUS = "passages"
 N_TOKENS = 16
@@ -89,7 +89,7 @@ class Cut:
     """Neighbouring passages, and their codes: the rows of `codes` number the passages."""
 
     passages: Sequence[Passage]
-    codes: Activations
+    codes: PageCodes
 
     def __len__(self) -> int:
         return len(self.passages)
@@ -101,7 +101,7 @@ class Cut:
         kept, codes = np.flatnonzero(self.codes.row < n), self.codes
         row, position = codes.row[kept], codes.position[kept]
         feature, value = codes.feature[kept], codes.value[kept]
-        return Cut(self.passages[:n], Activations(row, position, feature, value))
+        return Cut(self.passages[:n], PageCodes(row, position, feature, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def _cut(
     features, counts, positions, values = (Lists.of(rows[name]) for name in _CODES)
     passage_of = number[first_piece[positions.rows] + positions.values // n_tokens]
     kept = np.flatnonzero(passage_of >= 0)
-    codes = Activations(
+    codes = PageCodes(
         passage_of[kept],
         (positions.values[kept] % n_tokens).astype(np.int32),
         np.repeat(features.values, counts.values)[kept].astype(np.int32),

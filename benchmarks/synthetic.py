@@ -22,7 +22,7 @@ from saelake.store.growth.index import IndexReport, index
 from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 
 NAME = CollectionName("synthetic", "profile")
 BLOCK = 128  # documents in memory at a time
@@ -80,14 +80,14 @@ class Synthesis:
         for first in range(0, self.n_documents, BLOCK):
             yield self._block(first, min(BLOCK, self.n_documents - first))
 
-    def activations(self, block: Documents) -> Activations:
+    def activations(self, block: Documents) -> PageCodes:
         """The codes of a block."""
         random = self._random(block.first, "codes")
         counts = self._counts(block, random)
         row, feature = np.nonzero(counts)
         times = counts[row, feature]
         row, feature = np.repeat(row, times), np.repeat(feature, times)
-        return Activations(
+        return PageCodes(
             row.astype(np.int32),
             _dealt(row, block, random).astype(np.int32),
             feature.astype(np.int32),

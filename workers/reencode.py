@@ -16,7 +16,7 @@ from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary, vocabulary_of
 from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.snapshot.collection import open_codes
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.coder import Coder
 from saelake.workers.encoder.models import DTYPES, device_of
@@ -144,7 +144,7 @@ def _said(kept: ActivationsTable) -> str:
 
 
 def _check_fits(
-    dictionary: Dictionary, name: str, hook: str | None, source: CollectionSettings
+    dictionary: LoadedDictionary, name: str, hook: str | None, source: CollectionSettings
 ) -> None:
     hook = hook or dictionary.hook_name
     if dictionary.d_in != source.d_in:

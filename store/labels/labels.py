@@ -29,7 +29,7 @@ def automatic(corpus: str) -> str:
     return f"{AUTOMATIC}{corpus}"
 
 
-class Labels:
+class LabelsTable:
     """A snapshot of a dictionary's labels, as a corpus of it sees them.
 
     Each feature has a label from every explainer. Its own label is the best of them: one that was
@@ -43,7 +43,7 @@ class Labels:
         self._table = table
 
     @classmethod
-    def open(cls, lake: Lake, dictionary: str, corpus: str | None = None) -> "Labels":
+    def open(cls, lake: Lake, dictionary: str, corpus: str | None = None) -> "LabelsTable":
         """The newest labels; none where nobody has made any."""
         return cls(dictionary, corpus, Table.find(lake.labels(dictionary)))
 
@@ -213,7 +213,7 @@ def write_labels(lake: Lake, dictionary: str, rows: pa.Table) -> None:
     uri = lake.labels(dictionary)
     Table.open_or_create(uri, LABELS_COLUMNS)
     said = pa.array(sorted(set(rows["explainer"].to_pylist())), pa.string())
-    stored = Labels.open(lake, dictionary).read(LABELS_COLUMNS.names)
+    stored = LabelsTable.open(lake, dictionary).read(LABELS_COLUMNS.names)
     others = pc.invert(pc.is_in(stored["explainer"], said))
     whole = pa.concat_tables([stored.filter(others), rows.select(LABELS_COLUMNS.names)])
     overwrite(uri, whole.cast(LABELS_COLUMNS))

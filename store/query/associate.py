@@ -56,7 +56,7 @@ class Values:
     n_features: int
 
 
-class Association(Protocol):
+class AssociationMeasure(Protocol):
     """A measure of how features go with a column: what it is called, and what means not at all."""
 
     @property
@@ -259,7 +259,7 @@ def _cubes(sizes: Array) -> Array:
     return cubes
 
 
-def _association(columns: pa.Table) -> Association:
+def _association(columns: pa.Table) -> AssociationMeasure:
     """What to compute for a column, or two. Raises `InvalidInput`."""
     names = columns.schema.names
     if columns.num_rows < 3:

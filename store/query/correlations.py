@@ -20,7 +20,7 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.index.bitmaps import Bitmap, firing, n_words
-from saelake.store.labels.labels import LABEL, Labels
+from saelake.store.labels.labels import LABEL, LabelsTable
 from saelake.store.query.parts.frequencies import Count, frequencies
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.pairs import Pairs, paired
@@ -136,7 +136,7 @@ def correlations(session: Session, query: CorrelationsQuery) -> pa.Table:
     return _rows(found[: query.k], counting, labels)
 
 
-class Counting(Protocol):
+class CoOccurrence(Protocol):
     """Counts of documents (or pairs of them), `n` in all.
 
     `n_a` and `n_b`, int64 (d_sae,), are those in which a feature of a pair's side fires.
@@ -153,7 +153,7 @@ class Counting(Protocol):
         """
 
 
-def _counting(session: Session, a: Selected, query: CorrelationsQuery) -> Counting:
+def _counting(session: Session, a: Selected, query: CorrelationsQuery) -> CoOccurrence:
     if query.b is not None:
         return Aligned(session, a, session.select(query.b), query)
     return Around(session, a, query.features) if query.features else Alone(session, a)
@@ -168,7 +168,7 @@ class Alone:
         self.n_b = self.n_a
 
     def pairs(self, least: int, most: float) -> Iterator[Together]:
-        """See `Counting`."""
+        """See `CoOccurrence`."""
         columns = _between(self.n_a, least, most)
         while len(columns):
             rows = columns[: _lines(columns)]
@@ -194,7 +194,7 @@ class Around(Alone):
         self._features = np.unique(np.array(features, np.int64))
 
     def pairs(self, least: int, most: float) -> Iterator[Together]:
-        """See `Counting`."""
+        """See `CoOccurrence`."""
         columns = _between(self.n_a, least, most)
         rows = np.intersect1d(columns, self._features)
         for a, b, n_both in _crossing(self._counts, rows, columns, least):
@@ -233,7 +233,7 @@ class Aligned:
         return self._pairs.chunks()
 
     def pairs(self, least: int, most: float) -> Iterator[Together]:
-        """See `Counting`."""
+        """See `CoOccurrence`."""
         rows, columns = (_between(n, least, most) for n in (self.n_a, self.n_b))
         if self._features:
             rows = np.intersect1d(rows, np.array(self._features, np.int64))
@@ -404,7 +404,7 @@ def _together(counts: Array, rows: Array, columns: Array, least: int) -> Iterato
         yield rows[first + i], columns[j], stripe[i, j].astype(np.int64)
 
 
-def co_firing(counting: Counting, query: CorrelationsQuery) -> Iterator[PairsFound]:
+def co_firing(counting: CoOccurrence, query: CorrelationsQuery) -> Iterator[PairsFound]:
     """All pairs that fire together often enough and with a large enough NPMI, in parts."""
     most = query.max_coverage * counting.n
     for a, b, n_both in counting.pairs(query.min_documents, most):
@@ -412,7 +412,7 @@ def co_firing(counting: Counting, query: CorrelationsQuery) -> Iterator[PairsFou
         yield PairsFound(a=a, b=b, npmi=value, n_both=n_both)[value >= query.min_npmi]
 
 
-def _unlike(found: PairsFound, labels: Labels, query: CorrelationsQuery) -> PairsFound:
+def _unlike(found: PairsFound, labels: LabelsTable, query: CorrelationsQuery) -> PairsFound:
     """The pairs whose labels are known to be unlike."""
     if query.max_label_similarity is None:
         return found
@@ -444,7 +444,7 @@ def _adjacent(collection: Collection, mask: DocumentMask | None, a: int, b: int)
     return float(near.mean()) if len(near) else 0.0
 
 
-def _rows(found: PairsFound, counting: Counting, labels: Labels) -> pa.Table:
+def _rows(found: PairsFound, counting: CoOccurrence, labels: LabelsTable) -> pa.Table:
     n_a, n_b = counting.n_a[found.a], counting.n_b[found.b]
     columns = {
         "feature_a": found.a,
@@ -463,7 +463,7 @@ def _rows(found: PairsFound, counting: Counting, labels: Labels) -> pa.Table:
     return table.replace_schema_metadata({"n": str(counting.n)})
 
 
-def _similarity(labels: Labels, found: PairsFound) -> pa.Array:
+def _similarity(labels: LabelsTable, found: PairsFound) -> pa.Array:
     """The labels' cosine where both have an embedding, else null."""
     if not labels.are_embedded:
         return pa.nulls(len(found), pa.float32())

@@ -16,7 +16,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.lists import Array, Lists
-from saelake.store.labels.labels import LABEL, Labels
+from saelake.store.labels.labels import LABEL, LabelsTable
 from saelake.store.query.neighbors import decoder
 from saelake.store.query.parts.labelled import kept_labels, labels_of
 from saelake.store.requests import MatchQuery, Selection
@@ -159,7 +159,7 @@ def match(session: Session, query: MatchQuery) -> pa.Table:
     return _rows(labels_of(session, a), labels_of(session, b), columns)
 
 
-def _rows(labels_a: Labels, labels_b: Labels, columns: Mapping[str, Array]) -> pa.Table:
+def _rows(labels_a: LabelsTable, labels_b: LabelsTable, columns: Mapping[str, Array]) -> pa.Table:
     """The answer, with nulls for columns that there are none of."""
     n = len(columns["score"])
     arrays = {field.name: pa.nulls(n, field.type) for field in MATCH} | dict(columns)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.labels.labels import Labels
+from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.parts.found import found_rows
 from saelake.store.query.parts.labelled import labels_of, nearest_labels
@@ -53,7 +53,9 @@ def retrieve(session: Session, query: RetrieveQuery) -> pa.Table:
     return found_rows(selected.collection, found, labels, made.shares, "max")
 
 
-def _query(session: Session, selected: Selected, labels: Labels, query: RetrieveQuery) -> Query:
+def _query(
+    session: Session, selected: Selected, labels: LabelsTable, query: RetrieveQuery
+) -> Query:
     features, _ = nearest_labels(session, labels, query.phrase, query.n_features)
     rank = np.arange(len(features)) / max(len(features), 1)
     values = np.zeros(selected.d_sae, np.float32)

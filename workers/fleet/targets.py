@@ -13,7 +13,7 @@ from saelake.store.format.schema import CollectionSettings, check_name
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
 from saelake.store.lake.lake import Lake, absolute
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.encode import Target
 from saelake.workers.encoder.hooks import resolve_hook
@@ -49,7 +49,7 @@ def default_name(location: str) -> str:
 
 
 def _token_settings(
-    model: Model, dictionaries: Sequence[Dictionary], options: EncodeOptions
+    model: Model, dictionaries: Sequence[LoadedDictionary], options: EncodeOptions
 ) -> TokenSettings:
     contexts = [d.context_size for d in dictionaries if d.context_size]
     window = options.window
@@ -78,7 +78,7 @@ def _target(
     model: Model,
     corpus: str,
     name: str,
-    dictionary: Dictionary,
+    dictionary: LoadedDictionary,
     hook_name: str | None,
     tokens: TokenSettings,
     options: EncodeOptions,
@@ -142,7 +142,7 @@ def register(
         store_decoder(lake, settings, target.dictionary)
 
 
-def store_decoder(lake: Lake, settings: CollectionSettings, dictionary: Dictionary) -> None:
+def store_decoder(lake: Lake, settings: CollectionSettings, dictionary: LoadedDictionary) -> None:
     """Put the decoder's directions into the lake once: questions about them need no weights."""
     W_dec, uri = dictionary.W_dec, lake.decoder(settings.dictionary)
     if W_dec is None or Vectors.open(uri) is not None:

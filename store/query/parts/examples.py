@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from saelake.store.query.parts.hits import hits
-from saelake.store.query.parts.matches import Matches
+from saelake.store.query.parts.matches import TokensFound
 from saelake.store.query.parts.search import search
 from saelake.store.requests import TokensQuery
 from saelake.store.snapshot.collection import Collection
@@ -37,7 +37,7 @@ def examples(
         )
         for f, where in zip(features, wheres, strict=True)
     ]
-    rows = iter(hits(collection, Matches.joined(found), CONTEXT).read_all().to_pylist())
+    rows = iter(hits(collection, TokensFound.joined(found), CONTEXT).read_all().to_pylist())
     names = [field.name for field in EXAMPLE]
     shown: list[dict[str, object] | None] = []
     for matches in found:

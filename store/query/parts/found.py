@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block, take
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.labels.labels import Labels
+from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.parts.hits import metadata_column, metadata_type
 from saelake.store.requests import Pooling
 from saelake.store.snapshot.collection import Collection
@@ -86,7 +86,7 @@ def found_schema(collection: Collection) -> pa.Schema:
 
 
 def found_rows(
-    collection: Collection, found: Found, labels: Labels, shares: Shares, pooling: Pooling
+    collection: Collection, found: Found, labels: LabelsTable, shares: Shares, pooling: Pooling
 ) -> pa.Table:
     """The documents as rows, in their order, each with the features that make its score most."""
     schema = found_schema(collection)
@@ -114,7 +114,7 @@ def beginning(text: str) -> str:
 
 
 def _shared(
-    collection: Collection, found: Found, labels: Labels, shares: Shares, pooling: Pooling
+    collection: Collection, found: Found, labels: LabelsTable, shares: Shares, pooling: Pooling
 ) -> pa.Array:
     """The features that make most of each document's score; none for one without an embedding."""
     block = take(collection.codes, found.doc, pooling)

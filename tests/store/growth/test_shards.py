@@ -20,7 +20,7 @@ from saelake.store.growth.shards import (
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, read
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 from tests.lakes import settings
 
 SETTINGS = settings(n_features=4)
@@ -41,7 +41,7 @@ def rows(places: Sequence[tuple[int, int]]) -> pa.RecordBatch:
     one = {"token_ids": np.ones(1, np.int32), "lengths": np.ones(1, np.uint16)}
     parts = [Part(doc=d, part=p, starts=np.zeros(1, np.uint32), **one) for d, p in places]
     at = np.arange(len(parts), dtype=np.int32)
-    codes = Activations(at, 0 * at, 0 * at + 2, np.ones(len(at), np.float32))
+    codes = PageCodes(at, 0 * at, 0 * at + 2, np.ones(len(at), np.float32))
     return pack(parts, codes, schema=codes_schema(SETTINGS), codec=SETTINGS.codec)
 
 
