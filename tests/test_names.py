@@ -39,6 +39,20 @@ def test_a_name_of_two_sides_is_the_clients_and_the_stores(name: str) -> None:
     assert sides == ["client", "store"]
 
 
+def docstrings() -> Iterator[tuple[str, str]]:
+    """Each docstring of the package, and where it stands."""
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for place, path in files().items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            said = ast.get_docstring(node) if isinstance(node, kinds) else None
+            if said is not None:
+                yield f"{place}: {getattr(node, 'name', 'the file')}", said
+
+
+def test_a_docstring_is_read_without_the_one_before() -> None:
+    assert [at for at, said in docstrings() if said.startswith(("The same", "See the class"))] == []
+
+
 def test_a_former_name_still_works() -> None:
     assert saelake.Activations is saelake.FeatureCodes  # type: ignore[attr-defined]
     assert "Activations" not in dir(saelake)

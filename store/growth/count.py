@@ -93,7 +93,7 @@ class CountTotals:
     codes: CodesTable
 
     def __call__(self, fragments: Iterable[Fragment]) -> Totals:
-        """See the class."""
+        """The totals of all codes of these fragments."""
         totals = Totals.zero(self.codes.settings.d_sae)
         with lean():
             _count(self.codes, fragments, totals)

@@ -57,14 +57,14 @@ class SegmentBuilder:
             return list(self.each(fragments))
 
     def whole(self, fragments: Sequence[Fragment]) -> list[BuiltSegments]:
-        """The same in one piece, that is to be committed together."""
+        """All segments of some fragments in one piece, that is to be committed together."""
         with lean():
             return list(self.each(fragments, whole=True))
 
     def each(
         self, fragments: Sequence[Fragment], *, whole: bool = False
     ) -> Iterator[BuiltSegments]:
-        """The same, a piece that can be committed by itself at a time."""
+        """All segments of some fragments, one piece at a time that can be committed by itself."""
         segment = _GrowingSegment(self.codes, self.table)
         drafts: list[Draft] = []
         done: list[Fragment] = []

@@ -90,7 +90,7 @@ class LabelsTable:
         return found
 
     def column(self, features: Array) -> pa.DictionaryArray:
-        """The same for many features, as a column (`LABEL`) that has each text once."""
+        """The label of each of these features, or null: a column (`LABEL`) with each text once."""
         rows = self._best_rows(features)
         encoded = pa.array(rows, mask=rows < 0).dictionary_encode()
         texts = self.best["label"].take(encoded.dictionary).combine_chunks()
@@ -183,7 +183,7 @@ class LabelsTable:
         return n_labels <= MOST_LABELS and n_pairs >= MANY * n_labels**2
 
     def _every(self) -> Callable[[Array, Array], Array]:
-        """The same, of the cosines of all pairs of labels."""
+        """What looks cosines up in those of all pairs of labels, made at once."""
         every = self._directions @ self._directions.T
         return lambda a, b: every[a, b]
 

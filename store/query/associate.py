@@ -107,6 +107,10 @@ def associate(session: Session, query: AssociateQuery) -> pa.Table:
     return table.replace_schema_metadata({name: str(value) for name, value in said.items()})
 
 
+# -- Which documents are looked at, and what features fire there: counted first, for features that
+# fire too seldom are left out, then gathered by feature, some features at a time.
+
+
 def _known(selected: Selected, columns: tuple[str, ...]) -> tuple[Array, pa.Table]:
     """The documents of the selection that have a value in every column, ascending; the columns."""
     documents = selected.collection.documents
@@ -210,6 +214,10 @@ def _numbered(chosen: Array, n: int) -> Array:
     number = np.full(n, -1, np.int64)
     number[chosen] = np.arange(len(chosen))
     return number
+
+
+# -- The measures: ranks of a feature's values, of which most are 0 and are not stored, against a
+# column of two values (`Auc`), of numbers (`Spearman`), or against two columns of places (`Moran`).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

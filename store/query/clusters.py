@@ -139,6 +139,10 @@ def clusters(session: Session, query: ClustersQuery) -> pa.Table:
     return table.replace_schema_metadata({name: str(value) for name, value in said.items()})
 
 
+# -- What is compared: the chosen features, and the documents in which some of them fire, of which
+# a sample is fitted on where they are many.
+
+
 def _features(session: Session, selected: Selected, query: ClustersQuery) -> Array:
     """Which features documents are compared in, bool (d_sae,)."""
     features: Array = np.array(query.features, np.int64)
@@ -198,6 +202,10 @@ def _matrix(block: Block, weights: Array) -> sparse.csr_matrix:
     values = values / np.maximum(length, 1e-30)[block.rows]
     shape = (len(block), len(weights))
     return sparse.csr_matrix((values.astype(np.float32), block.features, block.offsets), shape)
+
+
+# -- Method "spectral": documents as points, made by what was fitted on the sample; centres by
+# k-means of the sample; then every document to its nearest centre.
 
 
 def _spectral(
@@ -304,6 +312,9 @@ class _Assign:
         return Assigned.of(block, cluster, centrality, (len(self.centres), len(self.kept.chosen)))
 
 
+# -- Method "jaccard": the overlap of every two documents, as a graph that is cut.
+
+
 def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClustersQuery) -> Assigned:
     block = _ascending(list(session.embeddings.map(selected, kept, "binary")))
     if len(block) > MOST_JACCARD:
@@ -329,6 +340,9 @@ def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClustersQ
     return Assigned.joined(
         [Assigned.of(block, cluster, centrality, (query.n_clusters, selected.d_sae))]
     )
+
+
+# -- The answer's rows: of each cluster its features and its documents.
 
 
 def _rows(session: Session, selected: Selected, found: Assigned) -> pa.Table:

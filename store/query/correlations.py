@@ -136,6 +136,10 @@ def correlations(session: Session, query: CorrelationsQuery) -> pa.Table:
     return _rows(found[: query.k], counting, labels)
 
 
+# -- Ways to count: which documents, or pairs of them, are looked at, and in how many of them every
+# two features fire.
+
+
 class CoOccurrence(Protocol):
     """Counts of documents (or pairs of them), `n` in all.
 
@@ -259,6 +263,10 @@ def _documents(codes: CodesTable, docs: Array) -> Array:
     return np.concatenate(list(found))
 
 
+# -- Work on one block or chunk: a matrix of counts, by the faster of two ways. `_numbered` narrows
+# a block to the features that are counted.
+
+
 @dataclass(frozen=True, slots=True)
 class _Inside:
     """Counts documents of a block in which the first of some features and later ones fire."""
@@ -279,7 +287,7 @@ class _Inside:
         return counts
 
     def of_bits(self, bitmap: Bitmap, mask: DocumentMask | None) -> Array:
-        """The same of a bitmap, for the documents that a filter keeps."""
+        """Uint32 (n_rows, n_columns) of a bitmap, over the documents that a filter keeps."""
         return self._shared(bitmap.of_features(self.columns, mask))
 
     def _shared(self, bits: Array) -> Array:
@@ -314,7 +322,7 @@ class _Across:
         return self.between(block, block)
 
     def between(self, a: Block, b: Block) -> Array:
-        """The same, with the rows' features in a and the columns' in b, of the same documents."""
+        """Uint32 (n_rows, n_columns): `rows` fire in a, and `columns` in the same row of b."""
         left, right = _numbered(a, self.rows, self.d_sae), _numbered(b, self.columns, self.d_sae)
         counts = np.zeros((len(self.rows), len(self.columns)), np.uint32)
         cursor = left.offsets[:-1].copy()
@@ -362,6 +370,10 @@ def _numbered(block: Block, features: Array, d_sae: int) -> Block:
     number = np.zeros(d_sae, np.uint32)
     number[features] = np.arange(len(features))
     return replace(kept, features=number[kept.features])
+
+
+# -- Passes: all counts of every two features seldom fit in memory, so each pass over the documents
+# counts some lines of them, and pairs that are often enough together are taken out.
 
 
 def _lines(columns: Array) -> int:
@@ -412,6 +424,10 @@ def co_firing(counting: CoOccurrence, query: CorrelationsQuery) -> Iterator[Pair
         yield PairsFound(a=a, b=b, npmi=value, n_both=n_both)[value >= query.min_npmi]
 
 
+# -- Which of the pairs are told: not those whose labels are alike, nor those that fire side by side
+# in the text.
+
+
 def _unlike(found: PairsFound, labels: LabelsTable, query: CorrelationsQuery) -> PairsFound:
     """The pairs whose labels are known to be unlike."""
     if query.max_label_similarity is None:
@@ -442,6 +458,9 @@ def _adjacent(collection: Collection, mask: DocumentMask | None, a: int, b: int)
         if len(mine) and len(theirs):
             near[index] |= np.abs(mine[:, None] - theirs[None]).min() <= 1
     return float(near.mean()) if len(near) else 0.0
+
+
+# -- The answer's rows.
 
 
 def _rows(found: PairsFound, counting: CoOccurrence, labels: LabelsTable) -> pa.Table:

@@ -124,6 +124,9 @@ def _check_sides(query: DiffQuery, made: Comparison) -> None:
         )
 
 
+# -- Counts of separate selections, by document or by token.
+
+
 def _compared(
     session: Session, a: Selected, others: Sequence[Selected], query: DiffQuery
 ) -> Comparison:
@@ -178,6 +181,9 @@ def _token_counts(
     return n, fires
 
 
+# -- Counts of pairs of documents, one of each selection.
+
+
 def _paired(session: Session, a: Selected, b: Selected, query: DiffQuery, align: str) -> Comparison:
     """Counts over pairs of documents that have the same value in a column."""
     pairs = paired(a, b, align)
@@ -221,6 +227,9 @@ def _pair_counts(
         np.bincount((key % d_sae).astype(np.int64), minlength=int(d_sae)) for key in (*keys, both)
     )
     return int(encoded.sum()), fires_a, fires_b, fires_both
+
+
+# -- The answer's rows, with an example of each side.
 
 
 def _rows(

@@ -40,6 +40,9 @@ MATCH = pa.schema(
 )
 
 
+# -- Sums over tokens, of which counts and correlations are made: they can be added to, and merged.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRows:
     """Codes by token: token i has `features[offsets[i]:offsets[i + 1]]`, ascending, and values."""
@@ -133,6 +136,10 @@ class Sums:
         self.b.merge(other.b)
         self.products += other.products
         self.both += other.both
+
+
+# -- The two ways to match: by the cosine of decoder directions, or over the tokens of a corpus that
+# both dictionaries encoded.
 
 
 def match(session: Session, query: MatchQuery) -> pa.Table:
@@ -232,6 +239,9 @@ def _jaccard(sums: Sums, rows: Array) -> Array:
     either = sums.a.count[rows][:, None] + sums.b.count - sums.both.astype(np.int64)
     share: Array = sums.both / np.maximum(either, 1)
     return share
+
+
+# -- Reading both sides: the codes of the same tokens, a range of documents to each worker.
 
 
 def _summed(session: Session, both: "_Both", rows: Array) -> Sums:

@@ -81,7 +81,7 @@ class LoadedDictionary:
     def to(
         self, device: torch.device | str, dtype: torch.dtype | None = None
     ) -> "LoadedDictionary":
-        """The same dictionary on `device`, computing in `dtype` (default: as now).
+        """This dictionary on `device`, computing in `dtype` (default: as now).
 
         On the CPU float16 and bfloat16 are computed in float32. The fingerprint stays that of
         the weights as loaded. W_dec keeps its dtype.

@@ -54,6 +54,6 @@ class DeviceCodes:
         return DeviceCodes(*(column.to("cpu", non_blocking=True) for column in columns))
 
     def to_numpy(self) -> PageCodes:
-        """The same; without a copy of codes that are in the host's memory."""
+        """The codes as numpy arrays; those in the host's memory are not copied."""
         columns = (self.row, self.position, self.feature, self.value)
         return PageCodes(*(column.cpu().numpy() for column in columns))
