@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from saelake.answers.analyses import Neighbor as Neighbor
     from saelake.answers.analyses import Neighbors as Neighbors
     from saelake.answers.analyses import SharedFeature as SharedFeature
-    from saelake.answers.lookups import Activations as Activations
     from saelake.answers.lookups import Check as Check
     from saelake.answers.lookups import CollectionInfo as CollectionInfo
     from saelake.answers.lookups import Document as Document
     from saelake.answers.lookups import DocumentToken as DocumentToken
     from saelake.answers.lookups import Feature as Feature
+    from saelake.answers.lookups import FeatureCodes as FeatureCodes
     from saelake.answers.lookups import Features as Features
     from saelake.answers.lookups import Hit as Hit
     from saelake.answers.lookups import Info as Info
@@ -101,12 +101,12 @@ _NAMES = {
     "saelake.dictionary": ("Dictionary",),
     "saelake.lake": ("Lake",),
     "saelake.answers.lookups": (
-        "Activations",
         "Check",
         "CollectionInfo",
         "Document",
         "DocumentToken",
         "Feature",
+        "FeatureCodes",
         "Features",
         "Hit",
         "Info",
@@ -137,10 +137,12 @@ _NAMES = {
     ),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
+_FORMER = {"Activations": "FeatureCodes"}  # names that still work
 __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
+    name = _FORMER.get(name, name)
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'saelake' has no attribute {name!r}")

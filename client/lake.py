@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from saelake.store.growth.index import IndexReport
     from saelake.store.growth.replace import ReplaceReport
     from saelake.store.health.repair import Repaired
-    from saelake.store.lake.jobs import Job
+    from saelake.store.lake.jobs import JobRecord
     from saelake.store.lake.tags import Tag
     from saelake.workers.run import (
         DictionaryChoice,
@@ -147,7 +147,7 @@ class Lake:
             on_progress=on_progress or _silent,
         )
 
-    def encodes(self, corpus: str) -> "list[Job]":
+    def encodes(self, corpus: str) -> "list[JobRecord]":
         """The runs of encode over a corpus that seem to be at work, as their drivers tell."""
         self._writable("encode")
         with _extra("store"):

@@ -24,7 +24,7 @@ from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, overwrite, read
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 
 MADE = CollectionName("made", "random")
 WORDS = ["rain", "sun", "film", "slow", "good", "bad", "the", "of", "über", "日本", "it's", "end"]
@@ -303,7 +303,7 @@ def _packed(
     value = random.integers(1, levels, len(row), endpoint=True).astype(np.float32) / 2
     if chosen.signed:
         value *= random.choice([-1, 1], len(row)).astype(np.float32)
-    codes = Activations(row, position, feature, value)
+    codes = PageCodes(row, position, feature, value)
     batch = pack(parts, codes, schema=codes_schema(chosen), codec=chosen.codec)
     stored = chosen.codec.decode(chosen.codec.encode(value))
     return batch, [

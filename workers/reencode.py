@@ -12,11 +12,11 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.schema import CollectionSettings, check_name
-from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
+from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free
+from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary, vocabulary_of
 from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.snapshot.collection import open_codes
-from saelake.store.tables.tables import read
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.coder import Coder
 from saelake.workers.encoder.models import DTYPES, device_of
@@ -74,7 +74,7 @@ def reencode(
     for coder in coders:
         check_free(lake, coder.settings)
     for coder, choice in zip(coders, dictionaries, strict=True):
-        _register(lake, coder, choice, codes.settings)
+        _register(lake, coder, choice, CollectionName.parse(source).dictionary)
     n_documents = Documents.open(lake, corpus).n_documents
     runs = [_Run(lake, coder, StoredTokens(codes, kept), options) for coder in coders]
     done, n_total = Counts(), sum(run.n_missing(n_documents) for run in runs)
@@ -144,7 +144,7 @@ def _said(kept: ActivationsTable) -> str:
 
 
 def _check_fits(
-    dictionary: Dictionary, name: str, hook: str | None, source: CollectionSettings
+    dictionary: LoadedDictionary, name: str, hook: str | None, source: CollectionSettings
 ) -> None:
     hook = hook or dictionary.hook_name
     if dictionary.d_in != source.d_in:
@@ -164,24 +164,16 @@ def _check_fits(
         )
 
 
-def _register(
-    lake: Lake, coder: Coder, choice: DictionaryChoice, source: CollectionSettings
-) -> None:
+def _register(lake: Lake, coder: Coder, choice: DictionaryChoice, source: str) -> None:
     """Tell the lake of the dictionary, which has the model and vocabulary of the source's."""
-    settings = coder.settings
-    known = read(lake.dictionaries, where=f"name = '{source.dictionary}'").to_pylist()[0]
-    row = {
-        **known,
-        "name": settings.dictionary,
-        "fingerprint": settings.fingerprint,
-        "format": coder.dictionary.format,
-        "architecture": settings.architecture,
-        "d_sae": settings.d_sae,
-        "signed": settings.signed,
-        "location": absolute(choice.location),
-    }
-    register_dictionary(lake, row)
-    store_decoder(lake, settings, coder.dictionary)
+    dictionary = RegisteredDictionary.of(
+        coder.settings,
+        format_name=coder.dictionary.format,
+        location=absolute(choice.location),
+        model_location=RegisteredDictionary.open(lake, source).model_location,
+    )
+    register_dictionary(lake, dictionary, vocabulary_of(lake, source))
+    store_decoder(lake, coder.settings, coder.dictionary)
 
 
 class _Run:

@@ -23,12 +23,11 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Lists
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.store.growth.index import IndexReport, index
-from saelake.store.growth.shards import ShardCommitter, ShardWriter, register_dictionary
+from saelake.store.growth.shards import ShardCommitter, ShardWriter
+from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary, vocabulary_of
 from saelake.store.lake.lake import CollectionName, Lake, absolute
-from saelake.store.snapshot.collection import Collection
-from saelake.store.snapshot.session import check_same_dictionary
-from saelake.store.tables.tables import read
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.store.snapshot.collection import Collection, check_same_dictionary
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 
 CORPUS = "passages"
 N_TOKENS = 16
@@ -90,7 +89,7 @@ class Cut:
     """Neighbouring passages, and their codes: the rows of `codes` number the passages."""
 
     passages: Sequence[Passage]
-    codes: Activations
+    codes: PageCodes
 
     def __len__(self) -> int:
         return len(self.passages)
@@ -102,7 +101,7 @@ class Cut:
         kept, codes = np.flatnonzero(self.codes.row < n), self.codes
         row, position = codes.row[kept], codes.position[kept]
         feature, value = codes.feature[kept], codes.value[kept]
-        return Cut(self.passages[:n], Activations(row, position, feature, value))
+        return Cut(self.passages[:n], PageCodes(row, position, feature, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +197,7 @@ def _cut(
     features, counts, positions, values = (Lists.of(rows[name]) for name in _CODES)
     passage_of = number[first_piece[positions.rows] + positions.values // n_tokens]
     kept = np.flatnonzero(passage_of >= 0)
-    codes = Activations(
+    codes = PageCodes(
         passage_of[kept],
         (positions.values[kept] % n_tokens).astype(np.int32),
         np.repeat(features.values, counts.values)[kept].astype(np.int32),
@@ -249,15 +248,11 @@ def make_passages(
     passages = Passages(collections, n_tokens, n_documents, seed)
     imported = import_documents(lake, CORPUS, passages)
     assert imported.n_skipped == 0, imported.reasons  # else the codes would be of other documents
-    register_dictionary(lake, _registered(sources[0], settings.dictionary))
+    origin = sources[0].lake
+    dictionary = RegisteredDictionary.open(origin, settings.dictionary)
+    register_dictionary(lake, dictionary, vocabulary_of(origin, settings.dictionary))
     _write_codes(lake, settings, passages)
     return _indexed(lake, settings, imported.n_documents)
-
-
-def _registered(origin: Origin, dictionary: str) -> Mapping[str, Any]:
-    rows = read(origin.lake.dictionaries).to_pylist()
-    found: Mapping[str, Any] = next(row for row in rows if row["name"] == dictionary)
-    return found
 
 
 def _write_codes(lake: Lake, settings: CollectionSettings, passages: Passages) -> None:

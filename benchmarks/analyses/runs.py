@@ -61,7 +61,7 @@ def held(lake: str, collection: str) -> Mapping[str, float]:
     session = Session(Lake(lake))
     stretch = Stretch()
     selected = session.select(Selection(collection=collection))
-    blocks = session.hold(selected)
+    blocks = session.embeddings.hold(selected)
     assert blocks is not None, "the embeddings are more than a session keeps"
     ones = np.ones(selected.d_sae, np.float32)
     index = ImpactIndex.of(blocks, ones)

@@ -22,7 +22,7 @@ from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.growth.shards import ShardCommitter, ShardDraft, ShardWriter
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Draft
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 from saelake.workers.encoder.shard import Shard
 from saelake.workers.fleet.actions import Action, Commit, Send
 from saelake.workers.fleet.encoded import Counts, EncodedShard
@@ -109,7 +109,7 @@ def _row() -> object:
         lengths=nothing.astype(np.uint16),
     )
     schema = codes_schema(SETTINGS)
-    return pack([part], Activations.joined([]), schema=schema, codec=SETTINGS.codec)
+    return pack([part], PageCodes.joined([]), schema=schema, codec=SETTINGS.codec)
 
 
 def measure(folder: Path, sizes: Sequence[int]) -> list[Measured]:

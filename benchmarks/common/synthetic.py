@@ -19,9 +19,10 @@ from saelake.store.documents.imports import SourceBatch
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.growth.index import IndexReport, index
-from saelake.store.growth.shards import ShardCommitter, ShardWriter, register_dictionary
+from saelake.store.growth.shards import ShardCommitter, ShardWriter
+from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 
 NAME = CollectionName("synthetic", "profile")
 BLOCK = 128  # documents in memory at a time
@@ -79,14 +80,14 @@ class Synthesis:
         for first in range(0, self.n_documents, BLOCK):
             yield self._block(first, min(BLOCK, self.n_documents - first))
 
-    def activations(self, block: Documents) -> Activations:
+    def activations(self, block: Documents) -> PageCodes:
         """The codes of a block."""
         random = self._random(block.first, "codes")
         counts = self._counts(block, random)
         row, feature = np.nonzero(counts)
         times = counts[row, feature]
         row, feature = np.repeat(row, times), np.repeat(feature, times)
-        return Activations(
+        return PageCodes(
             row.astype(np.int32),
             _dealt(row, block, random).astype(np.int32),
             feature.astype(np.int32),
@@ -200,8 +201,10 @@ def synthesise(lake: Lake, synthesis: Synthesis) -> IndexReport:
 def shards(lake: Lake, synthesis: Synthesis) -> Iterator[int]:
     """Write the codes of the collection `NAME`; after each shard how many documents have them."""
     settings = _settings(synthesis.profile)
-    row = {"name": NAME.dictionary, "fingerprint": "synthetic", "d_sae": settings.d_sae}
-    register_dictionary(lake, {**row, "vocabulary": list(synthesis.profile.words)})
+    dictionary = RegisteredDictionary(
+        name=NAME.dictionary, fingerprint="synthetic", d_sae=settings.d_sae
+    )
+    register_dictionary(lake, dictionary, synthesis.profile.words)
     schema = codes_schema(settings)
     writer = ShardWriter(lake, settings, buffer_bytes=BUFFER_BYTES)
     committer = ShardCommitter(lake, settings)

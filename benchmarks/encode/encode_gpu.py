@@ -3,8 +3,8 @@
 Contestants take turns in one process, over the same token ids:
 
 - bare: the model cut off at the hook, the dictionary's encode, codes dropped.
-- saelake: `Encoder.encode` and `Encoder.pack` as an encode runs them, each in a thread of its own,
-  to packed Arrow rows in the host's memory. Tokenising and writing are left out.
+- saelake: `PageEncoder.encode` and `PageEncoder.pack` as an encode runs them, each in a thread of
+  its own, to packed Arrow rows in the host's memory. Tokenising and writing are left out.
 - dense: delphi's way. The whole model, dense latents by scattering the top k, `nonzero`, and both
   to the host; without its count of firings, which copies the dense latents to the host as well.
 
@@ -27,11 +27,11 @@ from transformers import AutoModel, GPT2Config, LlamaConfig, PretrainedConfig
 from benchmarks.common.report import Cell, Table, publish
 from benchmarks.encode.bare import Tap, truncated
 from saelake.store.format.schema import CollectionSettings
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.encoders import LinearEncoder
 from saelake.workers.dictionaries.nonlinearities import TopK
 from saelake.workers.encoder.batches import Batch, Window, batches
-from saelake.workers.encoder.encode import Encoder, Target
+from saelake.workers.encoder.encode import PageEncoder, Target
 from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import Model
 from saelake.workers.encoder.pack import Part
@@ -153,7 +153,9 @@ def random_model(geometry: Geometry, device: torch.device, dtype: torch.dtype) -
     )
 
 
-def random_dictionary(geometry: Geometry, device: torch.device, dtype: torch.dtype) -> Dictionary:
+def random_dictionary(
+    geometry: Geometry, device: torch.device, dtype: torch.dtype
+) -> LoadedDictionary:
     """A top-k dictionary of these sizes."""
     torch.manual_seed(1)
     d_in = geometry.config.hidden_size
@@ -163,7 +165,7 @@ def random_dictionary(geometry: Geometry, device: torch.device, dtype: torch.dty
         b_enc=torch.zeros(geometry.d_sae, device=device, dtype=dtype),
         nonlinearity=TopK(k=geometry.k),
     )
-    return Dictionary(architecture="topk", format="random", encoder=encoder, W_dec=None)
+    return LoadedDictionary(architecture="topk", format="random", encoder=encoder, W_dec=None)
 
 
 def random_pages(geometry: Geometry, n_tokens: int) -> list[Page]:
@@ -239,7 +241,7 @@ class Bench:
         self.work = Work.of(pages, geometry.batch_tokens)
         self.warm_up = Work.of(pages[:1], geometry.batch_tokens)
         self.chunk_bytes = chunk_bytes
-        self.encoder = Encoder(
+        self.encoder = PageEncoder(
             self.model,
             [Target(settings=self._settings(), dictionary=self.dictionary, hook=self.hook)],
             batch_tokens=geometry.batch_tokens,

@@ -26,7 +26,7 @@ from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table as LakeTable
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.encoder.encode import EncodedPage, Encoder, Target
+from saelake.workers.encoder.encode import EncodedPage, PageEncoder, Target
 from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import load_model
 from saelake.workers.encoder.pages import Page, pages
@@ -62,7 +62,7 @@ class Host:
             window=self._tokens.window,
         )
         hook = resolve_hook(self._model.module, loaded.hook_name)
-        self._encoder = Encoder(
+        self._encoder = PageEncoder(
             self._model,
             [Target(settings=self._settings, dictionary=loaded, hook=hook)],
             batch_tokens=BATCH_TOKENS,

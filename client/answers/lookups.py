@@ -135,8 +135,11 @@ class DocumentToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Activations:
-    """Where one feature fires in a document: `positions` uint32 (n,) and `values` float32 (n,)."""
+class FeatureCodes:
+    """A feature's codes in a document: `positions` uint32 (n,), where it fires, and `values`.
+
+    The values are float32 (n,), and the largest is `max`.
+    """
 
     feature: int
     max: float
@@ -185,23 +188,25 @@ class Document:
         """The features that fire, ascending (n,)."""
         return self._list("features")
 
-    def activations(self, feature: int) -> Activations:
+    def codes(self, feature: int) -> FeatureCodes:
         """Where this feature fires. Raises `NotFound` when it does not fire here."""
         index = int(np.searchsorted(self.features, feature))
         if index == len(self.features) or self.features[index] != feature:
             raise NotFound(
                 f"Feature {feature} does not fire in document {self.id}.", feature=feature
             )
-        return self._activations(index)
+        return self._codes(index)
 
-    def strongest(self, k: int = 10) -> list[Activations]:
+    activations = codes  # its former name
+
+    def strongest(self, k: int = 10) -> list[FeatureCodes]:
         """The `k` features with the largest maxima here (ties: the lower feature first)."""
         order = np.argsort(-self._list("max"), kind="stable")[:k]
-        return [self._activations(int(index)) for index in order]
+        return [self._codes(int(index)) for index in order]
 
-    def _activations(self, index: int) -> Activations:
+    def _codes(self, index: int) -> FeatureCodes:
         begin, end = self._offsets[index : index + 2]
-        return Activations(
+        return FeatureCodes(
             feature=int(self.features[index]),
             max=float(self._list("max")[index]),
             positions=self._list("positions")[begin:end],
@@ -229,8 +234,8 @@ class Document:
         said = "\n".join(filter(None, (head, described(self.metadata), self.error)))
         return f"{said}\n{aligned(rows, ('feature', 'max', 'tokens', 'peaks on'))}"
 
-    def _peak(self, activations: Activations) -> str:
-        at = int(activations.positions[int(np.argmax(activations.values))])
+    def _peak(self, codes: FeatureCodes) -> str:
+        at = int(codes.positions[int(np.argmax(codes.values))])
         return self.tokens[at].text
 
     def _repr_html_(self) -> str:

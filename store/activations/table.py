@@ -1,7 +1,6 @@
 """The table of kept activations: its snapshots, and which collections share one."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from saelake.store.activations.blocks import BLOCK_BYTES, SCAN_ROWS, BlockReader, Blocks
 from saelake.store.codes.table import Locations, locate
 from saelake.store.documents.filters import DocumentMask
-from saelake.store.errors import AlreadyExists, NotFound
+from saelake.store.errors import AlreadyExists
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.lists import Lists
 from saelake.store.format.sampling import TokenSample
@@ -29,6 +28,12 @@ class ActivationsTable:
     def open(cls, lake: Lake, name: CollectionName) -> "ActivationsTable":
         """The newest snapshot of what is kept beside a collection. Raises `NotFound`."""
         return cls(Table.open(lake.activations(name)))
+
+    @classmethod
+    def find(cls, lake: Lake, name: CollectionName) -> "ActivationsTable | None":
+        """The newest snapshot of what is kept beside a collection; None where nothing is."""
+        table = Table.find(lake.activations(name))
+        return None if table is None else cls(table)
 
     @cached_property
     def locations(self) -> Locations:
@@ -76,10 +81,9 @@ def find_store(lake: Lake, settings: CollectionSettings) -> ActivationsTable | N
     own = CollectionName.parse(settings.name)
     others = [n for n in lake.activation_stores() if n.corpus == own.corpus and n != own]
     for name in [own, *others]:
-        with suppress(NotFound):
-            table = ActivationsTable.open(lake, name)
-            if table.settings.are_of(settings):
-                return table
+        table = ActivationsTable.find(lake, name)
+        if table is not None and table.settings.are_of(settings):
+            return table
     return None
 
 

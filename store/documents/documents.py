@@ -42,10 +42,7 @@ class Documents:
     @classmethod
     def open(cls, lake: Lake, corpus: str) -> "Documents":
         """The newest snapshot. Raises `NotFound`, also for a corpus that has no documents."""
-        try:
-            table = Table.open(lake.documents(corpus))
-        except NotFound:
-            table = None
+        table = Table.find(lake.documents(corpus))
         if table is None or table.n_rows == 0:
             raise NotFound(
                 f"There is no corpus {corpus!r} in {lake.place}. Import one with `saelake import "
@@ -96,9 +93,8 @@ class Documents:
     @cached_property
     def n_skipped(self) -> int:
         """How many rows the imports of these documents left out."""
-        try:
-            skipped = Table.open(self._lake.skipped(self.corpus))
-        except NotFound:
+        skipped = Table.find(self._lake.skipped(self.corpus))
+        if skipped is None:
             return 0
         # Records at a later number are of an import that was killed before its documents came.
         committed = f"first_doc < {self.n_documents}"

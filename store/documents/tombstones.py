@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.format.schema import DELETED_COLUMNS
 from saelake.store.tables.tables import Table
@@ -22,7 +21,7 @@ class Tombstones:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
-        self.table = _opened(uri)
+        self.table = Table.find(uri)
         self.docs = deleted_docs(self.table) if self.table else np.empty(0, np.uint64)
 
     @property
@@ -34,7 +33,7 @@ class Tombstones:
     def is_current(self) -> bool:
         """Whether nothing was deleted since this snapshot."""
         if self.table is None:
-            return _opened(self._uri) is None
+            return Table.find(self._uri) is None
         return self.table.latest() is self.table
 
     def alive(self, n_documents: int) -> Array | None:
@@ -56,10 +55,3 @@ def deleted_docs(table: Table) -> Array:
 def tombstones(docs: Sequence[int] | Array) -> pa.RecordBatch:
     """Documents as rows of the table."""
     return pa.record_batch([pa.array(docs, pa.uint64())], schema=DELETED_COLUMNS)
-
-
-def _opened(uri: str) -> Table | None:
-    try:
-        return Table.open(uri)
-    except NotFound:
-        return None

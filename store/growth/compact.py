@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.tombstones import deleted_docs, tombstones
-from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
 from saelake.store.growth.compact_codes import compact_codes
@@ -56,9 +55,8 @@ def _begun(lake: Lake, names: Iterable[CollectionName]) -> list[CollectionName]:
 def _drop_vectors(lake: Lake, documents: Documents) -> None:
     """Take deleted documents out of the dense embeddings."""
     deleted = documents.tombstones.docs
-    try:
-        table = Table.open(lake.vectors(documents.corpus))
-    except NotFound:
+    table = Table.find(lake.vectors(documents.corpus))
+    if table is None:
         return
     old = tuple(f.id for f in table.fragments if _has_rows(table, f.id, deleted))
 

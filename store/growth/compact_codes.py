@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from saelake.store.codes.table import locate
 from saelake.store.documents.tombstones import Tombstones
-from saelake.store.errors import Conflict, NotFound
+from saelake.store.errors import Conflict
 from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
@@ -79,10 +79,8 @@ def compact_codes(
 
 
 def _is_indexed(lake: Lake, name: CollectionName) -> bool:
-    try:
-        return Table.open(lake.postings(name)).n_rows > 0
-    except NotFound:
-        return False
+    postings = Table.find(lake.postings(name))
+    return postings is not None and postings.n_rows > 0
 
 
 def _extents(codes: Table, deleted: Array) -> Iterator[Extent]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from saelake.store.arrays.memory import lean
 from saelake.store.codes.executor import Executor
 from saelake.store.codes.table import CodesTable
-from saelake.store.errors import Conflict, NotFound
+from saelake.store.errors import Conflict
 from saelake.store.index.builder import SegmentBuilder
 from saelake.store.index.features import (
     COVERS_KEY,
@@ -17,9 +17,10 @@ from saelake.store.index.features import (
     top_tokens,
 )
 from saelake.store.index.segments import PostingsTable
+from saelake.store.lake.dictionaries import vocabulary_of
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Fragment
-from saelake.store.tables.tables import Table, metadata, overwrite, read
+from saelake.store.tables.tables import Table, metadata, overwrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Counting:
         """
         codes = self.builder.codes
         while (totals := self._newer(renew=renew)) is not None:
-            vocabulary = _vocabulary(self.lake, self.name.dictionary)
+            vocabulary = vocabulary_of(self.lake, self.name.dictionary)
             tokens = top_tokens(postings, codes.settings.d_sae, vocabulary)
             present = [fragment.id for fragment in codes.table.fragments]
             with suppress(Conflict):
@@ -74,14 +75,10 @@ class Counting:
 
     def _stored(self) -> tuple[Totals, set[int]]:
         """What was counted, and the fragments of codes that it is of."""
-        uri = self.lake.features(self.name)
-        try:
-            table = Table.open(uri)
-        except NotFound:
+        table = Table.find(self.lake.features(self.name))
+        if table is None or not table.fragments:  # made, but not filled yet
             return self._nothing()
-        if not table.fragments:  # made, but not filled yet
-            return self._nothing()
-        stored = read(uri)
+        stored = table.read()
         covers = {int(i) for i in metadata(stored.schema)[COVERS_KEY].split(",") if i}
         return Totals.of(stored), covers
 
@@ -96,7 +93,7 @@ class CountTotals:
     codes: CodesTable
 
     def __call__(self, fragments: Iterable[Fragment]) -> Totals:
-        """See the class."""
+        """The totals of all codes of these fragments."""
         totals = Totals.zero(self.codes.settings.d_sae)
         with lean():
             _count(self.codes, fragments, totals)
@@ -107,14 +104,3 @@ def _count(codes: CodesTable, fragments: Iterable[Fragment], totals: Totals) -> 
     ids = [fragment.id for fragment in fragments]
     for batch in codes.scan(TOTALS_COLUMNS, fragments=ids):
         totals.add(batch, codes.codec)
-
-
-def _vocabulary(lake: Lake, dictionary: str) -> list[str]:
-    """The text of each token id, or nothing when the dictionary is not registered."""
-    try:
-        table = read(lake.dictionaries, ["name", "vocabulary"])
-    except NotFound:
-        return []
-    tables = lake.tables_of(dictionary)
-    rows = [r for r in table.to_pylist() if r["name"] == tables]
-    return list(rows[0]["vocabulary"] or []) if rows else []

@@ -1,13 +1,10 @@
 """Drop a collection or a corpus: it is gone by one commit, and its files after that."""
 
-from contextlib import suppress
-
-import pyarrow.compute as pc
-
 from saelake.store.errors import NotFound
+from saelake.store.lake.dictionaries import unregister_dictionary
 from saelake.store.lake.lake import DICTIONARIES, CollectionName, Lake
 from saelake.store.lake.names import change_names
-from saelake.store.tables.changes import Change, Draft
+from saelake.store.tables.changes import Change
 from saelake.store.tables.files import delete, list_files
 from saelake.store.tables.tables import Table, drop
 
@@ -70,24 +67,13 @@ def forget_dictionary(lake: Lake, dictionary: str) -> None:
 
 
 def drop_dictionary(lake: Lake, tables: str) -> None:
-    """Delete the tables of a dictionary itself, and its row of the table of dictionaries."""
+    """Delete the tables of a dictionary itself, and what is registered of it."""
     stem = f"{DICTIONARIES}--{tables}."
     for table in lake.tables():
         if table.startswith(stem):
             drop(lake.table(table))
     _delete_files(lake, stem)
-
-    def decide(snapshot: Table) -> Change | None:
-        for fragment in snapshot.fragments:
-            (rows,) = snapshot.scan(snapshot.schema.names, fragments=[fragment.id])
-            others = rows.filter(pc.not_equal(rows["name"], tables))
-            if others.num_rows < rows.num_rows:
-                add = snapshot.write([others]) if others.num_rows else Draft(())
-                return Change(add=add, remove=(fragment.id,))
-        return None
-
-    with suppress(NotFound):
-        Table.open(lake.dictionaries).commit(decide)
+    unregister_dictionary(lake, tables)
 
 
 def _delete_files(lake: Lake, stem: str) -> None:
@@ -104,5 +90,5 @@ def _empty(uri: str) -> None:
         gone = tuple(fragment.id for fragment in snapshot.fragments)
         return Change(remove=gone) if gone else None
 
-    with suppress(NotFound):
-        Table.open(uri).commit(decide)
+    if (table := Table.find(uri)) is not None:
+        table.commit(decide)

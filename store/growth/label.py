@@ -27,7 +27,7 @@ from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index.segments import PostingList
 from saelake.store.index.vectors import Vectors
 from saelake.store.labels.labels import automatic, write_labels
-from saelake.store.query.parts.dense import document_vectors
+from saelake.store.query.parts.dense import kept_vectors
 from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
@@ -61,10 +61,7 @@ def label_collection(
     if not collection.segments:
         raise NotFound(f"{name} is not indexed: run `saelake index {name}` first.", collection=name)
     texts = _texts(collection, on_progress)
-    try:
-        vectors: Vectors | None = document_vectors(session, collection)
-    except NotFound:
-        vectors = None
+    vectors = kept_vectors(session, session.lake.vectors(collection.name.corpus))
     embedded = {} if vectors is None else _vectors(session, collection, vectors)
     rows = [
         {
@@ -87,7 +84,9 @@ def _vectors(session: Session, collection: Collection, vectors: Vectors) -> dict
     selected = session.select(Selection(collection=str(collection.name)))
     mean = vectors.index.vectors.mean(axis=0, dtype=np.float64)
     work = _Moments(selected.d_sae, vectors, mean)
-    total = sum(session.map(selected, work), _Sums.zero(selected.d_sae, vectors.width))
+    total = sum(
+        session.embeddings.map(selected, work), _EmbeddingSums.zero(selected.d_sae, vectors.width)
+    )
     n = max(total.n, 1)
     deviation = np.sqrt(np.maximum(total.square / n - (total.sum / n) ** 2, 0))
     usual = np.abs(total.sum) / np.maximum(total.fires, 1)
@@ -101,7 +100,7 @@ def _vectors(session: Session, collection: Collection, vectors: Vectors) -> dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Sums:
+class _EmbeddingSums:
     """Sums over documents by feature (d_sae,), and times their centred embedding (d_sae, width)."""
 
     n: int
@@ -111,7 +110,7 @@ class _Sums:
     products: Array
 
     @classmethod
-    def zero(cls, d_sae: int, width: int) -> "_Sums":
+    def zero(cls, d_sae: int, width: int) -> "_EmbeddingSums":
         return cls(
             n=0,
             fires=np.zeros(d_sae, np.int64),
@@ -120,8 +119,8 @@ class _Sums:
             products=np.zeros((d_sae, width)),
         )
 
-    def __add__(self, other: "_Sums") -> "_Sums":
-        return _Sums(
+    def __add__(self, other: "_EmbeddingSums") -> "_EmbeddingSums":
+        return _EmbeddingSums(
             n=self.n + other.n,
             fires=self.fires + other.fires,
             sum=self.sum + other.sum,
@@ -138,13 +137,13 @@ class _Moments:
     vectors: Vectors
     mean: Array
 
-    def __call__(self, block: Block) -> _Sums:
+    def __call__(self, block: Block) -> _EmbeddingSums:
         block = block[np.flatnonzero(np.isin(block.doc, self.vectors.rows))]
         values = block.values.astype(np.float64)
         centred = self.vectors.of(block.doc).astype(np.float64) - self.mean
         shape = (len(block), self.d_sae)
         matrix = sparse.csr_matrix((values, block.features, block.offsets), shape)
-        return _Sums(
+        return _EmbeddingSums(
             n=len(block),
             fires=np.bincount(block.features, minlength=self.d_sae),
             sum=np.bincount(block.features, values, self.d_sae),
@@ -180,7 +179,7 @@ def _background(collection: Collection) -> Counter[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TokenContext:
     """A text around a token, and which characters of it the token is."""
 
     text: str
@@ -193,7 +192,7 @@ class Window:
         return self.text[self.start : self.start + self.length].strip()
 
 
-def _windows(collection: Collection, features: range) -> dict[int, list[Window]]:
+def _windows(collection: Collection, features: range) -> dict[int, list[TokenContext]]:
     """The text around the strongest tokens of each feature that fires, one a document."""
     assert collection.postings is not None
     step, alive = len(collection.segments), collection.documents.alive
@@ -206,7 +205,7 @@ def _windows(collection: Collection, features: range) -> dict[int, list[Window]]
         places = zip(best.doc.tolist(), best.start.tolist(), best.length.tolist(), strict=True)
         spots += [(doc, feature, start, length) for doc, start, length in places]
     spots.sort()
-    windows: dict[int, list[Window]] = {}
+    windows: dict[int, list[TokenContext]] = {}
     docs = np.unique(np.array([spot[0] for spot in spots], np.uint64))
     at = 0
     for part in np.array_split(docs, len(docs) // TEXTS_AT_ONCE + 1):
@@ -219,12 +218,12 @@ def _windows(collection: Collection, features: range) -> dict[int, list[Window]]
     return dict(sorted(windows.items()))
 
 
-def _window(text: str, start: int, length: int) -> Window:
+def _window(text: str, start: int, length: int) -> TokenContext:
     begin = max(start - WINDOW_CHARACTERS, 0)
-    return Window(text[begin : start + length + WINDOW_CHARACTERS], start - begin, length)
+    return TokenContext(text[begin : start + length + WINDOW_CHARACTERS], start - begin, length)
 
 
-def label_text(windows: Sequence[Window], background: Counter[str]) -> str:
+def label_text(windows: Sequence[TokenContext], background: Counter[str]) -> str:
     """The words (or other tokens) on which a feature fires, and those over-represented near them.
 
     Over-represented is a z of log odds over 1.96, with a Dirichlet prior of 500 words of the

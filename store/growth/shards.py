@@ -1,19 +1,18 @@
 """Codes of shards into the codes table: written as they come, committed in groups, once."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from saelake.store.activations.table import check_kept
 from saelake.store.codes.table import locate
-from saelake.store.errors import AlreadyExists, NotFound
+from saelake.store.errors import AlreadyExists
 from saelake.store.format.activations import KeptSettings, kept_schema
-from saelake.store.format.schema import DICTIONARIES_COLUMNS, CollectionSettings, codes_schema
+from saelake.store.format.schema import CollectionSettings, codes_schema
+from saelake.store.lake.dictionaries import check_registrable
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, metadata, write_first
@@ -40,8 +39,7 @@ class ShardWriter:
 
     def __init__(self, lake: Lake, settings: TableSettings, *, buffer_bytes: int) -> None:
         self._uri, self._schema = _place(lake, settings)
-        with suppress(NotFound):
-            table = Table.open(self._uri)
+        if (table := Table.find(self._uri)) is not None:
             _check_same(settings, table)
             self._schema = table.schema  # of an earlier saelake's: it goes on with its columns
         self._buffer_bytes = buffer_bytes
@@ -93,10 +91,8 @@ class ShardCommitter:
 
     def done(self) -> list[Range]:
         """The documents that the newest snapshot holds, as half-open ranges."""
-        try:
-            return self._done(Table.open(self._uri))
-        except NotFound:
-            return []
+        table = Table.find(self._uri)
+        return [] if table is None else self._done(table)
 
     def commit(self, shards: Sequence[ShardDraft]) -> list[ShardDraft]:
         """Commit shards in one step, without those of which any document is there already.
@@ -184,11 +180,9 @@ def check_free(lake: Lake, settings: TableSettings) -> None:
     settings.
     """
     if isinstance(settings, CollectionSettings):
-        with suppress(NotFound):
-            registered = Table.open(lake.dictionaries)
-            _is_registered(lake, settings.dictionary, settings.fingerprint, registered)
-    with suppress(NotFound):
-        _check_same(settings, Table.open(_place(lake, settings)[0]))
+        check_registrable(lake, settings.dictionary, settings.fingerprint)
+    if (begun := Table.find(_place(lake, settings)[0])) is not None:
+        _check_same(settings, begun)
 
 
 def _check_same(settings: TableSettings, table: Table) -> None:
@@ -205,37 +199,3 @@ def _check_same(settings: TableSettings, table: Table) -> None:
             collection=settings.name,
             **{k: was for k, (_, was) in differences.items()},
         )
-
-
-def register_dictionary(lake: Lake, row: Mapping[str, Any]) -> None:
-    """Put a dictionary into the lake's table of dictionaries, once.
-
-    `row` has the columns `schema.DICTIONARIES_COLUMNS`. Raises `AlreadyExists` when another
-    dictionary has that name.
-    """
-    table = Table.open_or_create(lake.dictionaries, DICTIONARIES_COLUMNS)
-    own = {**row, "name": lake.tables_of(row["name"])}
-    draft = table.write([pa.RecordBatch.from_pylist([own], schema=table.schema)])
-
-    def decide(snapshot: Table) -> Change | None:
-        known = _is_registered(lake, row["name"], row["fingerprint"], snapshot)
-        return None if known else Change(add=draft)
-
-    table.commit(decide)
-
-
-def _is_registered(lake: Lake, name: str, fingerprint: str, dictionaries: Table) -> bool:
-    """Whether the dictionary is there. Raises `AlreadyExists` if another one has its name."""
-    known = {
-        row["name"]: row["fingerprint"]
-        for batch in dictionaries.scan(["name", "fingerprint"])
-        for row in batch.to_pylist()
-    }
-    tables = lake.tables_of(name)
-    if known.get(tables, fingerprint) != fingerprint:
-        raise AlreadyExists(
-            f"The lake already has another dictionary named {name!r}. Give this one another name "
-            "with --name; `saelake replace` can give it this one's afterwards.",
-            dictionary=name,
-        )
-    return tables in known

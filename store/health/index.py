@@ -7,7 +7,6 @@ from itertools import groupby
 import numpy as np
 
 from saelake.store.codes.table import CodesTable
-from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, runs
 from saelake.store.format.schema import N_TIERS
 from saelake.store.health.rows import UNREADABLE
@@ -16,7 +15,7 @@ from saelake.store.index.postings import CODES_COLUMNS, postings_of
 from saelake.store.index.segments import Segment
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.snapshot.collection import Collection
-from saelake.store.tables.tables import read
+from saelake.store.tables.tables import Table
 
 FEATURES_PER_READ = 1024
 MISSING = "there is no features table: index again"
@@ -102,9 +101,10 @@ def _computed_checksum(codes: CodesTable, covers: Iterable[int]) -> tuple[int, i
 def wrong_features(lake: Lake, name: CollectionName, totals: Totals) -> str | None:
     """What is wrong with the statistics of features, given the totals of all codes."""
     try:
-        stored = Totals.of(read(lake.features(name)))
-    except NotFound:
-        return MISSING
+        table = Table.find(lake.features(name))
+        if table is None:
+            return MISSING
+        stored = Totals.of(table.read())
     except UNREADABLE:
         return DIFFERENT
     same = (

@@ -9,7 +9,7 @@ import numpy as np
 from saelake.store.activations.table import ActivationsTable
 from saelake.store.codes.table import CodesTable, locate
 from saelake.store.documents.documents import Documents
-from saelake.store.errors import Conflict, NotFound
+from saelake.store.errors import Conflict
 from saelake.store.format.schema import postings_schema
 from saelake.store.growth.index import index
 from saelake.store.health.index import compared, wrong_features
@@ -93,9 +93,8 @@ def _repaired(lake: Lake, name: CollectionName) -> Repaired:
 
 def _kept_repaired(lake: Lake, name: CollectionName, done: Repaired) -> Repaired:
     """Also repair the activations that are kept beside a collection, if there are any."""
-    try:
-        kept = ActivationsTable.open(lake, name)
-    except NotFound:
+    kept = ActivationsTable.find(lake, name)
+    if kept is None:
         return done
     documents = Documents.open(lake, name.corpus)
     reading = KeptReading.of(kept)

@@ -62,7 +62,7 @@ class Reading:
 
 @dataclass(slots=True, kw_only=True)
 class CodesReading(Reading):
-    """The same of codes, and what they add up to, where there is no fault."""
+    """What was found in the rows of a codes table, and what sound rows add up to."""
 
     totals: Totals
     n_codes: int = 0
@@ -79,7 +79,7 @@ class CodesReading(Reading):
 
 @dataclass(slots=True, kw_only=True)
 class KeptReading(Reading):
-    """The same of kept activations."""
+    """What was found in the rows of kept activations, and how many tokens sound rows have."""
 
     n_tokens: int = 0
 

@@ -26,7 +26,7 @@ SHOWN = 5  # of what is wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class TableCheck:
     """One thing that must hold of a table, and what was found."""
 
     table: str
@@ -49,7 +49,7 @@ def verify(lake: Lake, only: CollectionName | None = None) -> pa.RecordBatchRead
     collections = [only] if only else lake.collections()
     corpora = [only.corpus] if only else _filled(lake)
 
-    def checks() -> Iterator[Check]:
+    def checks() -> Iterator[TableCheck]:
         for corpus in corpora:
             yield from _until_damage(f"{corpus}.lance", _documents(lake, corpus))
         for name in collections:
@@ -71,31 +71,33 @@ def _filled(lake: Lake) -> list[str]:
     return found
 
 
-def _until_damage(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+def _until_damage(name: str, checks: Iterator[TableCheck]) -> Iterator[TableCheck]:
     """The checks, up to data that cannot be read."""
     try:
         yield from checks
     except Corrupt as error:
-        yield Check(table=name, check="data can be read", problem=error.message)
+        yield TableCheck(table=name, check="data can be read", problem=error.message)
     except (IndexError, ValueError) as error:  # of numbers that were read, but make no sense
         if isinstance(error, SaelakeError):
             raise
-        yield Check(table=name, check="data can be read", problem=f"contradicts itself: {error}")
+        yield TableCheck(
+            table=name, check="data can be read", problem=f"contradicts itself: {error}"
+        )
 
 
-def _opened(lake: Lake, name: CollectionName) -> Iterator[Check]:
+def _opened(lake: Lake, name: CollectionName) -> Iterator[TableCheck]:
     """The checks of a collection; none of one that has no shard yet."""
     try:
         collection = Collection(lake, name)
     except NotFound:
         return
     except UNREADABLE as error:
-        yield Check(table=str(name), check="files are complete", problem=str(error))
+        yield TableCheck(table=str(name), check="files are complete", problem=str(error))
         return
     yield from _collection(lake, collection)
 
 
-def _documents(lake: Lake, corpus: str) -> Iterator[Check]:
+def _documents(lake: Lake, corpus: str) -> Iterator[TableCheck]:
     name = f"{corpus}.lance"
     documents = Documents.open(lake, corpus)
     yield _files(name, [documents.table])
@@ -108,7 +110,7 @@ def _documents(lake: Lake, corpus: str) -> Iterator[Check]:
             break
         expected += len(found)
     deleted = f", {documents.n_deleted} of them deleted" if documents.n_deleted else ""
-    yield Check(
+    yield TableCheck(
         table=name,
         check="documents are numbered in order",
         problem=problem,
@@ -117,7 +119,7 @@ def _documents(lake: Lake, corpus: str) -> Iterator[Check]:
     yield _ids(name, documents)
 
 
-def _ids(name: str, documents: Documents) -> Check:
+def _ids(name: str, documents: Documents) -> TableCheck:
     """No two documents that are not deleted have one id."""
     with Scratch() as scratch:
         problem = None
@@ -131,10 +133,10 @@ def _ids(name: str, documents: Documents) -> Check:
             if repeated:
                 problem = f"document {repeated[0]} has the id of another"
                 break
-    return Check(table=name, check="ids are there once", problem=problem)
+    return TableCheck(table=name, check="ids are there once", problem=problem)
 
 
-def _collection(lake: Lake, collection: Collection) -> Iterator[Check]:
+def _collection(lake: Lake, collection: Collection) -> Iterator[TableCheck]:
     codes, name = collection.codes, str(collection.name)
     tables = [codes.table] + ([collection.postings.table] if collection.postings else [])
     yield _files(name, tables)
@@ -148,22 +150,22 @@ def _collection(lake: Lake, collection: Collection) -> Iterator[Check]:
         yield from _features(lake, collection, reading.totals)
 
 
-def _files(name: str, tables: Iterable[Table]) -> Check:
+def _files(name: str, tables: Iterable[Table]) -> TableCheck:
     try:
         for table in tables:
             table.verify()
     except Corrupt as error:
-        return Check(table=name, check="files are complete", problem=error.message)
-    return Check(table=name, check="files are complete")
+        return TableCheck(table=name, check="files are complete", problem=error.message)
+    return TableCheck(table=name, check="files are complete")
 
 
-def _kept(lake: Lake, name: CollectionName) -> Iterator[Check]:
+def _kept(lake: Lake, name: CollectionName) -> Iterator[TableCheck]:
     """The checks of what is kept of activations."""
     table, documents = f"{name} activations", Documents.open(lake, name.corpus)
     kept = ActivationsTable.open(lake, name)
     yield _files(table, [kept.table])
     reading = KeptReading.of(kept)
-    yield Check(
+    yield TableCheck(
         table=table,
         check="rows are well formed",
         problem=_problem(reading, "activations", documents),
@@ -173,9 +175,9 @@ def _kept(lake: Lake, name: CollectionName) -> Iterator[Check]:
         yield _once(table, kept.locations, documents, "kept")
 
 
-def _rows(name: str, collection: Collection, reading: CodesReading) -> Check:
+def _rows(name: str, collection: Collection, reading: CodesReading) -> TableCheck:
     summed = CHECKSUM in collection.codes.table.schema.names
-    return Check(
+    return TableCheck(
         table=name,
         check="codes rows are well formed",
         problem=_problem(reading, "codes", collection.documents),
@@ -207,7 +209,7 @@ def _listed(shown: Sequence[object]) -> str:
     return f"{listed} and {len(shown) - SHOWN} more" if len(shown) > SHOWN else listed
 
 
-def _once(name: str, locations: Locations, documents: Documents, done: str) -> Check:
+def _once(name: str, locations: Locations, documents: Documents, done: str) -> TableCheck:
     """Every document of the corpus is in a table once."""
     ranges = locations.ranges()
     repeated = [b for (_, end), (b, _) in pairwise(ranges) if b < end]
@@ -219,15 +221,15 @@ def _once(name: str, locations: Locations, documents: Documents, done: str) -> C
         problem = f"document {ranges[-1][1] - 1} is not in the corpus"
     missing = documents.n_documents - locations.n_documents
     detail = f"{locations.n_documents} {done}, {missing} not yet"
-    return Check(table=name, check="documents are there once", problem=problem, detail=detail)
+    return TableCheck(table=name, check="documents are there once", problem=problem, detail=detail)
 
 
-def _postings(name: str, collection: Collection) -> Check:
+def _postings(name: str, collection: Collection) -> TableCheck:
     """Each segment's postings are those of the codes that it covers."""
     found = list(compared(collection))
     n = sum(each.n_postings for each in found)
     wrong = [i for each in found if not each.agrees for i in each.segments[0].covers]
-    return Check(
+    return TableCheck(
         table=name,
         check="postings agree with the codes",
         problem=f"those of the codes fragments {_listed(wrong)} do not" if wrong else None,
@@ -235,8 +237,8 @@ def _postings(name: str, collection: Collection) -> Check:
     )
 
 
-def _features(lake: Lake, collection: Collection, totals: Totals) -> Iterator[Check]:
+def _features(lake: Lake, collection: Collection, totals: Totals) -> Iterator[TableCheck]:
     if not collection.unindexed:
         problem = wrong_features(lake, collection.name, totals)
         check = "feature statistics agree with the codes"
-        yield Check(table=str(collection.name), check=check, problem=problem)
+        yield TableCheck(table=str(collection.name), check=check, problem=problem)

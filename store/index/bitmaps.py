@@ -72,7 +72,7 @@ class AsBitmaps:
     d_sae: int
 
     def __call__(self, piece: Piece) -> list[Bitmap] | None:
-        """See the class."""
+        """The bitmaps of the piece's blocks, each of about `BITMAP_ROWS` documents."""
         made = []
         for block in blocks(piece, "binary", BITMAP_ROWS):
             if 8 * self.d_sae * n_words(len(block)) > block.features.nbytes:

@@ -9,7 +9,13 @@ from saelake.store.arrays.memory import lean, trim
 from saelake.store.codes.table import CodesTable, locate
 from saelake.store.errors import Corrupt
 from saelake.store.format.lists import Lists, concatenate
-from saelake.store.index.postings import CODES_COLUMNS, TOKEN_COLUMNS, Postings, Tokens, postings_of
+from saelake.store.index.postings import (
+    CODES_COLUMNS,
+    TOKEN_COLUMNS,
+    Postings,
+    RowTokens,
+    postings_of,
+)
 from saelake.store.index.segments import segment_rows
 from saelake.store.tables.changes import Draft, Fragment
 from saelake.store.tables.tables import Table
@@ -51,15 +57,15 @@ class SegmentBuilder:
             return list(self.each(fragments))
 
     def whole(self, fragments: Sequence[Fragment]) -> list[BuiltSegments]:
-        """The same in one piece, that is to be committed together."""
+        """All segments of some fragments in one piece, that is to be committed together."""
         with lean():
             return list(self.each(fragments, whole=True))
 
     def each(
         self, fragments: Sequence[Fragment], *, whole: bool = False
     ) -> Iterator[BuiltSegments]:
-        """The same, a piece that can be committed by itself at a time."""
-        segment = _Segment(self.codes, self.table)
+        """All segments of some fragments, one piece at a time that can be committed by itself."""
+        segment = _GrowingSegment(self.codes, self.table)
         drafts: list[Draft] = []
         done: list[Fragment] = []
         n_postings = 0
@@ -95,7 +101,7 @@ class SegmentBuilder:
         return [portion for portion in found if portion]
 
 
-class _Segment:
+class _GrowingSegment:
     """A segment in the making: the postings and tokens of the rows added so far."""
 
     def __init__(self, codes: CodesTable, table: Table) -> None:
@@ -130,7 +136,7 @@ class _Segment:
     def write(self, *, covers: Sequence[int]) -> Draft:
         """Write the segment's rows, and begin the next one."""
         ids, starts, lengths = self._tokens
-        tokens = Tokens(
+        tokens = RowTokens(
             ids=concatenate(ids, "uint32"),
             starts=concatenate(starts, "uint32"),
             lengths=concatenate(lengths, "uint16"),

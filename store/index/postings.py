@@ -24,7 +24,7 @@ class Postings:
     """Postings of many features: parallel arrays (n,).
 
     `feature` uint32, `doc` uint64, `max` value codes, `position` uint32 (of the first token that
-    reaches the maximum), `token` int64 (index of that token in `Tokens`).
+    reaches the maximum), `token` int64 (index of that token in `RowTokens`).
     """
 
     feature: Array
@@ -47,7 +47,7 @@ class Postings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class RowTokens:
     """The tokens of many rows, end to end: ids uint32, starts uint32, lengths uint16 (n,)."""
 
     ids: Array
@@ -74,7 +74,7 @@ def postings_of(
     """The postings of a batch of codes rows (with `CODES_COLUMNS` and `token_ids`).
 
     In the batch's order: by row, then by feature. `only` keeps these features (ascending).
-    `first_token` is the index of the batch's first token in `Tokens`.
+    `first_token` is the index of the batch's first token in `RowTokens`.
     """
     features = Lists.of(batch["features"])
     counts = Lists.of(batch["counts"]).values.astype(np.int64)

@@ -16,8 +16,8 @@ from saelake.store.index.postings import (
     CODES_COLUMNS,
     TOKEN_COLUMNS,
     Postings,
+    RowTokens,
     Tier,
-    Tokens,
     gaps,
     merged,
     postings_of,
@@ -196,7 +196,7 @@ def scan_postings(codes: CodesTable, fragments: Iterable[int], feature: int) -> 
 
 def segment_rows(
     pieces: list[Postings],
-    tokens: Tokens,
+    tokens: RowTokens,
     *,
     covers: Iterable[int],
     schema: pa.Schema,
@@ -216,7 +216,7 @@ def segment_rows(
 
 
 def _block_rows(
-    block: list[Tier], tokens: Tokens, covering: list[int] | None, schema: pa.Schema
+    block: list[Tier], tokens: RowTokens, covering: list[int] | None, schema: pa.Schema
 ) -> pa.RecordBatch:
     """The rows of a block of features: tiers of one feature next to each other."""
     tables = [_tier_rows(tier, tokens, schema) for tier in block]
@@ -227,7 +227,7 @@ def _block_rows(
     return pa.RecordBatch.from_arrays([*batch.columns[:-1], covers], schema=schema)
 
 
-def _tier_rows(tier: Tier, tokens: Tokens, schema: pa.Schema) -> pa.RecordBatch:
+def _tier_rows(tier: Tier, tokens: RowTokens, schema: pa.Schema) -> pa.RecordBatch:
     offsets, postings = tier.offsets, tier.postings
     n_features = len(offsets) - 1
     values = {

@@ -18,7 +18,7 @@ import faiss
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.errors import AccessDenied, NotFound, OutOfSpace, Unavailable
+from saelake.store.errors import AccessDenied, OutOfSpace, Unavailable
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import EMBEDDER_KEY, vectors_schema
 from saelake.store.tables.files import delete, list_files, local_path, read_bytes, write_bytes
@@ -177,11 +177,8 @@ class Vectors:
     @classmethod
     def open(cls, uri: str) -> "Vectors | None":
         """The newest snapshot, or None where there is no such table."""
-        try:
-            table = Table.open(uri)
-        except NotFound:
-            return None
-        return cls(table) if table.n_rows else None
+        table = Table.find(uri)
+        return cls(table) if table is not None and table.n_rows else None
 
     @property
     def width(self) -> int:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels.labels import write_labels
+from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.lake.lake import absolute
 from saelake.store.snapshot.session import Session
 
@@ -32,15 +33,13 @@ def import_labels(
     embedding. Raises `NotFound` for a dictionary that the lake does not
     have, `InvalidInput` for a feature that the dictionary does not have, and see `read_labels`.
     """
-    registered = session.dictionary(dictionary)
-    if not registered:
-        raise NotFound(f"{session.lake.uri} has no dictionary {dictionary!r}.", name=dictionary)
+    d_sae = RegisteredDictionary.open(session.lake, dictionary).d_sae
     labels = read_labels(path, explainer)
     rows = list({(row["explainer"], row["feature"]): row for row in labels}.values())
-    outside = next((r["feature"] for r in rows if r["feature"] >= registered["d_sae"]), None)
+    outside = next((r["feature"] for r in rows if r["feature"] >= d_sae), None)
     if outside is not None:
         raise InvalidInput(
-            f"{path} labels feature {outside}, but {dictionary} has {registered['d_sae']}: these "
+            f"{path} labels feature {outside}, but {dictionary} has {d_sae}: these "
             "labels are of another dictionary.",
             feature=outside,
         )

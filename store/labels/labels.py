@@ -28,7 +28,7 @@ def automatic(corpus: str) -> str:
     return f"{AUTOMATIC}{corpus}"
 
 
-class Labels:
+class LabelsTable:
     """A snapshot of a dictionary's labels, as a corpus of it sees them.
 
     Each feature has a label from every explainer. Its own label is the best of them: one that was
@@ -42,13 +42,9 @@ class Labels:
         self._table = table
 
     @classmethod
-    def open(cls, lake: Lake, dictionary: str, corpus: str | None = None) -> "Labels":
+    def open(cls, lake: Lake, dictionary: str, corpus: str | None = None) -> "LabelsTable":
         """The newest labels; none where nobody has made any."""
-        try:
-            table = Table.open(lake.labels(dictionary))
-        except NotFound:
-            table = None
-        return cls(dictionary, corpus, table)
+        return cls(dictionary, corpus, Table.find(lake.labels(dictionary)))
 
     @property
     def version(self) -> int:
@@ -93,7 +89,7 @@ class Labels:
         return found
 
     def column(self, features: Array) -> pa.DictionaryArray:
-        """The same for many features, as a column (`LABEL`) that has each text once."""
+        """The label of each of these features, or null: a column (`LABEL`) with each text once."""
         rows = self._best_rows(features)
         encoded = pa.array(rows, mask=rows < 0).dictionary_encode()
         texts = self.best["label"].take(encoded.dictionary).combine_chunks()
@@ -186,7 +182,7 @@ class Labels:
         return n_labels <= MOST_LABELS and n_pairs >= MANY * n_labels**2
 
     def _every(self) -> Callable[[Array, Array], Array]:
-        """The same, of the cosines of all pairs of labels."""
+        """What looks cosines up in those of all pairs of labels, made at once."""
         every = self._directions @ self._directions.T
         return lambda a, b: every[a, b]
 
@@ -216,7 +212,7 @@ def write_labels(lake: Lake, dictionary: str, rows: pa.Table) -> None:
     uri = lake.labels(dictionary)
     Table.open_or_create(uri, LABELS_COLUMNS)
     said = pa.array(sorted(set(rows["explainer"].to_pylist())), pa.string())
-    stored = Labels.open(lake, dictionary).read(LABELS_COLUMNS.names)
+    stored = LabelsTable.open(lake, dictionary).read(LABELS_COLUMNS.names)
     others = pc.invert(pc.is_in(stored["explainer"], said))
     whole = pa.concat_tables([stored.filter(others), rows.select(LABELS_COLUMNS.names)])
     overwrite(uri, whole.cast(LABELS_COLUMNS))

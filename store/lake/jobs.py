@@ -21,7 +21,7 @@ KEPT = 20  # jobs that have ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class JobRecord:
     """One run of encode over a corpus, that had something to do. Times are seconds since 1970.
 
     `n_documents` of `n_total` are encoded; `n_repeated` shards were handed out again.
@@ -67,12 +67,12 @@ class JobLog:
     def __init__(self, lake: Lake) -> None:
         self._folder = f"{lake.uri.rstrip('/')}/jobs"
 
-    def write(self, job: Job) -> None:
+    def write(self, job: JobRecord) -> None:
         """Tell of a job; it is no harm when that cannot be done."""
         with suppress(OSError):
             write_bytes(f"{self._folder}/{job.id}.json", job.to_json().encode())
 
-    def jobs(self) -> Sequence[Job]:
+    def jobs(self) -> Sequence[JobRecord]:
         """All that are known, the latest first."""
         now = time.time()
         found = [job.seen_at(now) for job in self._read()]
@@ -85,10 +85,10 @@ class JobLog:
             with suppress(OSError):
                 delete(f"{self._folder}/{job.id}.json")
 
-    def _read(self) -> Iterator[Job]:
+    def _read(self) -> Iterator[JobRecord]:
         with suppress(OSError):  # as when it was written
             for uri in list_files(self._folder):
                 data = read_bytes(uri)
                 with suppress(ValueError, TypeError, AttributeError):  # a file that is not ours
                     if data is not None:
-                        yield Job.from_json(data)
+                        yield JobRecord.from_json(data)

@@ -69,7 +69,7 @@ class Lake:
 
     @property
     def from_anywhere(self) -> "Lake":
-        """The same with an absolute path, for a process in another working directory."""
+        """This lake with an absolute path, for a process in another working directory."""
         uri = self.uri if "://" in self.uri else str(Path(self.uri).expanduser().absolute())
         return replace(self, uri=uri)
 

@@ -12,7 +12,6 @@ from itertools import chain, count
 
 import pyarrow as pa
 
-from saelake.store.errors import NotFound
 from saelake.store.format.schema import NAMES_COLUMNS
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table
@@ -58,10 +57,8 @@ class Names:
 
 def read_names(uri: str) -> Names:
     """The newest names; none of a lake in which none was replaced."""
-    try:
-        return _names(Table.open(uri))
-    except NotFound:
-        return Names()
+    table = Table.find(uri)
+    return Names() if table is None else _names(table)
 
 
 def change_names(uri: str, change: Callable[[Names], Names]) -> None:

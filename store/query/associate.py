@@ -25,7 +25,8 @@ from saelake.store.query.parts.columns import check_column
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Selection
-from saelake.store.snapshot.session import Selected, Session
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 VALUES_AT_ONCE = 1 << 24  # values of features that are ranked together: about 1 GiB of scratch
 N_NEIGHBOURS = 8
@@ -45,7 +46,7 @@ class Values:
     n_features: int
 
 
-class Association(Protocol):
+class AssociationMeasure(Protocol):
     """A measure of how features go with a column: what it is called, and what means not at all."""
 
     @property
@@ -71,7 +72,7 @@ def associate(session: Session, query: AssociateQuery) -> pa.Table:
     selected = session.select(Selection(collection=query.collection, where=query.where))
     docs, columns = _known(selected, query.columns)
     counting = _Fires(_marked(docs, selected), selected.d_sae)
-    counted = list(session.map(selected, counting, query.pooling))
+    counted = list(session.embeddings.map(selected, counting, query.pooling))
     embedded = np.isin(docs, concatenate((part[0] for part in counted), np.uint64))
     docs, columns = docs[embedded], columns.filter(pa.array(embedded))
     association = _association(columns)
@@ -94,6 +95,10 @@ def associate(session: Session, query: AssociateQuery) -> pa.Table:
     said = {"statistic": association.name, "n": len(docs), "n_tested": len(chosen)}
     table = pa.Table.from_pydict(answer, schema=AssociateQuery.answer)
     return table.replace_schema_metadata({name: str(value) for name, value in said.items()})
+
+
+# -- Which documents are looked at, and what features fire there: counted first, for features that
+# fire too seldom are left out, then gathered by feature, some features at a time.
 
 
 def _known(selected: Selected, columns: tuple[str, ...]) -> tuple[Array, pa.Table]:
@@ -172,7 +177,7 @@ def _gathered(
         _numbered(docs, selected.collection.documents.n_documents),
         _numbered(features, selected.d_sae),
     )
-    found = list(session.map(selected, gather, query.pooling))
+    found = list(session.embeddings.map(selected, gather, query.pooling))
     feature, row, value = (
         concatenate((part[i] for part in found), dtype)
         for i, dtype in enumerate((np.int64, np.int64, np.float32))
@@ -199,6 +204,10 @@ def _numbered(chosen: Array, n: int) -> Array:
     number = np.full(n, -1, np.int64)
     number[chosen] = np.arange(len(chosen))
     return number
+
+
+# -- The measures: ranks of a feature's values, of which most are 0 and are not stored, against a
+# column of two values (`Auc`), of numbers (`Spearman`), or against two columns of places (`Moran`).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +257,7 @@ def _cubes(sizes: Array) -> Array:
     return cubes
 
 
-def _association(columns: pa.Table) -> Association:
+def _association(columns: pa.Table) -> AssociationMeasure:
     """What to compute for a column, or two. Raises `InvalidInput`."""
     names = columns.schema.names
     if columns.num_rows < 3:

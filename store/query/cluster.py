@@ -27,10 +27,12 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.parts.found import beginning
+from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.labelled import labels_of, phrase_features
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.cluster import DISTINCTIVE, ClusterQuery
-from saelake.store.snapshot.session import Selected, Session
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 N_VECTORS = 50
 SVD_ROUNDS = 4
@@ -89,9 +91,9 @@ def cluster(session: Session, query: ClusterQuery) -> pa.Table:
         raise InvalidInput(f"The seed is from 0 to {MOST_SEED}, not {query.seed}.")
     selected = session.select(Selection(collection=query.collection, where=query.where))
     chosen = _features(session, selected, query)
-    n, df = session.frequencies(selected)
+    n, df = frequencies(session, selected)
     kept = _Kept(chosen)
-    used = _Used.of(session.map(selected, kept))
+    used = _Used.of(session.embeddings.map(selected, kept))
     if len(used.doc) < query.n_clusters:
         raise InvalidInput(
             f"Only {len(used.doc)} documents have any of these features: they cannot make "
@@ -109,6 +111,10 @@ def cluster(session: Session, query: ClusterQuery) -> pa.Table:
     table = _rows(session, selected, found)
     said = {"n": len(used.doc), "n_left_out": n - len(used.doc)}
     return table.replace_schema_metadata({name: str(value) for name, value in said.items()})
+
+
+# -- What is compared: the chosen features, and the documents in which some of them fire, of which
+# a sample is fitted on where they are many.
 
 
 def _features(session: Session, selected: Selected, query: ClusterQuery) -> Array:
@@ -172,6 +178,10 @@ def _matrix(block: Block, weights: Array) -> sparse.csr_matrix:
     return sparse.csr_matrix((values.astype(np.float32), block.features, block.offsets), shape)
 
 
+# -- Method "spectral": documents as points, made by what was fitted on the sample; centres by
+# k-means of the sample; then every document to its nearest centre.
+
+
 def _spectral(
     session: Session,
     selected: Selected,
@@ -181,12 +191,12 @@ def _spectral(
     query: ClusterQuery,
 ) -> Assigned:
     fitted = used.sample(selected, query.n_clusters, query.seed)
-    sample = _ascending(list(session.map(fitted, kept)))
+    sample = _ascending(list(session.embeddings.map(fitted, kept)))
     points = _points(sample, kept.chosen, weights, query.seed)
     centres = KMeans(query.n_clusters, n_init=STARTS, random_state=query.seed)
     centres.fit(points(sample))
     assign = _Assign(kept, points, centres.cluster_centers_.astype(np.float32))
-    return Assigned.joined(list(session.map(selected, assign)))
+    return Assigned.joined(list(session.embeddings.map(selected, assign)))
 
 
 def _points(
@@ -276,8 +286,11 @@ class _Assign:
         return Assigned.of(block, cluster, centrality, (len(self.centres), len(self.kept.chosen)))
 
 
+# -- Method "jaccard": the overlap of every two documents, as a graph that is cut.
+
+
 def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClusterQuery) -> Assigned:
-    block = _ascending(list(session.map(selected, kept, "binary")))
+    block = _ascending(list(session.embeddings.map(selected, kept, "binary")))
     if len(block) > MOST_JACCARD:
         raise InvalidInput(
             f"The method jaccard compares every two documents, which {len(block)} are too many "
@@ -301,6 +314,9 @@ def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClusterQu
     return Assigned.joined(
         [Assigned.of(block, cluster, centrality, (query.n_clusters, selected.d_sae))]
     )
+
+
+# -- The answer's rows: of each cluster its features and its documents.
 
 
 def _rows(session: Session, selected: Selected, found: Assigned) -> pa.Table:

@@ -20,12 +20,14 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.index.bitmaps import Bitmap, firing, n_words
-from saelake.store.labels.labels import Labels
+from saelake.store.labels.labels import LabelsTable
+from saelake.store.query.parts.frequencies import Count, frequencies
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.pairs import Pairs, paired
 from saelake.store.requests.correlate import CorrelateQuery
-from saelake.store.snapshot.collection import Collection
-from saelake.store.snapshot.session import Count, Selected, Session, check_same_dictionary
+from saelake.store.snapshot.collection import Collection, check_same_dictionary
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 SMOOTHING = 1e-10
 COUNTS_BYTES = 128 << 20  # of one pass; each pass reads all embeddings
@@ -118,7 +120,11 @@ def correlate(session: Session, query: CorrelateQuery) -> pa.Table:
     return _rows(found[: query.k], counting, labels)
 
 
-class Counting(Protocol):
+# -- Ways to count: which documents, or pairs of them, are looked at, and in how many of them every
+# two features fire.
+
+
+class CoOccurrence(Protocol):
     """Counts of documents (or pairs of them), `n` in all.
 
     `n_a` and `n_b`, int64 (d_sae,), are those in which a feature of a pair's side fires.
@@ -135,7 +141,7 @@ class Counting(Protocol):
         """
 
 
-def _counting(session: Session, a: Selected, query: CorrelateQuery) -> Counting:
+def _counting(session: Session, a: Selected, query: CorrelateQuery) -> CoOccurrence:
     if query.b is not None:
         return Aligned(session, a, session.select(query.b), query)
     return Around(session, a, query.features) if query.features else Alone(session, a)
@@ -146,11 +152,11 @@ class Alone:
 
     def __init__(self, session: Session, selected: Selected) -> None:
         self._session, self._selected = session, selected
-        self.n, self.n_a = session.frequencies(selected)
+        self.n, self.n_a = frequencies(session, selected)
         self.n_b = self.n_a
 
     def pairs(self, least: int, most: float) -> Iterator[Together]:
-        """See `Counting`."""
+        """See `CoOccurrence`."""
         columns = _between(self.n_a, least, most)
         while len(columns):
             rows = columns[: _lines(columns)]
@@ -161,10 +167,10 @@ class Alone:
     def _inside(self, n_rows: int, columns: Array) -> Iterator[Array]:
         """The counts of each part of the documents, (n_rows, n_columns)."""
         work = _Inside(n_rows, columns, self._selected.d_sae)
-        bitmaps = self._session.bitmaps(self._selected)
+        bitmaps = self._session.embeddings.bitmaps(self._selected)
         if bitmaps is None:
-            self._session.hold(self._selected, "binary")
-            return self._session.map(self._selected, work, "binary")
+            self._session.embeddings.hold(self._selected, "binary")
+            return self._session.embeddings.map(self._selected, work, "binary")
         return self._session.executor.map(partial(work.of_bits, mask=self._selected.mask), bitmaps)
 
 
@@ -176,7 +182,7 @@ class Around(Alone):
         self._features = np.unique(np.array(features, np.int64))
 
     def pairs(self, least: int, most: float) -> Iterator[Together]:
-        """See `Counting`."""
+        """See `CoOccurrence`."""
         columns = _between(self.n_a, least, most)
         rows = np.intersect1d(columns, self._features)
         for a, b, n_both in _crossing(self._counts, rows, columns, least):
@@ -185,7 +191,7 @@ class Around(Alone):
 
     def _counts(self, rows: Array, columns: Array) -> Array:
         work = _Across(rows, columns, self._selected.d_sae)
-        return _summed(self._session.map(self._selected, work, "binary"), rows, columns)
+        return _summed(self._session.embeddings.map(self._selected, work, "binary"), rows, columns)
 
 
 class Aligned:
@@ -213,7 +219,7 @@ class Aligned:
         return self._pairs.chunks()
 
     def pairs(self, least: int, most: float) -> Iterator[Together]:
-        """See `Counting`."""
+        """See `CoOccurrence`."""
         rows, columns = (_between(n, least, most) for n in (self.n_a, self.n_b))
         if self._features:
             rows = np.intersect1d(rows, np.array(self._features, np.int64))
@@ -239,6 +245,10 @@ def _documents(codes: CodesTable, docs: Array) -> Array:
     return np.concatenate(list(found))
 
 
+# -- Work on one block or chunk: a matrix of counts, by the faster of two ways. `_numbered` narrows
+# a block to the features that are counted.
+
+
 @dataclass(frozen=True, slots=True)
 class _Inside:
     """Counts documents of a block in which the first of some features and later ones fire."""
@@ -259,7 +269,7 @@ class _Inside:
         return counts
 
     def of_bits(self, bitmap: Bitmap, mask: DocumentMask | None) -> Array:
-        """The same of a bitmap, for the documents that a filter keeps."""
+        """Uint32 (n_rows, n_columns) of a bitmap, over the documents that a filter keeps."""
         return self._shared(bitmap.of_features(self.columns, mask))
 
     def _shared(self, bits: Array) -> Array:
@@ -294,7 +304,7 @@ class _Across:
         return self.between(block, block)
 
     def between(self, a: Block, b: Block) -> Array:
-        """The same, with the rows' features in a and the columns' in b, of the same documents."""
+        """Uint32 (n_rows, n_columns): `rows` fire in a, and `columns` in the same row of b."""
         left, right = _numbered(a, self.rows, self.d_sae), _numbered(b, self.columns, self.d_sae)
         counts = np.zeros((len(self.rows), len(self.columns)), np.uint32)
         cursor = left.offsets[:-1].copy()
@@ -344,6 +354,10 @@ def _numbered(block: Block, features: Array, d_sae: int) -> Block:
     return replace(kept, features=number[kept.features])
 
 
+# -- Passes: all counts of every two features seldom fit in memory, so each pass over the documents
+# counts some lines of them, and pairs that are often enough together are taken out.
+
+
 def _lines(columns: Array) -> int:
     """How many lines of counts a pass has."""
     return max(COUNTS_BYTES // (4 * max(len(columns), 1)), 1)
@@ -384,7 +398,7 @@ def _together(counts: Array, rows: Array, columns: Array, least: int) -> Iterato
         yield rows[first + i], columns[j], stripe[i, j].astype(np.int64)
 
 
-def co_firing(counting: Counting, query: CorrelateQuery) -> Iterator[PairsFound]:
+def co_firing(counting: CoOccurrence, query: CorrelateQuery) -> Iterator[PairsFound]:
     """All pairs that fire together often enough and with a large enough NPMI, in parts."""
     most = query.max_coverage * counting.n
     for a, b, n_both in counting.pairs(query.min_documents, most):
@@ -392,7 +406,11 @@ def co_firing(counting: Counting, query: CorrelateQuery) -> Iterator[PairsFound]
         yield PairsFound(a=a, b=b, npmi=value, n_both=n_both)[value >= query.min_npmi]
 
 
-def _unlike(found: PairsFound, labels: Labels, query: CorrelateQuery) -> PairsFound:
+# -- Which of the pairs are told: not those whose labels are alike, nor those that fire side by side
+# in the text.
+
+
+def _unlike(found: PairsFound, labels: LabelsTable, query: CorrelateQuery) -> PairsFound:
     """The pairs whose labels are known to be unlike."""
     if query.max_label_similarity is None:
         return found
@@ -424,7 +442,10 @@ def _adjacent(collection: Collection, mask: DocumentMask | None, a: int, b: int)
     return float(near.mean()) if len(near) else 0.0
 
 
-def _rows(found: PairsFound, counting: Counting, labels: Labels) -> pa.Table:
+# -- The answer's rows.
+
+
+def _rows(found: PairsFound, counting: CoOccurrence, labels: LabelsTable) -> pa.Table:
     n_a, n_b = counting.n_a[found.a], counting.n_b[found.b]
     columns = {
         "feature_a": found.a,
@@ -443,7 +464,7 @@ def _rows(found: PairsFound, counting: Counting, labels: Labels) -> pa.Table:
     return table.replace_schema_metadata({"n": str(counting.n)})
 
 
-def _similarity(labels: Labels, found: PairsFound) -> pa.Array:
+def _similarity(labels: LabelsTable, found: PairsFound) -> pa.Array:
     """The labels' cosine where both have an embedding, else null."""
     if not labels.are_embedded:
         return pa.nulls(len(found), pa.float32())

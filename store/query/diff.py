@@ -21,11 +21,14 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, Lists
 from saelake.store.query.parts.examples import examples
+from saelake.store.query.parts.frequencies import Count, counted, frequencies
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.pairs import Pairs, paired
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.diff import EXAMPLE, DiffQuery
-from saelake.store.snapshot.session import Count, Selected, Session, check_same_dictionary, counted
+from saelake.store.snapshot.collection import check_same_dictionary
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 MOST_EXAMPLES = 100  # rows that get examples: each is a query of its own
 SCAN_ROWS = 4096
@@ -105,6 +108,9 @@ def _check_sides(query: DiffQuery, made: Comparison) -> None:
         )
 
 
+# -- Counts of separate selections, by document or by token.
+
+
 def _compared(
     session: Session, a: Selected, others: Sequence[Selected], query: DiffQuery
 ) -> Comparison:
@@ -135,8 +141,8 @@ def _counts(session: Session, selected: Selected, query: DiffQuery) -> tuple[int
             session.executor.map(work, pieces(selected.collection.codes)), selected.d_sae
         )
     if query.threshold == 0:
-        return session.frequencies(selected)
-    parts = session.map(selected, Count(selected.d_sae, query.threshold))
+        return frequencies(session, selected)
+    parts = session.embeddings.map(selected, Count(selected.d_sae, query.threshold))
     return counted(parts, selected.d_sae)
 
 
@@ -157,6 +163,9 @@ def _token_counts(
         above = codes.codec.decode(Lists.of(batch["values"]).values) > np.float32(threshold)
         fires += np.bincount(feature[above], minlength=d_sae)
     return n, fires
+
+
+# -- Counts of pairs of documents, one of each selection.
 
 
 def _paired(session: Session, a: Selected, b: Selected, query: DiffQuery, align: str) -> Comparison:
@@ -202,6 +211,9 @@ def _pair_counts(
         np.bincount((key % d_sae).astype(np.int64), minlength=int(d_sae)) for key in (*keys, both)
     )
     return int(encoded.sum()), fires_a, fires_b, fires_both
+
+
+# -- The answer's rows, with an example of each side.
 
 
 def _rows(

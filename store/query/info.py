@@ -14,7 +14,7 @@ from saelake.store.codes.table import Locations, locate
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import NotFound
-from saelake.store.lake.jobs import Job, JobLog
+from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.info import InfoQuery
 from saelake.store.snapshot.collection import Collection
@@ -54,7 +54,7 @@ def _rows(lake: Lake) -> Iterator[dict[str, Any]]:
             yield {**row, **columns, "jobs": _jobs(jobs, corpus, columns.get("dictionary"))}
 
 
-def _jobs(jobs: Sequence[Job], corpus: str, dictionary: str | None) -> list[dict[str, Any]]:
+def _jobs(jobs: Sequence[JobRecord], corpus: str, dictionary: str | None) -> list[dict[str, Any]]:
     """Those of a collection, or of a corpus that has none: all that run, and the last to end."""
     name = f"{corpus}/{dictionary}"
     ours = [j for j in jobs if (name in j.collections if dictionary else j.corpus == corpus)]
@@ -62,7 +62,7 @@ def _jobs(jobs: Sequence[Job], corpus: str, dictionary: str | None) -> list[dict
     return [_row(job) for job in ours if job.state == "running" or job in ended]
 
 
-def _row(job: Job) -> dict[str, Any]:
+def _row(job: JobRecord) -> dict[str, Any]:
     times = {name: datetime.fromtimestamp(getattr(job, name), UTC) for name in TIMES}
     return {**asdict(job), **times}
 

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.errors import NotFound
+from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.query.parts.labelled import kept_labels, nearest_labels
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.snapshot.session import Session
@@ -34,13 +35,7 @@ def labels(session: Session, query: LabelsQuery) -> pa.Table:
 
 
 def _check(session: Session, query: LabelsQuery) -> None:
-    registered = session.dictionary(query.dictionary)
-    if not registered:
-        raise NotFound(
-            f"{session.lake.uri} has no dictionary {query.dictionary!r}. See `saelake info`.",
-            dictionary=query.dictionary,
-        )
-    d_sae = registered["d_sae"]
+    d_sae = RegisteredDictionary.open(session.lake, query.dictionary).d_sae
     outside = next((f for f in query.features if not 0 <= f < d_sae), None)
     if outside is not None:
         raise NotFound(

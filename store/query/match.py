@@ -16,7 +16,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.lists import Array, Lists
-from saelake.store.labels.labels import Labels
+from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.neighbors import decoder
 from saelake.store.query.parts.labelled import kept_labels, labels_of
 from saelake.store.requests.checks import Selection
@@ -26,6 +26,9 @@ from saelake.store.snapshot.session import Session
 SUMS_BYTES = 128 << 20  # of products of one pass; each pass reads all codes
 DOCUMENTS_AT_ONCE = 256
 DOCUMENTS_PER_PIECE = 8192  # that one worker sums over
+
+
+# -- Sums over tokens, of which counts and correlations are made: they can be added to, and merged.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,10 @@ class Sums:
         self.both += other.both
 
 
+# -- The two ways to match: by the cosine of decoder directions, or over the tokens of a corpus that
+# both dictionaries encoded.
+
+
 def match(session: Session, query: MatchQuery) -> pa.Table:
     """For each feature of a the `k` best of b: best first within it, by feature of a.
 
@@ -147,7 +154,7 @@ def match(session: Session, query: MatchQuery) -> pa.Table:
     return _rows(labels_of(session, a), labels_of(session, b), columns)
 
 
-def _rows(labels_a: Labels, labels_b: Labels, columns: Mapping[str, Array]) -> pa.Table:
+def _rows(labels_a: LabelsTable, labels_b: LabelsTable, columns: Mapping[str, Array]) -> pa.Table:
     """The answer, with nulls for columns that there are none of."""
     n = len(columns["score"])
     arrays = {field.name: pa.nulls(n, field.type) for field in MatchQuery.answer} | dict(columns)
@@ -220,6 +227,9 @@ def _jaccard(sums: Sums, rows: Array) -> Array:
     either = sums.a.count[rows][:, None] + sums.b.count - sums.both.astype(np.int64)
     share: Array = sums.both / np.maximum(either, 1)
     return share
+
+
+# -- Reading both sides: the codes of the same tokens, a range of documents to each worker.
 
 
 def _summed(session: Session, both: "_Both", rows: Array) -> Sums:

@@ -13,14 +13,15 @@ import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.labels.labels import Labels
+from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.parts.found import found_rows
 from saelake.store.query.parts.labelled import labels_of, nearest_labels
 from saelake.store.query.similar import Query, ranking
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.retrieve import RetrieveQuery
-from saelake.store.snapshot.session import Selected, Session
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 PERCENTILE = 90
 NOBODY = np.empty(0, np.uint64)
@@ -53,7 +54,9 @@ def retrieve(session: Session, query: RetrieveQuery) -> pa.Table:
     return found_rows(selected.collection, found, labels, made.shares, "max")
 
 
-def _query(session: Session, selected: Selected, labels: Labels, query: RetrieveQuery) -> Query:
+def _query(
+    session: Session, selected: Selected, labels: LabelsTable, query: RetrieveQuery
+) -> Query:
     features, _ = nearest_labels(session, labels, query.phrase, query.n_features)
     rank = np.arange(len(features)) / max(len(features), 1)
     values = np.zeros(selected.d_sae, np.float32)
@@ -72,8 +75,8 @@ def percentiles(session: Session, selected: Selected, features: Array) -> Array:
     wanted = np.zeros(selected.d_sae, np.bool_)
     wanted[features] = True
     whole = selected.whole
-    session.hold(whole)
-    parts = list(session.map(whole, _ValuesOf(wanted)))
+    session.embeddings.hold(whole)
+    parts = list(session.embeddings.map(whole, _ValuesOf(wanted)))
     feature = concatenate((f for f, _ in parts), np.uint32)
     value = concatenate((v for _, v in parts), np.float32)
     order = np.argsort(feature, kind="stable")

@@ -17,7 +17,8 @@ from saelake.store.query.parts.found import found_rows
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.similar import Query, inverse_frequency, ranking
 from saelake.store.requests.select import SelectQuery
-from saelake.store.snapshot.session import Session, check_same_dictionary
+from saelake.store.snapshot.collection import check_same_dictionary
+from saelake.store.snapshot.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def select(session: Session, query: SelectQuery) -> pa.Table:
     weights = np.ones(pool.d_sae, np.float32)
     if query.idf:
         weights = inverse_frequency(session, pool)
-    parts = list(session.map(target, Directions(weights), query.pooling))
+    parts = list(session.embeddings.map(target, Directions(weights), query.pooling))
     values = np.sum([np.zeros(pool.d_sae), *(total for _, total in parts)], axis=0)
     if not values.any():
         raise InvalidInput(f"No feature fires in the target, {query.target}: nothing to be like.")

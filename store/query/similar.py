@@ -17,14 +17,17 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.index.impacts import EVERYTHING, SELECTIVE, ImpactIndex
+from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.parts.found import Found, found_rows
+from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.labelled import labels_of, phrase_features
 from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests.checks import Pooling, Selection, Weight
 from saelake.store.requests.similar import Measure, SimilarQuery
 from saelake.store.snapshot.collection import Collection
-from saelake.store.snapshot.session import Selected, Session
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 APPROXIMATE_ABOVE = 50_000  # documents; fewer are compared exactly in milliseconds
 TEXT_VOTE = 0.5  # of the SAE ranking of a text, in a hybrid
@@ -134,9 +137,9 @@ def ranking(
 ) -> Found:
     """The `k` best of the documents that share a feature, without those asked about."""
     room = None if k is None else k + len(asked)
-    session.hold(selected, pooling)
+    session.embeddings.hold(selected, pooling)
     whole, work = _unmasked(selected, made)
-    parts = [Found.best(*part, room) for part in session.map(whole, work, pooling)]
+    parts = [Found.best(*part, room) for part in session.embeddings.map(whole, work, pooling)]
     return Found.joined(parts).best_of(room).without(asked)[:k]
 
 
@@ -176,10 +179,10 @@ def _approximate(
         or selected.collection.codes.locations.n_documents < APPROXIMATE_ABOVE
     ):
         return None
-    held = session.hold(selected, query.pooling)
+    held = session.embeddings.hold(selected, query.pooling)
     if held is None:
         return None
-    index = session.kept(
+    index = session.cache.kept(
         (selected.key, query.pooling, query.idf, "impacts"),
         lambda: ImpactIndex.of(held, made.weights),
         lambda made_of: made_of.n_bytes,
@@ -242,9 +245,9 @@ def _values(session: Session, selected: Selected, query: SimilarQuery, asked: Ar
 def _text_values(session: Session, collection: Collection, text: str, pooling: Pooling) -> Array:
     """The SAE embedding of a text, as the collection's documents have one, float32 (d_sae,)."""
     settings = collection.settings
-    row = session.dictionary(settings.dictionary)
-    model = row.get("model_location") or settings.model
-    location = row.get("location") or settings.dictionary
+    known = RegisteredDictionary.find(session.lake, settings.dictionary)
+    model = (known and known.model_location) or settings.model
+    location = (known and known.location) or settings.dictionary
     block = session.texts.codes(settings, model, location, text, pooling)
     values = np.zeros(settings.d_sae, np.float32)
     values[block.features] = block.values
@@ -277,7 +280,7 @@ def spread(weights: Iterable[Weight], d_sae: int) -> Array:
 
 def inverse_frequency(session: Session, selected: Selected) -> Array:
     """ln(n / df) of each feature over the whole collection, 0 where it never fires (d_sae,)."""
-    n, fires = session.frequencies(selected.whole)
+    n, fires = frequencies(session, selected.whole)
     return np.log(n / np.maximum(fires, 1), where=fires > 0, out=np.zeros(len(fires))).astype(
         np.float32
     )

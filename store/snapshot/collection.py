@@ -7,7 +7,7 @@ import numpy as np
 
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
-from saelake.store.errors import NotFound
+from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.format.schema import N_TIERS
 from saelake.store.index.segments import PostingList, PostingsTable, Segment, scan_postings
 from saelake.store.lake.lake import CollectionName, Lake
@@ -27,7 +27,7 @@ class Collection:
     def __init__(self, lake: Lake, name: CollectionName) -> None:
         self.name = name
         self._lake = lake = lake.pinned()
-        postings = _opened(lake.postings(name))
+        postings = Table.find(lake.postings(name))
         self.codes = CodesTable(open_codes(lake, name))
         # A replaced dictionary goes by the name that it was given then.
         self.settings = replace(self.codes.settings, dictionary=name.dictionary)
@@ -44,7 +44,7 @@ class Collection:
     def is_current(self) -> bool:
         """Whether nothing was committed since this snapshot."""
         tables = [self.codes.table, *([self.postings.table] if self.postings else [])]
-        created = self.postings is None and _opened(self._lake.postings(self.name)) is not None
+        created = self.postings is None and Table.find(self._lake.postings(self.name)) is not None
         same = not created and all(table.latest() is table for table in tables)
         return same and self.documents.is_current and self._is_named()
 
@@ -81,22 +81,26 @@ class Collection:
         return whole[np.argsort(whole.doc)]
 
 
-def _opened(uri: str) -> Table | None:
-    try:
-        return Table.open(uri)
-    except NotFound:
-        return None
+def check_same_dictionary(first: Collection, other: Collection) -> None:
+    """Raise `DictionaryMismatch` unless features of both are the same features."""
+    a, b = first.settings, other.settings
+    fields = ("fingerprint", "model_fingerprint", "hook")
+    if any(getattr(a, name) != getattr(b, name) for name in fields):
+        raise DictionaryMismatch(
+            f"{a.name} and {b.name} are of different dictionaries, so feature 5 of one is not "
+            "feature 5 of the other. Encode both corpora with one dictionary; to compare "
+            "dictionaries, use match.",
+            a=a.name,
+            b=b.name,
+        )
 
 
 def open_codes(lake: Lake, name: CollectionName) -> Table:
     """The newest codes of a collection. Raises `NotFound`, and says which collections exist."""
-    try:
-        table = Table.open(lake.codes(name))
-        if table.fragments:
-            return table
-    except NotFound:
-        pass
-    begun = (name for name in lake.collections() if _opened(lake.codes(name)) is not None)
+    table = Table.find(lake.codes(name))
+    if table is not None and table.fragments:
+        return table
+    begun = (name for name in lake.collections() if Table.find(lake.codes(name)) is not None)
     known = ", ".join(map(str, begun)) or "none"
     raise NotFound(
         f"There is no collection {name} in {lake.place}. Collections: {known}.", collection=name

@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -68,20 +67,25 @@ class Table:
             raise NotFound(f"There is no table at {uri}.", uri=uri) from error
 
     @classmethod
+    def find(cls, uri: str) -> "Table | None":
+        """The snapshot that `open` gives, or None where there is no such table."""
+        try:
+            return cls.open(uri)
+        except NotFound:
+            return None
+
+    @classmethod
     def open_all(cls, uris: Iterable[str]) -> "Iterator[Table]":
         """The newest snapshots of these tables, without those that there are not."""
-        for uri in uris:
-            with suppress(NotFound):
-                yield cls.open(uri)
+        return (table for table in map(cls.find, uris) if table is not None)
 
     @classmethod
     def open_or_create(cls, uri: str, schema: pa.Schema) -> "Table":
         """The table at `uri`, made with its anchor if there is none; of racing makers one does."""
         _check_writable(uri)
-        try:
-            return cls.open(uri)
-        except NotFound:
-            nulls = [pa.nulls(1, field.type) for field in schema]
+        if (table := cls.find(uri)) is not None:
+            return table
+        nulls = [pa.nulls(1, field.type) for field in schema]
         anchor = _new_files(uri, pa.Table.from_arrays(nulls, schema=schema).to_reader())
         birth = lance.LanceOperation.Overwrite(schema, anchor)
         try:
@@ -90,10 +94,9 @@ class Table:
                 uri, birth, read_version=0, max_retries=0, storage_options=lance_options(uri)
             )
         except OSError as error:
-            try:
-                return cls.open(uri)
-            except NotFound:
-                raise storage_error(error, uri) or error from None
+            if (table := cls.find(uri)) is not None:
+                return table
+            raise storage_error(error, uri) or error from None
         return cls.open(uri)
 
     @cached_property
@@ -181,6 +184,11 @@ class Table:
         with reading(self.uri) if where is None else storage_errors(self.uri):
             scanner = self._scanner(columns, where, ids, batch_rows)
             yield from scanner.to_batches()
+
+    def read(self, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
+        """The whole of a small table at once."""
+        with reading(self.uri) if where is None else storage_errors(self.uri):
+            return self._dataset.to_table(columns=columns, filter=where)
 
     def _scanner(
         self, columns: Sequence[str], where: str | None, ids: Sequence[int], batch_rows: int
@@ -470,9 +478,7 @@ def overwrite(uri: str, rows: pa.Table | pa.RecordBatchReader) -> None:
 
 def read(uri: str, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
     """The whole of a small table. Raises `NotFound`."""
-    table = Table.open(uri)
-    with reading(uri) if where is None else storage_errors(uri):
-        return table._dataset.to_table(columns=columns, filter=where)
+    return Table.open(uri).read(columns, where)
 
 
 def metadata(schema: pa.Schema) -> Mapping[str, str]:

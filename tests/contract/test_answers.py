@@ -98,7 +98,7 @@ def test_a_document_has_all_its_codes(lake: Lake, made: MadeLake) -> None:
     listed = [
         (int(feature), int(position), float(value))
         for feature in found.features
-        for here in [found.activations(int(feature))]
+        for here in [found.codes(int(feature))]
         for position, value in zip(here.positions, here.values, strict=True)
     ]
     assert listed == expected

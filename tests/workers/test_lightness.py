@@ -21,7 +21,7 @@ class Bar:
 sys.meta_path.insert(0, Bar())
 from saelake.store.format.schema import CollectionSettings
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.encoder.encode import Encoder, Target
+from saelake.workers.encoder.encode import PageEncoder, Target
 from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import load_model
 from saelake.workers.encoder.pages import pages

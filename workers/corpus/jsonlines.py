@@ -23,7 +23,7 @@ REMEDY = (
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Block(NamedTuple):
+class Lines(NamedTuple):
     """Whole lines of a file, and the number of the first one, counted from 1."""
 
     first_line: int
@@ -68,7 +68,7 @@ class JsonLinesPart:
                     raise self._explained(block, schema, error) from error
                 yield from batches
 
-    def _blocks(self) -> Iterator[Block]:
+    def _blocks(self) -> Iterator[Lines]:
         """The file in blocks of whole lines of about 16 MiB, or one longer line."""
         line = 1
         with io.BufferedReader(self.file.stream()) as stream:
@@ -82,11 +82,11 @@ class JsonLinesPart:
                         f"{line} or after.",
                         file=self.name,
                     )
-                yield Block(line, content)
+                yield Lines(line, content)
                 line += content.count(b"\n")
 
     def _explained(
-        self, block: Block, schema: pa.Schema | None, error: pa.ArrowInvalid
+        self, block: Lines, schema: pa.Schema | None, error: pa.ArrowInvalid
     ) -> CorpusError:
         """Which line of a block cannot be read, and why."""
         lines = block.content.splitlines(keepends=True)

@@ -15,7 +15,7 @@ from saelake.workers.corpus.huggingface import (
 )
 from saelake.workers.corpus.jsonlines import JsonLinesPart
 from saelake.workers.corpus.parquet import ParquetPart
-from saelake.workers.corpus.source import CorpusSource, Part
+from saelake.workers.corpus.source import CorpusPart, CorpusSource
 from saelake.workers.corpus.textfiles import TextFilesPart
 
 CHOICES = (*dict.fromkeys(FORMATS.values()), TEXT)
@@ -65,7 +65,7 @@ def open_source(
 
 def _parts(
     location: str, format_: str | None, split: str | None, as_text: frozenset[str]
-) -> Sequence[Part]:
+) -> Sequence[CorpusPart]:
     if location.startswith(SCHEME):
         return [hub_part(location, split)]
     listing = list_files(location)

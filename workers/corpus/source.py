@@ -16,7 +16,7 @@ BATCH_ROWS = 1024
 BATCH_BYTES = 8 << 20
 
 
-class Part(Protocol):
+class CorpusPart(Protocol):
     """One file, folder or data set that is read as a table."""
 
     @property
@@ -37,7 +37,7 @@ class CorpusSource:
     """
 
     def __init__(
-        self, name: str, parts: Sequence[Part], *, text_column: str, id_column: str | None
+        self, name: str, parts: Sequence[CorpusPart], *, text_column: str, id_column: str | None
     ) -> None:
         self.name = name
         self._parts = parts

@@ -17,7 +17,7 @@ _HASH_BLOCK_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Dictionary:
+class LoadedDictionary:
     """A sparse autoencoder, transcoder or pursuit dictionary that is ready to encode.
 
     Attributes:
@@ -78,8 +78,10 @@ class Dictionary:
         """
         return self.pinned_fingerprint or self._hash()
 
-    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Dictionary":
-        """The same dictionary on `device`, computing in `dtype` (default: as now).
+    def to(
+        self, device: torch.device | str, dtype: torch.dtype | None = None
+    ) -> "LoadedDictionary":
+        """This dictionary on `device`, computing in `dtype` (default: as now).
 
         On the CPU float16 and bfloat16 are computed in float32. The fingerprint stays that of
         the weights as loaded. W_dec keeps its dtype.

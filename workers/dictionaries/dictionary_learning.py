@@ -10,20 +10,20 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.config import Config
 from saelake.workers.dictionaries.encoders import LinearEncoder
 from saelake.workers.dictionaries.format import Format
 from saelake.workers.dictionaries.inputs import Subtract
 from saelake.workers.dictionaries.nonlinearities import Gated, JumpReLU, Nonlinearity, ReLU, TopK
-from saelake.workers.dictionaries.source import Source
+from saelake.workers.dictionaries.source import DictionaryFiles
 from saelake.workers.dictionaries.tensors import Tensors, tensor_names
 
 _CONFIG = "config.json"
 _WEIGHTS = "ae.pt"
 
 
-def read(source: Source) -> Dictionary:
+def read(source: DictionaryFiles) -> LoadedDictionary:
     """The dictionary in a dictionary_learning folder, or in a state dict of one of its classes.
 
     Without a `config.json` the class is told from the tensors' names, where they tell it.
@@ -39,7 +39,7 @@ def read(source: Source) -> Dictionary:
     if name not in _CLASSES:
         raise trainer.refuse(f"dict_class {name} is not known; known are {', '.join(_CLASSES)}")
     encoder, W_dec = _CLASSES[name](trainer, tensors)
-    return Dictionary(
+    return LoadedDictionary(
         architecture=name,
         format=FORMAT.name,
         encoder=encoder,
@@ -191,7 +191,7 @@ def _hook_name(trainer: Config) -> str | None:
     return submodule or None if layer is None else f"blocks.{layer}.hook_resid_post"
 
 
-def _recognises(source: Source) -> bool:
+def _recognises(source: DictionaryFiles) -> bool:
     if source.offers(_WEIGHTS):
         return True
     checkpoint = source.checkpoint()

@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from saelake.workers.dictionaries.components import Component
 from saelake.workers.dictionaries.entries import Entries
 from saelake.workers.dictionaries.inputs import InputStep
 from saelake.workers.dictionaries.nonlinearities import Nonlinearity
-from saelake.workers.dictionaries.pieces import Piece
 from saelake.workers.dictionaries.tiles import Tile
 
 # What was selected from so many blocks of features is cut before more is: it is sorted each time.
 _BLOCKS_PER_CUT = 8
 
 
-class Encoder(Piece):
+class Encoder(Component):
     """What turns activations `(n_tokens, d_in)` into codes `(n_tokens, d_sae)`.
 
     Attributes:

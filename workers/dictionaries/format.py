@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from saelake.workers.dictionaries.base import Dictionary
-from saelake.workers.dictionaries.source import Source
+from saelake.workers.dictionaries.base import LoadedDictionary
+from saelake.workers.dictionaries.source import DictionaryFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,5 +26,5 @@ class Format:
     files: str
     fetched: tuple[str, ...]
     architectures: tuple[str, ...]
-    recognises: Callable[[Source], bool]
-    read: Callable[[Source], Dictionary]
+    recognises: Callable[[DictionaryFiles], bool]
+    read: Callable[[DictionaryFiles], LoadedDictionary]

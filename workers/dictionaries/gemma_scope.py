@@ -10,12 +10,12 @@ from types import MappingProxyType
 
 from torch import Tensor
 
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.config import Config
 from saelake.workers.dictionaries.encoders import LinearEncoder
 from saelake.workers.dictionaries.format import Format
 from saelake.workers.dictionaries.nonlinearities import JumpReLU
-from saelake.workers.dictionaries.source import Source
+from saelake.workers.dictionaries.source import DictionaryFiles
 from saelake.workers.dictionaries.tensors import Tensors, tensor_names
 
 _FIRST = "params.npz"
@@ -26,7 +26,7 @@ _CONFIG = "config.json"
 _CONTEXT_SIZE = 1024
 
 
-def read(source: Source) -> Dictionary:
+def read(source: DictionaryFiles) -> LoadedDictionary:
     """The dictionary in a Gemma Scope folder: ReLU(p)·1[p > θ] for p = x·W_enc + b_enc.
 
     Raises:
@@ -35,7 +35,7 @@ def read(source: Source) -> Dictionary:
     return _read_first(source) if source.offers(_FIRST) else _read_second(source)
 
 
-def _read_first(source: Source) -> Dictionary:
+def _read_first(source: DictionaryFiles) -> LoadedDictionary:
     tensors = Tensors.read(source.path(_FIRST))
     tensors = Tensors(
         path=tensors.path,
@@ -44,7 +44,7 @@ def _read_first(source: Source) -> Dictionary:
     encoder = _encoder(tensors, "W_enc")
     if _reads_embedding(source):  # trained on what Gemma multiplies by √d_in before its first block
         encoder = replace(encoder, W_enc=encoder.W_enc / len(encoder.W_enc) ** 0.5)
-    return Dictionary(
+    return LoadedDictionary(
         architecture="jumprelu_transcoder" if "transcoder" in source.label else "jumprelu",
         format=FORMAT.name,
         encoder=encoder,
@@ -56,13 +56,13 @@ def _read_first(source: Source) -> Dictionary:
     )
 
 
-def _read_second(source: Source) -> Dictionary:
+def _read_second(source: DictionaryFiles) -> LoadedDictionary:
     tensors = Tensors.read(source.path(source.file or _SECOND))
     config = Config.read_if_there(source.path(_CONFIG))
     if config.text_or_none("architecture") not in (None, "jump_relu"):
         raise config.refuse(f"architecture is {config.text('architecture')}; expected jump_relu")
     encoder = _encoder(tensors, "w_enc")
-    return Dictionary(
+    return LoadedDictionary(
         architecture=_second_architecture(tensors, source),
         format=FORMAT.name,
         encoder=encoder,
@@ -85,7 +85,7 @@ def _encoder(tensors: Tensors, weight: str) -> LinearEncoder:
     )
 
 
-def _reads_embedding(source: Source) -> bool:
+def _reads_embedding(source: DictionaryFiles) -> bool:
     return "/embedding/" in f"{source.label}/"
 
 
@@ -97,7 +97,7 @@ def _decoder(tensors: Tensors, d_sae: int) -> Tensor:
     return tensors.stored("w_dec", d_sae, None)
 
 
-def _second_architecture(tensors: Tensors, source: Source) -> str:
+def _second_architecture(tensors: Tensors, source: DictionaryFiles) -> str:
     if "affine_skip_connection" in tensors:
         return "jumprelu_skip_transcoder"
     transcodes = "transcoder" in source.label or "clt" in source.label
@@ -114,21 +114,21 @@ _PLACES = MappingProxyType({
 })  # fmt: skip
 
 
-def _first_model(source: Source) -> str | None:
+def _first_model(source: DictionaryFiles) -> str | None:
     release = _RELEASE.search(source.label)
     if release is None:
         return None
     return f"google/gemma-2-{release[1]}" + ("-it" if release[2] == "it" else "")
 
 
-def _first_hook(source: Source) -> str | None:
+def _first_hook(source: DictionaryFiles) -> str | None:
     release, layer = _RELEASE.search(source.label), _LAYER.search(source.label)
     if _reads_embedding(source):
         return "hook_embed"
     return f"blocks.{layer[1]}.{_PLACES[release[3]]}" if release and layer else None
 
 
-def _recognises(source: Source) -> bool:
+def _recognises(source: DictionaryFiles) -> bool:
     if source.offers(_FIRST) or source.offers(_SECOND):
         return True
     path = source.checkpoint()

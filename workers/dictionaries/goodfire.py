@@ -6,17 +6,17 @@ Llama 3.3 70B Instruct (8192 to 65,536); model and layer are told from the file'
 
 import re
 
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.encoders import LinearEncoder
 from saelake.workers.dictionaries.format import Format
 from saelake.workers.dictionaries.nonlinearities import ReLU
-from saelake.workers.dictionaries.source import Source
+from saelake.workers.dictionaries.source import DictionaryFiles
 from saelake.workers.dictionaries.tensors import Tensors, tensor_names
 
 _NAME = re.compile(r"(?P<model>Llama-[\w.-]+)-SAE-l(?P<layer>\d+)\.pth?")
 
 
-def read(source: Source) -> Dictionary:
+def read(source: DictionaryFiles) -> LoadedDictionary:
     """The dictionary in a Goodfire checkpoint: ReLU(x·Wᵀ + b), nothing subtracted.
 
     Raises:
@@ -27,7 +27,7 @@ def read(source: Source) -> Dictionary:
     W_enc = tensors.take("encoder_linear.weight", None, None).T
     d_in, d_sae = W_enc.shape
     name = _NAME.fullmatch(path.name)
-    return Dictionary(
+    return LoadedDictionary(
         architecture="standard",
         format=FORMAT.name,
         encoder=LinearEncoder(
@@ -41,7 +41,7 @@ def read(source: Source) -> Dictionary:
     )
 
 
-def _recognises(source: Source) -> bool:
+def _recognises(source: DictionaryFiles) -> bool:
     path = source.checkpoint()
     if path is None or path.suffix not in (".pt", ".pth"):
         return False

@@ -6,10 +6,10 @@ from typing import ClassVar
 from torch import Tensor
 from typing_extensions import override
 
-from saelake.workers.dictionaries.pieces import Piece
+from saelake.workers.dictionaries.components import Component
 
 
-class InputStep(Piece):
+class InputStep(Component):
     """A map of activations `(n_tokens, d_in)` to activations of the same shape."""
 
     __slots__ = ()

@@ -3,11 +3,11 @@
 As `ITDA.from_pretrained` and `mp_encode` of the authors' train.py (arXiv 2505.17769).
 """
 
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.config import Config
 from saelake.workers.dictionaries.format import Format
 from saelake.workers.dictionaries.pursuit import SignedPursuit
-from saelake.workers.dictionaries.source import Source
+from saelake.workers.dictionaries.source import DictionaryFiles
 from saelake.workers.dictionaries.tensors import Tensors
 
 _ATOMS = "atoms.pt"
@@ -17,7 +17,7 @@ _CONFIG = "metadata.yaml"
 _DEFAULT_K = 40
 
 
-def read(source: Source) -> Dictionary:
+def read(source: DictionaryFiles) -> LoadedDictionary:
     """The dictionary in an ITDA folder, encoded by matching pursuit with k rounds.
 
     Raises:
@@ -28,7 +28,7 @@ def read(source: Source) -> Dictionary:
     atoms = tensors.take("atoms", None, config.integer_or_none("activation_dim"))
     k = config.integer_or_none("k") or _DEFAULT_K
     layer = config.integer_or_none("layer")
-    return Dictionary(
+    return LoadedDictionary(
         architecture="itda",
         format=FORMAT.name,
         encoder=SignedPursuit(atoms=atoms, k=k),

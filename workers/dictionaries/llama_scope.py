@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.config import Config
 from saelake.workers.dictionaries.encoders import LinearEncoder
 from saelake.workers.dictionaries.format import Format
@@ -26,7 +26,7 @@ from saelake.workers.dictionaries.nonlinearities import (
     Rescaled,
     TopK,
 )
-from saelake.workers.dictionaries.source import Source
+from saelake.workers.dictionaries.source import DictionaryFiles
 from saelake.workers.dictionaries.tensors import Tensors
 
 _FIRST_CONFIG = "hyperparams.json"
@@ -35,7 +35,7 @@ _CONFIG = "config.json"
 _WEIGHTS = "sae_weights.safetensors"
 
 
-def read(source: Source) -> Dictionary:
+def read(source: DictionaryFiles) -> LoadedDictionary:
     """The dictionary in an OpenMOSS folder of either generation.
 
     Raises:
@@ -48,7 +48,7 @@ def read(source: Source) -> Dictionary:
     if config.flag("use_glu_encoder", default=False):
         raise config.refuse("use_glu_encoder is true, and GLU encoders are not supported")
     encoder, W_dec = _first(config, tensors) if first else _successor(config, tensors)
-    return Dictionary(
+    return LoadedDictionary(
         architecture=config.text("act_fn"),
         format=FORMAT.name,
         encoder=encoder,
@@ -165,13 +165,13 @@ def _scaling(
     )
 
 
-def _model_name(source: Source) -> str | None:
+def _model_name(source: DictionaryFiles) -> str | None:
     """All of the published ones with names to tell by read Llama 3.1 8B."""
     llama = re.search(r"Llama3_1-8B-Base|Llama-Scope-R1-Distill", source.label)
     return "meta-llama/Llama-3.1-8B" if llama else None
 
 
-def _recognises(source: Source) -> bool:
+def _recognises(source: DictionaryFiles) -> bool:
     if source.has(_FIRST_CONFIG) and source.has(_FIRST_WEIGHTS):
         return True
     return source.has(_CONFIG) and source.offers(_WEIGHTS) and not source.has("cfg.json")

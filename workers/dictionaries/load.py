@@ -15,9 +15,9 @@ from saelake.workers.dictionaries import (
     saelens,
     sparsify,
 )
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.format import Format
-from saelake.workers.dictionaries.source import Source, locate
+from saelake.workers.dictionaries.source import DictionaryFiles, locate
 
 # In the order in which files are tried: the formats that are told by name come before those that
 # are told by the tensors within.
@@ -39,7 +39,7 @@ def load_dictionary(
     *,
     format: str | None = None,  # noqa: A002  # what the command line calls it too
     revision: str | None = None,
-) -> Dictionary:
+) -> LoadedDictionary:
     """The dictionary at `location`, on the CPU, ready to encode.
 
     Args:
@@ -70,14 +70,14 @@ def _named(name: str) -> Format:
     raise InvalidInput(f"there is no dictionary format {name!r}; known are {names}", format=name)
 
 
-def _recognised(source: Source) -> Format:
+def _recognised(source: DictionaryFiles) -> Format:
     for known in SUPPORTED_FORMATS:
         if known.recognises(source):
             return known
     raise _unrecognised(source)
 
 
-def _unrecognised(source: Source) -> DictionaryError:
+def _unrecognised(source: DictionaryFiles) -> DictionaryError:
     nested = _nested(source)
     if nested:
         return DictionaryError(
@@ -93,7 +93,7 @@ def _unrecognised(source: Source) -> DictionaryError:
     )
 
 
-def _nested(source: Source, most: int = 8) -> list[str]:
+def _nested(source: DictionaryFiles, most: int = 8) -> list[str]:
     """The names of sub-folders, or of checkpoints side by side, that are dictionaries."""
     if source.file is not None:
         return []

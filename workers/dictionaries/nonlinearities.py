@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from saelake.workers.dictionaries.components import Component
 from saelake.workers.dictionaries.entries import Entries
-from saelake.workers.dictionaries.pieces import Piece
 from saelake.workers.dictionaries.positions import above, group_winners, strongest, strongest_of
 
 
-class Nonlinearity(Piece):
+class Nonlinearity(Component):
     """A map of pre-activations `(n, d_sae)` to codes of the same shape, most of them zero.
 
     Its sparse form comes in three steps, so that the pre-activations need never be there whole:

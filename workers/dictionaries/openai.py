@@ -10,16 +10,16 @@ from types import MappingProxyType
 from typing import Any
 
 from saelake.store.errors import DictionaryError
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.encoders import LinearEncoder
 from saelake.workers.dictionaries.format import Format
 from saelake.workers.dictionaries.inputs import InputStep, LayerNorm, Subtract
 from saelake.workers.dictionaries.nonlinearities import Nonlinearity, ReLU, TopK
-from saelake.workers.dictionaries.source import Source
+from saelake.workers.dictionaries.source import DictionaryFiles
 from saelake.workers.dictionaries.tensors import Tensors, read_checkpoint, tensor_names
 
 
-def read(source: Source) -> Dictionary:
+def read(source: DictionaryFiles) -> LoadedDictionary:
     """The dictionary in an OpenAI checkpoint: act((LN(x) − pre_bias)·Wᵀ + latent_bias).
 
     Raises:
@@ -36,7 +36,7 @@ def read(source: Source) -> Dictionary:
     inputs: tuple[InputStep, ...] = (LayerNorm(), subtract) if is_topk else (subtract,)
     # A tied decoder is stored through its encoder, if at all.
     tied = "decoder.weight" not in tensors
-    return Dictionary(
+    return LoadedDictionary(
         architecture="topk" if is_topk else "standard",
         format=FORMAT.name,
         encoder=LinearEncoder(
@@ -83,13 +83,13 @@ _PLACES = MappingProxyType({
 })  # fmt: skip
 
 
-def _hook_name(source: Source) -> str | None:
+def _hook_name(source: DictionaryFiles) -> str | None:
     """Told from the path as it is published: `resid_post_mlp_v5_32k/autoencoders/6.pt`."""
     location = _LOCATION.search(source.label)
     return f"blocks.{location[3]}.{_PLACES[location[1]]}" if location else None
 
 
-def _recognises(source: Source) -> bool:
+def _recognises(source: DictionaryFiles) -> bool:
     path = source.checkpoint()
     if path is None or path.suffix not in (".pt", ".pth"):
         return False

@@ -5,18 +5,18 @@ k and the model are told from the repository's name, `Qwen/SAE-Res-<model>-W<wid
 
 import re
 
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.encoders import LinearEncoder
 from saelake.workers.dictionaries.format import Format
 from saelake.workers.dictionaries.nonlinearities import TopK
-from saelake.workers.dictionaries.source import Source
+from saelake.workers.dictionaries.source import DictionaryFiles
 from saelake.workers.dictionaries.tensors import Tensors
 
 _FILE = re.compile(r"layer(\d+)\.sae\.pt")
 _REPOSITORY = re.compile(r"SAE-Res-(?P<model>[\w.-]+)-W\d+K-L0_(?P<k>\d+)")
 
 
-def read(source: Source) -> Dictionary:
+def read(source: DictionaryFiles) -> LoadedDictionary:
     """The dictionary in a Qwen Scope checkpoint: the k largest of x·W_encᵀ + b_enc, through ReLU.
 
     Raises:
@@ -36,7 +36,7 @@ def read(source: Source) -> Dictionary:
     if not 1 <= k <= d_sae:
         raise tensors.refuse(f"has {d_sae} features, and its folder's name tells k = {k}")
     layer = _FILE.fullmatch(path.name)
-    return Dictionary(
+    return LoadedDictionary(
         architecture="topk",
         format=FORMAT.name,
         encoder=LinearEncoder(
@@ -50,7 +50,7 @@ def read(source: Source) -> Dictionary:
     )
 
 
-def _recognises(source: Source) -> bool:
+def _recognises(source: DictionaryFiles) -> bool:
     path = source.checkpoint()
     return path is not None and _FILE.fullmatch(path.name) is not None
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.config import Config
 from saelake.workers.dictionaries.encoders import Encoder, LinearEncoder
 from saelake.workers.dictionaries.format import Format
@@ -34,7 +34,7 @@ from saelake.workers.dictionaries.nonlinearities import (
     TopK,
 )
 from saelake.workers.dictionaries.pursuit import MatchingPursuit
-from saelake.workers.dictionaries.source import Source
+from saelake.workers.dictionaries.source import DictionaryFiles
 from saelake.workers.dictionaries.tensors import Tensors
 
 _CONFIG = "cfg.json"
@@ -50,7 +50,7 @@ _CENTERED_HOOKS = frozenset({
 })  # fmt: skip
 
 
-def read(source: Source) -> Dictionary:
+def read(source: DictionaryFiles) -> LoadedDictionary:
     """The dictionary in a SAELens folder.
 
     Raises:
@@ -64,7 +64,7 @@ def read(source: Source) -> Dictionary:
         raise _unsupported(config, architecture)
     encoder, W_dec = _ARCHITECTURES[architecture](config, tensors, _inputs(config, tensors, source))
     metadata = config.section("metadata")
-    return Dictionary(
+    return LoadedDictionary(
         architecture=architecture,
         format=FORMAT.name,
         encoder=encoder,
@@ -186,7 +186,7 @@ def _unsupported(config: Config, architecture: str) -> Exception:
     )
 
 
-def _inputs(config: Config, tensors: Tensors, source: Source) -> _Inputs:
+def _inputs(config: Config, tensors: Tensors, source: DictionaryFiles) -> _Inputs:
     """The steps before the encoder, in SAELens's order."""
     steps = [*_centering(config), *_normalization(config, source)]
     is_transcoder = "transcoder" in config.text("architecture")
@@ -203,7 +203,7 @@ def _centering(config: Config) -> list[InputStep]:
     return [Center()] if centered and place in _CENTERED_HOOKS else []
 
 
-def _normalization(config: Config, source: Source) -> list[InputStep]:
+def _normalization(config: Config, source: DictionaryFiles) -> list[InputStep]:
     kind = config.text_or_none("normalize_activations") or "none"
     match kind:
         case "none":
@@ -217,7 +217,7 @@ def _normalization(config: Config, source: Source) -> list[InputStep]:
     raise config.refuse(f"normalize_activations is {kind!r}, which is not known")
 
 
-def _training_scaler(config: Config, source: Source, kind: str) -> list[InputStep]:
+def _training_scaler(config: Config, source: DictionaryFiles, kind: str) -> list[InputStep]:
     """The scaling that a training run keeps beside its weights until it folds it into them."""
     scaler = Config.read_if_there(source.path(_SCALER))
     factor = scaler.number_or_none("scaling_factor")

@@ -30,7 +30,7 @@ _ADDRESS = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class DictionaryFiles:
     """The files of one dictionary on this machine.
 
     Attributes:
@@ -83,7 +83,7 @@ class Source:
         return [path for path in sorted(self.folder.iterdir()) if path.is_file()]
 
 
-def locate(location: str | Path, *, revision: str | None, wanted: Iterable[str]) -> Source:
+def locate(location: str | Path, *, revision: str | None, wanted: Iterable[str]) -> DictionaryFiles:
     """The files at a local path or `hf://owner/repo[/path][@revision]`.
 
     Of a hub folder only the `wanted` file names are fetched, and of a hub file that file and the
@@ -103,11 +103,11 @@ def locate(location: str | Path, *, revision: str | None, wanted: Iterable[str])
     return _local(root / path, label=f"{repo}/{path}".rstrip("/"))
 
 
-def _local(path: Path, label: str) -> Source:
+def _local(path: Path, label: str) -> DictionaryFiles:
     if path.is_file():
-        return Source(folder=path.parent, file=path.name, label=label)
+        return DictionaryFiles(folder=path.parent, file=path.name, label=label)
     if path.is_dir():
-        return Source(folder=path, file=None, label=label)
+        return DictionaryFiles(folder=path, file=None, label=label)
     raise NotFound(
         f"there is no dictionary at {label}; give a folder or a weights file, or "
         "hf://owner/repo/path",

@@ -5,20 +5,20 @@ As `SparseCoder.load_from_disk` and `fused_encoder` of eai-sparsify 1.3.
 
 from torch import Tensor
 
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.config import Config
 from saelake.workers.dictionaries.encoders import LinearEncoder
 from saelake.workers.dictionaries.format import Format
 from saelake.workers.dictionaries.inputs import InputStep, Subtract
 from saelake.workers.dictionaries.nonlinearities import AbsTopK, GroupMax, Nonlinearity, TopK
-from saelake.workers.dictionaries.source import Source
+from saelake.workers.dictionaries.source import DictionaryFiles
 from saelake.workers.dictionaries.tensors import Tensors
 
 _CONFIG = "cfg.json"
 _WEIGHTS = "sae.safetensors"
 
 
-def read(source: Source) -> Dictionary:
+def read(source: DictionaryFiles) -> LoadedDictionary:
     """The sparse coder in a sparsify folder, whose name is the hook point's module path.
 
     Raises:
@@ -29,7 +29,7 @@ def read(source: Source) -> Dictionary:
     W_enc = _encoder_weight(config, tensors)
     d_in, d_sae = W_enc.shape
     run = Config.read_if_there(source.folder.parent / "config.json")
-    return Dictionary(
+    return LoadedDictionary(
         architecture=config.text_or_none("activation") or "topk",
         format=FORMAT.name,
         encoder=LinearEncoder(
@@ -73,7 +73,7 @@ def _nonlinearity(config: Config, d_sae: int) -> Nonlinearity:
     return AbsTopK(k=k) if config.flag("signed", default=False) else TopK(k=k)
 
 
-def _module_path(source: Source) -> str:
+def _module_path(source: DictionaryFiles) -> str:
     label = source.label.removesuffix(f"/{source.file}") if source.file else source.label
     return label.rpartition("/")[2]
 

@@ -14,9 +14,9 @@ import torch
 
 from saelake.store.errors import ValueOverflow
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
-from saelake.workers.dictionaries.base import Dictionary, not_finite
+from saelake.workers.dictionaries.base import LoadedDictionary, not_finite
 from saelake.workers.encoder.device_codes import DeviceCodes
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 
 OnError = Literal["skip", "fail"]
 
@@ -31,7 +31,7 @@ class Coder:
     """
 
     settings: CollectionSettings
-    dictionary: Dictionary
+    dictionary: LoadedDictionary
     chunk_bytes: int
     on_error: OnError = "skip"
 
@@ -62,7 +62,7 @@ class Coder:
             return DeviceCodes.of(codes, row, position)
 
     def pack(
-        self, parts: Sequence[Part], codes: Activations, failed: Mapping[int, str]
+        self, parts: Sequence[Part], codes: PageCodes, failed: Mapping[int, str]
     ) -> pa.RecordBatch:
         """The rows of a page, without the codes of parts that failed before or fail now."""
         failed = dict(failed)
@@ -92,11 +92,9 @@ def fail(
     failed[index] = error.message
 
 
-def without(codes: Activations, failed: Mapping[int, str]) -> Activations:
+def without(codes: PageCodes, failed: Mapping[int, str]) -> PageCodes:
     """The codes of the parts that did not fail."""
     if not failed:
         return codes
     kept: npt.NDArray[np.bool_] = ~np.isin(codes.row, list(failed))
-    return Activations(
-        codes.row[kept], codes.position[kept], codes.feature[kept], codes.value[kept]
-    )
+    return PageCodes(codes.row[kept], codes.position[kept], codes.feature[kept], codes.value[kept])

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from saelake.workers.dictionaries.codes import TokenCodes
-from saelake.workers.encoder.pack import FEATURE_BITS, POSITION_BITS, Activations
+from saelake.workers.encoder.pack import FEATURE_BITS, POSITION_BITS, PageCodes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceCodes:
-    """`Activations` as tensors, all (nnz,): three int32, and `value` float32."""
+    """`PageCodes` as tensors, all (nnz,): three int32, and `value` float32."""
 
     row: Tensor
     position: Tensor
@@ -53,7 +53,7 @@ class DeviceCodes:
         columns = (self.row, self.position, self.feature, self.value)
         return DeviceCodes(*(column.to("cpu", non_blocking=True) for column in columns))
 
-    def to_numpy(self) -> Activations:
-        """The same; without a copy of codes that are in the host's memory."""
+    def to_numpy(self) -> PageCodes:
+        """The codes as numpy arrays; those in the host's memory are not copied."""
         columns = (self.row, self.position, self.feature, self.value)
-        return Activations(*(column.cpu().numpy() for column in columns))
+        return PageCodes(*(column.cpu().numpy() for column in columns))

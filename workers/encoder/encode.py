@@ -13,7 +13,7 @@ import torch
 from saelake.store.errors import DictionaryMismatch, ValueOverflow
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.schema import CollectionSettings
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.encoder.batches import batches
 from saelake.workers.encoder.coder import Coder, OnError, fail
 from saelake.workers.encoder.device_codes import DeviceCodes
@@ -21,7 +21,7 @@ from saelake.workers.encoder.health import Health
 from saelake.workers.encoder.hooks import HookPoint
 from saelake.workers.encoder.keep import Keeper, KeptTokens, pack_kept
 from saelake.workers.encoder.models import Model
-from saelake.workers.encoder.pack import Activations, Part
+from saelake.workers.encoder.pack import PageCodes, Part
 from saelake.workers.encoder.pages import Page
 from saelake.workers.encoder.reader import ActivationReader
 
@@ -31,7 +31,7 @@ class Target:
     """A collection to be made: its settings, the dictionary, and where its activations are."""
 
     settings: CollectionSettings
-    dictionary: Dictionary
+    dictionary: LoadedDictionary
     hook: HookPoint
 
 
@@ -56,14 +56,14 @@ class EncodedPage:
         if self.ready is not None:
             self.ready.synchronize()
 
-    def activations(self, name: str) -> Activations:
+    def codes_of(self, name: str) -> PageCodes:
         """The codes of a collection, when they are there."""
         self.arrived()
         codes = self.codes[name]
-        return codes.to_numpy() if codes is not None else Activations.joined([])
+        return codes.to_numpy() if codes is not None else PageCodes.joined([])
 
 
-class Encoder:
+class PageEncoder:
     """Encodes pages for several collections of one model, and keeps activations of the same run."""
 
     def __init__(
@@ -151,7 +151,7 @@ class Encoder:
         """The page as rows of the collection's codes table, or of the kept activations."""
         if name in self.keepers:
             return self._pack_kept(page, name)
-        return self._coders[name].pack(page.parts, page.activations(name), page.failed[name])
+        return self._coders[name].pack(page.parts, page.codes_of(name), page.failed[name])
 
     def _pack_kept(self, page: EncodedPage, name: str) -> pa.RecordBatch:
         page.arrived()

@@ -67,7 +67,7 @@ _Site = tuple[str, Side]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Family:
+class _ModelFamily:
     """The places of a family of models: within each block, and within the whole stack."""
 
     blocks: str
@@ -77,7 +77,7 @@ class _Family:
 
 _BLOCK: Mapping[str, _Site] = {"hook_resid_pre": ("", "input"), "hook_resid_post": ("", "output")}
 
-_GPT2 = _Family(
+_GPT2 = _ModelFamily(
     blocks="h",
     within={
         **_BLOCK,
@@ -90,7 +90,7 @@ _GPT2 = _Family(
 )
 
 # Attention and MLP both read the block's input: there is no residual stream between them.
-_GPT_NEOX = _Family(
+_GPT_NEOX = _ModelFamily(
     blocks="layers",
     within={
         **_BLOCK,
@@ -101,14 +101,14 @@ _GPT_NEOX = _Family(
     whole={"hook_embed": ("embed_in", "output")},
 )
 
-_GPT_NEOX_SEQUENTIAL = _Family(
+_GPT_NEOX_SEQUENTIAL = _ModelFamily(
     blocks="layers",
     within={**_GPT_NEOX.within, "hook_resid_mid": ("post_attention_layernorm", "input")},
     whole=_GPT_NEOX.whole,
 )
 
 # The embedding is read where it enters the first block: Gemma scales it on the way there.
-_LLAMA = _Family(
+_LLAMA = _ModelFamily(
     blocks="layers",
     within={
         **_BLOCK,
@@ -121,7 +121,7 @@ _LLAMA = _Family(
 )
 
 # Gemma 2 and 3 norm what a sublayer adds, and TransformerLens's names mean what is added.
-_GEMMA2 = _Family(
+_GEMMA2 = _ModelFamily(
     blocks="layers",
     within={
         **_LLAMA.within,
@@ -133,7 +133,7 @@ _GEMMA2 = _Family(
 )
 
 # Sublayers are read before the residual sum and LayerNorm that follow them.
-_BERT = _Family(
+_BERT = _ModelFamily(
     blocks="encoder.layer",
     within={
         **_BLOCK,
@@ -179,7 +179,7 @@ class _Stack:
     """The language part of a model: where it lies, its family and its number of blocks."""
 
     path: str
-    family: _Family
+    family: _ModelFamily
     n_blocks: int
 
     @classmethod
@@ -204,11 +204,11 @@ class _Stack:
         return _join(self.path, self.family.blocks)
 
 
-def _family(text: nn.Module) -> _Family:
+def _family(text: nn.Module) -> _ModelFamily:
     config: Any = text.config
     if config.model_type == "gpt_neox" and not config.use_parallel_residual:
         return _GPT_NEOX_SEQUENTIAL
-    return _FAMILIES.get(config.model_type) or _Family(
+    return _FAMILIES.get(config.model_type) or _ModelFamily(
         blocks=_block_list(text, getattr(config, "num_hidden_layers", 0)), within=_BLOCK, whole={}
     )
 

@@ -65,7 +65,7 @@ class KeptTokens:
     fits: Tensor
 
     def to_host(self) -> "KeptTokens":
-        """The same in pinned memory, once the device has come so far."""
+        """The tokens in pinned memory, where they are once the device has come so far."""
         return KeptTokens(
             row=self.row,
             position=self.position,

@@ -165,7 +165,7 @@ def text_config(config: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _ModelFiles:
     """Where a model's files are: what transformers is given, its folder and its commit."""
 
     location: str
@@ -174,11 +174,11 @@ class _Source:
     revision: str | None
 
 
-def _locate(location: str, revision: str | None) -> _Source:
+def _locate(location: str, revision: str | None) -> _ModelFiles:
     folder = Path(location).expanduser()
     if folder.is_dir():
         _require_files(folder)
-        return _Source(str(folder), _name_of(folder.resolve()), folder, None)
+        return _ModelFiles(str(folder), _name_of(folder.resolve()), folder, None)
     if _is_path(location):
         raise ModelError(
             f"no folder {location}: give a folder with a transformers model or a hub id",
@@ -197,7 +197,7 @@ def _name_of(folder: Path) -> str:
     return folder.name
 
 
-def _locate_on_hub(location: str, revision: str | None) -> _Source:
+def _locate_on_hub(location: str, revision: str | None) -> _ModelFiles:
     # The commit is fixed here, once: configuration, tokenizer and weights then come from the same
     # one, and files that the cache has need no network.
     try:
@@ -208,7 +208,7 @@ def _locate_on_hub(location: str, revision: str | None) -> _Source:
             f"local cache gives: {_first_line(error)}",
             model=location,
         ) from error
-    return _Source(location, location, folder, folder.name)
+    return _ModelFiles(location, location, folder, folder.name)
 
 
 def _is_path(location: str) -> bool:
@@ -242,7 +242,7 @@ def _file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _tokenizer(source: _Source, options: dict[str, Any]) -> Any:
+def _tokenizer(source: _ModelFiles, options: dict[str, Any]) -> Any:
     tokenizer = _load("tokenizer", AutoTokenizer, source, **options)
     if not tokenizer.is_fast:
         raise ModelError(
@@ -254,7 +254,7 @@ def _tokenizer(source: _Source, options: dict[str, Any]) -> Any:
 
 
 def _module(
-    source: _Source, config: Any, dtype: torch.dtype | str, options: dict[str, Any]
+    source: _ModelFiles, config: Any, dtype: torch.dtype | str, options: dict[str, Any]
 ) -> nn.Module:
     module, report = _load(
         "weights",
@@ -280,7 +280,7 @@ def _module(
     return evaluated
 
 
-def _load(part: str, loader: Any, source: _Source, **options: Any) -> Any:
+def _load(part: str, loader: Any, source: _ModelFiles, **options: Any) -> Any:
     try:
         return loader.from_pretrained(source.location, **options)
     except _LOADING_ERRORS as error:

@@ -37,7 +37,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Activations:
+class PageCodes:
     """Non-zero codes of one page of parts, in any order.
 
     `row` int32 numbers the page's parts, `position` int32 the part's tokens, `feature` int32,
@@ -50,7 +50,7 @@ class Activations:
     value: npt.NDArray[np.float32]
 
     @classmethod
-    def joined(cls, pieces: Sequence["Activations"]) -> "Activations":
+    def joined(cls, pieces: Sequence["PageCodes"]) -> "PageCodes":
         """The codes of several batches of one page."""
         return cls(
             concatenate((p.row for p in pieces), np.int32),
@@ -61,7 +61,7 @@ class Activations:
 
 
 def pack(
-    parts: Sequence[Part], codes: Activations, *, schema: pa.Schema, codec: ValueCodec
+    parts: Sequence[Part], codes: PageCodes, *, schema: pa.Schema, codec: ValueCodec
 ) -> pa.RecordBatch:
     """One row of the codes table for each part, in the order of `parts`.
 
@@ -96,7 +96,7 @@ def pack(
     return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
 
-def _sort_key(codes: Activations) -> npt.NDArray[np.int64]:
+def _sort_key(codes: PageCodes) -> npt.NDArray[np.int64]:
     row = codes.row.astype(np.int64) << (FEATURE_BITS + POSITION_BITS)
     return row | (codes.feature.astype(np.int64) << POSITION_BITS) | codes.position
 

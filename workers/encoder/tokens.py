@@ -194,7 +194,7 @@ class Spans:
         return Spans(self.ids[part], self.starts[part], self.ends[part])
 
     def shifted(self, characters: int) -> "Spans":
-        """The same tokens, `characters` later in their text."""
+        """These tokens, `characters` later in their text."""
         return Spans(self.ids, self.starts + characters, self.ends + characters)
 
     @classmethod

@@ -12,9 +12,9 @@ from saelake.store.errors import ModelError
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.growth.shards import ShardCommitter, ShardWriter, TableSettings
-from saelake.store.lake.jobs import HEARTBEAT_S, Job, JobLog
+from saelake.store.lake.jobs import HEARTBEAT_S, JobLog, JobRecord
 from saelake.workers.encoder.keep import pack_kept
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 from saelake.workers.encoder.shard import Shard, plan
 from saelake.workers.fleet.actions import Action, Commit, Drop, Record, Send, Stop
 from saelake.workers.fleet.encoded import Counts, EncodedShard
@@ -68,7 +68,7 @@ class Driver:
         self._reported: EncodeProgress | None = None
         self._pages: dict[str, Counts] = {}
         self._log = JobLog(job.lake)
-        self._told = Job(corpus=job.corpus)
+        self._told = JobRecord(corpus=job.corpus)
 
     def run(self) -> EncodeProgress:
         """Encode and commit shards until none is left; what was done.
@@ -216,7 +216,7 @@ def _failed_row(doc: int, reason: str, settings: TableSettings) -> Any:
     if isinstance(settings, KeptSettings):
         return pack_kept(settings, [part], [], {0: reason})
     schema = codes_schema(settings)
-    return pack([part], Activations.joined([]), schema=schema, codec=settings.codec)
+    return pack([part], PageCodes.joined([]), schema=schema, codec=settings.codec)
 
 
 def _stopped(failure: Failure) -> BaseException:

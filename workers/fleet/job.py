@@ -18,7 +18,7 @@ class EncodeJob:
     options: EncodeOptions
 
     def from_anywhere(self) -> Self:
-        """The same with absolute paths, for a process in another working directory."""
+        """This job with absolute paths, for a process in another working directory."""
         return replace(
             self,
             lake=self.lake.from_anywhere,

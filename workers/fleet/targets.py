@@ -10,10 +10,10 @@ import torch
 
 from saelake.store.errors import Conflict, InvalidInput
 from saelake.store.format.schema import CollectionSettings, check_name
-from saelake.store.growth.shards import register_dictionary
 from saelake.store.index.vectors import Vectors, write_vectors
+from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
 from saelake.store.lake.lake import Lake, absolute
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.encode import Target
 from saelake.workers.encoder.hooks import resolve_hook
@@ -49,7 +49,7 @@ def default_name(location: str) -> str:
 
 
 def _token_settings(
-    model: Model, dictionaries: Sequence[Dictionary], options: EncodeOptions
+    model: Model, dictionaries: Sequence[LoadedDictionary], options: EncodeOptions
 ) -> TokenSettings:
     contexts = [d.context_size for d in dictionaries if d.context_size]
     window = options.window
@@ -78,7 +78,7 @@ def _target(
     model: Model,
     corpus: str,
     name: str,
-    dictionary: Dictionary,
+    dictionary: LoadedDictionary,
     hook_name: str | None,
     tokens: TokenSettings,
     options: EncodeOptions,
@@ -129,31 +129,20 @@ def register(
     Raises `AlreadyExists`.
     """
     for target, choice in zip(targets, choices, strict=True):
-        register_dictionary(lake, _row(target, choice, model, location))
-        store_decoder(lake, target.settings, target.dictionary)
+        settings, tokenizer = target.settings, model.tokenizer
+        dictionary = RegisteredDictionary.of(
+            settings,
+            format_name=target.dictionary.format,
+            location=absolute(choice.location),
+            model_location=absolute(location),
+        )
+        register_dictionary(
+            lake, dictionary, tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
+        )
+        store_decoder(lake, settings, target.dictionary)
 
 
-def _row(target: Target, choice: DictionaryChoice, model: Model, location: str) -> dict[str, Any]:
-    settings = target.settings
-    tokenizer = model.tokenizer
-    return {
-        "name": settings.dictionary,
-        "fingerprint": settings.fingerprint,
-        "format": target.dictionary.format,
-        "architecture": settings.architecture,
-        "d_in": settings.d_in,
-        "d_sae": settings.d_sae,
-        "signed": settings.signed,
-        "hook": settings.hook,
-        "model": settings.model,
-        "model_fingerprint": settings.model_fingerprint,
-        "location": absolute(choice.location),
-        "model_location": absolute(location),
-        "vocabulary": tokenizer.batch_decode([[i] for i in range(len(tokenizer))]),
-    }
-
-
-def store_decoder(lake: Lake, settings: CollectionSettings, dictionary: Dictionary) -> None:
+def store_decoder(lake: Lake, settings: CollectionSettings, dictionary: LoadedDictionary) -> None:
     """Put the decoder's directions into the lake once: questions about them need no weights."""
     W_dec, uri = dictionary.W_dec, lake.decoder(settings.dictionary)
     if W_dec is None or Vectors.open(uri) is not None:

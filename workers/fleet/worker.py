@@ -8,7 +8,7 @@ import pyarrow as pa
 from saelake.store.arrays.memory import one_arena
 from saelake.store.documents.documents import Documents
 from saelake.store.growth.shards import ShardWriter, TableSettings, check_free
-from saelake.workers.encoder.encode import EncodedPage, Encoder, Target
+from saelake.workers.encoder.encode import EncodedPage, PageEncoder, Target
 from saelake.workers.encoder.models import Model, load_model
 from saelake.workers.encoder.pages import Page, pages
 from saelake.workers.encoder.shard import Shard
@@ -40,7 +40,7 @@ class Worker:
         self._documents = Documents.open(job.lake, job.corpus)
         self._targets = targets
         self._writers: dict[str, ShardWriter] = {}
-        self._encoder = Encoder(
+        self._encoder = PageEncoder(
             model,
             targets,
             batch_tokens=job.options.batch_tokens or BATCH_TOKENS.get(model.device.type, 2048),

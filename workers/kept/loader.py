@@ -41,7 +41,7 @@ class ActivationBatch(NamedTuple):
         )
 
     def to(self, device: str) -> "ActivationBatch":
-        """The same on a device."""
+        """The batch on a device."""
         return ActivationBatch(*(column.to(device, non_blocking=True) for column in self))
 
 

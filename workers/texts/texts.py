@@ -12,7 +12,7 @@ from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.requests.checks import Pooling
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.encoder.encode import Encoder, Target
+from saelake.workers.encoder.encode import PageEncoder, Target
 from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import Model, load_model
 from saelake.workers.encoder.pages import pages
@@ -33,7 +33,7 @@ class ModelTexts:
 
     places: Mapping[str, str] = field(default_factory=dict)
     _models: dict[str, Model] = field(default_factory=dict)
-    _encoders: dict[CollectionSettings, tuple[Model, Encoder]] = field(default_factory=dict)
+    _encoders: dict[CollectionSettings, tuple[Model, PageEncoder]] = field(default_factory=dict)
     _sentences: dict[str, SentenceModel] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -66,7 +66,7 @@ class ModelTexts:
 
     def _encoder(
         self, settings: CollectionSettings, model: str, dictionary: str
-    ) -> tuple[Model, Encoder]:
+    ) -> tuple[Model, PageEncoder]:
         place = self.places.get(settings.model, self._place(model))
         if place not in self._models:
             self._models[place] = load_model(place)
@@ -89,7 +89,7 @@ class ModelTexts:
             dictionary=found.to(loaded.device, loaded.dtype),
             hook=resolve_hook(loaded.module, settings.hook),
         )
-        encoder = Encoder(
+        encoder = PageEncoder(
             loaded,
             [target],
             batch_tokens=BATCH_TOKENS,

@@ -56,7 +56,7 @@ class Docstring:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Source:
+class PythonFile:
     """A Python file, and the dotted name under which it is imported."""
 
     module: str
@@ -103,14 +103,14 @@ def _fresh(found: Iterable[Docstring], seen: set[str]) -> Iterator[Docstring]:
             yield docstring
 
 
-def _sources(folder: Path) -> list[Source]:
+def _sources(folder: Path) -> list[PythonFile]:
     """The public modules below a folder, by name."""
     found = []
     for path in folder.rglob("*.py"):
         parts = path.relative_to(folder).with_suffix("").parts
         names = parts[:-1] if parts[-1] == "__init__" else parts
         if names and all(_is_read(name) for name in names):
-            found.append(Source(".".join(names), path))
+            found.append(PythonFile(".".join(names), path))
     return sorted(found)
 
 
@@ -118,26 +118,28 @@ def _is_read(name: str) -> bool:
     return name.isidentifier() and not name.startswith("_") and name not in NOT_READ
 
 
-def _in_turn(sources: Sequence[Source]) -> Iterator[Source]:
+def _in_turn(sources: Sequence[PythonFile]) -> Iterator[PythonFile]:
     """One module of each package, then the next of each, in an order that only names decide."""
-    packages: dict[str, list[Source]] = {}
+    packages: dict[str, list[PythonFile]] = {}
     for source in sorted(sources, key=_shuffled):
         packages.setdefault(source.package, []).append(source)
     rounds = zip_longest(*(packages[name] for name in sorted(packages)))
     return (source for source in chain.from_iterable(rounds) if source)
 
 
-def _shuffled(source: Source) -> bytes:
+def _shuffled(source: PythonFile) -> bytes:
     return blake2b(source.module.encode(), digest_size=8).digest()
 
 
-def _read(sources: Iterable[Source], origin: str, most: int | None = None) -> Iterator[Docstring]:
+def _read(
+    sources: Iterable[PythonFile], origin: str, most: int | None = None
+) -> Iterator[Docstring]:
     """The docstrings of each source, at most `most` of one."""
     for source in sources:
         yield from islice(_read_one(source, origin), most)
 
 
-def _read_one(source: Source, origin: str) -> Iterator[Docstring]:
+def _read_one(source: PythonFile, origin: str) -> Iterator[Docstring]:
     tree = _parsed(source.path)
     for name, kind, node in _documented(tree) if tree else ():
         text = ast.get_docstring(node)

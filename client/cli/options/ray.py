@@ -81,7 +81,7 @@ def cluster_options(
 def cpu_cluster_options(
     *, ray: RayOption = None, workers: WorkersOption = None, cpus_per_worker: CpusOption = None
 ) -> RayCluster | None:
-    """The same of work that no GPU helps with."""
+    """The cluster that options of work without GPUs name, or None. Raises `InvalidInput`."""
     return _cluster(ray, workers=workers, cpus_per_worker=cpus_per_worker)
 
 

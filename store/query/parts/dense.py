@@ -9,7 +9,8 @@ from saelake.store.format.lists import Array
 from saelake.store.index.vectors import Vectors
 from saelake.store.query.parts.found import Found
 from saelake.store.snapshot.collection import Collection
-from saelake.store.snapshot.session import Selected, Session
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
 
 FUSED_DEPTH = 1000  # of each ranking at least; a document further down adds less than 1/1000
 RANK_OFFSET = 60  # Cormack, Clarke and Büttcher 2009, "Reciprocal Rank Fusion", section 2
@@ -20,7 +21,7 @@ def kept_vectors(session: Session, uri: str) -> Vectors | None:
     found = Vectors.open(uri)
     if found is None:
         return None
-    return session.kept((uri, found.table.version), lambda: found, lambda v: v.n_bytes)
+    return session.cache.kept((uri, found.table.version), lambda: found, lambda v: v.n_bytes)
 
 
 def fused_depth(k: int | None) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from saelake.store.query.parts.hits import hits
-from saelake.store.query.parts.matches import Matches
+from saelake.store.query.parts.matches import TokensFound
 from saelake.store.query.parts.search import search
 from saelake.store.requests.diff import EXAMPLE
 from saelake.store.requests.tokens import TokensQuery
@@ -23,7 +23,7 @@ def examples(
         )
         for f, where in zip(features, wheres, strict=True)
     ]
-    rows = iter(hits(collection, Matches.joined(found), CONTEXT).read_all().to_pylist())
+    rows = iter(hits(collection, TokensFound.joined(found), CONTEXT).read_all().to_pylist())
     names = [field.name for field in EXAMPLE]
     shown: list[dict[str, object] | None] = []
     for matches in found:

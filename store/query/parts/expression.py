@@ -32,7 +32,7 @@ class Expression(ABC):
     """A node of an expression."""
 
     @abstractmethod
-    def evaluate(self, value_of: Callable[["Feature"], Values]) -> Values:
+    def evaluate(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
         """The expression's value at each place, -inf where it does not hold, float32 (n,).
 
         `value_of` gives a feature's value at the same places, -inf where it does not fire. An
@@ -40,20 +40,20 @@ class Expression(ABC):
         """
 
     @abstractmethod
-    def bound(self, value_of: Callable[["Feature"], Values]) -> Values:
+    def bound(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
         """An upper bound of the value in each document, from the features' maxima there."""
 
     @abstractmethod
-    def positive(self) -> Iterator["Feature"]:
+    def positive(self) -> Iterator["FeatureTerm"]:
         """The features that make a hit, left to right: those not under `!`."""
 
     @abstractmethod
-    def features(self) -> Iterator["Feature"]:
+    def features(self) -> Iterator["FeatureTerm"]:
         """All features, left to right."""
 
 
 @dataclass(frozen=True, slots=True)
-class Feature(Expression):
+class FeatureTerm(Expression):
     """A feature that fires, by at least (or more than) a threshold where there is one."""
 
     number: int
@@ -67,20 +67,20 @@ class Feature(Expression):
         threshold = np.float32(self.threshold)
         return values > threshold if self.strict else values >= threshold
 
-    def evaluate(self, value_of: Callable[["Feature"], Values]) -> Values:
+    def evaluate(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
         """The feature's own value."""
         values = value_of(self)
         return np.where(self.holds(values), values, NOTHING)
 
-    def bound(self, value_of: Callable[["Feature"], Values]) -> Values:
+    def bound(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
         """The feature's maximum."""
         return self.evaluate(value_of)
 
-    def positive(self) -> Iterator["Feature"]:
+    def positive(self) -> Iterator["FeatureTerm"]:
         """Itself."""
         yield self
 
-    def features(self) -> Iterator["Feature"]:
+    def features(self) -> Iterator["FeatureTerm"]:
         """Itself."""
         yield self
 
@@ -92,20 +92,20 @@ class And(Expression):
     left: Expression
     right: Expression
 
-    def evaluate(self, value_of: Callable[[Feature], Values]) -> Values:
+    def evaluate(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
         """The smaller value."""
         return np.minimum(self.left.evaluate(value_of), self.right.evaluate(value_of))
 
-    def bound(self, value_of: Callable[[Feature], Values]) -> Values:
+    def bound(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
         """The smaller bound."""
         return np.minimum(self.left.bound(value_of), self.right.bound(value_of))
 
-    def positive(self) -> Iterator[Feature]:
+    def positive(self) -> Iterator[FeatureTerm]:
         """Those of both sides."""
         yield from self.left.positive()
         yield from self.right.positive()
 
-    def features(self) -> Iterator[Feature]:
+    def features(self) -> Iterator[FeatureTerm]:
         """Those of both sides."""
         yield from self.left.features()
         yield from self.right.features()
@@ -118,20 +118,20 @@ class Or(Expression):
     left: Expression
     right: Expression
 
-    def evaluate(self, value_of: Callable[[Feature], Values]) -> Values:
+    def evaluate(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
         """The larger value."""
         return np.maximum(self.left.evaluate(value_of), self.right.evaluate(value_of))
 
-    def bound(self, value_of: Callable[[Feature], Values]) -> Values:
+    def bound(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
         """The larger bound."""
         return np.maximum(self.left.bound(value_of), self.right.bound(value_of))
 
-    def positive(self) -> Iterator[Feature]:
+    def positive(self) -> Iterator[FeatureTerm]:
         """Those of both sides."""
         yield from self.left.positive()
         yield from self.right.positive()
 
-    def features(self) -> Iterator[Feature]:
+    def features(self) -> Iterator[FeatureTerm]:
         """Those of both sides."""
         yield from self.left.features()
         yield from self.right.features()
@@ -141,22 +141,22 @@ class Or(Expression):
 class Not(Expression):
     """The feature does not fire as asked; only features are negated (see `negated`)."""
 
-    operand: Feature
+    operand: FeatureTerm
 
-    def evaluate(self, value_of: Callable[[Feature], Values]) -> Values:
+    def evaluate(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
         """+inf where the operand does not hold."""
         held = self.operand.evaluate(value_of) > NOTHING
         return np.where(held, NOTHING, -NOTHING)
 
-    def bound(self, value_of: Callable[[Feature], Values]) -> Values:
+    def bound(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
         """+inf: somewhere in a document the operand may always fail to hold."""
         return np.full_like(self.operand.bound(value_of), -NOTHING)
 
-    def positive(self) -> Iterator[Feature]:
+    def positive(self) -> Iterator[FeatureTerm]:
         """None."""
         yield from ()
 
-    def features(self) -> Iterator[Feature]:
+    def features(self) -> Iterator[FeatureTerm]:
         """The operand."""
         yield self.operand
 
@@ -164,7 +164,7 @@ class Not(Expression):
 def negated(expression: Expression) -> Expression:
     """The negation, carried down to the features, so that `!!a` is `a` with its value."""
     match expression:
-        case Feature():
+        case FeatureTerm():
             return Not(expression)
         case Not():
             return expression.operand
@@ -229,15 +229,15 @@ class _Parser:
             return inner
         return self._feature()
 
-    def _feature(self) -> Feature:
+    def _feature(self) -> FeatureTerm:
         number = self._peek()
         if not number.isdecimal():
             raise self._error("a feature number")
         self._accept(number)
         for operator in (">=", ">"):
             if self._accept(operator):
-                return Feature(int(number), self._number(), strict=operator == ">")
-        return Feature(int(number))
+                return FeatureTerm(int(number), self._number(), strict=operator == ">")
+        return FeatureTerm(int(number))
 
     def _number(self) -> float:
         sign = -1.0 if self._accept("-") else 1.0

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block, take
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.labels.labels import Labels
+from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.parts.hits import metadata_column, with_metadata
 from saelake.store.requests.checks import Pooling
 from saelake.store.requests.columns import FOUND, SHARED
@@ -64,7 +64,7 @@ Shares = Callable[[Block], Array]
 
 
 def found_rows(
-    collection: Collection, found: Found, labels: Labels, shares: Shares, pooling: Pooling
+    collection: Collection, found: Found, labels: LabelsTable, shares: Shares, pooling: Pooling
 ) -> pa.Table:
     """The documents as rows, in their order, each with the features that make its score most."""
     schema = with_metadata(FOUND, collection.documents)
@@ -92,7 +92,7 @@ def beginning(text: str) -> str:
 
 
 def _shared(
-    collection: Collection, found: Found, labels: Labels, shares: Shares, pooling: Pooling
+    collection: Collection, found: Found, labels: LabelsTable, shares: Shares, pooling: Pooling
 ) -> pa.Array:
     """The features that make most of each document's score; none for one without an embedding."""
     block = take(collection.codes, found.doc, pooling)

@@ -10,7 +10,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import MAX_PART_TOKENS
-from saelake.store.query.parts.matches import Matches
+from saelake.store.query.parts.matches import TokensFound
 from saelake.store.requests.columns import METADATA
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.snapshot.collection import Collection
@@ -39,7 +39,7 @@ def metadata_column(rows: pa.Table, documents: Documents) -> pa.StructArray:
     return pa.StructArray.from_arrays(columns, fields=list(kind))
 
 
-def hits(collection: Collection, matches: Matches, context: int) -> pa.RecordBatchReader:
+def hits(collection: Collection, matches: TokensFound, context: int) -> pa.RecordBatchReader:
     """The hits of these matches, in their order; texts are read a batch of hits at a time."""
     schema = with_metadata(TokensQuery.answer, collection.documents)
 
@@ -52,7 +52,7 @@ def hits(collection: Collection, matches: Matches, context: int) -> pa.RecordBat
 
 
 def _batch(
-    collection: Collection, matches: Matches, context: int, schema: pa.Schema
+    collection: Collection, matches: TokensFound, context: int, schema: pa.Schema
 ) -> pa.RecordBatch:
     documents = collection.documents
     columns = ["id", "text", *documents.metadata_columns]
@@ -84,7 +84,7 @@ def _batch(
     return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
 
-def token_spans(codes: CodesTable, matches: Matches) -> tuple[Array, Array]:
+def token_spans(codes: CodesTable, matches: TokensFound) -> tuple[Array, Array]:
     """The characters of each match's token, from the codes table: starts and lengths int64."""
     docs = np.unique(matches.doc)
     index, table = codes.take(docs, ["token_starts", "token_lengths"])

@@ -1,21 +1,21 @@
 """Features by their labels: what they are called, and which of them stand for a phrase."""
 
 from saelake.store.format.lists import Array
-from saelake.store.labels.labels import Labels
+from saelake.store.labels.labels import LabelsTable
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
 
 
-def labels_of(session: Session, collection: Collection) -> Labels:
+def labels_of(session: Session, collection: Collection) -> LabelsTable:
     """The labels of a collection's dictionary, as its corpus sees them."""
     return kept_labels(session, collection.settings.dictionary, collection.name.corpus)
 
 
-def kept_labels(session: Session, dictionary: str, corpus: str | None = None) -> Labels:
+def kept_labels(session: Session, dictionary: str, corpus: str | None = None) -> LabelsTable:
     """The labels of a dictionary, kept in memory while they are the newest."""
-    found = Labels.open(session.lake, dictionary, corpus)
+    found = LabelsTable.open(session.lake, dictionary, corpus)
     key = (session.lake.labels(dictionary), corpus, found.version)
-    return session.kept(key, lambda: found, lambda labels: labels.n_bytes)
+    return session.cache.kept(key, lambda: found, lambda labels: labels.n_bytes)
 
 
 def phrase_features(
@@ -28,6 +28,8 @@ def phrase_features(
     return nearest_labels(session, labels_of(session, collection), phrase, k)
 
 
-def nearest_labels(session: Session, labels: Labels, phrase: str, k: int) -> tuple[Array, Array]:
+def nearest_labels(
+    session: Session, labels: LabelsTable, phrase: str, k: int
+) -> tuple[Array, Array]:
     """The features of the labels nearest a phrase, and the inner products."""
     return labels.nearest(session.texts.embed(labels.embedder, [phrase]), k)

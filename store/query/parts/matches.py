@@ -10,7 +10,7 @@ from saelake.store.index.segments import PostingList
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matches:
+class TokensFound:
     """Tokens that match: parallel arrays (n,).
 
     `doc` uint64, `position` int64, `value` float32; `own` float32 is the strongest activation at
@@ -27,8 +27,8 @@ class Matches:
     def __len__(self) -> int:
         return len(self.doc)
 
-    def __getitem__(self, index: "Array | slice") -> "Matches":
-        return Matches(
+    def __getitem__(self, index: "Array | slice") -> "TokensFound":
+        return TokensFound(
             doc=self.doc[index],
             position=self.position[index],
             value=self.value[index],
@@ -38,7 +38,7 @@ class Matches:
         )
 
     @classmethod
-    def of_postings(cls, postings: PostingList, values: Array) -> "Matches":
+    def of_postings(cls, postings: PostingList, values: Array) -> "TokensFound":
         """The best token of each posting, `values` being the decoded maxima."""
         return cls(
             doc=postings.doc,
@@ -50,14 +50,14 @@ class Matches:
         )
 
     @classmethod
-    def at(cls, doc: int, position: Array, value: Array, own: Array) -> "Matches":
+    def at(cls, doc: int, position: Array, value: Array, own: Array) -> "TokensFound":
         """Tokens of one document, whose characters are not known yet."""
         unknown = np.full(len(position), -1, np.int64)
         docs = np.full(len(position), doc, np.uint64)
         return cls(doc=docs, position=position, value=value, own=own, start=unknown, length=unknown)
 
     @classmethod
-    def joined(cls, pieces: Iterable["Matches"]) -> "Matches":
+    def joined(cls, pieces: Iterable["TokensFound"]) -> "TokensFound":
         """The matches of several documents."""
         found = list(pieces)
         return cls(
@@ -69,11 +69,11 @@ class Matches:
             length=concatenate((m.length for m in found), np.int64),
         )
 
-    def strongest(self, k: int | None) -> "Matches":
+    def strongest(self, k: int | None) -> "TokensFound":
         """The first `k` by value descending, ties by document and then position ascending."""
         return self[np.lexsort((self.position, self.doc, -self.value))[:k]]
 
-    def spread(self, k: int) -> "Matches":
+    def spread(self, k: int) -> "TokensFound":
         """`k` matches at even ranks from the strongest to the weakest."""
         ordered = self.strongest(None)
         ranks = np.linspace(0, len(self) - 1, min(k, len(self)))

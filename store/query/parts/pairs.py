@@ -10,7 +10,7 @@ from saelake.store.documents.filters import SCAN_ROWS
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.columns import check_column
-from saelake.store.snapshot.session import Selected
+from saelake.store.snapshot.selection import Selected
 
 PAIRS_PER_CHUNK = 4096
 

@@ -14,8 +14,8 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.format.schema import TIERS
 from saelake.store.index.segments import PostingList, Segment
-from saelake.store.query.parts.expression import NOTHING, Expression, Feature, parse
-from saelake.store.query.parts.matches import Matches
+from saelake.store.query.parts.expression import NOTHING, Expression, FeatureTerm, parse
+from saelake.store.query.parts.matches import TokensFound
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.snapshot.collection import Collection
 
@@ -24,7 +24,7 @@ WHOLE_DOCUMENT = 1 << 40  # a window that no document exceeds
 _SCOPE = re.compile(r"token|document|window:(\d+)")
 
 
-def search(collection: Collection, query: TokensQuery) -> Matches:
+def search(collection: Collection, query: TokensQuery) -> TokensFound:
     """The matches that the query asks for, in its order.
 
     Raises `InvalidExpression`, `InvalidFilter`, `InvalidInput` and `NotFound` (of a feature).
@@ -33,7 +33,7 @@ def search(collection: Collection, query: TokensQuery) -> Matches:
     collection.check_features(feature.number for feature in expression.features())
     reach = _reach(query.scope)
     mask = collection.filters.mask(query.where)
-    if isinstance(expression, Feature) and query.order == "top" and query.k is not None:
+    if isinstance(expression, FeatureTerm) and query.order == "top" and query.k is not None:
         return _strongest_of_one(collection, expression, query, reach, mask)
     candidates = _Candidates.of(collection, expression, mask)
     if query.per == "document" and reach == WHOLE_DOCUMENT:
@@ -61,11 +61,11 @@ def _reach(scope: str) -> int:
 
 def _strongest_of_one(
     collection: Collection,
-    feature: Feature,
+    feature: FeatureTerm,
     query: TokensQuery,
     reach: int,
     mask: DocumentMask | None,
-) -> Matches:
+) -> TokensFound:
     """The top k of a single feature.
 
     The k strongest tokens lie in the k documents with the largest maxima: each of those has a
@@ -74,7 +74,7 @@ def _strongest_of_one(
     k = query.k or 0
     best = strongest_postings(collection, feature.number, k, mask)
     values = collection.codes.codec.decode(best.max)
-    matches = Matches.of_postings(best, values)[feature.holds(values)]
+    matches = TokensFound.of_postings(best, values)[feature.holds(values)]
     if query.per == "document" or len(matches) == 0:
         return matches
     candidates = _Candidates.ranked(feature, matches.doc, matches.value)
@@ -136,7 +136,7 @@ class _Candidates:
     expression: Expression
     docs: npt.NDArray[np.uint64]
     bound: npt.NDArray[np.float32]
-    value_of: Callable[[Feature], Array]
+    value_of: Callable[[FeatureTerm], Array]
     postings: dict[int, PostingList]
 
     @classmethod
@@ -149,7 +149,7 @@ class _Candidates:
         needed = [postings[feature.number].doc for feature in expression.positive()]
         docs = np.unique(concatenate(needed, np.uint64))
 
-        def value_of(feature: Feature) -> Array:
+        def value_of(feature: FeatureTerm) -> Array:
             found = postings[feature.number]
             values = np.full(len(docs), NOTHING, np.float32)
             at = np.searchsorted(docs, found.doc)
@@ -165,7 +165,7 @@ class _Candidates:
         """Documents whose bounds are known."""
         return cls(expression, docs, bound, lambda _: bound, {})
 
-    def whole_documents(self) -> Matches:
+    def whole_documents(self) -> TokensFound:
         """One match for each document in which the expression holds, from the postings alone."""
         value = self.expression.evaluate(self.value_of)
         own = np.full(len(self.docs), NOTHING, np.float32)
@@ -180,7 +180,7 @@ class _Candidates:
             chosen = at[better]
             own[chosen], position[chosen] = held[better], found.position[better]
             start[chosen], length[chosen] = found.start[better], found.length[better]
-        matches = Matches(
+        matches = TokensFound(
             doc=self.docs, position=position, value=value, own=own, start=start, length=length
         )
         return matches[(value > NOTHING) & (own > NOTHING)]
@@ -198,18 +198,18 @@ class _Candidates:
 
 def _evaluated(
     collection: Collection, candidates: _Candidates, reach: int, best_only: bool, k: int | None
-) -> Matches:
+) -> TokensFound:
     """The matches in the candidate documents; of each document all, or only the best.
 
     With `k`, stops when no later document can have a match among the k strongest.
     """
-    found = Matches.joined([])
+    found = TokensFound.joined([])
     for docs, ahead in candidates.reads():
         pieces = [
             _document_matches(int(docs[index]), rows, candidates.expression, reach, best_only)
             for index, rows in _by_document(collection.codes.rows(docs))
         ]
-        found = Matches.joined([found, *pieces])
+        found = TokensFound.joined([found, *pieces])
         if k is not None:
             found = found.strongest(k)
             if len(found) == k and found.value[-1] > ahead:
@@ -226,7 +226,7 @@ def _by_document(rows: Iterable[tuple[int, CodeRow]]) -> Iterator[tuple[int, lis
 
 def _document_matches(
     doc: int, rows: list[CodeRow], expression: Expression, reach: int, best_only: bool
-) -> Matches:
+) -> TokensFound:
     fired = {f.number: _occurrences(rows, f.number) for f in expression.features()}
     positive = list(expression.positive())
     held = [_where(f, *fired[f.number]) for f in positive]
@@ -234,7 +234,7 @@ def _document_matches(
     value = expression.evaluate(lambda f: _window_maxima(*fired[f.number], anchors, reach))
     own = np.max([_window_maxima(*found, anchors, 0) for found in held], axis=0)
     holds = value > NOTHING
-    matches = Matches.at(doc, anchors[holds], value[holds], own[holds])
+    matches = TokensFound.at(doc, anchors[holds], value[holds], own[holds])
     if not best_only:
         return matches
     return matches[np.lexsort((matches.position, -matches.own, -matches.value))[:1]]
@@ -246,7 +246,7 @@ def _occurrences(rows: list[CodeRow], number: int) -> tuple[Array, Array]:
     return positions, concatenate((v for _, v in found), np.float32)
 
 
-def _where(feature: Feature, positions: Array, values: Array) -> tuple[Array, Array]:
+def _where(feature: FeatureTerm, positions: Array, values: Array) -> tuple[Array, Array]:
     holds = feature.holds(values)
     return positions[holds], values[holds]
 

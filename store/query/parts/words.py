@@ -4,7 +4,7 @@ import numpy as np
 
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.found import Found
-from saelake.store.snapshot.session import Selected
+from saelake.store.snapshot.selection import Selected
 
 
 def word_ranking(

@@ -27,7 +27,7 @@ def test_every_token_has_its_codes(host: Host) -> None:
 
 def test_codes_are_sorted_as_a_gpu_hands_them_over(host: Host) -> None:
     (page,) = host.encoded
-    codes = page.activations(NAME)
+    codes = page.codes_of(NAME)
     order = list(zip(codes.row, codes.feature, codes.position, strict=True))
     assert order == sorted(order)
 

@@ -211,14 +211,14 @@ def test_a_document_knows_its_tokens() -> None:
 def test_a_document_knows_where_each_feature_fires() -> None:
     found = document()
     assert found.features.tolist() == [2, 5, 9]
-    here = found.activations(2)
+    here = found.codes(2)
     assert (here.feature, here.max, len(here)) == (2, 1.5, 2)
     np.testing.assert_array_equal(here.positions, [0, 2])
     np.testing.assert_array_equal(here.values, np.float32([1.5, 0.5]))
-    assert found.activations(9).positions.tolist() == [1]
+    assert found.codes(9).positions.tolist() == [1]
     for silent in (0, 3, 10):
         with pytest.raises(NotFound, match=f"Feature {silent} does not fire in document d7"):
-            found.activations(silent)
+            found.codes(silent)
 
 
 def test_the_strongest_come_first_and_ties_by_number() -> None:

@@ -32,7 +32,7 @@ from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table, drop, metadata, overwrite, read
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 from tests.lakes import Code, MadeLake, add_documents, commit_shard, make_lake, settings
 
 NAME = "made/random"
@@ -376,7 +376,7 @@ def _packed(made: MadeLake, doc: int) -> pa.RecordBatch:
         doc=doc, token_ids=nothing, starts=nothing.astype("u4"), lengths=nothing.astype("u2")
     )
     chosen = settings(n_features=made.n_features)
-    none = Activations(nothing, nothing, nothing, nothing.astype("f4"))
+    none = PageCodes(nothing, nothing, nothing, nothing.astype("f4"))
     return pack([part], none, schema=codes_schema(chosen), codec=chosen.codec)
 
 

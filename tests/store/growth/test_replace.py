@@ -15,7 +15,8 @@ from saelake.store.growth.clean_up import clean_up
 from saelake.store.growth.drop import drop_target
 from saelake.store.growth.index import index
 from saelake.store.growth.replace import replace_dictionary
-from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free, register_dictionary
+from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free
+from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary, vocabulary_of
 from saelake.store.lake.lake import CollectionName
 from saelake.store.lake.names import Names, change_names, read_names
 from saelake.store.lake.tags import list_tags, make_tag
@@ -107,13 +108,13 @@ def test_an_open_session_sees_the_replacement(
     session = Session(made.lake)
     first = session.collection("made/random")
     assert session.collection("made/random") is first
-    assert session.dictionary("random")["d_sae"] == made.n_features
+    assert RegisteredDictionary.open(session.lake, "random").d_sae == made.n_features
     replace_dictionary(made.lake, "random", "other")
     renewed = session.collection("made/random")
     assert renewed.settings.d_sae == second.n_features != made.n_features
     assert renewed.settings.dictionary == "random"
-    assert session.dictionary("random")["d_sae"] == second.n_features
-    assert session.dictionary("other") == {}
+    assert RegisteredDictionary.open(session.lake, "random").d_sae == second.n_features
+    assert RegisteredDictionary.find(session.lake, "other") is None
 
 
 def test_what_was_replaced_goes_on(made: MadeLake, second: MadeLake) -> None:
@@ -201,7 +202,10 @@ def test_a_dropped_collection_leaves_its_name_free(made: MadeLake, second: MadeL
     assert saelake.connect(made.lake.uri).collections() == ["made/other"]
     assert [table for table in made.lake.tables() if "random" in table] == []
     check_free(made.lake, settings(n_features=99, name=made.name))
-    register_dictionary(made.lake, {"name": "random", "fingerprint": "another"})
+    another = RegisteredDictionary(name="random", fingerprint="another", d_sae=99)
+    register_dictionary(made.lake, another, ["a"])
+    assert RegisteredDictionary.find(made.lake, "random") == another
+    assert vocabulary_of(made.lake, "random") == ["a"]
     assert best(made.lake.uri, "made/other") == expected
     with pytest.raises(NotFound, match="no collection made/random"):
         drop_target(made.lake, "made/random")

@@ -4,25 +4,23 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from saelake.store.errors import AlreadyExists, NotFound
-from saelake.store.format.schema import DICTIONARIES_COLUMNS, codes_schema
+from saelake.store.format.schema import codes_schema
 from saelake.store.growth.shards import (
     ShardCommitter,
     ShardDraft,
     ShardWriter,
     check_free,
-    register_dictionary,
 )
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, read
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 from tests.lakes import settings
 
 SETTINGS = settings(n_features=4)
@@ -43,7 +41,7 @@ def rows(places: Sequence[tuple[int, int]]) -> pa.RecordBatch:
     one = {"token_ids": np.ones(1, np.int32), "lengths": np.ones(1, np.uint16)}
     parts = [Part(doc=d, part=p, starts=np.zeros(1, np.uint32), **one) for d, p in places]
     at = np.arange(len(parts), dtype=np.int32)
-    codes = Activations(at, 0 * at, 0 * at + 2, np.ones(len(at), np.float32))
+    codes = PageCodes(at, 0 * at, 0 * at + 2, np.ones(len(at), np.float32))
     return pack(parts, codes, schema=codes_schema(SETTINGS), codec=SETTINGS.codec)
 
 
@@ -178,16 +176,3 @@ def test_a_run_that_stores_nothing_does_not_bind_the_next_one(lake: Lake) -> Non
     assert ShardCommitter(lake, wider).commit([other.finish(0, 2)])
     with pytest.raises(AlreadyExists, match=r"window = 17 \(now 16\)"):
         writer(lake)
-
-
-def test_a_dictionary_is_registered_once(lake: Lake) -> None:
-    def register(_: object, **changed: Any) -> None:
-        row = dict.fromkeys(DICTIONARIES_COLUMNS.names)
-        register_dictionary(lake, {**row, "name": "sae", "fingerprint": "f", **changed})
-
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(register, range(3)))
-    names = read(lake.dictionaries, ["name"], "name is not null")["name"].to_pylist()
-    assert names == ["sae"]
-    with pytest.raises(AlreadyExists, match="--name"):
-        register(0, fingerprint="another")

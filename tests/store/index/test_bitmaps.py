@@ -11,6 +11,7 @@ from scipy import sparse
 from saelake.store.codes.embeddings import Block
 from saelake.store.index import bitmaps
 from saelake.store.index.bitmaps import Bitmap
+from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.session import Session
 from tests.lakes import make_lake
@@ -67,15 +68,15 @@ def test_a_session_keeps_bits_that_are_smaller_than_numbers(
     monkeypatch.setattr(bitmaps, "BITMAP_ROWS", 64)
     session = Session(made.lake, cache_bytes=cache_bytes)
     selected = session.select(Selection(collection="made/random", where="label = 'pos'"))
-    found = session.bitmaps(selected)
+    found = session.embeddings.bitmaps(selected)
     assert (found is not None) == are_kept
-    n, fires = session.frequencies(selected)
+    n, fires = frequencies(session, selected)
     assert selected.mask is not None
     docs = np.flatnonzero(selected.mask)
     assert n == len(docs)
     expected = [np.isin(selected.collection.posting_list(f).doc, docs).sum() for f in range(40)]
     assert fires.tolist() == expected
     if found is not None:
-        again = session.bitmaps(selected)
+        again = session.embeddings.bitmaps(selected)
         assert again is not None
         assert again[0] is found[0]

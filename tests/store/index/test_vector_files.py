@@ -11,7 +11,7 @@ import pytest
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index import vectors as module
 from saelake.store.index.vectors import VectorIndex, Vectors, write_vectors
-from saelake.store.labels.labels import Labels, write_labels
+from saelake.store.labels.labels import LabelsTable, write_labels
 from saelake.store.lake.lake import Lake
 from saelake.store.tables.files import list_files, read_bytes, write_bytes
 from tests.proxy import Fault, none, proxied
@@ -165,6 +165,6 @@ def test_labels_of_each_explainer_have_lists_of_their_own(folder: str) -> None:
         write_labels(lake, "sae", pa.Table.from_pylist(rows, LABELS_COLUMNS))
     for corpus in ["a", "b", "a"]:
         mine = vectors[f"auto:{corpus}"]
-        features, _ = Labels.open(lake, "sae", corpus).nearest(mine[7:8], K)
+        features, _ = LabelsTable.open(lake, "sae", corpus).nearest(mine[7:8], K)
         assert features[0] == 7
     assert len(kept(folder)) == 2

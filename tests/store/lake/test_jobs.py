@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from saelake.store.errors import Unavailable
-from saelake.store.lake.jobs import KEPT, SILENT_S, Job, JobLog
+from saelake.store.lake.jobs import KEPT, SILENT_S, JobLog, JobRecord
 from saelake.store.lake.lake import Lake
 from saelake.store.tables.files import delete, list_files, read_bytes, write_bytes
 
@@ -22,7 +22,7 @@ def test_a_lake_without_jobs_has_none(lake: Lake) -> None:
 
 
 def test_what_is_told_last_is_what_is_read(lake: Lake) -> None:
-    log, job = JobLog(lake), Job(corpus="c", collections=("c/d",), n_total=10)
+    log, job = JobLog(lake), JobRecord(corpus="c", collections=("c/d",), n_total=10)
     log.write(job)
     assert JobLog(lake).jobs() == [job]
     log.write(replace(job, n_documents=10, state="done"))
@@ -33,8 +33,8 @@ def test_what_is_told_last_is_what_is_read(lake: Lake) -> None:
 def test_a_job_that_is_silent_is_interrupted_unless_it_has_ended(lake: Lake) -> None:
     log, long_ago = JobLog(lake), time.time() - SILENT_S - 1
     for state in ("running", "done", "failed"):
-        log.write(Job(corpus=state, state=state, started=long_ago, heartbeat=long_ago))  # type: ignore[arg-type]
-    log.write(Job(corpus="alive", started=long_ago))
+        log.write(JobRecord(corpus=state, state=state, started=long_ago, heartbeat=long_ago))  # type: ignore[arg-type]
+    log.write(JobRecord(corpus="alive", started=long_ago))
     states = {job.corpus: job.state for job in log.jobs()}
     assert states == {
         "running": "interrupted",
@@ -46,10 +46,10 @@ def test_a_job_that_is_silent_is_interrupted_unless_it_has_ended(lake: Lake) -> 
 
 def test_the_latest_come_first_and_old_ones_are_forgotten(lake: Lake) -> None:
     log = JobLog(lake)
-    running = Job(corpus="running", started=0.0)
+    running = JobRecord(corpus="running", started=0.0)
     log.write(running)
     for number in range(KEPT + 3):
-        log.write(Job(corpus=str(number), started=float(number + 1), state="done"))
+        log.write(JobRecord(corpus=str(number), started=float(number + 1), state="done"))
     log.forget_old()
     found = log.jobs()
     assert [job.corpus for job in found[:2]] == [str(KEPT + 2), str(KEPT + 1)]
@@ -57,7 +57,7 @@ def test_the_latest_come_first_and_old_ones_are_forgotten(lake: Lake) -> None:
 
 
 def test_what_is_no_job_is_passed_over(lake: Lake) -> None:
-    log, job = JobLog(lake), Job(corpus="c")
+    log, job = JobLog(lake), JobRecord(corpus="c")
     log.write(job)
     for name, content in (("a.json", b"{"), ("b.json", b"[]"), ("c.json", b'{"pid": 1}')):
         write_bytes(f"{lake.uri}/jobs/{name}", content)
@@ -68,7 +68,7 @@ def test_what_is_no_job_is_passed_over(lake: Lake) -> None:
 
 def test_jobs_that_cannot_be_read_are_no_harm(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     log = JobLog(lake)
-    log.write(Job(corpus="c"))
+    log.write(JobRecord(corpus="c"))
 
     def away(_: str) -> bytes:
         raise Unavailable("The store does not answer.")

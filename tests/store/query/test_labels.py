@@ -18,11 +18,11 @@ from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.growth import label as labelling
 from saelake.store.growth.index import index
-from saelake.store.growth.label import Window, label_collection, label_text
+from saelake.store.growth.label import TokenContext, label_collection, label_text
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.labels import labels as labels_module
 from saelake.store.labels.files import import_labels, read_labels
-from saelake.store.labels.labels import Labels, automatic, write_labels
+from saelake.store.labels.labels import LabelsTable, automatic, write_labels
 from saelake.store.lake.lake import Lake
 from saelake.store.requests.columns import LABEL
 from saelake.store.requests.labels import LabelsQuery
@@ -67,8 +67,8 @@ def asked(lake: Lake, **query: Any) -> list[dict[str, Any]]:
 
 def test_no_labels_are_none(made: MadeLake) -> None:
     assert asked(made.lake) == []
-    assert Labels.open(made.lake, "random").of([1, 2]) == [None, None]
-    assert len(Labels.open(made.lake, "random")) == 0
+    assert LabelsTable.open(made.lake, "random").of([1, 2]) == [None, None]
+    assert len(LabelsTable.open(made.lake, "random")) == 0
 
 
 explainers = st.sampled_from(["auto:made", "auto:other", "gpt", "human"])
@@ -96,7 +96,7 @@ def test_imported_labels_come_before_those_of_the_corpus(
         return worth, -(score if score is not None else -np.inf), explainer
 
     best = {f: min((row for row in rows if row[0] == f), key=rank) for f, _, _ in rows}
-    found = Labels.open(lake, "random", corpus)
+    found = LabelsTable.open(lake, "random", corpus)
     assert found.of(range(6)) == [f"{f} by {best[f][1]}" if f in best else None for f in range(6)]
     assert found.best["feature"].to_pylist() == sorted(best)
 
@@ -112,13 +112,13 @@ def test_an_explainer_that_speaks_again_replaces_its_own_labels(made: MadeLake) 
 
 def test_a_column_has_each_label_once_and_null_where_there_is_none(made: MadeLake) -> None:
     write(made.lake, said(3, "three"), said(5, "five"))
-    labels = Labels.open(made.lake, "random")
+    labels = LabelsTable.open(made.lake, "random")
     features = np.array([5, 3, 4, 5, 9, 2, 10**6], np.uint32)
     found = labels.column(features)
     assert found.to_pylist() == labels.of(features) == ["five", "three", None, "five", *[None] * 3]
     assert found.type == LABEL
     assert sorted(found.dictionary.to_pylist()) == ["five", "three"]
-    none = Labels.open(made.lake, "nobody has labelled it")
+    none = LabelsTable.open(made.lake, "nobody has labelled it")
     assert none.of([1, 2]) == none.column(np.array([1, 2])).to_pylist() == [None, None]
     assert labels.of([]) == []
 
@@ -204,14 +204,14 @@ def test_one_explainer_answers_phrases(made: MadeLake, model: str) -> None:
     lake = made.lake
     write(lake, *embedded_rows(random, "auto:made", "a model"))
     write(lake, *embedded_rows(random, "auto:other", "another model"))
-    own, other, neither = (Labels.open(lake, "random", c) for c in ("made", "other", None))
+    own, other, neither = (LabelsTable.open(lake, "random", c) for c in ("made", "other", None))
     assert (own.embedder, other.embedder) == ("a model", "another model")
     assert neither.embedder == "a model"
     write(lake, *embedded_rows(random[:5], "gpt", "small"))
-    assert Labels.open(lake, "random", "made").embedder == "a model"
+    assert LabelsTable.open(lake, "random", "made").embedder == "a model"
     write(lake, *embedded_rows(random[:6], "gpt", "large enough"))
-    assert Labels.open(lake, "random", "made").embedder == "large enough"
-    assert len(Labels.open(lake, "random").nearest(random[:1], 100)[0]) == 6
+    assert LabelsTable.open(lake, "random", "made").embedder == "large enough"
+    assert len(LabelsTable.open(lake, "random").nearest(random[:1], 100)[0]) == 6
 
 
 def test_labels_without_embeddings_are_near_nothing(made: MadeLake, model: str) -> None:
@@ -228,7 +228,7 @@ def test_similarity_is_a_cosine(
     random = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
     write(made.lake, *embedded_rows(random, "me", "m"))
     a, b = np.array([0, 3, 7, 11, 2]), np.array([1, 3, 4, 0, 9])
-    found = Labels.open(made.lake, "random").similarity(a, b)
+    found = LabelsTable.open(made.lake, "random").similarity(a, b)
     unit = random / np.linalg.norm(random, axis=1, keepdims=True)
     np.testing.assert_allclose(found[:3], (unit[a[:3]] * unit[b[:3]]).sum(axis=1), atol=1e-6)
     assert np.isnan(found[3:]).all()
@@ -276,7 +276,7 @@ def test_imported_labels_are_embedded_by_a_model(
     path = tmp_path / "labels.json"
     path.write_text(json.dumps({str(f): f"w{f} w{2 * f}" for f in range(10)}))
     assert imported(made, path, model=model) == 10
-    assert Labels.open(made.lake, "random").embedder == model
+    assert LabelsTable.open(made.lake, "random").embedder == model
     best = asked(made.lake, text="w4 w8", k=1)[0]
     assert (best["feature"], best["similarity"]) == (4, pytest.approx(1, abs=1e-5))
 
@@ -330,13 +330,13 @@ def test_a_file_that_is_not_there_is_named(made: MadeLake, tmp_path: Path) -> No
 # --- automatic: the text ---
 
 
-def windows(text: str, *words: str) -> list[Window]:
-    return [Window(text, text.index(word)) for word in words]
+def windows(text: str, *words: str) -> list[TokenContext]:
+    return [TokenContext(text, text.index(word)) for word in words]
 
 
 def test_a_label_says_what_a_feature_fires_on_and_near() -> None:
     texts = [f"the {adjective} film was slow in {i}" for i, adjective in enumerate("abcde")]
-    fired = [Window(text, text.index("film")) for text in texts]
+    fired = [TokenContext(text, text.index("film")) for text in texts]
     background = Counter({"film": 5, "slow": 5, "other": 2000, "in": 900, "the": 900, "was": 900})
     assert label_text(fired, background) == "fires on film; near slow"
 
@@ -347,14 +347,14 @@ def test_a_label_says_the_most_frequent_word_first() -> None:
 
 
 def test_a_token_within_a_word_fires_on_the_word() -> None:
-    assert label_text([Window("it's unbelievable", 7)], Counter()) == "fires on unbelievable"
-    assert label_text([Window("it's fine", 3)], Counter()) == "fires on it's"
+    assert label_text([TokenContext("it's unbelievable", 7)], Counter()) == "fires on unbelievable"
+    assert label_text([TokenContext("it's fine", 3)], Counter()) == "fires on it's"
 
 
 def test_a_token_that_is_no_word_is_shown_itself() -> None:
-    assert label_text([Window("so, - then", 4)], Counter()) == "fires on -"
-    assert label_text([Window("so ...", 3, 3)], Counter()) == "fires on ..."
-    assert label_text([Window("so  it", 2)], Counter()) == "fires on white space"
+    assert label_text([TokenContext("so, - then", 4)], Counter()) == "fires on -"
+    assert label_text([TokenContext("so ...", 3, 3)], Counter()) == "fires on ..."
+    assert label_text([TokenContext("so  it", 2)], Counter()) == "fires on white space"
 
 
 def monroe(near: Counter[str], background: Counter[str], word: str) -> float:
@@ -382,7 +382,7 @@ def test_words_around_are_those_over_represented() -> None:
     scores = {w: monroe(near, background, w) for w, n in near.items() if n >= 2 and w != "film"}
     expected = sorted((w for w in scores if scores[w] > 1.96), key=lambda w: -scores[w])[:8]
     assert len(expected) > 0
-    found = label_text([Window(text, text.index("film")) for text in texts], background)
+    found = label_text([TokenContext(text, text.index("film")) for text in texts], background)
     assert found == f"fires on film; near {', '.join(expected)}"
 
 
@@ -391,7 +391,7 @@ def test_words_around_are_six_on_each_side() -> None:
     pairs = zip(filler[:20], filler[20:], strict=True)
     texts = [f"far near {before} film {after} close away" for before, after in pairs]
     background = Counter(dict.fromkeys(["far", "near", "close", "away"], 30) | {"other": 9000})
-    found = label_text([Window(text, text.index("film")) for text in texts], background)
+    found = label_text([TokenContext(text, text.index("film")) for text in texts], background)
     assert found == "fires on film; near close, near", "equals by the alphabet"
 
 
@@ -455,7 +455,7 @@ def test_a_labels_vector_is_a_covariance(tmp_path: Path, signed: bool) -> None:
     dense /= np.linalg.norm(dense, axis=1, keepdims=True)
     write_vectors(made.lake.vectors("made"), 9, "m", [(np.arange(80, dtype=np.uint64), dense)])
     label_collection(Session(made.lake), "made/random")
-    labels = Labels.open(made.lake, "random", "made")
+    labels = LabelsTable.open(made.lake, "random", "made")
     rows = labels.read(["feature", "embedder", "embedding"]).to_pylist()
     found = {row["feature"]: row["embedding"] for row in rows if row["embedding"] is not None}
     expected = covariances(made.embeddings().astype(np.float64), dense.astype(np.float64))
@@ -495,4 +495,4 @@ def test_labels_can_be_made_again(made: MadeLake) -> None:
         row for row in without if row["feature"] != 1
     ]
     assert next(row["label"] for row in again if row["feature"] == 1) == "by hand"
-    assert Labels.open(made.lake, "random").are_embedded
+    assert LabelsTable.open(made.lake, "random").are_embedded

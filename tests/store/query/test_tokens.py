@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
 from saelake.store.query.parts import search as query_search
-from saelake.store.query.parts.expression import And, Expression, Feature, Not, Or, parse
+from saelake.store.query.parts.expression import (
+    And,
+    Expression,
+    FeatureTerm,
+    Not,
+    Or,
+    parse,
+)
 from saelake.store.requests.tokens import TokensQuery
 from tests.lakes import MadeLake, make_lake
 
@@ -106,7 +113,7 @@ def _document_hits(
     return hits
 
 
-def _fires(feature: Feature, value: float) -> bool:
+def _fires(feature: FeatureTerm, value: float) -> bool:
     if feature.threshold is None:
         return True
     return value > feature.threshold if feature.strict else value >= feature.threshold
@@ -117,7 +124,7 @@ def _value(
 ) -> float | None:
     """The value around a token; None where the expression does not hold; +inf without one."""
     match expression:
-        case Feature():
+        case FeatureTerm():
             found = features.get(expression.number, {}).items()
             near = [v for p, v in found if abs(p - anchor) <= reach and _fires(expression, v)]
             return max(near, default=None)

@@ -171,6 +171,11 @@ def test_overwritten_tables_show_all_their_rows_from_the_first_time_on(uri: str)
 def test_a_table_that_does_not_exist_is_not_found(uri: str) -> None:
     with pytest.raises(NotFound, match=r"t\.lance"):
         Table.open(uri)
+    assert Table.find(uri) is None
+    made = Table.open_or_create(uri, pa.schema({"n": pa.int64()}))
+    found = Table.find(uri)
+    assert found is not None
+    assert found.version == made.version
 
 
 def test_a_missing_file_is_found(table: Table, uri: str) -> None:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.codes import TokenCodes
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "dictionaries"
@@ -33,10 +33,10 @@ def scattered() -> Callable[[TokenCodes, int], Tensor]:
 
 
 @pytest.fixture
-def assert_encodes() -> Callable[[Dictionary, Tensor, Tensor], None]:
+def assert_encodes() -> Callable[[LoadedDictionary, Tensor, Tensor], None]:
     """Both encoders of a dictionary give the expected codes, in the promised form."""
 
-    def check(dictionary: Dictionary, x: Tensor, expected: Tensor) -> None:
+    def check(dictionary: LoadedDictionary, x: Tensor, expected: Tensor) -> None:
         row_bytes = 4 * dictionary.d_sae
         for chunk_bytes in (2**20, 3 * row_bytes, 1):  # in one, in uneven and in single-row chunks
             codes = dictionary.encode(x, chunk_bytes=chunk_bytes)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from saelake.store.errors import DictionaryMismatch, ValueOverflow
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.encoders import LinearEncoder
 from saelake.workers.dictionaries.inputs import FixedNorm, Subtract
 from saelake.workers.dictionaries.nonlinearities import Nonlinearity, ReLU, TopK
@@ -17,8 +17,8 @@ D_IN, D_SAE = 6, 40
 Randn = Callable[..., Tensor]
 
 
-def make(randn: Randn, nonlinearity: Nonlinearity | None = None) -> Dictionary:
-    return Dictionary(
+def make(randn: Randn, nonlinearity: Nonlinearity | None = None) -> LoadedDictionary:
+    return LoadedDictionary(
         architecture="topk",
         format="test",
         encoder=LinearEncoder(
@@ -125,7 +125,7 @@ def test_moving_keeps_the_codes_and_the_fingerprint(randn: Randn) -> None:
 
 
 def test_the_fingerprint_is_of_what_decides_the_codes() -> None:
-    def dictionary(k: int = 4, changed: str = "") -> Dictionary:
+    def dictionary(k: int = 4, changed: str = "") -> LoadedDictionary:
         draw = torch.Generator().manual_seed(0)
         made = make(lambda *shape: torch.randn(*shape, generator=draw), TopK(k=k))
         if changed == "weight":

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from saelake.store.errors import DictionaryError
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.load import load_dictionary
 
 D_IN, D_SAE, K = 16, 64, 5
 
 Randn = Callable[..., Tensor]
 Write = Callable[..., Path]
-Check = Callable[[Dictionary, Tensor, Tensor], None]
+Check = Callable[[LoadedDictionary, Tensor, Tensor], None]
 
 SIZES = {"d_in": D_IN, "d_sae": D_SAE, "dtype": "float32"}
 

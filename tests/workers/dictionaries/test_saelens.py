@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from saelake.store.errors import DictionaryError
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.load import load_dictionary
 
 D_IN, D_SAE, D_OUT, K = 12, 64, 10, 5
@@ -19,7 +19,7 @@ N_TOKENS = 40
 
 Randn = Callable[..., Tensor]
 Write = Callable[..., Path]
-Check = Callable[[Dictionary, Tensor, Tensor], None]
+Check = Callable[[LoadedDictionary, Tensor, Tensor], None]
 Weights = Mapping[str, Tensor]
 
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from saelake.store.errors import DictionaryError
-from saelake.workers.dictionaries.base import Dictionary
+from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.load import load_dictionary
 
 D_IN, D_SAE, K = 12, 48, 6
 
 Randn = Callable[..., Tensor]
 Write = Callable[..., Path]
-Check = Callable[[Dictionary, Tensor, Tensor], None]
+Check = Callable[[LoadedDictionary, Tensor, Tensor], None]
 
 
 def config(**settings: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from saelake.store.errors import ValueOverflow
 from saelake.store.format.schema import MAX_PART_TOKENS, codes_schema
-from saelake.workers.encoder.pack import Activations, Part, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 from tests.lakes import settings
 
 D_SAE = 9
@@ -29,10 +29,10 @@ def part(n_tokens: int, doc: int = 0, number: int = 0) -> Part:
     )
 
 
-def activations(codes: list[tuple[int, int, int, float]]) -> Activations:
+def activations(codes: list[tuple[int, int, int, float]]) -> PageCodes:
     columns = list(zip(*codes, strict=True)) or [(), (), (), ()]
     row, position, feature = (np.array(column, np.int32) for column in columns[:3])
-    return Activations(row, position, feature, np.array(columns[3], np.float32))
+    return PageCodes(row, position, feature, np.array(columns[3], np.float32))
 
 
 def packed(parts: list[Part], codes: list[tuple[int, int, int, float]], **kind: Any) -> pa.Table:

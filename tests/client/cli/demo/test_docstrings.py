@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from saelake.cli.demo import docstrings as corpus
-from saelake.cli.demo.docstrings import SCHEMA, Source, docstrings, write
+from saelake.cli.demo.docstrings import SCHEMA, PythonFile, docstrings, write
 
 MODULE = '''
 """About the module."""
@@ -113,4 +113,4 @@ def test_definitions_below_conditions_are_found() -> None:
     names = [".".join(name) for name, _, _ in corpus._documented(tree)]
     assert "late" in names
     assert "public.inner" not in names
-    assert Source("a.b", Path()).package == "a"
+    assert PythonFile("a.b", Path()).package == "a"

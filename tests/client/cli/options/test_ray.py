@@ -9,7 +9,7 @@ import pytest
 
 from saelake.cli.options.ray import with_address
 from saelake.store.errors import InvalidInput
-from saelake.store.lake.jobs import Job, JobLog, JobState
+from saelake.store.lake.jobs import JobLog, JobRecord, JobState
 from saelake.store.lake.lake import Lake
 from saelake.workers.fleet.ray_cluster import RayCluster, Share
 from tests.client.cli.command import asked, run
@@ -85,7 +85,7 @@ def test_info_shows_jobs(tmp_path: Path, changes: dict[str, object], shown: str)
     values = {"started": -300.0, "heartbeat": 0.0, "n_documents": 12, "n_total": 30, **changes}
     for name in ("started", "heartbeat"):
         values[name] = now + values[name]  # type: ignore[operator]
-    job = Job(corpus="rows", collections=("rows/sae",), host="box", **values)  # type: ignore[arg-type]
+    job = JobRecord(corpus="rows", collections=("rows/sae",), host="box", **values)  # type: ignore[arg-type]
     JobLog(Lake(lake)).write(job)
     assert shown in " ".join(asked("info", "--lake", lake).split())
     (row,) = json.loads(asked("info", "--lake", lake, "--format", "json"))["collections"]
@@ -112,8 +112,8 @@ def test_a_second_encode_is_told_of_the_first(
     file = str(parts / "some words.parquet")
     assert run("import", file, "--corpus", "words", "--lake", lake).code == 0
     log = JobLog(Lake(lake))
-    log.write(Job(corpus="words", host="box", pid=7, state=state))
-    log.write(Job(corpus="others", host="box", pid=8))
+    log.write(JobRecord(corpus="words", host="box", pid=7, state=state))
+    log.write(JobRecord(corpus="others", host="box", pid=8))
     command = ["--model", str(parts / "tiny-llama"), "--dictionary", str(parts / "sae")]
     ran = run("encode", "words", *command, "--lake", lake)
     assert ran.code == 0

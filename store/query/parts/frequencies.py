@@ -1,0 +1,51 @@
+"""Feature frequencies: in how many documents of a selection each feature fires."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from saelake.store.codes.embeddings import Block
+from saelake.store.format.lists import Array
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Counts the documents of a block, and those in which each feature fires above a value."""
+
+    d_sae: int
+    threshold: float = 0.0
+
+    def __call__(self, block: Block) -> tuple[int, Array]:
+        """How many documents, and how many for each feature int64 (d_sae,)."""
+        fires = block.features[block.values > np.float32(self.threshold)]
+        return len(block), np.bincount(fires, minlength=self.d_sae)
+
+
+def counted(parts: Iterable[tuple[int, Array]], d_sae: int) -> tuple[int, Array]:
+    """The sum of what `Count` found."""
+    n, fires = 0, np.zeros(d_sae, np.int64)
+    for n_part, fires_part in parts:
+        n, fires = n + n_part, fires + fires_part
+    return n, fires
+
+
+def frequencies(session: Session, selected: Selected) -> tuple[int, Array]:
+    """How many documents a selection has, and in how many each feature fires, int64 (d_sae,)."""
+    if selected.mask is not selected.whole.mask:
+        return _frequencies(session, selected)
+    return session.cache.kept(
+        (selected.key, "frequencies"),
+        lambda: _frequencies(session, selected),
+        lambda found: found[1].nbytes,
+    )
+
+
+def _frequencies(session: Session, selected: Selected) -> tuple[int, Array]:
+    bitmaps = session.embeddings.bitmaps(selected)
+    if bitmaps is not None:
+        return counted((b.frequencies(selected.mask) for b in bitmaps), selected.d_sae)
+    parts = session.embeddings.map(selected, Count(selected.d_sae), "binary")
+    return counted(parts, selected.d_sae)
