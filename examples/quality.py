@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 from sklearn.cluster import KMeans
@@ -40,6 +41,7 @@ PHRASES = {
 }  # fmt: skip
 ABOUT = ("praise and criticism", "positive or negative opinion", "a negative review")
 SEEDS = range(5)
+Read = Callable[[str], pa.Table]
 
 
 def embeddings(collection: saelake.Collection) -> sparse.csr_matrix:
@@ -82,21 +84,28 @@ def agreement(labels: np.ndarray, found: np.ndarray) -> tuple[float, float]:
     )
 
 
-def by_features(collection: saelake.Collection, labels: np.ndarray, k: int, **given: str) -> list:
+def by_features(
+    collection: saelake.Collection, labels: np.ndarray, k: int, about: str | None = None
+) -> list[float]:
     """How well the default clusters agree with labels: medians over the seeds."""
     scores = []
     for seed in SEEDS:
         found = np.full(len(labels), -1)
-        for cluster in collection.cluster(k, seed=seed, **given):
+        for cluster in collection.cluster(k, seed=seed, about=about):
             found[list(cluster.docs)] = cluster.cluster
         scores.append(agreement(labels, found))
-    return np.median(scores, axis=0).tolist()
+    return medians(scores)
 
 
-def by_vectors(x: np.ndarray, labels: np.ndarray, k: int) -> list:
+def by_vectors(x: np.ndarray, labels: np.ndarray, k: int) -> list[float]:
     """The same of k-means on dense embeddings."""
     models = (KMeans(k, n_init=10, random_state=seed) for seed in SEEDS)
-    return np.median([agreement(labels, m.fit_predict(x)) for m in models], axis=0).tolist()
+    return medians([agreement(labels, m.fit_predict(x)) for m in models])
+
+
+def medians(scores: Sequence[tuple[float, float]]) -> list[float]:
+    """The median of each score."""
+    return [float(np.median(each)) for each in zip(*scores, strict=True)]
 
 
 def precision(hits: saelake.FoundDocuments, labels: np.ndarray, label: str) -> float:
@@ -110,11 +119,12 @@ def gain(ids: Sequence[str], grades: dict[str, int]) -> float:
     """nDCG@10 with linear gains, the ideal being that of all judged documents."""
     discount = 1 / np.log2(np.arange(2, 12))
     got = np.array([grades.get(i, 0) for i in ids[:10]])
-    best = np.sort(list(grades.values()))[::-1][:10]
-    return float(got @ discount[: len(got)] / max(best @ discount[: len(best)], 1e-12))
+    best = np.array(sorted(grades.values(), reverse=True)[:10])
+    ideal = float(best @ discount[: len(best)])
+    return float(got @ discount[: len(got)]) / max(ideal, 1e-12)
 
 
-def classifiers(lake: saelake.Lake, uri: str, name: str, read: Callable) -> None:
+def classifiers(lake: saelake.Lake, uri: str, name: str, read: Read) -> None:
     """Logistic regression on both kinds of embeddings."""
     rows = []
     for corpus in ("bbc_news", "imdb"):
@@ -124,7 +134,7 @@ def classifiers(lake: saelake.Lake, uri: str, name: str, read: Callable) -> None
     table("Linear classifier, accuracy", ("corpus", "SAE", "dense"), rows)
 
 
-def topics(lake: saelake.Lake, uri: str, name: str, read: Callable) -> None:
+def topics(lake: saelake.Lake, uri: str, name: str, read: Read) -> None:
     """Default clusters against k-means on dense embeddings."""
     rows = []
     for corpus in ("bbc_news", "ag_news_test"):
@@ -136,7 +146,7 @@ def topics(lake: saelake.Lake, uri: str, name: str, read: Callable) -> None:
     table("Clusters against topics (medians of 5 seeds)", header, rows)
 
 
-def controlled(lake: saelake.Lake, uri: str, name: str, read: Callable) -> None:
+def controlled(lake: saelake.Lake, uri: str, name: str, read: Read) -> None:
     """Two clusters of reviews in the features about a phrase, against sentiment."""
     labels = np.array(read("imdb")["label"])
     collection = lake[f"imdb/{name}"]
@@ -146,24 +156,26 @@ def controlled(lake: saelake.Lake, uri: str, name: str, read: Callable) -> None:
     table("Two clusters of IMDB against sentiment", ("compared in", "NMI", "ARI"), rows)
 
 
-def properties(lake: saelake.Lake, name: str, read: Callable) -> None:
+def properties(lake: saelake.Lake, name: str, read: Read) -> None:
     """Average precision of documents that have a named property."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for corpus, phrases in PHRASES.items():
         labels = np.array(read(corpus)["label"])
+        scores = []
         for phrase, label in phrases:
             found = [
                 precision(lake[f"{corpus}/{name}"].retrieve(phrase, None, method=m), labels, label)
                 for m in ("dense", "sae", "hybrid")
             ]
-            rows.append((corpus, phrase, float((labels == label).mean()), *found))
-        mean = np.mean([row[2:] for row in rows if row[0] == corpus], axis=0).tolist()
+            scores.append((float((labels == label).mean()), *found))
+            rows.append((corpus, phrase, *scores[-1]))
+        mean = np.mean(scores, axis=0).tolist()
         rows.append((corpus, "**mean**", *mean))
     header = ("corpus", "phrase", "share", "dense", "SAE", "hybrid")
     table("Property retrieval, average precision", header, rows)
 
 
-def judged(lake: saelake.Lake, name: str, read: Callable) -> None:
+def judged(lake: saelake.Lake, name: str, read: Read) -> None:
     """nDCG@10 on Cranfield."""
     grades: dict[str, dict[str, int]] = {}
     for row in read("cranfield_qrels").to_pylist():
@@ -190,7 +202,7 @@ def main() -> None:
     parser.add_argument("--dictionary", default="minilm-l4")
     said = parser.parse_args()
 
-    def read(corpus: str):
+    def read(corpus: str) -> pa.Table:
         file = {"imdb": "imdb_6k"}.get(corpus, corpus)
         return pq.read_table(said.corpora / f"{file}.parquet")
 

@@ -86,15 +86,18 @@ class MadeLake:
 
 def _pooled(codes: npt.NDArray[np.float32], pooling: str) -> npt.NDArray[np.float64]:
     """Codes (n_tokens, n_features) as one embedding (n_features,), from the definition."""
+    found: npt.NDArray[np.float64]
     match pooling:
         case "max":
             strongest = np.where(codes != 0, codes, -np.inf).max(axis=0, initial=-np.inf)
-            return np.where(np.isfinite(strongest), strongest, 0)
+            found = np.where(np.isfinite(strongest), strongest, 0)
         case "binary":
-            return (codes > 0).any(axis=0)
+            found = np.asarray((codes > 0).any(axis=0), np.float64)
         case "sum":
-            return codes.sum(axis=0, dtype=np.float64)
-    return codes.sum(axis=0, dtype=np.float64) / max(len(codes), 1)
+            found = codes.sum(axis=0, dtype=np.float64)
+        case _:
+            found = codes.sum(axis=0, dtype=np.float64) / max(len(codes), 1)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +303,7 @@ def _packed(
     position, feature = (
         np.concatenate([np.nonzero(d)[axis] for d in dense]).astype(np.int32) for axis in (0, 1)
     )
-    value = random.integers(1, levels, len(row), endpoint=True).astype(np.float32) / 2
+    value = random.integers(1, levels, len(row), endpoint=True).astype(np.float32) / np.float32(2)
     if chosen.signed:
         value *= random.choice([-1, 1], len(row)).astype(np.float32)
     codes = PageCodes(row, position, feature, value)
@@ -357,6 +360,10 @@ def keep_activations(
         )
     half = len(rows) // 2
     for part in (rows[:half], rows[half:]):
-        draft = table.write([pa.RecordBatch.from_pylist(part, table.schema)])
-        table.commit(lambda _, draft=draft: Change(add=draft))
+        _append(table, part)
     return rows
+
+
+def _append(table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    draft = table.write([pa.RecordBatch.from_pylist(rows, table.schema)])
+    table.commit(lambda _: Change(add=draft))

@@ -82,7 +82,7 @@ def test_the_wire_contract_says_what_is_left_out(kind: type[Request]) -> None:
             continue
         line = "oneof limit {" if name == "k" and "oneof" in message else f" {name} ="
         above = message[: message.index(line)].splitlines()[:-1]
-        comment = []
+        comment: list[str] = []
         while above and above[-1].strip().startswith("//"):
             comment.insert(0, above.pop().strip().removeprefix("//").strip())
         left_out = re.search(r"left out: `?([\w.]+[\w])`?", " ".join(comment), re.I)

@@ -37,9 +37,9 @@ def test_certificates_need_tls() -> None:
 def test_a_client_certificate_and_its_key_belong_together(tmp_path: Path) -> None:
     (tmp_path / "c.pem").write_text("")
     mine = tmp_path / "c.pem"
-    for half in ({"certificate": mine}, {"key": mine}):
+    for certificate, key in ((mine, None), (None, mine)):
         with pytest.raises(InvalidInput, match="needs its key"):
-            saelake.connect("grpcs://localhost:1", **half)
+            saelake.connect("grpcs://localhost:1", certificate=certificate, key=key)
 
 
 def test_files_that_are_no_certificates_are_refused(tmp_path: Path) -> None:

@@ -175,8 +175,16 @@ MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = 
         lambda lake: lake[NAME].similar(TEXT, doc=1),
     ),
     "an empty text": (InvalidInput, "empty", lambda lake: lake[NAME].similar(" ")),
-    "a measure": (InvalidInput, "measure", lambda lake: lake[NAME].similar(doc=1, measure="l2")),
-    "a pooling": (InvalidInput, "pooling", lambda lake: lake[NAME].similar(doc=1, pooling="x")),
+    "a measure": (
+        InvalidInput,
+        "measure",
+        lambda lake: lake[NAME].similar(doc=1, measure="l2"),  # type: ignore[arg-type]  # on purpose
+    ),
+    "a pooling": (
+        InvalidInput,
+        "pooling",
+        lambda lake: lake[NAME].similar(doc=1, pooling="x"),  # type: ignore[arg-type]  # on purpose
+    ),
     "an unknown column": (
         InvalidFilter,
         "colour",
@@ -277,10 +285,11 @@ def test_a_mistake_is_one_error_on_both(pair: Pair, mistake: str) -> None:
 
 
 def test_a_lake_behind_a_server_is_not_written(pair: Pair) -> None:
-    for write in (
+    writes: list[Callable[[], object]] = [
         lambda: pair.remote.embed("words", model="m"),
         lambda: pair.remote.label(NAME),
         lambda: pair.remote.import_labels("sae", "labels.json"),
-    ):
+    ]
+    for write in writes:
         with pytest.raises(InvalidInput, match="through a server"):
             write()

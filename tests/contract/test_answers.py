@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
+from saelake.answers.lookups import Document, Features, Tokens
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput
@@ -52,7 +53,12 @@ def test_a_server_answers_as_the_lake_itself(embedded: Lake, remote: Lake, quest
 
 
 def test_tables_are_the_same_to_the_last_byte(embedded: Lake, remote: Lake) -> None:
-    for ask in (lambda c: c.tokens(3), lambda c: c.features(), lambda c: c.document("d7")):
+    asks: list[Callable[[Collection], Tokens | Features | Document]] = [
+        lambda c: c.tokens(3),
+        lambda c: c.features(),
+        lambda c: c.document("d7"),
+    ]
+    for ask in asks:
         assert ask(remote[NAME]).to_arrow().equals(ask(embedded[NAME]).to_arrow())
 
 

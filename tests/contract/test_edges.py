@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -131,9 +132,9 @@ EXPRESSIONS = st.recursive(
 )
 
 
-def outcome(lake: Lake, expression: str, **arguments: object) -> object:
+def outcome(lake: Lake, expression: str, **arguments: Any) -> object:
     try:
-        return lake[NAME].tokens(expression, **arguments).to_arrow()  # type: ignore[arg-type]
+        return lake[NAME].tokens(expression, **arguments).to_arrow()
     except SaelakeError as error:
         return type(error), error.message, error.data
 

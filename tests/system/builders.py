@@ -121,7 +121,8 @@ class _Teller:
 
         from saelake.store.tables import tables
 
-        tables.write_fragments = self._telling(WRITING, tables.write_fragments)
+        names = vars(tables)
+        names["write_fragments"] = self._telling(WRITING, names["write_fragments"])
         commit = self._telling(COMMITTING, lance.LanceDataset.commit)
         lance.LanceDataset.commit = staticmethod(commit)
         lance.write_dataset = self._telling(COMMITTING, lance.write_dataset)

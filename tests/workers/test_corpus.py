@@ -250,7 +250,7 @@ def test_numbers_and_words_of_a_csv_stay_what_they_are(tmp_path: Path, lake: Lak
 
 
 def test_objects_of_json_lines_keep_their_shape(tmp_path: Path, lake: Lake) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"text": "2026-01-02", "tags": ["a"], "place": {"x": 1, "at": "2026-01-02"}, "free": {}},
         {"text": "b", "tags": [], "place": None, "n": 2.5, "free": None},
         {"text": "\U0001f600\x00", "tags": None, "n": 3},

@@ -58,6 +58,7 @@ from tests.tiny import (
 )
 
 WINDOW = 32
+Found = tuple[int, int, int, int, float]
 ROUNDING = 2.0**-10  # of the 16-bit codec, with a margin for the order of float sums
 
 
@@ -110,7 +111,7 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
     np.testing.assert_allclose(found["value"], expected["value"], rtol=2 * ROUNDING)
 
 
-def brute_force(parts: Path, model: str, dictionary: str, corpus: Path) -> list[tuple[int, ...]]:
+def brute_force(parts: Path, model: str, dictionary: str, corpus: Path) -> list[Found]:
     """(doc, position, token id, feature, value) of every code, one window at a time."""
     tokenizer = AutoTokenizer.from_pretrained(parts / model)
     module = AutoModel.from_pretrained(parts / model, dtype=torch.float32).eval()
@@ -535,14 +536,14 @@ def test_wrong_settings_are_refused_together() -> None:
             memory_bytes=1,
             shard_documents=0,
             batch_tokens=0,
-            on_error="ignore",  # type: ignore[arg-type]
+            on_error="ignore",  # type: ignore[arg-type]  # on purpose
             values="4-bit",
         )
 
 
 @pytest.mark.parametrize("options", [{"window": 0}, {"window": WINDOW + 1}, {"overlap": WINDOW}])
 def test_windows_that_cannot_be_are_refused(
-    tmp_path: Path, parts: Path, options: dict[str, int]
+    tmp_path: Path, parts: Path, options: dict[str, Any]
 ) -> None:
     lake = imported(tmp_path / "lake", parts / "corpus.parquet")
     with pytest.raises(InvalidInput, match=r"[Ww]indow"):

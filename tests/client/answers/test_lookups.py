@@ -214,7 +214,7 @@ def test_a_document_knows_where_each_feature_fires() -> None:
     here = found.codes(2)
     assert (here.feature, here.max, len(here)) == (2, 1.5, 2)
     np.testing.assert_array_equal(here.positions, [0, 2])
-    np.testing.assert_array_equal(here.values, np.float32([1.5, 0.5]))
+    np.testing.assert_array_equal(here.values, np.array([1.5, 0.5], np.float32))
     assert found.codes(9).positions.tolist() == [1]
     for silent in (0, 3, 10):
         with pytest.raises(NotFound, match=f"Feature {silent} does not fire in document d7"):

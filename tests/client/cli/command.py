@@ -37,7 +37,7 @@ def run(*arguments: str) -> Ran:
         code = _exit_code(arguments)
         out.flush()
         err.flush()
-    return Ran(code, out.buffer.getvalue(), err.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return Ran(code, out.buffer.getvalue(), err.buffer.getvalue().decode())
 
 
 def _exit_code(arguments: tuple[str, ...]) -> int:

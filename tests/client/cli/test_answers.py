@@ -43,7 +43,7 @@ def test_tokens_are_a_feature_and_its_hits(made: MadeLake) -> None:
     answer = document(made, "tokens", NAME, "3", "-k", "4")
     assert list(answer) == ["feature", "hits"]
     assert answer["feature"] == 3
-    best = {}
+    best: dict[int, tuple[float, int]] = {}
     for code in made.codes:
         if code.feature == 3 and code.value > best.get(code.doc, (0.0, 0))[0]:
             best[code.doc] = (code.value, code.position)

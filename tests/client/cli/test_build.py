@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -21,7 +22,7 @@ def encoding(parts: Path, *dictionaries: str) -> list[str]:
     return ["--model", str(parts / "tiny-llama"), *named]
 
 
-def collections(lake: str) -> dict[str, dict[str, object]]:
+def collections(lake: str) -> dict[str, dict[str, Any]]:
     rows = json.loads(asked("info", "--lake", lake, "--format", "json"))["collections"]
     return {f"{row['corpus']}/{row['dictionary']}": row for row in rows}
 

@@ -25,7 +25,7 @@ class Rows:
 
     @classmethod
     def random(cls, random: np.random.Generator, n_rows: int) -> "Rows":
-        values = random.integers(1, 9, (n_rows, D_SAE)).astype(np.float32) / 4
+        values = random.integers(1, 9, (n_rows, D_SAE)).astype(np.float32) / np.float32(4)
         return cls(values * (random.random((n_rows, D_SAE)) < 0.4))
 
     @property
@@ -37,7 +37,8 @@ class Rows:
 
     @property
     def fires(self) -> npt.NDArray[np.int64]:
-        return (self.dense != 0).astype(np.int64)
+        fires: npt.NDArray[np.int64] = (self.dense != 0).astype(np.int64)
+        return fires
 
 
 @pytest.fixture(params=range(4))

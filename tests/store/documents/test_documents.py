@@ -70,7 +70,9 @@ def contents(lake: Lake, corpus: str) -> list[dict[str, Any]]:
     documents = Documents.open(lake, corpus)
     listed = documents.take(np.arange(documents.n_documents, dtype=np.uint64), ["doc", "id"])
     assert listed["doc"].to_pylist() == list(range(documents.n_documents))
-    return pa.Table.from_batches(documents.table.scan(documents.table.schema.names)).to_pylist()
+    rows = pa.Table.from_batches(documents.table.scan(documents.table.schema.names))
+    found: list[dict[str, Any]] = rows.to_pylist()
+    return found
 
 
 @pytest.fixture

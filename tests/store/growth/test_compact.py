@@ -1,7 +1,10 @@
 """Compacting changes no answer, takes what is deleted out for good, and loses no race."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +39,7 @@ from tests.lakes import (
 )
 
 
-def answers(lake: Lake) -> list[object]:
+def answers(lake: Lake) -> list[list[Any]]:
     reviews = saelake.connect(lake.uri)["made/random"]
     codes = reviews.codes().read_all().sort_by([("doc", "ascending"), ("position", "ascending")])
     return [
@@ -62,12 +65,12 @@ def extents(sizes: list[tuple[int, int]]) -> list[Extent]:
     st.randoms(),
 )
 def test_only_neighbours_become_one_and_only_once(
-    sizes: list[tuple[int, int]], random: st.DataObject
+    sizes: list[tuple[int, int]], random: Random
 ) -> None:
     given_extents = extents(sizes)
-    shuffled = sorted(given_extents, key=lambda _: random.random())  # type: ignore[attr-defined]
+    shuffled = sorted(given_extents, key=lambda _: random.random())
     groups = codes_groups(shuffled)
-    merged = []
+    merged: list[Extent] = []
     for group in groups:
         assert len(group) > 1
         assert sum(e.fragment.n_rows for e in group) <= CODES_ROWS
@@ -181,7 +184,7 @@ def test_growth_after_compacting(tmp_path: Path) -> None:
     grown = encode_documents(grown, range(20, 24))
     index(made.lake, made.name)
     compact(made.lake, "made")
-    docs = {hit["doc"] for hit in answers(made.lake)[0]}  # type: ignore[attr-defined]
+    docs = {hit["doc"] for hit in answers(made.lake)[0]}
     assert {5, 21} & docs == set()
     assert {20, 22, 23} <= docs
     assert saelake.connect(made.lake.uri).verify().ok
@@ -201,13 +204,15 @@ def test_documents_with_others_between_them_are_not_merged(tmp_path: Path) -> No
     assert saelake.connect(made.lake.uri).verify().ok
 
 
-def overtake(monkeypatch: pytest.MonkeyPatch, module: object, name: str, event: object) -> None:
+def overtake(
+    monkeypatch: pytest.MonkeyPatch, module: object, name: str, event: Callable[[], object]
+) -> None:
     """Let `event` happen once, before the first call of a function."""
     function = getattr(module, name)
 
     def overtaken(*arguments: object) -> object:
         monkeypatch.setattr(module, name, function)
-        event()  # type: ignore[operator]
+        event()
         return function(*arguments)
 
     monkeypatch.setattr(module, name, overtaken)

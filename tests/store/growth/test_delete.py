@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -115,9 +116,10 @@ def test_deleting_by_id_is_all_or_nothing_and_once(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_documents=10)
     with pytest.raises(NotFound, match="no document 'd99', so nothing was deleted"):
         delete_documents(made.lake, "made", ids=["d1", "d99"])
-    for wrong in ({}, {"where": KEPT, "ids": ["d1"]}):
+    wrongs: list[dict[str, Any]] = [{}, {"where": KEPT, "ids": ["d1"]}]
+    for wrong in wrongs:
         with pytest.raises(InvalidInput, match="which documents to delete"):
-            delete_documents(made.lake, "made", **wrong)  # type: ignore[arg-type]
+            delete_documents(made.lake, "made", **wrong)
     assert Documents.open(made.lake, "made").alive is None
     assert delete_documents(made.lake, "made", ids=["d1", "d4", "d1"]).n_left == 8
     assert delete_documents(made.lake, "made", where="id = 'd4'").n_documents == 0

@@ -26,7 +26,7 @@ from saelake.store.growth.shards import ShardCommitter
 from saelake.store.index.features import bin_edges
 from saelake.store.index.segments import Segment
 from saelake.store.lake.lake import CollectionName
-from saelake.store.requests.features import FeaturesQuery
+from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import Collection
@@ -174,10 +174,10 @@ def test_of_two_indexers_one_covers_each_fragment(
         _replace_codes(made, lambda rows: rows.sort_by("doc"))
     commit = indexing._Committer.commit
 
-    def overtaken(self: object, *arguments: object) -> None:
+    def overtaken(self: indexing._Committer, *arguments: Any) -> None:
         monkeypatch.setattr(indexing._Committer, "commit", commit)
         index(made.lake, made.name)  # another indexer, between writing and committing
-        commit(self, *arguments)  # type: ignore[arg-type]
+        commit(self, *arguments)
 
     monkeypatch.setattr(indexing._Committer, "commit", overtaken)
     index(made.lake, made.name)
@@ -198,7 +198,7 @@ def test_of_two_that_make_statistics_the_second_has_nothing_left(
 
     monkeypatch.setattr(counting, "overwrite", overtaken)
     index(made.lake, made.name)
-    assert counting.overwrite is overwrite
+    assert vars(counting)["overwrite"] is overwrite
     assert_indexed_right(made)
 
 
@@ -261,9 +261,13 @@ def test_statistics_do_not_depend_on_when_fragments_came(tmp_path: Path) -> None
 def test_orders_of_features(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_indexed=3)
     engine = Engine(made.lake.uri)
-    columns = {"documents": "document_frequency", "tokens": "token_frequency", "max": "max"}
+    columns: dict[FeatureOrder, str] = {
+        "documents": "document_frequency",
+        "tokens": "token_frequency",
+        "max": "max",
+    }
     for order, column in columns.items():
-        query = FeaturesQuery(collection=NAME, k=None, order=order)  # type: ignore[arg-type]
+        query = FeaturesQuery(collection=NAME, k=None, order=order)
         rows = engine.ask(query).read_all().to_pylist()
         expected = sorted(rows, key=lambda row: (-row[column], row["feature"]))
         assert [row["feature"] for row in rows] == [row["feature"] for row in expected]

@@ -38,8 +38,16 @@ def writer(lake: Lake, *, buffer_bytes: int = 1 << 20) -> ShardWriter:
 
 def rows(places: Sequence[tuple[int, int]]) -> pa.RecordBatch:
     """Rows of these (document, part)s, of one token and one code each."""
-    one = {"token_ids": np.ones(1, np.int32), "lengths": np.ones(1, np.uint16)}
-    parts = [Part(doc=d, part=p, starts=np.zeros(1, np.uint32), **one) for d, p in places]
+    parts = [
+        Part(
+            doc=doc,
+            part=part,
+            token_ids=np.ones(1, np.int32),
+            starts=np.zeros(1, np.uint32),
+            lengths=np.ones(1, np.uint16),
+        )
+        for doc, part in places
+    ]
     at = np.arange(len(parts), dtype=np.int32)
     codes = PageCodes(at, 0 * at, 0 * at + 2, np.ones(len(at), np.float32))
     return pack(parts, codes, schema=codes_schema(SETTINGS), codec=SETTINGS.codec)

@@ -29,7 +29,7 @@ def problems(made: MadeLake) -> list[str]:
     return [check.detail for check in saelake.connect(made.lake.uri).verify().problems]
 
 
-def change_rows(made: MadeLake, change: Callable[[list[dict[str, object]]], object]) -> None:
+def change_rows(made: MadeLake, change: Callable[[list[dict[str, Any]]], object]) -> None:
     """Write all codes again, in one fragment, after a change."""
     table = Table.open(made.lake.codes(made.name))
     rows = pa.Table.from_batches(table.scan(table.schema.names)).sort_by("doc").to_pylist()
@@ -39,24 +39,24 @@ def change_rows(made: MadeLake, change: Callable[[list[dict[str, object]]], obje
     table.commit(lambda _: Change(add=draft, remove=old))
 
 
-def other_tokens(rows: list[dict[str, object]]) -> None:
+def other_tokens(rows: list[dict[str, Any]]) -> None:
     for doc in (3, 7, 8):
-        rows[doc]["token_ids"] = [9] * len(rows[doc]["token_ids"])  # type: ignore[arg-type]
+        rows[doc]["token_ids"] = [9] * len(rows[doc]["token_ids"])
 
 
-def other_counts(rows: list[dict[str, object]]) -> None:
-    rows[3]["counts"] = rows[3]["counts"][:-1]  # type: ignore[index]
-    rows[7]["counts"] = [n + 1 for n in rows[7]["counts"]]  # type: ignore[attr-defined]
-    rows[8]["max"] = [n + 1 for n in rows[8]["max"]]  # type: ignore[attr-defined]
+def other_counts(rows: list[dict[str, Any]]) -> None:
+    rows[3]["counts"] = rows[3]["counts"][:-1]
+    rows[7]["counts"] = [n + 1 for n in rows[7]["counts"]]
+    rows[8]["max"] = [n + 1 for n in rows[8]["max"]]
 
 
-def repeat(rows: list[dict[str, object]]) -> None:
+def repeat(rows: list[dict[str, Any]]) -> None:
     rows += [rows[3], rows[7], rows[8]]
 
 
 @pytest.mark.parametrize("damage", [other_tokens, other_counts, repeat])
 def test_documents_with_damaged_codes_are_encoded_again(
-    tmp_path: Path, damage: Callable[[list[dict[str, object]]], None]
+    tmp_path: Path, damage: Callable[[list[dict[str, Any]]], None]
 ) -> None:
     made = make_lake(tmp_path, n_documents=20, tokens=(4, 12), n_fragments=2, n_indexed=2)
     before = answers(made.lake)

@@ -42,7 +42,8 @@ def blocks_of(rows: sparse.csr_matrix, size: int) -> list[Block]:
 def cosines(rows: sparse.csr_matrix, query: Array, weights: Array) -> Array:
     weighted = rows.toarray() * weights
     length = np.linalg.norm(weighted, axis=1) * np.linalg.norm(query)
-    return np.divide(weighted @ query, length, out=np.zeros(len(length)), where=length > 0)
+    found: Array = np.divide(weighted @ query, length, out=np.zeros(len(length)), where=length > 0)
+    return found
 
 
 @pytest.mark.parametrize("budget", [1, 8, 1000])

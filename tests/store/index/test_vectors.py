@@ -1,5 +1,6 @@
 """Nearest vectors, against NumPy; and the table that they are kept in."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +15,17 @@ from saelake.store.index.vectors import VectorIndex, Vectors, write_vectors
 from saelake.store.tables.tables import Table
 
 Floats = npt.NDArray[np.float32]
+Keep = npt.NDArray[np.bool_] | None
 
 
-def brute_force(
-    vectors: Floats, query: Floats, k: int, keep: npt.NDArray[np.bool_] | None
-) -> list[tuple[int, float]]:
+def brute_force(vectors: Floats, query: Floats, k: int, keep: Keep) -> list[tuple[int, float]]:
     """Rows and products, best first, ties by row."""
     products = vectors @ query
     rows = range(len(vectors)) if keep is None else np.flatnonzero(keep).tolist()
     return sorted(((row, float(products[row])) for row in rows), key=lambda r: (-r[1], r[0]))[:k]
 
 
-def found(index: VectorIndex, query: Floats, k: int, keep: npt.NDArray[np.bool_] | None = None):  # type: ignore[no-untyped-def]
+def found(index: VectorIndex, query: Floats, k: int, keep: Keep = None) -> list[tuple[int, float]]:
     rows, products = index.nearest(query[None], k, keep)
     present = rows[0] >= 0
     assert present[: present.sum()].all(), "what is missing comes last"
@@ -72,7 +72,7 @@ def clustered() -> tuple[Floats, Floats]:
     return unit[100:], unit[:100]
 
 
-def recall(index: VectorIndex, vectors: Floats, queries: Floats, keep=None) -> float:  # type: ignore[no-untyped-def]
+def recall(index: VectorIndex, vectors: Floats, queries: Floats, keep: Keep = None) -> float:
     hits = 0
     for query in queries:
         expected = {row for row, _ in brute_force(vectors, query, 10, keep)}
@@ -144,7 +144,7 @@ def test_what_fails_half_way_changes_nothing(tmp_path: Path) -> None:
     write_vectors(uri, 2, "first", [(old, np.ones((3, 2), np.float32))])
     version = Table.open(uri).version
 
-    def broken():  # type: ignore[no-untyped-def]
+    def broken() -> Iterator[tuple[npt.NDArray[np.uint64], Floats]]:
         yield old, np.zeros((3, 2), np.float32)
         raise ZeroDivisionError("half way")
 

@@ -33,7 +33,7 @@ def test_what_is_told_last_is_what_is_read(lake: Lake) -> None:
 def test_a_job_that_is_silent_is_interrupted_unless_it_has_ended(lake: Lake) -> None:
     log, long_ago = JobLog(lake), time.time() - SILENT_S - 1
     for state in ("running", "done", "failed"):
-        log.write(JobRecord(corpus=state, state=state, started=long_ago, heartbeat=long_ago))  # type: ignore[arg-type]
+        log.write(JobRecord(corpus=state, state=state, started=long_ago, heartbeat=long_ago))
     log.write(JobRecord(corpus="alive", started=long_ago))
     states = {job.corpus: job.state for job in log.jobs()}
     assert states == {

@@ -180,7 +180,7 @@ def test_few_places(tmp_path: Path) -> None:
     places = {"east": pa.array([0, 1, 5, 9, 20]), "north": pa.array([0, 3, 3, 1, 8])}
     made = make_lake(tmp_path, n_documents=5, tokens=(3, 3), density=0.2, columns=places)
     answer, said, _ = ask(made, "east", "north")
-    changing = np.flatnonzero(np.ptp(made.embeddings(), axis=0) > 0)
+    changing = np.flatnonzero(np.ptp(made.embeddings(), axis=0) > 0).tolist()
     assert len(changing)
     assert all(answer[f]["effect"] == pytest.approx(-1 / 4) for f in changing)
     assert {row["p_value"] for row in answer.values()} == {1.0}

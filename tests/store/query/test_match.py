@@ -11,7 +11,9 @@ import pytest
 
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput, NotFound
+from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.index.vectors import write_vectors
+from saelake.store.lake.lake import CollectionName
 from saelake.store.query import match
 from saelake.store.requests.match import MatchQuery
 from saelake.workers.encoder import pack
@@ -29,7 +31,7 @@ FAILED_A, FAILED_B = [(3, 0), (20, 0)], [(5, 0)]
 @pytest.fixture(scope="module", params=["plain", "signed", "parts"])
 def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Two:
     folder: Path = tmp_path_factory.mktemp("lake")
-    n_tokens = 8 if request.param == "parts" else pack.MAX_PART_TOKENS
+    n_tokens = 8 if request.param == "parts" else MAX_PART_TOKENS
     with pytest.MonkeyPatch.context() as patch:
         for module in (lakes, pack):
             patch.setattr(module, "MAX_PART_TOKENS", n_tokens)
@@ -174,7 +176,8 @@ def test_one_document(two: Two) -> None:
 
 def directions(n: int, width: int, seed: int) -> npt.NDArray[np.float32]:
     raw = np.random.default_rng(seed).normal(size=(n, width)).astype(np.float32)
-    return raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    unit: npt.NDArray[np.float32] = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    return unit
 
 
 def store_decoder(made: MadeLake, dictionary: str, vectors: npt.NDArray[np.float32]) -> None:
@@ -227,7 +230,7 @@ def test_other_tokens(tmp_path: Path) -> None:
 
 def test_other_corpora(tmp_path: Path) -> None:
     made = make_lake(tmp_path)
-    make_lake(tmp_path, name=lakes.CollectionName("more", "random"))
+    make_lake(tmp_path, name=CollectionName("more", "random"))
     with pytest.raises(InvalidInput, match="different corpora"):
         ask(made, b="more/random")
 

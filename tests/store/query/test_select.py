@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from saelake.store.engine import Engine
 from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput, NotFound
 from saelake.store.lake.lake import CollectionName
-from saelake.store.requests.checks import Selection
+from saelake.store.requests.checks import Pooling, Selection
 from saelake.store.requests.select import SelectQuery
 from tests.lakes import MadeLake, add_dictionary, make_lake
 
@@ -102,9 +102,9 @@ selections = st.builds(
     idf=st.booleans(),
 )
 def test_scores_are_cosines_with_the_targets_mean(
-    asked: Asked, pool: Selection, target: Selection, k: int | None, pooling: str, idf: bool
+    asked: Asked, pool: Selection, target: Selection, k: int | None, pooling: Pooling, idf: bool
 ) -> None:
-    query = SelectQuery(pool=pool, target=target, k=k, pooling=pooling, idf=idf)  # type: ignore[arg-type]
+    query = SelectQuery(pool=pool, target=target, k=k, pooling=pooling, idf=idf)
     expected = brute_force(asked, query)
     found = {
         r["doc"]: r["score"] for r in asked.select(pool, target, k=k, pooling=pooling, idf=idf)

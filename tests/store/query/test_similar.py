@@ -1,6 +1,6 @@
 """Similar documents, against dense matrices of the same codes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -68,7 +68,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Asked:
 
 def kept(made: MadeLake, where: str | None) -> list[int]:
     """The documents that one of `WHERES` keeps."""
-    keeps = {
+    keeps: Mapping[str | None, Callable[[int], bool]] = {
         None: lambda doc: True,
         "label = 'pos'": lambda doc: made.labels[doc] == "pos",
         "length > 20": lambda doc: len(made.texts[doc]) > 20,
@@ -100,7 +100,7 @@ def compared_with(asked: Asked, query: SimilarQuery) -> Floats:
     rows = [asked.dense[query.pooling][doc] for doc in example_docs(query) & set(asked.encoded)]
     if len(example_docs(query)) > 1 and query.measure != "jaccard":
         rows = [row / (np.linalg.norm(row) or 1) for row in rows]
-    return vector + sum(rows) / max(len(rows), 1)
+    return vector + sum(rows, np.zeros(N_FEATURES)) / max(len(rows), 1)
 
 
 def score(measure: str, q: Floats, v: Floats) -> float:

@@ -1,6 +1,7 @@
 """`tokens` equals brute force over every code, whatever is asked."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -228,6 +229,6 @@ def test_all_hits_without_k(made: MadeLake) -> None:
 def test_wrong_questions(
     made: MadeLake, changes: dict[str, str], error: type[Exception], said: str
 ) -> None:
-    asked = {"collection": COLLECTION, "expression": "3", **changes}
+    asked: dict[str, Any] = {"collection": COLLECTION, "expression": "3", **changes}
     with pytest.raises(error, match=said.replace("(", r"\(")):
-        Engine(made.lake.uri).ask(TokensQuery(**asked))  # type: ignore[arg-type]
+        Engine(made.lake.uri).ask(TokensQuery(**asked))

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import grpc
 import numpy as np
@@ -69,12 +70,12 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> Endless:
     return export
 
 
-def server(made: MadeLake, *, token: str | None = None, **limits: float) -> BackgroundServer:
+def server(made: MadeLake, *, token: str | None = None, **limits: Any) -> BackgroundServer:
     settings = ServerSettings(
         uri=made.lake.uri,
         address=Address(port=0),
         access=Access(token=token),
-        limits=Limits(**limits),  # type: ignore[arg-type]
+        limits=Limits(**limits),
     )
     return BackgroundServer(settings)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypedDict
 
 import grpc
 import pyarrow as pa
@@ -56,12 +57,31 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
     return make_lake(tmp_path_factory.mktemp("served") / "lake", n_documents=60)
 
 
-def server(made: MadeLake, *, limits: Limits | None = None, **access: object) -> BackgroundServer:
+class Pair(TypedDict):
+    """A certificate and its key."""
+
+    certificate: Path
+    key: Path
+
+
+def pair_of(folder: Path, name: str) -> Pair:
+    return {"certificate": folder / f"{name}.pem", "key": folder / f"{name}.key"}
+
+
+def server(
+    made: MadeLake,
+    *,
+    limits: Limits | None = None,
+    token: str | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    client_ca: Path | None = None,
+) -> BackgroundServer:
     return BackgroundServer(
         ServerSettings(
             uri=made.lake.uri,
             address=Address(port=0),
-            access=Access(**access),  # type: ignore[arg-type]
+            access=Access(token=token, certificate=certificate, key=key, client_ca=client_ca),
             limits=limits or Limits(),
         )
     )
@@ -120,7 +140,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_tls_and_client_certificates(made: MadeLake, certificates: Path) -> None:
-    pair = {"certificate": certificates / "server.pem", "key": certificates / "server.key"}
+    pair = pair_of(certificates, "server")
     ca = certificates / "ca.pem"
     with server(made, **pair) as running:
         assert running.target.startswith("grpcs://")
@@ -132,14 +152,14 @@ def test_tls_and_client_certificates(made: MadeLake, certificates: Path) -> None
     with server(made, **pair, client_ca=ca) as running:
         with pytest.raises(Unavailable):
             saelake.connect(running.target, ca=ca, timeout_s=5).info()
-        mine = {"certificate": certificates / "client.pem", "key": certificates / "client.key"}
+        mine = pair_of(certificates, "client")
         assert saelake.connect(running.target, ca=ca, **mine).collections() == [NAME]
 
 
 def test_a_stranger_s_certificate_is_refused(made: MadeLake, certificates: Path) -> None:
     """One that the server's own authority did not sign, though it is a good one otherwise."""
-    pair = {"certificate": certificates / "server.pem", "key": certificates / "server.key"}
-    stranger = {"certificate": certificates / "other.pem", "key": certificates / "other.key"}
+    pair = pair_of(certificates, "server")
+    stranger = pair_of(certificates, "other")
     ca = certificates / "ca.pem"
     with server(made, **pair, client_ca=ca) as running, pytest.raises(Unavailable):
         saelake.connect(running.target, ca=ca, timeout_s=5, **stranger).info()
@@ -148,22 +168,24 @@ def test_a_stranger_s_certificate_is_refused(made: MadeLake, certificates: Path)
 
 
 def test_files_that_are_no_certificates_are_not_served(made: MadeLake, certificates: Path) -> None:
-    good = {"certificate": certificates / "server.pem", "key": certificates / "server.key"}
+    good = pair_of(certificates, "server")
     text = certificates / "names"
-    for wrong in (
-        {"certificate": text, "key": text},
-        good | {"key": certificates / "client.key"},
-        good | {"client_ca": text},
-    ):
+    wrongs: list[tuple[Pair, Path | None]] = [
+        ({"certificate": text, "key": text}, None),
+        ({**good, "key": certificates / "client.key"}, None),
+        (good, text),
+    ]
+    for wrong, client_ca in wrongs:
         with pytest.raises(InvalidInput, match="PEM"):
-            server(made, **wrong).__enter__()
+            server(made, **wrong, client_ca=client_ca).__enter__()
+    lost: Pair = {**good, "key": certificates / "none.key"}
     with pytest.raises(NotFound, match="Cannot read"):
-        server(made, **good | {"key": certificates / "none.key"}).__enter__()
+        server(made, **lost).__enter__()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "::", "example.com"])
 def test_other_machines_are_let_in_only_with_protection(host: str) -> None:
-    pair = {"certificate": Path("c.pem"), "key": Path("k.pem")}
+    pair = Pair(certificate=Path("c.pem"), key=Path("k.pem"))
     for weak in (Access(), Access(token=TOKEN), Access(**pair)):
         with pytest.raises(InvalidInput, match="--client-ca"):
             weak.check_host(host)
@@ -188,9 +210,9 @@ def test_this_machine_needs_none() -> None:
         ({"client_ca": Path("ca.pem")}, "mTLS needs the server's own certificate"),
     ],
 )
-def test_protection_that_protects_nothing_is_refused(access: dict[str, object], said: str) -> None:
+def test_protection_that_protects_nothing_is_refused(access: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        Access(**access)  # type: ignore[arg-type]
+        Access(**access)
 
 
 def test_an_answer_that_is_too_large_is_refused(made: MadeLake) -> None:

@@ -114,7 +114,7 @@ def test_a_store_that_is_not_there_is_given_up(
         port = taken.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     with pytest.raises(Unavailable, match=f"{bucket}/lake.*:{port} does not answer.*AWS_ENDPOINT"):
-        ({**READS, **WRITES}[step])(f"{bucket}/lake", None)  # type: ignore[arg-type]
+        ({**READS, **WRITES}[step])(f"{bucket}/lake", None)  # type: ignore[arg-type]  # unread
 
 
 def test_a_store_of_no_such_name_is_given_up(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_a_store_of_no_such_name_is_given_up(bucket: str, monkeypatch: pytest.Mo
 def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
     for step in (READS["open"], WRITES["put a file"]):
         with pytest.raises(NotFound, match=r"has no bucket 'none-such'\. Make it"):
-            step("s3://none-such/lake", None)  # type: ignore[arg-type]
+            step("s3://none-such/lake", None)  # type: ignore[arg-type]  # unread
 
 
 def test_missing_credentials_are_named(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

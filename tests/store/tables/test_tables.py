@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +81,12 @@ def test_a_draft_is_seen_when_it_is_committed_and_not_before(table: Table, uri: 
 
 
 def test_a_write_that_fails_leaves_nothing(table: Table, uri: str) -> None:
-    def failing() -> object:
+    def failing() -> Iterator[pa.RecordBatch]:
         yield rows(1)
         raise RuntimeError("the source broke")
 
     with pytest.raises(OSError, match="the source broke"):
-        table.write(failing())  # type: ignore[arg-type]
+        table.write(failing())
     assert numbers(Table.open(uri)) == []
 
 

@@ -48,7 +48,7 @@ from saelake.transport import Transport
 from tests.lakes import make_lake
 
 NAME = "made/random"
-REQUESTS = tuple(METHODS.values())
+REQUESTS: tuple[type[Any], ...] = tuple(METHODS.values())  # dataclasses, all of them
 ALL = Selection(collection=NAME)
 SOME = Selection(collection=NAME, where="label = 'pos'")
 ALL_SENT, SOME_SENT = {"collection": NAME}, {"collection": NAME, "where": "label = 'pos'"}
@@ -274,7 +274,7 @@ def test_every_method_has_a_request_and_every_request_a_method() -> None:
     assert set(METHODS) == {
         method.name for method in pb.DESCRIPTOR.services_by_name["Lake"].methods
     }
-    assert set(METHODS.values()) == set(REQUESTS) == set(LEAST_OF)
+    assert set(REQUESTS) == set(LEAST_OF)
     for request in LEAST_OF.values():
         assert METHODS[method_of(request)] is type(request)
         assert type(to_message(request)).__name__ == f"{method_of(request)}Request"

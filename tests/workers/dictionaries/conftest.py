@@ -86,7 +86,8 @@ def _imported(name: str) -> ModuleType:
     # What a reference library warns of on import is not this project's to fix.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return pytest.importorskip(name, exc_type=ImportError)  # type: ignore[no-any-return]
+        module: ModuleType = pytest.importorskip(name, exc_type=ImportError)
+        return module
 
 
 @pytest.fixture(scope="session")

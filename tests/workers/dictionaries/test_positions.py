@@ -105,8 +105,8 @@ def test_strongest_of_some_are_those_of_all_whose_largest_are_among_them(
 ) -> None:
     k, scores = min(k, pre.shape[1]), torch.from_numpy(pre)
     some = np.random.default_rng(seed).random(pre.size) < 0.3
-    selected = np.union1d(np.flatnonzero(some & (pre.ravel() > 0)), strongest_by_sorting(scores, k))
-    selected = torch.from_numpy(selected.astype(np.int64))
+    found = np.union1d(np.flatnonzero(some & (pre.ravel() > 0)), strongest_by_sorting(scores, k))
+    selected = torch.from_numpy(found.astype(np.int64))
     rows = selected // pre.shape[1]
     kept = positions.strongest_of(scores.take(selected), rows, len(pre), k)
     assert selected[kept].tolist() == strongest_by_sorting(scores, k)

@@ -150,7 +150,8 @@ def normalized(x: Tensor, kind: str) -> Tensor:
         centered = x - x.mean(dim=1, keepdim=True)
         return centered / (centered.std(dim=1, keepdim=True) + 1e-5)
     if kind == "constant_norm_rescale":
-        return x * D_IN**0.5 / x.norm(dim=1, keepdim=True)
+        scaled: Tensor = x * D_IN**0.5 / x.norm(dim=1, keepdim=True)
+        return scaled
     return x
 
 
@@ -238,13 +239,11 @@ def test_a_batchtopk_checkpoint_encodes_with_its_one_threshold(
     settings = {"k": 5.5, "rescale_acts_by_decoder_norm": rescale}
     path = folder({"cfg.json": config(architecture, **settings), "sae_weights.safetensors": w})
     x = randn(N_TOKENS, D_IN)
-    norm = w["W_dec"].norm(dim=1) if rescale else 1.0
+    norm = w["W_dec"].norm(dim=1) if rescale else torch.ones(D_SAE)
     dictionary = load_dictionary(path)
     assert_encodes(dictionary, x, jumped(pre(x, w) * norm, w["topk_threshold"].float()))
     assert dictionary.W_dec is not None
-    torch.testing.assert_close(
-        dictionary.W_dec, w["W_dec"] / norm.unsqueeze(1) if rescale else w["W_dec"]
-    )
+    torch.testing.assert_close(dictionary.W_dec, w["W_dec"] / norm.unsqueeze(1))
 
 
 @pytest.mark.parametrize("name", ["BatchTopK", "MatryoshkaBatchTopK"])

@@ -1,6 +1,7 @@
 """Kept activations are those of a plain forward run, in 16 bits, and never infinite."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -57,21 +58,19 @@ def texts(folder: Path, *lines: str) -> Path:
 
 
 def kept(
-    lake: Lake, model: Path, *dictionaries: Path, keep: KeepOptions | None, **options: object
+    lake: Lake, model: Path, *dictionaries: Path, keep: KeepOptions | None, **options: Any
 ) -> EncodeReport:
     return encode(
         lake,
         "made",
         model=str(model),
         dictionaries=[DictionaryChoice(location=str(location)) for location in dictionaries],
-        options=EncodeOptions(
-            **{"shard_documents": 7, "keep_activations": keep, **options}  # type: ignore[arg-type]
-        ),
+        options=EncodeOptions(**{"shard_documents": 7, "keep_activations": keep, **options}),
     )
 
 
-def activations(lake: Lake, name: str = "made/topk", **selected: object) -> KeptActivations:
-    return saelake.connect(lake.uri)[name].activations(**selected)  # type: ignore[arg-type]
+def activations(lake: Lake, name: str = "made/topk", **selected: Any) -> KeptActivations:
+    return saelake.connect(lake.uri)[name].activations(**selected)
 
 
 def vectors(found: KeptActivations) -> Vectors:
@@ -89,7 +88,7 @@ def forward_run(model: Path, corpus: Path, layer: int = 2) -> Vectors:
     for doc, text in enumerate(pq.read_table(corpus)["text"].to_pylist()):
         ids = torch.tensor(tokenizer(text, add_special_tokens=False)["input_ids"])
         n_whole = len(ids) // WINDOW * WINDOW
-        runs = [*ids[:n_whole].view(-1, WINDOW).split(256), ids[None, n_whole:]]
+        runs = [*torch.split(ids[:n_whole].view(-1, WINDOW), 256), ids[None, n_whole:]]
         with torch.no_grad():
             states = [
                 module(run, output_hidden_states=True).hidden_states[layer].flatten(0, 1)
@@ -240,6 +239,6 @@ def test_documents_of_many_rows_and_parts_come_whole(tmp_path: Path, parts: Path
 @pytest.mark.parametrize(
     "options", [{"fraction": 0.0}, {"fraction": 2.0}, {"dtype": "int8"}, {"seed": -1}]
 )
-def test_wrong_options_are_refused(options: dict[str, object]) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        KeepOptions(**options)  # type: ignore[arg-type]
+        KeepOptions(**options)

@@ -1,5 +1,7 @@
 """The data loader: each token once an epoch, in an order that its seed decides."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.lake import Lake
 from saelake.workers.encoder.keep import KeptTokens, pack_kept
 from saelake.workers.encoder.pack import Part
-from saelake.workers.kept.loader import ActivationLoader, LoaderOptions
+from saelake.workers.kept.loader import ActivationDataset, ActivationLoader, LoaderOptions
 from saelake.workers.kept.shuffle import ShuffleBuffer, in_order, shuffled
 
 D_IN = 1024  # a MiB is 512 tokens
@@ -170,6 +172,7 @@ def test_the_buffer_is_bounded_by_its_setting(made: KeptActivations) -> None:
     whole = made.n_tokens
     for mebibytes, most in ((1, 2 * (BATCH + made.reader.blocks.largest)), (1000, whole)):
         loader = made.dataloader(batch_size=BATCH, buffer_bytes=mebibytes << 20)
+        assert isinstance(loader.dataset, ActivationDataset)
         assert loader.dataset._capacity(1) == most
     assert made.reader.blocks.largest < whole / 4, "the test needs a buffer smaller than all"
 
@@ -177,9 +180,9 @@ def test_the_buffer_is_bounded_by_its_setting(made: KeptActivations) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"batch_size": 0}, {"epochs": 0}, {"buffer_bytes": 1}, {"seed": -1}]
 )
-def test_wrong_options_are_refused(made: KeptActivations, wrong: dict[str, int]) -> None:
+def test_wrong_options_are_refused(made: KeptActivations, wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        made.dataloader(**wrong)  # type: ignore[arg-type]
+        made.dataloader(**wrong)
 
 
 def test_options_are_checked_together() -> None:

@@ -18,7 +18,7 @@ def test_only_a_cluster_that_may_grow_is_asked_for_more_than_it_has(
         workers=1, gpus=0, cpus=2
     )
     for large in ({"cpus_per_worker": 3}, {"gpus_per_worker": 1.0}):
-        session = ray_session.RaySession(RayCluster(address=address, workers=1, **large))  # type: ignore[arg-type]
+        session = ray_session.RaySession(RayCluster(address=address, workers=1, **large))
         if address == "auto":
             assert session.share.workers == 1
         else:

@@ -14,6 +14,7 @@ from saelake.store.codes.embeddings import take
 from saelake.store.documents.imports import SourceBatch, import_documents
 from saelake.store.errors import DictionaryMismatch, ModelError, NotFound
 from saelake.store.lake.lake import Lake
+from saelake.store.requests.checks import Pooling
 from saelake.store.snapshot.session import Session
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
 from saelake.workers.texts.sentences import SentenceModel
@@ -89,7 +90,8 @@ def test_a_text_has_the_codes_of_its_document(
     texts = ModelTexts()
     places = str(parts / model), str(parts / dictionary)
     step = 0.1 if collection.settings.values == "8-bit" else 2.0**-9
-    for (doc, text), pooling in product(enumerate([*TEXTS, UNKNOWN]), ("max", "mean")):
+    poolings: tuple[Pooling, ...] = ("max", "mean")
+    for (doc, text), pooling in product(enumerate([*TEXTS, UNKNOWN]), poolings):
         stored = take(collection.codes, np.array([doc], np.uint64), pooling)
         found = texts.codes(collection.settings, *places, text, pooling)
         assert len(found) == len(stored) == 1

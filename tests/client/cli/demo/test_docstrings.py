@@ -1,6 +1,7 @@
 import ast
 import inspect
 import json.decoder
+import sysconfig
 import textwrap
 from collections import Counter
 from pathlib import Path
@@ -60,7 +61,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             path = installed / package / f"{module}.py"
             path.write_text(f'"""{package}, {module}: {"x" * 100}"""')
     paths = {"stdlib": str(stdlib), "purelib": str(installed)}
-    monkeypatch.setattr(corpus.sysconfig, "get_paths", lambda: paths)
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: paths)
     return stdlib
 
 

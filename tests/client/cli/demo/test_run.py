@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import saelake
-from saelake.cli.demo import docstrings as corpus
 from saelake.cli.demo.run import COLLECTION, run, typed
 from tests.client.cli.command import asked
 
@@ -38,7 +37,7 @@ def few_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package.mkdir(parents=True)
     (package / "cache.py").write_text('"""A fast cache in memory; slow when memory is full."""\n')
     paths = {"stdlib": str(tmp_path / "stdlib"), "purelib": str(tmp_path / "site")}
-    monkeypatch.setattr(corpus.sysconfig, "get_paths", lambda: paths)
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: paths)
 
 
 @pytest.mark.usefixtures("few_modules")

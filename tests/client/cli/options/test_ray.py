@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,15 +78,15 @@ def test_a_cluster_is_shared_out(
         ({"state": "done"}, "the last encode: 12 of 30 documents in 5 min"),
     ],
 )
-def test_info_shows_jobs(tmp_path: Path, changes: dict[str, object], shown: str) -> None:
+def test_info_shows_jobs(tmp_path: Path, changes: dict[str, Any], shown: str) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "w1"}\n')
     lake = str(tmp_path / "lake")
     assert run("import", str(tmp_path / "rows.jsonl"), "--lake", lake).code == 0
     now = time.time()
     values = {"started": -300.0, "heartbeat": 0.0, "n_documents": 12, "n_total": 30, **changes}
     for name in ("started", "heartbeat"):
-        values[name] = now + values[name]  # type: ignore[operator]
-    job = JobRecord(corpus="rows", collections=("rows/sae",), host="box", **values)  # type: ignore[arg-type]
+        values[name] = now + values[name]
+    job = JobRecord(corpus="rows", collections=("rows/sae",), host="box", **values)
     JobLog(Lake(lake)).write(job)
     assert shown in " ".join(asked("info", "--lake", lake).split())
     (row,) = json.loads(asked("info", "--lake", lake, "--format", "json"))["collections"]
