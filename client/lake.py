@@ -1,6 +1,6 @@
 """A lake: its collections, and, where it is in reach, what is written into it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,41 +8,39 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saelake.answers.lookups import Info, Verification
+from saelake.answers.lookups import Info, Job, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
 from saelake.store.errors import InvalidInput, MissingExtra
 from saelake.store.lake.lake import CollectionName
+from saelake.store.reports import (
+    CleanupReport,
+    Compacted,
+    DeleteReport,
+    ImportReport,
+    IndexReport,
+    Repaired,
+    ReplaceReport,
+    Tag,
+)
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.texts import model_texts
 from saelake.transport import Transport
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
+from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:
     from saelake.store.codes.executor import Executor
-    from saelake.store.documents.imports import ImportReport
-    from saelake.store.growth.clean_up import CleanupReport
-    from saelake.store.growth.compacted import Compacted
-    from saelake.store.growth.delete import DeleteReport
-    from saelake.store.growth.index import IndexReport
-    from saelake.store.growth.replace import ReplaceReport
-    from saelake.store.health.repair import Repaired
-    from saelake.store.lake.jobs import Job
-    from saelake.store.lake.tags import Tag
-    from saelake.workers.run import (
-        DictionaryChoice,
-        EncodeOptions,
-        EncodeProgress,
-        EncodeReport,
-        RayCluster,
-    )
 
 
 @dataclass(frozen=True, slots=True)
 class Lake:
     """A lake, in this process or behind a server. Made by `saelake.connect`.
 
-    Use it as a context manager, or `close` it, when it is behind a server.
+    Use it as a context manager, or `close` it, when it is behind a server. Its collections are in
+    it by name: `lake["imdb/minilm-l4"]`, `"imdb/minilm-l4" in lake`, `list(lake)`, `len(lake)`.
     """
 
     uri: str
@@ -53,6 +51,22 @@ class Lake:
     def __getitem__(self, collection: str) -> Collection:
         """The collection of this name: `corpus/dictionary`. Raises `InvalidInput`."""
         return Collection(str(CollectionName.parse(collection)), self.transport)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the collections, as those of a dict."""
+        return iter(self.collections())
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a collection of this name."""
+        return name in self.collections()
+
+    def __len__(self) -> int:
+        """How many collections there are."""
+        return len(self.collections())
+
+    def __bool__(self) -> bool:
+        """True, without a look at what is in it."""
+        return True
 
     def dictionary(self, name: str) -> Dictionary:
         """A dictionary of the lake, by name."""
@@ -81,7 +95,7 @@ class Lake:
         format: str | None = None,  # noqa: A002  # what the command line calls it too
         split: str | None = None,
         on_progress: Callable[[int], object] | None = None,
-    ) -> "ImportReport":
+    ) -> ImportReport:
         """Append the documents of a file, folder or data set to a corpus, by one commit.
 
         See `workers.corpus.open_source` for locations. Rows that cannot be documents are
@@ -102,12 +116,12 @@ class Lake:
         corpus: str,
         *,
         model: str | None = None,
-        dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
+        dictionary: str | DictionaryChoice | Sequence[str | DictionaryChoice],
         from_activations: str | None = None,
-        options: "EncodeOptions | None" = None,
-        cluster: "RayCluster | None" = None,
-        on_progress: "Callable[[EncodeProgress], object] | None" = None,
-    ) -> "EncodeReport":
+        options: EncodeOptions | None = None,
+        cluster: RayCluster | None = None,
+        on_progress: Callable[[EncodeProgress], object] | None = None,
+    ) -> EncodeReport:
         """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
 
         With a `cluster` workers on it encode, and this process commits what they write. Run again
@@ -121,7 +135,7 @@ class Lake:
         with _extra("workers"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.reencode import reencode
-            from saelake.workers.run import DictionaryChoice, encode
+            from saelake.workers.run import encode
         several = [dictionary] if isinstance(dictionary, str | DictionaryChoice) else dictionary
         choices = [DictionaryChoice(location=d) if isinstance(d, str) else d for d in several]
         if (model is None) == (from_activations is None) or (from_activations and cluster):
@@ -147,23 +161,24 @@ class Lake:
             on_progress=on_progress or _silent,
         )
 
-    def encodes(self, corpus: str) -> "list[Job]":
+    def encodes(self, corpus: str) -> list[Job]:
         """The runs of encode over a corpus that seem to be at work, as their drivers tell."""
         self._writable("encode")
         with _extra("store"):
             from saelake.store.lake.jobs import JobLog
             from saelake.store.lake.lake import Lake as StoredLake
         jobs = JobLog(StoredLake(self.uri)).jobs()
-        return [job for job in jobs if job.corpus == corpus and job.state == "running"]
+        running = (job for job in jobs if job.corpus == corpus and job.state == "running")
+        return [Job(**job.row()) for job in running]
 
     def index(
         self,
         collection: str,
         *,
         memory_bytes: int | None = None,
-        cluster: "RayCluster | None" = None,
+        cluster: RayCluster | None = None,
         on_progress: Callable[[int, int], object] | None = None,
-    ) -> "IndexReport":
+    ) -> IndexReport:
         """Index what is not indexed yet of a collection, within about `memory_bytes`.
 
         With a `cluster` workers on its CPUs do so, each within that memory, and this process
@@ -188,11 +203,11 @@ class Lake:
         corpus: str,
         *,
         model: str,
-        dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
+        dictionary: str | DictionaryChoice | Sequence[str | DictionaryChoice],
         text_column: str = "text",
         id_column: str | None = None,
-        options: "EncodeOptions | None" = None,
-        cluster: "RayCluster | None" = None,
+        options: EncodeOptions | None = None,
+        cluster: RayCluster | None = None,
     ) -> list[Collection]:
         """Import, encode and index in one step; the collections, one for each dictionary."""
         self.import_corpus(location, corpus, text_column=text_column, id_column=id_column)
@@ -266,7 +281,7 @@ class Lake:
 
     def delete(
         self, corpus: str, *, where: str | None = None, ids: Sequence[str] = ()
-    ) -> "DeleteReport":
+    ) -> DeleteReport:
         """Delete documents of a corpus, by a predicate over its columns or by id, by one commit.
 
         No question finds them any more, in any collection; `compact` and `cleanup` then take them
@@ -280,7 +295,7 @@ class Lake:
 
     def compact(
         self, target: str, *, on_progress: Callable[[int, int], object] | None = None
-    ) -> "tuple[Compacted, ...]":
+    ) -> tuple[Compacted, ...]:
         """Compact a collection, or a corpus with all its collections, and index what changed.
 
         Small fragments become large ones, and deleted documents lose their texts and codes. See
@@ -294,7 +309,7 @@ class Lake:
 
     def cleanup(
         self, *, older_than: timedelta = timedelta(days=7), unverified: bool = False
-    ) -> "CleanupReport":
+    ) -> CleanupReport:
         """Delete the files of states that are older than this and have no tag.
 
         With `unverified` also young files that no state has: then nobody may be writing into the
@@ -306,7 +321,7 @@ class Lake:
             from saelake.store.lake.lake import Lake as StoredLake
         return clean_up(StoredLake(self.uri), older_than=older_than, unverified=unverified)
 
-    def replace(self, old: str, new: str) -> "ReplaceReport":
+    def replace(self, old: str, new: str) -> ReplaceReport:
         """Let the dictionary name `old` mean what `new` does, in every corpus, by one commit.
 
         See `store.growth.replace.replace_dictionary`.
@@ -328,7 +343,7 @@ class Lake:
             from saelake.store.lake.lake import Lake as StoredLake
         return drop_target(StoredLake(self.uri), target)
 
-    def tag(self, name: str) -> "Tag":
+    def tag(self, name: str) -> Tag:
         """Name the state that the lake is in, so that `connect(…, at=name)` opens it again."""
         self._writable("tag")
         with _extra("store"):
@@ -336,7 +351,7 @@ class Lake:
             from saelake.store.lake.tags import make_tag
         return make_tag(StoredLake(self.uri), name)
 
-    def tags(self) -> "list[Tag]":
+    def tags(self) -> list[Tag]:
         """The tags of the lake, the oldest first."""
         self._writable("list tags")
         with _extra("store"):
@@ -352,7 +367,7 @@ class Lake:
             from saelake.store.lake.tags import delete_tag
         delete_tag(StoredLake(self.uri), name)
 
-    def repair(self, collection: str | None = None) -> "list[Repaired]":
+    def repair(self, collection: str | None = None) -> list[Repaired]:
         """Repair a collection, or all: what was done to which. Reads all data.
 
         Damaged codes and kept activations are taken out, to be encoded again; postings and
@@ -414,7 +429,7 @@ class _extra:  # noqa: N801  # reads as the statement that it is
             ) from error
 
 
-def _executor(cluster: "RayCluster | None") -> "AbstractContextManager[Executor | None]":
+def _executor(cluster: RayCluster | None) -> "AbstractContextManager[Executor | None]":
     """Where the parts of an index run: None is this process."""
     if cluster is None:
         return nullcontext()

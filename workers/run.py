@@ -3,16 +3,16 @@
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import MissingExtra
 from saelake.store.lake.lake import Lake
-from saelake.workers.fleet.driver import Driver, EncodeProgress
+from saelake.workers.fleet.driver import Driver
 from saelake.workers.fleet.job import EncodeJob
 from saelake.workers.fleet.local_pool import LocalPool
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 from saelake.workers.fleet.pool import Pool
+from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 from saelake.workers.fleet.ray_cluster import RayCluster
 from saelake.workers.fleet.schedule import Policy
 
@@ -26,18 +26,6 @@ __all__ = [
 ]
 
 GATHER_S = 1.0  # of many workers' shards, those of so long are committed together
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodeReport:
-    """What an encode did; `n_failed` documents are recorded with the reason."""
-
-    collections: tuple[str, ...]
-    n_documents: int
-    n_tokens: int
-    n_codes: int
-    n_failed: int
-    n_repeated: int
 
 
 def encode(

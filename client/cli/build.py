@@ -27,8 +27,8 @@ from saelake.store.errors import InvalidInput
 from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:
-    from saelake.store.documents.imports import ImportReport
-    from saelake.workers.run import EncodeReport
+    from saelake.store.reports import ImportReport
+    from saelake.workers.fleet.progress import EncodeReport
 
 PANEL = "Build"
 SOURCE, HOW, WINDOW = "What is read", "How it is encoded", "How texts become tokens"
@@ -339,14 +339,14 @@ def _encode(
     from_activations: str | None = None,
 ) -> "EncodeReport":
     for job in lake.encodes(corpus):
-        silent = lasting(time.time() - job.heartbeat)
+        silent = lasting(time.time() - job.heartbeat.timestamp())
         say(
             f"Process {job.pid} on {one_line(job.host)} was encoding {corpus} {silent} ago. If it "
             "still does, both do the same work; each document is stored once."
         )
     loaded = "the model and the dictionary" if model else "the dictionary"
     say(f"Loading {loaded} …" if cluster is None else "Starting workers …")
-    from saelake.workers.run import DictionaryChoice, EncodeOptions  # torch takes seconds
+    from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 
     with EncodeBar(f"Encoding {corpus}", workers=cluster is not None) as bar:
         return lake.encode(

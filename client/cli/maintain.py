@@ -16,7 +16,7 @@ from saelake.connection import connect
 from saelake.store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from saelake.store.health.repair import Repaired
+    from saelake.store.reports import Repaired
 
 PANEL = "Maintain"
 IDS_SHOWN = 10

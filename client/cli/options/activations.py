@@ -58,7 +58,7 @@ def with_fraction(args: list[str]) -> list[str]:
 
 def keep_options(options: dict[str, Any]) -> dict[str, Any]:
     """The arguments of `EncodeOptions`, of those of a command. Raises `InvalidInput`."""
-    from saelake.workers.encoder.keep import KeepOptions  # torch takes seconds
+    from saelake.workers.encoder.options import KeepOptions  # torch takes seconds
 
     fraction, dtype = options["keep_activations"], options["activations_dtype"]
     kept = None if fraction is None else KeepOptions(fraction=fraction, dtype=dtype)

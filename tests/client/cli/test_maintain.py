@@ -9,7 +9,7 @@ import pytest
 import saelake
 from saelake.cli.maintain import parse_age, repaired
 from saelake.store.errors import InvalidInput
-from saelake.store.health.repair import Repaired
+from saelake.store.reports import Repaired
 from tests.client.cli.command import asked, program, run
 from tests.client.cli.test_build import collections, encoding
 from tests.lakes import make_lake
