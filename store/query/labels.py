@@ -36,6 +36,7 @@ def labels(session: Session, query: LabelsQuery) -> pa.Table:
 def _check(session: Session, query: LabelsQuery) -> None:
     registered = session.dictionary(query.dictionary)
     if not registered:
+        session.lake.tables()  # says so, where there is no lake at all
         raise NotFound(
             f"{session.lake.uri} has no dictionary {query.dictionary!r}. See `saelake info`.",
             dictionary=query.dictionary,
