@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
     from saelake.lake import Lake as Lake
+    from saelake.stages import Stage as Stage
+    from saelake.stages import StageName as StageName
+    from saelake.stages import Watcher as Watcher
     from saelake.store.errors import AccessDenied as AccessDenied
     from saelake.store.errors import AlreadyExists as AlreadyExists
     from saelake.store.errors import Conflict as Conflict
