@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.errors import MissingExtra, NotFound
+from saelake.store.errors import NotFound, extra
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.lake.lake import CollectionName, Lake
 
@@ -88,13 +88,8 @@ class KeptActivations:
         drawn from it at random: the same for the same seed, epoch and number of workers. Batches
         are moved to `device` if there is one.
         """
-        try:
+        with extra("workers", "A data loader"):
             from saelake.workers.kept.loader import ActivationLoader, LoaderOptions
-        except ModuleNotFoundError as error:
-            raise MissingExtra(
-                f"A data loader needs {error.name}: pip install 'saelake[workers]'.",
-                extra="workers",
-            ) from error
         options = LoaderOptions(
             batch_size=batch_size,
             shuffle=shuffle,

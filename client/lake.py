@@ -136,7 +136,7 @@ class Lake:
         See `workers.reencode.reencode`.
         """
         self._writable("encode")
-        with extra("workers"):
+        with extra("workers", "Encoding"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.reencode import reencode
             from saelake.workers.run import encode
@@ -259,7 +259,7 @@ class Lake:
         They serve `method="dense"` and `"hybrid"`, and the vectors of automatic labels.
         """
         self._writable("embed")
-        with extra("workers"):
+        with extra("workers", "Embedding"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.texts.embed import embed_corpus
         return embed_corpus(
@@ -466,6 +466,6 @@ def _executor(cluster: RayCluster | None) -> "AbstractContextManager[Executor | 
     """Where the parts of an index run: None is this process."""
     if cluster is None:
         return nullcontext()
-    with extra("ray"):
+    with extra("ray", "Indexing on a Ray cluster"):
         from saelake.workers.ray.executor import RayExecutor
     return RayExecutor(cluster)

@@ -13,6 +13,7 @@ import pytest
 
 import saelake
 from saelake.store import errors
+from tests.client.absent import hidden
 from tests.client.test_lightness import imported_by
 
 NAMES = [name for name in dir(saelake) if name != "__version__"]
@@ -170,3 +171,19 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 )
 def test_options_and_reports_need_neither_models_nor_tables(name: str) -> None:
     assert not imported_by(f"import saelake; saelake.{name}") & {"torch", "lance"}
+
+
+def test_a_base_install_has_every_name_but_those_of_torch() -> None:
+    code = """
+import saelake
+from saelake import *
+assert EncodeOptions and connect and Tag and KeptActivations
+try:
+    saelake.ActivationLoader
+except saelake.MissingExtra as error:
+    assert "ActivationLoader needs torch" in str(error), error
+    assert "pip install 'saelake[workers]'" in str(error), error
+else:
+    raise AssertionError
+"""
+    assert not imported_by(hidden({"torch", "lance"}) + code) & {"torch", "lance"}
