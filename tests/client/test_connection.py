@@ -71,8 +71,8 @@ READS: list[Callable[[saelake.Lake], object]] = [
     lambda lake: lake["a/b"].info(),
     lambda lake: lake["a/b"].activations(),
     lambda lake: lake.dictionary("b").labels(),
-    lambda lake: lake.dictionary("b").nearest(1),
-    lambda lake: lake.dictionary("b").features("rain"),
+    lambda lake: lake.dictionary("b").neighbors(1),
+    lambda lake: lake.dictionary("b").labels("rain"),
     lambda lake: lake.index("a/b"),
 ]
 

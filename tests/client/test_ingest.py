@@ -139,7 +139,7 @@ def test_labels_with_a_sentence_model_are_found_by_phrases(
     assert seen.reports == [12, n]
     assert seen.progress["embed"][-1] == (12, 12)
     assert 0 < n <= D_SAE
-    assert len(made.dictionary("sae").features("w1", 3)) == 3
+    assert len(made.dictionary("sae").labels("w1", 3)) == 3
 
 
 def test_labels_of_what_is_not_there_embed_nothing(made: saelake.Lake) -> None:
