@@ -5,11 +5,19 @@
 >>> lake["imdb/minilm-l4"].tokens(1234, where="label = 'pos'")  # doctest: +SKIP
 """
 
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+__version__ = version("saelake")
+
+_FORMER = {"Activations": "FeatureCodes"}  # names of before, which still work
+
+# The public names, and where each is: type checkers and editors read this list, and so does
+# `_homes`, since each is imported when it is first used. `import saelake` alone costs nothing.
 if TYPE_CHECKING:
+    from saelake.activations import KeptActivations as KeptActivations
     from saelake.answers.analyses import Association as Association
     from saelake.answers.analyses import Associations as Associations
     from saelake.answers.analyses import CentralDocument as CentralDocument
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from saelake.answers.analyses import Neighbor as Neighbor
     from saelake.answers.analyses import Neighbors as Neighbors
     from saelake.answers.analyses import SharedFeature as SharedFeature
+    from saelake.answers.answer import Answer as Answer
     from saelake.answers.lookups import Check as Check
     from saelake.answers.lookups import CollectionInfo as CollectionInfo
     from saelake.answers.lookups import Document as Document
@@ -49,6 +58,9 @@ if TYPE_CHECKING:
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
     from saelake.lake import Lake as Lake
+    from saelake.stages import Stage as Stage
+    from saelake.stages import StageName as StageName
+    from saelake.stages import Watcher as Watcher
     from saelake.store.errors import AccessDenied as AccessDenied
     from saelake.store.errors import AlreadyExists as AlreadyExists
     from saelake.store.errors import Conflict as Conflict
@@ -64,89 +76,70 @@ if TYPE_CHECKING:
     from saelake.store.errors import MissingExtra as MissingExtra
     from saelake.store.errors import ModelError as ModelError
     from saelake.store.errors import NotFound as NotFound
+    from saelake.store.errors import OutOfSpace as OutOfSpace
     from saelake.store.errors import SaelakeError as SaelakeError
     from saelake.store.errors import Unavailable as Unavailable
     from saelake.store.errors import ValueOverflow as ValueOverflow
+    from saelake.store.format.sampling import TokenSample as TokenSample
+    from saelake.store.reports import CleanupReport as CleanupReport
+    from saelake.store.reports import Compacted as Compacted
+    from saelake.store.reports import DeleteReport as DeleteReport
+    from saelake.store.reports import ImportReport as ImportReport
+    from saelake.store.reports import IndexReport as IndexReport
+    from saelake.store.reports import Repaired as Repaired
+    from saelake.store.reports import ReplaceReport as ReplaceReport
+    from saelake.store.reports import Tag as Tag
+    from saelake.store.requests.checks import Method as Method
+    from saelake.store.requests.checks import Pooling as Pooling
+    from saelake.store.requests.checks import Selection as Selection
+    from saelake.store.requests.checks import Weight as Weight
+    from saelake.store.requests.cluster import Clustering as Clustering
+    from saelake.store.requests.correlate import Adjacent as Adjacent
+    from saelake.store.requests.diff import DiffOrder as DiffOrder
+    from saelake.store.requests.diff import Unit as Unit
+    from saelake.store.requests.features import FeatureOrder as FeatureOrder
+    from saelake.store.requests.match import MatchBy as MatchBy
+    from saelake.store.requests.similar import Measure as Measure
+    from saelake.store.requests.tokens import Order as Order
+    from saelake.store.requests.tokens import Per as Per
+    from saelake.transport import Transport as Transport
+    from saelake.workers.encoder.options import KeepOptions as KeepOptions
+    from saelake.workers.encoder.options import KeptDtypeChoice as KeptDtypeChoice
+    from saelake.workers.encoder.options import OnError as OnError
+    from saelake.workers.fleet.options import DictionaryChoice as DictionaryChoice
+    from saelake.workers.fleet.options import EncodeOptions as EncodeOptions
+    from saelake.workers.fleet.progress import EncodeProgress as EncodeProgress
+    from saelake.workers.fleet.progress import EncodeReport as EncodeReport
+    from saelake.workers.fleet.ray_cluster import RayCluster as RayCluster
+    from saelake.workers.kept.loader import ActivationBatch as ActivationBatch
+    from saelake.workers.kept.loader import ActivationLoader as ActivationLoader
+else:
 
-__version__ = version("saelake")
+    def __getattr__(name):
+        """The public object of this name, imported now. Raises `MissingExtra`."""
+        if name == "__all__":
+            return __dir__()
+        name = _FORMER.get(name, name)
+        home = _homes().get(name)
+        if home is None:
+            raise AttributeError(f"module 'saelake' has no attribute {name!r}")
+        from saelake.store.errors import extra
 
-# Imported when they are first used, so that `import saelake` costs nothing.
-_NAMES = {
-    "saelake.answers.analyses": (
-        "Association",
-        "Associations",
-        "CentralDocument",
-        "Cluster",
-        "Clusters",
-        "Correlation",
-        "Correlations",
-        "Diff",
-        "Difference",
-        "DistinctiveFeature",
-        "Example",
-        "Families",
-        "Family",
-        "FoundDocument",
-        "FoundDocuments",
-        "Label",
-        "Labels",
-        "Match",
-        "Matches",
-        "Neighbor",
-        "Neighbors",
-        "SharedFeature",
-    ),
-    "saelake.collection": ("Collection",),
-    "saelake.connection": ("connect",),
-    "saelake.dictionary": ("Dictionary",),
-    "saelake.lake": ("Lake",),
-    "saelake.answers.lookups": (
-        "Check",
-        "CollectionInfo",
-        "Document",
-        "DocumentToken",
-        "Feature",
-        "FeatureCodes",
-        "Features",
-        "Hit",
-        "Info",
-        "Job",
-        "Tokens",
-        "TopToken",
-        "Verification",
-    ),
-    "saelake.store.errors": (
-        "AccessDenied",
-        "AlreadyExists",
-        "Conflict",
-        "CorpusError",
-        "Corrupt",
-        "DeadlineExceeded",
-        "DictionaryError",
-        "DictionaryMismatch",
-        "InvalidExpression",
-        "InvalidFilter",
-        "InvalidInput",
-        "LimitExceeded",
-        "MissingExtra",
-        "ModelError",
-        "NotFound",
-        "SaelakeError",
-        "Unavailable",
-        "ValueOverflow",
-    ),
-}
-_HOMES = {name: home for home, names in _NAMES.items() for name in names}
-_FORMER = {"Activations": "FeatureCodes"}  # names that still work
-__all__ = ["__version__", *_HOMES]
+        with extra("workers", f"saelake.{name}"):
+            return getattr(import_module(home), name)
 
+    def __dir__():
+        """The public names, without those that need torch where it is not installed."""
+        from importlib.util import find_spec
 
-def __getattr__(name: str) -> Any:
-    name = _FORMER.get(name, name)
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'saelake' has no attribute {name!r}")
+        absent = None if find_spec("torch") else "saelake.workers.kept.loader"
+        return ["__version__", *(name for name, home in _homes().items() if home != absent)]
 
+    @cache
+    def _homes():
+        """The module that each public name is in, as the imports above say."""
+        import ast
 
-def __dir__() -> list[str]:
-    return __all__
+        tree = ast.parse(__spec__.loader.get_source(__name__))
+        found = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+        return {alias.asname: node.module for node in found for alias in node.names if alias.asname}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.errors import MissingExtra, NotFound
+from saelake.store.errors import NotFound, extra
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.lake.lake import CollectionName, Lake
 
@@ -29,44 +29,31 @@ class KeptActivations:
     """
 
     name: str
-    reader: "BlockReader"
+    _reader: "BlockReader"
     _table: "ActivationsTable"
     _documents: "DocumentMask | None"
-
-    @classmethod
-    def open(
-        cls, lake: Lake, name: str, fraction: float | None, where: str | None
-    ) -> "KeptActivations":
-        """What is kept of a collection. Raises `NotFound`, `InvalidFilter` and `InvalidInput`."""
-        from saelake.store.documents.documents import Documents
-
-        table = _find(lake, CollectionName.parse(name))
-        mask = Documents.open(lake, CollectionName.parse(name).corpus).filters.mask(where)
-        sample = table.settings.sample.part(fraction)
-        reader = table.reader(sample, mask)
-        return cls(name=name, reader=reader, _table=table, _documents=mask)
 
     @cached_property
     def n_tokens(self) -> int:
         """How many tokens there are."""
-        if self.reader.sample == self.reader.settings.sample:
-            return self.reader.blocks.n_tokens
-        return self._table.count(self.reader.sample, self._documents)
+        if self._reader.sample == self._reader.settings.sample:
+            return self._reader.blocks.n_tokens
+        return self._table.count(self._reader.sample, self._documents)
 
     @property
     def shape(self) -> tuple[int, int]:
         """`(n_tokens, d_in)`."""
-        return self.n_tokens, self.reader.settings.d_in
+        return self.n_tokens, self._reader.settings.d_in
 
     @property
     def dtype(self) -> str:
         """float16 or bfloat16."""
-        return self.reader.settings.dtype
+        return self._reader.settings.dtype
 
     @property
     def hook(self) -> str:
         """The hook point that they are of."""
-        return self.reader.settings.collection.hook
+        return self._reader.settings.collection.hook
 
     @property
     def failed(self) -> dict[int, str]:
@@ -79,8 +66,8 @@ class KeptActivations:
         Columns: `doc` uint64, `position` uint32 (as codes count it), `token_id` uint32, and
         `vector`, a list of d_in float16. Arrow has no bfloat16: those become float32, exactly.
         """
-        schema = _schema(self.reader)
-        return pa.RecordBatchReader.from_batches(schema, _batches(self.reader, schema))
+        schema = _schema(self._reader)
+        return pa.RecordBatchReader.from_batches(schema, _batches(self._reader, schema))
 
     def dataloader(
         self,
@@ -101,13 +88,8 @@ class KeptActivations:
         drawn from it at random: the same for the same seed, epoch and number of workers. Batches
         are moved to `device` if there is one.
         """
-        try:
+        with extra("workers", "A data loader"):
             from saelake.workers.kept.loader import ActivationLoader, LoaderOptions
-        except ModuleNotFoundError as error:
-            raise MissingExtra(
-                f"A data loader needs {error.name}: pip install 'saelake[workers]'.",
-                extra="workers",
-            ) from error
         options = LoaderOptions(
             batch_size=batch_size,
             shuffle=shuffle,
@@ -116,11 +98,23 @@ class KeptActivations:
             buffer_bytes=buffer_bytes,
             drop_last=drop_last,
         )
-        return ActivationLoader(self.reader, options, num_workers=num_workers, device=device)
+        return ActivationLoader(self._reader, options, num_workers=num_workers, device=device)
 
     def __repr__(self) -> str:
         of = f"{self.n_tokens:,} tokens × {self.shape[1]:,} {self.dtype}"
-        return f"<KeptActivations {self.name}: {of} at {self.hook}, {self.reader.sample} of all>"
+        return f"<KeptActivations {self.name}: {of} at {self.hook}, {self._reader.sample} of all>"
+
+
+def kept_activations(
+    lake: Lake, name: str, fraction: float | None, where: str | None
+) -> KeptActivations:
+    """What is kept of a collection. Raises `NotFound`, `InvalidFilter` and `InvalidInput`."""
+    from saelake.store.documents.documents import Documents
+
+    table = _find(lake, CollectionName.parse(name))
+    mask = Documents.open(lake, CollectionName.parse(name).corpus).filters.mask(where)
+    reader = table.reader(table.settings.sample.part(fraction), mask)
+    return KeptActivations(name=name, _reader=reader, _table=table, _documents=mask)
 
 
 def _find(lake: Lake, name: CollectionName) -> "ActivationsTable":

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pyarrow as pa
 
@@ -447,9 +447,9 @@ class Collection:
                 "their texts by far. Read them where the lake is, with saelake.connect(PATH).",
                 collection=self.name,
             )
-        from saelake.activations import KeptActivations  # Lance, which a client of servers lacks
+        from saelake.activations import kept_activations  # Lance, which a client of servers lacks
 
-        return KeptActivations.open(lake, self.name, fraction, self._and(where))
+        return kept_activations(lake, self.name, fraction, self._and(where))
 
     def _and(self, predicate: str | None) -> str | None:
         both = [p for p in (self.filter, predicate) if p is not None]
@@ -461,3 +461,19 @@ class Collection:
     def __repr__(self) -> str:
         narrowed = f" where {self.filter}" if self.filter else ""
         return f"<Collection {self.name}{narrowed}>"
+
+    def __iter__(self) -> NoReturn:
+        """Raise `InvalidInput`: there are several things that one might go through."""
+        raise InvalidInput(
+            f"{self.name} is no sequence. Ask it a question, as tokens(FEATURE) or features(), or "
+            "read all of it with codes() or embeddings().",
+            collection=self.name,
+        )
+
+    def __contains__(self, item: object) -> NoReturn:
+        """Raise `InvalidInput`: documents, features and tokens are all in a collection."""
+        raise InvalidInput(
+            f"{item!r} may be in {self.name} in several ways. Ask document(ID) or feature(NUMBER), "
+            "which raise NotFound for what is not there, or features(token=TEXT).",
+            collection=self.name,
+        )

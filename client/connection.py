@@ -1,12 +1,15 @@
 """Connect to a lake: a folder, an object store, or a server."""
 
 import os
+import re
+from pathlib import Path
 
 from saelake.lake import Lake
-from saelake.store.errors import InvalidInput, MissingExtra
+from saelake.store.errors import InvalidInput, extra
 from saelake.texts import model_texts
 
 SCHEMES = ("grpc://", "grpcs://")
+SERVER = re.compile(r"https?://.*|(\[[0-9a-fA-F:]+\]|[\w.-]+):\d+/?")
 TOKEN_VARIABLE = "SAELAKE_TOKEN"  # a name, not a secret
 
 
@@ -37,9 +40,7 @@ def connect(
     Raises `InvalidInput` for a target that cannot be meant, `MissingExtra` when a lake in this
     process needs parts that are not installed, and `NotFound` for a tag that the lake has not.
     """
-    uri = os.fspath(target)
-    if not uri:
-        raise InvalidInput("Name a lake: a path, an object-store URI, or grpc://HOST:PORT.")
+    uri = _uri(target)
     if uri.startswith(SCHEMES) and at is not None:
         raise InvalidInput(
             f"A server answers of the newest state, not of {at!r}: open the lake where it is, "
@@ -58,12 +59,22 @@ def connect(
             timeout_s=timeout_s,
         )
         return Lake(uri, remote, is_remote=True)
-    try:
+    with extra("store", "A lake in this process", "or ask a server with grpc://HOST:PORT"):
         from saelake.store.engine import Engine
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f"A lake in this process needs {error.name}: pip install 'saelake[store]', or ask a "
-            "server with grpc://HOST:PORT.",
-            extra="store",
-        ) from error
     return Lake(uri, Engine(uri, at=at, texts=model_texts()), is_remote=False, at=at)
+
+
+def _uri(target: str | os.PathLike[str]) -> str:
+    """The target as text. Raises `InvalidInput` for what can be neither a lake nor a server."""
+    uri = os.fspath(target) if isinstance(target, os.PathLike) else target
+    if not isinstance(uri, str) or not uri:
+        given = f", not {target!r}" if uri != "" else ""
+        raise InvalidInput(f"Name a lake: a path, an object-store URI, or grpc://HOST:PORT{given}.")
+    if SERVER.fullmatch(uri) and not Path(uri).exists():
+        address = uri.partition("://")[2] or uri
+        scheme = "grpcs" if uri.startswith("https") else "grpc"
+        raise InvalidInput(
+            f"{uri} is the address of a server, and no folder: write {scheme}://{address}.",
+            target=uri,
+        )
+    return uri

@@ -1,48 +1,49 @@
 """A lake: its collections, and, where it is in reach, what is written into it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saelake.answers.lookups import Info, Verification
+from saelake.answers.lookups import Info, Job, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
-from saelake.store.errors import InvalidInput, MissingExtra
+from saelake.sources import default_corpus
+from saelake.stages import Stage, Unwatched, Watcher, silent, watched
+from saelake.store.errors import InvalidInput, extra
 from saelake.store.lake.lake import CollectionName
+from saelake.store.reports import (
+    CleanupReport,
+    Compacted,
+    DeleteReport,
+    ImportReport,
+    IndexReport,
+    Repaired,
+    ReplaceReport,
+    Tag,
+)
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.texts import model_texts
 from saelake.transport import Transport
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
+from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:
     from saelake.store.codes.executor import Executor
-    from saelake.store.documents.imports import ImportReport
-    from saelake.store.growth.clean_up import CleanupReport
-    from saelake.store.growth.compacted import Compacted
-    from saelake.store.growth.delete import DeleteReport
-    from saelake.store.growth.index import IndexReport
-    from saelake.store.growth.replace import ReplaceReport
-    from saelake.store.health.repair import Repaired
-    from saelake.store.lake.jobs import JobRecord
-    from saelake.store.lake.tags import Tag
-    from saelake.workers.run import (
-        DictionaryChoice,
-        EncodeOptions,
-        EncodeProgress,
-        EncodeReport,
-        RayCluster,
-    )
 
 
 @dataclass(frozen=True, slots=True)
 class Lake:
     """A lake, in this process or behind a server. Made by `saelake.connect`.
 
-    Use it as a context manager, or `close` it, when it is behind a server.
+    Use it as a context manager, or `close` it, when it is behind a server. Its collections are in
+    it by name: `lake["imdb/minilm-l4"]`, `"imdb/minilm-l4" in lake`, `list(lake)`, `len(lake)`.
     """
 
     uri: str
@@ -53,6 +54,22 @@ class Lake:
     def __getitem__(self, collection: str) -> Collection:
         """The collection of this name: `corpus/dictionary`. Raises `InvalidInput`."""
         return Collection(str(CollectionName.parse(collection)), self.transport)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the collections, as those of a dict."""
+        return iter(self.collections())
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a collection of this name."""
+        return name in self.collections()
+
+    def __len__(self) -> int:
+        """How many collections there are."""
+        return len(self.collections())
+
+    def __bool__(self) -> bool:
+        """True, without a look at what is in it."""
+        return True
 
     def dictionary(self, name: str) -> Dictionary:
         """A dictionary of the lake, by name."""
@@ -74,40 +91,41 @@ class Lake:
     def import_corpus(
         self,
         location: str,
-        corpus: str,
+        corpus: str | None = None,
         *,
         text_column: str = "text",
         id_column: str | None = None,
         format: str | None = None,  # noqa: A002  # what the command line calls it too
         split: str | None = None,
         on_progress: Callable[[int], object] | None = None,
-    ) -> "ImportReport":
+    ) -> ImportReport:
         """Append the documents of a file, folder or data set to a corpus, by one commit.
 
-        See `workers.corpus.open_source` for locations. Rows that cannot be documents are
-        recorded and counted. Raises `CorpusError`.
+        The corpus is called as the file, unless it is named. See `workers.corpus.open_source` for
+        locations. Rows that cannot be documents are recorded and counted. Raises `CorpusError`.
         """
         self._writable("import")
-        with _extra("workers"):
+        called = default_corpus(location) if corpus is None else corpus
+        with extra("workers"):
             from saelake.store.documents.documents import import_documents
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.corpus import open_source
         source = open_source(
             location, text_column=text_column, id_column=id_column, format=format, split=split
         )
-        return import_documents(StoredLake(self.uri), corpus, source, on_progress=on_progress)
+        return import_documents(StoredLake(self.uri), called, source, on_progress=on_progress)
 
     def encode(
         self,
         corpus: str,
         *,
         model: str | None = None,
-        dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
+        dictionary: str | DictionaryChoice | Sequence[str | DictionaryChoice],
         from_activations: str | None = None,
-        options: "EncodeOptions | None" = None,
-        cluster: "RayCluster | None" = None,
-        on_progress: "Callable[[EncodeProgress], object] | None" = None,
-    ) -> "EncodeReport":
+        options: EncodeOptions | None = None,
+        cluster: RayCluster | None = None,
+        on_progress: Callable[[EncodeProgress], object] | None = None,
+    ) -> EncodeReport:
         """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
 
         With a `cluster` workers on it encode, and this process commits what they write. Run again
@@ -118,12 +136,11 @@ class Lake:
         See `workers.reencode.reencode`.
         """
         self._writable("encode")
-        with _extra("workers"):
+        with extra("workers", "Encoding"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.reencode import reencode
-            from saelake.workers.run import DictionaryChoice, encode
-        several = [dictionary] if isinstance(dictionary, str | DictionaryChoice) else dictionary
-        choices = [DictionaryChoice(location=d) if isinstance(d, str) else d for d in several]
+            from saelake.workers.run import encode
+        choices = _choices(dictionary)
         if (model is None) == (from_activations is None) or (from_activations and cluster):
             raise InvalidInput(
                 "Encode with a --model, or --from-activations that are kept, in this process."
@@ -135,7 +152,7 @@ class Lake:
                 source=from_activations,
                 dictionaries=choices,
                 options=options,
-                on_progress=on_progress or _silent,
+                on_progress=on_progress or silent,
             )
         return encode(
             StoredLake(self.uri),
@@ -144,33 +161,34 @@ class Lake:
             dictionaries=choices,
             options=options,
             cluster=cluster,
-            on_progress=on_progress or _silent,
+            on_progress=on_progress or silent,
         )
 
-    def encodes(self, corpus: str) -> "list[JobRecord]":
+    def encodes(self, corpus: str) -> list[Job]:
         """The runs of encode over a corpus that seem to be at work, as their drivers tell."""
         self._writable("encode")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.lake.jobs import JobLog
             from saelake.store.lake.lake import Lake as StoredLake
         jobs = JobLog(StoredLake(self.uri)).jobs()
-        return [job for job in jobs if job.corpus == corpus and job.state == "running"]
+        running = (job for job in jobs if job.corpus == corpus and job.state == "running")
+        return [Job(**job.row()) for job in running]
 
     def index(
         self,
         collection: str,
         *,
         memory_bytes: int | None = None,
-        cluster: "RayCluster | None" = None,
+        cluster: RayCluster | None = None,
         on_progress: Callable[[int, int], object] | None = None,
-    ) -> "IndexReport":
+    ) -> IndexReport:
         """Index what is not indexed yet of a collection, within about `memory_bytes`.
 
         With a `cluster` workers on its CPUs do so, each within that memory, and this process
         commits what they write.
         """
         self._writable("index")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.growth.index import DEFAULT_MEMORY_BYTES, index
             from saelake.store.lake.lake import Lake as StoredLake
         with _executor(cluster) as executor:
@@ -179,28 +197,53 @@ class Lake:
                 CollectionName.parse(collection),
                 memory_bytes=memory_bytes or DEFAULT_MEMORY_BYTES,
                 executor=executor,
-                on_progress=on_progress or _silent,
+                on_progress=on_progress or silent,
             )
 
     def ingest(
         self,
         location: str,
-        corpus: str,
+        corpus: str | None = None,
         *,
         model: str,
-        dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
+        dictionary: str | DictionaryChoice | Sequence[str | DictionaryChoice],
         text_column: str = "text",
         id_column: str | None = None,
-        options: "EncodeOptions | None" = None,
-        cluster: "RayCluster | None" = None,
+        format: str | None = None,  # noqa: A002  # what the command line calls it too
+        split: str | None = None,
+        options: EncodeOptions | None = None,
+        cluster: RayCluster | None = None,
+        watcher: Watcher | None = None,
     ) -> list[Collection]:
-        """Import, encode and index in one step; the collections, one for each dictionary."""
-        self.import_corpus(location, corpus, text_column=text_column, id_column=id_column)
-        report = self.encode(
-            corpus, model=model, dictionary=dictionary, options=options, cluster=cluster
+        """Import, encode and index in one step; the collections, one for each dictionary.
+
+        Run again, it continues where it stopped. See `import_corpus` and `encode` for the arguments
+        and errors: what can be told of the model and the dictionaries without their weights is
+        raised before anything is imported. The `watcher` is told how far each stage is.
+        """
+        self._writable("ingest")
+        with extra("workers", "Encoding"):
+            from saelake.workers.run import check
+        called = default_corpus(location) if corpus is None else corpus
+        choices, watcher = _choices(dictionary), watcher or Unwatched()
+        check(model, choices, options=options, cluster=cluster)
+        importing = partial(
+            self.import_corpus,
+            location,
+            called,
+            text_column=text_column,
+            id_column=id_column,
+            format=format,
+            split=split,
         )
+        watched(watcher, Stage(name="import", of=location), importing)
+        encoding = partial(
+            self.encode, called, model=model, dictionary=choices, options=options, cluster=cluster
+        )
+        report = watched(watcher, Stage(name="encode", of=called), encoding)
         for name in report.collections:
-            self.index(name, cluster=cluster)
+            indexing = partial(self.index, name, cluster=cluster)
+            watched(watcher, Stage(name="index", of=name), indexing)
         return [self[name] for name in report.collections]
 
     def embed(
@@ -216,7 +259,7 @@ class Lake:
         They serve `method="dense"` and `"hybrid"`, and the vectors of automatic labels.
         """
         self._writable("embed")
-        with _extra("workers"):
+        with extra("workers", "Embedding"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.texts.embed import embed_corpus
         return embed_corpus(
@@ -224,24 +267,39 @@ class Lake:
             corpus,
             model=model,
             device=device,
-            on_progress=on_progress or _silent,
+            on_progress=on_progress or silent,
         )
 
     def label(
-        self, collection: str, *, on_progress: Callable[[int, int], object] | None = None
+        self,
+        collection: str,
+        *,
+        model: str | None = None,
+        device: str | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
+        watcher: Watcher | None = None,
     ) -> int:
         """Label each feature by its top tokens and their contrast words; how many.
 
-        Where the corpus is embedded (`embed`), phrases find features by these labels' vectors.
-        Labels of other explainers stay, and are preferred.
+        With a sentence `model` the corpus is embedded first (`embed`); where it is, phrases find
+        features by these labels' vectors. Labels of other explainers stay, and are preferred.
+        The `watcher` is told of both stages; in its place `on_progress` of the labels alone.
         """
         self._writable("label")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.growth.label import label_collection
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.snapshot.session import Session
+        watcher = watcher or Unwatched()
         session = Session(StoredLake(self.uri))
-        return label_collection(session, collection, on_progress=on_progress or _silent)
+        corpus = session.collection(collection).name.corpus
+        if model is not None:
+            embedding = partial(self.embed, corpus, model=model, device=device)
+            watched(watcher, Stage(name="embed", of=corpus), embedding)
+        labelling = partial(label_collection, session, collection)
+        if on_progress is not None:
+            return labelling(on_progress=on_progress)
+        return watched(watcher, Stage(name="label", of=collection), labelling)
 
     def import_labels(
         self,
@@ -257,7 +315,7 @@ class Lake:
         `store.labels.files.read_labels`.
         """
         self._writable("import labels")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.labels.files import import_labels
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.snapshot.session import Session
@@ -266,53 +324,53 @@ class Lake:
 
     def delete(
         self, corpus: str, *, where: str | None = None, ids: Sequence[str] = ()
-    ) -> "DeleteReport":
+    ) -> DeleteReport:
         """Delete documents of a corpus, by a predicate over its columns or by id, by one commit.
 
         No question finds them any more, in any collection; `compact` and `cleanup` then take them
         out of the files. See `store.growth.delete.delete_documents`.
         """
         self._writable("delete documents")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.growth.delete import delete_documents
             from saelake.store.lake.lake import Lake as StoredLake
         return delete_documents(StoredLake(self.uri), corpus, where=where, ids=ids)
 
     def compact(
         self, target: str, *, on_progress: Callable[[int, int], object] | None = None
-    ) -> "tuple[Compacted, ...]":
+    ) -> tuple[Compacted, ...]:
         """Compact a collection, or a corpus with all its collections, and index what changed.
 
         Small fragments become large ones, and deleted documents lose their texts and codes. See
         `store.growth.compact.compact`.
         """
         self._writable("compact")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.growth.compact import compact
             from saelake.store.lake.lake import Lake as StoredLake
-        return compact(StoredLake(self.uri), target, on_progress=on_progress or _silent)
+        return compact(StoredLake(self.uri), target, on_progress=on_progress or silent)
 
     def cleanup(
         self, *, older_than: timedelta = timedelta(days=7), unverified: bool = False
-    ) -> "CleanupReport":
+    ) -> CleanupReport:
         """Delete the files of states that are older than this and have no tag.
 
         With `unverified` also young files that no state has: then nobody may be writing into the
         lake. See `store.growth.clean_up.clean_up`.
         """
         self._writable("clean up")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.growth.clean_up import clean_up
             from saelake.store.lake.lake import Lake as StoredLake
         return clean_up(StoredLake(self.uri), older_than=older_than, unverified=unverified)
 
-    def replace(self, old: str, new: str) -> "ReplaceReport":
+    def replace(self, old: str, new: str) -> ReplaceReport:
         """Let the dictionary name `old` mean what `new` does, in every corpus, by one commit.
 
         See `store.growth.replace.replace_dictionary`.
         """
         self._writable("replace a dictionary")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.growth.replace import replace_dictionary
             from saelake.store.lake.lake import Lake as StoredLake
         return replace_dictionary(StoredLake(self.uri), old, new)
@@ -323,23 +381,23 @@ class Lake:
         See `store.growth.drop.drop_target`.
         """
         self._writable("drop")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.growth.drop import drop_target
             from saelake.store.lake.lake import Lake as StoredLake
         return drop_target(StoredLake(self.uri), target)
 
-    def tag(self, name: str) -> "Tag":
+    def tag(self, name: str) -> Tag:
         """Name the state that the lake is in, so that `connect(…, at=name)` opens it again."""
         self._writable("tag")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.lake.tags import make_tag
         return make_tag(StoredLake(self.uri), name)
 
-    def tags(self) -> "list[Tag]":
+    def tags(self) -> list[Tag]:
         """The tags of the lake, the oldest first."""
         self._writable("list tags")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.lake.tags import list_tags
         return list_tags(StoredLake(self.uri))
@@ -347,12 +405,12 @@ class Lake:
     def untag(self, name: str) -> None:
         """Forget a tag; `cleanup` may then delete what only it kept."""
         self._writable("delete a tag")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.lake.tags import delete_tag
         delete_tag(StoredLake(self.uri), name)
 
-    def repair(self, collection: str | None = None) -> "list[Repaired]":
+    def repair(self, collection: str | None = None) -> list[Repaired]:
         """Repair a collection, or all: what was done to which. Reads all data.
 
         Damaged codes and kept activations are taken out, to be encoded again; postings and
@@ -360,7 +418,7 @@ class Lake:
         `store.health.repair.repair`.
         """
         self._writable("repair")
-        with _extra("store"):
+        with extra("store"):
             from saelake.store.health.repair import repair
             from saelake.store.lake.lake import Lake as StoredLake
         return repair(
@@ -396,32 +454,18 @@ class Lake:
             )
 
 
-class _extra:  # noqa: N801  # reads as the statement that it is
-    """Turn an import that fails in the block into the extra to install."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, ModuleNotFoundError):
-            raise MissingExtra(
-                f"This needs {error.name}, which is not installed: "
-                f"pip install 'saelake[{self._name}]'.",
-                extra=self._name,
-                module=error.name,
-            ) from error
+def _choices(
+    dictionary: str | DictionaryChoice | Sequence[str | DictionaryChoice],
+) -> list[DictionaryChoice]:
+    """The dictionaries, of which one may stand alone or be a location alone."""
+    several = [dictionary] if isinstance(dictionary, str | DictionaryChoice) else dictionary
+    return [DictionaryChoice(location=d) if isinstance(d, str) else d for d in several]
 
 
-def _executor(cluster: "RayCluster | None") -> "AbstractContextManager[Executor | None]":
+def _executor(cluster: RayCluster | None) -> "AbstractContextManager[Executor | None]":
     """Where the parts of an index run: None is this process."""
     if cluster is None:
         return nullcontext()
-    with _extra("ray"):
+    with extra("ray", "Indexing on a Ray cluster"):
         from saelake.workers.ray.executor import RayExecutor
     return RayExecutor(cluster)
-
-
-def _silent(*_: object) -> None:
-    """Progress that nobody watches."""

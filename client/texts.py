@@ -5,6 +5,8 @@ from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from saelake.store.errors import extra
+
 if TYPE_CHECKING:
     from saelake.store.codes.embeddings import Block
     from saelake.store.format.lists import Array
@@ -25,8 +27,8 @@ class LazyTexts:
 
     @cached_property
     def _texts(self) -> "Texts":
-        from saelake.workers.texts.texts import ModelTexts
-
+        with extra("workers", "To read a text, this"):
+            from saelake.workers.texts.texts import ModelTexts
         return ModelTexts()
 
     def codes(

@@ -26,7 +26,8 @@ Each carries `data`, a mapping of names to strings (the file, the feature, the c
 travels to a remote client together with the message.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 # In characters. An error travels in gRPC trailers, for which many clients and proxies allow 8 KiB;
 # a longer one would arrive as a limit that was exceeded.
@@ -129,3 +130,23 @@ class AccessDenied(SaelakeError, PermissionError):
 
 class LimitExceeded(SaelakeError, RuntimeError):
     """A request or an answer over the server's limits."""
+
+
+@contextmanager
+def extra(name: str, what: str = "This", instead: str = "") -> Iterator[None]:
+    """A block of imports, in which a library that is not installed is a `MissingExtra`.
+
+    `name` is the extra of saelake that brings it. For the message: `what` needs the library, and
+    what there is to do `instead` of installing it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "saelake").partition(".")[0] == "saelake":
+            raise  # a mistake of ours
+        raise MissingExtra(
+            f"{what} needs {error.name}, which is not installed: pip install 'saelake[{name}]'"
+            f"{instead and ', '}{instead}.",
+            extra=name,
+            module=error.name,
+        ) from error

@@ -47,6 +47,7 @@ WINGS: Mapping[str, str] = {
     "store/arrays": "compiled loops, statistics, memory",
     "store/tables": "tables and files",
     "store/format": "schemas, values, lists",
+    "store/reports": "what the verbs that write return",
     "store/errors": "the errors",
     "store": "",
 }

@@ -22,13 +22,12 @@ from saelake.workers.encoder.coder import Coder
 from saelake.workers.encoder.models import DTYPES, device_of
 from saelake.workers.encoder.shard import plan
 from saelake.workers.encoder.stages import ahead
-from saelake.workers.fleet.driver import EncodeProgress
 from saelake.workers.fleet.encoded import Counts
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 from saelake.workers.fleet.targets import default_name, store_decoder
 from saelake.workers.fleet.worker import BUFFER_SHARE, BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 from saelake.workers.kept.pages import StoredPage, StoredTokens, complement
-from saelake.workers.run import EncodeReport
 
 # What decides tokens and activations, which are as they were kept.
 OF_THE_MODEL = (

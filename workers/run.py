@@ -3,18 +3,21 @@
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from saelake.store.documents.documents import Documents
-from saelake.store.errors import MissingExtra
+from saelake.store.errors import extra
 from saelake.store.lake.lake import Lake
-from saelake.workers.fleet.driver import Driver, EncodeProgress
+from saelake.workers.dictionaries.load import check_dictionary
+from saelake.workers.encoder.models import check_model
+from saelake.workers.fleet.driver import Driver
 from saelake.workers.fleet.job import EncodeJob
 from saelake.workers.fleet.local_pool import LocalPool
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 from saelake.workers.fleet.pool import Pool
+from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 from saelake.workers.fleet.ray_cluster import RayCluster
 from saelake.workers.fleet.schedule import Policy
+from saelake.workers.fleet.targets import names_of
 
 __all__ = [
     "DictionaryChoice",
@@ -22,22 +25,11 @@ __all__ = [
     "EncodeProgress",
     "EncodeReport",
     "RayCluster",
+    "check",
     "encode",
 ]
 
 GATHER_S = 1.0  # of many workers' shards, those of so long are committed together
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodeReport:
-    """What an encode did; `n_failed` documents are recorded with the reason."""
-
-    collections: tuple[str, ...]
-    n_documents: int
-    n_tokens: int
-    n_codes: int
-    n_failed: int
-    n_repeated: int
 
 
 def encode(
@@ -79,16 +71,32 @@ def encode(
     )
 
 
+def check(
+    model: str,
+    dictionaries: Sequence[DictionaryChoice],
+    *,
+    options: EncodeOptions | None = None,
+    cluster: RayCluster | None = None,
+) -> None:
+    """Raise what `encode` would raise, as far as that costs next to nothing to know.
+
+    Weights are neither read nor fetched, so that they may still be wrong. Of what is to be on the
+    machines of a `cluster` only the names are checked.
+    """
+    names_of(dictionaries)
+    if cluster is not None:
+        with extra("ray", "Encoding on a Ray cluster"):
+            import saelake.workers.ray.pool  # noqa: F401
+        return
+    options = options or EncodeOptions()
+    check_model(model, device=options.device, dtype=options.dtype)
+    for choice in dictionaries:
+        check_dictionary(choice.location)
+
+
 def _ray_pool(job: EncodeJob, cluster: RayCluster) -> Pool:
-    try:
+    with extra("ray", "Encoding on a Ray cluster"):
         from saelake.workers.ray.pool import RayPool
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            "Encoding on a Ray cluster needs ray, which is not installed: "
-            "pip install 'saelake[ray]'.",
-            extra="ray",
-            module=error.name,
-        ) from error
     return RayPool(job, cluster)
 
 

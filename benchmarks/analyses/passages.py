@@ -22,10 +22,11 @@ from saelake.store.documents.imports import SourceBatch
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Lists
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
-from saelake.store.growth.index import IndexReport, index
+from saelake.store.growth.index import index
 from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary, vocabulary_of
 from saelake.store.lake.lake import CollectionName, Lake, absolute
+from saelake.store.reports import IndexReport
 from saelake.store.snapshot.collection import Collection, check_same_dictionary
 from saelake.workers.encoder.pack import PageCodes, Part, pack
 

@@ -18,10 +18,11 @@ from saelake.store.documents.documents import import_documents
 from saelake.store.documents.imports import SourceBatch
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings, codes_schema
-from saelake.store.growth.index import IndexReport, index
+from saelake.store.growth.index import index
 from saelake.store.growth.shards import ShardCommitter, ShardWriter
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.reports import IndexReport
 from saelake.workers.encoder.pack import PageCodes, Part, pack
 
 NAME = CollectionName("synthetic", "profile")

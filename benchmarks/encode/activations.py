@@ -24,8 +24,8 @@ from saelake.activations import KeptActivations
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.batches import Batch, batches
 from saelake.workers.encoder.hooks import resolve_hook
-from saelake.workers.encoder.keep import KeepOptions
 from saelake.workers.encoder.models import load_model
+from saelake.workers.encoder.options import KeepOptions
 from saelake.workers.encoder.pages import pages
 from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.fleet.options import EncodeOptions

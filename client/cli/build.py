@@ -1,14 +1,11 @@
 """Commands that write into a lake: import, encode, index, and ingest for all three."""
 
-import re
-import time
+from functools import partial
 from itertools import zip_longest
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from saelake.answers.answer import lasting, one_line
 from saelake.cli.options.activations import (
     FromActivationsOption,
     KeepingCommand,
@@ -19,16 +16,14 @@ from saelake.cli.options.activations import (
 from saelake.cli.options.lake import DEFAULT_LAKE, CollectionArgument, LakeOption
 from saelake.cli.options.ray import ClusterCommand, cluster_options, cpu_cluster_options
 from saelake.cli.options.shared import shares
-from saelake.cli.show.progress import Counter, EncodeBar
 from saelake.cli.show.screen import say
+from saelake.cli.show.stages import Bars, finished, skipped
 from saelake.connection import connect
-from saelake.lake import Lake
+from saelake.quantities import parse_size
+from saelake.stages import Stage, watched
 from saelake.store.errors import InvalidInput
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 from saelake.workers.fleet.ray_cluster import RayCluster
-
-if TYPE_CHECKING:
-    from saelake.store.documents.imports import ImportReport
-    from saelake.workers.run import EncodeReport
 
 PANEL = "Build"
 SOURCE, HOW, WINDOW = "What is read", "How it is encoded", "How texts become tokens"
@@ -150,9 +145,6 @@ TrustOption = Annotated[
     ),
 ]
 
-Choice = tuple[str, str | None, str | None]  # location, name, hook
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
@@ -180,26 +172,25 @@ def encode_options(
     trust_remote_code: TrustOption = False,
     keep_activations: KeepOption = None,
     activations_dtype: KeptDtypeOption = "auto",
-) -> dict[str, Any]:
-    """What `keep_options` makes the arguments of `EncodeOptions` of."""
-    return {
-        "max_tokens": max_tokens,
-        "window": window,
-        "overlap": overlap,
-        "special_tokens": special_tokens,
-        "prepend_bos": prepend_bos,
-        "chat": chat,
-        "values": values,
-        "device": device,
-        "dtype": dtype,
-        "batch_tokens": batch_tokens,
-        "memory_bytes": parse_size(memory),
-        "shard_documents": shard_documents,
-        "on_error": on_error,
-        "trust_remote_code": trust_remote_code,
-        "keep_activations": keep_activations,
-        "activations_dtype": activations_dtype,
-    }
+) -> EncodeOptions:
+    """How to encode, as these options say. Raises `InvalidInput`."""
+    return EncodeOptions(
+        max_tokens=max_tokens,
+        window=window,
+        overlap=overlap,
+        special_tokens=special_tokens,
+        prepend_bos=prepend_bos,
+        chat=chat,
+        values=values,
+        device=device,
+        dtype=dtype,
+        batch_tokens=batch_tokens,
+        memory_bytes=parse_size(memory),
+        shard_documents=shard_documents,
+        on_error=on_error,
+        trust_remote_code=trust_remote_code,
+        keep_activations=keep_options(keep_activations, activations_dtype),
+    )
 
 
 @shares("cluster", cluster_options)
@@ -217,21 +208,30 @@ def ingest(
     id_column: IdColumnOption = None,
     input_format: SourceFormatOption = None,
     split: SplitOption = None,
-    options: dict[str, Any],
+    options: EncodeOptions,
     cluster: RayCluster | None,
 ) -> None:
     """Import, encode and index a corpus. Run again, it continues where it stopped.
 
     Example: `saelake ingest reviews.parquet --model gpt2 --dictionary my-sae --name l8`
     """
-    called = corpus or default_corpus(file)
     choices = paired(dictionary, name, hook)
     opened = connect(lake or DEFAULT_LAKE)
-    _import(opened, file, called, text_column, id_column, input_format, split)
-    report = _encode(opened, called, model, choices, options, cluster)
-    for collection in report.collections:
-        _index(opened, collection, None, cluster)
-    say(finished(opened, report))
+    with Bars(opened, has_workers=cluster is not None) as bars:
+        made = opened.ingest(
+            file,
+            corpus,
+            model=model,
+            dictionary=choices,
+            text_column=text_column,
+            id_column=id_column,
+            format=input_format,
+            split=split,
+            options=options,
+            cluster=cluster,
+            watcher=bars,
+        )
+    say(finished(opened, (collection.name for collection in made)))
 
 
 def import_(
@@ -248,10 +248,19 @@ def import_(
 
     Example: `saelake import reviews.csv --corpus reviews --text-column review`
     """
-    called = corpus or default_corpus(file)
     opened = connect(lake or DEFAULT_LAKE)
-    report = _import(opened, file, called, text_column, id_column, input_format, split)
-    say(f"Done: {report.n_documents:,} documents added to {called}{skipped(report)}")
+    importing = partial(
+        opened.import_corpus,
+        file,
+        corpus,
+        text_column=text_column,
+        id_column=id_column,
+        format=input_format,
+        split=split,
+    )
+    with Bars(opened) as bars:
+        report = watched(bars, Stage(name="import", of=file), importing)
+    say(f"Done: {report.n_documents:,} documents added to {report.corpus}{skipped(report)}")
 
 
 @shares("cluster", cluster_options)
@@ -265,7 +274,7 @@ def encode(
     lake: LakeOption = None,
     name: NameOption = None,
     hook: HookOption = None,
-    options: dict[str, Any],
+    options: EncodeOptions,
     cluster: RayCluster | None,
 ) -> None:
     """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
@@ -274,8 +283,19 @@ def encode(
     """
     choices = paired(dictionary, name, hook)
     opened = connect(lake or DEFAULT_LAKE)
-    report = _encode(opened, corpus, model, choices, options, cluster, from_activations)
-    say(finished(opened, report))
+    encoding = partial(
+        opened.encode,
+        corpus,
+        model=model,
+        dictionary=choices,
+        from_activations=from_activations,
+        options=options,
+        cluster=cluster,
+    )
+    loading = "the model and the dictionary" if model else "the dictionary"
+    with Bars(opened, loading=loading, has_workers=cluster is not None) as bars:
+        report = watched(bars, Stage(name="encode", of=corpus), encoding)
+    say(finished(opened, report.collections))
 
 
 @shares("cluster", cpu_cluster_options)
@@ -290,35 +310,15 @@ def index(
 
     Example: `saelake index reviews/l8`
     """
-    _index(connect(lake or DEFAULT_LAKE), collection, parse_size(memory), cluster)
-
-
-def _import(
-    lake: Lake,
-    file: str,
-    corpus: str,
-    text_column: str,
-    id_column: str | None,
-    input_format: str | None,
-    split: str | None,
-) -> "ImportReport":
-    with Counter(f"Importing {file}", "rows") as counter:
-        report = lake.import_corpus(
-            file,
-            corpus,
-            text_column=text_column,
-            id_column=id_column,
-            format=input_format,
-            split=split,
-            on_progress=counter,
-        )
-    say(f"Imported {report.n_documents:,} documents into {corpus}{skipped(report)}")
-    return report
+    opened = connect(lake or DEFAULT_LAKE)
+    indexing = partial(opened.index, collection, memory_bytes=parse_size(memory), cluster=cluster)
+    with Bars(opened) as bars:
+        watched(bars, Stage(name="index", of=collection), indexing)
 
 
 def paired(
     dictionaries: list[str], names: list[str] | None, hooks: list[str] | None
-) -> list[Choice]:
+) -> list[DictionaryChoice]:
     """Each dictionary with its name and its hook. Raises `InvalidInput`."""
     for what, given in (("--name", names), ("--hook", hooks)):
         if given and len(given) != len(dictionaries):
@@ -326,88 +326,5 @@ def paired(
                 f"{what} is given {len(given)} times and --dictionary {len(dictionaries)} times: "
                 "give it once for each, in their order, or not at all."
             )
-    return list(zip_longest(dictionaries, names or (), hooks or ()))
-
-
-def _encode(
-    lake: Lake,
-    corpus: str,
-    model: str | None,
-    choices: list[Choice],
-    options: dict[str, Any],
-    cluster: RayCluster | None,
-    from_activations: str | None = None,
-) -> "EncodeReport":
-    for job in lake.encodes(corpus):
-        silent = lasting(time.time() - job.heartbeat)
-        say(
-            f"Process {job.pid} on {one_line(job.host)} was encoding {corpus} {silent} ago. If it "
-            "still does, both do the same work; each document is stored once."
-        )
-    loaded = "the model and the dictionary" if model else "the dictionary"
-    say(f"Loading {loaded} …" if cluster is None else "Starting workers …")
-    from saelake.workers.run import DictionaryChoice, EncodeOptions  # torch takes seconds
-
-    with EncodeBar(f"Encoding {corpus}", workers=cluster is not None) as bar:
-        return lake.encode(
-            corpus,
-            model=model,
-            dictionary=[
-                DictionaryChoice(location=location, name=name, hook=hook)
-                for location, name, hook in choices
-            ],
-            options=EncodeOptions(**keep_options(options)),
-            from_activations=from_activations,
-            cluster=cluster,
-            on_progress=bar,
-        )
-
-
-def _index(
-    lake: Lake, collection: str, memory_bytes: int | None, cluster: RayCluster | None
-) -> None:
-    with Counter(f"Indexing {collection}", "documents") as counter:
-        report = lake.index(
-            collection, memory_bytes=memory_bytes, cluster=cluster, on_progress=counter
-        )
-    say(f"Indexed {report.n_documents:,} documents of {collection}")
-
-
-def default_corpus(location: str) -> str:
-    """The corpus that a file becomes: its name without folders and extensions."""
-    stem = Path(location.split("://")[-1].rstrip("/")).name.split(":")[0].split(".")[0]
-    called = re.sub("-{2,}", "-", re.sub(r"[^A-Za-z0-9._-]+", "_", stem)).strip("-._")
-    if not called:
-        raise InvalidInput(f"{location!r} suggests no name: give one with --corpus.")
-    return called
-
-
-def parse_size(text: str) -> int:
-    """The bytes of `512MiB`, `2GB` or `1000000`. Raises `InvalidInput`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", text.strip().upper())
-    n_bytes = int(float(found[1]) * UNITS[found[2]]) if found else 0
-    if not n_bytes:
-        raise InvalidInput(f"{text!r} is not a size: write 512MiB or 2GiB.")
-    return n_bytes
-
-
-def skipped(report: "ImportReport") -> str:
-    """How many rows were left out, and why."""
-    if not report.n_skipped:
-        return ""
-    reasons = ", ".join(f"{n:,} × {reason}" for reason, n in sorted(report.reasons.items()))
-    return f" ({report.n_skipped:,} rows skipped: {reasons})"
-
-
-def finished(lake: Lake, report: "EncodeReport") -> str:
-    """The last line: what the collections hold now."""
-    lines = []
-    for row in lake.info():
-        if row.name in report.collections:
-            failed = f", {row.n_failed:,} of them failed" if row.n_failed else ""
-            documents = (row.n_encoded or 0) + (row.n_failed or 0)
-            lines.append(
-                f"{row.name} has {documents:,} documents{failed}, {row.n_tokens or 0:,} tokens, "
-                f"{row.n_codes or 0:,} codes"
-            )
-    return "Done: " + "; ".join(lines)
+    together = zip_longest(dictionaries, names or (), hooks or ())
+    return [DictionaryChoice(location=d, name=name, hook=hook) for d, name, hook in together]

@@ -1,8 +1,6 @@
 """Commands that keep a lake in shape: delete, compact, cleanup, replace, drop, tag, tags, untag."""
 
-import re
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import pyarrow as pa
@@ -13,10 +11,11 @@ from saelake.cli.show import lookups as render
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
 from saelake.connection import connect
+from saelake.quantities import parse_age
 from saelake.store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from saelake.store.health.repair import Repaired
+    from saelake.store.reports import Repaired
 
 PANEL = "Maintain"
 IDS_SHOWN = 10
@@ -25,8 +24,6 @@ TargetArgument = Annotated[
     str, typer.Argument(metavar="TARGET", help="A collection (corpus/dictionary), or a corpus.")
 ]
 DictionaryArgument = Annotated[str, typer.Argument(help="A dictionary's name.")]
-
-HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -180,14 +177,6 @@ TAGS = pa.schema(
         pa.field("n_tables", pa.uint32()),
     ]
 )
-
-
-def parse_age(text: str) -> timedelta:
-    """The time in `12h`, `7d` or `2w`. Raises `InvalidInput`."""
-    found = re.fullmatch(r"(\d+)\s*([hdw])", text.strip().lower())
-    if not found:
-        raise InvalidInput(f"{text!r} is not an age: write 12h, 7d or 2w.")
-    return timedelta(hours=int(found[1]) * HOURS[found[2]])
 
 
 def repaired(done: "Repaired") -> str:

@@ -1,6 +1,7 @@
 """Commands about what features are called, and what documents mean: embed, label, labels."""
 
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +16,11 @@ from saelake.cli.options.lake import (
 )
 from saelake.cli.options.shared import shares
 from saelake.cli.show import analyses as pictures
-from saelake.cli.show.progress import Bar
 from saelake.cli.show.screen import answer, out, say
+from saelake.cli.show.stages import Bars
 from saelake.connection import connect
 from saelake.lake import Lake
+from saelake.stages import Stage, watched
 from saelake.store.errors import InvalidInput
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.neighbors import NeighborsQuery
@@ -53,8 +55,9 @@ def embed(
 
     Example: `saelake embed imdb --model sentence-transformers/all-MiniLM-L6-v2`
     """
-    with connect(lake or DEFAULT_LAKE) as found, Bar(f"Embedding {corpus}", "documents") as bar:
-        n = found.embed(corpus, model=model, device=device, on_progress=bar.update)
+    with connect(lake or DEFAULT_LAKE) as found, Bars(found) as bars:
+        embedding = partial(found.embed, corpus, model=model, device=device)
+        n = watched(bars, Stage(name="embed", of=corpus), embedding)
     say(f"Done: {n:,} documents of {corpus} have dense embeddings")
 
 
@@ -91,12 +94,8 @@ def label(
             return
         if explainer is not None:
             raise InvalidInput("--explainer says who made the labels of --file: give both.")
-        if model is not None:
-            corpus = name.partition("/")[0]
-            with Bar(f"Embedding {corpus}", "documents") as bar:
-                found.embed(corpus, model=model, device=device, on_progress=bar.update)
-        with Bar(f"Labelling {name}", "features") as bar:
-            n = found.label(name, on_progress=bar.update)
+        with Bars(found) as bars:
+            n = found.label(name, model=model, device=device, watcher=bars)
         say(f"Done: {n:,} features of {name} have automatic labels")
 
 

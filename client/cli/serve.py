@@ -9,6 +9,7 @@ import typer
 from saelake.cli.options.lake import DEFAULT_LAKE, LakeOption, read_token
 from saelake.cli.show.screen import say
 from saelake.connection import TOKEN_VARIABLE
+from saelake.store.errors import extra
 from saelake.texts import model_texts
 
 ACCESS = "Who may ask"
@@ -57,10 +58,10 @@ def serve(
 
     Example: `saelake serve --lake lake`, and elsewhere `saelake info --server localhost:50051`
     """
-    from saelake.store.service.auth import Access
-    from saelake.store.service.serve import Address, ServerSettings
-    from saelake.store.service.serve import serve as run
-
+    with extra("store", "A server"):
+        from saelake.store.service.auth import Access
+        from saelake.store.service.serve import Address, ServerSettings
+        from saelake.store.service.serve import serve as run
     token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE) or None
     settings = ServerSettings(
         uri=lake or DEFAULT_LAKE,

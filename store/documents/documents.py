@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 
 from saelake.store.arrays.batches import split
 from saelake.store.documents.filters import FilterCache
-from saelake.store.documents.imports import ImportReport, Source, SourceBatch, import_documents
+from saelake.store.documents.imports import Source, SourceBatch, import_documents
 from saelake.store.documents.tombstones import Tombstones
 from saelake.store.errors import NotFound
 from saelake.store.format.schema import RESERVED_COLUMNS
 from saelake.store.lake.lake import Lake
+from saelake.store.reports import ImportReport
 from saelake.store.tables.tables import Table
 
 __all__ = ["Documents", "ImportReport", "Source", "SourceBatch", "import_documents"]

@@ -1,7 +1,7 @@
 """From a source of rows to documents: screened, numbered, and visible by one commit."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from saelake.store.format.schema import (
     documents_schema,
 )
 from saelake.store.lake.lake import DICTIONARIES, Lake
+from saelake.store.reports import ImportReport
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, write_first
 
@@ -64,17 +65,6 @@ class Source(Protocol):
 
     def batches(self) -> Iterator[SourceBatch]:
         """The rows, in order. Raises `CorpusError` when they cannot be read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportReport:
-    """What an import did: documents added, the first one's number, and rows left out by reason."""
-
-    corpus: str
-    n_documents: int
-    n_skipped: int
-    reasons: Mapping[str, int]
-    first_doc: int
 
 
 def import_documents(

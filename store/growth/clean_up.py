@@ -1,22 +1,14 @@
 """Clean up: delete what no reader of the newest states, or of a tagged one, can ask for."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from saelake.store.growth.drop import drop_dictionary
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.names import change_names
+from saelake.store.reports import CleanupReport
 from saelake.store.tables.tables import Table, drop
 
 DEFAULT_AGE = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CleanupReport:
-    """What was deleted: bytes of files, and dictionaries that had been replaced."""
-
-    size_bytes: int
-    retired: tuple[str, ...]
 
 
 def clean_up(

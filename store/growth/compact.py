@@ -15,8 +15,9 @@ from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
 from saelake.store.growth.compact_codes import compact_codes
 from saelake.store.growth.compact_documents import compact_documents
-from saelake.store.growth.compacted import Compacted, Progress
+from saelake.store.growth.compacted import Progress
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.reports import Compacted
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table
 

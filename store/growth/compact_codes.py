@@ -13,9 +13,10 @@ from saelake.store.errors import Conflict
 from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
-from saelake.store.growth.compacted import Compacted, Progress
+from saelake.store.growth.compacted import Progress, compacted
 from saelake.store.growth.index import index
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.reports import Compacted
 from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.changes import Change, Draft, Fragment
 from saelake.store.tables.tables import Table
@@ -75,7 +76,7 @@ def compact_codes(
     if groups and _is_indexed(lake, name):
         index(lake, name, on_progress=on_progress)
     n_removed = sum(extent.n_deleted for group in groups for extent in group)
-    return Compacted.of(str(name), codes, after, n_removed)
+    return compacted(str(name), codes, after, n_removed)
 
 
 def _is_indexed(lake: Lake, name: CollectionName) -> bool:

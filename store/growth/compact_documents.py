@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict
 from saelake.store.format.lists import Array
-from saelake.store.growth.compacted import Compacted
+from saelake.store.growth.compacted import compacted
+from saelake.store.reports import Compacted
 from saelake.store.tables.changes import Change, Draft, Fragment
 from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table
 
@@ -56,11 +57,11 @@ def compact_documents(documents: Documents) -> Compacted:
         return change
 
     if not (merged or blank):
-        return Compacted.of(documents.corpus, table, table, 0)
+        return compacted(documents.corpus, table, table, 0)
     after = table.commit(decide)
     if table.has_words("text"):
         after.index_words("text")
-    return Compacted.of(documents.corpus, table, after, sum(blank.values()))
+    return compacted(documents.corpus, table, after, sum(blank.values()))
 
 
 def _n_named(table: Table, deleted: Array) -> Iterator[tuple[int, int]]:

@@ -1,7 +1,6 @@
 """Delete documents: no question finds them from the next snapshot on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -13,20 +12,12 @@ from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED_COLUMNS
 from saelake.store.lake.lake import Lake
+from saelake.store.reports import DeleteReport
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 65_536
 IDS_SHOWN = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteReport:
-    """What was deleted of a corpus, and how many documents it has left."""
-
-    corpus: str
-    n_documents: int
-    n_left: int
 
 
 def delete_documents(

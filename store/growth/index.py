@@ -12,6 +12,7 @@ from saelake.store.growth.count import Counting
 from saelake.store.index.builder import BuiltSegments, SegmentBuilder, by_first_document
 from saelake.store.index.segments import PostingsTable, Segment
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.reports import IndexReport
 from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table
@@ -28,16 +29,6 @@ class Build:
 
     fragments: tuple[Fragment, ...]
     replaces: tuple[Segment, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexReport:
-    """What indexing did."""
-
-    collection: str
-    n_documents: int
-    n_postings: int
-    n_segments: int
 
 
 def plan(

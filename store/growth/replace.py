@@ -1,21 +1,13 @@
 """Replace a dictionary: its name means another one's collections from one commit on."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from saelake.store.codes.table import CodesTable
 from saelake.store.errors import Conflict, InvalidInput, NotFound
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.lake.names import Names, change_names
+from saelake.store.reports import ReplaceReport
 from saelake.store.snapshot.collection import open_codes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplaceReport:
-    """Which collections a name has now."""
-
-    dictionary: str
-    collections: tuple[str, ...]
 
 
 def replace_dictionary(lake: Lake, old: str, new: str) -> ReplaceReport:

@@ -1,7 +1,7 @@
 """Repair collections: take out what is damaged, and make again what can be made of the rest."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,35 +15,12 @@ from saelake.store.growth.index import index
 from saelake.store.health.index import compared, wrong_features
 from saelake.store.health.rows import UNREADABLE, CodesReading, KeptReading, Reading
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.reports import Repaired
 from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table, drop
 
 Range = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repaired:
-    """What was done to a collection.
-
-    `documents` are the ids of those whose codes were damaged and taken out, as far as they can be
-    read in `n_files` files of codes that could not: `encode` makes them again. The same is true of
-    `kept` and `n_kept_files`, of kept activations. So many segments of postings, and the
-    statistics if `features`, were made again.
-    """
-
-    collection: str
-    documents: tuple[str, ...] = ()
-    n_files: int = 0
-    kept: tuple[str, ...] = ()
-    n_kept_files: int = 0
-    n_segments: int = 0
-    features: bool = False
-
-    @property
-    def anything(self) -> bool:
-        """Whether there was anything to do."""
-        return self != Repaired(collection=self.collection)
 
 
 def repair(lake: Lake, only: CollectionName | None = None) -> list[Repaired]:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Literal, Self
+from datetime import UTC, datetime
+from typing import Any, Literal, Self
 from uuid import uuid4
 
 from saelake.store.lake.lake import Lake
@@ -17,6 +18,7 @@ JobState = Literal["running", "done", "failed", "interrupted"]
 
 HEARTBEAT_S = 10.0
 SILENT_S = 6 * HEARTBEAT_S  # after which a running job is taken for dead
+TIMES = ("started", "heartbeat")
 KEPT = 20  # jobs that have ended
 
 
@@ -54,6 +56,12 @@ class JobRecord:
     def to_json(self) -> str:
         """The job as one JSON object."""
         return json.dumps(asdict(self))
+
+    def row(self) -> dict[str, Any]:
+        """The job as an answer has it: its times in UTC, and nothing of what it is over."""
+        over = {"corpus", "collections"}
+        told = {name: value for name, value in asdict(self).items() if name not in over}
+        return {**told, **{name: datetime.fromtimestamp(told[name], UTC) for name in TIMES}}
 
     def seen_at(self, now: float) -> Self:
         """The job as a reader sees it: one that says nothing any more is interrupted."""

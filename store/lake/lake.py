@@ -29,8 +29,8 @@ class CollectionName:
 
     @classmethod
     def parse(cls, text: str) -> "CollectionName":
-        """The two names in `corpus/dictionary`. Raises `InvalidInput`."""
-        corpus, slash, dictionary = text.partition("/")
+        """The two names in `corpus/dictionary`. Raises `InvalidInput`, also for what is no text."""
+        corpus, slash, dictionary = text.partition("/") if isinstance(text, str) else ("", "", "")
         if not slash:
             raise InvalidInput(
                 f"{text!r} is not a collection: write corpus/dictionary, as in imdb/minilm-l4.",

@@ -1,25 +1,16 @@
 """Tags: names of states of a lake, which stay as they are until the tag is deleted."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from saelake.store.errors import AlreadyExists, InvalidInput, NotFound
 from saelake.store.format.schema import NAME
 from saelake.store.lake.lake import DICTIONARIES, Lake
+from saelake.store.reports import Tag
 from saelake.store.tables.tables import Table, moment_of
 
 # A table refers to rows of those after it, so it is tagged before them: a state in which each
 # refers to rows that exist, like the order in which a reader opens them.
 ORDER = (".postings", ".features", ".codes", "", "--skipped", "--deleted")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tag:
-    """A tag: its name, when it was made, and of how many tables it names a snapshot."""
-
-    name: str
-    created: datetime
-    n_tables: int
 
 
 def make_tag(lake: Lake, name: str) -> Tag:

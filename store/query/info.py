@@ -1,8 +1,6 @@
 """What is in a lake."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,6 @@ from saelake.store.snapshot.session import Session
 from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 4096
-TIMES = ("started", "heartbeat")
 
 
 def info(session: Session, _: InfoQuery) -> pa.Table:
@@ -59,12 +56,7 @@ def _jobs(jobs: Sequence[JobRecord], corpus: str, dictionary: str | None) -> lis
     name = f"{corpus}/{dictionary}"
     ours = [j for j in jobs if (name in j.collections if dictionary else j.corpus == corpus)]
     ended = [job for job in ours if job.state != "running"][:1]
-    return [_row(job) for job in ours if job.state == "running" or job in ended]
-
-
-def _row(job: JobRecord) -> dict[str, Any]:
-    times = {name: datetime.fromtimestamp(getattr(job, name), UTC) for name in TIMES}
-    return {**asdict(job), **times}
+    return [job.row() for job in ours if job.state == "running" or job in ended]
 
 
 def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:

@@ -16,6 +16,7 @@ def decoder(session: Session, dictionary: str) -> Vectors:
     """A dictionary's decoder directions, of length 1. Raises `NotFound` and `InvalidInput`."""
     found = kept_vectors(session, session.lake.decoder(check_name("dictionary", dictionary)))
     if found is None:
+        session.lake.tables()  # says so, where there is no lake at all
         raise NotFound(
             f"{session.lake.uri} has no decoder directions of {dictionary!r}. They are stored when "
             "a corpus is encoded: run `saelake encode` again.",

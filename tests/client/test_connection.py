@@ -1,5 +1,6 @@
 """What `connect` takes, and what it says about what it cannot take."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,6 +28,79 @@ def test_nothing_is_asked_before_the_first_question() -> None:
 def test_a_target_without_a_name_is_refused(target: str) -> None:
     with pytest.raises(InvalidInput, match="grpc://HOST:PORT"):
         saelake.connect(target)
+
+
+@pytest.mark.parametrize("target", [5, None, b"lake", ["lake"]])
+def test_what_is_no_target_is_refused(target: object) -> None:
+    with pytest.raises(InvalidInput, match=r"grpc://HOST:PORT, not"):
+        saelake.connect(target)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("localhost:50051", "grpc://localhost:50051"),
+        ("gpu-1.example.org:443", "grpc://gpu-1.example.org:443"),
+        ("[::1]:50051", r"grpc://\[::1\]:50051"),
+        ("http://host:50051", "grpc://host:50051"),
+        ("https://host", "grpcs://host"),
+    ],
+)
+def test_a_server_without_its_scheme_is_not_taken_for_a_folder(target: str, meant: str) -> None:
+    with pytest.raises(InvalidInput, match=f"write {meant}"):
+        saelake.connect(target)
+
+
+def test_a_folder_may_be_called_like_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "localhost:1").mkdir()
+    assert not saelake.connect("localhost:1").is_remote
+    assert not saelake.connect(tmp_path / "2026-11-21T10:00").is_remote
+
+
+READS: list[Callable[[saelake.Lake], object]] = [
+    list,
+    len,
+    saelake.Lake.info,
+    saelake.Lake.verify,
+    saelake.Lake.tags,
+    lambda lake: "a/b" in lake,
+    lambda lake: lake["a/b"].tokens(1),
+    lambda lake: lake["a/b"].info(),
+    lambda lake: lake["a/b"].activations(),
+    lambda lake: lake.dictionary("b").labels(),
+    lambda lake: lake.dictionary("b").neighbors(1),
+    lambda lake: lake.dictionary("b").labels("rain"),
+    lambda lake: lake.index("a/b"),
+]
+
+
+@pytest.mark.parametrize("read", READS)
+def test_reading_a_lake_that_is_not_there_says_so_and_what_to_do(
+    tmp_path: Path, read: Callable[[saelake.Lake], object]
+) -> None:
+    lake = saelake.connect(tmp_path / "nowhere")
+    with pytest.raises(NotFound, match=r"There is no lake at .*nowhere\. Make one with `saelake"):
+        read(lake)
+    assert lake
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("name", [5, None, 2.5, ("a", "b"), "a", slice(0, 1)])
+def test_what_names_no_collection_is_refused(name: object) -> None:
+    with pytest.raises(InvalidInput, match="write corpus/dictionary"):
+        saelake.connect("grpc://localhost:1")[name]  # type: ignore[index]
+
+
+def test_a_collection_is_asked_and_not_gone_through() -> None:
+    collection = saelake.connect("grpc://localhost:1")["imdb/sae"]
+    with pytest.raises(InvalidInput, match=r"tokens\(FEATURE\)"):
+        list(collection)
+    with pytest.raises(InvalidInput, match=r"document\(ID\)"):
+        assert "film" in collection
+    assert collection
 
 
 def test_certificates_need_tls() -> None:

@@ -195,3 +195,12 @@ def test_a_lake_behind_a_server_is_not_written(remote: Lake) -> None:
     ):
         with pytest.raises(InvalidInput, match="through a server"):
             write()
+
+
+def test_a_lake_has_its_collections_by_name(lake: Lake) -> None:
+    names = lake.collections()
+    assert list(lake) == names
+    assert len(lake) == len(names) > 0
+    assert names[0] in lake
+    assert "made/none" not in lake
+    assert 5 not in lake

@@ -12,7 +12,7 @@ import pytest
 import saelake
 from saelake.lake import Lake
 from saelake.store.tables.tables import Table
-from saelake.workers.encoder.keep import KeepOptions
+from saelake.workers.encoder.options import KeepOptions
 from saelake.workers.fleet.options import EncodeOptions
 from tests.tiny import save_corpus, save_dictionary, save_model
 
@@ -23,7 +23,7 @@ ENCODE = """
 import os, signal, sys
 from saelake.store.lake.lake import Lake
 from saelake.store.growth.shards import ShardCommitter
-from saelake.workers.encoder.keep import KeepOptions
+from saelake.workers.encoder.options import KeepOptions
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
 lake, folder, size, n = sys.argv[1:]
 commit, left = ShardCommitter.commit, iter(range(int(n)))

@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from saelake.store.documents.documents import Documents, ImportReport, import_documents
+from saelake.store.documents.documents import Documents, import_documents
 from saelake.store.errors import CorpusError, InvalidInput, NotFound
 from saelake.store.lake.lake import Lake
+from saelake.store.reports import ImportReport
 from saelake.store.tables.tables import read
 from saelake.workers.corpus import open_source
 

@@ -10,7 +10,7 @@ import pytest
 import saelake
 from saelake.lake import Lake
 from saelake.store.errors import AlreadyExists, DictionaryMismatch, InvalidInput, NotFound
-from saelake.workers.encoder.keep import KeepOptions
+from saelake.workers.encoder.options import KeepOptions
 from saelake.workers.run import DictionaryChoice, EncodeOptions
 from tests.tiny import D_MODEL, HOOK, save_corpus, save_dictionary, save_model
 

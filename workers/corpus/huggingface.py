@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.errors import CorpusError, MissingExtra
+from saelake.store.errors import CorpusError, extra
 from saelake.workers.corpus.files import Listing
 from saelake.workers.corpus.source import unreadable
 
@@ -87,13 +87,8 @@ def saved_part(folder: str, split: str | None) -> HuggingFacePart:
 
 
 def _loaded(name: str, load: Callable[[ModuleType], Any]) -> Any:
-    try:
+    with extra("datasets", "A Hugging Face data set"):
         import datasets
-    except ImportError as error:
-        raise MissingExtra(
-            "Hugging Face data sets need another package: pip install 'saelake[datasets]'.",
-            extra="datasets",
-        ) from error
     try:
         return load(datasets)
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:

@@ -17,7 +17,7 @@ from saelake.workers.dictionaries import (
 )
 from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.format import Format
-from saelake.workers.dictionaries.source import DictionaryFiles, locate
+from saelake.workers.dictionaries.source import DictionaryFiles, check_address, locate
 
 # In the order in which files are tried: the formats that are told by name come before those that
 # are told by the tensors within.
@@ -60,6 +60,15 @@ def load_dictionary(
     wanted = {name for known in SUPPORTED_FORMATS for name in known.fetched}
     source = locate(location, revision=revision, wanted=sorted(wanted))
     return (chosen or _recognised(source)).read(source)
+
+
+def check_dictionary(location: str | Path) -> None:
+    """Raise what `load_dictionary` would for files that are not there, or of no known format.
+
+    Nothing is fetched: of an `hf://` address only the form is checked.
+    """
+    if not check_address(location):
+        _recognised(locate(location, revision=None, wanted=()))
 
 
 def _named(name: str) -> Format:

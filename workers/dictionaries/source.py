@@ -103,6 +103,14 @@ def locate(location: str | Path, *, revision: str | None, wanted: Iterable[str])
     return _local(root / path, label=f"{repo}/{path}".rstrip("/"))
 
 
+def check_address(location: str | Path) -> bool:
+    """Whether a location is an address of the hub, which is not asked. Raises `InvalidInput`."""
+    if "://" not in str(location):
+        return False
+    _parsed(str(location), None)
+    return True
+
+
 def _local(path: Path, label: str) -> DictionaryFiles:
     if path.is_file():
         return DictionaryFiles(folder=path.parent, file=path.name, label=label)

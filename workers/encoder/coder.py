@@ -5,7 +5,6 @@ This needs only torch, numpy and pyarrow, so that it also runs on a machine that
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,8 @@ from saelake.store.errors import ValueOverflow
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.workers.dictionaries.base import LoadedDictionary, not_finite
 from saelake.workers.encoder.device_codes import DeviceCodes
+from saelake.workers.encoder.options import OnError
 from saelake.workers.encoder.pack import PageCodes, Part, pack
-
-OnError = Literal["skip", "fail"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,12 +15,13 @@ from saelake.store.format.activations import KeptSettings
 from saelake.store.format.schema import CollectionSettings
 from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.encoder.batches import batches
-from saelake.workers.encoder.coder import Coder, OnError, fail
+from saelake.workers.encoder.coder import Coder, fail
 from saelake.workers.encoder.device_codes import DeviceCodes
 from saelake.workers.encoder.health import Health
 from saelake.workers.encoder.hooks import HookPoint
 from saelake.workers.encoder.keep import Keeper, KeptTokens, pack_kept
 from saelake.workers.encoder.models import Model
+from saelake.workers.encoder.options import OnError
 from saelake.workers.encoder.pack import PageCodes, Part
 from saelake.workers.encoder.pages import Page
 from saelake.workers.encoder.reader import ActivationReader

@@ -5,7 +5,6 @@ This needs only torch, numpy and pyarrow, so that it also runs on a machine that
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,41 +12,14 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from saelake.store.errors import InvalidInput
 from saelake.store.format.activations import ARROW_TYPES, NUMPY_TYPES, KeptSettings, kept_schema
 from saelake.store.format.lists import concatenate
-from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.workers.encoder.batches import Batch
 from saelake.workers.encoder.hooks import HookPoint
 from saelake.workers.encoder.pack import POSITION_BITS, Part
 
-KeptDtypeChoice = Literal["auto", "float16", "bfloat16"]
 TORCH_TYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeepOptions:
-    """Which activations to keep: a share of all tokens, the same for the same seed.
-
-    `dtype` auto is the model's own where that has 16 bits; else float16, or bfloat16 where the
-    corpus's first activations come near float16's limit of 65,504.
-    """
-
-    fraction: float = 1.0
-    seed: int = 0
-    dtype: KeptDtypeChoice = "auto"
-
-    def __post_init__(self) -> None:
-        if self.dtype not in get_args(KeptDtypeChoice):
-            choices = ", ".join(get_args(KeptDtypeChoice))
-            raise InvalidInput(f"Activations are kept as {choices}, not {self.dtype!r}.")
-        _ = self.sample
-
-    @property
-    def sample(self) -> TokenSample:
-        """The tokens to keep."""
-        return TokenSample(fraction=self.fraction, seed=self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -124,6 +124,16 @@ def load_model(
     )
 
 
+def check_model(location: str, *, device: str | None = None, dtype: str | None = None) -> None:
+    """Raise the `ModelError` of `load_model`, as far as it can be told without the weights.
+
+    Of a hub id no more than the small config.json is fetched.
+    """
+    _dtype(dtype, device_of(device))
+    with _quiet():
+        _locate(location, None)
+
+
 def fingerprint(folder: Path) -> str:
     """The sha256 in hex over the names and contents of config.json and the weight files.
 

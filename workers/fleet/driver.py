@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,28 +21,11 @@ from saelake.workers.fleet.encoded import Counts, EncodedShard
 from saelake.workers.fleet.events import Failed, Failure, Lost, Tick, Written
 from saelake.workers.fleet.job import EncodeJob
 from saelake.workers.fleet.pool import News, Paged, Pool
+from saelake.workers.fleet.progress import EncodeProgress
 from saelake.workers.fleet.schedule import Policy, begin, step
 
 WAIT_S = 0.5
 RECORD_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodeProgress:
-    """How far an encode is; counts of this run, codes of all collections together.
-
-    `n_workers` are ready, `n_in_flight` shards are with them, and `n_repeated` were handed out
-    again because of failures.
-    """
-
-    n_total: int
-    n_documents: int = 0
-    n_tokens: int = 0
-    n_codes: int = 0
-    n_failed: int = 0
-    n_workers: int = 0
-    n_in_flight: int = 0
-    n_repeated: int = 0
 
 
 class Driver:

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from saelake.store.errors import InvalidInput
 from saelake.store.format.values import CODECS
-from saelake.workers.encoder.coder import OnError
-from saelake.workers.encoder.keep import KeepOptions
+from saelake.workers.encoder.options import KeepOptions, OnError
 
 DEFAULT_MEMORY_BYTES = 512 << 20
 

@@ -44,15 +44,6 @@ class RayCluster:
         if problems:
             raise InvalidInput("; ".join(problems) + ".")
 
-    def share(self, n_cpus: float, n_gpus: float) -> "Share":
-        """What the workers of a cluster with so many CPUs and GPUs get."""
-        gpus = self.gpus_per_worker
-        if gpus is None:
-            gpus = 1.0 if n_gpus else 0.0
-        cpus = self.cpus_per_worker or max(min(2, int(n_cpus) // (self.workers or 1)), 1)
-        room = n_gpus // gpus if gpus else n_cpus // cpus
-        return Share(workers=self.workers or max(int(room), 1), gpus=gpus, cpus=cpus)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
@@ -61,3 +52,13 @@ class Share:
     workers: int
     gpus: float
     cpus: int
+
+
+def share_of(cluster: RayCluster, n_cpus: float, n_gpus: float) -> Share:
+    """What the workers get of a cluster with so many CPUs and GPUs."""
+    gpus = cluster.gpus_per_worker
+    if gpus is None:
+        gpus = 1.0 if n_gpus else 0.0
+    cpus = cluster.cpus_per_worker or max(min(2, int(n_cpus) // (cluster.workers or 1)), 1)
+    room = n_gpus // gpus if gpus else n_cpus // cpus
+    return Share(workers=cluster.workers or max(int(room), 1), gpus=gpus, cpus=cpus)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from saelake.workers.encoder.coder import OnError
+from saelake.workers.encoder.options import OnError
 from saelake.workers.encoder.shard import Shard
 from saelake.workers.fleet.actions import Action, Commit, Drop, Record, Send, Stop
 from saelake.workers.fleet.encoded import EncodedShard

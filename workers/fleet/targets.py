@@ -28,18 +28,24 @@ def prepare(
     model: Model, corpus: str, choices: Sequence[DictionaryChoice], options: EncodeOptions
 ) -> tuple[list[Target], TokenSettings]:
     """The collections to make, and how their texts become tokens."""
-    if not choices:
-        raise InvalidInput("Name at least one dictionary.")
+    names = names_of(choices)
     loaded = [load_dictionary(choice.location) for choice in choices]
-    names = [check_name("dictionary", c.name or default_name(c.location)) for c in choices]
-    if len(set(names)) < len(names):
-        raise InvalidInput(f"Two dictionaries have one name: {', '.join(names)}. Use --name.")
     tokens = _token_settings(model, loaded, options)
     targets = [
         _target(model, corpus, name, dictionary, choice.hook, tokens, options)
         for name, dictionary, choice in zip(names, loaded, choices, strict=True)
     ]
     return targets, tokens
+
+
+def names_of(choices: Sequence[DictionaryChoice]) -> list[str]:
+    """What the dictionaries are called. Raises `InvalidInput` for two of one name, and for none."""
+    if not choices:
+        raise InvalidInput("Name at least one dictionary.")
+    names = [check_name("dictionary", c.name or default_name(c.location)) for c in choices]
+    if len(set(names)) < len(names):
+        raise InvalidInput(f"Two dictionaries have one name: {', '.join(names)}. Use --name.")
+    return names
 
 
 def default_name(location: str) -> str:

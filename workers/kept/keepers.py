@@ -10,8 +10,9 @@ from saelake.store.format.activations import KeptDtype, KeptSettings
 from saelake.store.lake.lake import Lake
 from saelake.workers.encoder.batches import Batch, batches
 from saelake.workers.encoder.encode import Target
-from saelake.workers.encoder.keep import Keeper, KeepOptions
+from saelake.workers.encoder.keep import Keeper
 from saelake.workers.encoder.models import Model
+from saelake.workers.encoder.options import KeepOptions
 from saelake.workers.encoder.pages import pages
 from saelake.workers.encoder.reader import ActivationReader
 from saelake.workers.encoder.tokens import TokenSettings

@@ -29,17 +29,6 @@ class ActivationBatch(NamedTuple):
     position: Tensor
     token_id: Tensor
 
-    @classmethod
-    def of(cls, tokens: TokenBlock, dtype: torch.dtype) -> "ActivationBatch":
-        """The tokens as tensors."""
-        return cls(
-            torch.from_numpy(tokens.vectors.view(np.int16)).view(dtype),
-            *(
-                torch.from_numpy(place.astype(np.int64))
-                for place in (tokens.doc, tokens.position, tokens.token_id)
-            ),
-        )
-
     def to(self, device: str) -> "ActivationBatch":
         """The batch on a device."""
         return ActivationBatch(*(column.to(device, non_blocking=True) for column in self))
@@ -68,6 +57,17 @@ class LoaderOptions:
             problems.append(f"a seed is not negative, as {self.seed}")
         if problems:
             raise InvalidInput("; ".join(problems) + ".")
+
+
+def batch_of(tokens: TokenBlock, dtype: torch.dtype) -> ActivationBatch:
+    """The tokens as tensors."""
+    return ActivationBatch(
+        torch.from_numpy(tokens.vectors.view(np.int16)).view(dtype),
+        *(
+            torch.from_numpy(place.astype(np.int64))
+            for place in (tokens.doc, tokens.position, tokens.token_id)
+        ),
+    )
 
 
 class ActivationLoader(DataLoader[ActivationBatch]):
@@ -114,7 +114,7 @@ class ActivationDataset(IterableDataset[ActivationBatch]):
         dtype, size = TORCH_TYPES[self._reader.settings.dtype], self._options.batch_size
         for tokens in self._batches():
             if len(tokens) == size or not self._options.drop_last:
-                yield ActivationBatch.of(tokens, dtype)
+                yield batch_of(tokens, dtype)
 
     def _batches(self) -> Iterator[TokenBlock]:
         info = get_worker_info()

@@ -10,7 +10,7 @@ import ray
 from ray.exceptions import RayError
 
 from saelake.store.errors import InvalidInput, Unavailable
-from saelake.workers.fleet.ray_cluster import RayCluster, Share
+from saelake.workers.fleet.ray_cluster import RayCluster, Share, share_of
 
 OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: only small answers go through it
 KNOCK_S = 10.0
@@ -58,7 +58,7 @@ class RaySession:
         here: it gets no more machines.
         """
         n_cpus, n_gpus = _resources()
-        share = self._cluster.share(n_cpus, n_gpus)
+        share = share_of(self._cluster, n_cpus, n_gpus)
         if self._cluster.address == "local" and (share.cpus > n_cpus or share.gpus > n_gpus):
             raise InvalidInput(
                 f"A worker with {share.cpus} CPUs and {share.gpus:g} GPUs has no room on this "

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from saelake.store.errors import extra
+
 
 def add_to(app: typer.Typer) -> None:
     """Add this command."""
@@ -30,6 +32,6 @@ def demo(
 
     Example: `saelake demo`, and then what it suggests
     """
-    from saelake.cli.demo.run import run
-
+    with extra("demo", "The demo"):
+        from saelake.cli.demo.run import run
     run(lake, port=port, keep_serving=keep_serving)

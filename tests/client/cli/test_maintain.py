@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import saelake
-from saelake.cli.maintain import parse_age, repaired
+from saelake.cli.maintain import repaired
+from saelake.quantities import parse_age
 from saelake.store.errors import InvalidInput
-from saelake.store.health.repair import Repaired
+from saelake.store.reports import Repaired
 from tests.client.cli.command import asked, program, run
 from tests.client.cli.test_build import collections, encoding
 from tests.lakes import make_lake

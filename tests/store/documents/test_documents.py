@@ -16,12 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.store.documents.documents import Documents, ImportReport, SourceBatch, import_documents
+from saelake.store.documents.documents import Documents, SourceBatch, import_documents
 from saelake.store.documents.scratch import Scratch
 from saelake.store.documents.screening import faults
 from saelake.store.errors import Conflict, CorpusError, InvalidInput, NotFound
 from saelake.store.format.schema import SKIPPED_COLUMNS
 from saelake.store.lake.lake import Lake
+from saelake.store.reports import ImportReport
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, read
 

@@ -21,11 +21,11 @@ from saelake.store.growth import compact_documents as documents_module
 from saelake.store.growth.compact import compact
 from saelake.store.growth.compact_codes import CODES_ROWS, Extent, codes_groups
 from saelake.store.growth.compact_documents import last_small
-from saelake.store.growth.compacted import Compacted
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.lake.lake import Lake
+from saelake.store.reports import Compacted
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table

@@ -15,9 +15,10 @@ from saelake.store.format.activations import KeptDtype
 from saelake.store.format.sampling import TokenSample
 from saelake.store.growth.index import index
 from saelake.store.growth.shards import ShardCommitter
-from saelake.store.health.repair import Repaired, repair
+from saelake.store.health.repair import repair
 from saelake.store.index.features import N_BINS, N_TOKENS_KEY
 from saelake.store.index.segments import PostingsTable
+from saelake.store.reports import Repaired
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, overwrite, read

@@ -18,7 +18,7 @@ from saelake.store.format.activations import ROW_BYTES
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.lake.lake import Lake
 from saelake.workers.corpus import open_source
-from saelake.workers.encoder.keep import KeepOptions
+from saelake.workers.encoder.options import KeepOptions
 from saelake.workers.run import DictionaryChoice, EncodeOptions, EncodeReport, encode
 from tests.tiny import D_MODEL, WORDS, save_corpus, save_dictionary, save_model
 

@@ -79,7 +79,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> KeptActivations:
 
     table = ActivationsTable.open(lake, CollectionName("made", "sae"))
     reader = table.reader(TokenSample())
-    return KeptActivations(name="made/sae", reader=reader, _table=table, _documents=None)
+    return KeptActivations(name="made/sae", _reader=reader, _table=table, _documents=None)
 
 
 def places(loader: ActivationLoader) -> Places:
@@ -170,11 +170,11 @@ def test_nothing_is_lost_in_a_small_buffer(lengths: list[int], batch_size: int) 
 
 def test_the_buffer_is_bounded_by_its_setting(made: KeptActivations) -> None:
     whole = made.n_tokens
-    for mebibytes, most in ((1, 2 * (BATCH + made.reader.blocks.largest)), (1000, whole)):
+    for mebibytes, most in ((1, 2 * (BATCH + made._reader.blocks.largest)), (1000, whole)):
         loader = made.dataloader(batch_size=BATCH, buffer_bytes=mebibytes << 20)
         assert isinstance(loader.dataset, ActivationDataset)
         assert loader.dataset._capacity(1) == most
-    assert made.reader.blocks.largest < whole / 4, "the test needs a buffer smaller than all"
+    assert made._reader.blocks.largest < whole / 4, "the test needs a buffer smaller than all"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from saelake.cli.options.ray import with_address
 from saelake.store.errors import InvalidInput
 from saelake.store.lake.jobs import JobLog, JobRecord, JobState
 from saelake.store.lake.lake import Lake
-from saelake.workers.fleet.ray_cluster import RayCluster, Share
+from saelake.workers.fleet.ray_cluster import RayCluster, Share, share_of
 from tests.client.cli.command import asked, run
 from tests.lakes import MadeLake
 
@@ -63,7 +63,7 @@ def test_wrong_clusters_are_refused_in_one_line() -> None:
 def test_a_cluster_is_shared_out(
     cluster: RayCluster, n_cpus: int, n_gpus: int, share: Share
 ) -> None:
-    assert cluster.share(n_cpus, n_gpus) == share
+    assert share_of(cluster, n_cpus, n_gpus) == share
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from saelake.answers.lookups import Hit, Tokens
-from saelake.cli.build import skipped
 from saelake.cli.show import lookups as render
 from saelake.cli.show.lookups import size
-from saelake.store.documents.imports import ImportReport
+from saelake.cli.show.stages import skipped
+from saelake.store.reports import ImportReport
 from tests.client.cli.command import asked, on_terminal, program, run
 from tests.client.cli.conftest import HostileLake, longest
 from tests.lakes import MadeLake

@@ -1,0 +1,94 @@
+"""What was done to a lake: the values that the verbs which write return."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What an import did: documents added, the first one's number, and rows left out by reason."""
+
+    corpus: str
+    n_documents: int
+    n_skipped: int
+    reasons: Mapping[str, int]
+    first_doc: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteReport:
+    """What was deleted of a corpus, and how many documents it has left."""
+
+    corpus: str
+    n_documents: int
+    n_left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexReport:
+    """What indexing did."""
+
+    collection: str
+    n_documents: int
+    n_postings: int
+    n_segments: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceReport:
+    """Which collections a name has now."""
+
+    dictionary: str
+    collections: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupReport:
+    """What was deleted: bytes of files, and dictionaries that had been replaced."""
+
+    size_bytes: int
+    retired: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compacted:
+    """Of one table the fragments before and after, and how many documents were taken out."""
+
+    table: str
+    n_before: int
+    n_after: int
+    n_removed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """What was done to a collection.
+
+    `documents` are the ids of those whose codes were damaged and taken out, as far as they can be
+    read in `n_files` files of codes that could not: `encode` makes them again. The same is true of
+    `kept` and `n_kept_files`, of kept activations. So many segments of postings, and the
+    statistics if `features`, were made again.
+    """
+
+    collection: str
+    documents: tuple[str, ...] = ()
+    n_files: int = 0
+    kept: tuple[str, ...] = ()
+    n_kept_files: int = 0
+    n_segments: int = 0
+    features: bool = False
+
+    @property
+    def anything(self) -> bool:
+        """Whether there was anything to do."""
+        return self != Repaired(collection=self.collection)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """A tag: its name, when it was made, and of how many tables it names a snapshot."""
+
+    name: str
+    created: datetime
+    n_tables: int

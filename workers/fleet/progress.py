@@ -1,0 +1,33 @@
+"""How far an encode is, and what it did."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeProgress:
+    """How far an encode is; counts of this run, codes of all collections together.
+
+    `n_workers` are ready, `n_in_flight` shards are with them, and `n_repeated` were handed out
+    again because of failures.
+    """
+
+    n_total: int
+    n_documents: int = 0
+    n_tokens: int = 0
+    n_codes: int = 0
+    n_failed: int = 0
+    n_workers: int = 0
+    n_in_flight: int = 0
+    n_repeated: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeReport:
+    """What an encode did; `n_failed` documents are recorded with the reason."""
+
+    collections: tuple[str, ...]
+    n_documents: int
+    n_tokens: int
+    n_codes: int
+    n_failed: int
+    n_repeated: int
