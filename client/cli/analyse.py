@@ -16,7 +16,7 @@ from saelake.cli.options.lake import (
     split_weights,
 )
 from saelake.cli.options.shared import shares
-from saelake.cli.show import analyses as pictures
+from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out
 from saelake.lake import Lake
 from saelake.store.requests.associate import AssociateQuery
@@ -126,7 +126,7 @@ def similar(
         format,
         documents.to_arrow(),
         document=lambda: {"recall": documents.recall, "hits": documents.to_dicts()},
-        show=lambda: out.print(pictures.found(documents)),
+        show=lambda: out.print(analyses.found(documents)),
     )
 
 
@@ -157,7 +157,7 @@ def retrieve(
         format,
         documents.to_arrow(),
         document=lambda: {"phrase": phrase, "hits": documents.to_dicts()},
-        show=lambda: out.print(pictures.found(documents)),
+        show=lambda: out.print(analyses.found(documents)),
     )
 
 
@@ -185,7 +185,7 @@ def select(
         format,
         documents.to_arrow(),
         document=lambda: {"hits": documents.to_dicts()},
-        show=lambda: out.print(pictures.found(documents)),
+        show=lambda: out.print(analyses.found(documents)),
     )
 
 
@@ -246,7 +246,7 @@ def diff(
             "test": rows.test,
             "rows": rows.to_dicts(),
         },
-        show=lambda: out.print(pictures.diff(rows, (a, *others), out)),
+        show=lambda: out.print(analyses.diff(rows, (a, *others), out)),
     )
 
 
@@ -289,7 +289,7 @@ def associate(
             "n_tested": rows.n_tested,
             "rows": rows.to_dicts(),
         },
-        show=lambda: out.print(pictures.associations(rows)),
+        show=lambda: out.print(analyses.associations(rows)),
     )
 
 
@@ -344,7 +344,7 @@ def correlate(
         format,
         pairs.to_arrow(),
         document=lambda: {"n": pairs.n, "pairs": pairs.to_dicts()},
-        show=lambda: out.print(pictures.correlations(pairs)),
+        show=lambda: out.print(analyses.correlations(pairs)),
     )
 
 
@@ -391,7 +391,7 @@ def cluster(
             "n_left_out": groups.n_left_out,
             "clusters": groups.to_dicts(),
         },
-        show=lambda: out.print(pictures.clusters(groups)),
+        show=lambda: out.print(analyses.clusters(groups)),
     )
 
 
@@ -420,7 +420,7 @@ def match(
         format,
         pairs.to_arrow(),
         document=lambda: {"matches": pairs.to_dicts()},
-        show=lambda: out.print(pictures.matches(pairs)),
+        show=lambda: out.print(analyses.matches(pairs)),
     )
 
 
@@ -455,5 +455,5 @@ def families(
         format,
         groups.to_arrow(),
         document=lambda: {"families": groups.to_dicts()},
-        show=lambda: out.print(pictures.families(groups)),
+        show=lambda: out.print(analyses.families(groups)),
     )

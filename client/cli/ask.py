@@ -16,7 +16,7 @@ from saelake.cli.options.lake import (
     split_numbers,
 )
 from saelake.cli.options.shared import shares
-from saelake.cli.show import lookups as render
+from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
 from saelake.collection import Collection
@@ -87,7 +87,7 @@ def tokens(
             "feature": int(feature) if feature.isdecimal() else feature,
             "hits": hits.to_arrow().drop(["token_start", "token_length"]).to_pylist(),
         },
-        show=lambda: out.print(render.tokens(hits, out)),
+        show=lambda: out.print(lookups.tokens(hits, out)),
     )
 
 
@@ -118,7 +118,7 @@ def features(
         format,
         rows.to_arrow(),
         document=lambda: {"features": rows.to_dicts()},
-        show=lambda: out.print(render.features(rows)),
+        show=lambda: out.print(lookups.features(rows)),
     )
 
 
@@ -141,13 +141,13 @@ def document(
     wanted = split_numbers(only)
     with place as found:
         one = found[collection].document(id, doc=doc, features=wanted)
-        strongest = [a.feature for a in one.strongest(render.FEATURES_SHOWN)]
+        strongest = [a.feature for a in one.strongest(lookups.FEATURES_SHOWN)]
         usual = known_features(found[collection], strongest) if format == "table" else {}
     answer(
         format,
         one.to_arrow(),
         document=lambda: one.to_arrow().to_pylist()[0],
-        show=lambda: out.print(render.document(one, usual, wanted, out)),
+        show=lambda: out.print(lookups.document(one, usual, wanted, out)),
     )
 
 
@@ -207,7 +207,7 @@ def info(
         format,
         rows.to_arrow(),
         document=lambda: {"collections": rows.to_dicts()},
-        show=lambda: out.print(render.info(rows)),
+        show=lambda: out.print(lookups.info(rows)),
     )
 
 
@@ -240,7 +240,7 @@ def verify(
         format,
         checks.to_arrow(),
         document=lambda: {"ok": checks.ok, "checks": checks.to_dicts()},
-        show=lambda: out.print(render.verification(checks)),
+        show=lambda: out.print(lookups.verification(checks)),
     )
     if not checks.ok:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import typer
 
 from saelake.cli.options.lake import DEFAULT_LAKE, FormatOption, LakeOption
-from saelake.cli.show import lookups as render
+from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
 from saelake.connection import connect
@@ -90,7 +90,7 @@ def cleanup(
     report = opened.cleanup(older_than=parse_age(older_than), unverified=unverified)
     for name in report.retired:
         say(f"Deleted the dictionary that was kept as {name} and has been replaced")
-    say(f"Deleted {render.size(report.size_bytes)}")
+    say(f"Deleted {lookups.size(report.size_bytes)}")
 
 
 def replace(old: DictionaryArgument, new: DictionaryArgument, *, lake: LakeOption = None) -> None:
@@ -166,7 +166,7 @@ def tags(*, lake: LakeOption = None, format: FormatOption = "table") -> None:  #
         format,
         pa.Table.from_pylist(rows, TAGS),
         document=lambda: {"tags": rows},
-        show=lambda: out.print(render.tags(found)),
+        show=lambda: out.print(lookups.tags(found)),
     )
 
 

@@ -15,7 +15,7 @@ from saelake.cli.options.lake import (
     split_numbers,
 )
 from saelake.cli.options.shared import shares
-from saelake.cli.show import analyses as pictures
+from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out, say
 from saelake.cli.show.stages import Bars
 from saelake.connection import connect
@@ -128,7 +128,7 @@ def labels(
         format,
         rows.to_arrow(),
         document=lambda: {"labels": rows.to_dicts()},
-        show=lambda: out.print(pictures.labels(rows)),
+        show=lambda: out.print(analyses.labels(rows)),
     )
 
 
@@ -151,5 +151,5 @@ def neighbors(
         format,
         rows.to_arrow(),
         document=lambda: {"feature": feature, "neighbors": rows.to_dicts()},
-        show=lambda: out.print(pictures.neighbors(rows)),
+        show=lambda: out.print(analyses.neighbors(rows)),
     )

@@ -18,8 +18,7 @@ from saelake.cli import build, naming
 from saelake.cli.ask import known_features
 from saelake.cli.demo import docstrings, model
 from saelake.cli.demo.tour import Step, tour
-from saelake.cli.show import analyses as pictures
-from saelake.cli.show import lookups as render
+from saelake.cli.show import analyses, lookups
 from saelake.cli.show.screen import out, say
 from saelake.collection import Collection
 from saelake.connection import connect
@@ -78,7 +77,7 @@ def _described(collection: Collection) -> str:
     about = collection.info()
     return (
         f"{about.n_documents:,} docstrings: {about.n_tokens or 0:,} tokens, "
-        f"{about.n_codes or 0:,} codes, {render.size(about.size_bytes)}"
+        f"{about.n_codes or 0:,} codes, {lookups.size(about.size_bytes)}"
     )
 
 
@@ -104,17 +103,17 @@ def show(step: Step, collection: Collection, folder: Path) -> None:
     out.print(Text(f"answered in {1e3 * step.elapsed_s:.0f} ms\n", style="dim"))
     match step.answer:
         case Tokens() as hits:
-            out.print(render.tokens(hits, out))
+            out.print(lookups.tokens(hits, out))
         case Features() as found:
-            out.print(render.features(found))
+            out.print(lookups.features(found))
         case Document() as document:
-            strongest = [a.feature for a in document.strongest(render.FEATURES_SHOWN)]
+            strongest = [a.feature for a in document.strongest(lookups.FEATURES_SHOWN)]
             usual = known_features(collection, strongest)
-            out.print(render.document(document, usual, None, out))
+            out.print(lookups.document(document, usual, None, out))
         case FoundDocuments() as found:
-            out.print(pictures.found(found))
+            out.print(analyses.found(found))
         case Diff() as diff:
-            out.print(pictures.diff(diff, step.arguments[1:3], out))
+            out.print(analyses.diff(diff, step.arguments[1:3], out))
 
 
 def _say_what_next(folder: Path) -> None:

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from saelake.answers.lookups import Hit, Tokens
-from saelake.cli.show import lookups as render
+from saelake.cli.show import lookups
 from saelake.cli.show.lookups import size
 from saelake.cli.show.stages import skipped
 from saelake.store.reports import ImportReport
@@ -143,7 +143,7 @@ def hits(before: str, token: str, after: str) -> Tokens:
 def test_the_token_is_visible_at_any_width(around: str, columns: int) -> None:
     console = Console(width=columns)
     with console.capture() as captured:
-        console.print(render.tokens(hits(around, "fires", around), console))
+        console.print(lookups.tokens(hits(around, "fires", around), console))
     shown = captured.get()
     squeezed = "".join(shown.split())
     assert "<<fires>>" in squeezed
