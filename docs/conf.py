@@ -19,6 +19,7 @@ extensions = [
     "command_line",
     "outward_links",
     "public_types",
+    "questions",
     "wire_contract",
 ]
 suppress_warnings = ["myst.header"]  # the tables of examples/ begin a level deeper
@@ -31,7 +32,6 @@ myst_heading_anchors = 3
 
 add_module_names = False
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 60

@@ -3,7 +3,8 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import saelake
 from saelake.store import errors
 
 REFERENCE = Path(__file__).parents[1] / "reference"
+INTERNAL = "of, open, sample, share"  # methods that the program itself calls
 FACES = (saelake.Lake, saelake.Collection, saelake.Dictionary)
 
 
@@ -29,22 +31,22 @@ def each_error() -> Iterator[str]:
     for name, error in vars(errors).items():
         if inspect.isclass(error) and issubclass(error, errors.SaelakeError):
             home = "saelake" if name in saelake.__all__ else errors.__name__
-            yield _directive("autoexception", f"{home}.{name}", "show-inheritance")
+            yield _directive("autoexception", f"{home}.{name}", "show-inheritance:")
 
 
 def _directive(kind: str, path: str, option: str) -> str:
-    return f"```{{eval-rst}}\n.. {kind}:: {path}\n   :{option}:\n```\n"
+    return f"```{{eval-rst}}\n.. {kind}:: {path}\n   :{option}\n```\n"
 
 
 def others() -> Iterator[str]:
     """A directive for each public class that no page of the reference has, by name."""
     found = {id(public): (name, f"saelake.{name}") for name, public in _public()}
-    for home, name in _named_in_signatures():
-        found.setdefault(id(getattr(import_module(home), name)), (name, f"{home}.{name}"))
+    for named in _named_in_signatures():
+        found.setdefault(id(named), (named.__name__, f"{named.__module__}.{named.__name__}"))
     shown = _shown()
     for name, path in sorted(found.values()):
         if name not in shown and name not in vars(errors):
-            yield _directive("autoclass", path, "members")
+            yield _directive("autoclass", path, f"members:\n   :exclude-members: {INTERNAL}")
 
 
 def _public() -> Iterator[tuple[str, object]]:
@@ -60,20 +62,36 @@ def _shown() -> set[str]:
     return {name for text in texts for name in directive.findall(text)}
 
 
-def _named_in_signatures() -> Iterator[tuple[str, str]]:
-    """The homes and names of the types that the faces import only to name them."""
+def _named_in_signatures() -> Iterator[type]:
+    """The program's classes that signatures of the faces name, with options that are in options."""
     for face in FACES:
-        module = inspect.getmodule(face)
-        annotations = " ".join(_annotations(face))
-        for node in ast.walk(ast.parse(inspect.getsource(module))) if module else ():
-            if isinstance(node, ast.ImportFrom) and node.module:
-                for alias in node.names:
-                    if re.search(rf"\b{alias.name}\b", annotations):
-                        yield node.module, alias.name
+        for named in _classes_in(face):
+            yield named
+            if named.__name__.endswith("Options"):
+                yield from _classes_in(named)
 
 
-def _annotations(face: type) -> Iterator[str]:
-    """What the public methods say of their arguments and answers, as text."""
-    for name, method in inspect.getmembers(face, inspect.isfunction):
-        if not name.startswith("_"):
-            yield from (str(a) for a in inspect.get_annotations(method).values())
+def _classes_in(described: type) -> Iterator[type]:
+    """The program's classes that a class's public methods and fields name."""
+    names = set(re.findall(r"\w+", " ".join(_annotations(described))))
+    for home, name in _imports(inspect.getsource(sys.modules[described.__module__])):
+        if home.startswith("saelake.") and name in names:
+            found = getattr(import_module(home), name)
+            if inspect.isclass(found) and found.__module__.startswith("saelake."):
+                yield found
+
+
+def _imports(source: str) -> Iterator[tuple[str, str]]:
+    """Every module and name of the imports, also of those that only type checkers read."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def _annotations(described: type) -> Iterator[str]:
+    """What the public methods of a face say of arguments and answers; of options, the fields."""
+    methods = inspect.getmembers(described, inspect.isfunction)
+    public = [method for name, method in methods if not name.startswith("_")]
+    annotated: Iterable[Callable[..., object]] = public if described in FACES else [described]
+    for each in annotated:
+        yield from (str(annotation) for annotation in inspect.get_annotations(each).values())

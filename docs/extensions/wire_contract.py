@@ -1,4 +1,4 @@
-"""The questions of the wire contract, made of the comments in lake.proto."""
+"""The methods of the wire contract, made of the comments in lake.proto."""
 
 import re
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ RPC = re.compile(r"((?:  //[^\n]*\n)+)  rpc (\w+)\((\w+)\)")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Give `<!-- questions -->` and `<!-- lake.proto -->` their meaning."""
+    """Give `<!-- methods -->` and `<!-- lake.proto -->` their meaning."""
     replaces(app, "lake.proto", lambda: f"```protobuf\n{contract()}```")
-    return replaces(app, "questions", lambda: "\n".join(questions()))
+    return replaces(app, "methods", lambda: "\n".join(methods()))
 
 
 def contract() -> str:
@@ -22,7 +22,7 @@ def contract() -> str:
     return (files("saelake.proto.v1") / "lake.proto").read_text()
 
 
-def questions() -> Iterator[str]:
+def methods() -> Iterator[str]:
     """A table of the methods: what is sent, and what the comment says of the answer."""
     yield "| method | message | answer |\n|---|---|---|"
     for comment, method, message in RPC.findall(contract()):
