@@ -17,6 +17,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "command_line",
+    "hook_points",
     "outward_links",
     "public_types",
     "questions",
