@@ -1,0 +1,102 @@
+"""A folder as the pages have it before their first command: a corpus, models, dictionaries, a lake.
+
+Names are those that the pages use. What they stand for is small: a model of three layers with
+random weights is called `gpt2`, and texts are of its sixty words.
+"""
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+
+import saelake
+from tests.tiny import WORDS, save_dictionary, save_model
+
+MODEL, SENTENCES = "gpt2", "sentence-transformers/all-MiniLM-L6-v2"
+N_DOCUMENTS, N_MORE = 80, 12
+# How many features each has; l8 as many as the dictionary that README names.
+DICTIONARIES = {
+    "l8": 24_576,
+    "l8-retrained": 24_576,
+    "l4": 64,
+    "my-sae": 64,
+    "another-sae": 64,
+    "minilm-l4-4096": 4096,
+}
+ENCODED = ("l8", "l8-retrained", "l4")
+
+
+def reviews(n: int, *, first: int = 0) -> pa.Table:
+    """Reviews with metadata of each kind that pages filter by."""
+    random = np.random.default_rng(first)
+    known = [word for word in WORDS if word.startswith("w")]
+    number = np.arange(first, first + n)
+    rating = random.integers(1, 11, n)
+    day = [dt.date(2019, 1, 1) + dt.timedelta(days=int(d)) for d in number * 9]
+    return pa.table(
+        {
+            "id": [f"tt0111161_{i}" for i in number],
+            "text": [" ".join(random.choice(known, k)) for k in random.integers(4, 14, n)],
+            "label": ["pos" if r > 5 else "neg" for r in rating],
+            "rating": rating,
+            "published": day,
+            "genre": pa.array(["drama" if i % 3 else None for i in number]),
+            "film title": [f"Film {i % 7}" for i in number],
+            "model": ["a" if i % 2 else "b" for i in number],
+            "prompt_id": number // 2,
+            "lat": 40 + random.random(n),
+            "lon": 10 + random.random(n),
+        }
+    )
+
+
+def make_working_folder(folder: Path) -> Path:
+    """The folder, with the lakes `lake` and `demo-lake` in it."""
+    save_model(folder / MODEL)
+    save_model(folder / SENTENCES, bert=True)
+    for seed, (name, d_sae) in enumerate(DICTIONARIES.items()):
+        save_dictionary(folder / name, d_sae=d_sae, seed=seed)
+    _save_corpora(folder)
+    _make_lake(folder)
+    _make_demo_lake(folder)
+    return folder
+
+
+def _save_corpora(folder: Path) -> None:
+    pq.write_table(reviews(N_DOCUMENTS), folder / "reviews.parquet")
+    pq.write_table(reviews(N_MORE, first=N_DOCUMENTS), folder / "more.parquet")
+    csv.write_csv(reviews(20).rename_columns({"text": "review"}), folder / "reviews.csv")
+    (folder / "letters").mkdir()
+    for i, text in enumerate(reviews(5)["text"].to_pylist()):
+        (folder / "letters" / f"{i}.txt").write_text(text)
+
+
+def _make_lake(folder: Path) -> None:
+    lake = saelake.connect(folder / "lake")
+    lake.ingest(
+        str(folder / "reviews.parquet"),
+        "reviews",
+        model=str(folder / MODEL),
+        dictionary=[str(folder / name) for name in ENCODED],
+    )
+    lake.embed("reviews", model=str(folder / SENTENCES))
+    for collection in lake.collections():
+        lake.label(collection)
+
+
+def _make_demo_lake(folder: Path) -> None:
+    saelake.connect(folder / "demo-lake").ingest(
+        str(folder / "reviews.parquet"),
+        "docstrings",
+        model=str(folder / MODEL),
+        dictionary=str(folder / "minilm-l4-4096"),
+    )
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """A copy, for a page to change."""
+    return Path(shutil.copytree(folder, to))
