@@ -6,7 +6,10 @@ BIN := $(VENV)/bin
 # setuptools warns of every editable install; nothing here is imported by its folder's name.
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check
 
-.PHONY: help demo test test-slow soak lint types format protos view bench clean
+# What mypy checks: packages.
+TYPED ?= -p saelake
+
+.PHONY: help demo test test-slow soak lint types format dist protos view bench clean
 
 help:           ## this list
 > @grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -14,10 +17,7 @@ help:           ## this list
 demo: $(VENV)/demo        ## install, then ask real questions of a real corpus
 > @$(BIN)/saelake demo
 
-test: $(VENV)/dev view    ## lint, types and the default test suite
-> $(BIN)/ruff check .
-> $(BIN)/ruff format --check .
-> MYPYPATH=.view $(BIN)/mypy -p saelake
+test: lint types          ## lint, types and the default test suite
 > $(BIN)/pytest -m "not slow and not gpu"
 
 test-slow: $(VENV)/dev    ## the tests that take minutes
@@ -26,10 +26,36 @@ test-slow: $(VENV)/dev    ## the tests that take minutes
 soak: $(VENV)/dev         ## kill what builds a lake, hundreds of times, and lose nothing
 > $(BIN)/pytest tests/system
 
+lint: $(VENV)/dev         ## what ruff says of the code and how it is laid out
+> $(BIN)/ruff check .
+> $(BIN)/ruff format --check .
+
+types: $(VENV)/dev view   ## what mypy says of the types
+> MYPYPATH=.view $(BIN)/mypy $(TYPED)
+
+format: $(VENV)/dev       ## lay the code out, and mend what ruff can mend
+> $(BIN)/ruff format .
+> $(BIN)/ruff check --fix .
+
+# The wheel is built from the source archive; built from the tree it has the same bytes. That needs
+# one time for all files: the last commit's.
+dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+dist: $(VENV)/dev         ## a source archive and a wheel in dist/, checked and tried
+> rm -rf build dist *.egg-info
+> $(BIN)/python -m build --no-isolation
+> $(BIN)/python -m build --no-isolation --wheel --outdir build/tree
+> cmp dist/*.whl build/tree/*.whl
+> $(BIN)/twine check --strict dist/*
+> $(PYTHON) -m venv build/tried
+> build/tried/bin/pip --disable-pip-version-check install --quiet -c constraints.txt dist/*.whl
+> cd build && PYTHONPATH= tried/bin/saelake --version
+> cd build && PYTHONPATH= tried/bin/python -c "import saelake; saelake.connect"
+
 bench: $(VENV)/dev        ## saelake against its peers (see benchmarks/README.md)
 > $(BIN)/python -m benchmarks
 
-view:                     # type checkers do not follow a mapped editable install: give them links
+# Type checkers do not follow a mapped editable install.
+view:                     ## links in .view/ that lay the tree out as the package
 > @mkdir -p .view/saelake
 > @find .view/saelake -type l -delete
 > @ln -sfn $(CURDIR)/store $(CURDIR)/workers $(CURDIR)/proto $(CURDIR)/client/* .view/saelake/
@@ -52,5 +78,5 @@ $(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt tests/reference-requir
 > @$(PIP) install --quiet --no-deps -r tests/reference-requirements.txt
 > @touch $@
 
-clean:
+clean:                    ## remove what the other targets made
 > rm -rf $(VENV) .view build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-lake
