@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 # setuptools warns of every editable install; nothing here is imported by its folder's name.
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check
 
-# What mypy checks: `-p` packages, or files and folders beside them.
-TYPED ?= -p saelake
+# What mypy checks: packages.
+TYPED ?= -p saelake -p tests -p examples -p benchmarks
 
 .PHONY: help demo test test-slow soak lint types format docs dist protos view bench clean
 
@@ -17,7 +17,7 @@ help:           ## this list
 demo: $(VENV)/demo        ## install, then ask real questions of a real corpus
 > @$(BIN)/saelake demo
 
-test: lint types docs     ## lint, types, docs and the default test suite
+test: lint types docs     ## lint, types, the documentation and the default test suite
 > $(BIN)/pytest -m "not slow and not gpu"
 
 test-slow: $(VENV)/dev    ## the tests that take minutes
@@ -30,28 +30,35 @@ lint: $(VENV)/dev         ## what ruff says of the code and how it is laid out
 > $(BIN)/ruff check .
 > $(BIN)/ruff format --check .
 
-format: $(VENV)/dev       ## lay the code out, and mend what can be mended without a person
-> $(BIN)/ruff check --fix .
-> $(BIN)/ruff format .
-
 types: $(VENV)/dev view   ## what mypy says of the types
-> MYPYPATH=.view $(BIN)/mypy $(TYPED)
+> $(BIN)/mypy $(TYPED)
+
+format: $(VENV)/dev       ## lay the code out, and mend what ruff can mend
+> $(BIN)/ruff format .
+> $(BIN)/ruff check --fix .
 
 docs: $(VENV)/dev         ## the guide and the reference, in site/; a warning is an error
 > $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env docs site
 
-dist: $(VENV)/release     ## a wheel and a source archive in dist/, checked and tried
-> rm -rf dist build
-> $(BIN)/python -m build
+# The wheel is built from the source archive; built from the tree it has the same bytes. That needs
+# one time for all files: the last commit's.
+dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+dist: $(VENV)/dev         ## a source archive and a wheel in dist/, checked and tried
+> rm -rf build dist *.egg-info
+> $(BIN)/python -m build --no-isolation
+> $(BIN)/python -m build --no-isolation --wheel --outdir build/tree
+> cmp dist/*.whl build/tree/*.whl
 > $(BIN)/twine check --strict dist/*
-> $(PYTHON) -m venv --clear build/tried
+> $(PYTHON) -m venv build/tried
 > build/tried/bin/pip --disable-pip-version-check install --quiet -c constraints.txt dist/*.whl
-> cd build && tried/bin/saelake --version && tried/bin/python -c "import saelake; saelake.connect"
+> cd build && PYTHONPATH= tried/bin/saelake --version
+> cd build && PYTHONPATH= tried/bin/python -c "import saelake; saelake.connect"
 
 bench: $(VENV)/dev        ## saelake against its peers (see benchmarks/README.md)
 > $(BIN)/python -m benchmarks
 
-view:                     # type checkers do not follow a mapped editable install: give them links
+# Type checkers do not follow a mapped editable install.
+view:                     ## links in .view/ that lay the tree out as the package
 > @mkdir -p .view/saelake
 > @find .view/saelake -type l -delete
 > @ln -sfn $(CURDIR)/store $(CURDIR)/workers $(CURDIR)/proto $(CURDIR)/client/* .view/saelake/
@@ -74,9 +81,5 @@ $(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt tests/reference-requir
 > @$(PIP) install --quiet --no-deps -r tests/reference-requirements.txt
 > @touch $@
 
-$(VENV)/release: $(BIN)/python pyproject.toml constraints.txt
-> @$(PIP) install --quiet -c constraints.txt -e '.[release]'
-> @touch $@
-
-clean:
+clean:                    ## remove what the other targets made
 > rm -rf $(VENV) .view build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-lake

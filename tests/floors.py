@@ -1,12 +1,17 @@
-"""The wings of the tree, top floor first; `python -m tests.floors` prints them as a table."""
+"""The wings of the tree, top floor first; `python -m tests.floors` prints them as a table.
+
+With `--write` the table in CONTRIBUTING.md is replaced by it.
+"""
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "CONTRIBUTING.md"
 CLIENT = "client"  # the folder that is `saelake` itself
 
 # Each wing, top floor first, and what it is about. A wing within another is listed above or below
@@ -165,5 +170,15 @@ def table() -> str:
     return "\n".join(rows)
 
 
+def write() -> None:
+    """Replace the table in CONTRIBUTING.md, between its two markers."""
+    before, begin, rest = PAGE.read_text().partition("<!-- floors -->\n")
+    _, end, after = rest.partition("<!-- /floors -->")
+    PAGE.write_text(f"{before}{begin}\n{table()}\n\n{end}{after}")
+
+
 if __name__ == "__main__":
-    print(table())
+    if sys.argv[1:] == ["--write"]:
+        write()
+    else:
+        print(table())

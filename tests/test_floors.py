@@ -9,6 +9,7 @@ import pytest
 
 from tests.floors import (
     CLIENT,
+    PAGE,
     ROOT,
     SPEAKERS,
     WINGS,
@@ -17,6 +18,7 @@ from tests.floors import (
     imported_place,
     imports,
     libraries,
+    table,
     wing_of,
 )
 
@@ -103,3 +105,9 @@ def test_every_wing_is_there_and_every_package_in_the_wheel() -> None:
     packages = [place for place, path in files().items() if path.name == "__init__.py"]
     named = ["saelake/" + place.removeprefix(CLIENT).removeprefix("/") for place in packages]
     assert sorted(packed) == sorted(name.rstrip("/").replace("/", ".") for name in named)
+
+
+def test_the_table_in_contributing_is_current() -> None:
+    _, _, rest = PAGE.read_text().partition("<!-- floors -->")
+    shown, _, _ = rest.partition("<!-- /floors -->")
+    assert shown.strip() == table(), "Renew it: python -m tests.floors --write"
