@@ -7,7 +7,6 @@ import pyarrow.compute as pc
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
-from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
 from saelake.store.tables.tables import Table
 
@@ -29,7 +28,7 @@ def features(session: Session, query: FeaturesQuery) -> pa.Table:
     collection = session.collection(query.collection)
     if query.features is not None:
         collection.check_features(query.features)
-    table = _table(session, collection)
+    table = Table.find(session.lake.features(collection.name))
     if table is None or table.n_rows == 0:
         raise NotFound(
             f"{collection.name} has no feature statistics yet: run `saelake index "
@@ -38,13 +37,6 @@ def features(session: Session, query: FeaturesQuery) -> pa.Table:
         )
     rows = query.features if query.features is not None else _found(table, query).tolist()
     return table.take(rows, FeaturesQuery.answer.names)
-
-
-def _table(session: Session, collection: Collection) -> Table | None:
-    try:
-        return Table.open(session.lake.features(collection.name))
-    except NotFound:
-        return None
 
 
 def _found(table: Table, query: FeaturesQuery) -> Array:
