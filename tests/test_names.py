@@ -54,5 +54,5 @@ def test_a_docstring_is_read_without_the_one_before() -> None:
 
 
 def test_a_former_name_still_works() -> None:
-    assert saelake.Activations is saelake.FeatureCodes
+    assert saelake.Activations is saelake.FeatureCodes  # type: ignore[attr-defined]
     assert "Activations" not in dir(saelake)
