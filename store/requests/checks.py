@@ -2,10 +2,20 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
+from functools import partial
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    TypeAlias,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from saelake.store.errors import InvalidInput
 
@@ -48,38 +58,60 @@ class Weight:
     weight: float = 1.0
 
 
-def admit(request: Any, hints: Mapping[str, Any]) -> None:
-    """Check the fields of a frozen value against their types, and let numbers be plain ones.
+Check: TypeAlias = Callable[[str, Any], Any]  # the value of a field of this name, as it is kept
 
-    Raises `InvalidInput` for a value of another type, and for what no face can carry.
+
+def checks(hints: Mapping[str, Any]) -> dict[str, Check]:
+    """What each field of a frozen value must go through, by its type.
+
+    A check raises `InvalidInput` for a value of another type, and for what no face can carry;
+    numbers of any library become plain ones.
     """
-    for field in fields(request):
-        given = getattr(request, field.name)
-        admitted = _admitted(field.name, hints[field.name], given)
-        if admitted is not given:
-            object.__setattr__(request, field.name, admitted)
+    return {name: _check(hint) for name, hint in hints.items() if get_origin(hint) is not ClassVar}
 
 
-def _admitted(name: str, hint: Any, value: Any) -> Any:
+def admit(value: Any, checked: Mapping[str, Check]) -> None:
+    """Put the fields of a frozen value through their checks."""
+    for name, check in checked.items():
+        given = getattr(value, name)
+        kept = check(name, given)
+        if kept is not given:
+            object.__setattr__(value, name, kept)
+
+
+def _check(hint: Any) -> Check:
     if get_origin(hint) in (Union, UnionType):
-        (hint,) = (kind for kind in get_args(hint) if kind is not NoneType)
-        return None if value is None else _admitted(name, hint, value)
+        (some,) = (kind for kind in get_args(hint) if kind is not NoneType)
+        return partial(_optional, _check(some))
     if get_origin(hint) is tuple:
-        if isinstance(value, str) or not isinstance(value, Iterable):
-            raise InvalidInput(f"{name} must be several values, not {value!r}.")
-        return tuple(_admitted(name, get_args(hint)[0], item) for item in value)
+        return partial(_several, _check(get_args(hint)[0]))
     if get_origin(hint) is Literal:
-        check_choice(name, value, get_args(hint))
-        return value
+        return partial(_choice, get_args(hint))
     if is_dataclass(hint):
-        return _nested(name, hint, value)
-    return _PLAIN[hint](name, value)
+        return partial(_nested, hint, checks(get_type_hints(hint)))
+    return _PLAIN[hint]
 
 
-def _nested(name: str, kind: Any, value: Any) -> Any:
+def _optional(check: Check, name: str, value: Any) -> Any:
+    return None if value is None else check(name, value)
+
+
+def _several(check: Check, name: str, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidInput(f"{name} must be several values, not {value!r}.")
+    return tuple(check(name, item) for item in value)
+
+
+def _choice(allowed: tuple[str, ...], name: str, value: Any) -> Any:
+    if value not in allowed:
+        raise InvalidInput(f"{name} cannot be {value!r}; choose one of {', '.join(allowed)}.")
+    return value
+
+
+def _nested(kind: Any, checked: Mapping[str, Check], name: str, value: Any) -> Any:
     if not isinstance(value, kind):
         raise InvalidInput(f"{name} must be a {kind.__name__}, not {value!r}.")
-    admit(value, get_type_hints(kind))
+    admit(value, checked)
     return value
 
 
@@ -113,7 +145,7 @@ def _truth(name: str, value: Any) -> bool:
     return value
 
 
-_PLAIN: Mapping[Any, Callable[[str, Any], Any]] = {
+_PLAIN: Mapping[Any, Check] = {
     str: _text,
     int: _whole,
     float: _real,
@@ -126,12 +158,6 @@ def _check_text(name: str, text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:  # a lone surrogate: how Python keeps undecodable bytes
         raise InvalidInput(f"{name} is not text: {text!a} has bytes that are not UTF-8.") from error
-
-
-def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Raise `InvalidInput` for a value that is none of those."""
-    if value not in allowed:
-        raise InvalidInput(f"{name} cannot be {value!r}; choose one of {', '.join(allowed)}.")
 
 
 def check_k(k: int | None) -> None:

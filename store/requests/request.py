@@ -1,10 +1,10 @@
 """What every question is."""
 
-from typing import Any, ClassVar, Literal, get_type_hints
+from typing import ClassVar, Literal, get_type_hints
 
 import pyarrow as pa
 
-from saelake.store.requests.checks import admit, check_k
+from saelake.store.requests.checks import Check, admit, check_k, checks
 
 # `quick` reads little and is bounded by the client's timeout; an `analysis` reads a whole
 # selection; an `export` reads everything there is, and its answer may have any size.
@@ -24,16 +24,16 @@ class Request:
     question: ClassVar[str]
     cost: ClassVar[Cost]
     answer: ClassVar[pa.Schema]
-    _hints: ClassVar[dict[str, Any]]
+    _checks: ClassVar[dict[str, Check]]
 
     def __init_subclass__(cls, *, cost: Cost, answer: pa.Schema) -> None:
         cls.question = cls.__name__.removesuffix("Query").lower()
-        cls._hints = get_type_hints(cls)
+        cls._checks = checks(get_type_hints(cls))
         cls.cost = cost
         cls.answer = answer
 
     def __post_init__(self) -> None:
-        admit(self, self._hints)
+        admit(self, self._checks)
         check_k(getattr(self, "k", None))
         self.check()
 
