@@ -95,7 +95,7 @@ class _Asker:
     def similar(self, question: str, document_id: str) -> Step:
         begun = time.perf_counter()
         answer = self._collection.similar(id=document_id, k=3, idf=True)
-        arguments = ("similar", self._collection.name, "--doc", document_id, "-k", "3", "--idf")
+        arguments = ("similar", self._collection.name, "--id", document_id, "-k", "3", "--idf")
         return self._step(question, arguments, answer, begun)
 
     def diff(self, question: str, one: str, other: str) -> Step:
