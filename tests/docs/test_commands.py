@@ -13,7 +13,7 @@ import pytest
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.client.cli.command import run
 from tests.deploy.commands import ROOT, read
-from tests.docs.not_run import ONLY_PARSED, OTHER_PROGRAMS, PAGES_ONLY_PARSED
+from tests.docs.not_run import ONLY_PARSED, OTHER_PROGRAMS
 from tests.docs.pages import PAGES, Shown, name_of, shown
 from tests.docs.working_folder import copied, make_working_folder
 
@@ -65,12 +65,10 @@ def reader(
         yield Reader(folder, servers)
 
 
-def reason_not_to_run(each: Shown) -> str | None:
-    """Why it is only parsed, if it is."""
-    if name_of(each.page) in PAGES_ONLY_PARSED:
-        return PAGES_ONLY_PARSED[name_of(each.page)]
-    names = each.words or (each.text,)
-    return next((why for word, why in ONLY_PARSED.items() if any(word in n for n in names)), None)
+def reasons_not_to_run(each: Shown) -> list[str]:
+    """Words in it for which it is only parsed."""
+    said = each.words or (each.text,)
+    return [word for word in ONLY_PARSED if any(word in part for part in said)]
 
 
 def other_program(each: Shown) -> str | None:
@@ -84,7 +82,7 @@ def test_what_a_page_shows_works(page: Path, reader: Reader) -> None:
     for each in shown(page):
         if each.words and each.words[0] != "saelake":
             assert other_program(each), f"{each}: is neither run nor named in not_run.py"
-        elif reason_not_to_run(each) is None:
+        elif not reasons_not_to_run(each):
             reader.types(each)
         elif each.words:
             assert read(list(each.words)), each
@@ -95,8 +93,8 @@ def test_what_a_page_shows_works(page: Path, reader: Reader) -> None:
 def test_no_reason_is_left_over() -> None:
     programs = {other_program(each) for each in EVERYTHING if each.words}
     assert set(OTHER_PROGRAMS) - programs == set()
-    reasons = {reason_not_to_run(each) for each in EVERYTHING}
-    assert {*ONLY_PARSED.values(), *PAGES_ONLY_PARSED.values()} - reasons == set()
+    words = {word for each in EVERYTHING for word in reasons_not_to_run(each)}
+    assert set(ONLY_PARSED) - words == set()
 
 
 def commands_of(program: str) -> list[Shown]:

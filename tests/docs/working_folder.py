@@ -84,8 +84,7 @@ def _make_lake(folder: Path) -> None:
         dictionary=[str(folder / name) for name in ENCODED],
     )
     lake.embed("reviews", model=str(folder / SENTENCES))
-    for collection in lake.collections():
-        lake.label(collection)
+    lake.label("reviews/l4")
 
 
 def _make_demo_lake(folder: Path) -> None:
