@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import saelake
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.client.cli.command import run
 from tests.deploy.commands import ROOT, read
 from tests.docs.not_run import ONLY_PARSED, OTHER_PROGRAMS
 from tests.docs.pages import PAGES, Shown, name_of, shown
-from tests.docs.working_folder import copied, make_working_folder
+from tests.docs.working_folder import N_DOCUMENTS, copied, make_working_folder
 
 SERVER = "localhost:50051"  # what pages call the server of the lake
 EVERYTHING = [each for page in PAGES for each in shown(page)]
@@ -120,6 +121,38 @@ def test_an_extra_that_a_page_names_is_there(each: Shown) -> None:
 def test_a_test_that_a_page_names_is_there(each: Shown) -> None:
     paths = [word for word in each.words[1:] if word.startswith("tests/")]
     assert all((ROOT / path.partition("::")[0]).exists() for path in paths)
+
+
+def filters(heading: str) -> list[str]:
+    """The predicates in the table of a section of the page about filters."""
+    page = (ROOT / "docs/guide/filters.md").read_text()
+    table = page.partition(f"## {heading}")[2].partition("\n\n##")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ")][2:]
+    examples = [found for row in rows for found in re.findall(r"`([^`]+)`", row)]
+    return [example for example in examples if example not in ("AND", "OR", "NOT")]
+
+
+def test_a_filter_that_the_page_shows_is_one(working_folder: Path) -> None:
+    reviews = saelake.connect(working_folder / "lake")["reviews/l4"]
+    shown_there = filters("Literals and comparisons")
+    assert len(shown_there) > 10
+    for predicate in shown_there:
+        reviews.embeddings(predicate).read_all()
+    for alike in ("Rating >= 8", "`rating` >= 8"):
+        kept = reviews.embeddings(alike).read_all()
+        assert kept.num_rows == reviews.embeddings("rating >= 8").read_all().num_rows
+
+
+def test_double_quotes_are_what_the_page_says(working_folder: Path) -> None:
+    reviews = saelake.connect(working_folder / "lake")["reviews/l4"]
+    assert reviews.embeddings("\"label\" = 'pos'").read_all().num_rows == 0
+
+
+def test_what_is_missing_is_neither(working_folder: Path) -> None:
+    reviews = saelake.connect(working_folder / "lake")["reviews/l4"]
+    with_genre = reviews.embeddings("genre IS NOT NULL").read_all().num_rows
+    either = reviews.embeddings("genre = 'drama' OR genre != 'drama'").read_all().num_rows
+    assert either == with_genre < N_DOCUMENTS
 
 
 def test_a_command_that_does_not_exist_fails(reader: Reader) -> None:
