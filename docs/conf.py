@@ -1,11 +1,14 @@
 """How Sphinx builds the guide and the reference: `make docs` writes them into site/."""
 
+import logging
 import sys
 from pathlib import Path
 
 import saelake
 
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+logging.getLogger("faiss").setLevel(logging.WARNING)  # else it says that it was loaded
 
 project = "saelake"
 author = "the saelake authors"
@@ -16,6 +19,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "bare_names",
     "command_line",
     "hook_points",
     "outward_links",
@@ -26,7 +30,7 @@ extensions = [
 suppress_warnings = ["myst.header"]  # the tables of examples/ begin a level deeper
 exclude_patterns = ["extensions"]
 nitpicky = False  # types of numpy, pyarrow and torch are named, and not linked: no network
-default_role = "py:obj"  # docstrings write `names` as Markdown does
+default_role = "named"  # docstrings write `names` as Markdown does
 
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3

@@ -7,7 +7,6 @@ from typing import Any
 from placeholders import replaces
 from sphinx.application import Sphinx
 
-from saelake.store.requests.checks import Selection, Weight
 from saelake.store.requests.request import Request
 from saelake.store.wire.requests import METHODS
 
@@ -24,15 +23,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def each_question() -> Iterator[str]:
-    """The questions by what they cost, and what they are made of."""
+    """The questions by what they cost."""
     for cost, heading in COSTS.items():
         yield f"\n## {heading}\n"
         for question in METHODS.values():
             if question.cost == cost:
                 yield from _described(question)
-    yield "\n## What questions are made of\n"
-    for part in (Selection, Weight):
-        yield _directive(part)
 
 
 def _described(question: type[Request]) -> Iterator[str]:

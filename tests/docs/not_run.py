@@ -7,11 +7,9 @@ OTHER_PROGRAMS: Mapping[str, str] = {
     "pip install": "installs; that the extras exist is tested",
     "make": "runs for minutes; that the target exists is tested",
     "export": "sets variables of a shell",
-    "git": "changes the repository",
     "pytest": "runs tests within a test; that the files exist is tested",
     "python -m benchmarks": "measures for minutes, with parts of its own",
     "python -m tests.floors": "prints a table; tests/test_floors.py tests what is in it",
-    "twine upload": "publishes",
     "openssl": "makes keys, of which the tests of the server have their own",
     "grpcurl": "is a program that the project does not install",
 }
@@ -22,18 +20,9 @@ ONLY_PARSED: Mapping[str, str] = {
     "s3://": "needs a bucket; tests/system runs commands on one",
     "--ray": "needs a Ray cluster; tests/system runs commands on one",
     "RayCluster": "needs a Ray cluster",
-    "--chat": "needs a model with a chat template that its dictionary was trained on",
     "grpcs://": "needs a server with certificates; the tests of the server have one",
     "serve": "runs until it is stopped",
     "demo": "takes minutes; tests/client/cli/demo runs it",
     "…": "leaves something out",
     "labels.json": "needs a file of labels; the tests of labels make one",
-    "cuda": "needs a GPU",
-    "display(": "is a notebook's",
-}
-
-# Pages about corpora that are not here.
-PAGES_ONLY_PARSED: Mapping[str, str] = {
-    "docs/examples/diff.md": "the corpora are real ones",
-    "docs/examples/quality.md": "the corpora are real ones",
 }

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import saelake
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.client.cli.command import run
 from tests.deploy.commands import ROOT, read
-from tests.docs.not_run import ONLY_PARSED, OTHER_PROGRAMS, PAGES_ONLY_PARSED
+from tests.docs.not_run import ONLY_PARSED, OTHER_PROGRAMS
 from tests.docs.pages import PAGES, Shown, name_of, shown
-from tests.docs.working_folder import copied, make_working_folder
+from tests.docs.working_folder import N_DOCUMENTS, copied, make_working_folder
 
 SERVER = "localhost:50051"  # what pages call the server of the lake
 EVERYTHING = [each for page in PAGES for each in shown(page)]
@@ -65,12 +66,10 @@ def reader(
         yield Reader(folder, servers)
 
 
-def reason_not_to_run(each: Shown) -> str | None:
-    """Why it is only parsed, if it is."""
-    if name_of(each.page) in PAGES_ONLY_PARSED:
-        return PAGES_ONLY_PARSED[name_of(each.page)]
-    names = each.words or (each.text,)
-    return next((why for word, why in ONLY_PARSED.items() if any(word in n for n in names)), None)
+def reasons_not_to_run(each: Shown) -> list[str]:
+    """Words in it for which it is only parsed."""
+    said = each.words or (each.text,)
+    return [word for word in ONLY_PARSED if any(word in part for part in said)]
 
 
 def other_program(each: Shown) -> str | None:
@@ -84,7 +83,7 @@ def test_what_a_page_shows_works(page: Path, reader: Reader) -> None:
     for each in shown(page):
         if each.words and each.words[0] != "saelake":
             assert other_program(each), f"{each}: is neither run nor named in not_run.py"
-        elif reason_not_to_run(each) is None:
+        elif not reasons_not_to_run(each):
             reader.types(each)
         elif each.words:
             assert read(list(each.words)), each
@@ -95,8 +94,8 @@ def test_what_a_page_shows_works(page: Path, reader: Reader) -> None:
 def test_no_reason_is_left_over() -> None:
     programs = {other_program(each) for each in EVERYTHING if each.words}
     assert set(OTHER_PROGRAMS) - programs == set()
-    reasons = {reason_not_to_run(each) for each in EVERYTHING}
-    assert {*ONLY_PARSED.values(), *PAGES_ONLY_PARSED.values()} - reasons == set()
+    words = {word for each in EVERYTHING for word in reasons_not_to_run(each)}
+    assert set(ONLY_PARSED) - words == set()
 
 
 def commands_of(program: str) -> list[Shown]:
@@ -122,6 +121,38 @@ def test_an_extra_that_a_page_names_is_there(each: Shown) -> None:
 def test_a_test_that_a_page_names_is_there(each: Shown) -> None:
     paths = [word for word in each.words[1:] if word.startswith("tests/")]
     assert all((ROOT / path.partition("::")[0]).exists() for path in paths)
+
+
+def filters(heading: str) -> list[str]:
+    """The predicates in the table of a section of the page about filters."""
+    page = (ROOT / "docs/guide/filters.md").read_text()
+    table = page.partition(f"## {heading}")[2].partition("\n\n##")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ")][2:]
+    examples = [found for row in rows for found in re.findall(r"`([^`]+)`", row)]
+    return [example for example in examples if example not in ("AND", "OR", "NOT")]
+
+
+def test_a_filter_that_the_page_shows_is_one(working_folder: Path) -> None:
+    reviews = saelake.connect(working_folder / "lake")["reviews/l4"]
+    shown_there = filters("Literals and comparisons")
+    assert len(shown_there) > 10
+    for predicate in shown_there:
+        reviews.embeddings(predicate).read_all()
+    for alike in ("Rating >= 8", "`rating` >= 8"):
+        kept = reviews.embeddings(alike).read_all()
+        assert kept.num_rows == reviews.embeddings("rating >= 8").read_all().num_rows
+
+
+def test_double_quotes_are_what_the_page_says(working_folder: Path) -> None:
+    reviews = saelake.connect(working_folder / "lake")["reviews/l4"]
+    assert reviews.embeddings("\"label\" = 'pos'").read_all().num_rows == 0
+
+
+def test_what_is_missing_is_neither(working_folder: Path) -> None:
+    reviews = saelake.connect(working_folder / "lake")["reviews/l4"]
+    with_genre = reviews.embeddings("genre IS NOT NULL").read_all().num_rows
+    either = reviews.embeddings("genre = 'drama' OR genre != 'drama'").read_all().num_rows
+    assert either == with_genre < N_DOCUMENTS
 
 
 def test_a_command_that_does_not_exist_fails(reader: Reader) -> None:

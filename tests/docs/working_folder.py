@@ -50,6 +50,9 @@ def reviews(n: int, *, first: int = 0) -> pa.Table:
             "prompt_id": number // 2,
             "lat": 40 + random.random(n),
             "lon": 10 + random.random(n),
+            "spoiler": rating % 2 == 0,
+            "tags": [["new", "long"] if i % 2 else ["long"] for i in number],
+            "meta": [{"year": d.year} for d in day],
         }
     )
 
@@ -69,7 +72,8 @@ def make_working_folder(folder: Path) -> Path:
 def _save_corpora(folder: Path) -> None:
     pq.write_table(reviews(N_DOCUMENTS), folder / "reviews.parquet")
     pq.write_table(reviews(N_MORE, first=N_DOCUMENTS), folder / "more.parquet")
-    csv.write_csv(reviews(20).rename_columns({"text": "review"}), folder / "reviews.csv")
+    films = reviews(20).select(["id", "text", "rating"]).rename_columns({"text": "review"})
+    csv.write_csv(films, folder / "reviews.csv")
     (folder / "letters").mkdir()
     for i, text in enumerate(reviews(5)["text"].to_pylist()):
         (folder / "letters" / f"{i}.txt").write_text(text)
@@ -84,8 +88,7 @@ def _make_lake(folder: Path) -> None:
         dictionary=[str(folder / name) for name in ENCODED],
     )
     lake.embed("reviews", model=str(folder / SENTENCES))
-    for collection in lake.collections():
-        lake.label(collection)
+    lake.label("reviews/l4")
 
 
 def _make_demo_lake(folder: Path) -> None:
