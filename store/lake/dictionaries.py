@@ -68,6 +68,7 @@ class RegisteredDictionary:
         """The dictionary of this name. Raises `NotFound`."""
         found = cls.find(lake, name)
         if found is None:
+            lake.tables()  # says so, where there is no lake at all
             raise NotFound(
                 f"{lake.uri} has no dictionary {name!r}. See `saelake info`.", dictionary=name
             )

@@ -39,7 +39,7 @@ settings = CollectionSettings(
 target = Target(
     settings=settings, dictionary=dictionary, hook=resolve_hook(model.module, settings.hook)
 )
-encoder = Encoder(model, [target], batch_tokens=64, chunk_bytes=1 << 20)
+encoder = PageEncoder(model, [target], batch_tokens=64, chunk_bytes=1 << 20)
 batches = [([0, 1], ["w1 w2 w3", "w4 w5"])]
 for page in pages(batches, model.tokenizer, tokens, page_tokens=1000):
     rows = encoder.pack(encoder.encode(page, ["c/d"]), "c/d")
