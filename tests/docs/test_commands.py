@@ -67,9 +67,9 @@ def reader(
 
 
 def reasons_not_to_run(each: Shown) -> list[str]:
-    """Words in it for which it is only parsed."""
-    said = each.words or (each.text,)
-    return [word for word in ONLY_PARSED if any(word in part for part in said)]
+    """Patterns in it for which it is only parsed."""
+    said = " ".join(each.words) or re.sub(r"(?m)#.*$", "", each.text)
+    return [pattern for pattern in ONLY_PARSED if re.search(pattern, said)]
 
 
 def other_program(each: Shown) -> str | None:
