@@ -7,16 +7,15 @@
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
-
-__version__ = version("saelake")
 
 _FORMER = {"Activations": "FeatureCodes"}  # names of before, which still work
 
 # The public names, and where each is: type checkers and editors read this list, and so does
 # `_homes`, since each is imported when it is first used. `import saelake` alone costs nothing.
 if TYPE_CHECKING:
+    __version__: str
+
     from saelake.activations import KeptActivations as KeptActivations
     from saelake.answers.analyses import Association as Association
     from saelake.answers.analyses import Associations as Associations
@@ -119,6 +118,10 @@ else:
         """The public object of this name, imported now. Raises `MissingExtra`."""
         if name == "__all__":
             return __dir__()
+        if name == "__version__":
+            from importlib.metadata import version  # which takes longer than all else here
+
+            return version("saelake")
         name = _FORMER.get(name, name)
         home = _homes().get(name)
         if home is None:

@@ -16,26 +16,26 @@ from saelake.sources import default_corpus
 from saelake.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
 from saelake.store.lake.lake import CollectionName
-from saelake.store.reports import (
-    CleanupReport,
-    Compacted,
-    DeleteReport,
-    ImportReport,
-    IndexReport,
-    Repaired,
-    ReplaceReport,
-    Tag,
-)
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.texts import model_texts
 from saelake.transport import Transport
-from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
-from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 from saelake.workers.fleet.ray_cluster import RayCluster
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     from saelake.store.codes.executor import Executor
+    from saelake.store.reports import (
+        CleanupReport,
+        Compacted,
+        DeleteReport,
+        ImportReport,
+        IndexReport,
+        Repaired,
+        ReplaceReport,
+        Tag,
+    )
+    from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+    from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Lake:
         format: str | None = None,  # noqa: A002  # what the command line calls it too
         split: str | None = None,
         on_progress: Callable[[int], object] | None = None,
-    ) -> ImportReport:
+    ) -> "ImportReport":
         """Append the documents of a file, folder or data set to a corpus, by one commit.
 
         The corpus is called as the file, unless it is named. See `workers.corpus.open_source` for
@@ -120,12 +120,12 @@ class Lake:
         corpus: str,
         *,
         model: str | None = None,
-        dictionary: str | DictionaryChoice | Sequence[str | DictionaryChoice],
+        dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
         from_activations: str | None = None,
-        options: EncodeOptions | None = None,
+        options: "EncodeOptions | None" = None,
         cluster: RayCluster | None = None,
-        on_progress: Callable[[EncodeProgress], object] | None = None,
-    ) -> EncodeReport:
+        on_progress: "Callable[[EncodeProgress], object] | None" = None,
+    ) -> "EncodeReport":
         """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
 
         With a `cluster` workers on it encode, and this process commits what they write. Run again
@@ -181,7 +181,7 @@ class Lake:
         memory_bytes: int | None = None,
         cluster: RayCluster | None = None,
         on_progress: Callable[[int, int], object] | None = None,
-    ) -> IndexReport:
+    ) -> "IndexReport":
         """Index what is not indexed yet of a collection, within about `memory_bytes`.
 
         With a `cluster` workers on its CPUs do so, each within that memory, and this process
@@ -206,12 +206,12 @@ class Lake:
         corpus: str | None = None,
         *,
         model: str,
-        dictionary: str | DictionaryChoice | Sequence[str | DictionaryChoice],
+        dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
         text_column: str = "text",
         id_column: str | None = None,
         format: str | None = None,  # noqa: A002  # what the command line calls it too
         split: str | None = None,
-        options: EncodeOptions | None = None,
+        options: "EncodeOptions | None" = None,
         cluster: RayCluster | None = None,
         watcher: Watcher | None = None,
     ) -> list[Collection]:
@@ -324,7 +324,7 @@ class Lake:
 
     def delete(
         self, corpus: str, *, where: str | None = None, ids: Sequence[str] = ()
-    ) -> DeleteReport:
+    ) -> "DeleteReport":
         """Delete documents of a corpus, by a predicate over its columns or by id, by one commit.
 
         No question finds them any more, in any collection; `compact` and `cleanup` then take them
@@ -338,7 +338,7 @@ class Lake:
 
     def compact(
         self, target: str, *, on_progress: Callable[[int, int], object] | None = None
-    ) -> tuple[Compacted, ...]:
+    ) -> "tuple[Compacted, ...]":
         """Compact a collection, or a corpus with all its collections, and index what changed.
 
         Small fragments become large ones, and deleted documents lose their texts and codes. See
@@ -352,7 +352,7 @@ class Lake:
 
     def cleanup(
         self, *, older_than: timedelta = timedelta(days=7), unverified: bool = False
-    ) -> CleanupReport:
+    ) -> "CleanupReport":
         """Delete the files of states that are older than this and have no tag.
 
         With `unverified` also young files that no state has: then nobody may be writing into the
@@ -364,7 +364,7 @@ class Lake:
             from saelake.store.lake.lake import Lake as StoredLake
         return clean_up(StoredLake(self.uri), older_than=older_than, unverified=unverified)
 
-    def replace(self, old: str, new: str) -> ReplaceReport:
+    def replace(self, old: str, new: str) -> "ReplaceReport":
         """Let the dictionary name `old` mean what `new` does, in every corpus, by one commit.
 
         See `store.growth.replace.replace_dictionary`.
@@ -386,7 +386,7 @@ class Lake:
             from saelake.store.lake.lake import Lake as StoredLake
         return drop_target(StoredLake(self.uri), target)
 
-    def tag(self, name: str) -> Tag:
+    def tag(self, name: str) -> "Tag":
         """Name the state that the lake is in, so that `connect(…, at=name)` opens it again."""
         self._writable("tag")
         with extra("store"):
@@ -394,7 +394,7 @@ class Lake:
             from saelake.store.lake.tags import make_tag
         return make_tag(StoredLake(self.uri), name)
 
-    def tags(self) -> list[Tag]:
+    def tags(self) -> "list[Tag]":
         """The tags of the lake, the oldest first."""
         self._writable("list tags")
         with extra("store"):
@@ -410,7 +410,7 @@ class Lake:
             from saelake.store.lake.tags import delete_tag
         delete_tag(StoredLake(self.uri), name)
 
-    def repair(self, collection: str | None = None) -> list[Repaired]:
+    def repair(self, collection: str | None = None) -> "list[Repaired]":
         """Repair a collection, or all: what was done to which. Reads all data.
 
         Damaged codes and kept activations are taken out, to be encoded again; postings and
@@ -455,9 +455,11 @@ class Lake:
 
 
 def _choices(
-    dictionary: str | DictionaryChoice | Sequence[str | DictionaryChoice],
-) -> list[DictionaryChoice]:
+    dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
+) -> "list[DictionaryChoice]":
     """The dictionaries, of which one may stand alone or be a location alone."""
+    from saelake.workers.fleet.options import DictionaryChoice
+
     several = [dictionary] if isinstance(dictionary, str | DictionaryChoice) else dictionary
     return [DictionaryChoice(location=d) if isinstance(d, str) else d for d in several]
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from saelake import __version__
 from saelake.cli import analyse, ask, build, maintain, naming, serve
 from saelake.cli.demo import command as demo
 from saelake.cli.show.screen import complain
@@ -61,6 +60,8 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:  # typer calls it so
     if wanted:
+        from saelake import __version__
+
         print(f"saelake {__version__}")
         raise typer.Exit
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 from itertools import zip_longest
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,8 +22,10 @@ from saelake.connection import connect
 from saelake.quantities import parse_size
 from saelake.stages import Stage, watched
 from saelake.store.errors import InvalidInput
-from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 from saelake.workers.fleet.ray_cluster import RayCluster
+
+if TYPE_CHECKING:
+    from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 
 PANEL = "Build"
 SOURCE, HOW, WINDOW = "What is read", "How it is encoded", "How texts become tokens"
@@ -172,8 +174,10 @@ def encode_options(
     trust_remote_code: TrustOption = False,
     keep_activations: KeepOption = None,
     activations_dtype: KeptDtypeOption = "auto",
-) -> EncodeOptions:
+) -> "EncodeOptions":
     """How to encode, as these options say. Raises `InvalidInput`."""
+    from saelake.workers.fleet.options import EncodeOptions
+
     return EncodeOptions(
         max_tokens=max_tokens,
         window=window,
@@ -208,7 +212,7 @@ def ingest(
     id_column: IdColumnOption = None,
     input_format: SourceFormatOption = None,
     split: SplitOption = None,
-    options: EncodeOptions,
+    options: "EncodeOptions",
     cluster: RayCluster | None,
 ) -> None:
     """Import, encode and index a corpus. Run again, it continues where it stopped.
@@ -274,7 +278,7 @@ def encode(
     lake: LakeOption = None,
     name: NameOption = None,
     hook: HookOption = None,
-    options: EncodeOptions,
+    options: "EncodeOptions",
     cluster: RayCluster | None,
 ) -> None:
     """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
@@ -318,7 +322,7 @@ def index(
 
 def paired(
     dictionaries: list[str], names: list[str] | None, hooks: list[str] | None
-) -> list[DictionaryChoice]:
+) -> "list[DictionaryChoice]":
     """Each dictionary with its name and its hook. Raises `InvalidInput`."""
     for what, given in (("--name", names), ("--hook", hooks)):
         if given and len(given) != len(dictionaries):
@@ -326,5 +330,7 @@ def paired(
                 f"{what} is given {len(given)} times and --dictionary {len(dictionaries)} times: "
                 "give it once for each, in their order, or not at all."
             )
+    from saelake.workers.fleet.options import DictionaryChoice
+
     together = zip_longest(dictionaries, names or (), hooks or ())
     return [DictionaryChoice(location=d, name=name, hook=hook) for d, name, hook in together]

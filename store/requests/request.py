@@ -24,16 +24,18 @@ class Request:
     question: ClassVar[str]
     cost: ClassVar[Cost]
     answer: ClassVar[pa.Schema]
-    _checks: ClassVar[dict[str, Check]]
+    _checks: ClassVar[dict[str, Check] | None] = None  # made with the first question of a kind
 
     def __init_subclass__(cls, *, cost: Cost, answer: pa.Schema) -> None:
         cls.question = cls.__name__.removesuffix("Query").lower()
-        cls._checks = checks(get_type_hints(cls))
         cls.cost = cost
         cls.answer = answer
 
     def __post_init__(self) -> None:
-        admit(self, self._checks)
+        kind = type(self)
+        if kind._checks is None:
+            kind._checks = checks(get_type_hints(kind))
+        admit(self, kind._checks)
         check_k(getattr(self, "k", None))
         self.check()
 

@@ -26,6 +26,7 @@ def shares(name: str, maker: Callable[..., Any]) -> Callable[[Command], Command]
         kept = [parameter for parameter in own.parameters.values() if parameter.name != name]
         shown = own.replace(parameters=[*kept, *options.values()])
         run.__signature__ = shown  # type: ignore[attr-defined]  # what typer reads
+        run.__annotations__ = {p.name: p.annotation for p in shown.parameters.values()}
         return run
 
     return decorate

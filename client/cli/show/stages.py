@@ -4,13 +4,16 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from saelake.answers.answer import lasting, one_line
 from saelake.cli.show.progress import Counter, EncodeBar
 from saelake.cli.show.screen import say
 from saelake.lake import Lake
 from saelake.stages import Stage
-from saelake.store.reports import ImportReport, IndexReport
+
+if TYPE_CHECKING:
+    from saelake.store.reports import ImportReport
 
 TITLES = {
     "import": ("Importing", "rows"),
@@ -56,14 +59,14 @@ class Bars:
         self._before_encoding(stage.of)
         return self._shown.enter_context(EncodeBar(title, workers=self._has_workers))
 
-    def end(self, _: Stage, report: object, /) -> None:
+    def end(self, stage: Stage, report: Any, /) -> None:
         """Take the bar away, and say what was done."""
         self._shown.close()
-        match report:
-            case ImportReport():
+        match stage.name:
+            case "import":
                 added = f"{report.n_documents:,} documents into {report.corpus}"
                 say(f"Imported {added}{skipped(report)}")
-            case IndexReport():
+            case "index":
                 say(f"Indexed {report.n_documents:,} documents of {report.collection}")
 
     def _before_encoding(self, corpus: str) -> None:
@@ -76,7 +79,7 @@ class Bars:
         say(self._loading)
 
 
-def skipped(report: ImportReport) -> str:
+def skipped(report: "ImportReport") -> str:
     """How many rows were left out, and why."""
     if not report.n_skipped:
         return ""
