@@ -216,6 +216,7 @@ def test_a_document_knows_where_each_feature_fires() -> None:
     np.testing.assert_array_equal(here.positions, [0, 2])
     np.testing.assert_array_equal(here.values, np.array([1.5, 0.5], np.float32))
     assert found.codes(9).positions.tolist() == [1]
+    assert found.activations(9).positions.tolist() == [1]  # the former name
     for silent in (0, 3, 10):
         with pytest.raises(NotFound, match=f"Feature {silent} does not fire in document d7"):
             found.codes(silent)
