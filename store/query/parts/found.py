@@ -98,18 +98,15 @@ def _shared(
     block = take(collection.codes, found.doc, pooling)
     share = shares(block)
     rows = dict(zip(block.doc.tolist(), range(len(block)), strict=True))
-    lists = []
+    chosen = []
     for doc in found.doc.tolist():
         begin, end = block.offsets[rows[doc] : rows[doc] + 2] if doc in rows else (0, 0)
         order = np.argsort(-share[begin:end], kind="stable")[:SHARED_SHOWN] + begin
-        order = order[share[order] > 0]
-        features = block.features[order].tolist()
-        columns = (
-            features,
-            labels.of(features),
-            share[order].tolist(),
-            block.values[order].tolist(),
-        )
-        names = [field.name for field in SHARED]
-        lists.append([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)])
-    return pa.array(lists, pa.list_(SHARED))
+        chosen.append(order[share[order] > 0])
+    every = concatenate(chosen, np.int64)
+    features = block.features[every]
+    columns = [features, labels.of(features), share[every], block.values[every]]
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, SHARED, strict=True)]
+    structs = pa.StructArray.from_arrays(arrays, fields=list(SHARED))
+    offsets = np.concatenate([[0], np.cumsum([len(order) for order in chosen])]).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, structs, type=pa.list_(SHARED))
