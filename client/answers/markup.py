@@ -12,8 +12,9 @@ from saelake.answers.view import Cell, Histogram, Passage, Proportion, View, sho
 HUES = ("255, 140, 0", "30, 136, 229", "67, 160, 71", "171, 71, 188", "194, 160, 0")
 MIN_ALPHA, MAX_ALPHA = 0.15, 0.75
 BAR_WIDTH, BAR_HEIGHT = 5, 18  # of a histogram, in pixels
-TEXT = "text-align: left; white-space: pre-wrap; overflow-wrap: anywhere"
-NUMBER = "text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap"
+PADDING = "padding: 2px 8px; vertical-align: top"
+TEXT = f"{PADDING}; text-align: left; white-space: pre-wrap; overflow-wrap: break-word"
+NUMBER = f"{PADDING}; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
