@@ -22,8 +22,11 @@
     ├── AccessDenied (PermissionError)     a server or lake that one may not use
     └── LimitExceeded (RuntimeError)       an answer or request over the server's limits
 
-Each carries `data`, a mapping of names to strings (the file, the feature, the column, …), which
-travels to a remote client together with the message.
+And one warning: `SettingsWarning` (UserWarning), for a collection that is not made as its
+dictionary states.
+
+Each error carries `data`, a mapping of names to strings (the file, the feature, the column, …),
+which travels to a remote client together with the message.
 """
 
 from collections.abc import Iterator, Mapping
@@ -134,6 +137,10 @@ class AccessDenied(SaelakeError, PermissionError):
 
 class LimitExceeded(SaelakeError, RuntimeError):
     """A request or an answer over the server's limits."""
+
+
+class SettingsWarning(UserWarning):
+    """A setting that goes against what a dictionary states of itself, and may not be meant."""
 
 
 @contextmanager

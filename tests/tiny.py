@@ -20,10 +20,14 @@ HOOK = "blocks.1.hook_resid_post"
 CHAT = "{% for m in messages %}<s>{{ m['role'] }} {{ m['content'] }}{% endfor %}"
 
 
-def _tokenizer(*, bert: bool) -> Any:
+def _tokenizer(*, bert: bool, adds_bos: bool) -> Any:
     vocabulary = {word: i for i, word in enumerate(WORDS)}
     rust = Tokenizer(models.WordLevel(vocabulary, "<unk>"))
     rust.pre_tokenizer = pre_tokenizers.Whitespace()
+    if adds_bos:
+        rust.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", 1)]
+        )
     if bert:
         rust.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
@@ -40,8 +44,10 @@ def _tokenizer(*, bert: bool) -> Any:
     )
 
 
-def save_model(folder: Path, *, bert: bool = False, window: int = 32) -> Path:
-    """A model of three layers with random weights."""
+def save_model(
+    folder: Path, *, bert: bool = False, window: int = 32, adds_bos: bool = False
+) -> Path:
+    """A model of three layers with random weights; `adds_bos` is of its tokenizer."""
     torch.manual_seed(0)
     shape = {
         "vocab_size": len(WORDS),
@@ -58,7 +64,7 @@ def save_model(folder: Path, *, bert: bool = False, window: int = 32) -> Path:
         else transformers.LlamaModel(transformers.LlamaConfig(**shape))
     )
     module.save_pretrained(folder)
-    _tokenizer(bert=bert).save_pretrained(folder)
+    _tokenizer(bert=bert, adds_bos=adds_bos).save_pretrained(folder)
     return folder
 
 
@@ -71,8 +77,10 @@ def save_dictionary(
     d_sae: int = D_SAE,
     scale: float = 1.0,
     seed: int = 0,
+    prepend_bos: bool | None = False,
+    context_size: int | None = None,
 ) -> Path:
-    """A SAELens dictionary with random weights."""
+    """A SAELens dictionary with random weights, which states a context."""
     random = torch.Generator().manual_seed(seed)
     weights = {
         "W_enc": torch.randn(d_in, d_sae, generator=random) * scale,
@@ -91,7 +99,12 @@ def save_dictionary(
         "device": "cpu",
         "apply_b_dec_to_input": True,
         "normalize_activations": "none",
-        "metadata": {"hook_name": hook, "prepend_bos": False, "model_name": "tiny"},
+        "metadata": {
+            "hook_name": hook,
+            "prepend_bos": prepend_bos,
+            "context_size": context_size,
+            "model_name": "tiny",
+        },
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cfg.json").write_text(json.dumps(config))

@@ -22,10 +22,11 @@ from saelake.workers.encoder.coder import Coder
 from saelake.workers.encoder.models import DTYPES, device_of
 from saelake.workers.encoder.shard import plan
 from saelake.workers.encoder.stages import ahead
+from saelake.workers.fleet.contexts import Notes
 from saelake.workers.fleet.encoded import Counts
-from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions, default_name
 from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
-from saelake.workers.fleet.targets import default_name, store_decoder
+from saelake.workers.fleet.targets import store_decoder
 from saelake.workers.fleet.worker import BUFFER_SHARE, BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 from saelake.workers.kept.pages import StoredPage, StoredTokens, complement
 
@@ -54,13 +55,16 @@ def reencode(
     """Encode the tokens whose activations are kept of a collection, `source`, of the corpus.
 
     Tokens that were not sampled are there, but have no codes. One dictionary after the other is
-    made a collection; run again, it continues as `encode` does. Raises `NotFound` where no
-    activations are kept, `DictionaryMismatch` where a dictionary encodes others, and
-    `AlreadyExists` where a collection was begun with other settings.
+    made a collection; run again, it continues as `encode` does. What a dictionary states of its
+    context, and the activations were not made with, is in the report's `notes`.
+
+    Raises `NotFound` where no activations are kept, `DictionaryMismatch` where a dictionary encodes
+    others, and `AlreadyExists` where a collection was begun with other settings.
     """
     options = options or EncodeOptions()
     _check(corpus, source, dictionaries, options)
     one_arena()
+    on_progress(EncodeProgress(n_total=0, is_loading=True))
     codes = CodesTable(open_codes(lake, CollectionName.parse(source)))
     kept = find_store(lake, codes.settings)
     if kept is None:
@@ -74,14 +78,16 @@ def reencode(
         check_free(lake, coder.settings)
     for coder, choice in zip(coders, dictionaries, strict=True):
         _register(lake, coder, choice, CollectionName.parse(source).dictionary)
+    notes = Notes.of([coder.settings for coder in coders], options)
+    notes.warn()
     n_documents = Documents.open(lake, corpus).n_documents
     runs = [_Run(lake, coder, StoredTokens(codes, kept), options) for coder in coders]
     done, n_total = Counts(), sum(run.n_missing(n_documents) for run in runs)
-    on_progress(_progress(n_total, done))
+    on_progress(_progress(n_total, done, notes))
     for run in runs:
         for counts in run.encode(n_documents):
             done += counts
-            on_progress(_progress(n_total, done))
+            on_progress(_progress(n_total, done, notes))
     return EncodeReport(
         collections=tuple(coder.settings.name for coder in coders),
         n_documents=done.n_documents,
@@ -89,6 +95,7 @@ def reencode(
         n_codes=done.n_codes,
         n_failed=done.n_failed,
         n_repeated=0,
+        notes=tuple(notes),
     )
 
 
@@ -128,6 +135,8 @@ def _coder(
         signed=dictionary.signed,
         values=options.values,
         tokens_from=_said(kept),
+        stated_window=dictionary.context_size or None,
+        stated_bos=dictionary.prepend_bos,
     )
     return Coder(
         settings=settings,
@@ -224,7 +233,7 @@ class _Run:
         return self._coder.pack(page.parts, codes.to_numpy(), failed)
 
 
-def _progress(n_total: int, counts: Counts) -> EncodeProgress:
+def _progress(n_total: int, counts: Counts, notes: Notes) -> EncodeProgress:
     return EncodeProgress(
         n_total=n_total,
         n_documents=counts.n_documents,
@@ -232,4 +241,5 @@ def _progress(n_total: int, counts: Counts) -> EncodeProgress:
         n_codes=counts.n_codes,
         n_failed=counts.n_failed,
         n_workers=1,
+        notes=tuple(notes),
     )

@@ -12,12 +12,11 @@ from saelake.workers.encoder.models import check_model
 from saelake.workers.fleet.driver import Driver
 from saelake.workers.fleet.job import EncodeJob
 from saelake.workers.fleet.local_pool import LocalPool
-from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions, names_of
 from saelake.workers.fleet.pool import Pool
 from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 from saelake.workers.fleet.ray_cluster import RayCluster
 from saelake.workers.fleet.schedule import Policy
-from saelake.workers.fleet.targets import names_of
 
 __all__ = [
     "DictionaryChoice",
@@ -44,6 +43,8 @@ def encode(
 ) -> EncodeReport:
     """Encode what is not encoded yet of a corpus, with several dictionaries in one forward run.
 
+    Dictionaries that state different contexts (how many tokens, with BOS or without) are run in
+    separate passes, which the report's `notes` say.
     Run again, it continues: shards that are committed are never encoded or stored twice, whatever
     was killed. With a `cluster` its workers encode, and this process commits. Raises the errors of
     `Worker.load`, and `AlreadyExists` where a collection was begun with other settings.
@@ -68,6 +69,7 @@ def encode(
         n_codes=done.n_codes,
         n_failed=done.n_failed,
         n_repeated=done.n_repeated,
+        notes=done.notes,
     )
 
 

@@ -51,7 +51,8 @@ class CollectionSettings:
     the first tokens of each document (None: all). `values` names the value codec.
     `tokenizer_fingerprint` is None in collections from before it was kept. `tokens_from` says of
     which kept activations, and of how many of the tokens, the codes were made (None: the model
-    was run over all).
+    was run over all). `stated_window` and `stated_bos` are what the dictionary's own files say of
+    `window` and `prepend_bos` (None: nothing): where these differ, the user chose so.
     """
 
     corpus: str
@@ -73,6 +74,8 @@ class CollectionSettings:
     values: str = "16-bit"
     tokenizer_fingerprint: str | None = None
     tokens_from: str | None = None
+    stated_window: int | None = None
+    stated_bos: bool | None = None
 
     @property
     def name(self) -> str:
@@ -98,10 +101,11 @@ class CollectionSettings:
         """The settings in which two collections differ, with both values.
 
         Not the names of the model and the dictionary, which are loaded from other places and can
-        be replaced: their fingerprints. Nor the tokenizer where one of them does not know it.
+        be replaced: their fingerprints. Nor the tokenizer where one of them does not know it, nor
+        what a dictionary's files state beside what was done.
         """
         mine, theirs = asdict(self), asdict(other)
-        ignored = {"model", "dictionary"}
+        ignored = {"model", "dictionary", "stated_window", "stated_bos"}
         if None in (self.tokenizer_fingerprint, other.tokenizer_fingerprint):
             ignored.add("tokenizer_fingerprint")
         differing = [k for k in mine if mine[k] != theirs[k] and k not in ignored]

@@ -185,11 +185,21 @@ def check_free(lake: Lake, settings: TableSettings) -> None:
         _check_same(settings, begun)
 
 
+def begun_settings(lake: Lake, name: CollectionName) -> CollectionSettings | None:
+    """What a collection was begun with, which an encode that continues it must have too."""
+    begun = Table.find(lake.codes(name))
+    return None if begun is None else _stored(begun)
+
+
+def _stored(table: Table) -> CollectionSettings:
+    return CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
+
+
 def _check_same(settings: TableSettings, table: Table) -> None:
     if isinstance(settings, KeptSettings):
         check_kept(settings, table)
         return
-    stored = CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
+    stored = _stored(table)
     differences = settings.differences(stored)
     if differences:
         said = ", ".join(f"{k} = {was!r} (now {now!r})" for k, (now, was) in differences.items())

@@ -10,6 +10,7 @@ import pyarrow as pa
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
 from saelake.store.format.values import ValueCodec
+from saelake.store.format.vocabulary import names_of
 from saelake.store.index.segments import PostingList, PostingsTable
 from saelake.store.tables.tables import metadata
 
@@ -141,9 +142,10 @@ def features_table(totals: Totals, top_tokens: pa.Array, *, covers: Sequence[int
 def top_tokens(postings: PostingsTable, d_sae: int, vocabulary: Sequence[str]) -> pa.Array:
     """Per feature the tokens on which its strongest documents peak, the commonest first.
 
-    Counted over the 256 strongest documents; equal counts in the order of the vocabulary.
+    Counted over the 256 strongest documents; equal counts in the order of the vocabulary. An id
+    beyond the vocabulary has a name too (see `format.vocabulary`).
     """
-    words = pa.array([*vocabulary, ""], pa.string())
+    words = pa.array(vocabulary, pa.string())
     step = len(postings.segments)
     n_features = max(LISTS_PER_BLOCK // max(step, 1), 1)
     blocks = [pa.array([], pa.list_(TOP_TOKEN))]
@@ -165,8 +167,8 @@ def _counted(feature: Array, postings: PostingList, n_features: int, words: pa.A
     )
     order = np.lexsort((-counts, pairs >> 32))
     order = order[_ranks(pairs[order] >> 32) < N_TOP_TOKENS]
-    ids = np.minimum(pairs[order] & 0xFFFFFFFF, len(words) - 1)
-    columns = [words.take(pa.array(ids)), pa.array(counts[order], pa.uint32())]
+    names = names_of(words, pairs[order] & 0xFFFFFFFF)
+    columns = [names, pa.array(counts[order], pa.uint32())]
     offsets = np.searchsorted(pairs[order] >> 32, np.arange(n_features + 1))
     return pa.ListArray.from_arrays(
         pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(columns, fields=list(TOP_TOKEN))

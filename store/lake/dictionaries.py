@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.format.schema import DICTIONARIES_COLUMNS, CollectionSettings
+from saelake.store.format.vocabulary import whole
 from saelake.store.lake.lake import Lake
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table
@@ -82,9 +83,13 @@ class RegisteredDictionary:
 
 
 def vocabulary_of(lake: Lake, name: str) -> list[str]:
-    """The text of each token id of a dictionary's model; nothing where that is not registered."""
+    """The text of each token id of a dictionary's model; nothing where that is not registered.
+
+    An earlier saelake registered too few ids, and holes between them without a name (see
+    `format.vocabulary`).
+    """
     row = _row(lake, name, ["name", "vocabulary"])
-    return [] if row is None else list(row["vocabulary"] or [])
+    return [] if row is None else whole(row["vocabulary"] or [])
 
 
 def _row(lake: Lake, name: str, columns: Sequence[str]) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ from saelake.store.errors import (
     InvalidInput,
     MissingExtra,
     ModelError,
+    SettingsWarning,
     ValueOverflow,
 )
 from saelake.store.format.schema import MAX_PART_TOKENS
@@ -37,7 +38,7 @@ from saelake.store.requests.verify import VerifyQuery
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.fleet.targets import default_name
+from saelake.workers.fleet.options import default_name
 from saelake.workers.run import (
     DictionaryChoice,
     EncodeOptions,
@@ -237,7 +238,8 @@ def test_a_bos_token_changes_the_codes_but_is_none_of_them(tmp_path: Path, parts
     corpus = documents(tmp_path, ["w1 w2 w3"])
     without, with_bos = imported(tmp_path / "a", corpus), imported(tmp_path / "b", corpus)
     run(without, parts, "topk", prepend_bos=False)
-    run(with_bos, parts, "topk", prepend_bos=True)
+    with pytest.warns(SettingsWarning, match="topk states contexts without BOS"):
+        run(with_bos, parts, "topk", prepend_bos=True)
     module = AutoModel.from_pretrained(parts / "llama", dtype=torch.float32).eval()
     ids = torch.tensor([[WORDS.index(word) for word in ("<s>", "w1", "w2", "w3")]])
     with torch.no_grad():

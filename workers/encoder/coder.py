@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
-from saelake.store.errors import ValueOverflow
+from saelake.store.errors import SaelakeError, ValueOverflow
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.workers.dictionaries.base import LoadedDictionary, not_finite
 from saelake.workers.encoder.device_codes import DeviceCodes
@@ -79,14 +79,14 @@ class Coder:
 def fail(
     parts: Sequence[Part],
     index: int,
-    error: ValueOverflow,
+    error: SaelakeError,
     failed: dict[int, str],
     on_error: OnError,
 ) -> None:
     """Take note that a part cannot be encoded, or raise why."""
     if on_error == "fail":
         doc = parts[index].doc
-        raise ValueOverflow(f"Document {doc}: {error.message}", doc=doc) from error
+        raise type(error)(f"Document {doc}: {error.message}", doc=doc) from error
     failed[index] = error.message
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import torch
 
-from saelake.store.errors import DictionaryMismatch, ValueOverflow
+from saelake.store.errors import DictionaryMismatch, ModelError, ValueOverflow
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.schema import CollectionSettings
 from saelake.workers.dictionaries.base import LoadedDictionary
@@ -41,9 +41,9 @@ class EncodedPage:
     """The codes of a page for each collection, not packed yet; and what could not be encoded.
 
     `codes` are in the host's memory once `ready`, if there is such an event, has happened; a
-    collection's are None where the page has no tokens. `failed` has, for a part's index, the
-    reason; such a part's codes are left out when they are packed. `kept` has the activations
-    that each keeper takes, in the host's memory at the same time as the codes.
+    collection's are None where the page has no tokens. `failed` has for each name, by a part's
+    index, the reason; such a part's codes are left out when they are packed. `kept` has the
+    activations that each keeper takes, in the host's memory at the same time as the codes.
     """
 
     parts: tuple[Part, ...]
@@ -125,14 +125,17 @@ class PageEncoder:
     def encode(self, page: Page, names: Sequence[str]) -> EncodedPage:
         """The page's codes and kept activations for these names, from one run of the model.
 
-        A part with a value that is not finite has no codes and a reason; with `on_error` "fail"
-        it raises `ValueOverflow` instead. On an accelerator the page is sorted there and on its
+        A part with a value that is not finite, or a token that the model lacks, has no codes and a
+        reason; with `on_error` "fail" it raises `ValueOverflow` or `ModelError` instead. On an
+        accelerator the page is sorted there and on its
         way to the host when this returns. Raises `ModelError` when no document has finite values.
         """
         found: dict[str, list[DeviceCodes]] = {n: [] for n in names if n in self.targets}
         kept: dict[str, list[KeptTokens]] = {n: [] for n in names if n in self.keepers}
-        failed: dict[str, dict[int, str]] = {name: {} for name in found}
-        for batch in batches(page.windows, self.batch_tokens):
+        unreadable = self._unreadable(page)
+        failed = {name: dict(unreadable) for name in (*found, *kept)}
+        windows = [window for window in page.windows if window.document not in unreadable]
+        for batch in batches(windows, self.batch_tokens):
             activations = self._reader(batch)
             for name, taken in kept.items():
                 keeper = self.keepers[name]
@@ -142,11 +145,18 @@ class PageEncoder:
                 codes_of = self._coders[name].codes
                 pieces.append(codes_of(x, batch.document, batch.position, page.parts, failed[name]))
         n_parts = sum(len(part.token_ids) > 0 for part in page.parts)
-        for name, reasons in failed.items():
-            n_encoded = n_parts - len(reasons)
-            self._health[name].add(n_encoded=n_encoded, failed=list(reasons.values()))
+        for name in found:
+            n_encoded = n_parts - len(failed[name])
+            self._health[name].add(n_encoded=n_encoded, failed=list(failed[name].values()))
         codes = {name: DeviceCodes.joined(pieces) for name, pieces in found.items()}
         return _sent(EncodedPage(parts=page.parts, codes=codes, failed=failed, kept=kept))
+
+    def _unreadable(self, page: Page) -> dict[int, str]:
+        """The parts that the model cannot be given, and why."""
+        failed: dict[int, str] = {}
+        for index, reason in self._reader.unreadable(page.windows).items():
+            fail(page.parts, index, ModelError(reason), failed, self._on_error)
+        return failed
 
     def pack(self, page: EncodedPage, name: str) -> pa.RecordBatch:
         """The page as rows of the collection's codes table, or of the kept activations."""
@@ -157,7 +167,7 @@ class PageEncoder:
     def _pack_kept(self, page: EncodedPage, name: str) -> pa.RecordBatch:
         page.arrived()
         keeper, tokens = self.keepers[name], page.kept[name]
-        failed: dict[int, str] = {}
+        failed = dict(page.failed[name])
         for index, reason in keeper.failures(page.parts, tokens).items():
             fail(page.parts, index, ValueOverflow(reason), failed, self._on_error)
         return pack_kept(keeper.settings, page.parts, tokens, failed)

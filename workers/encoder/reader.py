@@ -1,6 +1,6 @@
 """The activations of a batch's kept tokens at some hook points, from one forward run."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from saelake.store.errors import ModelError
-from saelake.workers.encoder.batches import Batch
+from saelake.workers.encoder.batches import Batch, Window
 from saelake.workers.encoder.hooks import HookPoint
 from saelake.workers.encoder.models import Model
 
@@ -20,7 +20,7 @@ class ActivationReader:
     def __init__(self, model: Model, hooks: Sequence[HookPoint]) -> None:
         self._model = model
         self._hooks = tuple({hook.name: hook for hook in hooks}.values())
-        self._n_vocabulary = _n_vocabulary(model.module)
+        self._n_embedded = n_embedded(model.module)
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """The activations of the kept tokens by hook name, each `(n_kept, d)`, row by row.
@@ -57,16 +57,30 @@ class ActivationReader:
         )
         return {name: values.shape[1] for name, values in self(batch).items()}
 
+    def unreadable(self, windows: Iterable[Window]) -> dict[int, str]:
+        """The documents (by number within `windows`) that have tokens which the model lacks; why.
+
+        Such tokens were added to a tokenizer whose model was not made larger, or it is another's.
+        """
+        return {
+            window.document: self._lacking(int(window.content.max()))
+            for window in windows
+            if self._n_embedded is not None
+            and int(window.content.max(initial=0)) >= self._n_embedded
+        }
+
+    def _lacking(self, token: int) -> str:
+        assert self._n_embedded is not None
+        return (
+            f"the tokenizer of {self._model.name} gives token {token}, but the model has tokens 0 "
+            f"to {self._n_embedded - 1}: tokens were added, or it is the tokenizer of another "
+            "model; put the model's own files back"
+        )
+
     def _check_vocabulary(self, batch: Batch) -> None:
         largest = int(batch.input_ids.max(initial=0))
-        if self._n_vocabulary is not None and largest >= self._n_vocabulary:
-            raise ModelError(
-                f"the tokenizer of {self._model.name} gives token {largest}, but the model has "
-                f"tokens 0 to {self._n_vocabulary - 1}: it is the tokenizer of another model; put "
-                "the model's own files back",
-                model=self._model.name,
-                token=largest,
-            )
+        if self._n_embedded is not None and largest >= self._n_embedded:
+            raise ModelError(self._lacking(largest), model=self._model.name, token=largest)
 
     def _run(self, batch: Batch) -> None:
         # Without padding the model needs no mask, and attention may take its fastest kernel.
@@ -93,7 +107,7 @@ class ActivationReader:
             yield
 
 
-def _n_vocabulary(module: nn.Module) -> int | None:
+def n_embedded(module: nn.Module) -> int | None:
     """How many tokens the model has vectors for, where it says."""
     embeddings = getattr(module, "get_input_embeddings", lambda: None)()
     return getattr(embeddings, "num_embeddings", None)

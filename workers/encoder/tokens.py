@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import chain
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from saelake.store.errors import InvalidInput, ModelError
+from saelake.store.format.schema import CollectionSettings
 
 Ids = npt.NDArray[np.int32]
 
@@ -71,6 +72,18 @@ class TokenSettings:
             problems.append(f"max_tokens must be at least 1, not {self.max_tokens}")
         if problems:
             raise InvalidInput("token settings: " + "; ".join(problems))
+
+    @classmethod
+    def of(cls, settings: CollectionSettings) -> "TokenSettings":
+        """How the texts of a collection became tokens."""
+        return cls(
+            window=settings.window,
+            overlap=settings.overlap,
+            max_tokens=settings.max_tokens,
+            special_tokens=settings.special_tokens,
+            prepend_bos=settings.prepend_bos,
+            chat=settings.chat,
+        )
 
     def capacity(self, n_special: int) -> int:
         """The tokens of text in a full window that `n_special` special tokens surround.
@@ -141,19 +154,40 @@ def tokenise(
     return list(tokeniser(tokenizer, settings).documents(texts))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def tokeniser(tokenizer: Any, settings: TokenSettings) -> "Tokeniser":
-    """The tokeniser of a tokenizer object and settings, made once: large vocabularies take 1 s."""
+    """The tokeniser of a tokenizer object and settings, made once."""
     return Tokeniser(tokenizer, settings)
 
 
+def settled(tokenizer: Any, settings: TokenSettings) -> TokenSettings:
+    """The settings with `prepend_bos` as it turns out: equal ones give equal windows of any text.
+
+    True or false says whether windows begin with BOS. None says that the tokenizer puts a CLS token
+    there, which is not taken away. Raises as `tokenise`.
+    """
+    begins = tokeniser(tokenizer, settings).begins_with_bos
+    plain = replace(settings, prepend_bos=None)
+    if begins and _keeps_cls(tokenizer) and tokeniser(tokenizer, plain).begins_with_bos:
+        return plain
+    return replace(settings, prepend_bos=begins)
+
+
+def _keeps_cls(tokenizer: Any) -> bool:
+    return _BosRule.of(tokenizer, None).is_cls
+
+
 class Tokeniser:
-    """A private copy of a tokenizer, and the special tokens that surround a window."""
+    """A private copy of a tokenizer, and the special tokens that surround a window.
+
+    `begins_with_bos` says whether windows begin with BOS, or with the CLS token that stands for it.
+    """
 
     def __init__(self, tokenizer: Any, settings: TokenSettings) -> None:
         self.settings = settings
         bos = _BosRule.of(tokenizer, settings.prepend_bos)
         self._framing = _Chat(tokenizer, bos) if settings.chat else _Plain(tokenizer, bos)
+        self.begins_with_bos = bos.begins(self._framing.prefix)
         settings.capacity(len(self._framing.prefix) + len(self._framing.suffix))
 
     def documents(self, texts: Sequence[str]) -> Iterator[TokenisedDocument]:
@@ -287,6 +321,12 @@ class OffsetEncoder:
         return Spans.join([*parts, spans])
 
 
+@lru_cache(maxsize=8)
+def _offset_encoder(tokenizer: Any, *, special_tokens: bool = False) -> OffsetEncoder:
+    """The encoder of a tokenizer object, made once: large vocabularies take 1 s."""
+    return OffsetEncoder(tokenizer, special_tokens=special_tokens)
+
+
 def _added(rust: Tokenizer) -> tuple[Ids, Ids]:
     """The special tokens that the post-processor puts before and after a text."""
     probe = rust.encode(_PROBE)
@@ -346,9 +386,13 @@ class _BosRule:
             )
         return cls(prepend, cls_id if bos is None else bos, bos is None or bos == cls_id)
 
+    def begins(self, prefix: Ids) -> bool:
+        """Whether `prefix` begins with the BOS token."""
+        return len(prefix) > 0 and self.bos is not None and int(prefix[0]) == self.bos
+
     def apply(self, prefix: Ids) -> Ids:
         """`prefix` with a BOS token prepended or taken away."""
-        begins = len(prefix) > 0 and prefix[0] == self.bos
+        begins = self.begins(prefix)
         if self.prepend and not begins:
             return np.concatenate([np.array([self.bos], np.int32), prefix])
         if self.prepend is False and begins and not self.is_cls:
@@ -364,7 +408,7 @@ class _Plain:
     """A text by itself, between the special tokens that the tokenizer adds."""
 
     def __init__(self, tokenizer: Any, bos: _BosRule) -> None:
-        self._encoder = OffsetEncoder(tokenizer)
+        self._encoder = _offset_encoder(tokenizer)
         self.prefix = bos.apply(self._encoder.prefix)
         self.suffix = self._encoder.suffix
 
@@ -384,8 +428,8 @@ class _Chat:
 
     def __init__(self, tokenizer: Any, bos: _BosRule) -> None:
         self._bos = bos
-        self._alone = OffsetEncoder(tokenizer)
-        self._together = OffsetEncoder(tokenizer, special_tokens=True)
+        self._alone = _offset_encoder(tokenizer)
+        self._together = _offset_encoder(tokenizer, special_tokens=True)
         self._opening, self._closing = _rendered(tokenizer, _PROBE)
         self._strips = _rendered(tokenizer, f" {_PROBE} ")[0] == self._opening
         names = {

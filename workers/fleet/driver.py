@@ -17,6 +17,7 @@ from saelake.workers.encoder.keep import pack_kept
 from saelake.workers.encoder.pack import PageCodes, Part, pack
 from saelake.workers.encoder.shard import Shard, plan
 from saelake.workers.fleet.actions import Action, Commit, Drop, Record, Send, Stop
+from saelake.workers.fleet.contexts import Notes
 from saelake.workers.fleet.encoded import Counts, EncodedShard
 from saelake.workers.fleet.events import Failed, Failure, Lost, Tick, Written
 from saelake.workers.fleet.job import EncodeJob
@@ -52,6 +53,7 @@ class Driver:
         self._pages: dict[str, Counts] = {}
         self._log = JobLog(job.lake)
         self._told = JobRecord(corpus=job.corpus)
+        self._notes: tuple[str, ...] = ()
 
     def run(self) -> EncodeProgress:
         """Encode and commit shards until none is left; what was done.
@@ -77,12 +79,21 @@ class Driver:
         return tuple(n for n, s in self._settings.items() if isinstance(s, CollectionSettings))
 
     def _open(self) -> None:
+        self._on_progress(EncodeProgress(n_total=0, is_loading=True))
         settings = self._pool.open()
         self._settings = {s.name: s for s in settings}
+        self._note()
         self._committers = {s.name: ShardCommitter(self._job.lake, s) for s in settings}
         self._n_total = sum(gap.n_documents for gap in self._gaps())
         self._tell(collections=self.collections)
         self._report()
+
+    def _note(self) -> None:
+        """Say how the dictionaries' texts are read, where that is not as a matter of course."""
+        made = [s for s in self._settings.values() if isinstance(s, CollectionSettings)]
+        notes = Notes.of(made, self._job.options)
+        self._notes = tuple(notes)
+        notes.warn()
 
     def _gaps(self) -> list[Shard]:
         """The documents that no snapshot has yet."""
@@ -166,6 +177,7 @@ class Driver:
             n_workers=len(self._state.seats),
             n_in_flight=self._state.n_in_flight,
             n_repeated=self._state.n_repeated,
+            notes=self._notes,
         )
 
     def _tell(self, **changes: Any) -> None:

@@ -1,8 +1,11 @@
 """How to encode: which dictionaries, and the settings of a run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.schema import check_name
 from saelake.store.format.values import CODECS
 from saelake.workers.encoder.options import KeepOptions, OnError
 
@@ -18,14 +21,32 @@ class DictionaryChoice:
     hook: str | None = None
 
 
+def names_of(choices: Sequence[DictionaryChoice]) -> list[str]:
+    """What the dictionaries are called. Raises `InvalidInput` for two of one name, and for none."""
+    if not choices:
+        raise InvalidInput("Name at least one dictionary.")
+    names = [check_name("dictionary", c.name or default_name(c.location)) for c in choices]
+    if len(set(names)) < len(names):
+        raise InvalidInput(f"Two dictionaries have one name: {', '.join(names)}. Use --name.")
+    return names
+
+
+def default_name(location: str) -> str:
+    """What a dictionary is called by default: the last part of its location."""
+    is_remote = location.startswith("hf://")
+    return Path(location.partition("@")[0] if is_remote else location).name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeOptions:
     """How to encode. What is None is chosen by the model, the dictionaries or the device.
 
-    `window` (tokens, special ones included): the dictionaries' training context, at most the
-    model's. `memory_bytes` bounds what is under way beside the weights: dense chunks, pages and
-    rows that wait to be written. `shard_documents` is how much work a killed run can lose.
-    `keep_activations` also keeps the dense activations of some or all tokens.
+    `window` (tokens, special ones included): each dictionary's training context, at most the
+    model's. `prepend_bos`: as each dictionary states, and where it states nothing as the tokenizer
+    does. Dictionaries that differ in these are run in separate passes. `memory_bytes` bounds what
+    is under way beside the weights: dense chunks, pages and rows that wait to be written.
+    `shard_documents` is how much work a killed run can lose. `keep_activations` also keeps the
+    dense activations of some or all tokens.
     """
 
     window: int | None = None

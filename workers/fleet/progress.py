@@ -8,7 +8,8 @@ class EncodeProgress:
     """How far an encode is; counts of this run, codes of all collections together.
 
     `n_workers` are ready, `n_in_flight` shards are with them, and `n_repeated` were handed out
-    again because of failures.
+    again because of failures. `notes` are what there is to say of the run before it begins: see
+    `EncodeReport`. While `is_loading` nothing is known yet, not even how much there is to do.
     """
 
     n_total: int
@@ -19,11 +20,18 @@ class EncodeProgress:
     n_workers: int = 0
     n_in_flight: int = 0
     n_repeated: int = 0
+    notes: tuple[str, ...] = ()
+    is_loading: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeReport:
-    """What an encode did; `n_failed` documents are recorded with the reason."""
+    """What an encode did; `n_failed` documents are recorded with the reason.
+
+    `notes` say where dictionaries were run in separate passes, because they state different
+    contexts, and where a collection is not made as its dictionary states. Of the latter Python is
+    warned too (`SettingsWarning`).
+    """
 
     collections: tuple[str, ...]
     n_documents: int
@@ -31,3 +39,4 @@ class EncodeReport:
     n_codes: int
     n_failed: int
     n_repeated: int
+    notes: tuple[str, ...] = ()

@@ -2,103 +2,114 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from saelake.store.errors import Conflict, InvalidInput
-from saelake.store.format.schema import CollectionSettings, check_name
+from saelake.store.format.schema import CollectionSettings
+from saelake.store.growth.shards import begun_settings
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
-from saelake.store.lake.lake import Lake, absolute
+from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.encode import Target
 from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import Model
-from saelake.workers.encoder.tokens import TokenSettings
-from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.encoder.reader import n_embedded
+from saelake.workers.encoder.tokens import TokenSettings, settled
+from saelake.workers.encoder.vocabulary import vocabulary
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions, names_of
 
 DECODER_ROWS = 4096
 
 
 def prepare(
-    model: Model, corpus: str, choices: Sequence[DictionaryChoice], options: EncodeOptions
-) -> tuple[list[Target], TokenSettings]:
-    """The collections to make, and how their texts become tokens."""
+    lake: Lake,
+    model: Model,
+    corpus: str,
+    choices: Sequence[DictionaryChoice],
+    options: EncodeOptions,
+) -> list[Target]:
+    """The collections to make, each with its own dictionary's context."""
     names = names_of(choices)
     loaded = [load_dictionary(choice.location) for choice in choices]
-    tokens = _token_settings(model, loaded, options)
-    targets = [
-        _target(model, corpus, name, dictionary, choice.hook, tokens, options)
+    return [
+        _target(lake, model, CollectionName(corpus, name), dictionary, choice.hook, options)
         for name, dictionary, choice in zip(names, loaded, choices, strict=True)
     ]
-    return targets, tokens
 
 
-def names_of(choices: Sequence[DictionaryChoice]) -> list[str]:
-    """What the dictionaries are called. Raises `InvalidInput` for two of one name, and for none."""
-    if not choices:
-        raise InvalidInput("Name at least one dictionary.")
-    names = [check_name("dictionary", c.name or default_name(c.location)) for c in choices]
-    if len(set(names)) < len(names):
-        raise InvalidInput(f"Two dictionaries have one name: {', '.join(names)}. Use --name.")
-    return names
-
-
-def default_name(location: str) -> str:
-    """What a dictionary is called by default: the last part of its location."""
-    is_remote = location.startswith("hf://")
-    return Path(location.partition("@")[0] if is_remote else location).name
+def passes(model: Model, targets: Sequence[Target]) -> dict[TokenSettings, list[Target]]:
+    """The targets by how their texts are read: each group has a forward pass of its own."""
+    found: dict[TokenSettings, list[Target]] = {}
+    for target in targets:
+        tokens = settled(model.tokenizer, TokenSettings.of(target.settings))
+        found.setdefault(tokens, []).append(target)
+    return found
 
 
 def _token_settings(
-    model: Model, dictionaries: Sequence[LoadedDictionary], options: EncodeOptions
+    model: Model, dictionary: LoadedDictionary, options: EncodeOptions
 ) -> TokenSettings:
-    contexts = [d.context_size for d in dictionaries if d.context_size]
+    """How texts are read for a dictionary: as the user says, or else as its files do."""
     window = options.window
     if window is None:
-        window = min(model.window, max(contexts, default=model.window))
+        window = min(model.window, dictionary.context_size or model.window)
     if window > model.window:
         raise InvalidInput(
             f"A window of {window} tokens is longer than {model.name} can read: at most "
             f"{model.window}.",
             window=window,
         )
-    prepend_bos = options.prepend_bos
-    if prepend_bos is None and any(d.prepend_bos for d in dictionaries):
-        prepend_bos = True
-    return TokenSettings(
+    chosen = options.prepend_bos
+    tokens = TokenSettings(
         window=window,
         overlap=options.overlap,
         max_tokens=options.max_tokens,
         special_tokens=options.special_tokens,
-        prepend_bos=prepend_bos,
+        prepend_bos=dictionary.prepend_bos if chosen is None else chosen,
         chat=options.chat,
     )
+    return settled(model.tokenizer, tokens)
+
+
+def _as_begun(
+    lake: Lake, name: CollectionName, model: Model, tokens: TokenSettings
+) -> TokenSettings:
+    """The settings in the words of the collection that they continue, if they mean the same.
+
+    An earlier saelake left to the tokenizer whether windows begin with BOS, and stored that.
+    """
+    begun = begun_settings(lake, name)
+    if begun is None:
+        return tokens
+    theirs = replace(tokens, prepend_bos=begun.prepend_bos)
+    return theirs if settled(model.tokenizer, theirs) == tokens else tokens
 
 
 def _target(
+    lake: Lake,
     model: Model,
-    corpus: str,
-    name: str,
+    name: CollectionName,
     dictionary: LoadedDictionary,
     hook_name: str | None,
-    tokens: TokenSettings,
     options: EncodeOptions,
 ) -> Target:
     hook_name = hook_name or dictionary.hook_name
     if hook_name is None:
         raise InvalidInput(
-            f"The dictionary {name} does not say at which hook point of the model it belongs. "
-            "Give one with --hook, for instance blocks.3.hook_resid_post.",
-            dictionary=name,
+            f"The dictionary {name.dictionary} does not say at which hook point of the model it "
+            "belongs. Give one with --hook, for instance blocks.3.hook_resid_post.",
+            dictionary=name.dictionary,
         )
+    tokens = _as_begun(lake, name, model, _token_settings(model, dictionary, options))
     settings = CollectionSettings(
-        corpus=corpus,
-        dictionary=name,
+        corpus=name.corpus,
+        dictionary=name.dictionary,
         fingerprint=dictionary.fingerprint,
         architecture=dictionary.architecture,
         d_in=dictionary.d_in,
@@ -115,6 +126,8 @@ def _target(
         chat=tokens.chat,
         values=options.values,
         tokenizer_fingerprint=model.tokenizer_fingerprint,
+        stated_window=dictionary.context_size or None,
+        stated_bos=dictionary.prepend_bos,
     )
     return Target(
         settings=settings,
@@ -134,17 +147,16 @@ def register(
 
     Raises `AlreadyExists`.
     """
+    names = vocabulary(model.tokenizer, n_embedded(model.module))
     for target, choice in zip(targets, choices, strict=True):
-        settings, tokenizer = target.settings, model.tokenizer
+        settings = target.settings
         dictionary = RegisteredDictionary.of(
             settings,
             format_name=target.dictionary.format,
             location=absolute(choice.location),
             model_location=absolute(location),
         )
-        register_dictionary(
-            lake, dictionary, tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
-        )
+        register_dictionary(lake, dictionary, names)
         store_decoder(lake, settings, target.dictionary)
 
 

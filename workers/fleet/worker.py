@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
@@ -16,7 +18,7 @@ from saelake.workers.encoder.stages import ahead, nothing
 from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.fleet.encoded import Counts, EncodedShard
 from saelake.workers.fleet.job import EncodeJob
-from saelake.workers.fleet.targets import prepare, register
+from saelake.workers.fleet.targets import passes, prepare, register
 from saelake.workers.kept.keepers import keepers
 
 BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
@@ -26,30 +28,57 @@ BYTES_PER_PAGE_TOKEN, PAGES_UNDER_WAY = 32 << 10, 4
 PAGE_BATCHES = 4  # the last batch of a page is a small one, for which an accelerator is wasted
 
 Rows = Mapping[str, pa.RecordBatch]
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pass:
+    """One run of the model over the texts, for all that reads them in the same way."""
+
+    tokens: TokenSettings
+    encoder: PageEncoder
+
+    def names(self, collections: Sequence[str]) -> list[str]:
+        """Those of the tables that it makes rows for."""
+        own = {settings.name for settings in self.encoder.settings}
+        return [name for name in collections if name in own]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step(Generic[T]):
+    """A page of a shard in some stage, by which pass; or the end of the shard, without one."""
+
+    shard: Shard
+    by: Pass | None = None
+    page: T | None = None
+    is_last_pass: bool = True
 
 
 class Worker:
     """A loaded model with its dictionaries, ready to encode shards of one corpus."""
 
-    def __init__(
-        self, job: EncodeJob, model: Model, targets: Sequence[Target], tokens: TokenSettings
-    ) -> None:
+    def __init__(self, job: EncodeJob, model: Model, targets: Sequence[Target]) -> None:
         self._job = job
         self._model = model
-        self._tokens = tokens
         self._documents = Documents.open(job.lake, job.corpus)
         self._targets = targets
         self._writers: dict[str, ShardWriter] = {}
-        self._encoder = PageEncoder(
+        self._passes = [self._pass(tokens, own) for tokens, own in passes(model, targets).items()]
+
+    def _pass(self, tokens: TokenSettings, targets: Sequence[Target]) -> Pass:
+        lake, model, options = self._job.lake, self._model, self._job.options
+        encoder = PageEncoder(
             model,
             targets,
-            batch_tokens=job.options.batch_tokens or BATCH_TOKENS.get(model.device.type, 2048),
-            chunk_bytes=job.options.memory_bytes // CHUNK_SHARE,
+            batch_tokens=options.batch_tokens or BATCH_TOKENS.get(model.device.type, 2048),
+            chunk_bytes=options.memory_bytes // CHUNK_SHARE,
             keepers=keepers(
-                job.lake, self._documents, model, targets, tokens, job.options.keep_activations
+                lake, self._documents, model, targets, tokens, options.keep_activations
             ),
-            on_error=job.options.on_error,
+            on_error=options.on_error,
         )
+        return Pass(tokens=tokens, encoder=encoder)
 
     @classmethod
     def load(cls, job: EncodeJob) -> "Worker":
@@ -67,13 +96,14 @@ class Worker:
             dtype=options.dtype,
             trust_remote_code=options.trust_remote_code,
         )
-        targets, tokens = prepare(model, job.corpus, job.dictionaries, options)
-        return cls(job, model, targets, tokens)
+        return cls(job, model, prepare(job.lake, model, job.corpus, job.dictionaries, options))
 
     @property
     def settings(self) -> tuple[TableSettings, ...]:
         """The settings of the tables that it writes, the kept activations first."""
-        return self._encoder.settings
+        keepers = (keeper for run in self._passes for keeper in run.encoder.keepers.values())
+        kept = tuple(keeper.settings for keeper in keepers)
+        return *kept, *(target.settings for target in self._targets)
 
     def register(self) -> None:
         """Tell the lake of the dictionaries, once; nothing is made where a table is refused.
@@ -91,7 +121,8 @@ class Worker:
         """The counts of each page, and each shard when it is written.
 
         Four stages overlap, across shards too: this thread writes, one packs, one runs the model,
-        one reads and tokenises. An error is raised where its shard would have been, after which
+        one reads and tokenises. The passes over a shard come one after the other; its documents and
+        tokens count in the last. An error is raised where its shard would have been, after which
         the next call begins with nothing under way. `shards` may wait for more; `interrupt` must
         end such a wait.
         """
@@ -111,18 +142,18 @@ class Worker:
             self._writers[name] = ShardWriter(self._job.lake, settings, buffer_bytes=buffer_bytes)
         return self._writers[name]
 
-    def _written(
-        self, packed: Iterable[tuple[Shard, Rows | None]]
-    ) -> Iterator[Counts | EncodedShard]:
+    def _written(self, packed: Iterable[Step[Rows]]) -> Iterator[Counts | EncodedShard]:
         counts = Counts()
-        for shard, rows in packed:
-            if rows is not None:
-                for name, batch in rows.items():
+        for step in packed:
+            if step.page is not None:
+                for name, batch in step.page.items():
                     self._writer(name).add(batch)
-                page = Counts.of(rows)
+                page = Counts.of(step.page)
+                page = page if step.is_last_pass else replace(page, n_documents=0, n_tokens=0)
                 counts += page
                 yield page
                 continue
+            shard = step.shard
             drafts = {
                 name: self._writer(name).finish(shard.start, shard.stop)
                 for name in shard.collections
@@ -130,35 +161,40 @@ class Worker:
             yield EncodedShard(shard=shard, drafts=drafts, counts=counts)
             counts = Counts()
 
-    def _pages(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Page | None]]:
-        """The pages of each shard, and None where it ends."""
-        token_bytes = BYTES_PER_PAGE_TOKEN + PAGES_UNDER_WAY * self._encoder.kept_token_bytes
+    def _pages(self, shards: Iterable[Shard]) -> Iterator[Step[Page]]:
+        """The pages of each shard by each pass that it needs, and a step where it ends."""
+        for shard in shards:
+            wanted = [run for run in self._passes if run.names(shard.collections)]
+            for run in wanted:
+                for page in self._pages_of(shard, run):
+                    yield Step(shard=shard, by=run, page=page, is_last_pass=run is wanted[-1])
+            yield Step(shard=shard)
+
+    def _pages_of(self, shard: Shard, run: Pass) -> Iterator[Page]:
+        token_bytes = BYTES_PER_PAGE_TOKEN + PAGES_UNDER_WAY * run.encoder.kept_token_bytes
         page_tokens = max(self._job.options.memory_bytes // token_bytes, 1)
         if self._model.device.type != "cpu":
-            page_tokens = max(page_tokens, PAGE_BATCHES * self._encoder.batch_tokens)
-        for shard in shards:
-            texts = self._documents.scan_texts(shard.start, shard.stop)
-            batches = ((b["doc"].to_pylist(), b["text"].to_pylist()) for b in texts)
-            for page in pages(
-                batches, self._model.tokenizer, self._tokens, page_tokens=page_tokens
-            ):
-                yield shard, page
-            yield shard, None
+            page_tokens = max(page_tokens, PAGE_BATCHES * run.encoder.batch_tokens)
+        texts = self._documents.scan_texts(shard.start, shard.stop)
+        batches = ((b["doc"].to_pylist(), b["text"].to_pylist()) for b in texts)
+        return pages(batches, self._model.tokenizer, run.tokens, page_tokens=page_tokens)
 
-    def _run_model(
-        self, tokenised: Generator[tuple[Shard, Page | None]]
-    ) -> Iterator[tuple[Shard, EncodedPage | None]]:
+    def _run_model(self, tokenised: Generator[Step[Page]]) -> Iterator[Step[EncodedPage]]:
         with closing(tokenised):  # an error keeps this frame, and so the stage before would stay
-            for shard, page in tokenised:
-                encoded = None if page is None else self._encoder.encode(page, shard.collections)
-                yield shard, encoded
+            for step in tokenised:
+                yield _next(step, lambda run, names, page: run.encoder.encode(page, names))
 
-    def _packed(
-        self, encoded: Generator[tuple[Shard, EncodedPage | None]]
-    ) -> Iterator[tuple[Shard, Rows | None]]:
+    def _packed(self, encoded: Generator[Step[EncodedPage]]) -> Iterator[Step[Rows]]:
         with closing(encoded):
-            for shard, page in encoded:
-                if page is None:
-                    yield shard, None
-                else:
-                    yield shard, {n: self._encoder.pack(page, n) for n in shard.collections}
+            for step in encoded:
+                yield _next(
+                    step, lambda run, names, page: {n: run.encoder.pack(page, n) for n in names}
+                )
+
+
+def _next(step: Step[T], work: Callable[[Pass, list[str], T], U]) -> Step[U]:
+    """The step with its page in the next stage."""
+    page = None
+    if step.by is not None and step.page is not None:
+        page = work(step.by, step.by.names(step.shard.collections), step.page)
+    return Step(shard=step.shard, by=step.by, page=page, is_last_pass=step.is_last_pass)

@@ -64,16 +64,20 @@ def _fitting(
     if model.dtype == torch.float16:
         return "float16"
     read = ActivationReader(model, [target.hook])
-    for batch in _first_batches(documents, model, tokens):
+    for batch in _first_batches(documents, model, tokens, read):
         largest = float(read(batch)[target.hook.name].abs().amax())
         if not HEADROOM * largest <= torch.finfo(torch.float16).max:
             return "bfloat16"
     return "float16"
 
 
-def _first_batches(documents: Documents, model: Model, tokens: TokenSettings) -> Iterator[Batch]:
-    """The first documents, as batches of their first tokens."""
+def _first_batches(
+    documents: Documents, model: Model, tokens: TokenSettings, reader: ActivationReader
+) -> Iterator[Batch]:
+    """The first documents that can be read, as batches of their first tokens."""
     texts = documents.scan_texts(0, min(FIRST_DOCUMENTS, documents.n_documents))
     numbered = ((batch["doc"].to_pylist(), batch["text"].to_pylist()) for batch in texts)
     for page in pages(numbered, model.tokenizer, tokens, page_tokens=FIRST_BATCH_TOKENS):
-        yield from batches(page.windows, FIRST_BATCH_TOKENS)
+        unreadable = reader.unreadable(page.windows)
+        windows = [window for window in page.windows if window.document not in unreadable]
+        yield from batches(windows, FIRST_BATCH_TOKENS)

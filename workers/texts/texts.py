@@ -45,7 +45,7 @@ class ModelTexts:
             if settings not in self._encoders:
                 self._encoders[settings] = self._encoder(settings, model, dictionary)
             loaded, encoder = self._encoders[settings]
-            tokens = _token_settings(settings)
+            tokens = TokenSettings.of(settings)
             batches = [
                 encoder.pack(encoder.encode(page, [settings.name]), settings.name)
                 for page in pages(
@@ -97,14 +97,3 @@ class ModelTexts:
             on_error="fail",
         )
         return loaded, encoder
-
-
-def _token_settings(settings: CollectionSettings) -> TokenSettings:
-    return TokenSettings(
-        window=settings.window,
-        overlap=settings.overlap,
-        max_tokens=settings.max_tokens,
-        special_tokens=settings.special_tokens,
-        prepend_bos=settings.prepend_bos,
-        chat=settings.chat,
-    )

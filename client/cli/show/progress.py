@@ -90,10 +90,14 @@ class Counter(Bar):
 
 
 class EncodeBar(Bar):
-    """Progress of an encode: tokens and codes a second, and with `workers` who is at work."""
+    """Progress of an encode: tokens and codes a second, and with `workers` who is at work.
 
-    def __init__(self, title: str, *, workers: bool = False) -> None:
+    While models are loaded it says `loading`; what there is to say of the run it says once.
+    """
+
+    def __init__(self, title: str, *, loading: str, workers: bool = False) -> None:
         super().__init__(title, "documents")
+        self._loading = loading
         self._workers = workers
         self._is_loaded = False
 
@@ -103,8 +107,13 @@ class EncodeBar(Bar):
 
     def __call__(self, progress: "EncodeProgress") -> None:
         """Show how far the encode is."""
+        if progress.is_loading:
+            say(self._loading)
+            return
         if not self._is_loaded:  # from here on models run
             self._is_loaded, self._begun = True, time.monotonic()
+            for note in progress.notes:
+                say(f"Note: {note}")
         seconds = self.elapsed_s if progress.n_tokens else 1.0
         note = (
             f"({progress.n_tokens / seconds:,.0f} tokens/s, "

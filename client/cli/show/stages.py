@@ -1,6 +1,7 @@
 """Longer works on standard error: a bar for each stage, and a line as it ends."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from types import TracebackType
@@ -11,6 +12,7 @@ from saelake.cli.show.progress import Counter, EncodeBar
 from saelake.cli.show.screen import say
 from saelake.lake import Lake
 from saelake.stages import Stage
+from saelake.store.errors import SettingsWarning
 
 if TYPE_CHECKING:
     from saelake.store.reports import ImportReport
@@ -41,14 +43,18 @@ class Bars:
         self._loading = "Starting workers …" if has_workers else f"Loading {loading} …"
         self._has_workers = has_workers
         self._shown = ExitStack()
+        self._quiet = ExitStack()
 
     def __enter__(self) -> "Bars":
+        self._quiet.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", SettingsWarning)  # the bar says them
         return self
 
     def __exit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         self._shown.close()
+        self._quiet.close()
 
     def begin(self, stage: Stage, /) -> Callable[..., object]:
         """Show the stage's bar, which is then called with its progress."""
@@ -57,7 +63,8 @@ class Bars:
         if stage.name != "encode":
             return self._shown.enter_context(Counter(title, unit))
         self._before_encoding(stage.of)
-        return self._shown.enter_context(EncodeBar(title, workers=self._has_workers))
+        bar = EncodeBar(title, loading=self._loading, workers=self._has_workers)
+        return self._shown.enter_context(bar)
 
     def end(self, stage: Stage, report: Any, /) -> None:
         """Take the bar away, and say what was done."""
@@ -76,7 +83,6 @@ class Bars:
                 f"Process {job.pid} on {one_line(job.host)} was encoding {corpus} {silent} ago. If "
                 "it still does, both do the same work; each document is stored once."
             )
-        say(self._loading)
 
 
 def skipped(report: "ImportReport") -> str:

@@ -50,6 +50,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_model(folder / "llama", window=WINDOW)
     save_model(folder / "bert", bert=True, window=WINDOW)
     save_dictionary(folder / "topk")
+    save_dictionary(folder / "bos", prepend_bos=True)
     save_dictionary(folder / "signed", architecture="abstopk", seed=2)
     return folder
 
@@ -71,7 +72,7 @@ def encoded(parts: Path, folder: Path, dictionary: str, model: str, **options: A
     ("dictionary", "model", "options"),
     [
         ("topk", "llama", {}),
-        ("topk", "llama", {"overlap": 4, "prepend_bos": True}),
+        ("bos", "llama", {"overlap": 4}),
         ("topk", "bert", {"special_tokens": True, "max_tokens": 30}),
         ("topk", "llama", {"chat": True, "window": 12}),
         ("signed", "llama", {"values": "8-bit"}),
