@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+import pyarrow.compute as pc
+
 from saelake.store.arrays.memory import lean
 from saelake.store.codes.executor import Executor
 from saelake.store.codes.table import CodesTable
@@ -21,6 +23,8 @@ from saelake.store.lake.dictionaries import vocabulary_of
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.tables import Table, metadata, overwrite
+
+SCAN_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Counting:
     def _newer(self, *, renew: bool) -> Totals | None:
         """The totals of all codes; those that were counted are not read again, unless `renew`.
 
-        None when all are counted, here or by an indexer that knows newer codes.
+        None when all are counted, here or by an indexer that knows newer codes, and have names.
         """
         table = self.builder.codes.table
         totals, covered = self._stored()
@@ -64,7 +68,7 @@ class Counting:
             totals, covered = self._nothing()
         new = [fragment for fragment in table.fragments if fragment.id not in covered]
         if not new:
-            return None
+            return None if self._is_named() else totals
         if self.executor is None:
             _count(self.builder.codes, new, totals)
         else:
@@ -81,6 +85,13 @@ class Counting:
         stored = table.read()
         covers = {int(i) for i in metadata(stored.schema)[COVERS_KEY].split(",") if i}
         return Totals.of(stored), covers
+
+    def _is_named(self) -> bool:
+        """Whether the top tokens have names; an earlier saelake left some ids without."""
+        table = Table.find(self.lake.features(self.name))
+        batches = () if table is None else table.scan(["top_tokens"], batch_rows=SCAN_ROWS)
+        names = (batch["top_tokens"].flatten().field("token") for batch in batches)
+        return not any(pc.any(pc.equal(column, "")).as_py() for column in names)
 
     def _nothing(self) -> tuple[Totals, set[int]]:
         return Totals.zero(self.builder.codes.settings.d_sae), set()
