@@ -13,6 +13,7 @@ from saelake.answers.contents import contents, contents_html
 from saelake.answers.lookups import Info, Job, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
+from saelake.encoding import check_encode, encode_asked, encode_finished
 from saelake.sources import default_corpus
 from saelake.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
@@ -130,22 +131,28 @@ class Lake:
         """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
 
         With a `cluster` workers on it encode, and this process commits what they write. Run again
-        it continues. See `workers.run.encode` for the errors.
+        it continues; where nothing is left to do, no model is loaded. See `workers.run.encode` for
+        the errors.
 
         In place of a `model`, `from_activations` names a collection of the corpus whose
         activations are kept: its tokens that were sampled are encoded, and no model is loaded.
         See `workers.reencode.reencode`.
         """
         self._writable("encode")
-        with extra("workers", "Encoding"):
-            from saelake.store.lake.lake import Lake as StoredLake
-            from saelake.workers.reencode import reencode
-            from saelake.workers.run import encode
         choices = _choices(dictionary)
         if (model is None) == (from_activations is None) or (from_activations and cluster):
             raise InvalidInput(
                 "Encode with a --model, or --from-activations that are kept, in this process."
             )
+        asked = encode_asked(
+            self.uri, corpus, choices, options, model=model, source=from_activations
+        )
+        if (report := encode_finished(asked, on_progress or silent)) is not None:
+            return report
+        with extra("workers", "Encoding"):
+            from saelake.store.lake.lake import Lake as StoredLake
+            from saelake.workers.reencode import reencode
+            from saelake.workers.run import encode
         if from_activations is not None:
             return reencode(
                 StoredLake(self.uri),
@@ -223,11 +230,9 @@ class Lake:
         raised before anything is imported. The `watcher` is told how far each stage is.
         """
         self._writable("ingest")
-        with extra("workers", "Encoding"):
-            from saelake.workers.run import check
         called = default_corpus(location) if corpus is None else corpus
         choices, watcher = _choices(dictionary), watcher or Unwatched()
-        check(model, choices, options=options, cluster=cluster)
+        check_encode(encode_asked(self.uri, called, choices, options, model=model), cluster)
         importing = partial(
             self.import_corpus,
             location,

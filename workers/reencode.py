@@ -24,11 +24,13 @@ from saelake.workers.encoder.shard import plan
 from saelake.workers.encoder.stages import ahead
 from saelake.workers.fleet.contexts import Notes
 from saelake.workers.fleet.encoded import Counts
+from saelake.workers.fleet.finished import Asked, Receipts
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions, default_name
 from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 from saelake.workers.fleet.targets import store_decoder
 from saelake.workers.fleet.worker import BUFFER_SHARE, BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
-from saelake.workers.kept.pages import StoredPage, StoredTokens, complement
+from saelake.workers.kept.pages import StoredPage, StoredTokens
+from saelake.workers.kept.ranges import complement
 
 # What decides tokens and activations, which are as they were kept.
 OF_THE_MODEL = (
@@ -64,6 +66,10 @@ def reencode(
     options = options or EncodeOptions()
     _check(corpus, source, dictionaries, options)
     one_arena()
+    asked = Asked(
+        lake=lake, corpus=corpus, source=source, dictionaries=dictionaries, options=options
+    )
+    receipts = Receipts(asked)
     on_progress(EncodeProgress(n_total=0, is_loading=True))
     codes = CodesTable(open_codes(lake, CollectionName.parse(source)))
     kept = find_store(lake, codes.settings)
@@ -88,6 +94,7 @@ def reencode(
         for counts in run.encode(n_documents):
             done += counts
             on_progress(_progress(n_total, done, notes))
+    receipts.write([coder.settings for coder in coders])
     return EncodeReport(
         collections=tuple(coder.settings.name for coder in coders),
         n_documents=done.n_documents,

@@ -6,6 +6,7 @@ from saelake.store.errors import NotFound
 from saelake.store.lake.dictionaries import unregister_dictionary
 from saelake.store.lake.lake import DICTIONARIES, CollectionName, Lake
 from saelake.store.lake.names import change_names
+from saelake.store.lake.receipts import forget_receipt
 from saelake.store.tables.changes import Change
 from saelake.store.tables.files import delete, list_files
 from saelake.store.tables.tables import Table, drop
@@ -55,6 +56,7 @@ def _drop_collection(lake: Lake, name: CollectionName) -> str:
         if table.startswith(stem) and lake.table(table) != lake.codes(name):
             drop(lake.table(table))
     drop(lake.codes(name))
+    forget_receipt(lake, name)
     if all(other.dictionary != name.dictionary for other in lake.collections()):
         forget_dictionary(lake, name.dictionary)
     return str(name)

@@ -111,6 +111,11 @@ def check_address(location: str | Path) -> bool:
     return True
 
 
+def address_parts(address: str) -> tuple[str, str, str | None]:
+    """The repository, path and revision of an `hf://` address. Raises `InvalidInput`."""
+    return _parsed(address, None)
+
+
 def _local(path: Path, label: str) -> DictionaryFiles:
     if path.is_file():
         return DictionaryFiles(folder=path.parent, file=path.name, label=label)

@@ -30,11 +30,13 @@ class Notes:
     @classmethod
     def of(cls, collections: Sequence[CollectionSettings], options: EncodeOptions) -> "Notes":
         """The notes of a run that makes these collections, with the user's options."""
-        told = [*_passes(collections)]
-        against = []
+        told, against = [*_passes(collections)], list[str]()
         for settings in collections:
             chosen = options.window is not None or settings.tokens_from is not None
-            against += [*_bos(settings, options.prepend_bos), *(_window(settings) if chosen else ())]
+            against += [
+                *_bos(settings, options.prepend_bos),
+                *(_window(settings) if chosen else ()),
+            ]
             told += [*_unknown(settings), *(() if chosen else _clipped(settings))]
         return cls(told=tuple(told), against=tuple(against))
 

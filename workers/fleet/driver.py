@@ -20,6 +20,7 @@ from saelake.workers.fleet.actions import Action, Commit, Drop, Record, Send, St
 from saelake.workers.fleet.contexts import Notes
 from saelake.workers.fleet.encoded import Counts, EncodedShard
 from saelake.workers.fleet.events import Failed, Failure, Lost, Tick, Written
+from saelake.workers.fleet.finished import Receipts
 from saelake.workers.fleet.job import EncodeJob
 from saelake.workers.fleet.pool import News, Paged, Pool
 from saelake.workers.fleet.progress import EncodeProgress
@@ -60,6 +61,7 @@ class Driver:
 
         Raises what the pool's `open` raises, and what stops a run.
         """
+        receipts = Receipts(self._job.asked)
         try:
             self._open()
             self._encode_all()
@@ -70,6 +72,7 @@ class Driver:
         finally:
             self._pool.close()
         self._tell(state="done")
+        receipts.write(list(self._settings.values()))
         self._log.forget_old()
         return self._progress()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from saelake.store.lake.lake import Lake, absolute
+from saelake.workers.fleet.finished import Asked
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 
 
@@ -16,6 +17,17 @@ class EncodeJob:
     model: str
     dictionaries: tuple[DictionaryChoice, ...]
     options: EncodeOptions
+
+    @property
+    def asked(self) -> Asked:
+        """What it is to make."""
+        return Asked(
+            lake=self.lake,
+            corpus=self.corpus,
+            model=self.model,
+            dictionaries=self.dictionaries,
+            options=self.options,
+        )
 
     def from_anywhere(self) -> Self:
         """This job with absolute paths, for a process in another working directory."""

@@ -1,6 +1,6 @@
 """Pages of kept activations together with their documents' tokens, which the codes have."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,8 @@ from saelake.store.format.lists import Lists, runs
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.workers.encoder.keep import TORCH_TYPES
 from saelake.workers.encoder.pack import Part
+from saelake.workers.kept.ranges import Range, intersection
 
-Range = tuple[int, int]
 TOKEN_LISTS = ("token_ids", "token_starts", "token_lengths")
 
 
@@ -101,24 +101,3 @@ class StoredTokens:
             )
             for row, (i, number) in enumerate(zip(index, rows["part"].to_pylist(), strict=True))
         )
-
-
-def intersection(a: Sequence[Range], b: Sequence[Range]) -> list[Range]:
-    """What is in ranges of both, all ascending and apart."""
-    found: list[Range] = []
-    i = j = 0
-    while i < len(a) and j < len(b):
-        start, stop = max(a[i][0], b[j][0]), min(a[i][1], b[j][1])
-        if start < stop:
-            found.append((start, stop))
-        if a[i][1] < b[j][1]:
-            i += 1
-        else:
-            j += 1
-    return found
-
-
-def complement(ranges: Sequence[Range], stop: int) -> list[Range]:
-    """What is not in the ranges, from 0 to `stop`."""
-    bounds = [0, *(edge for r in ranges for edge in r), stop]
-    return [(a, b) for a, b in zip(bounds[::2], bounds[1::2], strict=True) if a < b]

@@ -1,0 +1,59 @@
+"""What an encode is asked, and what is known of it before a model is loaded: no torch here."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from saelake.store.errors import extra
+from saelake.workers.fleet.ray_cluster import RayCluster
+
+if TYPE_CHECKING:
+    from saelake.workers.fleet.finished import Asked
+    from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+    from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
+
+
+def encode_asked(
+    uri: str,
+    corpus: str,
+    choices: "Sequence[DictionaryChoice]",
+    options: "EncodeOptions | None",
+    *,
+    model: str | None,
+    source: str | None = None,
+) -> "Asked":
+    """What is to be encoded in the lake at `uri`. Raises `MissingExtra`."""
+    with extra("workers", "Encoding"):
+        from saelake.store.lake.lake import Lake
+        from saelake.workers.fleet.finished import Asked
+        from saelake.workers.fleet.options import EncodeOptions
+    return Asked(
+        lake=Lake(uri),
+        corpus=corpus,
+        dictionaries=choices,
+        options=options or EncodeOptions(),
+        model=None if model is None else str(model),
+        source=source,
+    )
+
+
+def encode_finished(
+    asked: "Asked", on_progress: "Callable[[EncodeProgress], object]"
+) -> "EncodeReport | None":
+    """The report of an encode that has nothing to do; None if it has, or that is not sure."""
+    from saelake.workers.fleet.finished import finished
+    from saelake.workers.fleet.progress import EncodeProgress
+
+    report = finished(asked)
+    if report is not None:
+        on_progress(EncodeProgress(n_total=0, notes=report.notes))
+    return report
+
+
+def check_encode(asked: "Asked", cluster: RayCluster | None) -> None:
+    """Raise what an encode would, as far as that is cheap to know and not known already."""
+    from saelake.workers.fleet.finished import is_known
+
+    if not is_known(asked):
+        with extra("workers", "Encoding"):
+            from saelake.workers.run import check
+        check(str(asked.model), asked.dictionaries, options=asked.options, cluster=cluster)
