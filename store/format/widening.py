@@ -104,7 +104,7 @@ def _moments(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 
 
 def _unit(one: pa.DataType, other: pa.DataType) -> str:
-    return max(one.unit, other.unit, key=_UNITS.index)
+    return _UNITS[max(_UNITS.index(kind.unit) for kind in (one, other))]
 
 
 def _bytes(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:

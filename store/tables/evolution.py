@@ -22,7 +22,7 @@ from saelake.store.tables.changes import Change, Draft, Evolution
 _WIDER = "saelake wider "  # before the name of a column, until it has that name alone
 _ROWS = 8192
 
-Convert = Callable[[pa.Array, pa.DataType], pa.Array]
+Convert = Callable[[pa.Array, pa.Field], pa.Array]
 
 
 def evolve(
@@ -36,7 +36,8 @@ def evolve(
     old = dataset.schema
     wider = [f for f in schema if f.name in old.names and not f.type.equals(old.field(f.name).type)]
     new = [field for field in schema if field.name not in old.names]
-    fragments, columns = [], LanceSchema.from_pyarrow(schema)  # which is right without rows
+    fragments: list[str] = []
+    columns = LanceSchema.from_pyarrow(schema)  # which is right without rows
     for fragment in dataset.get_fragments():
         if fragment.fragment_id == anchor:
             continue
@@ -60,7 +61,7 @@ def _rewritten(
 
     def rewrite(batch: pa.RecordBatch) -> pa.RecordBatch:
         try:
-            columns = [convert(batch[field.name], field.type) for field in wider]
+            columns = [convert(batch[field.name], field) for field in wider]
         except Exception as error:
             failures.append(error)  # Lance would report it as an error of its own
             raise
@@ -113,7 +114,7 @@ def _name_in_message(name: str) -> bytes:
 
 
 def numbered(draft: Draft, evolution: Evolution) -> Draft:
-    """Files that were written as the first of a table, with the numbers of an evolution's fields."""
+    """Files that were written as a table's first, with the numbers of an evolution's fields."""
     columns: LanceSchema = evolution.columns
     fresh = LanceSchema.from_pyarrow(columns.to_pyarrow())
     numbers = dict(_pairs(fresh.fields(), columns.fields()))
