@@ -10,8 +10,9 @@ class ImportReport:
     """What an import did: documents added, the first one's number, and rows left out by reason.
 
     `n_updated` of the documents replace earlier ones of the same id. `n_changed` of the rows left
-    out have an id of the corpus with another text or other metadata. `notes` are sentences about
-    what became of columns and ids on the way.
+    out have an id of the corpus with another text or other metadata. `examples` name the first
+    rows that cannot be documents, and why. `notes` are sentences about what became of columns and
+    ids on the way.
     """
 
     corpus: str
@@ -21,6 +22,7 @@ class ImportReport:
     first_doc: int
     n_updated: int = 0
     n_changed: int = 0
+    examples: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -33,6 +33,7 @@ from saelake.store.tables.changes import Change, Draft, Evolution
 from saelake.store.tables.tables import Table, write_first
 
 IDS_PER_SCAN = 65_536
+EXAMPLES = 3  # of rows that are left out
 
 Progress = Callable[[int], object]
 
@@ -163,6 +164,7 @@ class _Import:
         self._n_documents = 0
         self._n_updated = 0
         self._n_changed = 0
+        self._examples: list[str] = []
         self._failure: Exception | None = None
 
     def report(self) -> ImportReport:
@@ -177,6 +179,7 @@ class _Import:
             first_doc=self.first_doc,
             n_updated=self._n_updated,
             n_changed=self._n_changed,
+            examples=tuple(self._examples),
             notes=tuple(notes),
         )
 
@@ -309,6 +312,9 @@ class _Import:
         causes = reasons[left_out].tolist()
         self.scratch.skip(map(Skip, [batch.file] * len(rows), rows, named, causes))
         self.reasons.update(causes)
+        for row, cause in zip(rows, causes, strict=True):
+            if len(self._examples) < EXAMPLES and cause != KNOWN_ID:
+                self._examples.append(f"{batch.file}, row {row}: {cause}")
 
     def _check_same(self, file: str, row: int, document_id: str) -> None:
         """Refuse the known id of another document: if that is asked for, or if ids are places."""

@@ -25,9 +25,7 @@ _ROWS = 8192
 Convert = Callable[[pa.Array, pa.Field], pa.Array]
 
 
-def evolve(
-    dataset: "lance.LanceDataset", schema: pa.Schema, convert: Convert, anchor: int
-) -> Evolution:
+def evolve(dataset: "lance.LanceDataset", schema: pa.Schema, convert: Convert) -> Evolution:
     """What a snapshot must become to have these columns; its rows are rewritten where they change.
 
     `schema` has all columns of the snapshot, some of wider types, and maybe others after them.
@@ -37,10 +35,8 @@ def evolve(
     wider = [f for f in schema if f.name in old.names and not f.type.equals(old.field(f.name).type)]
     new = [field for field in schema if field.name not in old.names]
     fragments: list[str] = []
-    columns = LanceSchema.from_pyarrow(schema)  # which is right without rows
+    columns = dataset.lance_schema
     for fragment in dataset.get_fragments():
-        if fragment.fragment_id == anchor:
-            continue
         metadata = fragment.metadata
         if wider or not fragments:  # a new column is null where no file has it
             metadata, columns = _rewritten(fragment, wider, new, convert)
@@ -154,12 +150,10 @@ def _numbers(fields: Iterable[Any]) -> Iterator[int]:
         yield from _numbers(field.children())
 
 
-def commit_evolution(
-    dataset: "lance.LanceDataset", evolution: Evolution, add: Draft, anchor: int
-) -> bool:
+def commit_evolution(dataset: "lance.LanceDataset", evolution: Evolution, add: Draft) -> bool:
     """Whether an evolution, with rows that are added, was committed on top of its snapshot."""
     # No larger id was ever there: what takes fragments out of a table's end adds one after them.
-    first = max(dataset.fragment_ids(), default=anchor) + 1
+    first = max(dataset.fragment_ids()) + 1
     fragments = [json.loads(fragment) for fragment in evolution.fragments]
     fragments += [{**json.loads(f), "id": first + i} for i, f in enumerate(add.fragments)]
     operation = lance.LanceOperation.Merge(

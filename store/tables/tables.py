@@ -281,7 +281,7 @@ class Table:
         its rows. `convert` makes values of a wider type; what it raises is raised.
         """
         self._check_writable()
-        return evolve(self._dataset, schema, convert, ANCHOR_ID)
+        return evolve(self._dataset, schema, convert)
 
     def write_evolved(self, evolution: Evolution, batches: Iterable[pa.RecordBatch]) -> Draft:
         """Stream rows that have an evolution's columns into new files, to be committed with it."""
@@ -312,8 +312,14 @@ class Table:
     def _swap(self, change: Change) -> bool:
         """Whether the change was committed on top of exactly this snapshot."""
         check_columns(self._dataset, change)
-        if change.evolution is not None:
-            return commit_evolution(self._dataset, change.evolution, change.add, ANCHOR_ID)
+        if change.evolution is not None and self.fragments:
+            return commit_evolution(self._dataset, change.evolution, change.add)
+        if change.evolution is not None:  # the anchor must stay for it, and go afterwards
+            if not commit_evolution(self._dataset, change.evolution, Draft(())):
+                return False
+            evolved = Table.open(self.uri)
+            is_next = evolved.version == self.version + 1
+            return is_next and evolved._swap(Change(add=change.add))
         present = set(self._dataset.fragment_ids())
         removed = [i for i in (ANCHOR_ID, *change.remove) if i in present]
         kept = sorted(present.difference(removed))[:1]

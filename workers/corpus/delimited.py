@@ -22,11 +22,10 @@ BLOCK_BYTES = 1 << 20
 LONG_ROW_BYTES = 16 << 20
 HEADER_BYTES = 64 << 10
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_INFERRED = (  # in pyarrow's order
+_INFERRED = (  # in pyarrow's order; times of day stay texts
     pa.int64(),
     pa.bool_(),
     pa.date32(),
-    pa.time32("s"),
     pa.timestamp("s"),
     pa.timestamp("ns"),
     pa.float64(),
@@ -232,6 +231,6 @@ def _inferred(texts: pa.Array, before: pa.DataType) -> pa.Array:
     for kind in (*([] if types.is_null(before) else [before]), *_INFERRED):
         try:
             return given.cast(kind)
-        except pa.ArrowInvalid:
+        except pa.ArrowException:  # also of types that are not made of texts
             continue
     return texts
