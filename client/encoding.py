@@ -56,4 +56,10 @@ def check_encode(asked: "Asked", cluster: RayCluster | None) -> None:
     if not is_known(asked):
         with extra("workers", "Encoding"):
             from saelake.workers.run import check
-        check(str(asked.model), asked.dictionaries, options=asked.options, cluster=cluster)
+        check(
+            asked.lake,
+            str(asked.model),
+            asked.dictionaries,
+            options=asked.options,
+            cluster=cluster,
+        )

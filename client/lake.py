@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from saelake.answers.contents import contents, contents_html
 from saelake.answers.lookups import Info, Job, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
 from saelake.encoding import check_encode, encode_asked, encode_finished
-from saelake.sources import default_corpus
+from saelake.sources import Data, default_corpus, shown
 from saelake.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
 from saelake.store.lake.lake import CollectionName
@@ -38,6 +38,8 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     )
     from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
     from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
+
+OnDuplicate = Literal["skip", "update", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +94,57 @@ class Lake:
 
     def import_corpus(
         self,
-        location: str,
+        data: Data,
         corpus: str | None = None,
         *,
         text_column: str = "text",
         id_column: str | None = None,
         format: str | None = None,  # noqa: A002  # what the command line calls it too
         split: str | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        name: str | None = None,
+        on_duplicate: OnDuplicate = "skip",
         on_progress: Callable[[int], object] | None = None,
     ) -> "ImportReport":
-        """Append the documents of a file, folder or data set to a corpus, by one commit.
+        """Append documents to a corpus, by one commit: of files, folders, data sets, or in Python.
 
-        The corpus is called as the file, unless it is named. See `workers.corpus.open_source` for
-        locations. Rows that cannot be documents are recorded and counted. Raises `CorpusError`.
+        `data` is a location or several, also with `*`; a DataFrame of pandas or polars, an Arrow
+        table or reader; or rows as mappings, also from a generator, of which no more than a
+        thousand are in memory. See `workers.corpus.open_source` for locations and the arguments.
+        The corpus is called as the file, unless it is named.
+
+        Rows that cannot be documents are recorded and counted. Of rows whose id the corpus has
+        with another text or other metadata, `on_duplicate="skip"` keeps what is there, `"update"`
+        replaces it, and `"fail"` refuses to import; see `store.documents.imports`. Rows of `data`
+        in Python that have no ids are called by `name` and their number from 0, so that
+        importing them again adds nothing; `name` is the corpus's unless it is given. Raises
+        `CorpusError`.
         """
         self._writable("import")
-        called = default_corpus(location) if corpus is None else corpus
+        called = default_corpus(data) if corpus is None else corpus
         with extra("workers"):
             from saelake.store.documents.documents import import_documents
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.corpus import open_source
         source = open_source(
-            location, text_column=text_column, id_column=id_column, format=format, split=split
+            data,
+            text_column=text_column,
+            id_column=id_column,
+            format=format,
+            split=split,
+            delimiter=delimiter,
+            encoding=encoding,
+            name=name or called,
         )
-        return import_documents(StoredLake(self.uri), called, source, on_progress=on_progress)
+        report = import_documents(
+            StoredLake(self.uri),
+            called,
+            source,
+            on_duplicate=on_duplicate,
+            on_progress=on_progress,
+        )
+        return replace(report, notes=(*source.notes, *report.notes))
 
     def encode(
         self,
@@ -210,7 +239,7 @@ class Lake:
 
     def ingest(
         self,
-        location: str,
+        data: Data,
         corpus: str | None = None,
         *,
         model: str,
@@ -219,6 +248,10 @@ class Lake:
         id_column: str | None = None,
         format: str | None = None,  # noqa: A002  # what the command line calls it too
         split: str | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        name: str | None = None,
+        on_duplicate: OnDuplicate = "skip",
         options: "EncodeOptions | None" = None,
         cluster: RayCluster | None = None,
         watcher: Watcher | None = None,
@@ -226,31 +259,36 @@ class Lake:
         """Import, encode and index in one step; the collections, one for each dictionary.
 
         Run again, it continues where it stopped. See `import_corpus` and `encode` for the arguments
-        and errors: what can be told of the model and the dictionaries without their weights is
-        raised before anything is imported. The `watcher` is told how far each stage is.
+        and errors: what can be told without the model's weights (that it and the dictionaries are
+        there, hook points, names) is raised before anything is imported. The `watcher` is told
+        how far each stage is.
         """
         self._writable("ingest")
-        called = default_corpus(location) if corpus is None else corpus
+        called = default_corpus(data) if corpus is None else corpus
         choices, watcher = _choices(dictionary), watcher or Unwatched()
         check_encode(encode_asked(self.uri, called, choices, options, model=model), cluster)
         importing = partial(
             self.import_corpus,
-            location,
+            data,
             called,
             text_column=text_column,
             id_column=id_column,
             format=format,
             split=split,
+            delimiter=delimiter,
+            encoding=encoding,
+            name=name,
+            on_duplicate=on_duplicate,
         )
-        watched(watcher, Stage(name="import", of=location), importing)
-        encoding = partial(
+        watched(watcher, Stage(name="import", of=shown(data)), importing)
+        encodes = partial(
             self.encode, called, model=model, dictionary=choices, options=options, cluster=cluster
         )
-        report = watched(watcher, Stage(name="encode", of=called), encoding)
-        for name in report.collections:
-            indexing = partial(self.index, name, cluster=cluster)
-            watched(watcher, Stage(name="index", of=name), indexing)
-        return [self[name] for name in report.collections]
+        report = watched(watcher, Stage(name="encode", of=called), encodes)
+        for collection in report.collections:
+            indexing = partial(self.index, collection, cluster=cluster)
+            watched(watcher, Stage(name="index", of=collection), indexing)
+        return [self[collection] for collection in report.collections]
 
     def embed(
         self,

@@ -7,13 +7,23 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What an import did: documents added, the first one's number, and rows left out by reason."""
+    """What an import did: documents added, the first one's number, and rows left out by reason.
+
+    `n_updated` of the documents replace earlier ones of the same id. `n_changed` of the rows left
+    out have an id of the corpus with another text or other metadata. `examples` name the first
+    rows that cannot be documents, and why. `notes` are sentences about what became of columns and
+    ids on the way.
+    """
 
     corpus: str
     n_documents: int
     n_skipped: int
     reasons: Mapping[str, int]
     first_doc: int
+    n_updated: int = 0
+    n_changed: int = 0
+    examples: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

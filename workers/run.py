@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import extra
 from saelake.store.lake.lake import Lake
+from saelake.workers.beforehand import check_beforehand
 from saelake.workers.dictionaries.load import check_dictionary
 from saelake.workers.encoder.models import check_model
 from saelake.workers.fleet.driver import Driver
@@ -74,18 +75,20 @@ def encode(
 
 
 def check(
+    lake: Lake,
     model: str,
     dictionaries: Sequence[DictionaryChoice],
     *,
     options: EncodeOptions | None = None,
     cluster: RayCluster | None = None,
 ) -> None:
-    """Raise what `encode` would raise, as far as that costs next to nothing to know.
+    """Raise what `encode` would raise, as far as that can be told without the model's weights.
 
-    Weights are neither read nor fetched, so that they may still be wrong. Of what is to be on the
-    machines of a `cluster` only the names are checked.
+    These are neither read nor fetched, so that they may still be wrong; dictionaries are, unless
+    the lake knows them (see `beforehand`). Of what is to be on the machines of a `cluster` only
+    the names are checked.
     """
-    names_of(dictionaries)
+    names = names_of(dictionaries)
     if cluster is not None:
         with extra("ray", "Encoding on a Ray cluster"):
             import saelake.workers.ray.pool  # noqa: F401
@@ -94,6 +97,9 @@ def check(
     check_model(model, device=options.device, dtype=options.dtype)
     for choice in dictionaries:
         check_dictionary(choice.location)
+    check_beforehand(
+        lake.pinned(), model, dictionaries, names, trust_remote_code=options.trust_remote_code
+    )
 
 
 def _ray_pool(job: EncodeJob, cluster: RayCluster) -> Pool:

@@ -2,7 +2,7 @@
 
 from functools import partial
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,10 +16,12 @@ from saelake.cli.options.activations import (
 from saelake.cli.options.lake import DEFAULT_LAKE, CollectionArgument, LakeOption
 from saelake.cli.options.ray import ClusterCommand, cluster_options, cpu_cluster_options
 from saelake.cli.options.shared import shares
+from saelake.cli.options.source import SourceArgument, source_options
 from saelake.cli.show.screen import say
-from saelake.cli.show.stages import Bars, finished, skipped
+from saelake.cli.show.stages import Bars, added, finished, skipped
 from saelake.connection import connect
 from saelake.quantities import parse_size
+from saelake.sources import shown
 from saelake.stages import Stage, watched
 from saelake.store.errors import InvalidInput
 from saelake.workers.fleet.ray_cluster import RayCluster
@@ -28,38 +30,10 @@ if TYPE_CHECKING:
     from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 
 PANEL = "Build"
-SOURCE, HOW, WINDOW = "What is read", "How it is encoded", "How texts become tokens"
+HOW, WINDOW = "How it is encoded", "How texts become tokens"
 
-SourceArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE",
-        help="Parquet, JSON lines, CSV, a folder of text files, or hf://owner/name:split.",
-    ),
-]
 CorpusOption = Annotated[
     str | None, typer.Option(help="What to call it. [default: the file's name]")
-]
-TextColumnOption = Annotated[
-    str, typer.Option(help="The column with the texts.", rich_help_panel=SOURCE)
-]
-IdColumnOption = Annotated[
-    str | None,
-    typer.Option(
-        help="The column with the ids. [default: id or doc_id; else file and row number]",
-        rich_help_panel=SOURCE,
-    ),
-]
-SourceFormatOption = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        help="parquet, jsonl, csv, tsv or text, when the name does not tell.",
-        rich_help_panel=SOURCE,
-    ),
-]
-SplitOption = Annotated[
-    str | None, typer.Option(help="The split of a data set.", rich_help_panel=SOURCE)
 ]
 ModelOption = Annotated[str, typer.Option(help="A transformers model: a folder or a hub id.")]
 OptionalModelOption = Annotated[
@@ -199,6 +173,7 @@ def encode_options(
 
 @shares("cluster", cluster_options)
 @shares("options", encode_options)
+@shares("reading", source_options)
 def ingest(
     file: SourceArgument,
     *,
@@ -208,10 +183,7 @@ def ingest(
     corpus: CorpusOption = None,
     name: NameOption = None,
     hook: HookOption = None,
-    text_column: TextColumnOption = "text",
-    id_column: IdColumnOption = None,
-    input_format: SourceFormatOption = None,
-    split: SplitOption = None,
+    reading: dict[str, Any],
     options: "EncodeOptions",
     cluster: RayCluster | None,
 ) -> None:
@@ -227,10 +199,7 @@ def ingest(
             corpus,
             model=model,
             dictionary=choices,
-            text_column=text_column,
-            id_column=id_column,
-            format=input_format,
-            split=split,
+            **reading,
             options=options,
             cluster=cluster,
             watcher=bars,
@@ -238,15 +207,13 @@ def ingest(
     say(finished(opened, (collection.name for collection in made)))
 
 
+@shares("reading", source_options)
 def import_(
     file: SourceArgument,
     *,
     lake: LakeOption = None,
     corpus: CorpusOption = None,
-    text_column: TextColumnOption = "text",
-    id_column: IdColumnOption = None,
-    input_format: SourceFormatOption = None,
-    split: SplitOption = None,
+    reading: dict[str, Any],
 ) -> None:
     """Bring documents into a lake, without a model. Documents that are there already are skipped.
 
@@ -257,14 +224,11 @@ def import_(
         opened.import_corpus,
         file,
         corpus,
-        text_column=text_column,
-        id_column=id_column,
-        format=input_format,
-        split=split,
+        **reading,
     )
     with Bars(opened) as bars:
-        report = watched(bars, Stage(name="import", of=file), importing)
-    say(f"Done: {report.n_documents:,} documents added to {report.corpus}{skipped(report)}")
+        report = watched(bars, Stage(name="import", of=shown(file)), importing)
+    say(f"Done: {added(report)} to {report.corpus}{skipped(report)}")
 
 
 @shares("cluster", cluster_options)

@@ -36,7 +36,7 @@ class Documents:
         self.corpus = corpus
         self.table = table
         self._lake = lake
-        self.tombstones = Tombstones(lake.deleted(corpus))
+        self.tombstones = Tombstones(lake.deleted(corpus), table)
         self.alive = self.tombstones.alive(table.n_rows)
         self.filters = FilterCache(table, self.alive)
 

@@ -1,32 +1,39 @@
 """From a source of rows to documents: screened, numbered, and visible by one commit."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from saelake.store.arrays.memory import lean, one_arena
+from saelake.store.documents.fitting import changes, fitted_schema, fitting
+from saelake.store.documents.known import (
+    OnDuplicate,
+    another_document,
+    another_place,
+    check_on_duplicate,
+    differing,
+)
 from saelake.store.documents.scratch import Scratch, Skip
 from saelake.store.documents.screening import KNOWN_ID, REPEATED_ID, faults
 from saelake.store.documents.tombstones import Tombstones
 from saelake.store.errors import Conflict, CorpusError, InvalidInput
 from saelake.store.format.schema import (
-    RESERVED_COLUMNS,
+    REPLACES,
     SKIPPED_COLUMNS,
     check_name,
-    documents_schema,
 )
 from saelake.store.lake.lake import DICTIONARIES, Lake
 from saelake.store.reports import ImportReport
-from saelake.store.tables.changes import Change, Draft
+from saelake.store.tables.changes import Change, Draft, Evolution
 from saelake.store.tables.tables import Table, write_first
 
 IDS_PER_SCAN = 65_536
+EXAMPLES = 3  # of rows that are left out
 
 Progress = Callable[[int], object]
 
@@ -67,8 +74,17 @@ class Source(Protocol):
         """The rows, in order. Raises `CorpusError` when they cannot be read."""
 
 
+class SourceWidened(Exception):
+    """Rows of a source have wider types than its `schema` said: now it says them. Begin again."""
+
+
 def import_documents(
-    lake: Lake, corpus: str, source: Source, *, on_progress: Progress | None = None
+    lake: Lake,
+    corpus: str,
+    source: Source,
+    *,
+    on_duplicate: OnDuplicate = "skip",
+    on_progress: Progress | None = None,
 ) -> ImportReport:
     """Append the rows of a source to a corpus, all by one commit, and report what was done.
 
@@ -77,18 +93,34 @@ def import_documents(
     in the lake's table of skipped rows. Importing the same source again therefore adds nothing:
     the report then has 0 documents and every row as skipped, and the lake is as before. A killed
     import leaves nothing visible. `on_progress` is told the number of rows read so far, maybe in
-    another thread.
+    another thread; the count begins again if types turn out to be wider than they seemed.
 
-    Raises `CorpusError` if rows cannot be read, do not have the corpus's columns, or if none of
+    Columns become wider, or more, as `fitting` says, by the same commit. `on_duplicate` says what
+    becomes of a row whose id the corpus has, with another text or other metadata: `skip` leaves
+    it out and counts it, `update` lets it replace the document, with a new number, and `fail`
+    refuses the source. A row that is as the document is left out by all three.
+
+    Raises `CorpusError` if rows cannot be read, do not fit the corpus's columns, or if none of
     them can be a document; `Conflict` if another import into the corpus finished meanwhile.
     """
     _check_corpus_name(corpus)
+    check_on_duplicate(on_duplicate)
     one_arena()
+    while True:
+        try:
+            return _import(lake, corpus, source, on_duplicate, on_progress or _silent)
+        except SourceWidened:
+            continue
+
+
+def _import(
+    lake: Lake, corpus: str, source: Source, on_duplicate: OnDuplicate, on_progress: Progress
+) -> ImportReport:
     table = Table.find(lake.documents(corpus))
     # Importing 800 MiB of Parquet, the process grew by 60 to 290 MiB; lean, always by 56.
     with lean(), Scratch() as scratch:
-        deleted = Tombstones(lake.deleted(corpus)).docs
-        run = _Import(corpus, source, table, deleted, scratch, on_progress or _silent)
+        deleted = Tombstones(lake.deleted(corpus), table).docs
+        run = _Import(corpus, source, table, deleted, scratch, on_duplicate, on_progress)
         draft = run.write(lake.documents(corpus))
         report = run.report()
         if report.n_documents:
@@ -108,6 +140,7 @@ class _Import:
         table: Table | None,
         deleted: npt.NDArray[np.uint64],
         scratch: Scratch,
+        on_duplicate: OnDuplicate,
         on_progress: Progress,
     ) -> None:
         self.corpus = corpus
@@ -115,22 +148,39 @@ class _Import:
         self.table = table
         self.deleted = deleted
         self.scratch = scratch
+        self.on_duplicate = on_duplicate
         self.on_progress = on_progress
         self.first_doc = table.n_rows if table else 0
-        self.schema = _schema(corpus, source, table)
+        self.schema = fitted_schema(
+            corpus,
+            source.name,
+            source.schema,
+            table.schema if table else None,
+            replaces=on_duplicate == "update",
+        )
+        self.evolution: Evolution | None = None
         self.reasons: Counter[str] = Counter()
         self._n_read = 0
         self._n_documents = 0
+        self._n_updated = 0
+        self._n_changed = 0
+        self._examples: list[str] = []
         self._failure: Exception | None = None
 
     def report(self) -> ImportReport:
         """What was done so far."""
+        stored = self.table.schema if self.table else None
+        notes = changes(self.corpus, stored, self.schema) if self._n_documents else ()
         return ImportReport(
             corpus=self.corpus,
             n_documents=self._n_documents,
             n_skipped=self.reasons.total(),
             reasons=dict(self.reasons),
             first_doc=self.first_doc,
+            n_updated=self._n_updated,
+            n_changed=self._n_changed,
+            examples=tuple(self._examples),
+            notes=tuple(notes),
         )
 
     def write(self, uri: str) -> Draft:
@@ -139,16 +189,28 @@ class _Import:
         try:
             if self.table is None:
                 return write_first(uri, self.schema, self._documents())
-            return self.table.write(self._documents())
+            if self.table.schema.equals(self.schema):
+                return self.table.write(self._documents())
+            self.evolution = self.evolved(self.table)
+            return self.table.write_evolved(self.evolution, self._documents())
         except Exception:
             if self._failure is None:
                 raise
             raise self._failure from None  # Lance would report it as an error of its own
 
+    def evolved(self, table: Table) -> Evolution:
+        """What a snapshot becomes with the columns of this import."""
+
+        def convert(column: pa.Array, field: pa.Field) -> pa.Array:
+            return fitting(column, field, self.corpus)
+
+        return table.evolve(self.schema, convert)
+
     def check_unmoved(self, snapshot: Table | None) -> None:
         """Raise `Conflict` unless a snapshot is as the documents were numbered for."""
         n_rows = snapshot.n_rows if snapshot else 0
-        same_columns = snapshot is None or snapshot.schema.equals(self.schema)
+        columns = self.table.schema if self.table else self.schema
+        same_columns = snapshot is None or snapshot.schema.equals(columns)
         if n_rows != self.first_doc or not same_columns:
             raise Conflict(
                 f"Another import into {self.corpus} finished first, so nothing was imported from "
@@ -170,30 +232,75 @@ class _Import:
     def _documents(self) -> Iterator[pa.RecordBatch]:
         try:
             for batch in self.source.batches():
-                accepted = self._accept(batch)
-                if len(accepted):
-                    yield self._number(batch.rows.take(accepted))
+                rows, replaced = self._accept(batch)
+                if rows.num_rows:
+                    yield self._number(rows, replaced)
                 self._n_read += batch.rows.num_rows
                 self.on_progress(self._n_read)
         except Exception as error:
             self._failure = error
             raise
 
-    def _accept(self, batch: SourceBatch) -> npt.NDArray[np.int64]:
-        """The rows of a batch that become documents; the others are recorded."""
+    def _accept(self, batch: SourceBatch) -> tuple[pa.RecordBatch, pa.Array]:
+        """The rows of a batch that become documents, and which documents these replace.
+
+        The other rows are recorded.
+        """
         reasons = faults(batch.rows)
         sound = np.flatnonzero(reasons == "")
+        rows = self._fitting(batch, sound)
         first = self.first_doc + self._n_read
         claimants = (sound + first).tolist()
-        owners = self.scratch.claim(batch.rows["id"].take(sound).to_pylist(), claimants)
+        owners = self.scratch.claim(rows["id"].to_pylist(), claimants)
         taken = np.flatnonzero(np.array(owners, np.int64) != claimants)
         known = [i for i in taken.tolist() if owners[i] < self.first_doc]
         reasons[sound[taken]] = REPEATED_ID
         reasons[sound[known]] = KNOWN_ID
-        if self.source.generated_ids:
-            self._check_same_texts(batch, sound[known], [owners[i] for i in known])
+        replaced = np.full(len(sound), -1, np.int64)
+        for i, doc in self._changed(batch, rows, sound, {i: owners[i] for i in known}):
+            replaced[i] = doc
+            reasons[sound[i]] = ""
         self._record(batch, reasons)
-        return np.flatnonzero(reasons == "")
+        accepted = np.flatnonzero(reasons[sound] == "")
+        docs = replaced[accepted]
+        return rows.take(accepted), pa.array(docs, pa.int64(), mask=docs < 0)
+
+    def _fitting(self, batch: SourceBatch, sound: npt.NDArray[np.int64]) -> pa.RecordBatch:
+        """These rows of a batch, with the corpus's types."""
+        rows = batch.rows.take(sound)
+        where = f"{batch.file}, at row {batch.first_row} or after"
+        fields = [self.schema.field(name) for name in rows.schema.names]
+        columns = [fitting(c, f, where) for c, f in zip(rows.columns, fields, strict=True)]
+        return pa.record_batch(columns, schema=pa.schema(fields))
+
+    def _changed(
+        self,
+        batch: SourceBatch,
+        rows: pa.RecordBatch,
+        sound: npt.NDArray[np.int64],
+        known: Mapping[int, int],
+    ) -> Iterator[tuple[int, int]]:
+        """Of rows with known ids those that replace a document, and which; each id once.
+
+        `known` has the numbers of the rows, and who owns their ids: a document, or one that this
+        source had before, as -1 - its number.
+        """
+        names = rows["id"].take(pa.array(list(known), pa.int64())).to_pylist()
+        once = {name: i for i, name in reversed(list(zip(known, names, strict=True)))}
+        fresh = sorted(i for i in once.values() if known[i] >= 0)
+        if self.table is None or not fresh:
+            return
+        docs = [known[i] for i in fresh]
+        chosen = rows.take(pa.array(fresh))
+        self.scratch.own(chosen["id"].to_pylist(), [-1 - doc for doc in docs])
+        differ = np.flatnonzero(differing(self.table, docs, chosen)).tolist()
+        if differ and self.on_duplicate != "update":
+            first = batch.first_row + int(sound[fresh[differ[0]]])
+            self._check_same(batch.file, first, chosen["id"][differ[0]].as_py())
+            self._n_changed += len(differ)
+        if self.on_duplicate == "update":
+            self._n_updated += len(differ)
+            yield from ((fresh[j], docs[j]) for j in differ)
 
     def _record(self, batch: SourceBatch, reasons: npt.NDArray[np.object_]) -> None:
         left_out = np.flatnonzero(reasons != "")
@@ -205,37 +312,26 @@ class _Import:
         causes = reasons[left_out].tolist()
         self.scratch.skip(map(Skip, [batch.file] * len(rows), rows, named, causes))
         self.reasons.update(causes)
+        for row, cause in zip(rows, causes, strict=True):
+            if len(self._examples) < EXAMPLES and cause != KNOWN_ID:
+                self._examples.append(f"{batch.file}, row {row}: {cause}")
 
-    def _check_same_texts(
-        self, batch: SourceBatch, rows: npt.NDArray[np.int64], docs: Sequence[int]
-    ) -> None:
-        if self.table is None or not len(rows):
-            return
-        stored = self.table.take(docs, ["text"])["text"].combine_chunks()
-        differ = np.flatnonzero(np.asarray(pc.not_equal(stored, batch.rows["text"].take(rows))))
-        if len(differ):
-            row = batch.first_row + int(rows[differ[0]])
-            raise CorpusError(
-                f"{batch.file}, row {row}: the corpus {self.corpus} has another text for this row "
-                "of a file of this name. Name a column of unique ids (--id-column), or import "
-                "the file under another name or into another corpus.",
-                file=batch.file,
-                row=row,
-            )
+    def _check_same(self, file: str, row: int, document_id: str) -> None:
+        """Refuse the known id of another document: if that is asked for, or if ids are places."""
+        if self.on_duplicate == "fail":
+            raise another_document(self.corpus, file, row, document_id)
+        if self.source.generated_ids:
+            raise another_place(self.corpus, file, row)
 
-    def _number(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+    def _number(self, rows: pa.RecordBatch, replaced: pa.Array) -> pa.RecordBatch:
         """The rows as the corpus stores them."""
         first = self.first_doc + self._n_documents
         doc = pa.array(np.arange(first, first + rows.num_rows, dtype=np.uint64))
         self._n_documents += rows.num_rows
-        present = set(rows.schema.names)
+        present = {name: rows[name] for name in rows.schema.names}
+        present.update({"doc": doc, REPLACES: replaced.cast(pa.uint64())})
         columns = [
-            doc
-            if field.name == "doc"
-            else rows[field.name].cast(field.type)
-            if field.name in present
-            else pa.nulls(rows.num_rows, field.type)
-            for field in self.schema
+            present.get(field.name, pa.nulls(rows.num_rows, field.type)) for field in self.schema
         ]
         return pa.record_batch(columns, schema=self.schema)
 
@@ -252,7 +348,9 @@ def _commit(lake: Lake, run: _Import, draft: Draft) -> None:
 
     def decide(snapshot: Table) -> Change:
         run.check_unmoved(snapshot)
-        return Change(add=draft)
+        if (evolution := run.evolution) is not None and snapshot.version != evolution.version:
+            evolution = run.evolved(snapshot)
+        return Change(add=draft, evolution=evolution)
 
     Table.open_or_create(uri, run.schema).commit(decide)
 
@@ -278,27 +376,6 @@ def _stale_fragments(skipped: Table, first_doc: int) -> Iterator[int]:
             yield fragment.id
 
 
-def _schema(corpus: str, source: Source, table: Table | None) -> pa.Schema:
-    """The columns of the documents to write. Raises `CorpusError` if they do not fit the corpus."""
-    if table is None:
-        return documents_schema(source.schema)
-    stored = {f.name: f.type for f in table.schema if f.name not in RESERVED_COLUMNS}
-    for field in source.schema:
-        if field.name not in stored:
-            problem = f"which {corpus} does not have (it has {_listed(stored)})"
-        elif field.type != stored[field.name] and not pa.types.is_null(field.type):
-            problem = f"of type {field.type}, which is {stored[field.name]} in {corpus}"
-        else:
-            continue
-        raise CorpusError(
-            f"{source.name} has a column {field.name!r} {problem}. Change the file to match, or "
-            "import it as another corpus.",
-            source=source.name,
-            column=field.name,
-        )
-    return table.schema
-
-
 def _nothing_to_import(source: Source, report: ImportReport) -> str:
     if not report.reasons:
         return f"{source.name} has no rows, so there is nothing to import."
@@ -309,10 +386,6 @@ def _nothing_to_import(source: Source, report: ImportReport) -> str:
 def _check_corpus_name(corpus: str) -> None:
     if check_name("corpus", corpus) == DICTIONARIES:
         raise InvalidInput(f"A corpus cannot be called {corpus!r}: a table of the lake is.")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "no metadata"
 
 
 def _silent(_: int) -> None:

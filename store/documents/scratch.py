@@ -62,6 +62,12 @@ class Scratch:
         query = "SELECT owner FROM ids WHERE id = ?"
         return [self._database.execute(query, (claimed,)).fetchone()[0] for claimed in ids]
 
+    def own(self, ids: Sequence[str], owners: Sequence[int]) -> None:
+        """Give ids that are claimed to other owners."""
+        self._database.executemany(
+            "UPDATE ids SET owner = ? WHERE id = ?", zip(owners, ids, strict=True)
+        )
+
     def skip(self, skips: Iterable[Skip]) -> None:
         """Remember rows that are left out."""
         with _room():

@@ -1,33 +1,37 @@
-"""Tombstones: which documents of a corpus are deleted."""
+"""Tombstones: which documents of a corpus are deleted, or replaced."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.format.schema import DELETED_COLUMNS
+from saelake.store.format.schema import DELETED_COLUMNS, REPLACES
 from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 65_536
 
 
 class Tombstones:
-    """A snapshot of the documents of a corpus that are deleted.
+    """A snapshot of the documents of a corpus that are deleted, or replaced by later ones.
 
-    A deleted document keeps its number, which is its row; every question leaves it out. Open
-    this after the documents, so that none that was deleted before them is shown.
+    Such a document keeps its number, which is its row; every question leaves it out. Open
+    this after the documents, so that none that was deleted before them is shown. A document that
+    replaces another says so itself, in the column `REPLACES`: both come and go by one commit.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, documents: Table | None = None) -> None:
         self._uri = uri
         self.table = Table.find(uri)
-        self.docs = deleted_docs(self.table) if self.table else np.empty(0, np.uint64)
+        deleted = deleted_docs(self.table) if self.table else np.empty(0, np.uint64)
+        replaced = replaced_docs(documents) if documents else np.empty(0, np.uint64)
+        self.docs = np.union1d(deleted, replaced)
+        self._n_replaced = len(replaced)
 
     @property
-    def version(self) -> int:
-        """The snapshot's number, 0 when nothing was ever deleted."""
-        return self.table.version if self.table else 0
+    def key(self) -> Hashable:
+        """What tells these from earlier and later ones of the corpus."""
+        return self.table.version if self.table else 0, self._n_replaced
 
     @property
     def is_current(self) -> bool:
@@ -44,6 +48,15 @@ class Tombstones:
         mask = np.ones(n_documents, np.bool_)
         mask[gone] = False
         return mask
+
+
+def replaced_docs(documents: Table) -> Array:
+    """The documents that later ones of a snapshot replace, ascending, uint64 (n,)."""
+    if REPLACES not in documents.schema.names:
+        return np.empty(0, np.uint64)
+    batches = documents.scan([REPLACES], batch_rows=SCAN_ROWS)
+    found = (np.asarray(batch[REPLACES].drop_null()) for batch in batches)
+    return np.unique(concatenate(found, np.uint64))
 
 
 def deleted_docs(table: Table) -> Array:

@@ -21,7 +21,8 @@ STRONGEST = ("doc_gaps", "max", "positions", "token_ids", "token_starts", "token
 
 DELETED = "deleted"  # the error of a row of codes whose document is
 
-RESERVED_COLUMNS = ("doc", "id", "text")
+REPLACES = "_replaces"  # which earlier document a document replaces; corpora that had none lack it
+RESERVED_COLUMNS = ("doc", "id", "text", REPLACES)
 RESERVED_NAMES = ("dictionaries",)  # of corpora: tables of the lake itself
 
 
@@ -254,7 +255,10 @@ SKIPPED_COLUMNS = pa.schema(
 
 
 def documents_schema(metadata: pa.Schema) -> pa.Schema:
-    """`doc`, `id`, `text`, then the user's metadata columns with their types."""
+    """`doc`, `id`, `text`, then the user's metadata columns with their types.
+
+    An import that replaces documents adds `REPLACES`, uint64.
+    """
     own = [
         pa.field("doc", pa.uint64()),
         pa.field("id", pa.string()),

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.codes.table import locate
-from saelake.store.documents.tombstones import Tombstones
+from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict
 from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array
@@ -63,7 +63,7 @@ def compact_codes(
     lake = lake.pinned()
     for _ in range(ATTEMPTS):
         codes = open_codes(lake, name)
-        deleted = Tombstones(lake.deleted(name.corpus)).docs
+        deleted = Documents.open(lake, name.corpus).tombstones.docs
         groups = codes_groups(list(_extents(codes, deleted)))
         after = _rewritten(codes, groups, deleted) if groups else codes
         if after is not None:

@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict
 from saelake.store.format.lists import Array
+from saelake.store.format.schema import REPLACES
 from saelake.store.growth.compacted import compacted
 from saelake.store.reports import Compacted
 from saelake.store.tables.changes import Change, Draft, Fragment
 from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table
 
 SCAN_ROWS = 256
+KEPT = ("doc", REPLACES)  # of a deleted document: what it replaced must stay replaced
 ID_ROWS = 65_536
 
 
@@ -79,12 +81,12 @@ def _n_named(table: Table, deleted: Array) -> Iterator[tuple[int, int]]:
 
 
 def _blanked(table: Table, fragments: Iterable[int], deleted: Array) -> Iterator[pa.RecordBatch]:
-    """The documents of these fragments, the deleted ones with their number alone."""
+    """The documents of these fragments, the deleted ones with their numbers alone."""
     wanted = set(fragments)
     for batch in table.scan(table.schema.names, fragments=wanted, batch_rows=SCAN_ROWS):
         gone = pa.array(np.isin(np.asarray(batch["doc"]), deleted))
         columns = [
-            column if name == "doc" else pc.if_else(gone, pa.scalar(None, column.type), column)
+            column if name in KEPT else pc.if_else(gone, pa.scalar(None, column.type), column)
             for name, column in zip(batch.schema.names, batch.columns, strict=True)
         ]
         at = batch.schema.get_field_index("text")

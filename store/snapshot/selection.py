@@ -22,7 +22,7 @@ class Selected:
     @property
     def key(self) -> Hashable:
         """What tells this snapshot, and what of it is deleted, from every other."""
-        return self.codes_key, self.collection.documents.tombstones.version
+        return self.codes_key, self.collection.documents.tombstones.key
 
     @property
     def whole(self) -> "Selected":

@@ -1,6 +1,6 @@
 """Lance tables: snapshots, streaming writes, and commits that happen exactly once.
 
-This is the one file that speaks Lance. What the rest of the store may rely on:
+This file and `evolution` speak Lance. What the rest of the store may rely on:
 
 - A `Table` is a snapshot; it never changes under a reader. `latest()` gives the next one.
 - Data is written first (`write`) and becomes visible by one atomic commit (`commit`).
@@ -21,7 +21,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound, SaelakeError
-from saelake.store.tables.changes import Change, Draft, Fragment
+from saelake.store.tables.changes import Change, Draft, Evolution, Fragment
 from saelake.store.tables.damage import damaged, reading
 from saelake.store.tables.failures import storage_error, storage_errors, stored
 from saelake.store.tables.files import delete_folder
@@ -32,6 +32,14 @@ os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our o
 import lance
 from lance.commit import CommitConflictError
 from lance.fragment import FragmentMetadata, write_fragments
+
+from saelake.store.tables.evolution import (
+    Convert,
+    check_columns,
+    commit_evolution,
+    evolve,
+    numbered,
+)
 
 STORAGE_VERSION = "2.2"
 SUFFIX = ".lance"
@@ -266,6 +274,22 @@ class Table:
         return _draft(written)
 
     @stored
+    def evolve(self, schema: pa.Schema, convert: Convert) -> Evolution:
+        """Write what the snapshot needs to have these columns; nobody sees it until the commit.
+
+        `schema` has all its columns, some of wider types, and maybe new ones, which are null in
+        its rows. `convert` makes values of a wider type; what it raises is raised.
+        """
+        self._check_writable()
+        return evolve(self._dataset, schema, convert)
+
+    def write_evolved(self, evolution: Evolution, batches: Iterable[pa.RecordBatch]) -> Draft:
+        """Stream rows that have an evolution's columns into new files, to be committed with it."""
+        self._check_writable()
+        draft = write_first(self.uri, evolution.columns.to_pyarrow(), batches)
+        return numbered(draft, evolution)
+
+    @stored
     def commit(self, decide: Callable[["Table"], Change | None]) -> "Table":
         """The snapshot after the change that `decide` asks for, applied exactly once.
 
@@ -287,6 +311,15 @@ class Table:
 
     def _swap(self, change: Change) -> bool:
         """Whether the change was committed on top of exactly this snapshot."""
+        check_columns(self._dataset, change)
+        if change.evolution is not None and self.fragments:
+            return commit_evolution(self._dataset, change.evolution, change.add)
+        if change.evolution is not None:  # the anchor must stay for it, and go afterwards
+            if not commit_evolution(self._dataset, change.evolution, Draft(())):
+                return False
+            evolved = Table.open(self.uri)
+            is_next = evolved.version == self.version + 1
+            return is_next and evolved._swap(Change(add=change.add))
         present = set(self._dataset.fragment_ids())
         removed = [i for i in (ANCHOR_ID, *change.remove) if i in present]
         kept = sorted(present.difference(removed))[:1]

@@ -492,7 +492,7 @@ MISTAKES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "another encoding": (
         "rows.jsonl",
         lambda path: path.write_bytes('{"text": "a"}\n'.encode("utf-16")),
-        "line 1: this is not a JSON object",
+        "line 1: this is not a JSON object: .*--encoding utf-16",
     ),
     "an empty CSV": ("rows.csv", lambda path: path.write_text(""), "Empty CSV"),
     "a CSV with nothing but a header": (
@@ -500,10 +500,20 @@ MISTAKES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda path: path.write_text("text,n\n"),
         "has no rows",
     ),
-    "a CSV with another delimiter": (
+    "a CSV with a delimiter that may be two": (
         "rows.csv",
-        lambda path: path.write_text("text;n\na;1\n"),
-        "its columns are 'text;n'",
+        lambda path: path.write_text("id,text,a;text;b\n"),
+        "may be separated by comma or semicolon: .*--delimiter",
+    ),
+    "a CSV without a text and another delimiter": (
+        "rows.csv",
+        lambda path: path.write_text("body;n\na;1\n"),
+        r"its columns are 'body;n'.*--text-column.*--delimiter ';'",
+    ),
+    "UTF-16 in a CSV": (
+        "rows.csv",
+        lambda path: path.write_bytes("text,n\na,1\n".encode("utf-16")),
+        "--encoding utf-16",
     ),
     "a quote that is not closed": (
         "rows.csv",
@@ -577,14 +587,11 @@ def test_types_that_change_late_are_said_with_their_line(tmp_path: Path, lake: L
     """Types are inferred from the first 16 MiB."""
     filler = "x" * (1 << 20)
     lines = jsonl([{"text": filler, "n": i} for i in range(17)])
-    for row, said in (
-        ({"text": "a", "n": "one"}, "line 18: the key 'n' is string here, and int64"),
-        ({"text": "a", "new": 1}, "line 18: the key 'new' is not in the lines before"),
-    ):
-        (tmp_path / "rows.jsonl").write_bytes(lines + jsonl([row]))
-        with pytest.raises(CorpusError, match=said) as caught:
-            imported(lake, tmp_path / "rows.jsonl")
-        assert caught.value.data == {"file": "rows.jsonl", "line": "18"}
+    said = "line 18: the key 'n' is string here, and int64"
+    (tmp_path / "rows.jsonl").write_bytes(lines + jsonl([{"text": "a", "n": "one"}]))
+    with pytest.raises(CorpusError, match=said) as caught:
+        imported(lake, tmp_path / "rows.jsonl")
+    assert caught.value.data == {"file": "rows.jsonl", "line": "18"}
     rows = "".join(f"{filler},{i}\n" for i in range(17))
     (tmp_path / "rows.csv").write_text(f"text,n\n{rows}a,one\n")
     with pytest.raises(CorpusError, match=r"rows\.csv, row 17 .* column 'n' is 'one' here") as late:
@@ -592,3 +599,98 @@ def test_types_that_change_late_are_said_with_their_line(tmp_path: Path, lake: L
     assert late.value.data["row"] == "17"
     with pytest.raises(NotFound):
         Documents.open(lake, "c")
+
+
+def test_types_that_widen_late_are_read_from_the_beginning(tmp_path: Path, lake: Lake) -> None:
+    """Types are inferred from the first 16 MiB; what comes later widens them."""
+    filler = "x" * (1 << 20)
+    rows: list[dict[str, Any]] = [{"text": filler, "n": i, "m": None} for i in range(17)]
+    rows += [{"text": "a", "n": 0.5, "m": 7, "new": "y"}, {"text": "b", "n": 1, "m": 8}]
+    (tmp_path / "rows.jsonl").write_bytes(jsonl(rows))
+    assert imported(lake, tmp_path / "rows.jsonl").n_documents == 19
+    for name in ("n", "m", "new"):
+        assert [d[name] for d in documents(lake)] == [row.get(name) for row in rows], name
+    lines = "".join(f"{row['text']},{row['n']},{row['m'] or ''}\n" for row in rows)
+    (tmp_path / "rows.csv").write_text(f"text,n,m\n{lines}")
+    stored = Lake(str(tmp_path / "other"))
+    assert imported(stored, tmp_path / "rows.csv").n_documents == 19
+    for name in ("n", "m"):
+        assert [d[name] for d in documents(stored)] == [row[name] for row in rows], name
+
+
+SURROGATES = {
+    "high": "\\ud83d half",
+    "low": "half \\uDe00",
+    "turned around": "\\ude00\\ud83d",
+    "twice": "\\ud83d\\ud83d\\ude00",
+    "after a backslash": "\\\\\\ud83d",
+    "at the end": "x\\udfff",
+}
+
+
+@pytest.mark.parametrize("where", ["text", "note", "id"])
+@pytest.mark.parametrize("kind", SURROGATES)
+def test_a_lone_surrogate_costs_its_row_alone(
+    tmp_path: Path, lake: Lake, kind: str, where: str
+) -> None:
+    lines = [f'{{"id":"{i}","text":"row {i} \\ud83d\\ude00","note":"n"}}' for i in range(2000)]
+    row = {"id": "x", "text": "t", "note": "n", where: SURROGATES[kind]}
+    lines[700] = "{" + ",".join(f'"{key}":"{value}"' for key, value in row.items()) + "}"
+    lines[701] = '{"id":"701","text":"no surrogate: \\\\ud83d","note":"n"}'
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    report = imported(lake, tmp_path / "rows.jsonl")
+    assert (report.n_documents, report.reasons) == (1999, {"invalid UTF-8": 1})
+    assert report.examples == ("rows.jsonl, row 700: invalid UTF-8",)
+    (skipped,) = read(lake.skipped("c"), ["source", "row", "reason"]).to_pylist()
+    assert skipped == {"source": "rows.jsonl", "row": 700, "reason": "invalid UTF-8"}
+    found = documents(lake)
+    assert found[0]["text"] == "row 0 \U0001f600"
+    assert found[700]["text"] == "no surrogate: \\ud83d"
+
+
+def test_only_lone_surrogates_in_a_block_are_no_documents(tmp_path: Path, lake: Lake) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text":"\\ud83d"}\n' * 3)
+    with pytest.raises(CorpusError, match="3 × invalid UTF-8"):
+        imported(lake, tmp_path / "rows.jsonl")
+
+
+BAD_BYTES: dict[str, Callable[[Path], object]] = {
+    "rows.csv": lambda path: path.write_bytes(
+        b"id,text,note\na,fine,n\nb,caf\xe9,n\nd,x,caf\xe9\n"
+    ),
+    "rows.tsv": lambda path: path.write_bytes(b"id\ttext\na\tfine\nb\tcaf\xe9\nd\t\xff\n"),
+    "rows.jsonl": lambda path: path.write_bytes(
+        b'{"text":"fine"}\n{"text":"caf\xe9"}\n{"text":"x","note":"\xff"}\n'
+    ),
+    "rows.parquet": lambda path: pq.write_table(
+        pa.table({"text": pa.array([b"fine", b"caf\xe9", b"\xff"]).cast(pa.string(), safe=False)}),
+        path,
+    ),
+    "large.parquet": lambda path: pq.write_table(
+        pa.table(
+            {"text": pa.array([b"a", b"caf\xe9", b"\xff"]).cast(pa.large_string(), safe=False)}
+        ),
+        path,
+    ),
+    "kinds.parquet": lambda path: pq.write_table(
+        pa.table(
+            {
+                "text": ["a", "b", "d"],
+                "kind": pa.array([b"a", b"caf\xe9", b"\xff"])
+                .cast(pa.string(), safe=False)
+                .dictionary_encode(),
+            }
+        ),
+        path,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BYTES)
+def test_bytes_that_are_not_utf8_cost_their_rows_alone(
+    tmp_path: Path, lake: Lake, name: str
+) -> None:
+    BAD_BYTES[name](tmp_path / name)
+    report = imported(lake, tmp_path / name)
+    assert (report.n_documents, report.reasons) == (1, {"invalid UTF-8": 2})
+    assert [s["row"] for s in read(lake.skipped("c"), ["row"]).to_pylist()] == [1, 2]

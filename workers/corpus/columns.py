@@ -1,14 +1,22 @@
 """Which of a source's columns is the text, which the id, and what the others are called."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+from pyarrow import types
 
 from saelake.store.errors import CorpusError
 from saelake.store.format.schema import RESERVED_COLUMNS
-from saelake.workers.corpus.types import is_id, is_text, stored_array, stored_type
+from saelake.workers.corpus.types import (
+    id_texts,
+    is_id,
+    is_odd_id,
+    is_text,
+    stored_array,
+    stored_type,
+)
 
 ID_COLUMNS = ("id", "doc_id")  # taken as ids when nothing else is said
 LANCE_COLUMNS = (
@@ -18,6 +26,7 @@ LANCE_COLUMNS = (
     "_row_created_at_version",
     "_row_last_updated_at_version",
 )
+EXACT_IDS = "above 2^53 several ids can be one number: keep those as text"
 _NOT_IN_NAMES = re.compile(r"[.`\x00-\x1f]")
 
 
@@ -43,7 +52,6 @@ class Columns:
         cls, schema: pa.Schema, *, text_column: str, id_column: str | None, name: str
     ) -> "Columns":
         """The roles in a source called `name`. Raises `CorpusError` when a column is missing."""
-        _check_unique(schema, name)
         text = _chosen(schema, text_column, "text", name)
         if not is_text(schema.field(text).type):
             raise CorpusError(
@@ -66,6 +74,18 @@ class Columns:
         """Metadata columns that a corpus calls otherwise: the source's name and the corpus's."""
         return {c.source: c.name for c in self.metadata if c.source != c.name}
 
+    def notes(self, schema: pa.Schema, name: str) -> Iterator[str]:
+        """What becomes of columns and ids of a source called `name`, where that is not plain."""
+        for before, after in self.renamed.items():
+            yield f"The column {before!r} of {name} is called {after!r} in the corpus."
+        if self.id is None or not is_odd_id(kind := schema.field(self.id).type):
+            return
+        if types.is_floating(kind):
+            how = f"are floating-point numbers: they became text, 12.0 as '12' ({EXACT_IDS})"
+        else:
+            how = "are larger than 64 bits or decimal: they became text, digit for digit"
+        yield f"The ids of {name} in the column {self.id!r} {how}."
+
     def rows(self, batch: pa.RecordBatch, *, file: str, first_row: int) -> pa.RecordBatch:
         """A batch of the source as rows of an import: id, text, metadata.
 
@@ -75,7 +95,7 @@ class Columns:
             numbers = range(first_row, first_row + batch.num_rows)
             ids = pa.array([f"{file}:{number}" for number in numbers], pa.string())
         else:
-            ids = stored_array(batch[self.id], pa.string())
+            ids = id_texts(batch[self.id])
         text = stored_array(batch[self.text], pa.string())
         metadata = [stored_array(batch[c.source], c.type) for c in self.metadata]
         return pa.record_batch([ids, text, *metadata], names=["id", "text", *self.schema.names])
@@ -91,7 +111,7 @@ def _id_column(schema: pa.Schema, asked: str | None, text: str, name: str) -> st
     if not is_id(schema.field(chosen).type):
         raise CorpusError(
             f"The column {chosen!r} of {name} has type {schema.field(chosen).type}; ids are text "
-            "or integers. Choose another with --id-column, or leave it out.",
+            "or numbers. Choose another with --id-column, or leave it out.",
             source=name,
             column=chosen,
         )
@@ -111,7 +131,8 @@ def _chosen(schema: pa.Schema, column: str, role: str, name: str) -> str:
     )
 
 
-def _check_unique(schema: pa.Schema, name: str) -> None:
+def check_unique(schema: pa.Schema, name: str) -> None:
+    """Raise `CorpusError` for a source with two columns of one name."""
     for column in schema.names:
         if schema.names.count(column) > 1:
             raise CorpusError(

@@ -1,4 +1,4 @@
-"""A source of documents: parts of one format, and the columns that were chosen from them."""
+"""A source of documents: parts, and the columns that were chosen from them all."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,9 +8,12 @@ import pyarrow as pa
 from pyarrow import types
 
 from saelake.store.arrays.batches import split
-from saelake.store.documents.imports import SourceBatch
+from saelake.store.documents.fitting import fitting
+from saelake.store.documents.imports import SourceBatch, SourceWidened
 from saelake.store.errors import CorpusError
-from saelake.workers.corpus.columns import Columns
+from saelake.store.format.widening import widened
+from saelake.workers.corpus.columns import ID_COLUMNS, Columns, check_unique
+from saelake.workers.corpus.types import is_id, is_odd_id, is_text, plain_type
 
 BATCH_ROWS = 1024
 BATCH_BYTES = 8 << 20
@@ -31,9 +34,9 @@ class CorpusPart(Protocol):
 
 
 class CorpusSource:
-    """Rows to import, in the order of the parts; all parts have the first one's columns.
+    """Rows to import, in the order of the parts, with the columns of all parts together.
 
-    A part may leave columns out, which are then null.
+    A part may leave columns out, which are then null, and have narrower types (see `widened`).
     """
 
     def __init__(
@@ -41,11 +44,16 @@ class CorpusSource:
     ) -> None:
         self.name = name
         self._parts = parts
-        with unreadable(parts[0].name):
-            self._schema = parts[0].schema()
-            self._columns = Columns.choose(
-                self._schema, text_column=text_column, id_column=id_column, name=parts[0].name
-            )
+        self._schemas = []
+        for part in parts:
+            with unreadable(part.name):
+                self._schemas.append(part.schema())
+                check_unique(self._schemas[-1], part.name)
+        if not any(schema.names for schema in self._schemas):
+            raise CorpusError(f"{name} is empty.", source=name)
+        self._text, self._asked_id = text_column, id_column
+        self._ids = (*ID_COLUMNS,) if id_column is None else (id_column,)
+        self._set_schema(self._together())
 
     @property
     def schema(self) -> pa.Schema:
@@ -62,20 +70,92 @@ class CorpusSource:
         """Metadata columns that a corpus calls otherwise: the source's name and the corpus's."""
         return self._columns.renamed
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What becomes of columns and ids, where that is not plain, in sentences."""
+        return tuple(self._columns.notes(self._schema, self.name))
+
     def batches(self) -> Iterator[SourceBatch]:
         """The rows, in batches of at most 1,024 rows and 8 MiB or one longer row.
 
-        Raises `CorpusError` when a part cannot be read or does not have the columns.
+        Raises `CorpusError` when a part cannot be read or has types that do not fit, and
+        `SourceWidened` at the end when types that came late are wider than those of `schema`.
         """
-        for part in self._parts:
+        wider = self._schema
+        for part, schema in zip(self._parts, self._schemas, strict=True):
             row = 0
-            for batch in part.batches(self._schema):
-                for piece in split(_decoded(batch), max_rows=BATCH_ROWS, max_bytes=BATCH_BYTES):
-                    with unreadable(part.name, f" from row {row} on"):
-                        aligned = _aligned(piece, self._schema, part.name)
-                        rows = self._columns.rows(aligned, file=part.name, first_row=row)
-                    yield SourceBatch(file=part.name, first_row=row, rows=rows)
-                    row += piece.num_rows
+            for batch in part.batches(schema):
+                wider = self._wider(wider, batch.schema, f"{part.name}, at row {row} or after")
+                if wider.equals(self._schema):
+                    yield from self._split(batch, part.name, row)
+                row += batch.num_rows
+        if not wider.equals(self._schema):
+            self._set_schema(wider)
+            raise SourceWidened
+
+    def _split(self, batch: pa.RecordBatch, name: str, row: int) -> Iterator[SourceBatch]:
+        for piece in split(_decoded(batch), max_rows=BATCH_ROWS, max_bytes=BATCH_BYTES):
+            where = f"{name}, at row {row} or after"
+            with unreadable(name, f" from row {row} on"):
+                aligned = self._aligned(piece, where)
+                rows = self._columns.rows(aligned, file=name, first_row=row)
+            yield SourceBatch(file=name, first_row=row, rows=rows)
+            row += piece.num_rows
+
+    def _set_schema(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._columns = Columns.choose(
+            schema,
+            text_column=self._text,
+            id_column=self._asked_id,
+            name=self._parts[0].name if len(self._parts) == 1 else self.name,
+        )
+
+    def _together(self) -> pa.Schema:
+        """The columns of all parts."""
+        together = pa.schema([])
+        for part, schema in zip(self._parts, self._schemas, strict=True):
+            together = self._wider(together, schema, part.name)
+        return together
+
+    def _wider(self, before: pa.Schema, given: pa.Schema, where: str) -> pa.Schema:
+        """The columns of before, and of what is given there."""
+        known = {field.name: field.type for field in before}
+        for field in given:
+            kind = known.get(field.name, pa.null())
+            known[field.name] = self._wider_type(kind, field, where)
+        wider = pa.schema(list(known.items()))
+        return before if wider.equals(before) else wider
+
+    def _wider_type(self, before: pa.DataType, field: pa.Field, where: str) -> pa.DataType:
+        try:
+            given = plain_type(field.type)
+        except CorpusError:
+            return field.type  # which is refused where columns are chosen
+        if field.name == self._text and is_text(before) and is_text(given):
+            return before
+        if field.name in self._ids and is_id(before) and is_id(given):
+            return given if is_odd_id(given) else before
+        wider = widened(before, given)
+        if wider is None:
+            raise CorpusError(
+                f"{where}: column {field.name!r} does not fit: it is {given} here, and {before} "
+                "before, and no type holds both without loss. Give it one type in all files, or "
+                "import them as other corpora.",
+                source=where,
+                column=field.name,
+            )
+        return wider
+
+    def _aligned(self, batch: pa.RecordBatch, where: str) -> pa.RecordBatch:
+        """The batch with exactly the columns of the source; text and ids with types of its own."""
+        columns = []
+        for field in self._schema:
+            at = batch.schema.get_field_index(field.name)
+            column = batch.columns[at] if at >= 0 else pa.nulls(batch.num_rows, field.type)
+            own = field.name in (self._columns.text, self._columns.id)
+            columns.append(column if own else fitting(column, field, where))
+        return pa.RecordBatch.from_arrays(columns, names=self._schema.names)
 
 
 @contextmanager
@@ -88,8 +168,16 @@ def unreadable(name: str, place: str = "") -> Iterator[None]:
         reason = "".join(c if c.isprintable() else "\ufffd" for c in lines[0])
         raise CorpusError(f"{name} cannot be read{place}: {reason}", file=name) from error
     except UnicodeDecodeError as error:  # texts are checked row by row, names are not
+        if error.encoding.replace("-", "").lower() != "utf8":
+            raise CorpusError(
+                f"{name} is not in the encoding {error.encoding}: {error.reason}. Say with "
+                "--encoding which one it has.",
+                file=name,
+            ) from error
         raise CorpusError(
-            f"{name} has a column whose name is not UTF-8: {error.object!r}. Rename it.", file=name
+            f"{name} has a column whose name is not UTF-8: {error.object!r}. Rename it, or say "
+            "with --encoding which encoding the file has (latin-1, cp1252, utf-16, …).",
+            file=name,
         ) from error
 
 
@@ -97,33 +185,3 @@ def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with the values of its dictionaries, whose size its slices can then tell."""
     columns = [c.dictionary_decode() if types.is_dictionary(c.type) else c for c in batch.columns]
     return pa.record_batch(columns, names=batch.schema.names)
-
-
-def _aligned(batch: pa.RecordBatch, schema: pa.Schema, name: str) -> pa.RecordBatch:
-    """The batch with exactly the columns of `schema`. Raises `CorpusError`."""
-    for column in batch.schema.names:
-        if column not in schema.names:
-            raise _different(name, column, "the source's first file does not have it")
-    columns = [_column(batch, field, name) for field in schema]
-    return pa.record_batch(columns, names=schema.names)
-
-
-def _column(batch: pa.RecordBatch, field: pa.Field, name: str) -> pa.Array:
-    if field.name not in batch.schema.names:
-        return pa.nulls(batch.num_rows, field.type)
-    column = batch[field.name]
-    if types.is_null(column.type):
-        return pa.nulls(batch.num_rows, field.type)
-    expected = field.type.value_type if types.is_dictionary(field.type) else field.type
-    if column.type != expected:
-        raise _different(name, field.name, f"it is {column.type} here, and {expected} before")
-    return column
-
-
-def _different(name: str, column: str, problem: str) -> CorpusError:
-    return CorpusError(
-        f"{name}: column {column!r} does not fit: {problem}. Give all files the same columns, or "
-        "import them one by one.",
-        file=name,
-        column=column,
-    )

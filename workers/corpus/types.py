@@ -7,11 +7,14 @@ structs without fields.
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pyarrow as pa
 from pyarrow import types
 
 from saelake.store.errors import CorpusError
+
+EXACT = 2**53  # up to here a floating-point number is one integer and no other
 
 _PLAIN = {
     pa.large_string(): pa.string(),
@@ -34,6 +37,15 @@ def stored_type(kind: pa.DataType) -> pa.DataType:
     return pa.string() if _has_empty_struct(kind) else _stored(kind)
 
 
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type that `stored_type` gives, but for objects without keys, which are no text yet.
+
+    So two files' columns have a type together when one has such objects and the other has keys.
+    Raises `CorpusError` as `stored_type` does.
+    """
+    return _stored(kind)
+
+
 def stored_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
     """The values as the type that `stored_type` gave; bytes become strings unchecked.
 
@@ -53,8 +65,32 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def is_id(kind: pa.DataType) -> bool:
-    """Whether values of this type can be ids: texts and integers."""
-    return is_text(kind) or types.is_integer(kind)
+    """Whether values of this type can be ids: texts and numbers."""
+    return is_text(kind) or types.is_integer(kind) or is_odd_id(kind)
+
+
+def is_odd_id(kind: pa.DataType) -> bool:
+    """Whether ids of this type become text in a way that must be said: other than int64 numbers."""
+    plain = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_floating(plain) or types.is_decimal(plain))
+
+
+def id_texts(array: pa.Array) -> pa.Array:
+    """Ids as text, bytes unchecked: numbers without a fraction as integers, digit for digit."""
+    if types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if not is_odd_id(array.type):
+        return stored_array(array, pa.string())
+    texts = [None if v is None else _id_text(v) for v in array.to_pylist()]
+    return pa.array(texts, pa.string())
+
+
+def _id_text(value: float | Decimal) -> str | None:
+    if isinstance(value, float):
+        if value != value:  # pandas' way to say that there is none
+            return None
+        return str(int(value)) if value.is_integer() and abs(value) <= EXACT else repr(value)
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _stored(kind: pa.DataType) -> pa.DataType:

@@ -134,6 +134,26 @@ def check_model(location: str, *, device: str | None = None, dtype: str | None =
         _locate(location, None)
 
 
+def unweighted(location: str, *, trust_remote_code: bool = False) -> nn.Module | None:
+    """The modules of a model without their weights, which take no memory, to look for hook points.
+
+    None for a model that cannot be made so. Raises `ModelError` for a configuration that
+    transformers cannot read.
+    """
+    with _quiet():
+        source = _locate(location, None)
+        options = {"trust_remote_code": trust_remote_code, "revision": source.revision}
+        config = _load("configuration", AutoConfig, source, **options)
+        try:
+            with torch.device("meta"):
+                module: nn.Module = AutoModel.from_config(
+                    config, trust_remote_code=trust_remote_code
+                )
+        except Exception:  # a model's own code may do anything: loading it will tell
+            return None
+    return module
+
+
 def fingerprint(folder: Path) -> str:
     """The sha256 in hex over the names and contents of config.json and the weight files.
 

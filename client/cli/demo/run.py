@@ -61,7 +61,7 @@ def make_lake(folder: Path) -> None:
         say(f"Found {n_docstrings:,}; they are in {source}")
     say("Running all-MiniLM-L6-v2 over them, and its dictionary of 4,096 features …")
     build.ingest(
-        str(source),
+        [str(source)],
         lake=str(folder),
         corpus=CORPUS,
         model=str(weights),

@@ -71,8 +71,9 @@ class Bars:
         self._shown.close()
         match stage.name:
             case "import":
-                added = f"{report.n_documents:,} documents into {report.corpus}"
-                say(f"Imported {added}{skipped(report)}")
+                for note in (*report.notes, *_examples(report)):
+                    say(note)
+                say(f"Imported {added(report, '')} into {report.corpus}{skipped(report)}")
             case "index":
                 say(f"Indexed {report.n_documents:,} documents of {report.collection}")
 
@@ -85,12 +86,40 @@ class Bars:
             )
 
 
+def _examples(report: "ImportReport") -> Iterable[str]:
+    """The first rows that were left out, and where all of them are."""
+    if report.examples and report.n_documents:
+        where = f"the lake's table {report.corpus}--skipped has all of them"
+        yield f"Left out: {'; '.join(report.examples)} ({where})"
+
+
+def added(report: "ImportReport", verb: str = " added") -> str:
+    """How many documents came, and how many of them in place of others."""
+    new = report.n_documents - report.n_updated
+    replaced = f" and {report.n_updated:,} replaced" if report.n_updated else ""
+    return f"{new:,} documents{verb}{replaced}"
+
+
 def skipped(report: "ImportReport") -> str:
     """How many rows were left out, and why."""
     if not report.n_skipped:
         return ""
-    reasons = ", ".join(f"{n:,} × {reason}" for reason, n in sorted(report.reasons.items()))
+    reasons = ", ".join(
+        f"{n:,} × {reason}{_hint(report, reason)}" for reason, n in sorted(report.reasons.items())
+    )
     return f" ({report.n_skipped:,} rows skipped: {reasons})"
+
+
+def _hint(report: "ImportReport", reason: str) -> str:
+    """What to do about rows that were left out for this reason, if anything."""
+    if reason == "id already in the corpus" and report.n_changed:
+        return (
+            f", {report.n_changed:,} of them with another text or other metadata: use "
+            "--on-duplicate update to replace what is there"
+        )
+    if reason == "invalid UTF-8":
+        return " (a file of another encoding is read with --encoding)"
+    return ""
 
 
 def finished(lake: Lake, names: Iterable[str]) -> str:
