@@ -41,8 +41,8 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def ask(made: MadeLake, **how: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    given = {"a": WHOLE, "min_npmi": -1.0, "min_documents": 1, "max_coverage": 1.0, "k": None}
-    table = Engine(made.lake.uri).ask(CorrelateQuery(**(given | how))).read_all()
+    given = {"min_npmi": -1.0, "min_documents": 1, "max_coverage": 1.0, "k": None, **how}
+    table = Engine(made.lake.uri).ask(CorrelateQuery(a=WHOLE, **given)).read_all()
     said = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
     return table.to_pylist(), said | {"notes": json.loads(said["notes"])}
 
