@@ -204,6 +204,31 @@ def make_lake(
     )
 
 
+def reordered(
+    made: MadeLake, order: Sequence[int], folder: Path, columns: Mapping[str, pa.Array]
+) -> MadeLake:
+    """A lake of the same documents and codes, imported in another order; not indexed."""
+    place = {doc: number for number, doc in enumerate(order)}
+    codes = [replace(code, doc=place[code.doc]) for code in made.codes]
+    codes.sort(key=lambda code: (code.doc, code.position, code.feature))
+    texts, labels = [made.texts[doc] for doc in order], [made.labels[doc] for doc in order]
+    words = [made.words[doc] for doc in order]
+    taken = {name: column.take(pa.array(order)) for name, column in columns.items()}
+    lake = Lake(str(folder))
+    import_documents(lake, made.name.corpus, Rows(texts, labels, taken))
+    chosen = settings(n_features=made.n_features, name=made.name)
+    _register(lake, chosen)
+    parts = [part for doc in range(len(order)) for part in _parts(doc, words[doc], ())]
+    row, position, feature = (
+        np.array([getattr(code, name) for code in codes], np.int32)
+        for name in ("doc", "position", "feature")
+    )
+    page = PageCodes(row, position, feature, np.array([c.value for c in codes], np.float32))
+    batch = pack(parts, page, schema=codes_schema(chosen), codec=chosen.codec)
+    commit_shard(lake, chosen, batch, 0, len(order))
+    return replace(made, lake=lake, texts=texts, labels=labels, words=words, codes=codes)
+
+
 def add_documents(made: MadeLake, n: int, *, seed: int = 5, encoded: bool = True) -> MadeLake:
     """The lake with `n` more documents, their codes in a fragment that no segment covers."""
     random = np.random.default_rng(seed)

@@ -324,6 +324,34 @@ def cross_occurrences(
 
 
 @compiled
+def cross_shares(
+    cursor: Array,
+    offsets: Array,
+    features: Array,
+    shares: Array,
+    other_offsets: Array,
+    other: Array,
+    other_shares: Array,
+    first: int,
+    counts: Array,
+    sums: Array,
+) -> None:
+    """As `cross_occurrences`; and add to `sums[f - first, g]` (float64) the products of shares."""
+    last = first + len(counts)
+    for row in range(len(offsets) - 1):
+        begin, end = other_offsets[row], other_offsets[row + 1]
+        at = cursor[row]
+        while at < offsets[row + 1] and features[at] < last:
+            count, line = counts[features[at] - first], sums[features[at] - first]
+            share = shares[at]
+            at += 1
+            for j in range(begin, end):
+                count[other[j]] += np.uint32(1)
+                line[other[j]] += share * other_shares[j]
+        cursor[row] = at
+
+
+@compiled
 def cross_products(
     offsets: Array,
     features: Array,

@@ -92,8 +92,9 @@ class LabelsTable:
         """The label of each of these features, or null: a column (`LABEL`) with each text once."""
         rows = self._best_rows(features)
         encoded = pa.array(rows, mask=rows < 0).dictionary_encode()
-        texts = self.best["label"].take(encoded.dictionary).combine_chunks()
-        return pa.DictionaryArray.from_arrays(encoded.indices, texts)
+        texts = self.best["label"].take(encoded.dictionary).combine_chunks().dictionary_encode()
+        index = texts.indices.take(encoded.indices)
+        return pa.DictionaryArray.from_arrays(index, texts.dictionary)
 
     @cached_property
     def _best_rows(self) -> "_Rows":

@@ -2,82 +2,90 @@
 
 NPMI = ln(P_ij / (P_i P_j)) / -ln P_ij with P = count / n + 1e-10, over documents (arXiv
 2512.10092; interp_embed's `calculate_npmi` adds the 1e-10 to the count). A pair that never fires
-together has none.
+together has none. Of two aligned texts P is a mean over the values that align them (`partners`).
+Where something is controlled for, pairs are compared with what is expected of it (`controlled`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Protocol, TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.arrays import kernels
-from saelake.store.codes.embeddings import Block, take
-from saelake.store.codes.table import CodesTable
+from saelake.store.arrays.excess import PTally
 from saelake.store.documents.filters import DocumentMask
-from saelake.store.errors import InvalidInput
-from saelake.store.format.lists import Array, concatenate
-from saelake.store.index.bitmaps import Bitmap, firing, n_words
+from saelake.store.format.lists import Array
 from saelake.store.labels.labels import LabelsTable
-from saelake.store.query.parts.frequencies import Count, frequencies
+from saelake.store.query.parts.controlled import CORRECTION, TEST, Within, controlled_npmi, within
 from saelake.store.query.parts.labelled import labels_of
-from saelake.store.query.parts.pairs import Pairs, paired
+from saelake.store.query.parts.partners import n_encoded
+from saelake.store.query.parts.said import metadata
+from saelake.store.query.parts.strata import LENGTH, LENGTH_ONLY, Strata, strata
+from saelake.store.query.parts.together import Aligned, Together, counting
 from saelake.store.requests.correlate import CorrelateQuery
-from saelake.store.snapshot.collection import Collection, check_same_dictionary
+from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 SMOOTHING = 1e-10
-COUNTS_BYTES = 128 << 20  # of one pass; each pass reads all embeddings
-TILE = 256, 128  # words and features whose bits are compared at a time, from a core's cache
-LOOKS_PER_WORD = 8.0  # about how many words' bits are compared in the time of one look at a pair
-STRIPE_BYTES = 1 << 20  # of counts that are added to at a time, to stay in a core's cache
 DOCUMENTS_SAMPLED = 32  # in which a pair's tokens are compared
 MOSTLY = 0.5
+TINY = 1e-300
 CANDIDATES = 20  # pairs whose tokens are compared, as a multiple of the pairs asked for
-
-# Features a and b of pairs, and in how many documents both fire: parallel arrays int64 (n,).
-Together: TypeAlias = tuple[Array, Array, Array]
+MOST_LOOKED_AT = 10_000  # of the strongest pairs, for what length does to them
+MATTERS = 0.1  # share of these that length must drive to be mentioned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairsFound:
-    """Pairs of features: parallel arrays (n,); counts int64, `npmi` float64."""
+    """Pairs of features: parallel arrays (n,); numbers and counts int64, the others float64.
+
+    `n_both` counts the units in which both fire. `together` weighs them by how many of a value's
+    pairs of documents do so, and is `n_both` where each unit is one document. `npmi` is over all
+    units; where something is controlled for, `controlled` is against the `expected` number within
+    strata, with the `p` of a test, else they are None.
+    """
 
     a: Array
     b: Array
-    npmi: Array
     n_both: Array
+    together: Array
+    npmi: Array
+    controlled: Array | None = None
+    expected: Array | None = None
+    p: Array | None = None
 
     def __len__(self) -> int:
         return len(self.a)
 
+    @property
+    def strength(self) -> Array:
+        """What pairs are chosen and ordered by."""
+        return self.npmi if self.controlled is None else self.controlled
+
     def __getitem__(self, index: "Array | slice") -> "PairsFound":
-        return PairsFound(
-            a=self.a[index], b=self.b[index], npmi=self.npmi[index], n_both=self.n_both[index]
-        )
+        kept = {name: values[index] for name, values in self._columns().items()}
+        return PairsFound(**kept)
+
+    def _columns(self) -> dict[str, Array]:
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: values for name, values in named.items() if values is not None}
 
     @classmethod
     def joined(cls, parts: Sequence["PairsFound"]) -> "PairsFound":
-        """The pairs of several parts."""
-        return cls(
-            a=concatenate((p.a for p in parts), np.int64),
-            b=concatenate((p.b for p in parts), np.int64),
-            npmi=concatenate((p.npmi for p in parts), np.float64),
-            n_both=concatenate((p.n_both for p in parts), np.int64),
-        )
+        """The pairs of several parts, of which there is one at least."""
+        names = parts[0]._columns()
+        return cls(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
 
     def strongest(self, k: int | None) -> "PairsFound":
-        """The `k` with the largest NPMI, ties by the features."""
+        """The `k` strongest, ties by the features."""
         if k is not None and k < len(self):
-            least = np.partition(self.npmi, len(self) - k)[len(self) - k]
-            return self[np.flatnonzero(self.npmi >= least)].strongest(None)[:k]
+            least = np.partition(self.strength, len(self) - k)[len(self) - k]
+            return self[np.flatnonzero(self.strength >= least)].strongest(None)[:k]
         features = self.a << 32 | self.b
         if (features[1:] < features[:-1]).any():
             return self[np.argsort(features)].strongest(None)
-        return self[falling(self.npmi)]
+        return self[falling(self.strength)]
 
 
 def falling(values: Array) -> Array:
@@ -99,311 +107,150 @@ def npmi(n_both: Array, n_a: Array, n_b: Array, n: int) -> Array:
 
 
 def correlate(session: Session, query: CorrelateQuery) -> pa.Table:
-    """Pairs of features by NPMI, largest first, ties by the features.
+    """Pairs of features by NPMI (the controlled one, where there is a control), largest first.
 
-    The schema's metadata says n, the documents (or pairs of documents). Raises `InvalidInput`
-    for texts of which none are aligned.
+    Ties by the features. The schema's metadata says n and the unit, `n_tested` pairs of features,
+    what was controlled for, the test and how it was corrected, for aligned texts how many documents
+    had no partner, and notes. Raises `InvalidInput` for texts of which none are aligned.
     """
     a = session.select(query.a)
     a.collection.check_features(query.features)
-    counting = _counting(session, a, query)
+    firing = CoFiring(session, a, query)
     labels = labels_of(session, a.collection)
     room = query.k
     if room is not None and query.adjacent == "drop":
         room *= CANDIDATES
-    parts = (_unlike(part, labels, query) for part in co_firing(counting, query))
+    parts = (_unlike(part, labels, query) for part in firing.parts())
     if room is not None:
         parts = (part.strongest(room) for part in parts)
-    found = PairsFound.joined(list(parts)).strongest(room)
+    found = PairsFound.joined([firing.none, *parts]).strongest(room)
     if query.adjacent == "drop":
-        found = _apart(found, a, query.k)
-    return _rows(found[: query.k], counting, labels)
+        found = _apart(found, firing.selected, query.k)
+    return _rows(found[: query.k], firing, labels)
 
 
-# -- Ways to count: which documents, or pairs of them, are looked at, and in how many of them every
-# two features fire.
+class CoFiring:
+    """All pairs that fire together often enough and strongly enough, and how they were counted."""
 
-
-class CoOccurrence(Protocol):
-    """Counts of documents (or pairs of them), `n` in all.
-
-    `n_a` and `n_b`, int64 (d_sae,), are those in which a feature of a pair's side fires.
-    """
-
-    n: int
-    n_a: Array
-    n_b: Array
-
-    def pairs(self, least: int, most: float) -> Iterator[Together]:
-        """Each pair of features that fires together in `least` documents or more, once.
-
-        Of features that fire in at most `most`.
-        """
-
-
-def _counting(session: Session, a: Selected, query: CorrelateQuery) -> CoOccurrence:
-    if query.b is not None:
-        return Aligned(session, a, session.select(query.b), query)
-    return Around(session, a, query.features) if query.features else Alone(session, a)
-
-
-class Alone:
-    """Co-occurrence inside one selection; of a pair the lower feature is first."""
-
-    def __init__(self, session: Session, selected: Selected) -> None:
-        self._session, self._selected = session, selected
-        self.n, self.n_a = frequencies(session, selected)
-        self.n_b = self.n_a
-
-    def pairs(self, least: int, most: float) -> Iterator[Together]:
-        """See `CoOccurrence`."""
-        columns = _between(self.n_a, least, most)
-        while len(columns):
-            rows = columns[: _lines(columns)]
-            counts = _summed(self._inside(len(rows), columns), rows, columns)
-            yield from _together(counts, rows, columns, least)
-            columns = columns[len(rows) :]
-
-    def _inside(self, n_rows: int, columns: Array) -> Iterator[Array]:
-        """The counts of each part of the documents, (n_rows, n_columns)."""
-        work = _Inside(n_rows, columns, self._selected.d_sae)
-        bitmaps = self._session.embeddings.bitmaps(self._selected)
-        if bitmaps is None:
-            self._session.embeddings.hold(self._selected, "binary")
-            return self._session.embeddings.map(self._selected, work, "binary")
-        return self._session.executor.map(partial(work.of_bits, mask=self._selected.mask), bitmaps)
-
-
-class Around(Alone):
-    """Co-occurrence of some features with all, inside one selection; the lower feature first."""
-
-    def __init__(self, session: Session, selected: Selected, features: Sequence[int]) -> None:
-        super().__init__(session, selected)
-        self._features = np.unique(np.array(features, np.int64))
-
-    def pairs(self, least: int, most: float) -> Iterator[Together]:
-        """See `CoOccurrence`."""
-        columns = _between(self.n_a, least, most)
-        rows = np.intersect1d(columns, self._features)
-        for a, b, n_both in _crossing(self._counts, rows, columns, least):
-            once = (a < b) | ((a > b) & ~np.isin(b, rows))
-            yield np.minimum(a, b)[once], np.maximum(a, b)[once], n_both[once]
-
-    def _counts(self, rows: Array, columns: Array) -> Array:
-        work = _Across(rows, columns, self._selected.d_sae)
-        return _summed(self._session.embeddings.map(self._selected, work, "binary"), rows, columns)
-
-
-class Aligned:
-    """Co-occurrence between aligned documents of two selections."""
-
-    def __init__(self, session: Session, a: Selected, b: Selected, query: CorrelateQuery) -> None:
-        assert query.align is not None
-        check_same_dictionary(a.collection, b.collection)
-        self._session = session
-        self._codes = a.collection.codes, b.collection.codes
-        self._features = query.features
-        self._pairs = _encoded(paired(a, b, query.align), a.collection, b.collection)
-        self.n = len(self._pairs)
-        if self.n == 0:
-            raise InvalidInput(
-                f"No document of {query.a} has the same {query.align} as one of {query.b}.",
-                align=query.align,
-            )
-        self.n_a = self.n_b = np.zeros(a.d_sae, np.int64)
-        for fires_a, fires_b in session.executor.map(_PairFrequencies(*self._codes), self._chunks):
-            self.n_a, self.n_b = self.n_a + fires_a, self.n_b + fires_b
+    def __init__(self, session: Session, selected: Selected, query: CorrelateQuery) -> None:
+        self._session, self._query = session, query
+        self.strata: Strata | None = None
+        self._before = selected
+        if query.control:
+            self.strata = strata(session, [selected], query.control)
+            selected = Selected(selected.collection, self.strata.of[0] >= 0)
+        self.selected = selected
+        self.counting = counting(session, selected, query)
+        self.n_tested = self.counting.n_pairs(query.min_documents, self._most)
+        self._tally = PTally(self.n_tested)
 
     @property
-    def _chunks(self) -> Iterator[Pairs]:
-        return self._pairs.chunks()
+    def _most(self) -> float:
+        return self._query.max_coverage * self.counting.n
 
-    def pairs(self, least: int, most: float) -> Iterator[Together]:
-        """See `CoOccurrence`."""
-        rows, columns = (_between(n, least, most) for n in (self.n_a, self.n_b))
-        if self._features:
-            rows = np.intersect1d(rows, np.array(self._features, np.int64))
-        return _crossing(self._counts, rows, columns, least)
+    @property
+    def none(self) -> PairsFound:
+        """No pairs, with the columns that pairs have."""
+        empty = np.empty(0, np.int64)
+        return self._found(Together(a=empty, b=empty, n_both=empty, weight=empty), None)
 
-    def _counts(self, rows: Array, columns: Array) -> Array:
-        work = _PairCounts(_Across(rows, columns, len(self.n_a)), *self._codes)
-        return _summed(self._session.executor.map(work, self._chunks), rows, columns)
+    def parts(self) -> Iterator[PairsFound]:
+        """The pairs, some at a time."""
+        counted = self._within(self.strata)
+        for part in self.counting.pairs(self._query.min_documents, self._most):
+            found = self._found(part, counted)
+            if found.p is not None:
+                self._tally.add(found.p)
+            yield found[found.strength >= self._query.min_npmi]
 
+    def _within(self, made: Strata | None, features: Array | None = None) -> Within | None:
+        if made is None:
+            return None
+        n_a = self.counting.n_a
+        if features is None:
+            features = np.flatnonzero((n_a >= self._query.min_documents) & (n_a <= self._most))
+        return within(self._session, self.selected, made.of[0], features)
 
-def _encoded(pairs: Pairs, a: Collection, b: Collection) -> Pairs:
-    """The pairs of which both sides have an embedding."""
-    keep = np.isin(pairs.a, _documents(a.codes, pairs.a)) & np.isin(
-        pairs.b, _documents(b.codes, pairs.b)
-    )
-    return Pairs(pairs.a[keep], pairs.b[keep])
+    def _found(self, part: Together, counted: Within | None) -> PairsFound:
+        a, b, counts = part.a, part.b, self.counting
+        value = npmi(part.weight, counts.weight_a[a], counts.weight_b[b], counts.n)
+        found = PairsFound(a=a, b=b, n_both=part.n_both, together=part.weight, npmi=value)
+        if self.strata is None:
+            return found
+        expected, p = np.empty((2, 0)) if counted is None else counted.together(a, b, part.n_both)
+        value = controlled_npmi(part.n_both, expected, counts.n)
+        return replace(found, controlled=value, expected=expected, p=p)
 
+    def q(self, found: PairsFound) -> Array | None:
+        """The q-values of pairs, once all parts were seen; None where nothing was tested."""
+        return None if found.p is None else self._tally.q(found.p)
 
-def _documents(codes: CodesTable, docs: Array) -> Array:
-    found = (
-        take(codes, part, "binary").doc for part in np.array_split(docs, len(docs) // 4096 + 1)
-    )
-    return np.concatenate(list(found))
+    def said(self, found: PairsFound) -> dict[bytes, bytes]:
+        """What an answer of these pairs says of itself."""
+        counts, query = self.counting, self._query
+        return metadata(
+            n=counts.n,
+            unit="document" if query.align is None else f"value of {query.align}",
+            n_tested=self.n_tested,
+            control="; ".join(self.strata.controls) if self.strata else "none",
+            test=TEST if self.strata else "none",
+            correction=CORRECTION if self.strata else "none",
+            notes=[*self._left_out(), *self._by_length(found), *self._alone()],
+            **(_partners(counts) if isinstance(counts, Aligned) else {}),
+        )
 
-
-# -- Work on one block or chunk: a matrix of counts, by the faster of two ways. `_numbered` narrows
-# a block to the features that are counted.
-
-
-@dataclass(frozen=True, slots=True)
-class _Inside:
-    """Counts documents of a block in which the first of some features and later ones fire."""
-
-    n_rows: int
-    columns: Array
-    d_sae: int
-
-    def __call__(self, block: Block) -> Array:
-        """Uint32 (n_rows, n_columns), above the diagonal."""
-        kept = _numbered(block, self.columns, self.d_sae)
-        if self._by_bits(kept):
-            return self._shared(Bitmap.of(kept, len(self.columns)).bits)
-        counts = self._zeros()
-        cursor = kept.offsets[:-1].copy()
-        for first, stripe in _stripes(counts):
-            kernels.co_occurrences(cursor, kept.offsets, kept.features, first, stripe)
-        return counts
-
-    def of_bits(self, bitmap: Bitmap, mask: DocumentMask | None) -> Array:
-        """Uint32 (n_rows, n_columns) of a bitmap, over the documents that a filter keeps."""
-        return self._shared(bitmap.of_features(self.columns, mask))
-
-    def _shared(self, bits: Array) -> Array:
-        counts = self._zeros()
-        kernels.shared_bits(bits, counts, *TILE)
-        return counts
-
-    def _zeros(self) -> Array:
-        return np.zeros((self.n_rows, len(self.columns)), np.uint32)
-
-    def _by_bits(self, block: Block) -> bool:
-        """Whether a bit for every document and feature is faster than a look at each pair."""
-        n_columns, words_each = len(self.columns), n_words(len(block))
-        if 8 * n_columns * words_each > COUNTS_BYTES:
-            return False
-        sizes = np.diff(block.offsets).astype(np.float64)
-        looks = (sizes @ sizes) / 2 * self.n_rows / max(n_columns, 1)
-        words = self.n_rows * (n_columns - self.n_rows / 2) * words_each
-        return bool(words < LOOKS_PER_WORD * looks)
-
-
-@dataclass(frozen=True, slots=True)
-class _Across:
-    """Counts documents of a block in which features `rows[i]` and `columns[j]` fire."""
-
-    rows: Array
-    columns: Array
-    d_sae: int
-
-    def __call__(self, block: Block) -> Array:
-        """Uint32 (n_rows, n_columns)."""
-        return self.between(block, block)
-
-    def between(self, a: Block, b: Block) -> Array:
-        """Uint32 (n_rows, n_columns): `rows` fire in a, and `columns` in the same row of b."""
-        left, right = _numbered(a, self.rows, self.d_sae), _numbered(b, self.columns, self.d_sae)
-        counts = np.zeros((len(self.rows), len(self.columns)), np.uint32)
-        cursor = left.offsets[:-1].copy()
-        for first, stripe in _stripes(counts):
-            kernels.cross_occurrences(
-                cursor, left.offsets, left.features, right.offsets, right.features, first, stripe
+    def _left_out(self) -> Iterator[str]:
+        """How many documents have no value in what is controlled for."""
+        if self.strata is None:
+            return
+        n = n_encoded(self._session, self._before)
+        if n > self.counting.n:
+            yield (
+                f"{n - self.counting.n:,} of {n:,} documents have no value in what is controlled "
+                "for, and are left out."
             )
-        return counts
+
+    def _by_length(self, found: PairsFound) -> Iterator[str]:
+        """Whether pairs are strong because long documents have more features."""
+        if self.strata is not None or self._query.b is not None or not len(found):
+            return
+        looked_at = found.strongest(MOST_LOOKED_AT)
+        made = strata(self._session, [self.selected], [LENGTH_ONLY])
+        counted = self._within(made, np.union1d(looked_at.a, looked_at.b))
+        assert counted is not None
+        expected, _ = counted.together(looked_at.a, looked_at.b, looked_at.n_both)
+        value = controlled_npmi(looked_at.n_both, expected, self.counting.n)
+        n = int((value < self._query.min_npmi).sum())
+        if n >= MATTERS * len(looked_at):
+            columns = self.selected.collection.documents.metadata_columns
+            yield (
+                f"Length drives {n:,} of the {len(looked_at):,} strongest pairs: within documents "
+                f"of like length their NPMI is under {self._query.min_npmi:g}. Control for "
+                f"{LENGTH_ONLY if LENGTH in columns else LENGTH}."
+            )
+
+    def _alone(self) -> Iterator[str]:
+        """Which documents have no partner, and which are their own."""
+        if not isinstance(self.counting, Aligned):
+            return
+        made, align = self.counting.partners, self._query.align
+        if any(made.alone):
+            yield (
+                f"{made.alone[0]:,} documents of the first and {made.alone[1]:,} of the second "
+                f"have no partner of the same {align}, and are left out."
+            )
+        if made.shared:
+            yield f"{made.shared:,} documents are on both sides, and partners of themselves too."
 
 
-@dataclass(frozen=True, slots=True)
-class _PairCounts:
-    """Counts pairs of documents in which two features fire, one on either side."""
-
-    across: _Across
-    a: CodesTable
-    b: CodesTable
-
-    def __call__(self, pairs: Pairs) -> Array:
-        """Uint32 (n_rows, n_columns)."""
-        a, b = take(self.a, pairs.a, "binary"), take(self.b, pairs.b, "binary")
-        return self.across.between(a, b)
-
-
-@dataclass(frozen=True, slots=True)
-class _PairFrequencies:
-    """Counts pairs of documents in which a feature fires, on either side."""
-
-    a: CodesTable
-    b: CodesTable
-
-    def __call__(self, pairs: Pairs) -> tuple[Array, Array]:
-        """Int64 (d_sae,) of a, and of b."""
-        count = Count(self.a.settings.d_sae)
-        _, fires_a = count(take(self.a, pairs.a, "binary"))
-        _, fires_b = count(take(self.b, pairs.b, "binary"))
-        return fires_a, fires_b
-
-
-def _numbered(block: Block, features: Array, d_sae: int) -> Block:
-    """The block with only these ascending features, by their place among them, where they fire."""
-    keep = np.zeros(d_sae, np.bool_)
-    keep[features] = True
-    kept = firing(block).within(keep)
-    number = np.zeros(d_sae, np.uint32)
-    number[features] = np.arange(len(features))
-    return replace(kept, features=number[kept.features])
-
-
-# -- Passes: all counts of every two features seldom fit in memory, so each pass over the documents
-# counts some lines of them, and pairs that are often enough together are taken out.
-
-
-def _lines(columns: Array) -> int:
-    """How many lines of counts a pass has."""
-    return max(COUNTS_BYTES // (4 * max(len(columns), 1)), 1)
-
-
-def _stripes(counts: Array) -> Iterator[tuple[int, Array]]:
-    """The lines of counts, some at a time, and which is the first of these."""
-    step = max(STRIPE_BYTES // (counts.itemsize * max(counts.shape[1], 1)), 1)
-    return ((first, counts[first : first + step]) for first in range(0, len(counts), step))
-
-
-def _summed(parts: Iterator[Array], rows: Array, columns: Array) -> Array:
-    total = np.zeros((len(rows), len(columns)), np.uint32)
-    for part in parts:
-        total += part
-    return total
-
-
-def _between(fires: Array, least: int, most: float) -> Array:
-    """The features that fire in so many documents, ascending."""
-    return np.flatnonzero((fires >= least) & (fires <= most))
-
-
-def _crossing(
-    count: Callable[[Array, Array], Array], rows: Array, columns: Array, least: int
-) -> Iterator[Together]:
-    """The pairs of one of `rows` and one of `columns`, in as many passes as the counts need."""
-    step = _lines(columns)
-    for first in range(0, len(rows), step):
-        mine = rows[first : first + step]
-        yield from _together(count(mine, columns), mine, columns, least)
-
-
-def _together(counts: Array, rows: Array, columns: Array, least: int) -> Iterator[Together]:
-    """The pairs of which `least` or more were counted."""
-    for first, stripe in _stripes(counts):
-        i, j = np.nonzero(stripe >= least)
-        yield rows[first + i], columns[j], stripe[i, j].astype(np.int64)
-
-
-def co_firing(counting: CoOccurrence, query: CorrelateQuery) -> Iterator[PairsFound]:
-    """All pairs that fire together often enough and with a large enough NPMI, in parts."""
-    most = query.max_coverage * counting.n
-    for a, b, n_both in counting.pairs(query.min_documents, most):
-        value = npmi(n_both, counting.n_a[a], counting.n_b[b], counting.n)
-        yield PairsFound(a=a, b=b, npmi=value, n_both=n_both)[value >= query.min_npmi]
+def _partners(counts: Aligned) -> dict[str, int]:
+    made = counts.partners
+    return {
+        "n_documents_a": len(made.a.docs),
+        "n_documents_b": len(made.b.docs),
+        "n_alone_a": made.alone[0],
+        "n_alone_b": made.alone[1],
+    }
 
 
 # -- Which of the pairs are told: not those whose labels are alike, nor those that fire side by side
@@ -445,23 +292,32 @@ def _adjacent(collection: Collection, mask: DocumentMask | None, a: int, b: int)
 # -- The answer's rows.
 
 
-def _rows(found: PairsFound, counting: CoOccurrence, labels: LabelsTable) -> pa.Table:
-    n_a, n_b = counting.n_a[found.a], counting.n_b[found.b]
+def _rows(found: PairsFound, firing: CoFiring, labels: LabelsTable) -> pa.Table:
+    counts = firing.counting
+    weight_a, weight_b = counts.weight_a[found.a], counts.weight_b[found.b]
     columns = {
         "feature_a": found.a,
         "feature_b": found.b,
         "npmi": found.npmi,
-        "n_a": n_a,
-        "n_b": n_b,
+        "n_a": counts.n_a[found.a],
+        "n_b": counts.n_b[found.b],
         "n_both": found.n_both,
-        "b_given_a": found.n_both / np.maximum(n_a, 1),
-        "a_given_b": found.n_both / np.maximum(n_b, 1),
+        "b_given_a": found.together / np.maximum(weight_a, TINY),
+        "a_given_b": found.together / np.maximum(weight_b, TINY),
         "label_similarity": _similarity(labels, found),
         "label_a": labels.column(found.a),
         "label_b": labels.column(found.b),
+        "controlled_npmi": _or_nulls(found.controlled, len(found)),
+        "expected": _or_nulls(found.expected, len(found)),
+        "p_value": _or_nulls(found.p, len(found)),
+        "q_value": _or_nulls(firing.q(found), len(found)),
     }
     table = pa.Table.from_pydict(columns, schema=CorrelateQuery.answer)
-    return table.replace_schema_metadata({"n": str(counting.n)})
+    return table.replace_schema_metadata(firing.said(found))
+
+
+def _or_nulls(values: Array | None, n: int) -> pa.Array:
+    return pa.nulls(n, pa.float64()) if values is None else pa.array(values, pa.float64())
 
 
 def _similarity(labels: LabelsTable, found: PairsFound) -> pa.Array:

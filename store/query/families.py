@@ -1,14 +1,15 @@
 """Groups of features that fire in the same documents.
 
 The parts of the graph that has an edge where the NPMI of two features is at least `min_npmi`
-(single linkage): a family's features need not all fire with each other.
+(single linkage): a family's features need not all fire with each other. With a control it is the
+controlled NPMI.
 """
 
 import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from saelake.store.query.correlate import Alone, PairsFound, co_firing
+from saelake.store.query.correlate import CoFiring, PairsFound
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.correlate import CorrelateQuery
@@ -19,7 +20,8 @@ from saelake.store.snapshot.session import Session
 def families(session: Session, query: FamiliesQuery) -> pa.Table:
     """Families, largest first, ties by the lowest feature.
 
-    A family's features are those that fire in the most documents first.
+    A family's features are those that fire in the most documents first. The schema's metadata says
+    what that of `correlate` does.
     """
     selection = Selection(collection=query.collection, where=query.where)
     asked = CorrelateQuery(
@@ -28,10 +30,11 @@ def families(session: Session, query: FamiliesQuery) -> pa.Table:
         min_documents=query.min_documents,
         max_coverage=query.max_coverage,
         k=None,
+        control=query.control,
     )
     selected = session.select(selection)
-    counting = Alone(session, selected)
-    found = PairsFound.joined(list(co_firing(counting, asked)))
+    firing = CoFiring(session, selected, asked)
+    found = PairsFound.joined([firing.none, *firing.parts()])
     graph = sparse.coo_matrix(
         (np.ones(len(found)), (found.a, found.b)), shape=(selected.d_sae, selected.d_sae)
     )
@@ -41,9 +44,9 @@ def families(session: Session, query: FamiliesQuery) -> pa.Table:
     chosen = order[sizes[order] > 1][: query.k]
     labels = labels_of(session, selected.collection)
     n_pairs = np.bincount(part[found.a], minlength=len(sizes))
-    strength = np.bincount(part[found.a], found.npmi, len(sizes))
+    strength = np.bincount(part[found.a], found.strength, len(sizes))
     members = [np.flatnonzero(part == number) for number in chosen]
-    members = [m[np.argsort(-counting.n_a[m], kind="stable")] for m in members]
+    members = [m[np.argsort(-firing.counting.n_a[m], kind="stable")] for m in members]
     columns = {
         "family": np.arange(len(chosen)),
         "n_features": sizes[chosen],
@@ -52,4 +55,5 @@ def families(session: Session, query: FamiliesQuery) -> pa.Table:
         "features": [m.tolist() for m in members],
         "labels": [labels.of(m) for m in members],
     }
-    return pa.Table.from_pydict(columns, schema=FamiliesQuery.answer)
+    table = pa.Table.from_pydict(columns, schema=FamiliesQuery.answer)
+    return table.replace_schema_metadata(firing.said(found))

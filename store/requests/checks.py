@@ -172,6 +172,12 @@ def check_share(name: str, value: float | None) -> None:
         raise InvalidInput(f"{name} is a share, from 0 to 1, not {value}.")
 
 
+def check_inside(name: str, value: float) -> None:
+    """Raise `InvalidInput` unless the value is between 0 and 1."""
+    if not 0 < value < 1:
+        raise InvalidInput(f"{name} is a share between 0 and 1, not {value}.")
+
+
 def check_positive(name: str, value: float) -> None:
     """Raise `InvalidInput` unless the value is more than 0."""
     if not value > 0:

@@ -25,6 +25,10 @@ CORRELATIONS = pa.schema(
         pa.field("label_similarity", pa.float32()),
         pa.field("label_a", LABEL),
         pa.field("label_b", LABEL),
+        pa.field("controlled_npmi", pa.float64()),
+        pa.field("expected", pa.float64()),
+        pa.field("p_value", pa.float64()),
+        pa.field("q_value", pa.float64()),
     ]
 )
 
@@ -34,7 +38,16 @@ class CorrelateQuery(Request, cost="analysis", answer=CORRELATIONS):
     """Which features fire in the same documents, by normalised pointwise mutual information.
 
     With `b`, features of `a`'s documents against features of `b`'s: two texts of one thing, as a
-    prompt and its response, that have the same value in the column `align`. Features that fire in
+    prompt and its responses, that have the same value in the column `align`. Each value counts as
+    one, however many documents it has: see `store.query.parts.partners`. `n_both` counts values in
+    which both fire.
+
+    `control` names columns, or `length`, the number of tokens: pairs are compared with what is
+    expected of documents that are alike in these, and tested. Then `controlled_npmi`, `expected`
+    (documents with both), `p_value` and `q_value` are not null, and pairs are chosen and ordered by
+    `controlled_npmi`.
+
+    Features that fire in
     more than `max_coverage` of the documents are left out: what fires nearly everywhere does so
     together with everything. `max_label_similarity` keeps pairs whose labels have embeddings no
     more alike than that, by cosine; `adjacent` `drop` leaves out pairs that mostly fire on the same
@@ -51,6 +64,7 @@ class CorrelateQuery(Request, cost="analysis", answer=CORRELATIONS):
     max_label_similarity: float | None = None
     adjacent: Adjacent = "keep"
     k: int | None = 50
+    control: tuple[str, ...] = ()
 
     def check(self) -> None:
         """See `Request`."""
@@ -60,5 +74,10 @@ class CorrelateQuery(Request, cost="analysis", answer=CORRELATIONS):
         check_share("max_coverage", self.max_coverage)
         if (self.b is None) != (self.align is None):
             raise InvalidInput("Two texts need a column that aligns them: give both b and align.")
+        if self.b is not None and self.control:
+            raise InvalidInput(
+                "Aligned texts are compared within their values, and nothing more is controlled "
+                "for: leave out control, or narrow both selections."
+            )
         if self.b is not None and self.adjacent == "drop":
             raise InvalidInput("Tokens of two texts are never adjacent: leave out adjacent.")

@@ -22,7 +22,10 @@ FAMILIES = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class FamiliesQuery(Request, cost="analysis", answer=FAMILIES):
-    """Groups of features that fire in the same documents: parts of a graph of NPMI."""
+    """Groups of features that fire in the same documents: parts of a graph of NPMI.
+
+    `control` names columns, or `length`, the number of tokens: see `CorrelateQuery`.
+    """
 
     collection: str
     where: str | None = None
@@ -30,6 +33,7 @@ class FamiliesQuery(Request, cost="analysis", answer=FAMILIES):
     min_documents: int = 10
     max_coverage: float = 0.5
     k: int | None = 20
+    control: tuple[str, ...] = ()
 
     def check(self) -> None:
         """See `Request`."""

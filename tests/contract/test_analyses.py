@@ -1,5 +1,7 @@
 """Analyses answer, and fail, in this process as they do behind a server."""
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -157,6 +159,42 @@ def test_a_server_answers_as_the_lake_itself(pair: Pair, question: str) -> None:
     assert found.to_arrow().equals(expected.to_arrow(), check_metadata=True)
     assert repr(found) == repr(expected)
     assert (len(found) == 0) == (question in EMPTY), "a question that says something"
+
+
+LABELLED: dict[str, tuple[str, ...]] = {  # questions whose answers have columns of labels
+    "a difference": ("label",),
+    "every association": ("label",),
+    "correlations": ("label_a", "label_b"),
+    "correlations of two texts": ("label_a", "label_b"),
+    "matches": ("label_a", "label_b"),
+    "matches of dictionaries": ("label_a", "label_b"),
+    "labels": ("label",),
+    "neighbors": ("label",),
+}
+
+
+@pytest.fixture(scope="module")
+def alike(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """The lake, with labels from a file that many features share."""
+    folder = tmp_path_factory.mktemp("alike")
+    copied = shutil.copytree(pair.embedded.uri, folder / "lake")
+    lake = saelake.connect(str(copied))
+    shared = {str(feature): f"label {feature % 2}" for feature in range(64)}
+    (folder / "labels.json").write_text(json.dumps(shared))
+    for dictionary in ("sae", "other"):
+        lake.import_labels(dictionary, folder / "labels.json")
+    return lake
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_features_that_share_a_label(alike: Lake, question: str) -> None:
+    answer = QUESTIONS[question](alike)
+    frame = answer.to_pandas()
+    assert len(frame) == len(answer)
+    for column in LABELLED.get(question, ()):
+        labels = answer.to_arrow()[column].to_pylist()
+        assert len(set(labels) - {None}) <= 2 < len(labels)
+        assert [None if label != label else label for label in frame[column]] == labels
 
 
 MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = {

@@ -1,9 +1,12 @@
 """`correlations` equals NPMI counted pair by pair over dense embeddings."""
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from math import log
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +24,12 @@ from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels.labels import write_labels
 from saelake.store.query import correlate
 from saelake.store.query.correlate import npmi
+from saelake.store.query.parts import partners, together
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.correlate import CorrelateQuery
 from saelake.workers.encoder import pack
 from tests import lakes
-from tests.lakes import MadeLake, add_dictionary, make_lake
+from tests.lakes import MadeLake, add_dictionary, make_lake, reordered
 
 MADE = "made/random"
 N = 60
@@ -40,19 +44,27 @@ Fires = npt.NDArray[np.bool_]
 KEYS = [None if i % 11 == 10 else f"k{i % 17}" for i in range(N)]
 
 
-@pytest.fixture(scope="module", params=["plain", "signed"])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
-    columns = {
+def columns(labels: Sequence[str]) -> dict[str, pa.Array]:
+    """Columns of a lake whose documents have these labels; each twin has one of the other label."""
+    turns = {label: (f"t{i}" for i in range(N)) for label in ("pos", "neg")}
+    return {
         "key": pa.array(KEYS),
         "number": pa.array([None if key is None else int(key[1:]) for key in KEYS]),
+        "twin": pa.array([next(turns[label]) for label in labels]),
         "tags": pa.array([["a"]] * N),
     }
+
+
+@pytest.fixture(scope="module", params=["plain", "signed"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
+    folder = tmp_path_factory.mktemp("lake")
+    labels = make_lake(folder / "labels", n_documents=N).labels  # of this seed, whatever the codes
     return make_lake(
-        tmp_path_factory.mktemp("lake"),
+        folder / "lake",
         n_documents=N,
         density=0.12,
         signed=request.param == "signed",
-        columns=columns,
+        columns=columns(labels),
         failed=FAILED,
     )
 
@@ -153,7 +165,9 @@ def test_one_selection(made: MadeLake) -> None:
 
 def test_says_how_many_documents(made: MadeLake) -> None:
     table = Engine(made.lake.uri).ask(CorrelateQuery(a=POS)).read_all()
-    assert table.schema.metadata == {b"n": str(len(fires(made, "pos"))).encode()}
+    said = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+    assert said["n"] == str(len(fires(made, "pos")))
+    assert (said["unit"], said["control"], said["test"]) == ("document", "none", "none")
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 1 << 20])
@@ -164,8 +178,8 @@ def test_in_many_small_passes(
     question = CorrelateQuery(a=WHOLE, min_npmi=-1, min_documents=1, max_coverage=1, k=None)
     some = replace(question, k=9, features=(1, 2, 8, 9, 10))
     whole = [Engine(made.lake.uri).ask(q).read_all() for q in (question, some)]
-    monkeypatch.setattr(correlate, "COUNTS_BYTES", 4 * 12 * 3)
-    monkeypatch.setattr(correlate, "STRIPE_BYTES", 4 * 12 * 2)
+    monkeypatch.setattr(together, "COUNTS_BYTES", 4 * 12 * 3)
+    monkeypatch.setattr(together, "STRIPE_BYTES", 4 * 12 * 2)
     monkeypatch.setattr(embeddings, "SCAN_ROWS", 4)
     monkeypatch.setattr(embeddings, "PIECE_ROWS", 8)
     engine = Engine(made.lake.uri, cache_bytes=cache_bytes)
@@ -202,47 +216,99 @@ def test_the_first_k_among_ties(tmp_path_factory: pytest.TempPathFactory) -> Non
         assert ask(made, k=k) == every[:k]
 
 
-def aligned(made: MadeLake) -> list[Pair]:
-    """The pairs of documents, by the definition: of a key the first of either side, and so on."""
-    sides: list[dict[str, list[int]]] = []
-    for label in ("pos", "neg"):
-        side: dict[str, list[int]] = {}
-        for doc, key in enumerate(KEYS):
-            if key is not None and made.labels[doc] == label:
-                side.setdefault(key, []).append(doc)
-        sides.append(side)
-    both = [
-        pair
-        for key in sides[0].keys() & sides[1].keys()
-        for pair in zip(sides[0][key], sides[1][key], strict=False)
-    ]
-    return [(a, b) for a, b in sorted(both) if a in made.tokens() and b in made.tokens()]
+def sides_of(made: MadeLake, column: str) -> dict[str, tuple[list[int], list[int]]]:
+    """Of each value of the column that both sides have, its encoded documents on either."""
+    values = columns(made.labels)[column].to_pylist()
+    found: dict[str, tuple[list[int], list[int]]] = {}
+    for doc in made.tokens():
+        if values[doc] is not None:
+            sides = found.setdefault(str(values[doc]), ([], []))
+            sides[made.labels[doc] == "neg"].append(doc)
+    return {value: sides for value, sides in found.items() if all(sides)}
 
 
-@pytest.mark.parametrize("column", ["key", "number"])
+def by_value(made: MadeLake, column: str) -> dict[Pair, dict[str, float]]:
+    """Every pair of features, from the definition: a mean over values of a mean over their pairs.
+
+    Of documents, one of each side; `n_both` counts the values that have a pair with both.
+    """
+    fired = made.embeddings("binary") > 0
+    values = sides_of(made, column).values()
+    found = {}
+    for i, j in product(range(made.n_features), repeat=2):
+        in_a = [np.mean([fired[d, i] for d in docs]) for docs, _ in values]
+        in_b = [np.mean([fired[d, j] for d in docs]) for _, docs in values]
+        both = [np.mean([fired[d, i] & fired[e, j] for d, e in product(*docs)]) for docs in values]
+        p, p_a, p_b = (np.mean(shares) + 1e-10 for shares in (both, in_a, in_b))
+        if np.any(both):
+            found[i, j] = {
+                "npmi": 1.0 if np.mean(both) == 1 else log(p / (p_a * p_b)) / -log(p),
+                "n_a": np.count_nonzero(in_a),
+                "n_b": np.count_nonzero(in_b),
+                "n_both": np.count_nonzero(both),
+                "b_given_a": np.sum(both) / np.sum(in_a),
+                "a_given_b": np.sum(both) / np.sum(in_b),
+            }
+    return found
+
+
+@pytest.mark.parametrize("column", ["key", "number", "twin"])
 @pytest.mark.parametrize("features", [(), (3, 7)])
 def test_two_aligned_selections(made: MadeLake, column: str, features: tuple[int, ...]) -> None:
-    expected_pairs = aligned(made)
-    assert len(expected_pairs) > 8
-    a, b = (fires_of(made, docs) for docs in zip(*expected_pairs, strict=True))
-    expected = brute_force(a, b)
+    """All partners of a value count, unequally many; `twin` has one on either side."""
+    sizes = [tuple(map(len, docs)) for docs in sides_of(made, column).values()]
+    assert len(sizes) > 8
+    assert (set(sizes) == {(1, 1)}) == (column == "twin")
+    expected = by_value(made, column)
     if features:
         expected = {pair: row for pair, row in expected.items() if pair[0] in features}
     assert any(pair[0] >= pair[1] for pair in expected)
     check(ask(made, a=POS, b=NEG, align=column, features=features), expected)
 
 
-def fires_of(made: MadeLake, docs: tuple[int, ...]) -> Fires:
-    return made.embeddings("binary")[list(docs)] > 0
+def test_aligned_texts_say_who_has_no_partner(made: MadeLake) -> None:
+    table = Engine(made.lake.uri).ask(CorrelateQuery(a=POS, b=NEG, align="key")).read_all()
+    said = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+    sides = sides_of(made, "key")
+    used = [sum(len(docs[side]) for docs in sides.values()) for side in (0, 1)]
+    every = [sum(made.labels[d] == label for d in made.tokens()) for label in ("pos", "neg")]
+    assert said["n"] == str(len(sides))
+    assert said["unit"] == "value of key"
+    assert [said["n_documents_a"], said["n_documents_b"]] == [str(n) for n in used]
+    alone = [n - m for n, m in zip(every, used, strict=True)]
+    assert all(alone)
+    assert [said["n_alone_a"], said["n_alone_b"]] == [str(n) for n in alone]
+    (note,) = json.loads(said["notes"])
+    assert f"{alone[0]} documents of the first and {alone[1]} of the second have no partner" in note
+
+
+def test_a_document_that_is_its_own_partner_is_told(made: MadeLake) -> None:
+    table = Engine(made.lake.uri).ask(CorrelateQuery(a=POS, b=WHOLE, align="key")).read_all()
+    notes = json.loads(table.schema.metadata[b"notes"])
+    assert any("documents are on both sides" in note for note in notes)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_aligned_texts_in_any_order_of_import(tmp_path: Path, seed: int) -> None:
+    """What is imported in another order has the same answer, to the last bit."""
+    keys = {"key": pa.array(KEYS)}
+    first = make_lake(tmp_path / "a", n_documents=N, seed=4, columns=keys)
+    order = np.random.default_rng(seed).permutation(N).tolist()
+    other = reordered(first, order, tmp_path / "b", keys)
+    answers = [ask(made, a=POS, b=NEG, align="key") for made in (first, other)]
+    assert len(answers[0]) > 10
+    assert answers[0] == answers[1]
 
 
 def test_aligned_in_chunks(made: MadeLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from saelake.store.query.parts import pairs as module
-
-    whole = ask(made, a=POS, b=NEG, align="key")
-    monkeypatch.setattr(module, "PAIRS_PER_CHUNK", 2)
-    monkeypatch.setattr(correlate, "COUNTS_BYTES", 4 * 12 * 5)
-    assert ask(made, a=POS, b=NEG, align="key") == whole
+    whole = [ask(made, a=POS, b=NEG, align=column) for column in ("key", "twin")]
+    monkeypatch.setattr(partners, "DOCUMENTS_AT_ONCE", 2)
+    monkeypatch.setattr(together, "COUNTS_BYTES", 4 * 12 * 5)
+    monkeypatch.setattr(together, "STRIPE_BYTES", 4 * 12 * 2)
+    for column, expected in zip(("key", "twin"), whole, strict=True):
+        rows = ask(made, a=POS, b=NEG, align=column)
+        assert pairs(rows) == pairs(expected)
+        assert [r["npmi"] for r in rows] == pytest.approx([r["npmi"] for r in expected])
 
 
 @pytest.fixture(scope="module")
