@@ -9,6 +9,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.sampling import TokenSample
 from saelake.store.format.values import ValueCodec, value_codec
 
 FORMAT_VERSION = "1"
@@ -51,7 +52,8 @@ class CollectionSettings:
     the first tokens of each document (None: all). `values` names the value codec.
     `tokenizer_fingerprint` is None in collections from before it was kept. `tokens_from` says of
     which kept activations, and of how many of the tokens, the codes were made (None: the model
-    was run over all).
+    was run over all). `sample` are the tokens that have codes (None: all, or those of an earlier
+    saelake's `tokens_from`: see `store.codes.held`).
     """
 
     corpus: str
@@ -73,6 +75,7 @@ class CollectionSettings:
     values: str = "16-bit"
     tokenizer_fingerprint: str | None = None
     tokens_from: str | None = None
+    sample: TokenSample | None = None
 
     @property
     def name(self) -> str:
@@ -92,18 +95,24 @@ class CollectionSettings:
     def from_json(cls, text: str) -> Self:
         """The settings that `to_json` wrote."""
         known = {field.name for field in fields(cls)}
-        return cls(**{k: v for k, v in json.loads(text).items() if k in known})
+        said = {k: v for k, v in json.loads(text).items() if k in known}
+        if said.get("sample") is not None:
+            said["sample"] = TokenSample(**said["sample"])
+        return cls(**said)
 
     def differences(self, other: "CollectionSettings") -> Mapping[str, tuple[Any, Any]]:
         """The settings in which two collections differ, with both values.
 
         Not the names of the model and the dictionary, which are loaded from other places and can
-        be replaced: their fingerprints. Nor the tokenizer where one of them does not know it.
+        be replaced: their fingerprints. Nor the tokenizer and the sample where one of them does
+        not know it: `tokens_from` tells of a sample, too.
         """
         mine, theirs = asdict(self), asdict(other)
         ignored = {"model", "dictionary"}
         if None in (self.tokenizer_fingerprint, other.tokenizer_fingerprint):
             ignored.add("tokenizer_fingerprint")
+        if None in (self.sample, other.sample):
+            ignored.add("sample")
         differing = [k for k in mine if mine[k] != theirs[k] and k not in ignored]
         return {k: (mine[k], theirs[k]) for k in differing}
 

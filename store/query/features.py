@@ -4,13 +4,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saelake.store.codes.held import TOKEN_COUNT_COLUMNS
+from saelake.store.codes.table import CodesTable
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
+from saelake.store.format.schema import FEATURES_COLUMNS
+from saelake.store.index.features import SAMPLE_KEY
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
+from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
-from saelake.store.tables.tables import Table
+from saelake.store.tables.tables import Table, metadata
 
 SCAN_ROWS = 1 << 16
+TOKENS_ROWS = 4096  # of codes, with the ids of all their tokens
 
 _COLUMN_OF: dict[FeatureOrder, str] = {
     "documents": "document_frequency",
@@ -36,7 +42,23 @@ def features(session: Session, query: FeaturesQuery) -> pa.Table:
             collection=collection.name,
         )
     rows = query.features if query.features is not None else _found(table, query).tolist()
-    return table.take(rows, FeaturesQuery.answer.names)
+    return _of_held(session, collection, table, table.take(rows, FEATURES_COLUMNS.names))
+
+
+def _of_held(session: Session, collection: Collection, table: Table, rows: pa.Table) -> pa.Table:
+    """The rows with densities over the tokens held, where an earlier saelake counted all tokens."""
+    codes = collection.codes
+    if metadata(table.schema).get(SAMPLE_KEY) == codes.held.key:
+        return rows
+    key = (codes.table.uri, codes.table.version, "tokens held")
+    n_tokens = session.cache.kept(key, lambda: _n_held(codes), lambda _: 8)
+    density = rows["token_frequency"].to_numpy() / max(n_tokens, 1)
+    return rows.set_column(rows.schema.get_field_index("density"), "density", pa.array(density))
+
+
+def _n_held(codes: CodesTable) -> int:
+    counted = codes.scan(TOKEN_COUNT_COLUMNS, batch_rows=TOKENS_ROWS)
+    return sum(int(codes.token_counts(batch).sum()) for batch in counted)
 
 
 def _found(table: Table, query: FeaturesQuery) -> Array:
