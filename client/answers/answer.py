@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any, TypeVar, overload
 
 import pyarrow as pa
@@ -18,6 +18,15 @@ class Answer(Sequence[T]):
     def __init__(self, table: pa.Table, value: Callable[..., T]) -> None:
         self._table = table
         self._value = value
+
+    def __init_subclass__(cls) -> None:
+        """Let the text of every kind of answer say of which sample it is."""
+        cls.__repr__ = _saying_sample(cls.__repr__)  # type: ignore[method-assign]
+
+    @property
+    def sample(self) -> str | None:
+        """Of which sample of a collection's tokens the answer is; None where it is of all."""
+        return sample_of(self._table)
 
     def to_arrow(self) -> pa.Table:
         """The answer as it came, without a copy."""
@@ -59,6 +68,21 @@ class Answer(Sequence[T]):
         return type(other) is type(self) and self._values == other._values
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def sample_of(table: pa.Table) -> str | None:
+    """Of which sample of a collection's tokens an answer's table is, as its metadata says."""
+    said: bytes | None = (table.schema.metadata or {}).get(b"sample")
+    return None if said is None else said.decode()
+
+
+def _saying_sample(shown: Callable[[Any], str]) -> Callable[[Any], str]:
+    @wraps(shown)
+    def repr_(answer: Any) -> str:
+        text = shown(answer)
+        return text if answer.sample is None else f"{text}\n({answer.sample})"
+
+    return repr_
 
 
 def aligned(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.answers.answer import Answer, aligned, described, one_line
+from saelake.answers.answer import Answer, aligned, described, one_line, sample_of
 from saelake.answers.markup import Mark, hit_row, marked_html, table_html
 from saelake.store.errors import NotFound
 
@@ -162,6 +162,11 @@ class Document:
         self.metadata: Mapping[str, Any] = row["metadata"]
         self.error: str | None = row["error"]
 
+    @property
+    def sample(self) -> str | None:
+        """Of which sample of its tokens the codes are; None where they are of all."""
+        return sample_of(self._table)
+
     def to_arrow(self) -> pa.Table:
         """The document as one row (see `Document` in lake.proto)."""
         return self._table
@@ -231,7 +236,7 @@ class Document:
             f"{one_line(self.id)} (doc {self.doc}): {len(self.tokens)} tokens, "
             f"{len(self.features)} features"
         )
-        said = "\n".join(filter(None, (head, described(self.metadata), self.error)))
+        said = "\n".join(filter(None, (head, described(self.metadata), self.error, self.sample)))
         return f"{said}\n{aligned(rows, ('feature', 'max', 'tokens', 'peaks on'))}"
 
     def _peak(self, codes: FeatureCodes) -> str:
@@ -288,8 +293,10 @@ class CollectionInfo:
     Counts leave out the `n_deleted` documents that are deleted. A corpus that is not encoded has
     no `dictionary`, and 0 or None in the columns about codes. `n_kept` tokens have dense
     activations, which other dictionaries at the hook point share; `tokens_from` says of which
-    ones the codes were made, where no model was run. `jobs` are the runs of encode over it that
-    go on, and the last one that ended, latest first.
+    ones the codes were made, where no model was run. Of the `n_tokens` tokens `n_held` have codes
+    or could: all, or a sample of `sample_fraction`, by the hash of `sample_seed` (None: not known).
+    The same encode can reach `n_encodable` documents: those of which activations are kept. `jobs`
+    are the runs of encode over it that go on, and the last one that ended, latest first.
     """
 
     corpus: str
@@ -312,6 +319,10 @@ class CollectionInfo:
     tokens_from: str | None = None
     n_kept: int | None = None
     jobs: tuple[Job, ...] = ()
+    n_held: int | None = None
+    sample_fraction: float | None = None
+    sample_seed: int | None = None
+    n_encodable: int | None = None
 
     @classmethod
     def of(cls, *, jobs: Sequence[Mapping[str, Any]] = (), **row: Any) -> "CollectionInfo":

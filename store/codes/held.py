@@ -88,8 +88,8 @@ class HeldTokens:
             return np.ones(len(tokens.values), np.bool_)
         if not self.is_known:
             raise InvalidInput(
-                f"Of this collection {self} of the tokens were encoded, but which is not known: the "
-                "activations that it was made of are gone. Encode it again by a model.",
+                f"This collection has codes of {self} of the tokens, and which is not known: the "
+                "activations that it was made of are gone. Encode it again, by a model.",
                 fraction=self.sample.fraction,
             )
         row = tokens.rows

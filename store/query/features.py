@@ -9,7 +9,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import FEATURES_COLUMNS
-from saelake.store.index.features import SAMPLE_KEY
+from saelake.store.index.features import COVERS_KEY, SAMPLE_KEY
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
@@ -50,14 +50,17 @@ def _of_held(session: Session, collection: Collection, table: Table, rows: pa.Ta
     codes = collection.codes
     if metadata(table.schema).get(SAMPLE_KEY) == codes.held.key:
         return rows
-    key = (codes.table.uri, codes.table.version, "tokens held")
-    n_tokens = session.cache.kept(key, lambda: _n_held(codes), lambda _: 8)
+    covers = metadata(table.schema)[COVERS_KEY]
+    key = (codes.table.uri, covers, "tokens held")
+    n_tokens = session.cache.kept(key, lambda: _n_held(codes, covers), lambda _: 8)
     density = rows["token_frequency"].to_numpy() / max(n_tokens, 1)
     return rows.set_column(rows.schema.get_field_index("density"), "density", pa.array(density))
 
 
-def _n_held(codes: CodesTable) -> int:
-    counted = codes.scan(TOKEN_COUNT_COLUMNS, batch_rows=TOKENS_ROWS)
+def _n_held(codes: CodesTable, covers: str) -> int:
+    """How many tokens are held in those fragments of the codes that statistics are of."""
+    fragments = codes.table.fragment_ids & {int(i) for i in covers.split(",") if i}
+    counted = codes.scan(TOKEN_COUNT_COLUMNS, fragments=fragments, batch_rows=TOKENS_ROWS)
     return sum(int(codes.token_counts(batch).sum()) for batch in counted)
 
 

@@ -1,8 +1,9 @@
 """Which features of one dictionary do what features of another do, on the same tokens.
 
 Over the n tokens of the documents that both have encoded (of samples, those in both), with a
-feature's value 0 where it does not fire: Pearson's correlation of the values; or the Jaccard similarity of the tokens at which the
-two fire. Both dictionaries must have cut the texts into the same tokens.
+feature's value 0 where it does not fire: Pearson's correlation of the values; or the Jaccard
+similarity of the tokens at which the two fire. Both dictionaries must have cut the texts into the
+same tokens.
 """
 
 from collections.abc import Iterator, Mapping
