@@ -70,7 +70,7 @@ def test_each_row_counts_the_tokens_of_the_hash(
     sample = TokenSample(fraction=fraction, seed=seed)
     codes = CodesTable(open_codes(whole.lake, whole.name))
     codes.held = replace(codes.held, sample=sample)
-    counts = {}
+    counts: dict[int, int] = {}
     for batch in codes.scan(["doc", "part", "token_ids"]):
         counts |= dict(
             zip(batch["doc"].to_pylist(), codes.token_counts(batch).tolist(), strict=True)
