@@ -223,6 +223,14 @@ LABELS_COLUMNS = pa.schema(
         pa.field("score", pa.float32()),
         pa.field("embedder", pa.string()),
         pa.field("embedding", pa.list_(pa.float32())),
+        # tables that an earlier saelake made end here
+        pa.field("corpus", pa.string()),  # that it was made from; null where it was imported
+        pa.field("coverage", pa.float32()),
+        pa.field("score_low", pa.float32()),
+        pa.field("score_high", pa.float32()),
+        pa.field("n_positive", pa.uint32()),
+        pa.field("n_negative", pa.uint32()),
+        pa.field("scored_on", pa.string()),  # the corpus; null for a score that was imported
     ]
 )
 

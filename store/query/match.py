@@ -186,8 +186,14 @@ def _by_direction(session: Session, query: MatchQuery) -> pa.Table:
         "feature_b": theirs.rows[rows.reshape(-1)[found]],
         "score": cosines.reshape(-1)[found].astype(np.float64),
     }
-    labels_a, labels_b = (kept_labels(session, name) for name in names)
+    labels_a, labels_b = (_labels(session, name) for name in (query.a, query.b))
     return _rows(labels_a, labels_b, columns)
+
+
+def _labels(session: Session, name: str) -> LabelsTable:
+    """The labels of a dictionary, or as the corpus of a collection sees them."""
+    corpus, _, dictionary = name.rpartition("/")
+    return kept_labels(session, dictionary, corpus or None)
 
 
 def _by_tokens(
