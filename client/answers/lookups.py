@@ -80,7 +80,8 @@ class Feature:
 
     `density` is the share of tokens at which it fires; `max`, `mean` and `sum` are of its values
     where it fires, and None where it never does. `histogram` counts values in half octaves from
-    2^-16 upward.
+    2^-16 upward. `label` is the feature's, where it has one, made from `label_corpus`; see `Label`.
+    One that was made from another corpus begins with its name.
     """
 
     feature: int
@@ -92,6 +93,10 @@ class Feature:
     density: float
     histogram: tuple[int, ...]
     top_tokens: tuple[TopToken, ...]
+    label: str | None = None
+    label_corpus: str | None = None
+    label_coverage: float | None = None
+    label_score: float | None = None
 
     @classmethod
     def of(

@@ -118,6 +118,11 @@ class LabelsTable:
         texts = [self._marked(**row) for row in best.to_pylist()]
         return pa.DictionaryArray.from_arrays(encoded.indices, pa.array(texts, pa.string()))
 
+    def rows(self, features: Array) -> pa.Table:
+        """What is said of each of these features (the columns `SAID`); null of one without."""
+        rows = self._best_rows(features)
+        return self.best.take(pa.array(rows, pa.int64(), mask=rows < 0))
+
     def _marked(self, label: str, corpus: str | None) -> str:
         """A label, with the corpus that it was made from where that is another than this."""
         return label if corpus in (None, self._corpus) else f"({corpus}) {label}"

@@ -1,14 +1,13 @@
 """How much of each feature's activation is on which word."""
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
+from scipy import sparse
 
-from saelake.store.format.lists import Array, runs
+from saelake.store.format.lists import Array, concatenate
 
 WAITING = 1 << 22  # masses that are added up at a time
-_SHIFT = np.uint64(32)
 
 
 class WordMasses:
@@ -18,37 +17,39 @@ class WordMasses:
     """
 
     def __init__(self) -> None:
-        self._keys = np.empty(0, np.uint64)  # feature and word, ascending
-        self._mass = np.empty(0, np.float64)
-        self._waiting: list[tuple[Array, Array]] = []
+        self._sums = sparse.csr_array((0, 0), dtype=np.float64)  # features by words
+        self._waiting: list[tuple[Array, Array, Array]] = []
         self._n_waiting = 0
 
-    def add(self, features: Array, words: Array, values: Array) -> Self:
+    def add(self, features: Array, words: Array, values: Array) -> None:
         """Add values of features at tokens of these words, parallel arrays (n,)."""
-        keys = features.astype(np.uint64) << _SHIFT | words.astype(np.uint64)
-        self._waiting.append((keys, np.abs(values).astype(np.float64)))
-        self._n_waiting += len(keys)
+        self._waiting.append((features.astype(np.int32), words.astype(np.int32), np.abs(values)))
+        self._n_waiting += len(features)
         if self._n_waiting >= WAITING:
             self._settle()
-        return self
 
     def _settle(self) -> None:
-        keys = np.concatenate([self._keys, *(k for k, _ in self._waiting)])
-        mass = np.concatenate([self._mass, *(m for _, m in self._waiting)])
-        order = np.argsort(keys, kind="stable")
-        heads = runs(keys[order])
-        self._keys = keys[order][heads]
-        self._mass = np.add.reduceat(mass[order], heads) if len(heads) else mass
+        features, words = (concatenate((w[i] for w in self._waiting), np.int32) for i in (0, 1))
+        values = concatenate((w[2] for w in self._waiting), np.float32).astype(np.float64)
+        n_features, n_words = self._sums.shape
+        shape = (
+            max(n_features, int(features.max(initial=-1)) + 1),
+            max(n_words, int(words.max(initial=-1)) + 1),
+        )
+        self._sums.resize(shape)
+        added = sparse.coo_array((values, (features, words)), shape).tocsr()
+        self._sums = self._sums + added
+        self._sums.sort_indices()
         self._waiting, self._n_waiting = [], 0
 
     def of(self, feature: int) -> tuple[Array, Array]:
-        """The words of a feature int64, ascending, and the mass of each float64."""
+        """The words of a feature, ascending, and the mass of each, float64."""
         if self._waiting:
             self._settle()
-        bounds = np.array([feature, feature + 1], np.uint64) << _SHIFT
-        begin, end = np.searchsorted(self._keys, bounds)
-        words = (self._keys[begin:end] & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        return words, self._mass[begin:end]
+        if feature >= self._sums.shape[0]:
+            return np.empty(0, np.int64), np.empty(0)
+        begin, end = self._sums.indptr[feature : feature + 2]
+        return self._sums.indices[begin:end], self._sums.data[begin:end]
 
     def heaviest(self, feature: int, k: int) -> Array:
         """The `k` words with the most mass, ties by number."""

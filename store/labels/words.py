@@ -14,24 +14,24 @@ class Vocabulary:
     """Words in lower case, and other tokens as they are, numbered as they come."""
 
     def __init__(self) -> None:
+        self.words: list[str] = []  # by number
         self._numbers: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self.words)
 
     def number(self, word: str) -> int:
         """The word's number, a new one for a new word."""
-        return self._numbers.setdefault(word, len(self._numbers))
+        found = self._numbers.get(word)
+        if found is None:
+            found = self._numbers[word] = len(self.words)
+            self.words.append(word)
+        return found
 
     def known(self, words: Iterable[str]) -> Array:
         """The numbers of those of the words that have one, int64 ascending."""
         found = {self._numbers[word] for word in words if word in self._numbers}
         return np.array(sorted(found), np.int64)
-
-    @property
-    def words(self) -> list[str]:
-        """The words by number."""
-        return list(self._numbers)
 
     def of_tokens(self, text: str, starts: Array, lengths: Array) -> Array:
         """The number of the word that each token is in or holds, int64 (n_tokens,).
@@ -40,10 +40,11 @@ class Vocabulary:
         `starts` and `lengths` are characters of the text.
         """
         spans = [match.span() for match in WORD.finditer(text)]
-        numbers = np.array([self.number(text[b:e].lower()) for b, e in spans] + [-1], np.int64)
-        begins = np.array([b for b, _ in spans] + [len(text) + 1], np.int64)
+        bounds = np.array(spans, np.int64).reshape(-1, 2)
+        begins = np.append(bounds[:, 0], len(text) + 1)
+        numbers = np.array([*(self.number(text[b:e].lower()) for b, e in spans), -1], np.int64)
         starts, ends = starts.astype(np.int64), starts.astype(np.int64) + lengths
-        at = np.searchsorted(np.array([e for _, e in spans], np.int64), starts, side="right")
+        at = np.searchsorted(bounds[:, 1], starts, side="right")
         found = np.where(begins[at] < ends, numbers[at], -1)
         for token in np.flatnonzero(found < 0).tolist():
             found[token] = self.number(text[starts[token] : ends[token]].strip())

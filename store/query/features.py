@@ -10,6 +10,7 @@ from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import FEATURES_COLUMNS
 from saelake.store.index.features import COVERS_KEY, SAMPLE_KEY
+from saelake.store.query.parts.labelled import labels_of
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
@@ -42,7 +43,17 @@ def features(session: Session, query: FeaturesQuery) -> pa.Table:
             collection=collection.name,
         )
     rows = query.features if query.features is not None else _found(table, query).tolist()
-    return _of_held(session, collection, table, table.take(rows, FEATURES_COLUMNS.names))
+    counted = _of_held(session, collection, table, table.take(rows, FEATURES_COLUMNS.names))
+    return _labelled(session, collection, counted)
+
+
+def _labelled(session: Session, collection: Collection, rows: pa.Table) -> pa.Table:
+    """The rows with each feature's label."""
+    labels = labels_of(session, collection)
+    features = rows["feature"].to_numpy()
+    said = labels.rows(features)
+    columns = [labels.of(features), *(said[n] for n in ("corpus", "coverage", "score"))]
+    return pa.table([*rows.columns, *columns], schema=FeaturesQuery.answer)
 
 
 def _of_held(session: Session, collection: Collection, table: Table, rows: pa.Table) -> pa.Table:

@@ -11,7 +11,7 @@ from saelake.store.snapshot.session import Session
 
 SAMPLE = "sample"  # the key in the metadata of an answer's schema
 UNSAMPLED = ("verify", "info")  # of tables, not of codes
-_NAMES = ("collection", "a", "b")
+_NAMES = ("collection", "a", "b", "dictionary")  # of collections, or also of dictionaries
 
 
 def sample_said(session: Session, request: Request) -> str | None:
@@ -32,7 +32,7 @@ def _collections(request: Request) -> Iterator[str]:
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, Selection):
                 yield each.collection
-            elif field.name in _NAMES and isinstance(each, str):
+            elif field.name in _NAMES and isinstance(each, str) and "/" in each:
                 yield each
 
 

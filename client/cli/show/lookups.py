@@ -82,9 +82,17 @@ def features(found: Features) -> RenderableType:
             _number(feature.max),
             _number(feature.mean),
             histogram(feature),
-            Text(peaks(feature)),
+            _peaks_and_label(feature),
         )
     return table if len(found) else Text("No feature peaks on this token.")
+
+
+def _peaks_and_label(feature: Feature) -> Text:
+    """The tokens it peaks on, and below them its label with the label's score."""
+    if feature.label is None:
+        return Text(peaks(feature))
+    score = "" if feature.label_score is None else f"{feature.label_score:.2f} "
+    return Text.assemble(peaks(feature), (f"\n{score}{one_line(feature.label)}", "dim"))
 
 
 def _number(value: float | None) -> str:
