@@ -143,15 +143,15 @@ def similar(
         document=lambda: {
             "recall": documents.recall,
             "hits": documents.to_dicts(),
-            **stands_for(documents, about is not None),
+            **(stands_for(documents) if chosen else {}),
         },
         show=lambda: out.print(analyses.found(documents, chosen=chosen)),
     )
 
 
-def stands_for(answered: FoundDocuments | Clusters, is_asked: bool) -> dict[str, object]:
-    """The features that stand for the phrase, for JSON; nothing where there is no phrase."""
-    return {"chosen": [asdict(feature) for feature in answered.chosen]} if is_asked else {}
+def stands_for(answered: FoundDocuments | Clusters) -> dict[str, object]:
+    """The features that stand for the phrase, for JSON."""
+    return {"chosen": [asdict(feature) for feature in answered.chosen]}
 
 
 @shares("place", asked_lake)
@@ -190,7 +190,7 @@ def retrieve(
         document=lambda: {
             "phrase": phrase,
             "hits": documents.to_dicts(),
-            **stands_for(documents, True),
+            **(stands_for(documents) if chosen else {}),
         },
         show=lambda: out.print(analyses.found(documents, chosen=chosen)),
     )
@@ -428,7 +428,7 @@ def cluster(
             "n": groups.n,
             "n_left_out": groups.n_left_out,
             "clusters": groups.to_dicts(),
-            **stands_for(groups, about is not None),
+            **(stands_for(groups) if chosen else {}),
         },
         show=lambda: out.print(analyses.clusters(groups, chosen=chosen)),
     )

@@ -71,7 +71,8 @@ class HeldBack:
     def _weights(self) -> Array:
         """ln(n / df) of each word, 0 of one that is in none."""
         n, df = self.words.shape[0], self.words.sum(axis=0)
-        return np.log(max(n, 1) / np.maximum(df, 1))
+        weights: Array = np.log(max(n, 1) / np.maximum(df, 1))
+        return weights
 
 
 def _score(area: float, low: float, high: float, n_positive: int, n: int) -> Score:
@@ -90,7 +91,8 @@ def auc(predicted: Array, positive: Array) -> Array:
     ranks = stats.rankdata(predicted, axis=0)
     above = (ranks * positive).sum(axis=0) - n_1 * (n_1 + 1) / 2
     pairs = n_1 * (n - n_1)
-    return np.divide(above, pairs, out=np.full(len(n_1), np.nan), where=pairs > 0)
+    areas: Array = np.divide(above, pairs, out=np.full(len(n_1), np.nan), where=pairs > 0)
+    return areas
 
 
 def interval(area: Array, n_1: Array, n_0: Array) -> tuple[Array, Array]:

@@ -181,15 +181,11 @@ def families(answer: Families) -> RenderableType:
 
 def labels(answer: Labels) -> RenderableType:
     """What features are called, by whom, and how well that says where they fire."""
-    table = _table(("feature", "score", "covers"), ("label", "explainer"))
+    table = _table(("feature", "score", "covers"), ("label, and its explainer",))
     for row in answer:
-        table.add_row(
-            str(row.feature),
-            _score(row),
-            "" if row.coverage is None else f"{row.coverage:.0%}",
-            one_line(row.label),
-            one_line(row.explainer),
-        )
+        covers = "" if row.coverage is None else f"{row.coverage:.0%}"
+        label = Text.assemble(one_line(row.label), "\n", (one_line(row.explainer), "dim"))
+        table.add_row(str(row.feature), _score(row), covers, label)
     if not len(answer):
         return Text("There are no such labels; make some: saelake label.")
     if answer.answering is None:
@@ -198,12 +194,12 @@ def labels(answer: Labels) -> RenderableType:
 
 
 def _score(row: Label) -> str:
-    """A score with its interval, where it has one."""
+    """A score, and below it its interval, where it has one."""
     if row.score is None:
         return ""
     if row.score_low is None or row.score_high is None:
         return f"{row.score:.2f}"
-    return f"{row.score:.2f} ({row.score_low:.2f}-{row.score_high:.2f})"
+    return f"{row.score:.2f}\n{row.score_low:.2f}-{row.score_high:.2f}"
 
 
 def measured(answer: Labels) -> str:

@@ -88,11 +88,12 @@ def features(found: Features) -> RenderableType:
 
 
 def _peaks_and_label(feature: Feature) -> Text:
-    """The tokens it peaks on, and below them its label with the label's score."""
+    """The tokens it peaks on, and below them its label (of an automatic one how it begins)."""
     if feature.label is None:
         return Text(peaks(feature))
+    label = feature.label.partition(";")[0] if feature.label_corpus else feature.label
     score = "" if feature.label_score is None else f"{feature.label_score:.2f} "
-    return Text.assemble(peaks(feature), (f"\n{score}{one_line(feature.label)}", "dim"))
+    return Text.assemble(peaks(feature), (f"\n{score}{one_line(label)}", "dim"))
 
 
 def _number(value: float | None) -> str:

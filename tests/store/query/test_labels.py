@@ -19,6 +19,7 @@ from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.growth import label as labelling
 from saelake.store.growth.index import index
 from saelake.store.growth.label import TokenContext, label_collection, label_text
+from saelake.store.growth.label_evidence import held_back
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.labels import labels as labels_module
 from saelake.store.labels.files import import_labels, read_labels
@@ -402,10 +403,15 @@ def test_words_around_are_six_on_each_side() -> None:
 
 
 def strongest_words(engine: Engine, feature: int) -> Counter[str]:
-    """The words of the strongest tokens of the 20 strongest documents."""
-    query = TokensQuery(collection="made/random", expression=str(feature), k=20)
+    """The words of the strongest tokens of the 20 strongest documents that are not held back.
+
+    Of a feature that fires in no others, of those held back.
+    """
+    query = TokensQuery(collection="made/random", expression=str(feature), k=None)
     hits = engine.ask(query).read_all()
-    return Counter(token.lower() for token in hits["token"].to_pylist())
+    others = hits.filter(pa.array(~held_back(hits["doc"].to_numpy())))
+    chosen = (others if len(others) else hits)["token"].to_pylist()[:20]
+    return Counter(token.lower() for token in chosen)
 
 
 @pytest.mark.parametrize("n_at_once", [4096, 5])
