@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from saelake.answers.analyses import Association as Association
     from saelake.answers.analyses import Associations as Associations
     from saelake.answers.analyses import CentralDocument as CentralDocument
+    from saelake.answers.analyses import ChosenFeature as ChosenFeature
     from saelake.answers.analyses import Cluster as Cluster
     from saelake.answers.analyses import Clusters as Clusters
     from saelake.answers.analyses import Correlation as Correlation

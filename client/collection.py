@@ -14,6 +14,7 @@ from saelake.answers.analyses import (
     Diff,
     Families,
     FoundDocuments,
+    Labels,
     Matches,
 )
 from saelake.answers.contents import contents, contents_html
@@ -35,6 +36,7 @@ from saelake.store.requests.embeddings import EmbeddingsQuery
 from saelake.store.requests.families import FamiliesQuery
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.match import MatchBy, MatchQuery
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
@@ -156,6 +158,7 @@ class Collection:
         weights: Mapping[int, float] | None = None,
         method: Method = SimilarQuery.method,
         exact: bool = SimilarQuery.exact,
+        min_score: float | None = None,
     ) -> FoundDocuments:
         """The documents most like a text, one or more documents, or features with values.
 
@@ -179,6 +182,7 @@ class Collection:
             weights=weights_of("weights", weights),
             method=method,
             exact=exact,
+            min_score=min_score,
         )
         return FoundDocuments(self.transport.ask(query).read_all())
 
@@ -190,6 +194,7 @@ class Collection:
         where: str | None = None,
         method: Method = RetrieveQuery.method,
         n_features: int = RetrieveQuery.n_features,
+        min_score: float | None = None,
     ) -> FoundDocuments:
         """The documents that have the property a phrase names, through the labels of features.
 
@@ -203,6 +208,7 @@ class Collection:
             k=k,
             method=method,
             n_features=n_features,
+            min_score=min_score,
         )
         return FoundDocuments(self.transport.ask(query).read_all())
 
@@ -318,6 +324,7 @@ class Collection:
         where: str | None = None,
         method: Clustering = ClusterQuery.method,
         seed: int = ClusterQuery.seed,
+        min_score: float | None = None,
     ) -> Clusters:
         """Groups of documents alike in all features, in some, or in those about a phrase."""
         query = ClusterQuery(
@@ -329,6 +336,7 @@ class Collection:
             n_labels=n_labels,
             method=method,
             seed=seed,
+            min_score=min_score,
         )
         return Clusters(self.transport.ask(query).read_all())
 
@@ -374,6 +382,21 @@ class Collection:
             k=k,
         )
         return Families(self.transport.ask(query).read_all())
+
+    def labels(
+        self,
+        text: str | None = None,
+        k: int | None = LabelsQuery.k,
+        *,
+        features: int | Sequence[int] = (),
+        min_score: float | None = None,
+    ) -> Labels:
+        """What features are called, by labels made from this corpus before those of others.
+
+        See `Dictionary.labels`; no filter changes them.
+        """
+        named = Dictionary(self.name, self.transport)
+        return named.labels(text, k, features=features, min_score=min_score)
 
     @property
     def dictionary(self) -> Dictionary:

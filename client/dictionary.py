@@ -17,6 +17,9 @@ from saelake.transport import Transport
 class Dictionary:
     """A dictionary that some corpus of the lake was encoded with; `lake.dictionary(name)`.
 
+    Its labels are of several corpora, each marked with its own; of a collection,
+    `lake.dictionary("corpus/name")` or `Collection.labels`, those of its corpus go first.
+
     Every question raises `NotFound` when there is no such dictionary.
     """
 
@@ -29,8 +32,12 @@ class Dictionary:
         k: int | None = LabelsQuery.k,
         *,
         features: int | Sequence[int] = (),
+        min_score: float | None = None,
     ) -> Labels:
         """What features are called: those about a text, nearest first, or the first by number.
+
+        With `min_score` only labels with at least this score: how well their words predict, in
+        documents held back, where the feature fires.
 
         With `features` the labels of these, in this order, of as many as have one; `k` is not of
         them. Raises `NotFound` for a text when no label has an embedding: `lake.embed` a corpus
@@ -40,8 +47,9 @@ class Dictionary:
             say = "Features are given as features= now; by place they go with the next version."
             warnings.warn(say, DeprecationWarning, stacklevel=2)
             text, features = None, text
+        only = numbers("features", features)
         query = LabelsQuery(
-            dictionary=self.name, text=text, features=numbers("features", features), k=k
+            dictionary=self.name, text=text, features=only, k=k, min_score=min_score
         )
         return Labels(self.transport.ask(query).read_all())
 

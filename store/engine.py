@@ -16,6 +16,7 @@ from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import check_state
 from saelake.store.requests.request import Request
 from saelake.store.snapshot.models import Texts
+from saelake.store.snapshot.sampled import marked, sample_said
 from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session
 
 
@@ -47,15 +48,22 @@ class Engine:
         return self.lake
 
     def ask(self, request: Request, /) -> pa.RecordBatchReader:
-        """The answer, with the columns `request.answer`."""
+        """The answer, with the columns `request.answer`.
+
+        Its schema's metadata has `sample` where it is of a sample of a collection's tokens.
+        """
         answer = _answering(request.question)(self._session, request)
-        if isinstance(answer, pa.RecordBatch):
-            return pa.RecordBatchReader.from_batches(answer.schema, [answer])
-        return answer.to_reader() if isinstance(answer, pa.Table) else answer
+        return marked(_reader(answer), sample_said(self._session, request))
 
     def close(self) -> None:
         """Forget what was read."""
         self._session.close()
+
+
+def _reader(answer: Any) -> pa.RecordBatchReader:
+    if isinstance(answer, pa.RecordBatch):
+        return pa.RecordBatchReader.from_batches(answer.schema, [answer])
+    return answer.to_reader() if isinstance(answer, pa.Table) else answer
 
 
 @cache

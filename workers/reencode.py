@@ -11,6 +11,7 @@ from saelake.store.arrays.memory import one_arena
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
+from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import CollectionSettings, check_name
 from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary, vocabulary_of
@@ -144,6 +145,7 @@ def _coder(
         tokens_from=_said(kept),
         stated_window=dictionary.context_size or None,
         stated_bos=dictionary.prepend_bos,
+        sample=_sample(kept),
     )
     return Coder(
         settings=settings,
@@ -156,6 +158,12 @@ def _coder(
 def _said(kept: ActivationsTable) -> str:
     sample, name = kept.settings.sample, kept.settings.collection.name
     return name if sample.fraction == 1 else f"{name} at {sample}"
+
+
+def _sample(kept: ActivationsTable) -> TokenSample | None:
+    """The tokens that have codes; None: all."""
+    sample = kept.settings.sample
+    return None if sample.fraction == 1 else sample
 
 
 def _check_fits(

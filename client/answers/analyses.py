@@ -1,9 +1,11 @@
 """What analyses answer: frozen values, and the sequences that they come in."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 
 from saelake.answers.answer import Answer
@@ -28,6 +30,27 @@ def _shared(shared: "SharedFeature") -> str:
 
 def _passage(example: "Example | None") -> Cell:
     return None if example is None else Passage(*example.parts, 1.0, f"{example.value:.4g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenFeature:
+    """A feature that stands for a phrase: how much it counts, by which label, made of which corpus.
+
+    `similarity` is that of the label and the phrase; `score` the label's own.
+    """
+
+    feature: int
+    label: str
+    explainer: str
+    corpus: str | None
+    score: float | None
+    similarity: float
+    weight: float
+
+
+def _chosen(table: pa.Table) -> tuple[ChosenFeature, ...]:
+    """The features that stand for the phrase asked about, nearest first; none without a phrase."""
+    return tuple(ChosenFeature(**row) for row in json.loads(_metadata(table).get("chosen", "[]")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +85,14 @@ class FoundDocuments(Answer[FoundDocument]):
     """Documents, best first.
 
     `recall` is the share of the best documents that such a search finds, measured on documents of
-    the collection when its index was made; 1 is exact. The scores are exact in any case.
+    the collection when its index was made; 1 is exact. The scores are exact in any case. `chosen`
+    are the features that stand for the phrase, where one was asked about.
     """
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, FoundDocument.of)
         self.recall = float(_metadata(table).get("recall", "1"))
+        self.chosen = _chosen(table)
 
     def _view(self, rows: Sequence[FoundDocument]) -> View:
         return View(
@@ -309,12 +334,16 @@ class Cluster:
 
 
 class Clusters(Answer[Cluster]):
-    """Clusters, largest first; `n_left_out` documents have none of the features compared."""
+    """Clusters, largest first; `n_left_out` documents have none of the features compared.
+
+    `chosen` are the features that stand for the phrase, where one was asked about.
+    """
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Cluster.of)
         said = _metadata(table)
         self.n, self.n_left_out = int(said["n"]), int(said["n_left_out"])
+        self.chosen = _chosen(table)
 
     def _view(self, rows: Sequence[Cluster]) -> View:
         left_out = f"{self.n_left_out:,} documents have none of the features"
@@ -400,25 +429,45 @@ class Families(Answer[Family]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """What a feature is called, and who says so; `similarity` to the text asked for."""
+    """What a feature is called, and who says so; `similarity` to the text asked for.
+
+    `corpus` is the one that it was made from (None: imported), and `coverage` the share of the
+    feature's activation there that is on its words. `score` says how well its words predict where
+    the feature fires, in documents of `scored_on` that it was not made of: the area under the ROC
+    curve (.5 is a guess) and its 95 % interval, over `n_positive` documents in which the feature
+    fires and `n_negative` others. An imported score (`scored_on` None) is what its maker says.
+    """
 
     feature: int
     label: str
     explainer: str
     score: float | None
     similarity: float | None
+    corpus: str | None = None
+    coverage: float | None = None
+    score_low: float | None = None
+    score_high: float | None = None
+    n_positive: int | None = None
+    n_negative: int | None = None
+    scored_on: str | None = None
 
 
 class Labels(Answer[Label]):
-    """Labels of features."""
+    """Labels of features; `answering` made those that were compared with the text asked for."""
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Label)
+        self.answering = _metadata(table).get("answering")
+
+    def median(self, column: str) -> float | None:
+        """The median of a column of numbers, as `score` or `coverage`; None of none."""
+        known = self.to_arrow()[column].drop_null().to_numpy()
+        return float(np.median(known)) if len(known) else None
 
     def _view(self, rows: Sequence[Label]) -> View:
         return View(
-            header=("feature", "label", "explainer"),
-            rows=[(row.feature, _label(row.label), row.explainer) for row in rows],
+            header=("feature", "score", "label", "explainer"),
+            rows=[(row.feature, row.score, _label(row.label), row.explainer) for row in rows],
         )
 
 

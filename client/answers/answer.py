@@ -24,6 +24,11 @@ class Answer(Sequence[T]):
         self._table = table
         self._value = value
 
+    @property
+    def sample(self) -> str | None:
+        """Of which sample of a collection's tokens the answer is; None where it is of all."""
+        return sample_of(self._table)
+
     def to_arrow(self) -> pa.Table:
         """The answer as it came, without a copy."""
         return self._table
@@ -75,13 +80,20 @@ class Answer(Sequence[T]):
 
     @property
     def _shown(self) -> View:
-        """The first rows, and how many more there are."""
+        """The first rows, how many more there are, and of which sample they are."""
         first = [self._value(**row) for row in self._table.slice(0, SHOWN).to_pylist()]
         view, n_more = self._view(first), len(self) - len(first)
-        return replace(view, more=f"… {n_more:,} more rows") if n_more else view
+        said = view.said if self.sample is None else [*view.said, self.sample]
+        return replace(view, said=said, more=f"… {n_more:,} more rows" if n_more else "")
 
     def __repr__(self) -> str:
         return str(self._shown)
 
     def _repr_html_(self) -> str:
         return view_html(self._shown)
+
+
+def sample_of(table: pa.Table) -> str | None:
+    """Of which sample of a collection's tokens an answer's table is, as its metadata says."""
+    said: bytes | None = (table.schema.metadata or {}).get(b"sample")
+    return None if said is None else said.decode()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.answers.answer import Answer
+from saelake.answers.answer import Answer, sample_of
 from saelake.answers.markup import HUES, Mark, legend, marked_html, view_html
 from saelake.answers.text import described, one_line
 from saelake.answers.view import Histogram, Passage, Proportion, View
@@ -85,7 +85,8 @@ class Feature:
 
     `density` is the share of tokens at which it fires; `max`, `mean` and `sum` are of its values
     where it fires, and None where it never does. `histogram` counts values in half octaves from
-    2^-16 upward.
+    2^-16 upward. `label` is the feature's, where it has one, made from `label_corpus`; see `Label`.
+    One that was made from another corpus begins with its name.
     """
 
     feature: int
@@ -97,6 +98,10 @@ class Feature:
     density: float
     histogram: tuple[int, ...]
     top_tokens: tuple[TopToken, ...]
+    label: str | None = None
+    label_corpus: str | None = None
+    label_coverage: float | None = None
+    label_score: float | None = None
 
     @classmethod
     def of(
@@ -180,6 +185,11 @@ class Document:
         self.metadata: Mapping[str, Any] = row["metadata"]
         self.error: str | None = row["error"]
 
+    @property
+    def sample(self) -> str | None:
+        """Of which sample of its tokens the codes are; None where they are of all."""
+        return sample_of(self._table)
+
     def to_arrow(self) -> pa.Table:
         """The document as one row (see `Document` in lake.proto)."""
         return self._table
@@ -258,7 +268,7 @@ class Document:
             f"{len(self.features)} features"
         )
         return View(
-            said=list(filter(None, (head, described(self.metadata), self.error))),
+            said=list(filter(None, (head, described(self.metadata), self.error, self.sample))),
             header=("feature", "max", "tokens", "peaks on"),
             rows=[(a.feature, a.max, len(a), self._peak(a)) for a in self.strongest()],
         )
@@ -326,8 +336,10 @@ class CollectionInfo:
     Counts leave out the `n_deleted` documents that are deleted. A corpus that is not encoded has
     no `dictionary`, and 0 or None in the columns about codes. `n_kept` tokens have dense
     activations, which other dictionaries at the hook point share; `tokens_from` says of which
-    ones the codes were made, where no model was run. `jobs` are the runs of encode over it that
-    go on, and the last one that ended, latest first.
+    ones the codes were made, where no model was run. Of the `n_tokens` tokens `n_held` have codes
+    or could: all, or a sample of `sample_fraction`, by the hash of `sample_seed` (None: not known).
+    The same encode can reach `n_encodable` documents: those of which activations are kept. `jobs`
+    are the runs of encode over it that go on, and the last one that ended, latest first.
     """
 
     corpus: str
@@ -350,6 +362,10 @@ class CollectionInfo:
     tokens_from: str | None = None
     n_kept: int | None = None
     jobs: tuple[Job, ...] = ()
+    n_held: int | None = None
+    sample_fraction: float | None = None
+    sample_seed: int | None = None
+    n_encodable: int | None = None
 
     @classmethod
     def of(cls, *, jobs: Sequence[Mapping[str, Any]] = (), **row: Any) -> "CollectionInfo":

@@ -1,10 +1,12 @@
 """Commands that look at documents and features as wholes."""
 
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from saelake.answers.analyses import Clusters, FoundDocuments
 from saelake.cli.options.lake import (
     CollectionArgument,
     FormatOption,
@@ -48,6 +50,16 @@ MethodOption = Annotated[
 ]
 CoverageOption = Annotated[
     float, typer.Option(help="Leave out features that fire in more of the documents than this.")
+]
+MinScoreOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Only features whose labels have at least this score, as 0.8: how well their words "
+        "predict where the feature fires. 0.5 is a guess."
+    ),
+]
+ChosenOption = Annotated[
+    bool, typer.Option("--chosen", help="Also show which features stand for the phrase.")
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All, in place of -k.")]
 
@@ -95,6 +107,8 @@ def similar(
     ] = None,
     method: MethodOption = SimilarQuery.method,
     exact: Annotated[bool, typer.Option("--exact", help="No approximation.")] = SimilarQuery.exact,
+    min_score: MinScoreOption = None,
+    chosen: ChosenOption = False,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -121,13 +135,23 @@ def similar(
             weights=split_weights(weights),
             method=method,
             exact=exact,
+            min_score=min_score,
         )
     answer(
         format,
         documents.to_arrow(),
-        document=lambda: {"recall": documents.recall, "hits": documents.to_dicts()},
-        show=lambda: out.print(analyses.found(documents)),
+        document=lambda: {
+            "recall": documents.recall,
+            "hits": documents.to_dicts(),
+            **(stands_for(documents) if chosen else {}),
+        },
+        show=lambda: out.print(analyses.found(documents, chosen=chosen)),
     )
+
+
+def stands_for(answered: FoundDocuments | Clusters) -> dict[str, object]:
+    """The features that stand for the phrase, for JSON."""
+    return {"chosen": [asdict(feature) for feature in answered.chosen]}
 
 
 @shares("place", asked_lake)
@@ -142,6 +166,8 @@ def retrieve(
     n_features: Annotated[
         int, typer.Option("--features", help="How many features stand for the phrase.")
     ] = RetrieveQuery.n_features,
+    min_score: MinScoreOption = None,
+    chosen: ChosenOption = False,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -151,13 +177,22 @@ def retrieve(
     """
     with place as found:
         documents = found[collection].retrieve(
-            phrase, None if every else k, where=where, method=method, n_features=n_features
+            phrase,
+            None if every else k,
+            where=where,
+            method=method,
+            n_features=n_features,
+            min_score=min_score,
         )
     answer(
         format,
         documents.to_arrow(),
-        document=lambda: {"phrase": phrase, "hits": documents.to_dicts()},
-        show=lambda: out.print(analyses.found(documents)),
+        document=lambda: {
+            "phrase": phrase,
+            "hits": documents.to_dicts(),
+            **(stands_for(documents) if chosen else {}),
+        },
+        show=lambda: out.print(analyses.found(documents, chosen=chosen)),
     )
 
 
@@ -366,6 +401,8 @@ def cluster(
     seed: Annotated[
         int, typer.Option(help="Where the random start comes from.")
     ] = ClusterQuery.seed,
+    min_score: MinScoreOption = None,
+    chosen: ChosenOption = False,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -382,6 +419,7 @@ def cluster(
             where=where,
             method=method,
             seed=seed,
+            min_score=min_score,
         )
     answer(
         format,
@@ -390,8 +428,9 @@ def cluster(
             "n": groups.n,
             "n_left_out": groups.n_left_out,
             "clusters": groups.to_dicts(),
+            **(stands_for(groups) if chosen else {}),
         },
-        show=lambda: out.print(analyses.clusters(groups)),
+        show=lambda: out.print(analyses.clusters(groups, chosen=chosen)),
     )
 
 

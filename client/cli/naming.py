@@ -31,6 +31,12 @@ AskedLake = AbstractContextManager[Lake]
 DictionaryArgument = Annotated[
     str, typer.Argument(metavar="DICTIONARY", help="A dictionary's name, as minilm-l4.")
 ]
+LabelledArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A dictionary, as minilm-l4, or a collection, as imdb/minilm-l4."
+    ),
+]
 SentenceModelOption = Annotated[
     str | None,
     typer.Option(help="A sentence model: a folder or hub id, as all-MiniLM-L6-v2's."),
@@ -96,24 +102,30 @@ def label(
             raise InvalidInput("--explainer says who made the labels of --file: give both.")
         with Bars(found) as bars:
             n = found.label(name, model=model, device=device, watcher=bars)
-        say(f"Done: {n:,} features of {name} have automatic labels")
+        measured = analyses.measured(found[name].labels(k=None))
+        say(f"Done: {n:,} features of {name} have automatic labels{measured}")
 
 
 @shares("place", asked_lake)
 def labels(
-    dictionary: DictionaryArgument,
+    dictionary: LabelledArgument,
     text: Annotated[str | None, typer.Argument(help="Labels nearest in meaning to this.")] = None,
     *,
     features: Annotated[str | None, typer.Option(help="Labels of these features: 12,34.")] = None,
     k: Annotated[int | None, typer.Option("-k", help="How many.")] = LabelsQuery.k,
     every: Annotated[bool, typer.Option("--all", help="All, in place of -k.")] = False,
+    min_score: Annotated[
+        float | None, typer.Option(help="Only labels with at least this score, as 0.8.")
+    ] = None,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
     """What features are called; with a text, the features that are about it.
 
+    Of a collection, labels made from its corpus go before those made from others.
+
     Examples: `saelake labels minilm-l4 "rain and storms"`,
-    `saelake labels minilm-l4 --features 12,34`
+    `saelake labels imdb/minilm-l4 --features 12,34`
     """
     if text is not None and features is not None:
         raise InvalidInput("Give either a text or --features, not both.")
@@ -121,9 +133,10 @@ def labels(
     with place as found:
         named = found.dictionary(dictionary)
         if text is not None:
-            rows = named.labels(text, wanted)
+            rows = named.labels(text, wanted, min_score=min_score)
         else:
-            rows = named.labels(None, wanted, features=split_numbers(features) or ())
+            only = split_numbers(features) or ()
+            rows = named.labels(None, wanted, features=only, min_score=min_score)
     answer(
         format,
         rows.to_arrow(),

@@ -231,7 +231,7 @@ class Weight(_message.Message):
     def __init__(self, feature: _Optional[int] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class SimilarRequest(_message.Message):
-    __slots__ = ("collection", "where", "text", "ids", "docs", "features", "k", "all", "pooling", "measure", "idf", "within", "about", "weights", "method", "exact")
+    __slots__ = ("collection", "where", "text", "ids", "docs", "features", "k", "all", "pooling", "measure", "idf", "within", "about", "weights", "method", "exact", "min_score")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -248,6 +248,7 @@ class SimilarRequest(_message.Message):
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     EXACT_FIELD_NUMBER: _ClassVar[int]
+    MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
     collection: str
     where: str
     text: str
@@ -264,10 +265,11 @@ class SimilarRequest(_message.Message):
     weights: _containers.RepeatedCompositeFieldContainer[Weight]
     method: Method
     exact: bool
-    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., text: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., docs: _Optional[_Iterable[int]] = ..., features: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., measure: _Optional[_Union[Measure, str]] = ..., idf: _Optional[bool] = ..., within: _Optional[_Iterable[int]] = ..., about: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., method: _Optional[_Union[Method, str]] = ..., exact: _Optional[bool] = ...) -> None: ...
+    min_score: float
+    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., text: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., docs: _Optional[_Iterable[int]] = ..., features: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., measure: _Optional[_Union[Measure, str]] = ..., idf: _Optional[bool] = ..., within: _Optional[_Iterable[int]] = ..., about: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., method: _Optional[_Union[Method, str]] = ..., exact: _Optional[bool] = ..., min_score: _Optional[float] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
-    __slots__ = ("collection", "phrase", "where", "k", "all", "method", "n_features", "temperature")
+    __slots__ = ("collection", "phrase", "where", "k", "all", "method", "n_features", "temperature", "min_score")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     PHRASE_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
@@ -276,6 +278,7 @@ class RetrieveRequest(_message.Message):
     METHOD_FIELD_NUMBER: _ClassVar[int]
     N_FEATURES_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
     collection: str
     phrase: str
     where: str
@@ -284,7 +287,8 @@ class RetrieveRequest(_message.Message):
     method: Method
     n_features: int
     temperature: float
-    def __init__(self, collection: _Optional[str] = ..., phrase: _Optional[str] = ..., where: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., method: _Optional[_Union[Method, str]] = ..., n_features: _Optional[int] = ..., temperature: _Optional[float] = ...) -> None: ...
+    min_score: float
+    def __init__(self, collection: _Optional[str] = ..., phrase: _Optional[str] = ..., where: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., method: _Optional[_Union[Method, str]] = ..., n_features: _Optional[int] = ..., temperature: _Optional[float] = ..., min_score: _Optional[float] = ...) -> None: ...
 
 class SelectRequest(_message.Message):
     __slots__ = ("pool", "target", "k", "all", "pooling", "idf")
@@ -373,7 +377,7 @@ class CorrelateRequest(_message.Message):
     def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., b: _Optional[_Union[Selection, _Mapping]] = ..., align: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_coverage: _Optional[float] = ..., max_label_similarity: _Optional[float] = ..., adjacent: _Optional[_Union[Adjacent, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
 
 class ClusterRequest(_message.Message):
-    __slots__ = ("collection", "where", "n_clusters", "features", "about", "n_labels", "method", "seed")
+    __slots__ = ("collection", "where", "n_clusters", "features", "about", "n_labels", "method", "seed", "min_score")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
     N_CLUSTERS_FIELD_NUMBER: _ClassVar[int]
@@ -382,6 +386,7 @@ class ClusterRequest(_message.Message):
     N_LABELS_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
     collection: str
     where: str
     n_clusters: int
@@ -390,7 +395,8 @@ class ClusterRequest(_message.Message):
     n_labels: int
     method: Clustering
     seed: int
-    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., n_clusters: _Optional[int] = ..., features: _Optional[_Iterable[int]] = ..., about: _Optional[str] = ..., n_labels: _Optional[int] = ..., method: _Optional[_Union[Clustering, str]] = ..., seed: _Optional[int] = ...) -> None: ...
+    min_score: float
+    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., n_clusters: _Optional[int] = ..., features: _Optional[_Iterable[int]] = ..., about: _Optional[str] = ..., n_labels: _Optional[int] = ..., method: _Optional[_Union[Clustering, str]] = ..., seed: _Optional[int] = ..., min_score: _Optional[float] = ...) -> None: ...
 
 class MatchRequest(_message.Message):
     __slots__ = ("a", "b", "features", "where", "by", "k")
@@ -427,18 +433,20 @@ class FamiliesRequest(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_coverage: _Optional[float] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
 
 class LabelsRequest(_message.Message):
-    __slots__ = ("dictionary", "text", "features", "k", "all")
+    __slots__ = ("dictionary", "text", "features", "k", "all", "min_score")
     DICTIONARY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
+    MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
     dictionary: str
     text: str
     features: _containers.RepeatedScalarFieldContainer[int]
     k: int
     all: bool
-    def __init__(self, dictionary: _Optional[str] = ..., text: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+    min_score: float
+    def __init__(self, dictionary: _Optional[str] = ..., text: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., min_score: _Optional[float] = ...) -> None: ...
 
 class NeighborsRequest(_message.Message):
     __slots__ = ("dictionary", "feature", "k")

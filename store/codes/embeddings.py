@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.codes.executor import PIECE_ROWS, Piece
+from saelake.store.codes.held import HeldTokens
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array, Lists, concatenate, runs
@@ -111,11 +112,11 @@ def blocks(piece: Piece, pooling: Pooling = "max", n_rows: int | None = None) ->
         whole = np.flatnonzero(np.asarray(batch["part"]) == 0)  # parts of a document stay together
         if len(whole) and held and sum(b.num_rows for b in held) + batch.num_rows > n_rows:
             held.append(batch.slice(0, int(whole[0])))
-            yield embedded(_let_go(held), piece.codes.codec, pooling)
+            yield embedded(_let_go(held), piece.codes.codec, pooling, piece.codes.held)
             batch = batch.slice(int(whole[0]))
         held.append(batch)
     if held:
-        yield embedded(_let_go(held), piece.codes.codec, pooling)
+        yield embedded(_let_go(held), piece.codes.codec, pooling, piece.codes.held)
 
 
 def _let_go(held: list[pa.RecordBatch]) -> pa.Table:
@@ -128,11 +129,16 @@ def _let_go(held: list[pa.RecordBatch]) -> pa.Table:
 def take(codes: CodesTable, docs: Array, pooling: Pooling = "max") -> Block:
     """The embeddings of these documents (uint64), in this order; without those that have none."""
     _, rows = codes.take(docs, ["doc", "error", *_columns(codes.codec, pooling)])
-    return embedded(rows, codes.codec, pooling)
+    return embedded(rows, codes.codec, pooling, codes.held)
 
 
-def embedded(rows: pa.Table, codec: ValueCodec, pooling: Pooling) -> Block:
-    """The embeddings of rows of a codes table; parts of one document are neighbours."""
+def embedded(
+    rows: pa.Table, codec: ValueCodec, pooling: Pooling, held: HeldTokens | None = None
+) -> Block:
+    """The embeddings of rows of a codes table; parts of one document are neighbours.
+
+    The mean is over the tokens that are `held` (None: all).
+    """
     if rows["error"].null_count < rows.num_rows:
         rows = rows.filter(rows["error"].is_null())
     rows = rows.combine_chunks()
@@ -143,8 +149,9 @@ def embedded(rows: pa.Table, codec: ValueCodec, pooling: Pooling) -> Block:
     if not first.all():
         block = _whole(block, first, pooling)
     if pooling == "mean":
-        n_tokens = np.bincount(_place(first), Lists.of(rows["token_ids"]).lengths, len(block))
-        block.values[:] /= n_tokens[block.rows]
+        counts = Lists.of(rows["token_ids"]).lengths if held is None else held.counts(rows)
+        n_tokens = np.bincount(_place(first), counts, len(block))
+        block.values[:] /= np.maximum(n_tokens, 1)[block.rows]
     return block
 
 

@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from saelake.store.codes.held import HeldTokens, held_tokens
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings
+from saelake.store.lake.lake import Lake
 from saelake.store.tables.tables import Table, address, metadata
 
 SCAN_ROWS = 256  # with all their codes
@@ -82,11 +84,25 @@ class CodeRow:
 class CodesTable:
     """A snapshot of a collection's codes."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, held: HeldTokens | None = None) -> None:
         self.table = table
         self.settings = CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
         self.codec = self.settings.codec
+        self.held = held or HeldTokens.of(self.settings)
         self._locations: Locations | None = None
+
+    @classmethod
+    def of(cls, lake: Lake, table: Table) -> "CodesTable":
+        """The codes in a table of the lake, which may know better which tokens they are of."""
+        settings = CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
+        return cls(table, held_tokens(lake, settings, table))
+
+    def token_counts(self, batch: pa.RecordBatch | pa.Table) -> Array:
+        """How many tokens of each row have codes or could, int64 (n_rows,): all, or a sample's.
+
+        The rows need the columns `TOKEN_COUNT_COLUMNS`.
+        """
+        return self.held.counts(batch)
 
     @property
     def locations(self) -> Locations:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.sampling import TokenSample
 from saelake.store.format.values import ValueCodec, value_codec
 
 FORMAT_VERSION = "1"
@@ -54,6 +55,8 @@ class CollectionSettings:
     which kept activations, and of how many of the tokens, the codes were made (None: the model
     was run over all). `stated_window` and `stated_bos` are what the dictionary's own files say of
     `window` and `prepend_bos` (None: nothing): where these differ, the user chose so.
+    `sample` are the tokens that have codes (None: all, or those of an earlier saelake's
+    `tokens_from`: see `store.codes.held`).
     """
 
     corpus: str
@@ -77,6 +80,7 @@ class CollectionSettings:
     tokens_from: str | None = None
     stated_window: int | None = None
     stated_bos: bool | None = None
+    sample: TokenSample | None = None
 
     @property
     def name(self) -> str:
@@ -96,19 +100,25 @@ class CollectionSettings:
     def from_json(cls, text: str) -> Self:
         """The settings that `to_json` wrote."""
         known = {field.name for field in fields(cls)}
-        return cls(**{k: v for k, v in json.loads(text).items() if k in known})
+        said = {k: v for k, v in json.loads(text).items() if k in known}
+        if said.get("sample") is not None:
+            said["sample"] = TokenSample(**said["sample"])
+        return cls(**said)
 
     def differences(self, other: "CollectionSettings") -> Mapping[str, tuple[Any, Any]]:
         """The settings in which two collections differ, with both values.
 
         Not the names of the model and the dictionary, which are loaded from other places and can
-        be replaced: their fingerprints. Nor the tokenizer where one of them does not know it, nor
-        what a dictionary's files state beside what was done.
+        be replaced: their fingerprints. Nor the tokenizer and the sample where one of them does
+        not know it (`tokens_from` tells of a sample, too), nor what a dictionary's files state
+        beside what was done.
         """
         mine, theirs = asdict(self), asdict(other)
         ignored = {"model", "dictionary", "stated_window", "stated_bos"}
         if None in (self.tokenizer_fingerprint, other.tokenizer_fingerprint):
             ignored.add("tokenizer_fingerprint")
+        if None in (self.sample, other.sample):
+            ignored.add("sample")
         differing = [k for k in mine if mine[k] != theirs[k] and k not in ignored]
         return {k: (mine[k], theirs[k]) for k in differing}
 
@@ -219,6 +229,14 @@ LABELS_COLUMNS = pa.schema(
         pa.field("score", pa.float32()),
         pa.field("embedder", pa.string()),
         pa.field("embedding", pa.list_(pa.float32())),
+        # tables that an earlier saelake made end here
+        pa.field("corpus", pa.string()),  # that it was made from; null where it was imported
+        pa.field("coverage", pa.float32()),
+        pa.field("score_low", pa.float32()),
+        pa.field("score_high", pa.float32()),
+        pa.field("n_positive", pa.uint32()),
+        pa.field("n_negative", pa.uint32()),
+        pa.field("scored_on", pa.string()),  # the corpus; null for a score that was imported
     ]
 )
 

@@ -83,8 +83,11 @@ class Counting:
         if table is None or not table.fragments:  # made, but not filled yet
             return self._nothing()
         stored = table.read()
+        totals = Totals.of(stored)
+        if totals.sample != self.builder.codes.held.key:  # an earlier saelake counted all tokens
+            return self._nothing()
         covers = {int(i) for i in metadata(stored.schema)[COVERS_KEY].split(",") if i}
-        return Totals.of(stored), covers
+        return totals, covers
 
     def _is_named(self) -> bool:
         """Whether the top tokens have names; an earlier saelake left some ids without."""
@@ -114,4 +117,4 @@ class CountTotals:
 def _count(codes: CodesTable, fragments: Iterable[Fragment], totals: Totals) -> None:
     ids = [fragment.id for fragment in fragments]
     for batch in codes.scan(TOTALS_COLUMNS, fragments=ids):
-        totals.add(batch, codes.codec)
+        totals.add(batch, codes)

@@ -105,7 +105,7 @@ def index(
     no other covers its fragments. Raises `Corrupt`.
     """
     lake = lake.pinned()
-    codes = CodesTable(open_codes(lake, name))
+    codes = CodesTable.of(lake, open_codes(lake, name))
     table = Table.open_or_create(lake.postings(name), postings_schema(codes.settings))
     builder = SegmentBuilder(codes=codes, table=table, memory_bytes=memory_bytes)
     full_bytes = builder.capacity * FULL_BYTES_PER_POSTING

@@ -1,48 +1,65 @@
 """Automatic labels: what a feature fires on, and what the documents it fires in are about.
 
-The text of a label is for people: the words that hold the feature's strongest tokens, and the
-words over-represented around them. No model reads or judges it, and its explainer says so.
+The text of a label is for people: the words that hold the feature's strongest tokens, the words
+that hold most of its activation, and the words over-represented around the strongest. No model
+reads or judges it, and its explainer says so. With it stand the share of the feature's activation
+that is on its words, and how well they predict where the feature fires in documents that were held
+back (`store.labels.scores`; docs/decisions/021-labels.md has what was measured).
 
-The vector of a label is for finding features by a phrase: the covariance, over the corpus, of the
-feature's standardised value with the documents' dense embeddings, without the direction that all
-documents share. Its inner product with a phrase's embedding says how much more the documents in
-which the feature is strong are about the phrase; its length is the evidence, so it is not made 1
-(docs/decisions/007-labels.md has what was measured).
+The vector of a label is for finding features by a phrase (`label_vectors`).
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy import sparse
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from saelake.store.codes.embeddings import Block
 from saelake.store.errors import NotFound
-from saelake.store.format.lists import Array
 from saelake.store.format.schema import LABELS_COLUMNS
+from saelake.store.growth.label_evidence import Evidence, evidence_of, held_back
+from saelake.store.growth.label_vectors import label_vectors
 from saelake.store.index.segments import PostingList
-from saelake.store.index.vectors import Vectors
-from saelake.store.labels.labels import automatic, write_labels
+from saelake.store.labels.labels import LabelsTable, automatic, write_labels
+from saelake.store.labels.scores import UNSCORED, Score
+from saelake.store.labels.words import WORD
 from saelake.store.query.parts.dense import kept_vectors
-from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
+from saelake.store.tables.tables import Table
 
-WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 N_STRONGEST = 20  # documents of a feature whose words are looked at
-N_FIRED, N_CONTRAST = 5, 8  # words of a label
+N_FIRED, N_TYPICAL, N_CONTRAST = 5, 8, 8  # words of a label
 SPAN = 6  # words on each side
 WINDOW_CHARACTERS = 120  # on each side of a token, which hold these words
 PRIOR = 500  # words' worth of the corpus in each feature's counts (Monroe et al. 2008)
 LEAST_Z, LEAST_COUNT = 1.96, 2
-MIN_DOCUMENTS = 5  # in which a feature fires that may have a vector,
-MIN_DEVIATION = 0.01  # and over all documents, of its usual value where it fires
 FEATURES_AT_ONCE = 4096
 TEXTS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelWords:
+    """The words of a label: `strongest` hold the strongest tokens, `typical` most activation."""
+
+    strongest: tuple[str, ...]
+    typical: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
+    is_scored: bool = True  # not where they are of documents held back, as there were no others
+
+    @property
+    def fired(self) -> tuple[str, ...]:
+        """The words on which the feature fires."""
+        return (*self.strongest, *self.typical)
+
+    def __str__(self) -> str:
+        parts = [f"fires on {', '.join(self.strongest) or 'white space'}"]
+        parts += [f"also on {', '.join(self.typical)}"] if self.typical else []
+        parts += [f"near {', '.join(self.near)}"] if self.near else []
+        return "; ".join(parts)
 
 
 def label_collection(
@@ -53,115 +70,95 @@ def label_collection(
 ) -> int:
     """Label every feature that fires in an indexed collection; how many have a label.
 
-    Replaces what this made before; labels of other explainers stay. `on_progress` is told how
-    many of how many features are done. Vectors are made where the documents have dense
-    embeddings. Raises `NotFound` when the collection is not indexed.
+    Replaces what this made before; labels of other explainers stay, and those that were imported
+    without a score get one here. `on_progress` is told how many of how many features are done.
+    Vectors are made where the documents have dense embeddings. Raises `NotFound` when the
+    collection is not indexed.
     """
     collection = session.collection(name)
     if not collection.segments:
         raise NotFound(f"{name} is not indexed: run `saelake index {name}` first.", collection=name)
-    texts = _texts(collection, on_progress)
+    evidence = evidence_of(collection, _n_codes(session, collection))
+    words = dict(_words(collection, evidence, on_progress))
     vectors = kept_vectors(session, session.lake.vectors(collection.name.corpus))
-    embedded = {} if vectors is None else _vectors(session, collection, vectors)
+    embedded = {} if vectors is None else label_vectors(session, collection, vectors)
+    scores = evidence.scores({f: label.fired for f, label in words.items() if label.is_scored})
+    corpus = collection.name.corpus
     rows = [
         {
             "feature": feature,
-            "label": text,
-            "explainer": automatic(collection.name.corpus),
+            "label": str(label),
+            "explainer": automatic(corpus),
             "embedder": vectors.embedder if vectors and feature in embedded else None,
             "embedding": embedded.get(feature),
+            "corpus": corpus,
+            "coverage": evidence.coverage(feature, label.fired),
+            **_scored(scores.get(feature, UNSCORED), corpus),
         }
-        for feature, text in texts
+        for feature, label in words.items()
     ]
-    write_labels(
-        session.lake, collection.settings.dictionary, pa.Table.from_pylist(rows, LABELS_COLUMNS)
-    )
+    dictionary = collection.settings.dictionary
+    write_labels(session.lake, dictionary, pa.Table.from_pylist(rows, LABELS_COLUMNS))
+    _score_imported(session, dictionary, corpus, evidence)
     return len(rows)
 
 
-def _vectors(session: Session, collection: Collection, vectors: Vectors) -> dict[int, Array]:
-    """The label vector of each feature that has enough evidence, float32 (width,)."""
-    selected = session.select(Selection(collection=str(collection.name)))
-    mean = vectors.index.vectors.mean(axis=0, dtype=np.float64)
-    work = _Moments(selected.d_sae, vectors, mean)
-    total = sum(
-        session.embeddings.map(selected, work), _EmbeddingSums.zero(selected.d_sae, vectors.width)
-    )
-    n = max(total.n, 1)
-    deviation = np.sqrt(np.maximum(total.square / n - (total.sum / n) ** 2, 0))
-    usual = np.abs(total.sum) / np.maximum(total.fires, 1)
-    enough = (total.fires >= MIN_DOCUMENTS) & (deviation > MIN_DEVIATION * usual)
-    common = mean / max(float(np.linalg.norm(mean)), 1e-12)
-    found = {}
-    for feature in np.flatnonzero(enough):
-        covariance = total.products[feature] / n / deviation[feature]
-        found[int(feature)] = (covariance - (covariance @ common) * common).astype(np.float32)
-    return found
+def _n_codes(session: Session, collection: Collection) -> int:
+    """About how many codes there are, as the statistics of features say."""
+    table = Table.find(session.lake.features(collection.name))
+    if table is None:
+        return 0
+    batches = table.scan(["token_frequency"])
+    return sum(int(np.asarray(batch["token_frequency"]).sum()) for batch in batches)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _EmbeddingSums:
-    """Sums over documents by feature (d_sae,), and times their centred embedding (d_sae, width)."""
-
-    n: int
-    fires: Array
-    sum: Array
-    square: Array
-    products: Array
-
-    @classmethod
-    def zero(cls, d_sae: int, width: int) -> "_EmbeddingSums":
-        return cls(
-            n=0,
-            fires=np.zeros(d_sae, np.int64),
-            sum=np.zeros(d_sae),
-            square=np.zeros(d_sae),
-            products=np.zeros((d_sae, width)),
-        )
-
-    def __add__(self, other: "_EmbeddingSums") -> "_EmbeddingSums":
-        return _EmbeddingSums(
-            n=self.n + other.n,
-            fires=self.fires + other.fires,
-            sum=self.sum + other.sum,
-            square=self.square + other.square,
-            products=self.products + other.products,
-        )
+def _scored(score: Score, corpus: str) -> dict[str, Any]:
+    """What a label's row says of its score."""
+    return {
+        "score": score.score,
+        "score_low": score.low,
+        "score_high": score.high,
+        "n_positive": score.n_positive,
+        "n_negative": score.n_negative,
+        "scored_on": corpus,
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class _Moments:
-    """Sums of values over the documents of a block that have a dense embedding."""
-
-    d_sae: int
-    vectors: Vectors
-    mean: Array
-
-    def __call__(self, block: Block) -> _EmbeddingSums:
-        block = block[np.flatnonzero(np.isin(block.doc, self.vectors.rows))]
-        values = block.values.astype(np.float64)
-        centred = self.vectors.of(block.doc).astype(np.float64) - self.mean
-        shape = (len(block), self.d_sae)
-        matrix = sparse.csr_matrix((values, block.features, block.offsets), shape)
-        return _EmbeddingSums(
-            n=len(block),
-            fires=np.bincount(block.features, minlength=self.d_sae),
-            sum=np.bincount(block.features, values, self.d_sae),
-            square=np.bincount(block.features, values**2, self.d_sae),
-            products=np.asarray(matrix.T @ centred),
-        )
+def _score_imported(session: Session, dictionary: str, corpus: str, evidence: Evidence) -> None:
+    """Score the labels of others by their words, where their makers gave none."""
+    columns = LABELS_COLUMNS.names
+    rows = LabelsTable.open(session.lake, dictionary).read(columns).to_pylist()
+    imported = [row for row in rows if row["corpus"] is None]
+    wanting = [row for row in imported if row["score"] is None or row["scored_on"] is not None]
+    if not wanting:
+        return
+    for explainer in sorted({row["explainer"] for row in wanting}):
+        mine = [row for row in wanting if row["explainer"] == explainer]
+        scores = evidence.scores({row["feature"]: _content(row["label"]) for row in mine})
+        for row in mine:
+            row |= _scored(scores[row["feature"]], corpus)
+    said = {row["explainer"] for row in wanting}
+    kept = [row for row in imported if row["explainer"] in said]
+    write_labels(session.lake, dictionary, pa.Table.from_pylist(kept, LABELS_COLUMNS))
 
 
-def _texts(
-    collection: Collection, on_progress: Callable[[int, int], object]
-) -> Iterator[tuple[int, str]]:
-    """The features that fire, and the text of each one's label."""
+def _content(label: str) -> list[str]:
+    """The words of a label that somebody wrote, without those that say nothing."""
+    words = (match.group().lower() for match in WORD.finditer(label))
+    return [word for word in words if word not in ENGLISH_STOP_WORDS]
+
+
+def _words(
+    collection: Collection, evidence: Evidence, on_progress: Callable[[int, int], object]
+) -> Iterator[tuple[int, LabelWords]]:
+    """The features that fire, and the words of each one's label."""
     background = _background(collection)
     d_sae = collection.settings.d_sae
     for first in range(0, d_sae, FEATURES_AT_ONCE):
         features = range(first, min(first + FEATURES_AT_ONCE, d_sae))
         for feature, windows in _windows(collection, features).items():
-            yield feature, label_text(windows, background)
+            typical = evidence.typical(feature, N_FIRED + N_TYPICAL)
+            yield feature, label_words(windows, background, typical)
         on_progress(features.stop, d_sae)
 
 
@@ -171,6 +168,7 @@ def _background(collection: Collection) -> Counter[str]:
     n = min(documents.n_documents, 4 * TEXTS_AT_ONCE)
     docs = np.unique(np.linspace(0, documents.n_documents - 1, n).astype(np.uint64))
     docs = docs if documents.alive is None else docs[documents.alive[docs]]
+    docs = docs[~held_back(docs)]
     counts: Counter[str] = Counter()
     for part in np.array_split(docs, len(docs) // TEXTS_AT_ONCE + 1):
         for text in documents.take(part, ["text"])["text"].to_pylist():
@@ -185,6 +183,7 @@ class TokenContext:
     text: str
     start: int
     length: int = 1
+    is_held_back: bool = False  # of a document that no label is to be made of
 
     @property
     def token(self) -> str:
@@ -201,6 +200,8 @@ def _windows(collection: Collection, features: range) -> dict[int, list[TokenCon
     for i, feature in enumerate(features):
         whole = PostingList.joined(lists[i * step : (i + 1) * step], collection.codes.codec.dtype)
         whole = whole if alive is None else whole[alive[whole.doc]]
+        others = whole[~held_back(whole.doc)]
+        whole = others if len(others) else whole
         best = whole[np.lexsort((whole.doc, -whole.max.astype(np.int64)))[:N_STRONGEST]]
         places = zip(best.doc.tolist(), best.start.tolist(), best.length.tolist(), strict=True)
         spots += [(doc, feature, start, length) for doc, start, length in places]
@@ -211,9 +212,11 @@ def _windows(collection: Collection, features: range) -> dict[int, list[TokenCon
     for part in np.array_split(docs, len(docs) // TEXTS_AT_ONCE + 1):
         rows = collection.documents.take(part, ["text"])["text"].to_pylist()
         texts = dict(zip(part.tolist(), rows, strict=True))
+        held = set(part[held_back(part)].tolist())
         while at < len(spots) and spots[at][0] in texts:
             doc, feature, start, length = spots[at]
-            windows.setdefault(feature, []).append(_window(texts[doc], start, length))
+            window = replace(_window(texts[doc], start, length), is_held_back=doc in held)
+            windows.setdefault(feature, []).append(window)
             at += 1
     return dict(sorted(windows.items()))
 
@@ -223,11 +226,21 @@ def _window(text: str, start: int, length: int) -> TokenContext:
     return TokenContext(text[begin : start + length + WINDOW_CHARACTERS], start - begin, length)
 
 
-def label_text(windows: Sequence[TokenContext], background: Counter[str]) -> str:
+def label_text(
+    windows: Sequence[TokenContext], background: Counter[str], typical: Sequence[str] = ()
+) -> str:
+    """The text of a label (see `label_words`)."""
+    return str(label_words(windows, background, typical))
+
+
+def label_words(
+    windows: Sequence[TokenContext], background: Counter[str], typical: Sequence[str] = ()
+) -> LabelWords:
     """The words (or other tokens) on which a feature fires, and those over-represented near them.
 
-    Over-represented is a z of log odds over 1.96, with a Dirichlet prior of 500 words of the
-    corpus (Monroe, Colaresi and Quinn 2008, equation 22).
+    `typical` are those that hold most of its activation, the most first. Over-represented is a z
+    of log odds over 1.96, with a Dirichlet prior of 500 words of the corpus (Monroe, Colaresi and
+    Quinn 2008, equation 22).
     """
     fired: Counter[str] = Counter()
     around: Counter[str] = Counter()
@@ -239,9 +252,14 @@ def label_text(windows: Sequence[TokenContext], background: Counter[str]) -> str
         near = words[max(before - SPAN, 0) : before + SPAN + 1]
         around.update({word.group().lower() for word in near})  # once a window: they say it in many
     on = [word for word, _ in fired.most_common(N_FIRED)]
-    near_words = [word for word in _over_represented(around, background) if word not in on]
-    said = f"fires on {', '.join(filter(None, on)) or 'white space'}"
-    return f"{said}; near {', '.join(near_words)}" if near_words else said
+    also = [word for word in typical if word and word not in on][:N_TYPICAL]
+    near_words = [w for w in _over_represented(around, background) if w not in (*on, *also)]
+    return LabelWords(
+        strongest=tuple(filter(None, on)),
+        typical=tuple(also),
+        near=tuple(near_words),
+        is_scored=not any(window.is_held_back for window in windows),
+    )
 
 
 def _over_represented(counts: Counter[str], background: Counter[str]) -> list[str]:

@@ -40,7 +40,7 @@ def _is_begun(lake: Lake, name: CollectionName) -> bool:
 
 
 def _repaired(lake: Lake, name: CollectionName) -> Repaired:
-    codes = CodesTable(open_codes(lake, name))
+    codes = CodesTable.of(lake, open_codes(lake, name))
     reading = CodesReading.of(codes)
     documents = Documents.open(lake, name.corpus)
     damaged = _damaged(codes.table, reading, documents.n_documents)

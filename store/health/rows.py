@@ -72,7 +72,7 @@ class CodesReading(Reading):
         """The reading of every row."""
         reading = cls(totals=Totals.zero(codes.settings.d_sae))
         for batch in reading.sound(codes.table, _codes_checks(codes.settings.d_sae), SCAN_ROWS):
-            reading.totals.add(batch, codes.codec)
+            reading.totals.add(batch, codes)
             reading.n_codes += len(Lists.of(batch["values"]).values)
         return reading
 

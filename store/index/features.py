@@ -7,9 +7,9 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.codes.table import CodesTable
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
-from saelake.store.format.values import ValueCodec
 from saelake.store.format.vocabulary import names_of
 from saelake.store.index.segments import PostingList, PostingsTable
 from saelake.store.tables.tables import metadata
@@ -20,6 +20,7 @@ N_TOP_TOKENS = 10
 LISTS_PER_BLOCK = 2048  # strongest tiers that are read at once, of up to 256 postings each
 COVERS_KEY = "saelake:covers"
 N_TOKENS_KEY = "saelake:n_tokens"
+SAMPLE_KEY = "saelake:sample"  # which tokens are counted; an earlier saelake counted all
 TOTALS_COLUMNS = ("doc", "part", "token_ids", "features", "max", "counts", "values")
 
 
@@ -34,7 +35,8 @@ class Totals:
     """Sums over codes that make up the statistics, each (d_sae,) or (d_sae, N_BINS).
 
     Totals of different fragments add up, so that new fragments are added without reading the
-    old ones. `n_tokens` is how many tokens there were, on which features fire or not.
+    old ones. `n_tokens` is how many tokens there were, on which features fire or not: of a sample,
+    those that are in it, and `sample` says which.
     """
 
     token_frequency: Array
@@ -43,6 +45,7 @@ class Totals:
     max: Array
     histogram: Array
     n_tokens: int = 0
+    sample: str | None = None
     _last_doc: int = -1
     _seen: Array = field(default_factory=lambda: np.empty(0, np.uint32))
 
@@ -67,6 +70,7 @@ class Totals:
             max=features["max"].fill_null(-np.inf).to_numpy().copy(),
             histogram=Lists.of(features["histogram"]).values.reshape(-1, N_BINS).copy(),
             n_tokens=int(metadata(features.schema).get(N_TOKENS_KEY, 0)),
+            sample=metadata(features.schema).get(SAMPLE_KEY),
         )
 
     def __iadd__(self, other: "Totals") -> Self:
@@ -77,12 +81,14 @@ class Totals:
         np.maximum(self.max, other.max, out=self.max)
         self.histogram += other.histogram
         self.n_tokens += other.n_tokens
+        self.sample = self.sample or other.sample
         return self
 
-    def add(self, batch: pa.RecordBatch, codec: ValueCodec) -> None:
+    def add(self, batch: pa.RecordBatch, codes: CodesTable) -> None:
         """Add a batch of codes rows (`TOTALS_COLUMNS`), in table order."""
-        d_sae = len(self.sum)
-        self.n_tokens += len(Lists.of(batch["token_ids"]).values)
+        d_sae, codec = len(self.sum), codes.codec
+        self.n_tokens += int(codes.token_counts(batch).sum())
+        self.sample = codes.held.key
         features = Lists.of(batch["features"])
         counts = Lists.of(batch["counts"]).values.astype(np.int64)
         if len(counts) == 0:
@@ -133,9 +139,10 @@ def features_table(totals: Totals, top_tokens: pa.Array, *, covers: Sequence[int
         "histogram": histogram.to_arrow(FEATURES_COLUMNS.field("histogram").type),
         "top_tokens": top_tokens,
     }
-    schema = FEATURES_COLUMNS.with_metadata(
-        {COVERS_KEY: ",".join(map(str, covers)), N_TOKENS_KEY: str(totals.n_tokens)}
-    )
+    said = {COVERS_KEY: ",".join(map(str, covers)), N_TOKENS_KEY: str(totals.n_tokens)}
+    if totals.sample is not None:
+        said[SAMPLE_KEY] = totals.sample
+    schema = FEATURES_COLUMNS.with_metadata(said)
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 

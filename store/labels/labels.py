@@ -16,7 +16,8 @@ from saelake.store.lake.lake import Lake
 from saelake.store.tables.tables import Table, overwrite
 
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
-SAID = ["feature", "label", "explainer", "score"]
+SAID = [name for name in LABELS_COLUMNS.names if not name.startswith("embed")]
+EMBEDDED = ["feature", "label", "explainer", "corpus", "score"]
 PAIRS_AT_ONCE = 1 << 16
 MANY = 1 / 16  # share of all pairs from which one product makes the cosines of all
 MOST_LABELS = 8192  # of which all pairs are held at once: 256 MiB
@@ -26,6 +27,11 @@ MOST = 1 / 2  # share of the most features embedded from which imported labels a
 def automatic(corpus: str) -> str:
     """The explainer of the labels that are made from a corpus."""
     return f"{AUTOMATIC}{corpus}"
+
+
+def corpus_of(explainer: str) -> str | None:
+    """The corpus that an explainer's labels are made from; None where they are not automatic."""
+    return explainer.removeprefix(AUTOMATIC) if explainer.startswith(AUTOMATIC) else None
 
 
 class LabelsTable:
@@ -60,14 +66,27 @@ class LabelsTable:
         return int(self.best.num_rows)
 
     def read(self, columns: list[str], where: str | None = None) -> pa.Table:
-        """These columns of all labels."""
+        """These columns of all labels; null where an earlier saelake did not keep them.
+
+        The corpus of an automatic label is known by its explainer.
+        """
         schema = pa.schema([LABELS_COLUMNS.field(name) for name in columns])
-        batches = self._table.scan(columns, where=where) if self._table else ()
-        return pa.Table.from_batches(batches, schema)
+        if self._table is None:
+            return schema.empty_table()
+        wanted = [*columns, *(["explainer"] if "explainer" not in columns else [])]
+        stored = [name for name in wanted if name in self._table.schema.names]
+        of_these = pa.schema([LABELS_COLUMNS.field(name) for name in stored])
+        rows = pa.Table.from_batches(self._table.scan(stored, where=where), of_these)
+        absent = {name: pa.nulls(rows.num_rows, schema.field(name).type) for name in columns}
+        told = absent | {name: rows[name] for name in stored}
+        if "corpus" in columns:
+            known = pa.array(map(corpus_of, rows["explainer"].to_pylist()), pa.string())
+            told["corpus"] = pc.coalesce(told["corpus"], known)
+        return pa.table([told[name] for name in columns], schema=schema)
 
     @cached_property
     def best(self) -> pa.Table:
-        """The features' own labels, by feature: feature, label, explainer, score."""
+        """The features' own labels, by feature, without embeddings (the columns `SAID`)."""
         table = self.read(SAID)
         explainers = table["explainer"].to_pylist()
         rank = np.array([self._rank(explainer) for explainer in explainers], np.int64)
@@ -89,12 +108,26 @@ class LabelsTable:
         return found
 
     def column(self, features: Array) -> pa.DictionaryArray:
-        """The label of each of these features, or null: a column (`LABEL`) with each text once."""
+        """The label of each of these features, or null: a column (`LABEL`) with each text once.
+
+        A label that was made from another corpus begins with its name: `(news) fires on …`.
+        """
         rows = self._best_rows(features)
         encoded = pa.array(rows, mask=rows < 0).dictionary_encode()
-        texts = self.best["label"].take(encoded.dictionary).combine_chunks().dictionary_encode()
+        best = self.best.select(["label", "corpus"]).take(encoded.dictionary)
+        marked = [self._marked(**row) for row in best.to_pylist()]
+        texts = pa.array(marked, pa.string()).dictionary_encode()
         index = texts.indices.take(encoded.indices)
         return pa.DictionaryArray.from_arrays(index, texts.dictionary)
+
+    def rows(self, features: Array) -> pa.Table:
+        """What is said of each of these features (the columns `SAID`); null of one without."""
+        rows = self._best_rows(features)
+        return self.best.take(pa.array(rows, pa.int64(), mask=rows < 0))
+
+    def _marked(self, label: str, corpus: str | None) -> str:
+        """A label, with the corpus that it was made from where that is another than this."""
+        return label if corpus in (None, self._corpus) else f"({corpus}) {label}"
 
     @cached_property
     def _best_rows(self) -> "_Rows":
@@ -134,7 +167,7 @@ class LabelsTable:
         chosen = min(counts, key=lambda e: (counts[e] < least, self._rank(e), -counts[e], e))
         quoted = chosen.replace("'", "''")
         where = f"explainer = '{quoted}' AND embedding IS NOT NULL"
-        table = self.read(["feature", "explainer", "embedder", "embedding"], where=where)
+        table = self.read([*EMBEDDED, "embedder", "embedding"], where=where)
         return table.sort_by("feature").combine_chunks()
 
     @property
@@ -151,16 +184,39 @@ class LabelsTable:
         file = IndexFile(table=self._table, n=n, width=vectors.shape[1], part=explainer)
         return file.index(lambda at: vectors if at is None else vectors[at])
 
-    def nearest(self, vector: Array, k: int) -> tuple[Array, Array]:
+    def nearest(self, vector: Array, k: int, min_score: float | None = None) -> tuple[Array, Array]:
         """The features whose labels have the largest inner product with a vector (1, width).
 
-        Int64, and the products float32; ties by feature. Raises `NotFound` when no label has an
-        embedding.
+        Int64, and the products float32; ties by feature. With `min_score` only of labels with at
+        least this score. Raises `NotFound` when no label has an embedding, or such a score.
         """
         features = self._embedded["feature"].to_numpy().astype(np.int64)
-        rows, products = (found[0] for found in self._index.nearest(vector, k))
+        keep = None if min_score is None else self._scored(min_score)
+        rows, products = (found[0] for found in self._index.nearest(vector, k, keep))
         present = rows >= 0
         return features[rows[present]], products[present]
+
+    def _scored(self, least: float) -> Array:
+        """Which of the labels with embeddings have at least this score."""
+        score = self._embedded["score"].fill_null(-np.inf).to_numpy()
+        keep: Array = score >= np.float32(least)
+        if not keep.any():
+            raise NotFound(
+                f"No label of {self.dictionary} has a score of at least {least:g}: ask for less, "
+                "or run `saelake label` again, which scores them.",
+                dictionary=self.dictionary,
+            )
+        return keep
+
+    def embedded_rows(self, features: Array) -> pa.Table:
+        """The labels of these features that answer phrases: the columns `EMBEDDED`."""
+        rows = self._embedded_rows(features)
+        return self._embedded.select(EMBEDDED).take(pa.array(rows, pa.int64()))
+
+    @property
+    def answering(self) -> str | None:
+        """The explainer whose labels answer phrases; None where no label has an embedding."""
+        return str(self._embedded["explainer"][0].as_py()) if self.are_embedded else None
 
     def similarity(self, a: Array, b: Array) -> Array:
         """The cosine of the labels of a[i] and b[i], float32 (n,); NaN where one has none."""

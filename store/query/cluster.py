@@ -28,7 +28,7 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.parts.found import beginning
 from saelake.store.query.parts.frequencies import frequencies
-from saelake.store.query.parts.labelled import labels_of, phrase_features
+from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_features
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.cluster import DISTINCTIVE, ClusterQuery
 from saelake.store.snapshot.selection import Selected
@@ -84,13 +84,15 @@ def cluster(session: Session, query: ClusterQuery) -> pa.Table:
     """Clusters, largest first, each with its most distinctive features.
 
     Documents in which none of the chosen features fires are in no cluster; the schema's metadata
-    says how many: n_left_out. Equal for equal seeds. Raises `InvalidInput` for fewer documents
-    than clusters, and for more than `jaccard` can compare.
+    says how many: n_left_out; and with `about` which features stand for the phrase: `chosen`, a
+    JSON list. Equal for equal seeds. Raises `InvalidInput` for fewer documents than clusters, and
+    for more than `jaccard` can compare.
     """
     if not 0 <= query.seed <= MOST_SEED:
         raise InvalidInput(f"The seed is from 0 to {MOST_SEED}, not {query.seed}.")
     selected = session.select(Selection(collection=query.collection, where=query.where))
-    chosen = _features(session, selected, query)
+    about = _about(session, selected, query)
+    chosen = _features(selected, query, about)
     n, df = frequencies(session, selected)
     kept = _Kept(chosen)
     used = _Used.of(session.embeddings.map(selected, kept))
@@ -109,20 +111,28 @@ def cluster(session: Session, query: ClusterQuery) -> pa.Table:
             weights = np.log((n + 1) / (df + 1)).astype(np.float32)
             found = _spectral(session, selected, kept, used, weights, query)
     table = _rows(session, selected, found)
-    said = {"n": len(used.doc), "n_left_out": n - len(used.doc)}
-    return table.replace_schema_metadata({name: str(value) for name, value in said.items()})
+    said = {"n": str(len(used.doc)), "n_left_out": str(n - len(used.doc))}
+    return table.replace_schema_metadata(said | ({} if about is None else about.said()))
 
 
 # -- What is compared: the chosen features, and the documents in which some of them fire, of which
 # a sample is fitted on where they are many.
 
 
-def _features(session: Session, selected: Selected, query: ClusterQuery) -> Array:
+def _about(session: Session, selected: Selected, query: ClusterQuery) -> Chosen | None:
+    """The features that stand for the phrase, if there is one."""
+    if query.about is None:
+        return None
+    phrase, k, collection = query.about, query.n_labels, selected.collection
+    return phrase_features(session, collection, phrase, k, query.min_score)
+
+
+def _features(selected: Selected, query: ClusterQuery, about: Chosen | None) -> Array:
     """Which features documents are compared in, bool (d_sae,)."""
     features: Array = np.array(query.features, np.int64)
     selected.collection.check_features(query.features)
-    if query.about is not None:
-        features, _ = phrase_features(session, selected.collection, query.about, query.n_labels)
+    if about is not None:
+        features = about.features
     chosen = np.zeros(selected.d_sae, np.bool_)
     chosen[features] = True
     return chosen if len(features) else ~chosen

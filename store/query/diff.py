@@ -152,13 +152,13 @@ def _token_counts(
     """How many tokens a piece's documents have, and at how many each feature fires."""
     codes, d_sae = piece.codes, piece.codes.settings.d_sae
     n, fires = 0, np.zeros(d_sae, np.int64)
-    columns = ("doc", "error", "token_ids", "features", "counts", "values")
+    columns = ("doc", "part", "error", "token_ids", "features", "counts", "values")
     for batch in codes.scan(columns, fragments=piece.fragments, batch_rows=SCAN_ROWS):
         keep = batch["error"].is_null()
         if mask is not None:
             keep = pa.array(np.asarray(keep) & mask[np.asarray(batch["doc"])])
         batch = batch.filter(keep)
-        n += len(Lists.of(batch["token_ids"]).values)
+        n += int(codes.token_counts(batch).sum())
         feature = np.repeat(Lists.of(batch["features"]).values, Lists.of(batch["counts"]).values)
         above = codes.codec.decode(Lists.of(batch["values"]).values) > np.float32(threshold)
         fires += np.bincount(feature[above], minlength=d_sae)

@@ -4,13 +4,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saelake.store.codes.held import TOKEN_COUNT_COLUMNS
+from saelake.store.codes.table import CodesTable
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
+from saelake.store.format.schema import FEATURES_COLUMNS
+from saelake.store.index.features import COVERS_KEY, SAMPLE_KEY
+from saelake.store.query.parts.labelled import labels_of
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
+from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
-from saelake.store.tables.tables import Table
+from saelake.store.tables.tables import Table, metadata
 
 SCAN_ROWS = 1 << 16
+TOKENS_ROWS = 4096  # of codes, with the ids of all their tokens
 
 _COLUMN_OF: dict[FeatureOrder, str] = {
     "documents": "document_frequency",
@@ -36,7 +43,36 @@ def features(session: Session, query: FeaturesQuery) -> pa.Table:
             collection=collection.name,
         )
     rows = query.features if query.features is not None else _found(table, query).tolist()
-    return table.take(rows, FeaturesQuery.answer.names)
+    counted = _of_held(session, collection, table, table.take(rows, FEATURES_COLUMNS.names))
+    return _labelled(session, collection, counted)
+
+
+def _labelled(session: Session, collection: Collection, rows: pa.Table) -> pa.Table:
+    """The rows with each feature's label."""
+    labels = labels_of(session, collection)
+    features = rows["feature"].to_numpy()
+    said = labels.rows(features)
+    columns = [labels.of(features), *(said[n] for n in ("corpus", "coverage", "score"))]
+    return pa.table([*rows.columns, *columns], schema=FeaturesQuery.answer)
+
+
+def _of_held(session: Session, collection: Collection, table: Table, rows: pa.Table) -> pa.Table:
+    """The rows with densities over the tokens held, where an earlier saelake counted all tokens."""
+    codes = collection.codes
+    if metadata(table.schema).get(SAMPLE_KEY) == codes.held.key:
+        return rows
+    covers = metadata(table.schema)[COVERS_KEY]
+    key = (codes.table.uri, covers, "tokens held")
+    n_tokens = session.cache.kept(key, lambda: _n_held(codes, covers), lambda _: 8)
+    density = rows["token_frequency"].to_numpy() / max(n_tokens, 1)
+    return rows.set_column(rows.schema.get_field_index("density"), "density", pa.array(density))
+
+
+def _n_held(codes: CodesTable, covers: str) -> int:
+    """How many tokens are held in those fragments of the codes that statistics are of."""
+    fragments = codes.table.fragment_ids & {int(i) for i in covers.split(",") if i}
+    counted = codes.scan(TOKEN_COUNT_COLUMNS, fragments=fragments, batch_rows=TOKENS_ROWS)
+    return sum(int(codes.token_counts(batch).sum()) for batch in counted)
 
 
 def _found(table: Table, query: FeaturesQuery) -> Array:

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.activations.table import find_store
-from saelake.store.codes.table import Locations, locate
+from saelake.store.activations.table import ActivationsTable, find_store
+from saelake.store.codes.held import TOKEN_COUNT_COLUMNS
+from saelake.store.codes.table import CodesTable, Locations, locate
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import NotFound
@@ -17,7 +18,6 @@ from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.info import InfoQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
-from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 4096
 
@@ -65,7 +65,8 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
     except NotFound:
         return {}  # an encode whose first shard has not finished
     settings, alive = collection.settings, collection.documents.alive
-    n_tokens, n_codes, n_failed = _counts(collection.codes.table, alive)
+    amounts = _counts(collection.codes, alive)
+    held = collection.codes.held
     n_done = _n_documents(collection.codes.locations, alive)
     n_unindexed = _n_documents(locate(collection.codes.table, collection.unindexed), alive)
     kept = find_store(lake, settings)
@@ -74,10 +75,8 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
     tables += [collection.postings.table] if collection.postings else []
     return {
         "dictionary": name.dictionary,
-        "n_encoded": n_done - n_failed,
-        "n_failed": n_failed,
-        "n_tokens": n_tokens,
-        "n_codes": n_codes,
+        "n_encoded": n_done - amounts["n_failed"],
+        **amounts,
         "n_indexed": n_done - n_unindexed,
         "n_segments": len(collection.segments),
         "size_bytes": sum(table.size_bytes for table in tables),
@@ -87,8 +86,25 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
         "hook": settings.hook,
         "values": settings.values,
         "tokens_from": settings.tokens_from,
+        "sample_fraction": held.sample.fraction,
+        "sample_seed": held.sample.seed if held.is_known and not held.are_all else None,
+        "n_encodable": _n_encodable(collection, kept),
         "n_kept": 0 if kept is None else kept.n_tokens,
     }
+
+
+def _n_encodable(collection: Collection, kept: ActivationsTable | None) -> int:
+    """How many documents are encoded, or can be by the same encode: of kept activations, those
+    that have some.
+    """
+    documents = collection.documents
+    if collection.settings.tokens_from is None:
+        return documents.n_documents - documents.n_deleted
+    reached = np.zeros(documents.n_documents, np.bool_)
+    for locations in (collection.codes.locations, *([kept.locations] if kept else [])):
+        for start, stop in locations.ranges():
+            reached[start:stop] = True
+    return int((reached if documents.alive is None else reached & documents.alive).sum())
 
 
 def _n_documents(locations: Locations, alive: DocumentMask | None) -> int:
@@ -97,12 +113,14 @@ def _n_documents(locations: Locations, alive: DocumentMask | None) -> int:
     return sum(int(alive[start:stop].sum()) for start, stop in locations.ranges())
 
 
-def _counts(codes: Table, alive: DocumentMask | None) -> tuple[int, int, int]:
-    """Tokens, codes, and documents that could not be encoded; of documents that are not deleted."""
-    n_tokens = n_codes = n_failed = 0
-    for batch in codes.scan(["doc", "error", "token_ids", "counts"], batch_rows=SCAN_ROWS):
+def _counts(codes: CodesTable, alive: DocumentMask | None) -> dict[str, int]:
+    """Tokens, those held, codes, and documents that failed; of documents that are not deleted."""
+    amounts = dict.fromkeys(("n_tokens", "n_held", "n_codes", "n_failed"), 0)
+    columns = (*TOKEN_COUNT_COLUMNS, "error", "counts")
+    for batch in codes.scan(columns, batch_rows=SCAN_ROWS):
         kept = batch if alive is None else batch.filter(pa.array(alive[np.asarray(batch["doc"])]))
-        n_tokens += len(kept["token_ids"].flatten())
-        n_codes += pc.sum(kept["counts"].flatten()).as_py() or 0
-        n_failed += kept.num_rows - kept["error"].null_count
-    return n_tokens, n_codes, n_failed
+        amounts["n_tokens"] += len(kept["token_ids"].flatten())
+        amounts["n_held"] += int(codes.token_counts(kept).sum())
+        amounts["n_codes"] += pc.sum(kept["counts"].flatten()).as_py() or 0
+        amounts["n_failed"] += kept.num_rows - kept["error"].null_count
+    return amounts

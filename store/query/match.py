@@ -1,8 +1,9 @@
 """Which features of one dictionary do what features of another do, on the same tokens.
 
-Over the n tokens of the documents that both have encoded, with a feature's value 0 where it does
-not fire: Pearson's correlation of the values; or the Jaccard similarity of the tokens at which the
-two fire. Both dictionaries must have cut the texts into the same tokens.
+Over the n tokens of the documents that both have encoded (of samples, those in both), with a
+feature's value 0 where it does not fire: Pearson's correlation of the values; or the Jaccard
+similarity of the tokens at which the two fire. Both dictionaries must have cut the texts into the
+same tokens.
 """
 
 from collections.abc import Iterator, Mapping
@@ -185,8 +186,14 @@ def _by_direction(session: Session, query: MatchQuery) -> pa.Table:
         "feature_b": theirs.rows[rows.reshape(-1)[found]],
         "score": cosines.reshape(-1)[found].astype(np.float64),
     }
-    labels_a, labels_b = (kept_labels(session, name) for name in names)
+    labels_a, labels_b = (_labels(session, name) for name in (query.a, query.b))
     return _rows(labels_a, labels_b, columns)
+
+
+def _labels(session: Session, name: str) -> LabelsTable:
+    """The labels of a dictionary, or as the corpus of a collection sees them."""
+    corpus, _, dictionary = name.rpartition("/")
+    return kept_labels(session, dictionary, corpus or None)
 
 
 def _by_tokens(
@@ -283,7 +290,8 @@ class _Both:
             a = a.filter(pa.array(np.isin(key_a, key_b)))
             b = b.filter(pa.array(np.isin(key_b, key_a)))
             self._check_same_tokens(a, b)
-            yield _token_rows(a, self.a), _token_rows(b, self.b)
+            held = self.a.held.mask(a) & self.b.held.mask(b)
+            yield _token_rows(a, self.a, held), _token_rows(b, self.b, held)
 
     def _check_same_tokens(self, a: pa.Table, b: pa.Table) -> None:
         mine, theirs = Lists.of(a["token_ids"]), Lists.of(b["token_ids"])
@@ -313,14 +321,16 @@ def _keys(rows: pa.Table) -> Array:
     return keys
 
 
-def _token_rows(rows: pa.Table, codes: CodesTable) -> TokenRows:
+def _token_rows(rows: pa.Table, codes: CodesTable, held: Array) -> TokenRows:
+    """The codes of the tokens that are held by both sides, bool (n_tokens,)."""
     features, positions = Lists.of(rows["features"]), Lists.of(rows["positions"])
     feature = np.repeat(features.values, Lists.of(rows["counts"]).values)
     tokens = Lists.of(rows["token_ids"])
     token = tokens.offsets[positions.rows] + positions.values
     order = np.lexsort((feature, token))
+    order = order[held[token[order]]]
     return TokenRows(
-        offsets=np.searchsorted(token[order], np.arange(tokens.offsets[-1] + 1)),
+        offsets=np.searchsorted(token[order], np.append(np.flatnonzero(held), len(held))),
         features=feature[order],
         values=codes.codec.decode(Lists.of(rows["values"]).values)[order],
     )

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.parts.found import found_rows
 from saelake.store.query.parts.labelled import labels_of, nearest_labels
@@ -39,11 +38,16 @@ class _ValuesOf:
 
 
 def retrieve(session: Session, query: RetrieveQuery) -> pa.Table:
-    """The documents with the most of the property (`query.found.found_schema`)."""
+    """The documents with the most of the property (`query.found.found_schema`).
+
+    The schema's metadata says which features stand for the phrase: `chosen`, a JSON list.
+    """
     selected = session.select(Selection(collection=query.collection, where=query.where))
     labels = labels_of(session, selected.collection)
     depth = fused_depth(query.k) if query.method == "hybrid" else query.k
-    made = _query(session, selected, labels, query)
+    chosen = nearest_labels(session, labels, query.phrase, query.n_features, query.min_score)
+    importance = _importance(len(chosen.features), query.temperature)
+    made = _query(session, selected, chosen.features, importance)
     rankings = []
     if query.method != "dense":
         rankings.append((ranking(session, selected, made, depth, NOBODY), 1.0))
@@ -51,16 +55,19 @@ def retrieve(session: Session, query: RetrieveQuery) -> pa.Table:
         vector = dense_query(session, selected, query.phrase, NOBODY)
         rankings.append((dense_ranking(session, selected, vector, depth, NOBODY), 1.0))
     found = rankings[0][0] if len(rankings) == 1 else fused(rankings, query.k)
-    return found_rows(selected.collection, found, labels, made.shares, "max")
+    table = found_rows(selected.collection, found, labels, made.shares, "max")
+    return table.replace_schema_metadata(chosen.said(importance))
 
 
-def _query(
-    session: Session, selected: Selected, labels: LabelsTable, query: RetrieveQuery
-) -> Query:
-    features, _ = nearest_labels(session, labels, query.phrase, query.n_features)
-    rank = np.arange(len(features)) / max(len(features), 1)
+def _importance(n: int, temperature: float) -> Array:
+    """How much the features count, by the rank of their labels, float64 (n,)."""
+    weights: Array = np.exp(-np.arange(n) / max(n, 1) / temperature)
+    return weights
+
+
+def _query(session: Session, selected: Selected, features: Array, importance: Array) -> Query:
     values = np.zeros(selected.d_sae, np.float32)
-    values[features] = np.exp(-rank / query.temperature)
+    values[features] = importance
     scale = percentiles(session, selected, features)
     weights = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
     return Query(values=values, weights=weights, measure="dot")

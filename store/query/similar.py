@@ -21,7 +21,7 @@ from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.parts.found import Found, found_rows
 from saelake.store.query.parts.frequencies import frequencies
-from saelake.store.query.parts.labelled import labels_of, phrase_features
+from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_features
 from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests.checks import Pooling, Selection, Weight
 from saelake.store.requests.similar import Measure, SimilarQuery
@@ -80,7 +80,7 @@ def similar(session: Session, query: SimilarQuery) -> pa.Table:
     """The documents most like what the query names (`query.found.found_schema`).
 
     The schema's metadata says with what recall, measured on documents of the collection: 1 is
-    exact.
+    exact; and with `about` which features stand for the phrase: `chosen`, a JSON list.
 
     Raises `NotFound` for documents or features that do not exist and labels or dense embeddings
     that were not made, `InvalidInput` where nothing can be compared.
@@ -90,7 +90,8 @@ def similar(session: Session, query: SimilarQuery) -> pa.Table:
     if query.measure == "jaccard" and settings.signed:
         raise InvalidInput(f"{settings.name} has negative values, which Jaccard cannot compare.")
     asked = _asked(selected, query)
-    made = _query(session, selected, query, asked)
+    chosen = _chosen(session, selected.collection, query)
+    made = _query(session, selected, query, asked, chosen)
     recall = 1.0
     if query.method == "sae":
         nearly = _approximate(session, selected, made, query, asked)
@@ -105,7 +106,15 @@ def similar(session: Session, query: SimilarQuery) -> pa.Table:
         found = _hybrid(session, selected, made, query, asked)
     labels = labels_of(session, selected.collection)
     table = found_rows(selected.collection, found, labels, made.shares, query.pooling)
-    return table.replace_schema_metadata({"recall": f"{recall:.4g}"})
+    said = {} if chosen is None else chosen.said(made.weights[chosen.features])
+    return table.replace_schema_metadata({"recall": f"{recall:.4g}", **said})
+
+
+def _chosen(session: Session, collection: Collection, query: SimilarQuery) -> Chosen | None:
+    """The features that stand for the phrase, if there is one."""
+    if query.about is None:
+        return None
+    return phrase_features(session, collection, query.about, N_ABOUT, query.min_score)
 
 
 def _hybrid(
@@ -206,8 +215,14 @@ def _asked(selected: Selected, query: SimilarQuery) -> Array:
     return np.unique(docs).astype(np.uint64)
 
 
-def _query(session: Session, selected: Selected, query: SimilarQuery, asked: Array) -> Query:
-    weights = _weights(session, selected, query)
+def _query(
+    session: Session,
+    selected: Selected,
+    query: SimilarQuery,
+    asked: Array,
+    chosen: Chosen | None,
+) -> Query:
+    weights = _weights(session, selected, query, chosen)
     values = weights * _values(session, selected, query, asked)
     if query.measure == "jaccard" and (values < 0).any():
         raise InvalidInput("Jaccard cannot compare negative values: give features others.")
@@ -254,13 +269,13 @@ def _text_values(session: Session, collection: Collection, text: str, pooling: P
     return values
 
 
-def _weights(session: Session, selected: Selected, query: SimilarQuery) -> Array:
+def _weights(
+    session: Session, selected: Selected, query: SimilarQuery, chosen: Chosen | None
+) -> Array:
     """How much each feature counts, float32 (d_sae,)."""
     collection = selected.collection
     weights = np.ones(selected.d_sae, np.float32)
-    within = query.within
-    if query.about is not None:
-        within = tuple(phrase_features(session, collection, query.about, N_ABOUT)[0].tolist())
+    within = query.within if chosen is None else tuple(chosen.features.tolist())
     collection.check_features([*within, *(weight.feature for weight in query.weights)])
     if within:
         weights[:] = 0

@@ -6,7 +6,7 @@ from typing import Literal
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
-from saelake.store.requests.checks import check_positive
+from saelake.store.requests.checks import check_positive, check_share
 from saelake.store.requests.request import Request
 
 Clustering = Literal["spectral", "jaccard"]
@@ -45,7 +45,8 @@ CLUSTERS = pa.schema(
 class ClusterQuery(Request, cost="analysis", answer=CLUSTERS):
     """Groups of documents alike in SAE space, in all features or in some.
 
-    `about` takes the `n_labels` features whose labels are nearest a phrase. `spectral` scales to
+    `about` takes the `n_labels` features whose labels are nearest a phrase (with
+    `min_score`: of those that have at least this score). `spectral` scales to
     any number of documents; `jaccard` is the published way, for some thousands.
     """
 
@@ -57,9 +58,15 @@ class ClusterQuery(Request, cost="analysis", answer=CLUSTERS):
     n_labels: int = 100
     method: Clustering = "spectral"
     seed: int = 0
+    min_score: float | None = None
 
     def check(self) -> None:
         """See `Request`."""
+        check_share("min_score", self.min_score)
+        if self.min_score is not None and self.about is None:
+            raise InvalidInput(
+                "A least score is of the labels that a phrase finds: give about too."
+            )
         check_positive("n_labels", self.n_labels)
         if self.n_clusters < 2:
             raise InvalidInput(f"n_clusters must be at least 2, not {self.n_clusters}.")

@@ -3,19 +3,32 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import pyarrow as pa
+
 from saelake.store.errors import InvalidInput
 from saelake.store.format.schema import FEATURES_COLUMNS
 from saelake.store.requests.request import Request
+
+FEATURES = pa.schema(
+    [
+        *FEATURES_COLUMNS,
+        pa.field("label", pa.string()),
+        pa.field("label_corpus", pa.string()),
+        pa.field("label_coverage", pa.float32()),
+        pa.field("label_score", pa.float32()),
+    ]
+)
 
 FeatureOrder = Literal["documents", "tokens", "max", "mean", "feature"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeaturesQuery(Request, cost="quick", answer=FEATURES_COLUMNS):
+class FeaturesQuery(Request, cost="quick", answer=FEATURES):
     """Statistics of features: those numbered in `features`, or the first `k` by `order`.
 
     `token` keeps the features that have this text among their top tokens (case ignored, white
-    space trimmed), those on which most of their strongest documents peak first.
+    space trimmed), those on which most of their strongest documents peak first. With each is its
+    label, and of which corpus it was made; its coverage and score are those of `LabelsQuery`.
     """
 
     collection: str

@@ -51,6 +51,10 @@ INFO = pa.schema(
         pa.field("hook", pa.string()),
         pa.field("values", pa.string()),
         pa.field("tokens_from", pa.string()),
+        pa.field("n_held", pa.uint64()),  # of its tokens, that have codes or could
+        pa.field("sample_fraction", pa.float64()),
+        pa.field("sample_seed", pa.uint64()),
+        pa.field("n_encodable", pa.uint64()),  # documents that its encode can reach
         pa.field("n_kept", pa.uint64()),
         pa.field("jobs", pa.list_(JOB)),
     ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from saelake.store.errors import InvalidInput
-from saelake.store.requests.checks import Method, check_positive
+from saelake.store.requests.checks import Method, check_positive, check_share
 from saelake.store.requests.columns import FOUND
 from saelake.store.requests.request import Request
 
@@ -14,6 +14,7 @@ class RetrieveQuery(Request, cost="quick", answer=FOUND):
 
     The `n_features` features whose labels are nearest the phrase are weighed by rank (see
     `query.retrieve`). `hybrid` also ranks by the dense embeddings' similarity to the phrase.
+    With `min_score` only features whose labels have at least this score are chosen.
     """
 
     collection: str
@@ -23,9 +24,11 @@ class RetrieveQuery(Request, cost="quick", answer=FOUND):
     method: Method = "hybrid"
     n_features: int = 100
     temperature: float = 0.2
+    min_score: float | None = None
 
     def check(self) -> None:
         """See `Request`."""
+        check_share("min_score", self.min_score)
         check_positive("n_features", self.n_features)
         check_positive("temperature", self.temperature)
         if not self.phrase.strip():

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from saelake.store.errors import InvalidInput
-from saelake.store.requests.checks import Method, Pooling, Weight
+from saelake.store.requests.checks import Method, Pooling, Weight, check_share
 from saelake.store.requests.columns import FOUND
 from saelake.store.requests.request import Request
 
@@ -20,9 +20,9 @@ class SimilarQuery(Request, cost="quick", answer=FOUND):
     documents asked about are not among the hits.
 
     `within` restricts the comparison to these features, `about` to those whose labels match a
-    phrase; `weights` multiplies the values of features (others: 1). `method` `dense` compares
-    the documents' dense embeddings instead, and `hybrid` ranks by both. `exact` rules out
-    approximation.
+    phrase (with `min_score`: of labels with at least this score); `weights` multiplies the values
+    of features (others: 1). `method` `dense` compares the documents' dense embeddings instead, and
+    `hybrid` ranks by both. `exact` rules out approximation.
     """
 
     collection: str
@@ -40,9 +40,15 @@ class SimilarQuery(Request, cost="quick", answer=FOUND):
     weights: tuple[Weight, ...] = ()
     method: Method = "sae"
     exact: bool = False
+    min_score: float | None = None
 
     def check(self) -> None:
         """See `Request`."""
+        check_share("min_score", self.min_score)
+        if self.min_score is not None and self.about is None:
+            raise InvalidInput(
+                "A least score is of the labels that a phrase finds: give about too."
+            )
         given = (self.text is not None, bool(self.ids or self.docs), bool(self.features))
         if sum(given) != 1:
             raise InvalidInput("Ask for what is similar to one thing: a text, documents, features.")

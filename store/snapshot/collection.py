@@ -28,7 +28,7 @@ class Collection:
         self.name = name
         self._lake = lake = lake.pinned()
         postings = Table.find(lake.postings(name))
-        self.codes = CodesTable(open_codes(lake, name))
+        self.codes = CodesTable.of(lake, open_codes(lake, name))
         # A replaced dictionary goes by the name that it was given then.
         self.settings = replace(self.codes.settings, dictionary=name.dictionary)
         self.postings = PostingsTable(postings) if postings else None

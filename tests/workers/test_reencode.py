@@ -1,13 +1,16 @@
 """Encoding from kept activations equals encoding by the model, but for 16 bits of storage."""
 
 from collections import defaultdict
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import saelake
+from saelake.cli.show import lookups
 from saelake.lake import Lake
 from saelake.store.errors import AlreadyExists, DictionaryMismatch, InvalidInput, NotFound
 from saelake.workers.encoder.options import KeepOptions
@@ -108,6 +111,26 @@ def test_codes_of_a_sample_are_of_its_tokens_only(tmp_path: Path, parts: Path) -
     assert lake["made/topk"].activations().n_tokens == len(places)  # they are the same
 
 
+def test_a_dictionary_of_a_sample_matches_itself_on_the_whole(tmp_path: Path, parts: Path) -> None:
+    lake = made(tmp_path / "a", parts, 0.3)
+    choice = DictionaryChoice(location=str(parts / "sae"), name="sample")
+    lake.encode("made", dictionary=choice, from_activations="made/sae")
+    for pair in (("made/sae", "made/sample"), ("made/sample", "made/sae")):
+        matches = lake[pair[0]].match(lake[pair[1]])
+        assert all(row.feature_a == row.feature_b for row in matches)
+        scores = np.array([row.score for row in matches])  # rounding may swap a rare one
+        assert np.median(scores) > 0.9999
+        assert scores.min() > 0.9
+        assert matches.sample == "of a 30 % sample of the tokens of made/sample"
+    for name in ("sae", "sample"):
+        lake.index(f"made/{name}")
+    info = lake["made/sample"].info()
+    assert (info.sample_fraction, info.sample_seed, info.n_held) == (0.3, 0, info.n_kept)
+    whole, sample = lake["made/sae"].features(k=None), lake["made/sample"].features(k=None)
+    ratio = sum(f.density for f in sample) / sum(f.density for f in whole)
+    assert ratio == pytest.approx(1, abs=0.1)  # it was the fraction
+
+
 def test_it_continues_where_the_source_has_grown(tmp_path: Path, parts: Path) -> None:
     lake = saelake.connect(tmp_path / "lake")
     lake.import_corpus(str(parts / "corpus.parquet"), "made")
@@ -124,8 +147,16 @@ def test_it_continues_where_the_source_has_grown(tmp_path: Path, parts: Path) ->
     with pytest.raises(Stop):
         lake.encode("made", model=model, dictionary=sae, options=options, on_progress=stop)
     again(lake, parts, "topk")
-    n_first = lake["made/topk"].info().n_encoded
+    described = lake["made/topk"].info()
+    n_first = described.n_encoded
     assert 0 < (n_first or 0) < 40
+    assert described.n_encodable == n_first  # another encode of it would find nothing to do
+    console = Console(width=120, file=StringIO())
+    console.print(lookups.info(lake.info()))
+    assert isinstance(console.file, StringIO)
+    mine = console.file.getvalue().partition("made/topk")[2]
+    assert "are not encoded: run encode again" not in mine
+    assert f"{40 - (n_first or 0)} documents have no activations: encode made/sae with" in mine
     lake.encode("made", model=model, dictionary=sae, options=options)
     again(lake, parts, "topk")
     assert lake["made/topk"].info().n_encoded == 40

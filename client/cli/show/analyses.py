@@ -8,6 +8,7 @@ from rich.text import Text
 
 from saelake.answers.analyses import (
     Associations,
+    ChosenFeature,
     Clusters,
     Correlations,
     Diff,
@@ -15,6 +16,7 @@ from saelake.answers.analyses import (
     Families,
     FoundDocument,
     FoundDocuments,
+    Label,
     Labels,
     Matches,
     Neighbors,
@@ -25,8 +27,13 @@ from saelake.cli.show.lookups import SHADES, marked
 WORDS_CHARACTERS = 24
 
 
-def found(documents: FoundDocuments) -> RenderableType:
-    """Documents: how they begin, and below it which they are and why."""
+def found(documents: FoundDocuments, *, chosen: bool = False) -> RenderableType:
+    """Documents: how they begin, and below it which they are and why.
+
+    With `chosen`, and first, which features stand for the phrase asked about.
+    """
+    if chosen and documents.chosen:
+        return Group(_standing(documents.chosen), found(documents))
     if not len(documents):
         return Text("No document shares a feature with what was asked about.")
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -48,7 +55,7 @@ def _shared(document: FoundDocument) -> str:
 
 def _words(label: str | None) -> str:
     """A label where there is hardly room: of an automatic one the words it fires on."""
-    brief = _label(label).removeprefix("fires on ").partition(";")[0]
+    brief = _label(label).replace("fires on ", "", 1).partition(";")[0]
     cut = brief if len(brief) <= WORDS_CHARACTERS else f"{brief[: WORDS_CHARACTERS - 1]}…"
     return f" ({cut})" if brief else ""
 
@@ -127,9 +134,12 @@ def _labels(labels: Iterable[str | None]) -> str:
     return "\n".join(_label(label) for label in labels if label)
 
 
-def clusters(answer: Clusters) -> RenderableType:
-    """Each cluster's size, what is distinctive of it, and its most central documents."""
-    lines: list[RenderableType] = []
+def clusters(answer: Clusters, *, chosen: bool = False) -> RenderableType:
+    """Each cluster's size, what is distinctive of it, and its most central documents.
+
+    With `chosen`, and first, which features stand for the phrase asked about.
+    """
+    lines: list[RenderableType] = [_standing(answer.chosen)] if chosen else []
     if answer.n_left_out:
         lines.append(Text(f"{answer.n_left_out:,} documents have none of the features"))
     for cluster in answer:
@@ -171,11 +181,45 @@ def families(answer: Families) -> RenderableType:
 
 
 def labels(answer: Labels) -> RenderableType:
-    """What features are called."""
-    table = _table(("feature",), ("label", "explainer"))
+    """What features are called, by whom, and how well that says where they fire."""
+    table = _table(("feature", "score", "covers"), ("label, and its explainer",))
     for row in answer:
-        table.add_row(str(row.feature), one_line(row.label), one_line(row.explainer))
-    return table if len(answer) else Text("There are no such labels; make some: saelake label.")
+        covers = "" if row.coverage is None else f"{row.coverage:.0%}"
+        label = Text.assemble(one_line(row.label), "\n", (one_line(row.explainer), "dim"))
+        table.add_row(str(row.feature), _score(row), covers, label)
+    if not len(answer):
+        return Text("There are no such labels; make some: saelake label.")
+    if answer.answering is None:
+        return table
+    return Group(table, Text(f"nearest by the labels of {answer.answering}", style="dim"))
+
+
+def _score(row: Label) -> str:
+    """A score, and below it its interval, where it has one."""
+    if row.score is None:
+        return ""
+    if row.score_low is None or row.score_high is None:
+        return f"{row.score:.2f}"
+    return f"{row.score:.2f}\n{row.score_low:.2f}-{row.score_high:.2f}"
+
+
+def measured(answer: Labels) -> str:
+    """What is usual of labels, in the middle of a sentence."""
+    score, covered = answer.median("score"), answer.median("coverage")
+    said = [] if covered is None else [f"cover {covered:.0%} of the activation"]
+    said += [] if score is None else [f"have a score of {score:.2f}"]
+    return f"; in the median they {' and '.join(said)}" if said else ""
+
+
+def _standing(features: Sequence[ChosenFeature]) -> RenderableType:
+    """The features that stand for a phrase."""
+    table = _table(("feature", "weight", "near", "score"), ("stands for the phrase by", "of"))
+    for each in features:
+        score = "" if each.score is None else f"{each.score:.2f}"
+        numbers = (f"{each.weight:.3f}", f"{each.similarity:.3f}", score)
+        source = each.corpus or each.explainer
+        table.add_row(str(each.feature), *numbers, _label(each.label), one_line(source))
+    return table
 
 
 def neighbors(answer: Neighbors) -> RenderableType:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saelake.answers.lookups import (
+    CollectionInfo,
     Document,
     Feature,
     Features,
@@ -81,9 +82,18 @@ def features(found: Features) -> RenderableType:
             _number(feature.max),
             _number(feature.mean),
             str(Histogram(feature.histogram)),
-            Text(peaks(feature)),
+            _peaks_and_label(feature),
         )
     return table if len(found) else Text("No feature peaks on this token.")
+
+
+def _peaks_and_label(feature: Feature) -> Text:
+    """The tokens it peaks on, and below them its label (of an automatic one how it begins)."""
+    if feature.label is None:
+        return Text(peaks(feature))
+    label = feature.label.partition(";")[0] if feature.label_corpus else feature.label
+    score = "" if feature.label_score is None else f"{feature.label_score:.2f} "
+    return Text.assemble(peaks(feature), (f"\n{score}{one_line(label)}", "dim"))
 
 
 def _number(value: float | None) -> str:
@@ -163,15 +173,26 @@ def info(found: Info) -> RenderableType:
             lines.append(Text(f"  {made}", style="dim"))
         if row.tokens_from:
             lines.append(Text(f"  encoded from the activations of {row.tokens_from}", style="dim"))
+        if (row.sample_fraction or 1) < 1:
+            lines.append(Text(f"  {_sample(row)}", style="dim"))
         if row.n_kept:
             lines.append(Text(f"  activations of {row.n_kept:,} tokens are kept", style="dim"))
         lines.extend(Text(f"  {_job(job)}", style=JOB_STYLES[job.state]) for job in row.jobs)
         if all(job.state != "running" for job in row.jobs):
-            problems = _unfinished(row.n_documents, row.n_encoded, row.n_failed, row.n_indexed)
+            problems = _unfinished(row)
             lines.extend(Text(f"  {problem}", style="yellow") for problem in problems)
         if row.n_deleted:
             lines.append(Text(f"  {row.n_deleted:,} more were deleted", style="dim"))
     return Group(*lines)
+
+
+def _sample(row: CollectionInfo) -> str:
+    """Which tokens have codes, and what to make of it."""
+    held = (
+        f"{row.n_held or 0:,} tokens have codes: a {100 * (row.sample_fraction or 1):.6g} % sample"
+    )
+    which = "not known which" if row.sample_seed is None else "always the same"
+    return f"{held} ({which}), over which rates are"
 
 
 def _job(job: Job) -> str:
@@ -194,19 +215,26 @@ def _job(job: Job) -> str:
     return f"the last encode: {amounts} in {taken}"
 
 
-def _unfinished(
-    n_documents: int, n_encoded: int | None, n_failed: int | None, n_indexed: int | None
-) -> Iterator[str]:
-    if n_encoded is None:
+def _unfinished(row: CollectionInfo) -> Iterator[str]:
+    if row.n_encoded is None:
         yield "not encoded yet"
         return
-    done = n_encoded + (n_failed or 0)
-    if done < n_documents:
-        yield f"{n_documents - done:,} documents are not encoded: run encode again"
-    if n_failed:
-        yield f"{n_failed:,} documents could not be encoded"
-    if (n_indexed or 0) < done:
-        yield f"{done - (n_indexed or 0):,} documents are not indexed: run index"
+    done = row.n_encoded + (row.n_failed or 0)
+    reached = row.n_documents if row.n_encodable is None else row.n_encodable
+    if done < reached:
+        yield f"{reached - done:,} documents are not encoded: run encode again"
+    if reached < row.n_documents:
+        without = f"{row.n_documents - reached:,} documents have no activations"
+        yield f"{without}: encode {_kept_beside(row)} with --keep-activations first"
+    if row.n_failed:
+        yield f"{row.n_failed:,} documents could not be encoded"
+    if (row.n_indexed or 0) < done:
+        yield f"{done - (row.n_indexed or 0):,} documents are not indexed: run index"
+
+
+def _kept_beside(row: CollectionInfo) -> str:
+    """The collection whose activations it is encoded from."""
+    return (row.tokens_from or "").partition(" at ")[0]
 
 
 def tags(found: "Sequence[Tag]") -> RenderableType:

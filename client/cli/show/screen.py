@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from rich.console import Console
 
+from saelake.answers.answer import sample_of
 from saelake.answers.text import one_line
 from saelake.store.errors import InvalidInput
 
@@ -56,16 +57,22 @@ def answer(
     document: Callable[[], Any],
     show: Callable[[], None],
 ) -> None:
-    """Write an answer: as one JSON document, as CSV or Arrow of its table, or for people."""
+    """Write an answer: as one JSON document, as CSV or Arrow of its table, or for people.
+
+    All but CSV say of which sample of tokens it is, where it is of one.
+    """
+    sample = sample_of(table)
     match chosen:
         case "json":
-            _write_json(document())
+            _write_json(document() if sample is None else {**document(), "sample": sample})
         case "csv":
             _write_csv(table)
         case "arrow":
             _write_arrow(table)
         case "table":
             show()
+            if sample is not None:
+                out.print(sample, style="dim", markup=False)
 
 
 def plain(value: Any) -> Any:

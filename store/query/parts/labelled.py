@@ -1,5 +1,10 @@
 """Features by their labels: what they are called, and which of them stand for a phrase."""
 
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
 from saelake.store.format.lists import Array
 from saelake.store.labels.labels import LabelsTable
 from saelake.store.snapshot.collection import Collection
@@ -18,18 +23,41 @@ def kept_labels(session: Session, dictionary: str, corpus: str | None = None) ->
     return session.cache.kept(key, lambda: found, lambda labels: labels.n_bytes)
 
 
-def phrase_features(
-    session: Session, collection: Collection, phrase: str, k: int
-) -> tuple[Array, Array]:
-    """The `k` features whose labels are nearest a phrase, nearest first, and how near.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chosen:
+    """The features that stand for a phrase, nearest first: int64, and how near, float32 (n,)."""
 
-    Raises `NotFound` when the dictionary's labels have no embeddings.
+    labels: LabelsTable
+    features: Array
+    similarity: Array
+
+    def said(self, weights: Array | None = None) -> dict[str, str]:
+        """What an answer's metadata says: `chosen`, a JSON list of features, with these weights.
+
+        The labels are those that were compared with the phrase.
+        """
+        weights = np.ones(len(self.features)) if weights is None else weights
+        rows = self.labels.embedded_rows(self.features).to_pylist()
+        measured = zip(rows, self.similarity.tolist(), weights.tolist(), strict=True)
+        said = [row | {"similarity": near, "weight": weight} for row, near, weight in measured]
+        return {"chosen": json.dumps(said, ensure_ascii=False)}
+
+
+def phrase_features(
+    session: Session, collection: Collection, phrase: str, k: int, min_score: float | None = None
+) -> Chosen:
+    """The `k` features whose labels are nearest a phrase.
+
+    With `min_score` of those that have at least this score. Raises `NotFound` when the dictionary's
+    labels have no embeddings, and when none has such a score.
     """
-    return nearest_labels(session, labels_of(session, collection), phrase, k)
+    return nearest_labels(session, labels_of(session, collection), phrase, k, min_score)
 
 
 def nearest_labels(
-    session: Session, labels: LabelsTable, phrase: str, k: int
-) -> tuple[Array, Array]:
+    session: Session, labels: LabelsTable, phrase: str, k: int, min_score: float | None = None
+) -> Chosen:
     """The features of the labels nearest a phrase, and the inner products."""
-    return labels.nearest(session.texts.embed(labels.embedder, [phrase]), k)
+    vector = session.texts.embed(labels.embedder, [phrase])
+    features, similarity = labels.nearest(vector, k, min_score)
+    return Chosen(labels=labels, features=features, similarity=similarity)

@@ -1,7 +1,9 @@
 """Commands that look at documents and features as wholes, and those that name features."""
 
 import json
+import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -352,3 +354,45 @@ def test_a_mistake_is_one_line(
     assert last.startswith("Error: ")
     assert (ran.code, ran.out) == (code, "")
     assert not [line for line in before if not line.endswith("…")], "only progress before it"
+
+
+def test_what_stands_for_a_phrase_is_shown(encoded: EncodedLake) -> None:
+    asking = ["retrieve", NAME, TEXT, "--features", "5", "--method", "sae", "--chosen"]
+    hits = document(encoded, *asking)
+    lake = saelake.connect(encoded.lake.uri)
+    expected = lake[NAME].retrieve(TEXT, method="sae", n_features=5)
+    assert hits["chosen"] == [asdict(feature) for feature in expected.chosen]
+    assert len(expected.chosen) == 5
+    assert {feature.corpus for feature in expected.chosen} == {"words"}
+    shown = run(*asking, "--lake", encoded.lake.uri).out
+    first = expected.chosen[0]
+    assert re.search(rf"{first.feature} +{first.weight:.3f} +{first.similarity:.3f}", shown)
+    assert "stands for the phrase by" in shown
+    about = document(encoded, "similar", NAME, "--doc", "3", "--about", TEXT, "--chosen")
+    assert {"feature", "label", "weight", "corpus"} <= set(about["chosen"][0])
+    groups = ["cluster", NAME, "-n", "2", "--about", TEXT, "--chosen"]
+    assert document(encoded, *groups)["chosen"]
+    assert "stands for the phrase" in run(*groups, "--lake", encoded.lake.uri).out
+    assert document(encoded, "similar", NAME, "--doc", "3", "--chosen")["chosen"] == []
+
+
+def test_labels_of_a_collection_with_scores(encoded: EncodedLake) -> None:
+    lake = saelake.connect(encoded.lake.uri)
+    mine = lake[NAME].labels(k=None)
+    assert document(encoded, "labels", NAME, "--all") == {"labels": plain(mine.to_dicts())}
+    scores = [row.score for row in mine if row.score is not None]
+    least = sorted(scores)[len(scores) // 2]
+    kept = lake[NAME].labels(k=None, min_score=least)
+    assert 0 < len(kept) < len(mine)
+    found = document(encoded, "labels", NAME, "--all", "--min-score", str(least))
+    assert found == {"labels": plain(kept.to_dicts())}
+    best = kept[0]
+    shown = run("labels", NAME, "--features", str(best.feature), "--lake", encoded.lake.uri).out
+    assert f"{best.score:.2f}" in shown
+    assert f"{best.score_low:.2f}-{best.score_high:.2f}" in shown
+    assert best.coverage is not None
+    assert f"{best.coverage:.0%}" in shown
+    features = run("features", NAME, str(best.feature), "--lake", encoded.lake.uri).out
+    assert f"{best.score:.2f} fires on" in features
+    asked = ["retrieve", NAME, TEXT, "--min-score", "1", "--lake", encoded.lake.uri]
+    assert "score of at least 1" in run(*asked).err

@@ -1,5 +1,6 @@
 """Retrieval by a phrase, by dense vectors and by ranks in both, against the definitions."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index.vectors import write_vectors
 from saelake.store.labels.labels import write_labels
 from saelake.store.query.parts import dense as dense_module
+from saelake.store.requests.checks import Weight
 from saelake.store.requests.cluster import ClusterQuery
+from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.similar import SimilarQuery
 from saelake.workers.texts.sentences import SentenceModel
@@ -29,6 +32,11 @@ WITHOUT_VECTOR = (4, 30)  # documents
 PHRASE = "w1 w2 w3"
 
 Floats = npt.NDArray[np.float64]
+
+
+def score_of(feature: int) -> float | None:
+    """What the labels of features score; some have no score."""
+    return None if feature % 5 == 0 else feature / 16
 
 
 class Asked:
@@ -51,6 +59,7 @@ class Asked:
                 "feature": f,
                 "label": f"label {f}",
                 "explainer": "me",
+                "score": score_of(f),
                 "embedder": model,
                 "embedding": v,
             }
@@ -293,3 +302,72 @@ def test_what_was_not_made_is_named(asked: Asked, tmp_path: Path) -> None:
 def test_wrong_questions_are_not_asked(options: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         RetrieveQuery(**{"collection": COLLECTION, "phrase": PHRASE, **options})
+
+
+# --- what was chosen ---
+
+
+def chosen(asked: Asked, query: Any) -> list[dict[str, Any]]:
+    metadata = asked.engine.ask(query).schema.metadata
+    found: list[dict[str, Any]] = json.loads(metadata[b"chosen"])
+    return found
+
+
+def test_the_features_that_stand_for_a_phrase_are_said(asked: Asked) -> None:
+    found = chosen(asked, RetrieveQuery(collection=COLLECTION, phrase=PHRASE, n_features=6))
+    products = asked.labels @ asked.phrase
+    nearest = np.argsort(-products, kind="stable")[:6]
+    assert [row["feature"] for row in found] == nearest.tolist()
+    assert [row["similarity"] for row in found] == pytest.approx(products[nearest], abs=1e-5)
+    weights = np.exp(-np.arange(6) / 6 / 0.2)
+    assert [row["weight"] for row in found] == pytest.approx(weights)
+    for row in found:
+        assert (row["label"], row["explainer"]) == (f"label {row['feature']}", "me")
+        assert row["corpus"] is None
+        assert row["score"] == score_of(row["feature"])
+
+
+def test_about_and_clusters_say_so_too(asked: Asked) -> None:
+    nearest = np.argsort(-(asked.labels @ asked.phrase), kind="stable").tolist()
+    weighed = (Weight(feature=nearest[1], weight=3.0),)
+    query = SimilarQuery(collection=COLLECTION, docs=tuple(range(9)), about=PHRASE, weights=weighed)
+    found = chosen(asked, query)
+    assert [row["feature"] for row in found] == nearest
+    assert [row["weight"] for row in found] == [1, 3, *[1] * (len(nearest) - 2)]
+    clustered = ClusterQuery(collection=COLLECTION, about=PHRASE, n_labels=4, n_clusters=2)
+    assert [row["feature"] for row in chosen(asked, clustered)] == nearest[:4]
+    silent = asked.engine.ask(SimilarQuery(collection=COLLECTION, docs=(3,)))
+    assert b"chosen" not in silent.schema.metadata
+
+
+@pytest.mark.parametrize("least", [0.0, 0.3, 0.8125])
+def test_a_least_score_is_of_the_labels_that_are_chosen(asked: Asked, least: float) -> None:
+    nearest = np.argsort(-(asked.labels @ asked.phrase), kind="stable").tolist()
+    good = [f for f in nearest if (score := score_of(f)) is not None and score >= least]
+    assert 0 < len(good) < len(nearest)
+    queries = [
+        RetrieveQuery(collection=COLLECTION, phrase=PHRASE, min_score=least),
+        SimilarQuery(collection=COLLECTION, docs=tuple(range(20)), about=PHRASE, min_score=least),
+        ClusterQuery(collection=COLLECTION, about=PHRASE, n_clusters=2, min_score=0.0),
+    ]
+    of_all = [f for f in nearest if score_of(f) is not None]
+    for query, expected in zip(queries, (good, good, of_all), strict=True):
+        assert [row["feature"] for row in chosen(asked, query)] == expected
+    labels = LabelsQuery(dictionary="random", text=PHRASE, min_score=least)
+    assert [r["feature"] for r in asked.engine.ask(labels).read_all().to_pylist()] == good
+
+
+def test_a_score_that_no_label_has_is_refused(asked: Asked) -> None:
+    with pytest.raises(NotFound, match=r"No label of random has a score of at least 0\.9"):
+        asked.retrieve(min_score=0.9)
+    with pytest.raises(InvalidInput, match="give about too"):
+        SimilarQuery(collection=COLLECTION, docs=(1,), min_score=0.5)
+    with pytest.raises(InvalidInput, match="give about too"):
+        ClusterQuery(collection=COLLECTION, min_score=0.5)
+    with pytest.raises(InvalidInput, match="from 0 to 1"):
+        RetrieveQuery(collection=COLLECTION, phrase=PHRASE, min_score=80)
+
+
+def test_labels_say_whose_vectors_were_compared(asked: Asked) -> None:
+    found = asked.engine.ask(LabelsQuery(dictionary="random", text=PHRASE))
+    assert found.schema.metadata[b"answering"] == b"me"
