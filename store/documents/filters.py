@@ -17,11 +17,16 @@ CACHE_BYTES = 64 << 20
 SCAN_ROWS = 65_536
 
 
-def matching_documents(documents: Table, where: str, asked: Predicate) -> DocumentMask:
-    """Which documents satisfy the filter `where`, bool (n_documents,) by document number.
+def matching_documents(documents: Table, where: str) -> DocumentMask:
+    """Which documents satisfy a filter, bool (n_documents,) by document number.
 
-    `asked` is what the filter means for their columns; a null counts as no. Raises `InvalidFilter`.
+    The filter is an SQL predicate over the corpus's columns (see `store.predicates`); a null counts
+    as no. Raises `InvalidFilter`.
     """
+    return _matching(documents, where, predicate(where, documents.schema))
+
+
+def _matching(documents: Table, where: str, asked: Predicate) -> DocumentMask:
     mask = np.zeros(documents.n_rows, np.bool_)
     try:
         for batch in documents.scan(["doc"], where=asked.sql, batch_rows=SCAN_ROWS):
@@ -55,7 +60,7 @@ class FilterCache:
                 self._masks.move_to_end(where)
                 return self._masks[where]
         asked = self.predicate(where)
-        mask = matching_documents(self._documents, where, asked)
+        mask = _matching(self._documents, where, asked)
         if self._alive is not None:
             mask &= self._alive
         if asked.is_stable:
