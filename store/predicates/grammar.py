@@ -12,21 +12,21 @@ from saelake.store.predicates.mistakes import mistake
 from saelake.store.predicates.tokens import Token, tokens_of
 from saelake.store.predicates.tree import (
     Between,
-    Call,
     Cast,
     Chain,
-    Comparison,
     Distinct,
     Field,
+    FunctionCall,
     In,
     Is,
     Item,
-    Joined,
+    Junction,
     Like,
     Name,
+    Negation,
     Negative,
     Node,
-    Not,
+    Ordering,
     Value,
 )
 
@@ -75,7 +75,7 @@ _WHOLE = frozenset(["TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT"])
 def parse(where: str) -> Node:
     """What a filter says. Raises `InvalidFilter` for a text that is not wholly one predicate."""
     try:
-        return _Parser(where).whole()
+        return _FilterParser(where).whole()
     except RecursionError:
         raise mistake(where, 0, "it is nested too deep.") from None
 
@@ -93,7 +93,7 @@ def both(first: str | None, second: str | None) -> str | None:
     return f"({first}) AND ({second})"
 
 
-class _Parser:
+class _FilterParser:
     def __init__(self, where: str) -> None:
         self._where = where
         self._tokens = tokens_of(where)
@@ -154,11 +154,11 @@ class _Parser:
         found = [parse()]
         while self._took_word(how):
             found.append(parse())
-        return Joined(how, tuple(found)) if len(found) > 1 else found[0]
+        return Junction(how, tuple(found)) if len(found) > 1 else found[0]
 
     def _negation(self) -> Node:
         if self._took_word("NOT"):
-            return Not(self._within(self._negation))
+            return Negation(self._within(self._negation))
         return self._test()
 
     def _test(self) -> Node:
@@ -184,7 +184,7 @@ class _Parser:
         left = self._sum()
         sign = self._took_sign("=", "==", "<>", "!=", "<", "<=", ">", ">=")
         if sign is not None:
-            node: Node = Comparison(left, _ORDERS.get(sign, sign), self._sum())  # type: ignore[arg-type]
+            node: Node = Ordering(left, _ORDERS.get(sign, sign), self._sum())  # type: ignore[arg-type]
         else:
             negated = self._took_word("NOT") is not None
             how = self._took_word("LIKE", "ILIKE", "IN", "BETWEEN")
@@ -269,7 +269,7 @@ class _Parser:
             self._expect(")", "AND, OR or a closing bracket is expected.")
             return node
         if self._took_sign("["):
-            return Call("make_array", self._values("]"), token.start)
+            return FunctionCall("make_array", self._values("]"), token.start)
         if token.kind == "word":
             return self._word()
         return self._name("a column or a value is expected.")
@@ -313,7 +313,7 @@ class _Parser:
         token = self._take()
         self._take()
         if upper not in ("CAST", "TRY_CAST"):
-            return Call(token.text.lower(), self._values(")"), token.start)
+            return FunctionCall(token.text.lower(), self._values(")"), token.start)
         of = self._within(self._disjunction)
         if self._took_word("AS") is None:
             raise self._mistake("AS and a type are expected.")

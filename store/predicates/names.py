@@ -53,7 +53,8 @@ def _unknown(name: Name, names: Sequence[str], alike: Sequence[str], what: str) 
     if len(alike) > 1:
         both = " or ".join(map(quoted, alike))
         return f"{shown} may be {both}: write the one that is meant."
-    close = list(alike) or difflib.get_close_matches(name.text, names, n=1)
+    longer = [other for other in names if other.casefold().startswith(name.text.casefold())]
+    close = list(alike) or difflib.get_close_matches(name.text, names, n=1) or longer
     meant = f" Did you mean {typed(close[0])}?" if close else ""
     text = name.text.replace("'", "''")
     single = f" (A text stands in single quotes: '{text}'.)" if name.is_quoted and not alike else ""

@@ -44,7 +44,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A function of some values."""
 
     name: str
@@ -77,7 +77,7 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Ordering:
     """Two values compared by their order."""
 
     left: "Node"
@@ -133,20 +133,20 @@ class Is:
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
+class Negation:
     """A condition that does not hold."""
 
     of: "Node"
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Junction:
     """Conditions joined by AND, or by OR."""
 
     how: str
     conditions: "tuple[Node, ...]"
 
 
-Condition: TypeAlias = Comparison | Distinct | Like | In | Between | Is | Not | Joined
-Node: TypeAlias = Value | Name | Field | Item | Call | Cast | Negative | Chain | Condition
-CONDITIONS = (Comparison, Distinct, Like, In, Between, Is, Not, Joined)
+Condition: TypeAlias = Ordering | Distinct | Like | In | Between | Is | Negation | Junction
+Node: TypeAlias = Value | Name | Field | Item | FunctionCall | Cast | Negative | Chain | Condition
+CONDITIONS = (Ordering, Distinct, Like, In, Between, Is, Negation, Junction)

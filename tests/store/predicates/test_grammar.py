@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from saelake.store.errors import InvalidFilter
 from saelake.store.predicates.grammar import MAX_CHAIN, MAX_DEPTH, both, parse
 from saelake.store.predicates.tokens import MAX_CHARACTERS, tokens_of
-from saelake.store.predicates.tree import Comparison, In, Joined, Like, Name, Not, Value
+from saelake.store.predicates.tree import In, Junction, Like, Name, Negation, Ordering, Value
 
 # The filter, how what is not understood begins, and a part of what is said.
 MISTAKES = [
@@ -71,17 +71,17 @@ def test_the_place_of_a_mistake_is_said(where: str, rest: str | None, said: str)
 
 def test_what_binds_closer() -> None:
     whole = parse("a = 1 OR b = 1 AND NOT c = 1")
-    assert isinstance(whole, Joined)
+    assert isinstance(whole, Junction)
     assert whole.how == "OR"
     inner = whole.conditions[1]
-    assert isinstance(inner, Joined)
+    assert isinstance(inner, Junction)
     assert inner.how == "AND"
-    assert isinstance(inner.conditions[1], Not)
+    assert isinstance(inner.conditions[1], Negation)
 
 
 def test_quotes() -> None:
     node = parse('"Two ""Words""" = \'it\'\'s -- "not" /* a comment; */\'')
-    assert isinstance(node, Comparison)
+    assert isinstance(node, Ordering)
     assert node.left == Name('Two "Words"', is_quoted=True, at=0)
     assert isinstance(node.right, Value)
     assert node.right.text == 'it\'s -- "not" /* a comment; */'

@@ -83,6 +83,7 @@ REFUSED = {
     "\"labels\" = 'x'": ['no column "labels"', "Did you mean label?"],
     "\"LABEL\" = 'x'": ['no column "LABEL"', "Did you mean label?"],
     'label = "spam"': ['no column "spam"', "single quotes: 'spam'"],
+    "Two > 3": ["no column Two", 'Did you mean "Two Words"?'],
     "TWIN = 1": ['TWIN may be "twin" or "Twin"'],
     "meta.yaer = 1": ["no field of meta yaer", "Did you mean year?"],
     "label.x = 1": ["label has no fields"],
@@ -337,6 +338,14 @@ GARBAGE = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(where=PREDICATES)
+@example("n NOT IN (0, 1) OR n NOT IN (2, 3)")
+@example("NOT (n IN (0, 1) AND n IN (2, 3))")
+@example("NOT (n IN (0, 1) AND n NOT IN (0, 1))")
+@example("NOT ((n = 0 OR n = 1) AND (n = 2 OR n = 3))")
+@example("(n <> 0 AND n <> 1) OR (n <> 2 AND n <> 3)")
+@example("NOT (n = 1 AND n <> 1)")
+@example("NOT (label LIKE 'a%' AND label NOT LIKE 'a%')")
+@example("NOT (n < 1 AND n > 5) OR NOT (n BETWEEN 5 AND 1)")
 def test_a_predicate_keeps_what_another_engine_keeps(
     same: tuple[Keeps, Oracle], where: str
 ) -> None:
