@@ -25,6 +25,7 @@ from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
 from saelake.former import former
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.predicates.grammar import both
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Method, Pooling, Selection
 from saelake.store.requests.cluster import Clustering, ClusterQuery
@@ -476,8 +477,7 @@ class Collection:
         return kept_activations(lake, self.name, fraction, self._and(where))
 
     def _and(self, predicate: str | None) -> str | None:
-        both = [p for p in (self.filter, predicate) if p is not None]
-        return " AND ".join(f"({p})" for p in both) if len(both) > 1 else next(iter(both), None)
+        return both(self.filter, predicate)
 
     correlations = former("correlations", correlate)
     clusters = former("clusters", cluster)

@@ -367,18 +367,27 @@ class Lake:
         return import_labels(session, dictionary, Path(file), explainer=explainer, model=model)
 
     def delete(
-        self, corpus: str, *, where: str | None = None, ids: Sequence[str] = ()
+        self,
+        corpus: str,
+        *,
+        where: str | None = None,
+        ids: Sequence[str] = (),
+        dry_run: bool = False,
+        expect: int | None = None,
     ) -> "DeleteReport":
         """Delete documents of a corpus, by a predicate over its columns or by id, by one commit.
 
-        No question finds them any more, in any collection; `compact` and `cleanup` then take them
-        out of the files. See `store.growth.delete.delete_documents`.
+        The report says how many of how many; with `dry_run` how many it would be, and nothing is
+        deleted, nor where there are not as many as you `expect`. No question finds them any more,
+        in any collection; `compact` and `cleanup` then take them out of the files. See
+        `store.growth.delete.delete_documents`.
         """
         self._writable("delete documents")
         with extra("store"):
             from saelake.store.growth.delete import delete_documents
             from saelake.store.lake.lake import Lake as StoredLake
-        return delete_documents(StoredLake(self.uri), corpus, where=where, ids=ids)
+        lake = StoredLake(self.uri)
+        return delete_documents(lake, corpus, where=where, ids=ids, dry_run=dry_run, expect=expect)
 
     def compact(
         self, target: str, *, on_progress: Callable[[int, int], object] | None = None

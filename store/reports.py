@@ -28,11 +28,21 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteReport:
-    """What was deleted of a corpus, and how many documents it has left."""
+    """What was deleted of a corpus, or would be, and how many documents it has left then.
+
+    `ids` are of the first of those documents, in the order of their numbers.
+    """
 
     corpus: str
     n_documents: int
     n_left: int
+    ids: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def n_before(self) -> int:
+        """How many documents the corpus had."""
+        return self.n_documents + self.n_left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

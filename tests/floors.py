@@ -49,6 +49,7 @@ WINGS: Mapping[str, str] = {
     "store/wire": "what client and server share",
     "proto": "messages",
     "store/requests": "one value for each question",
+    "store/predicates": "filters as text, and what they mean for columns",
     "store/arrays": "compiled loops, statistics, memory",
     "store/tables": "tables and files",
     "store/format": "schemas, values, lists",

@@ -1,5 +1,6 @@
 """Commands that keep a lake in shape: delete, compact, cleanup, replace, drop, tag, tags, untag."""
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from saelake.quantities import parse_age
 from saelake.store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from saelake.store.reports import Repaired
+    from saelake.store.reports import DeleteReport, Repaired
 
 PANEL = "Maintain"
 IDS_SHOWN = 10
@@ -24,6 +25,7 @@ TargetArgument = Annotated[
     str, typer.Argument(metavar="TARGET", help="A collection (corpus/dictionary), or a corpus.")
 ]
 DictionaryArgument = Annotated[str, typer.Argument(help="A dictionary's name.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,16 +41,51 @@ def delete(
     id: Annotated[  # noqa: A002  # what the column is called
         list[str] | None, typer.Option("--id", help="The document with this id; may be repeated.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how many it would be.")
+    ] = False,
+    yes: YesOption = False,
     lake: LakeOption = None,
 ) -> None:
     """Delete documents: no question finds them any more, in any collection of the corpus.
 
-    Their texts and codes leave the files with `compact` and then `cleanup`.
+    It says how many of how many, and asks. Their texts and codes leave the files with `compact`
+    and then `cleanup`.
 
-    Examples: `saelake delete imdb --where "label = 'spam'"`, `saelake delete imdb --id 17 --id 18`
+    Examples: `saelake delete imdb --where "label = 'spam'" --dry-run`,
+    `saelake delete imdb --where "label = 'spam'" --yes`, `saelake delete imdb --id 17 --id 18`
     """
-    report = connect(lake or DEFAULT_LAKE).delete(corpus, where=where, ids=id or ())
-    say(f"Deleted {report.n_documents:,} documents of {corpus}; it has {report.n_left:,} left")
+    opened = connect(lake or DEFAULT_LAKE)
+    n_agreed = None
+    if dry_run or not yes:
+        planned = opened.delete(corpus, where=where, ids=id or (), dry_run=True)
+        if dry_run or not planned.n_documents:
+            say(f"Nothing was deleted: it would be {counted(planned)}")
+            return
+        check_agreed(planned)
+        n_agreed = planned.n_documents
+    report = opened.delete(corpus, where=where, ids=id or (), expect=n_agreed)
+    n, left = f"{report.n_documents:,} of {report.n_before:,}", f"{report.n_left:,}"
+    say(f"Deleted {n} documents of {corpus}; it has {left} left")
+
+
+def counted(planned: "DeleteReport") -> str:
+    """How many of how many documents, and the first of them."""
+    of = "all" if 0 < planned.n_documents == planned.n_before else f"{planned.n_documents:,} of"
+    shown = ", ".join(planned.ids) + ", …" * (planned.n_documents > len(planned.ids))
+    first = f" ({shown})" if shown else ""
+    return f"{of} {planned.n_before:,} documents of {planned.corpus}{first}"
+
+
+def check_agreed(planned: "DeleteReport") -> None:
+    """Ask whether to delete. Raises `InvalidInput` for no, and where nobody can be asked."""
+    if sys.stdin.isatty():
+        say(f"To be deleted: {counted(planned)}")
+    if not confirmed("Delete them?"):
+        raise InvalidInput(
+            f"Nothing was deleted: it would be {counted(planned)}. Answer yes, or give --yes to "
+            "delete them."
+        )
 
 
 def compact(target: TargetArgument, *, lake: LakeOption = None) -> None:
@@ -107,23 +144,26 @@ def replace(old: DictionaryArgument, new: DictionaryArgument, *, lake: LakeOptio
 def drop(
     target: TargetArgument,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: YesOption = False,
     lake: LakeOption = None,
 ) -> None:
     """Delete a collection, or a corpus with all its collections, for good, also from tags.
 
     Examples: `saelake drop imdb/minilm-l4`, `saelake drop imdb --yes`
     """
-    if not (yes or _confirmed(f"Delete {target} with all earlier states?")):
+    if not (yes or confirmed(f"Delete {target} with all earlier states?")):
         raise InvalidInput(f"Nothing was deleted: answer yes, or give --yes to drop {target}.")
     dropped = connect(lake or DEFAULT_LAKE).drop(target)
     say(f"Dropped {', '.join(dropped)}")
 
 
-def _confirmed(question: str) -> bool:
+def confirmed(question: str) -> bool:
+    """Whether somebody at a terminal says yes; nobody does where there is none."""
+    if not sys.stdin.isatty():
+        return False
     try:
         return typer.confirm(question, err=True)
-    except typer.Abort:  # nobody is there to answer
+    except typer.Abort:
         return False
 
 

@@ -6,6 +6,9 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
+from saelake.store.errors import InvalidFilter
+from saelake.store.predicates.mistakes import refusal
+from saelake.store.predicates.predicate import Predicate, predicate
 from saelake.store.tables.tables import Table
 
 DocumentMask = npt.NDArray[np.bool_]
@@ -15,14 +18,21 @@ SCAN_ROWS = 65_536
 
 
 def matching_documents(documents: Table, where: str) -> DocumentMask:
-    """Which documents satisfy an SQL predicate, bool (n_documents,) by document number.
+    """Which documents satisfy a filter, bool (n_documents,) by document number.
 
-    The predicate is DataFusion's SQL over the corpus's columns, as Lance takes it; a null
-    counts as no. Raises `InvalidFilter`.
+    The filter is an SQL predicate over the corpus's columns (see `store.predicates`); a null counts
+    as no. Raises `InvalidFilter`.
     """
+    return _matching(documents, where, predicate(where, documents.schema))
+
+
+def _matching(documents: Table, where: str, asked: Predicate) -> DocumentMask:
     mask = np.zeros(documents.n_rows, np.bool_)
-    for batch in documents.scan(["doc"], where=where, batch_rows=SCAN_ROWS):
-        mask[np.asarray(batch["doc"])] = True
+    try:
+        for batch in documents.scan(["doc"], where=asked.sql, batch_rows=SCAN_ROWS):
+            mask[np.asarray(batch["doc"])] = True
+    except InvalidFilter as error:
+        raise refusal(where, error.data.get("reason", error.message)) from error
     return mask
 
 
@@ -49,11 +59,20 @@ class FilterCache:
             if where in self._masks:
                 self._masks.move_to_end(where)
                 return self._masks[where]
-        mask = matching_documents(self._documents, where)
+        asked = self.predicate(where)
+        mask = _matching(self._documents, where, asked)
         if self._alive is not None:
             mask &= self._alive
+        if asked.is_stable:
+            self._keep(where, mask)
+        return mask
+
+    def predicate(self, where: str) -> Predicate:
+        """What a filter means for the columns of these documents. Raises `InvalidFilter`."""
+        return predicate(where, self._documents.schema)
+
+    def _keep(self, where: str, mask: DocumentMask) -> None:
         with self._lock:
             self._masks[where] = mask
             while len(self._masks) > self._capacity:
                 self._masks.popitem(last=False)
-        return mask

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.tombstones import deleted_docs, tombstones
-from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.errors import Conflict, InvalidInput, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED_COLUMNS
 from saelake.store.lake.lake import Lake
@@ -17,27 +17,51 @@ from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 65_536
-IDS_SHOWN = 3
+IDS_SHOWN = 3  # of those that are not there
+EXAMPLES = 5
 
 
 def delete_documents(
-    lake: Lake, corpus: str, *, where: str | None = None, ids: Sequence[str] = ()
+    lake: Lake,
+    corpus: str,
+    *,
+    where: str | None = None,
+    ids: Sequence[str] = (),
+    dry_run: bool = False,
+    expect: int | None = None,
 ) -> DeleteReport:
     """Delete the documents that satisfy a predicate, or have these ids, all by one commit.
 
     Every question leaves them out from then on; their ids may be imported again. Their codes and
     texts stay in the lake's files until `compact` takes them out and `cleanup` old versions of the
     tables, and statistics of features count them until the index after a compaction. Deleting
-    again does nothing. Raises `NotFound` for an id that no document has, and deletes nothing then.
+    again does nothing. A `dry_run` only counts. Raises `NotFound` for an id that no document has,
+    and `Conflict` where they are not as many as one may `expect`; nothing is deleted then.
     """
     if (where is None) == (not ids):
         raise InvalidInput("Say which documents to delete: a predicate (where), or their ids.")
     documents = Documents.open(lake, corpus)
     chosen = _matching(documents, where) if where is not None else _with_ids(documents, ids)
-    n_left = documents.n_documents - documents.n_deleted - len(chosen)
-    if len(chosen):
+    _check_expected(corpus, len(chosen), expect)
+    shown = documents.take(chosen[:EXAMPLES], ["id"])["id"].to_pylist()
+    if len(chosen) and not dry_run:
         _commit(lake, corpus, chosen)
-    return DeleteReport(corpus=corpus, n_documents=len(chosen), n_left=n_left)
+    return DeleteReport(
+        corpus=corpus,
+        n_documents=len(chosen),
+        n_left=documents.n_documents - documents.n_deleted - len(chosen),
+        ids=tuple(shown),
+        dry_run=dry_run,
+    )
+
+
+def _check_expected(corpus: str, n: int, expected: int | None) -> None:
+    if expected is not None and n != expected:
+        raise Conflict(
+            f"Nothing was deleted: it would be {n:,} documents of {corpus}, not {expected:,}. "
+            "Others came or went meanwhile; look at them, and delete again.",
+            corpus=corpus,
+        )
 
 
 def _matching(documents: Documents, where: str) -> Array:

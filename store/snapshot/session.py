@@ -3,8 +3,7 @@
 What was read of them is kept in a session's `cache`; `embeddings` maps over those of a selection.
 """
 
-import math
-import time
+from functools import partial
 from threading import Lock
 
 from saelake.store.codes.executor import Executor, Threads
@@ -13,10 +12,10 @@ from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.cache import Cache
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.embeddings import Embeddings
+from saelake.store.snapshot.fresh import Fresh
 from saelake.store.snapshot.models import NoTexts, Texts
 from saelake.store.snapshot.selection import Selected
 
-FRESH_S = 1.0  # how old a snapshot may be before it is looked at whether there is a newer one
 DEFAULT_CACHE_BYTES = 1 << 30
 
 
@@ -32,37 +31,31 @@ class Session:
         cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
         self._lake = lake
-        self._pinned = (-math.inf, lake)
+        self._pinned = Fresh(lambda _: lake.pinned())
         self.texts = texts or NoTexts()
         self.executor = executor or Threads()
         self.cache = Cache(cache_bytes)
         self.embeddings = Embeddings(self.executor, self.cache)
-        self._collections: dict[CollectionName, tuple[float, Collection]] = {}
+        self._collections: dict[CollectionName, Fresh[Collection]] = {}
         self._lock = Lock()
 
     @property
     def lake(self) -> Lake:
-        """The lake, with names of dictionaries that are at most `FRESH_S` old."""
-        checked, pinned = self._pinned
-        now = time.monotonic()
-        if now - checked >= FRESH_S:
-            pinned = self._lake.pinned()
-            self._pinned = (now, pinned)
-        return pinned
+        """The lake, in which names of dictionaries mean what they did at most `FRESH_S` ago."""
+        return self._pinned.value()
 
     def collection(self, name: str) -> Collection:
-        """A snapshot that is at most `FRESH_S` older than the newest. Raises `NotFound`."""
+        """A snapshot, the newest at most `FRESH_S` before it is asked for. Raises `NotFound`."""
         parsed = CollectionName.parse(name)
         with self._lock:
-            checked, known = self._collections.get(parsed, (0.0, None))
-        now = time.monotonic()
-        if known is not None and (now - checked < FRESH_S or known.is_current):
-            found = known
-        else:
-            found = Collection(self._lake, parsed)
-        with self._lock:
-            self._collections[parsed] = (now, found)
+            known = self._collections.get(parsed) or Fresh(partial(self._newest, parsed))
+        found = known.value()
+        with self._lock:  # only now: there are many names that are none
+            self._collections.setdefault(parsed, known)
         return found
+
+    def _newest(self, name: CollectionName, known: Collection | None) -> Collection:
+        return known if known is not None and known.is_current else Collection(self._lake, name)
 
     def select(self, selection: Selection) -> Selected:
         """The documents of a selection. Raises `NotFound` and `InvalidFilter`."""

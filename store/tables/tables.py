@@ -20,12 +20,13 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound, SaelakeError
+from saelake.store.errors import Conflict, InvalidInput, NotFound, SaelakeError
 from saelake.store.tables.changes import Change, Draft, Evolution, Fragment
 from saelake.store.tables.damage import damaged, reading
 from saelake.store.tables.failures import storage_error, storage_errors, stored
 from saelake.store.tables.files import delete_folder
 from saelake.store.tables.objectstore import lance_options
+from saelake.store.tables.refused import is_of_rows, refused
 
 os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
 
@@ -191,7 +192,12 @@ class Table:
         # With a filter an error may be of its evaluation, of rows that it does not fit.
         with reading(self.uri) if where is None else storage_errors(self.uri):
             scanner = self._scanner(columns, where, ids, batch_rows)
-            yield from scanner.to_batches()
+            try:
+                yield from scanner.to_batches()
+            except (ValueError, OSError) as error:
+                if where is None or not is_of_rows(error):
+                    raise
+                raise refused(where, error, self.schema.names) from error
 
     def read(self, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
         """The whole of a small table at once."""
@@ -216,11 +222,7 @@ class Table:
         except (ValueError, OSError) as error:
             if where is None or storage_error(error, self.uri):
                 raise
-            raise InvalidFilter(
-                f"The filter {where!r} does not work on this corpus: {_first_line(error)} "
-                f"Columns: {', '.join(self.schema.names)}.",
-                where=where,
-            ) from error
+            raise refused(where, error, self.schema.names) from error
         return scanner
 
     def has_words(self, column: str) -> bool:
@@ -517,7 +519,3 @@ def read(uri: str, columns: Sequence[str] | None = None, where: str | None = Non
 def metadata(schema: pa.Schema) -> Mapping[str, str]:
     """A schema's metadata as text."""
     return {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].split(", /home/")[0].split(", rust/")[0]

@@ -79,7 +79,7 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
     "like a text in what a phrase is about": lambda lake: lake[NAME].similar(TEXT, about="w4 w5"),
     "like a text by meaning": lambda lake: lake[NAME].similar(TEXT, method="dense"),
     "like a text in all ways": lambda lake: lake[NAME].similar(TEXT, method="hybrid", k=None),
-    "like nothing here": lambda lake: lake[NAME].where("false").similar(doc=3),
+    "like nothing here": lambda lake: lake[NAME].where("doc < 0").similar(doc=3),
     "a property": lambda lake: lake[NAME].retrieve(TEXT, 7),
     "a property by features": lambda lake: lake[NAME].retrieve(
         TEXT, None, method="sae", n_features=5, where=NEGATIVE
@@ -246,7 +246,7 @@ MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = 
     "an empty target": (
         InvalidInput,
         "No feature fires in the target",
-        lambda lake: lake[NAME].select(lake[NAME].where("false")),
+        lambda lake: lake[NAME].select(lake[NAME].where("doc < 0")),
     ),
     "two dictionaries": (
         DictionaryMismatch,
@@ -257,7 +257,7 @@ MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = 
     "an empty side": (
         InvalidInput,
         "nothing can be compared",
-        lambda lake: lake[NAME].diff(lake[NAME].where("false")),
+        lambda lake: lake[NAME].diff(lake[NAME].where("doc < 0")),
     ),
     "a share over 1": (
         InvalidInput,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import saelake
+from saelake.store.errors import InvalidFilter
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.client.cli.command import run
 from tests.deploy.commands import ROOT, read
@@ -138,14 +139,29 @@ def test_a_filter_that_the_page_shows_is_one(working_folder: Path) -> None:
     assert len(shown_there) > 10
     for predicate in shown_there:
         reviews.embeddings(predicate).read_all()
-    for alike in ("Rating >= 8", "`rating` >= 8"):
+    for alike in ("Rating >= 8", '"rating" >= 8', "`rating` >= 8", "rating > 7.5"):
         kept = reviews.embeddings(alike).read_all()
         assert kept.num_rows == reviews.embeddings("rating >= 8").read_all().num_rows
 
 
-def test_double_quotes_are_what_the_page_says(working_folder: Path) -> None:
+def test_what_the_page_says_of_filters_holds(working_folder: Path) -> None:
     reviews = saelake.connect(working_folder / "lake")["reviews/l4"]
-    assert reviews.embeddings("\"label\" = 'pos'").read_all().num_rows == 0
+    kept = {
+        where: reviews.embeddings(where).read_all().num_rows
+        for where in ("label = 'pos'", "\"label\" = 'pos'", "\"film title\" = 'Film 3'")
+    }
+    assert 0 < kept["label = 'pos'"] == kept["\"label\" = 'pos'"] < N_DOCUMENTS
+    assert 0 < kept["\"film title\" = 'Film 3'"] < N_DOCUMENTS
+    for refused in (
+        "label = 'pos' adn rating > 8",
+        "'label' = 'pos'",
+        "label = NULL",
+        "rating = '8'",
+        "1 < rating < 5",
+        "published > '2024-01-31 10:00:00+01:00'",
+    ):
+        with pytest.raises(InvalidFilter):
+            reviews.embeddings(refused)
 
 
 def test_what_is_missing_is_neither(working_folder: Path) -> None:

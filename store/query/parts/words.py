@@ -16,7 +16,8 @@ def word_ranking(
         return None
     documents = selected.collection.documents
     room = table.n_rows if k is None else k + len(asked) + documents.n_deleted
-    found = table.search_words("text", text, room, columns=["doc"], where=where)
+    kept = None if where is None else documents.filters.predicate(where).sql
+    found = table.search_words("text", text, room, columns=["doc"], where=kept)
     doc = found["doc"].to_numpy().astype(np.uint64)
     score = found["_score"].to_numpy().astype(np.float32)
     if documents.alive is not None:

@@ -55,10 +55,11 @@ def asked(*arguments: str) -> str:
     return ran.out
 
 
-def program(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The command, run in a process of its own."""
+def program(*arguments: str, typed: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command, run in a process of its own; what is `typed` comes by a pipe."""
     return subprocess.run(
         [*PROGRAM, *arguments],
+        input=typed,
         capture_output=True,
         text=True,
         env=environment(**variables),
@@ -74,7 +75,9 @@ def environment(**variables: str) -> dict[str, Any]:
     return {**kept, "COLUMNS": "80", **variables}
 
 
-def on_terminal(*arguments: str, columns: int = 80, **variables: str) -> tuple[int, str]:
+def on_terminal(
+    *arguments: str, columns: int = 80, typed: str = "", **variables: str
+) -> tuple[int, str]:
     """How the command ends on a terminal of this width, and all that it shows there."""
     main_end, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -85,6 +88,7 @@ def on_terminal(*arguments: str, columns: int = 80, **variables: str) -> tuple[i
         [*PROGRAM, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, env=settings
     ) as running:
         os.close(terminal)
+        os.write(main_end, typed.encode())
         with suppress(OSError):  # Linux says so at the end
             while piece := os.read(main_end, 65_536):
                 shown += piece

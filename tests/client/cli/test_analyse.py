@@ -243,7 +243,7 @@ def test_answers_are_tables_too(encoded: EncodedLake, lake: Lake) -> None:
 
 SHOWN: dict[str, tuple[list[str], list[str]]] = {
     "similar": (["similar", NAME, "--id", "d3"], ["shares", "label="]),
-    "similar to nothing": (["similar", NAME, "--id", "d3", "--where", "false"], ["No document"]),
+    "similar to nothing": (["similar", NAME, "--id", "d3", "--where", "doc < 0"], ["No document"]),
     "retrieve": (["retrieve", NAME, TEXT], ["shares"]),
     "select": (["select", POSITIVE, NEGATIVE], ["shares"]),
     "diff": (["diff", POSITIVE, NEGATIVE], ["a words/sae where label = 'pos'", "<<", "tested"]),
@@ -307,12 +307,12 @@ def test_questions_are_asked_of_a_lake_or_a_server(command: str) -> None:
         (["similar", "words/none", "--id", "d1"], 1, "no collection words/none"),
         (["retrieve", NAME, " "], 2, "phrase is empty"),
         (["retrieve", OTHER, TEXT], 1, "saelake label"),
-        (["select", NAME, f"{NAME} where false"], 2, "No feature fires"),
+        (["select", NAME, f"{NAME} where doc < 0"], 2, "No feature fires"),
         (["select", NAME, "words"], 2, "corpus/dictionary"),
         (["diff", NAME], 2, "Missing argument 'SELECTION"),
         (["diff", NAME, f"{NAME} if x"], 2, "is not a selection"),
         (["diff", NAME, f"{NAME} where colour = 1"], 2, "colour"),
-        (["diff", NAME, f"{NAME} where false"], 2, "nothing can be compared"),
+        (["diff", NAME, f"{NAME} where doc < 0"], 2, "nothing can be compared"),
         (["diff", NAME, OTHER], 1, "different dictionaries"),
         (["diff", NAME, NAME, "--min-coverage", "2"], 2, "share"),
         (["diff", NAME, NAME, "--align", "colour"], 2, "colour"),

@@ -100,7 +100,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("label", NAME, *model), models),
         (("label", "random", "--file", str(parts / "labels.json")), store),
         (("label", "random", "--file", str(parts / "labels.json"), *model), models),
-        (("delete", "made", "--id", "d5"), store),
+        (("delete", "made", "--id", "d5", "--yes"), store),
         (("compact", "made"), store),
         (("cleanup", "--older-than", "1h"), store),
         (("replace", "random", "other"), store),

@@ -11,7 +11,7 @@ from saelake.cli.maintain import repaired
 from saelake.quantities import parse_age
 from saelake.store.errors import InvalidInput
 from saelake.store.reports import Repaired
-from tests.client.cli.command import asked, program, run
+from tests.client.cli.command import asked, on_terminal, program, run
 from tests.client.cli.test_build import collections, encoding
 from tests.lakes import make_lake
 from tests.tiny import save_corpus
@@ -54,8 +54,10 @@ def test_a_corpus_lives(lake: str, parts: Path, tmp_path: Path) -> None:
     assert "Imported 8 documents into words (30 rows skipped" in encoded.err
     assert "Indexed 8 documents of words/sae" in encoded.err
     assert run("encode", "words", *encoding(parts, "other"), "--lake", lake).code == 0
-    deleted = said("delete", "words", "--where", "doc >= 20 and doc < 25", "--lake", lake)
-    assert deleted.strip() == "Deleted 5 documents of words; it has 33 left"
+    five = ["words", "--where", "doc >= 20 and doc < 25", "--lake", lake]
+    assert said("delete", *five, "--yes").strip() == (
+        "Deleted 5 of 38 documents of words; it has 33 left"
+    )
     before = hits(lake)
     shown = said("compact", "words", "--lake", lake)
     assert "words/sae: 2 fragments are now 1, 5 deleted documents emptied" in shown
@@ -95,6 +97,41 @@ def test_replacing_and_dropping(lake: str, parts: Path) -> None:
     assert (kept.returncode, list(collections(lake))) == (2, ["words/sae"])
     assert "Nothing was deleted" in kept.stderr
     assert "Dropped words/sae, words" in said("drop", "words", "--yes", "--lake", lake)
+    assert collections(lake) == {}
+
+
+def n_documents(lake: str) -> int:
+    return saelake.connect(lake)["made/random"].info().n_documents
+
+
+def test_nothing_is_deleted_that_was_not_agreed_to(tmp_path: Path) -> None:
+    lake = make_lake(tmp_path, n_documents=10).lake.uri
+    some = ["delete", "made", "--where", "doc >= 3", "--lake", lake]
+    refused = program(*some)
+    assert (refused.returncode, refused.stdout, n_documents(lake)) == (2, "", 10)
+    for part in ("7 of 10 documents of made (d3, d4, d5, d6, d7, …)", "--yes"):
+        assert part in " ".join(refused.stderr.split())
+    for dry in (["--dry-run"], ["--dry-run", "--yes"]):
+        assert said(*some, *dry).strip() == (
+            "Nothing was deleted: it would be 7 of 10 documents of made (d3, d4, d5, d6, d7, …)"
+        )
+    for answered, code, left in (("n", 2, 10), ("y", 0, 3)):
+        ended, shown = on_terminal(*some, typed=f"{answered}\n")
+        assert "To be deleted: 7 of 10 documents of made" in shown
+        assert "Delete them? [y/N]" in shown
+        assert (ended, n_documents(lake)) == (code, left)
+    whole = ["delete", "made", "--where", "doc >= 0", "--lake", lake, "--dry-run"]
+    assert "it would be all 3 documents of made (d0, d1, d2)" in said(*whole)
+    assert "would be 0 of 3 documents" in said("delete", "made", "--where", "doc > 7", *whole[4:])
+    assert "Deleted 1 of 3 documents" in said("delete", "made", "--id", "d1", *whole[4:6], "--yes")
+
+
+def test_what_is_not_agreed_to_is_not_dropped(tmp_path: Path) -> None:
+    lake = make_lake(tmp_path, n_documents=10).lake.uri
+    assert on_terminal("drop", "made", "--lake", lake, typed="n\n")[0] == 2
+    assert program("drop", "made", "--lake", lake, typed="y\n").returncode == 2  # no terminal
+    assert n_documents(lake) == 10
+    assert on_terminal("drop", "made", "--lake", lake, typed="y\n")[0] == 0
     assert collections(lake) == {}
 
 

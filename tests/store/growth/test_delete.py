@@ -12,7 +12,7 @@ import saelake
 from saelake.collection import Collection
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.imports import import_documents
-from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
 from tests.lakes import MadeLake, Rows, add_dictionary, add_documents, make_lake
@@ -126,6 +126,45 @@ def test_deleting_by_id_is_all_or_nothing_and_once(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="'d4', so nothing"):
         delete_documents(made.lake, "made", ids=["d4"])
     assert Documents.open(made.lake, "made").n_deleted == 2
+
+
+def test_what_would_be_deleted_is_counted_and_not_deleted(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=10)
+    lake = saelake.connect(made.lake.uri)
+    for where, n, ids in (("doc >= 8", 2, ("d8", "d9")), ("doc >= 0", 10, tuple_of(0, 5))):
+        report = lake.delete("made", where=where, dry_run=True)
+        assert (report.n_documents, report.n_before, report.n_left) == (n, 10, 10 - n)
+        assert (report.ids, report.dry_run) == (ids, True)
+    with pytest.raises(Conflict, match="it would be 2 documents of made, not 3"):
+        lake.delete("made", where="doc >= 8", expect=3)
+    assert Documents.open(made.lake, "made").alive is None
+    report = lake.delete("made", where="doc >= 8", expect=2)
+    assert (report.n_documents, report.n_before, report.dry_run) == (2, 10, False)
+    assert lake.delete("made", where="doc >= 7", dry_run=True).n_before == 8
+
+
+def tuple_of(first: int, last: int) -> tuple[str, ...]:
+    return tuple(f"d{doc}" for doc in range(first, last))
+
+
+def test_nothing_is_deleted_by_a_filter_that_is_not_understood(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=10)
+    for wrong in (
+        "label = 'neg' adn doc > 1000",
+        "label = 'neg' doc > 1000",
+        "label = 'neg'; and doc > 1000",
+        "label = 'neg' limit 1",
+        "label = 'neg' -- and doc > 1000",
+        'label = "neg"',
+        "'label' <> 'neg'",
+        "1 = 1",
+        "doc > 1000) OR (doc >= 0",
+    ):
+        with pytest.raises(InvalidFilter):
+            delete_documents(made.lake, "made", where=wrong)
+    assert Documents.open(made.lake, "made").alive is None
+    report = delete_documents(made.lake, "made", where="\"label\" <> 'pos'")
+    assert report.n_documents == made.labels.count("neg") < 10
 
 
 def test_an_open_snapshot_keeps_its_documents(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_a_server_answers_of_one_state_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While documents come and go, each answer is one that a state of the lake has."""
-    monkeypatch.setattr("saelake.store.snapshot.session.FRESH_S", 0.0)
+    monkeypatch.setattr("saelake.store.snapshot.fresh.FRESH_S", 0.0)
     made = make_lake(tmp_path, n_documents=30, tokens=(4, 12), n_fragments=5, n_indexed=5)
     server = BackgroundServer(ServerSettings(uri=made.lake.uri, address=Address(port=0)))
     answers: list[tuple[tuple[int, float], ...]] = []

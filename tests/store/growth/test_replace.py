@@ -104,7 +104,7 @@ def test_a_replaced_name_means_the_other_collection(made: MadeLake, second: Made
 def test_an_open_session_sees_the_replacement(
     made: MadeLake, second: MadeLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saelake.store.snapshot.session.FRESH_S", 0.0)
+    monkeypatch.setattr("saelake.store.snapshot.fresh.FRESH_S", 0.0)
     session = Session(made.lake)
     first = session.collection("made/random")
     assert session.collection("made/random") is first

@@ -410,7 +410,7 @@ def test_nothing_to_correlate(made: MadeLake, tmp_path_factory: pytest.TempPathF
         ({"b": NEG, "align": "kee"}, InvalidInput, "Did you mean 'key'"),
         ({"b": NEG, "align": "tags"}, InvalidInput, "tags has values of type list"),
         (
-            {"b": Selection(collection=MADE, where="1 = 0"), "align": "key"},
+            {"b": Selection(collection=MADE, where="doc < 0"), "align": "key"},
             InvalidInput,
             "same key",
         ),

@@ -1,0 +1,111 @@
+"""However busy a lake is, what changed is seen within a second: in this process and served."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+import saelake
+from saelake.lake import Lake
+from saelake.store.growth.delete import delete_documents
+from saelake.store.growth.replace import replace_dictionary
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from tests.lakes import MadeLake, add_dictionary, add_documents, make_lake
+
+PROMISED_S = 1.0
+N_ASKERS = 3
+Seen = tuple[tuple[int, float], ...]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> MadeLake:
+    return make_lake(tmp_path / "lake", n_documents=30, seed=3)
+
+
+@pytest.fixture(params=["embedded", "remote"])
+def busy(request: pytest.FixtureRequest, made: MadeLake) -> Iterator[Lake]:
+    if request.param == "embedded":
+        yield saelake.connect(made.lake.uri)
+        return
+    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
+    with BackgroundServer(settings) as server, saelake.connect(server.target) as lake:
+        yield lake
+
+
+@dataclass
+class Asked:
+    """What was answered, and when it was asked."""
+
+    answers: list[tuple[float, Seen]] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+
+    def after(self, moment: float) -> list[Seen]:
+        """The answers to what was asked later than promised after a moment."""
+        return [seen for asked, seen in self.answers if asked >= moment + PROMISED_S]
+
+
+def ask(lake: Lake) -> Seen:
+    return tuple((hit.doc, hit.value) for hit in lake["made/random"].tokens(3, k=None))
+
+
+@contextmanager
+def asked_without_pause(lake: Lake) -> Iterator[Asked]:
+    """Threads that ask the same again and again, meanwhile."""
+    found, done = Asked(), Event()
+
+    def go_on() -> None:
+        while not done.is_set():
+            asked = time.monotonic()
+            try:
+                found.answers.append((asked, ask(lake)))
+            except Exception as error:  # shown by the test
+                found.failures.append(error)
+                return
+
+    threads = [Thread(target=go_on) for _ in range(N_ASKERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join(30)
+
+
+@dataclass
+class Changed:
+    """The lake, changed again and again; each change gives `made/random` another answer."""
+
+    made: MadeLake
+
+    def delete(self) -> None:
+        strongest = ask(saelake.connect(self.made.lake.uri))[0][0]
+        delete_documents(self.made.lake, "made", ids=[f"d{strongest}"])
+
+    def append(self) -> None:
+        self.made = add_documents(self.made, 10)
+
+    def replace(self) -> None:
+        add_dictionary(self.made, "other", seed=9)
+        replace_dictionary(self.made.lake, "random", "other")
+
+
+def test_changes_are_seen_within_a_second_under_steady_load(busy: Lake, made: MadeLake) -> None:
+    changed = Changed(made)
+    with asked_without_pause(busy) as asked:
+        for change in (changed.delete, changed.append, changed.replace):
+            before = ask(saelake.connect(made.lake.uri))
+            change()
+            returned = time.monotonic()
+            expected = ask(saelake.connect(made.lake.uri))
+            assert expected != before
+            time.sleep(PROMISED_S + 0.7)
+            later = asked.after(returned)
+            assert not asked.failures
+            assert len(later) > 5
+            assert set(later) == {expected}
