@@ -7,15 +7,16 @@ from datetime import timedelta
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from saelake.answers.lookups import Info, Job, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
-from saelake.sources import Data, default_corpus, shown
+from saelake.sources import Importable, default_corpus, shown
 from saelake.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
 from saelake.store.lake.lake import CollectionName
+from saelake.store.reports import OnDuplicate
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.texts import model_texts
@@ -36,8 +37,6 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     )
     from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
     from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
-
-OnDuplicate = Literal["skip", "update", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class Lake:
 
     def import_corpus(
         self,
-        data: Data,
+        data: Importable,
         corpus: str | None = None,
         *,
         text_column: str = "text",
@@ -231,7 +230,7 @@ class Lake:
 
     def ingest(
         self,
-        data: Data,
+        data: Importable,
         corpus: str | None = None,
         *,
         model: str,
