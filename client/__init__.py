@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
     from saelake.lake import Lake as Lake
+    from saelake.sources import ArrowStream as ArrowStream
+    from saelake.sources import Importable as Importable
     from saelake.stages import Stage as Stage
     from saelake.stages import StageName as StageName
     from saelake.stages import Watcher as Watcher
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from saelake.store.reports import DeleteReport as DeleteReport
     from saelake.store.reports import ImportReport as ImportReport
     from saelake.store.reports import IndexReport as IndexReport
+    from saelake.store.reports import OnDuplicate as OnDuplicate
     from saelake.store.reports import Repaired as Repaired
     from saelake.store.reports import ReplaceReport as ReplaceReport
     from saelake.store.reports import Tag as Tag

@@ -7,17 +7,18 @@ from datetime import timedelta
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from saelake.answers.contents import contents, contents_html
 from saelake.answers.lookups import Info, Job, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
 from saelake.encoding import check_encode, encode_asked, encode_finished
-from saelake.sources import Data, default_corpus, shown
+from saelake.sources import Importable, default_corpus, shown
 from saelake.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
 from saelake.store.lake.lake import CollectionName
+from saelake.store.reports import OnDuplicate
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.texts import model_texts
@@ -38,8 +39,6 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     )
     from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
     from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
-
-OnDuplicate = Literal["skip", "update", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Lake:
 
     def import_corpus(
         self,
-        data: Data,
+        data: Importable,
         corpus: str | None = None,
         *,
         text_column: str = "text",
@@ -239,7 +238,7 @@ class Lake:
 
     def ingest(
         self,
-        data: Data,
+        data: Importable,
         corpus: str | None = None,
         *,
         model: str,

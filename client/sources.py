@@ -17,9 +17,8 @@ class ArrowStream(Protocol):
 
 
 # A location or several, a table, or rows.
-Data = (
-    str | PathLike[str] | Sequence[str | PathLike[str]] | ArrowStream | Iterable[Mapping[str, Any]]
-)
+Location = str | PathLike[str]
+Importable = Location | Sequence[Location] | ArrowStream | Iterable[Mapping[str, Any]]
 
 
 def default_corpus(data: object) -> str:

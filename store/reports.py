@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
+
+# What becomes of a row of an import whose id the corpus has with another text or other metadata.
+OnDuplicate = Literal["skip", "update", "fail"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

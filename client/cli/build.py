@@ -18,7 +18,7 @@ from saelake.cli.options.ray import ClusterCommand, cluster_options, cpu_cluster
 from saelake.cli.options.shared import shares
 from saelake.cli.options.source import SourceArgument, source_options
 from saelake.cli.show.screen import say
-from saelake.cli.show.stages import Bars, added, finished, skipped
+from saelake.cli.show.stages import Bars, added, besides, finished
 from saelake.connection import connect
 from saelake.quantities import parse_size
 from saelake.sources import shown
@@ -228,7 +228,7 @@ def import_(
     )
     with Bars(opened) as bars:
         report = watched(bars, Stage(name="import", of=shown(file)), importing)
-    say(f"Done: {added(report)} to {report.corpus}{skipped(report)}")
+    say(f"Done: {added(report)} added to {report.corpus}{besides(report)}")
 
 
 @shares("cluster", cluster_options)

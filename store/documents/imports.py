@@ -12,14 +12,13 @@ import pyarrow as pa
 from saelake.store.arrays.memory import lean, one_arena
 from saelake.store.documents.fitting import changes, fitted_schema, fitting
 from saelake.store.documents.known import (
-    OnDuplicate,
     another_document,
     another_place,
     check_on_duplicate,
     differing,
 )
 from saelake.store.documents.scratch import Scratch, Skip
-from saelake.store.documents.screening import KNOWN_ID, REPEATED_ID, faults
+from saelake.store.documents.screening import INVALID_UTF8, KNOWN_ID, REPEATED_ID, faults
 from saelake.store.documents.tombstones import Tombstones
 from saelake.store.errors import Conflict, CorpusError, InvalidInput
 from saelake.store.format.schema import (
@@ -28,7 +27,7 @@ from saelake.store.format.schema import (
     check_name,
 )
 from saelake.store.lake.lake import DICTIONARIES, Lake
-from saelake.store.reports import ImportReport
+from saelake.store.reports import ImportReport, OnDuplicate
 from saelake.store.tables.changes import Change, Draft, Evolution
 from saelake.store.tables.tables import Table, write_first
 
@@ -380,7 +379,10 @@ def _nothing_to_import(source: Source, report: ImportReport) -> str:
     if not report.reasons:
         return f"{source.name} has no rows, so there is nothing to import."
     counts = ", ".join(f"{n} × {reason}" for reason, n in sorted(report.reasons.items()))
-    return f"No row of {source.name} can be a document: {counts}."
+    hint = ""
+    if INVALID_UTF8 in report.reasons:
+        hint = " If it has another encoding than UTF-8, say so with --encoding."
+    return f"No row of {source.name} can be a document: {counts}.{hint}"
 
 
 def _check_corpus_name(corpus: str) -> None:

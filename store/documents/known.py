@@ -1,16 +1,15 @@
 """Rows whose id the corpus has already: the same document again, or another one."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from saelake.store.errors import CorpusError, InvalidInput
+from saelake.store.reports import OnDuplicate
 from saelake.store.tables.tables import Table
-
-OnDuplicate = Literal["skip", "update", "fail"]
 
 
 def check_on_duplicate(chosen: str) -> None:

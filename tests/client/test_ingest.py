@@ -18,6 +18,11 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_model(folder / "model")
     save_dictionary(folder / "sae")
     save_corpus(folder / "some words.parquet", 12, longest=10)
+    save_dictionary(folder / "damaged")
+    (weights,) = (folder / "damaged").glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    save_dictionary(folder / "elsewhere", hook="blocks.99.hook_resid_post")
+    save_dictionary(folder / "nowhere", hook=None)
     return folder
 
 
@@ -95,6 +100,9 @@ def test_a_corpus_is_called_as_its_file_and_ingested_once(made: saelake.Lake, pa
         ({"dictionary": "hf://owner"}, saelake.InvalidInput, "not a dictionary's address"),
         ({"dictionary": []}, saelake.InvalidInput, "at least one dictionary"),
         ({"dictionary": ["{parts}/sae", "{parts}/sae"]}, saelake.InvalidInput, "one name"),
+        ({"dictionary": "{parts}/damaged"}, saelake.DictionaryError, "damaged"),
+        ({"dictionary": "{parts}/elsewhere"}, saelake.ModelError, "blocks.99.hook_resid_post"),
+        ({"dictionary": "{parts}/nowhere"}, saelake.InvalidInput, "--hook"),
         ({"options": {"device": "abacus"}}, saelake.ModelError, "abacus"),
         ({"options": {"dtype": "int3"}}, saelake.ModelError, "int3"),
         ({"corpus": "a/b"}, saelake.InvalidInput, "a/b"),
@@ -161,3 +169,67 @@ def test_a_server_ingests_nothing() -> None:
     lake = saelake.connect("grpc://localhost:1")
     with pytest.raises(saelake.InvalidInput, match="Cannot ingest through a server"):
         lake.ingest("x.parquet", model="m", dictionary="d")
+
+
+def test_a_name_that_another_dictionary_has_is_refused_before_the_import(
+    made: saelake.Lake, parts: Path, tmp_path: Path
+) -> None:
+    save_dictionary(tmp_path / "other" / "sae", seed=5)
+    with pytest.raises(saelake.AlreadyExists, match="--name"):
+        made.ingest(
+            file(parts),
+            "not yet",
+            model=str(parts / "model"),
+            dictionary=str(tmp_path / "other" / "sae"),
+        )
+    assert {row.corpus for row in made.info()} == {"some_words"}
+
+
+def test_rows_in_python_are_ingested(parts: Path, tmp_path: Path) -> None:
+    lake = saelake.connect(tmp_path / "lake")
+    rows = ({"id": f"r{i}", "text": f"w{i} w1"} for i in range(5))
+    (words,) = lake.ingest(rows, "words", model=str(parts / "model"), dictionary=str(parts / "sae"))
+    assert (words.info().n_documents, words.info().n_indexed) == (5, 5)
+
+
+def test_an_encoded_corpus_grows_in_columns_and_changes(parts: Path, tmp_path: Path) -> None:
+    lake = saelake.connect(tmp_path / "lake")
+    given: dict[str, Any] = {"model": str(parts / "model"), "dictionary": str(parts / "sae")}
+    first: list[dict[str, Any]] = [
+        {"id": f"r{i}", "text": f"w{i} w1", "n": i, "m": None} for i in range(6)
+    ]
+    (words,) = lake.ingest(first, "words", **given)
+    second: list[dict[str, Any]] = [
+        {"id": "r1", "text": "w9 w9", "n": 0.5},
+        {"id": "r9", "text": "w2", "m": "x"},
+    ]
+    lake.ingest(second, "words", on_duplicate="update", **given)
+    assert lake.verify().ok
+    strings = {row["id"] for row in words.codes().read_all().to_pylist()}
+    assert strings == {"r0", "r1", "r2", "r3", "r4", "r5", "r9"}
+    document = words.document("r1")
+    assert (document.text, dict(document.metadata)) == ("w9 w9", {"n": 0.5, "m": None})
+    codes = {row["doc"] for row in words.codes().read_all().to_pylist() if row["id"] == "r1"}
+    assert codes == {6}
+    alone = saelake.connect(tmp_path / "alone")
+    whole = [*(row for row in first if row["id"] != "r1"), *second]
+    (expected,) = alone.ingest(whole, "words", **given)
+    columns = ["id", "position", "token_id", "feature", "value"]
+
+    def codes_of(collection: saelake.Collection) -> list[tuple[Any, ...]]:
+        table = collection.codes().read_all().select(columns)
+        return sorted(tuple(row.values()) for row in table.to_pylist())
+
+    assert codes_of(words) == codes_of(expected)
+    assert {hit.id for hit in words.where("n < 1").tokens(codes_feature(words), k=9)} <= {
+        "r0",
+        "r1",
+    }
+    lake.compact("words")
+    assert lake.verify().ok
+    assert codes_of(words) == codes_of(expected)
+
+
+def codes_feature(collection: saelake.Collection) -> int:
+    """A feature that fires."""
+    return int(collection.codes().read_all()["feature"][0].as_py())

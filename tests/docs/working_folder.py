@@ -74,6 +74,11 @@ def _save_corpora(folder: Path) -> None:
     pq.write_table(reviews(N_MORE, first=N_DOCUMENTS), folder / "more.parquet")
     films = reviews(20).select(["id", "text", "rating"]).rename_columns({"text": "review"})
     csv.write_csv(films, folder / "reviews.csv")
+    (folder / "export.csv").write_text("id;text\n1;café w5\n2;w6 w7\n", encoding="latin-1")
+    for label, part in (("pos", reviews(4)), ("neg", reviews(4, first=4))):
+        (folder / "parts" / f"label={label}").mkdir(parents=True)
+        where = folder / "parts" / f"label={label}" / "part-0.parquet"
+        pq.write_table(part.drop_columns(["label"]), where)
     (folder / "letters").mkdir()
     for i, text in enumerate(reviews(5)["text"].to_pylist()):
         (folder / "letters" / f"{i}.txt").write_text(text)

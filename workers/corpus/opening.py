@@ -98,7 +98,7 @@ def open_source(
     """
     if format is not None and format not in CHOICES:
         raise InvalidInput(f"The format {format!r} is unknown: use {', '.join(CHOICES)}.")
-    reading = _Reading(
+    reading = _HowToRead(
         format=format,
         split=split,
         delimiter=delimiter_of(delimiter),
@@ -151,7 +151,7 @@ def _check_names(parts: Iterable[CorpusPart]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class _HowToRead:
     """How locations are read."""
 
     format: str | None
@@ -203,9 +203,7 @@ class _Reading:
 
     def _of_format(self, chosen: str, files: Sequence[File], name: str) -> Sequence[CorpusPart]:
         if chosen not in DELIMITED and self.delimiter is not None:
-            raise InvalidInput(
-                f"{name} is read as {chosen}, which has no --delimiter: leave it out."
-            )
+            raise InvalidInput(f"{name} is read as {chosen}: leave --delimiter out.")
         if chosen == PARQUET:
             self._check_plain(name)
             return [ParquetPart(file) for file in files]

@@ -167,15 +167,18 @@ def unreadable(name: str, place: str = "") -> Iterator[None]:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = "".join(c if c.isprintable() else "\ufffd" for c in lines[0])
         raise CorpusError(f"{name} cannot be read{place}: {reason}", file=name) from error
-    except UnicodeDecodeError as error:  # texts are checked row by row, names are not
-        if error.encoding.replace("-", "").lower() != "utf8":
+    except UnicodeError as error:  # texts are checked row by row, names are not
+        encoding = getattr(error, "encoding", None)
+        if encoding is None or encoding.replace("-", "").lower() != "utf8":
+            reason = getattr(error, "reason", str(error))
             raise CorpusError(
-                f"{name} is not in the encoding {error.encoding}: {error.reason}. Say with "
-                "--encoding which one it has.",
+                f"{name} is not in the encoding that was said ({reason}). Say with --encoding "
+                "which one it has.",
                 file=name,
             ) from error
+        called = getattr(error, "object", b"")
         raise CorpusError(
-            f"{name} has a column whose name is not UTF-8: {error.object!r}. Rename it, or say "
+            f"{name} has a column whose name is not UTF-8: {called!r}. Rename it, or say "
             "with --encoding which encoding the file has (latin-1, cp1252, utf-16, …).",
             file=name,
         ) from error

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from saelake.lake import OnDuplicate
+from saelake.store.reports import OnDuplicate
 
 PANEL = "What is read"
 

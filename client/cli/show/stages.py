@@ -73,7 +73,7 @@ class Bars:
             case "import":
                 for note in (*report.notes, *_examples(report)):
                     say(note)
-                say(f"Imported {added(report, '')} into {report.corpus}{skipped(report)}")
+                say(f"Imported {added(report)} into {report.corpus}{besides(report)}")
             case "index":
                 say(f"Indexed {report.n_documents:,} documents of {report.collection}")
 
@@ -93,11 +93,15 @@ def _examples(report: "ImportReport") -> Iterable[str]:
         yield f"Left out: {'; '.join(report.examples)} ({where})"
 
 
-def added(report: "ImportReport", verb: str = " added") -> str:
-    """How many documents came, and how many of them in place of others."""
-    new = report.n_documents - report.n_updated
-    replaced = f" and {report.n_updated:,} replaced" if report.n_updated else ""
-    return f"{new:,} documents{verb}{replaced}"
+def added(report: "ImportReport") -> str:
+    """How many documents are new."""
+    return f"{report.n_documents - report.n_updated:,} documents"
+
+
+def besides(report: "ImportReport") -> str:
+    """How many documents came in place of others, and how many rows were left out."""
+    replaced = f", {report.n_updated:,} replaced" if report.n_updated else ""
+    return f"{replaced}{skipped(report)}"
 
 
 def skipped(report: "ImportReport") -> str:

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -120,14 +121,75 @@ def test_an_import_says_what_it_left_out_and_why(tmp_path: Path) -> None:
     assert ran.err.splitlines()[-1] == (
         "Done: 1 documents added to rows (2 rows skipped: 1 × duplicate id, 1 × empty text)"
     )
+    examples = "rows.jsonl, row 1: duplicate id; rows.jsonl, row 2: empty text"
+    assert f"Left out: {examples} (the lake's table rows--skipped has all of them)" in ran.err
     again = run("import", str(rows), "--lake", str(tmp_path / "lake"))
     assert again.code == 0
     assert "0 documents added to rows (3 rows skipped: " in again.err
+    assert "another text" not in again.err  # of one id twice the first counts
+
+
+def test_known_ids_with_another_text_are_said_and_updated_or_refused(tmp_path: Path) -> None:
+    rows, lake = tmp_path / "rows.jsonl", ["--lake", str(tmp_path / "lake")]
+    rows.write_text("".join(f'{{"id": {i}, "text": "t{i}", "n": {i}}}\n' for i in range(12)))
+    assert run("import", str(rows), *lake).code == 0
+    rows.write_text("".join(f'{{"id": {i}, "text": "t{i % 9}", "n": {i}}}\n' for i in range(13)))
+    ran = run("import", str(rows), *lake)
+    assert ran.err.splitlines()[-1] == (
+        "Done: 1 documents added to rows (12 rows skipped: 12 × id already in the corpus, 3 of "
+        "them with another text or other metadata: use --on-duplicate update to replace what "
+        "is there)"
+    )
+    refused = run("import", str(rows), *lake, "--on-duplicate", "fail")
+    assert refused.code == 1
+    assert (
+        "row 9: the corpus rows has another text or other metadata under the id '9'" in refused.err
+    )
+    updated = run("import", str(rows), *lake, "--on-duplicate", "update")
+    assert "Done: 0 documents added to rows, 3 replaced (10 rows skipped: 10 × id" in updated.err
+    assert run("verify", *lake).code == 0
+    assert "documents" in asked("info", *lake)
+
+
+def test_what_became_of_columns_and_ids_is_said(tmp_path: Path) -> None:
+    lake = ["--lake", str(tmp_path / "lake"), "--corpus", "c"]
+    pq.write_table(pa.table({"text": ["a"], "id": [1.0], "doc": [5]}), tmp_path / "a.parquet")
+    ran = run("import", str(tmp_path / "a.parquet"), *lake)
+    assert "The column 'doc' of" in ran.err
+    assert "is called 'doc_' in the corpus." in ran.err
+    assert "in the column 'id' are floating-point numbers: they became text" in ran.err
+    pq.write_table(pa.table({"text": ["b"], "id": ["2"], "doc": [0.5]}), tmp_path / "b.parquet")
+    ran = run("import", str(tmp_path / "b.parquet"), *lake)
+    assert "Column 'doc_' of c was int64, and is double now." in ran.err
+
+
+def test_several_files_and_standard_input(tmp_path: Path) -> None:
+    lake = ["--lake", str(tmp_path / "lake"), "--corpus", "c"]
+    (tmp_path / "a.csv").write_text("id;text\n1;x\n")
+    (tmp_path / "b.csv").write_text("id|text\n2|y\n")
+    ran = run("import", str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), *lake)
+    assert ran.err.startswith("Importing 2 locations …\n")
+    assert ran.err.endswith("Done: 2 documents added to c\n")
+    nameless = run("import", str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), *lake[:2])
+    assert (nameless.code, "give a corpus" in nameless.err) == (2, True)
+    command = [*PROGRAM, "import", "-", *lake, "--format", "jsonl"]
+    piped = subprocess.run(
+        command,
+        input='{"id": "3", "text": "z"}\n',
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert piped.stderr.splitlines()[0] == "Importing standard input …"
+    assert piped.stderr.endswith("Done: 1 documents added to c\n")
+    assert run("import", "-", *lake).code == 2
 
 
 @pytest.mark.parametrize(
     ("name", "content", "options"),
     [
+        ("rows.csv", "id,text;text,n\n1;a\n", ["--delimiter", ";", "--text-column", "text,n"]),
         ("rows.csv", "key,body\nk1,w1 w2\n", ["--text-column", "body", "--id-column", "key"]),
         ("rows.dat", '{"text": "w1 w2"}\n', ["--format", "jsonl"]),
         ("rows.tsv", "text\tyear\nw1 w2\t1999\n", []),

@@ -241,7 +241,7 @@ def test_known_ids_with_another_document_are_counted(lake: Lake) -> None:
 def test_the_same_document_is_no_other(lake: Lake, corpus_has: dict[str, pa.Array]) -> None:
     import_documents(lake, "c", numbered(2, **corpus_has))
     for choice in ("skip", "update", "fail"):
-        report = import_documents(lake, "c", numbered(2, **corpus_has), on_duplicate=choice)  # type: ignore[arg-type]
+        report = import_documents(lake, "c", numbered(2, **corpus_has), on_duplicate=choice)
         assert (report.n_documents, report.n_changed, report.n_updated) == (0, 0, 0)
 
 

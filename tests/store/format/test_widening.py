@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -98,7 +99,7 @@ def moment(seconds: int, kind: pa.DataType) -> datetime.datetime:
 
 
 SECONDS = st.integers(-(2**30), 2**31)
-OTHERS = {
+OTHERS: dict[Callable[[pa.DataType], bool], Callable[[pa.DataType], Any]] = {
     pa.types.is_timestamp: lambda kind: SECONDS.map(lambda s: moment(s, kind)),
     pa.types.is_time: lambda _: st.times().map(lambda t: t.replace(microsecond=0)),
     pa.types.is_duration: lambda _: SECONDS.map(lambda s: datetime.timedelta(seconds=s)),
