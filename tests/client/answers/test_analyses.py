@@ -118,13 +118,14 @@ def test_associations_say_what_was_measured() -> None:
 
 def test_answers_say_how_they_were_tested() -> None:
     row = {"feature": 3, "effect": None, "p_value": None, "q_value": None, "n_documents": 40}
+    row |= {"label": None}
     given = {"test": "Mann-Whitney", "correction": "BH", "control": "length in 20 bins"}
-    units = {"unit": "value of author", "n_units": 70, "level": 0.9, "length_effect": 0.7}
+    units = {"unit": "value of author", "n_units": "70", "level": "0.9", "length_effect": "0.7"}
     notes = json.dumps(["Length alone goes with it."])
     answer = Associations(
         table(row, statistic="AUC of pos", n=1000, n_tested=7, notes=notes, **given, **units)
     )
-    assert answer[0].effect is answer[0].ci_low is answer[0].category is None
+    assert (answer[0].effect, answer[0].ci_low, answer[0].category) == (None, None, None)
     assert answer.about["length_effect"] == 0.7
     head, note, *_ = repr(answer).splitlines()
     assert head == (

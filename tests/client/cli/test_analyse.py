@@ -172,18 +172,8 @@ def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> N
     expected = c.associate("label", min_documents=2, k=None)
     options = ["--control", "length", "--confirm", "--level", "0.9"]
     within = document(encoded, "associate", NAME, "label", *options, "--confirm-share", "0.4")
-    assert within == plain(
-        (
-            answer := c.associate(
-                "label",
-                control="length",
-                confirm=True,
-                confirm_share=0.4,
-                level=0.9,
-            )
-        ).about
-        | {"rows": answer.to_dicts()}
-    )
+    answer = c.associate("label", control="length", confirm=True, confirm_share=0.4, level=0.9)
+    assert within == plain({**answer.about, "rows": answer.to_dicts()})
     assert {"statistic", "n", "n_tested", "test", "control", "notes"} < set(associated)
     assert associated == plain({**expected.about, "rows": expected.to_dicts()})
     options = ["--min-npmi", "0.1", "--min-documents", "2", "--features", "3,9"]
@@ -192,9 +182,11 @@ def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> N
     assert pairs["n"] == 60
     assert pairs == plain({**correlated.about, "pairs": correlated.to_dicts()})
     pairs = document(encoded, "correlate", NAME, *options, "--control", "length,label")
-    assert pairs["control"] == "length in 12 bins; label (2 values)"
+    assert pairs["control"] == "length in 11 bins; label (2 values)"
     again = ["--control", "label", "--control", "length"]
-    assert document(encoded, "correlate", NAME, *options, *again)["pairs"] == pairs["pairs"]
+    both = document(encoded, "correlate", NAME, *options, *again)
+    assert both["control"] == "label (2 values); length in 11 bins"
+    assert len(both["pairs"]) == len(pairs["pairs"]) > 0
     two = document(encoded, "correlate", NAME, NAME, "--align", "label", "--min-npmi", "0")
     assert two["n"] > 0
     groups = document(encoded, "cluster", NAME, "-n", "3", "--seed", "2", "--where", "length(id)>2")
