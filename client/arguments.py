@@ -35,6 +35,14 @@ def ids(given: Any) -> tuple[str, ...]:
     return found
 
 
+def names(name: str, given: Any) -> tuple[str, ...]:
+    """One name or several as a tuple. Raises `InvalidInput`."""
+    several = (given,) if isinstance(given, str) else given
+    if not isinstance(several, Iterable):
+        raise InvalidInput(f"{name} must be a name or several, not {given!r}.")
+    return tuple(several)
+
+
 def weights(name: str, given: Mapping[int, float] | None) -> tuple[Weight, ...]:
     """Features and numbers, as in `{12: 1.0}`. Raises `InvalidInput`."""
     if given is None:

@@ -19,7 +19,7 @@ from saelake.answers.analyses import (
 )
 from saelake.answers.contents import contents, contents_html
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Info, Tokens
-from saelake.arguments import documents, ids, numbers, of_kind
+from saelake.arguments import documents, ids, names, numbers, of_kind
 from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
@@ -268,9 +268,16 @@ class Collection:
         where: str | None = None,
         pooling: Pooling = AssociateQuery.pooling,
         min_documents: int = AssociateQuery.min_documents,
+        control: Sequence[str] | str = (),
+        cluster_by: str | None = None,
+        level: float = AssociateQuery.level,
+        confirm: bool = AssociateQuery.confirm,
+        confirm_share: float = AssociateQuery.confirm_share,
     ) -> Associations:
-        """Which features go with a metadata column: two classes (AUC), numbers (Spearman's rank
+        """Which features go with a metadata column: classes (AUC), numbers (Spearman's rank
         correlation) or two columns of coordinates (Moran's I).
+
+        `control` is one name or several. See `AssociateQuery` for the arguments.
         """
         query = AssociateQuery(
             collection=self.name,
@@ -279,6 +286,11 @@ class Collection:
             pooling=pooling,
             min_documents=min_documents,
             k=k,
+            control=names("control", control),
+            cluster_by=cluster_by,
+            level=level,
+            confirm=confirm,
+            confirm_share=confirm_share,
         )
         return Associations(self.transport.ask(query).read_all())
 
@@ -294,11 +306,12 @@ class Collection:
         max_label_similarity: float | None = None,
         adjacent: Adjacent = CorrelateQuery.adjacent,
         k: int | None = CorrelateQuery.k,
+        control: Sequence[str] | str = (),
     ) -> Correlations:
         """Pairs of features that fire in the same documents, by NPMI.
 
         With `other`, features here against features of documents aligned with these: see
-        `CorrelateQuery`.
+        `CorrelateQuery`. `control` is one name or several.
         """
         of_kind("correlate", Collection, [] if other is None else [other])
         query = CorrelateQuery(
@@ -312,6 +325,7 @@ class Collection:
             max_label_similarity=max_label_similarity,
             adjacent=adjacent,
             k=k,
+            control=names("control", control),
         )
         return Correlations(self.transport.ask(query).read_all())
 
@@ -372,8 +386,9 @@ class Collection:
         min_documents: int = FamiliesQuery.min_documents,
         max_coverage: float = FamiliesQuery.max_coverage,
         k: int | None = FamiliesQuery.k,
+        control: Sequence[str] | str = (),
     ) -> Families:
-        """Groups of features that fire in the same documents."""
+        """Groups of features that fire in the same documents; `control` is one name or several."""
         query = FamiliesQuery(
             collection=self.name,
             where=self.filter,
@@ -381,6 +396,7 @@ class Collection:
             min_documents=min_documents,
             max_coverage=max_coverage,
             k=k,
+            control=names("control", control),
         )
         return Families(self.transport.ask(query).read_all())
 

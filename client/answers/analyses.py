@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from saelake.answers import about
 from saelake.answers.answer import Answer
 from saelake.answers.text import described, one_line
 from saelake.answers.view import Cell, Passage, Proportion, View
@@ -205,30 +206,71 @@ class Diff(Answer[Difference]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Association:
-    """How strongly a feature goes with a column: an AUC, a rank correlation or Moran's I."""
+    """How strongly a feature goes with a column: an AUC, a rank correlation or Moran's I.
+
+    Of several classes it is that of `category` against the rest. The interval of the effect is
+    `ci_low` to `ci_high`. `confirmed_` values are of the documents held back, and None for features
+    that were not tested again. What could not be compared is None.
+    """
 
     feature: int
-    effect: float
-    p_value: float
-    q_value: float
+    effect: float | None
+    p_value: float | None
+    q_value: float | None
     n_documents: int
     label: str | None
+    category: str | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    confirmed_effect: float | None = None
+    confirmed_p_value: float | None = None
+    confirmed_q_value: float | None = None
 
 
 class Associations(Answer[Association]):
-    """Features by how strongly they go with a column; `statistic` says what `effect` is."""
+    """Features by how strongly they go with a column; `statistic` says what `effect` is.
+
+    `notes` are sentences that must be read with the numbers, and `about` has all that is said of
+    the whole answer.
+    """
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Association)
-        said = _metadata(table)
-        self.statistic = said["statistic"]
-        self.n, self.n_tested = int(said["n"]), int(said["n_tested"])
+        self.about = about.said(table)
+        self.statistic: str = self.about["statistic"]
+        self.n: int = self.about["n"]
+        self.n_tested: int = self.about["n_tested"]
+        self.notes: tuple[str, ...] = self.about.get("notes", ())
+
+    @property
+    def head(self) -> str:
+        """In a line, what was measured and how."""
+        said = f"{self.statistic} over {self.n:,} documents"
+        if str(self.about.get("unit", "document")) != "document":
+            said += f" of {self.about['n_units']:,} {self.about['unit'].replace('value', 'values')}"
+        return f"{said}{about.tested(self.about, 'features') or self._counted}"
+
+    @property
+    def _counted(self) -> str:
+        return f"; {self.n_tested:,} features"
 
     def _view(self, rows: Sequence[Association]) -> View:
         return View(
-            said=[f"{self.statistic} over {self.n:,} documents; {self.n_tested:,} features"],
-            header=("feature", "effect", "q", "documents", "label"),
-            rows=[(a.feature, a.effect, a.q_value, a.n_documents, _label(a.label)) for a in rows],
+            said=[self.head, *self.notes],
+            header=("feature", "effect", "from", "to", "q", "documents", "class", "label"),
+            rows=[
+                (
+                    a.feature,
+                    a.effect,
+                    a.ci_low,
+                    a.ci_high,
+                    a.q_value,
+                    a.n_documents,
+                    a.category,
+                    _label(a.label),
+                )
+                for a in rows
+            ],
         )
 
 
@@ -236,7 +278,10 @@ class Associations(Answer[Association]):
 class Correlation:
     """Two features that fire in the same documents.
 
-    `n_a` and `n_b` documents have each, `n_both` both; `b_given_a` = n_both / n_a.
+    `n_a` and `n_b` documents have each, `n_both` both; `b_given_a` is the share of the documents
+    with a that have b. Of aligned texts they are values that have such documents, and shares are
+    means over values. With a control, `expected` documents have both by what is controlled for,
+    `controlled_npmi` is against these, and p and q are of the difference; else all are None.
     """
 
     feature_a: int
@@ -250,24 +295,46 @@ class Correlation:
     label_similarity: float | None
     label_a: str | None
     label_b: str | None
+    controlled_npmi: float | None = None
+    expected: float | None = None
+    p_value: float | None = None
+    q_value: float | None = None
 
 
 class Correlations(Answer[Correlation]):
-    """Pairs of features by NPMI, over `n` documents."""
+    """Pairs of features by NPMI, over `n` documents or values that align them.
+
+    `notes` are sentences that must be read with the numbers, and `about` has all that is said of
+    the whole answer.
+    """
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Correlation)
-        self.n = int(_metadata(table)["n"])
+        self.about = about.said(table)
+        self.n: int = self.about["n"]
+        self.notes: tuple[str, ...] = self.about.get("notes", ())
+
+    @property
+    def is_controlled(self) -> bool:
+        """Whether something was controlled for."""
+        return str(self.about.get("control", "none")) != "none"
+
+    @property
+    def head(self) -> str:
+        """In a line, over what pairs were counted, and how they were tested."""
+        return f"over {about.units(self.about)}{about.tested(self.about, 'pairs')}"
 
     def _view(self, rows: Sequence[Correlation]) -> View:
+        more = ("controlled", "q") if self.is_controlled else ()
         return View(
-            said=[f"over {self.n:,} documents"],
-            header=("a", "b", "NPMI", "both", "in a", "in b", "labels"),
+            said=[self.head, *self.notes],
+            header=("a", "b", "NPMI", *more, "both", "in a", "in b", "labels"),
             rows=[
                 (
                     c.feature_a,
                     c.feature_b,
                     c.npmi,
+                    *((c.controlled_npmi, c.q_value) if more else ()),
                     c.n_both,
                     c.n_a,
                     c.n_b,
@@ -407,13 +474,25 @@ class Family:
 
 
 class Families(Answer[Family]):
-    """Families of features, largest first."""
+    """Families of features, largest first.
+
+    `notes` are sentences that must be read with the numbers, and `about` has all that is said of
+    the whole answer.
+    """
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Family.of)
+        self.about = about.said(table)
+        self.notes: tuple[str, ...] = self.about.get("notes", ())
+
+    @property
+    def head(self) -> str:
+        """In a line, over what pairs were counted, and what was controlled for."""
+        return f"over {about.units(self.about)}{about.tested(self.about, 'pairs')}"
 
     def _view(self, rows: Sequence[Family]) -> View:
         return View(
+            said=[*([self.head] if "n" in self.about else []), *self.notes],
             header=("size", "mean NPMI", "features", "label of the first"),
             rows=[
                 (

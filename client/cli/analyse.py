@@ -14,6 +14,7 @@ from saelake.cli.options.lake import (
     asked_lake,
     named_documents,
     selected,
+    split_names,
     split_numbers,
     split_weights,
 )
@@ -60,6 +61,13 @@ MinScoreOption = Annotated[
 ]
 ChosenOption = Annotated[
     bool, typer.Option("--chosen", help="Also show which features stand for the phrase.")
+]
+ControlOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[,NAME]",
+        help="Compare documents alike in this: length (tokens), or a column. May be repeated.",
+    ),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All, in place of -k.")]
 
@@ -299,12 +307,26 @@ def associate(
     min_documents: Annotated[
         int, typer.Option(help="Leave out features that fire in fewer documents.")
     ] = AssociateQuery.min_documents,
+    control: ControlOption = None,
+    cluster_by: Annotated[
+        str | None,
+        typer.Option(help="Documents of one value in this column, as an author, are one unit."),
+    ] = None,
+    level: Annotated[
+        float, typer.Option(help="The confidence of intervals.")
+    ] = AssociateQuery.level,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Test what is found again, in documents held back.")
+    ] = AssociateQuery.confirm,
+    confirm_share: Annotated[
+        float, typer.Option(help="The share of documents that --confirm holds back.")
+    ] = AssociateQuery.confirm_share,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
-    """Which features go with a metadata column: two classes, numbers, or coordinates.
+    """Which features go with a metadata column: classes, numbers, or coordinates.
 
-    Examples: `saelake associate imdb/minilm-l4 rating`,
+    Examples: `saelake associate imdb/minilm-l4 rating --control length`,
     `saelake associate news/minilm-l4 label --where "label in ('sport', 'tech')"`
     """
     with place as found:
@@ -314,16 +336,16 @@ def associate(
             where=where,
             pooling=pooling,
             min_documents=min_documents,
+            control=split_names(control),
+            cluster_by=cluster_by,
+            level=level,
+            confirm=confirm,
+            confirm_share=confirm_share,
         )
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {
-            "statistic": rows.statistic,
-            "n": rows.n,
-            "n_tested": rows.n_tested,
-            "rows": rows.to_dicts(),
-        },
+        document=lambda: {**rows.about, "rows": rows.to_dicts()},
         show=lambda: out.print(analyses.associations(rows)),
     )
 
@@ -353,6 +375,7 @@ def correlate(
     adjacent: Annotated[
         Adjacent, typer.Option(help="Keep or drop pairs that fire on one or neighbouring tokens.")
     ] = CorrelateQuery.adjacent,
+    control: ControlOption = None,
     k: Annotated[int | None, typer.Option("-k", help="How many pairs.")] = CorrelateQuery.k,
     every: AllOption = False,
     format: FormatOption = "table",  # noqa: A002
@@ -374,11 +397,12 @@ def correlate(
             max_label_similarity=max_label_similarity,
             adjacent=adjacent,
             k=None if every else k,
+            control=split_names(control),
         )
     answer(
         format,
         pairs.to_arrow(),
-        document=lambda: {"n": pairs.n, "pairs": pairs.to_dicts()},
+        document=lambda: {**pairs.about, "pairs": pairs.to_dicts()},
         show=lambda: out.print(analyses.correlations(pairs)),
     )
 
@@ -474,6 +498,7 @@ def families(
         int, typer.Option(help="In how many documents at least.")
     ] = FamiliesQuery.min_documents,
     max_coverage: CoverageOption = FamiliesQuery.max_coverage,
+    control: ControlOption = None,
     k: Annotated[int | None, typer.Option("-k", help="How many families.")] = FamiliesQuery.k,
     every: AllOption = False,
     format: FormatOption = "table",  # noqa: A002
@@ -489,10 +514,11 @@ def families(
             min_documents=min_documents,
             max_coverage=max_coverage,
             k=None if every else k,
+            control=split_names(control),
         )
     answer(
         format,
         groups.to_arrow(),
-        document=lambda: {"families": groups.to_dicts()},
+        document=lambda: {**groups.about, "families": groups.to_dicts()},
         show=lambda: out.print(analyses.families(groups)),
     )

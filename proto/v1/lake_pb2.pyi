@@ -333,7 +333,7 @@ class DiffRequest(_message.Message):
     def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., others: _Optional[_Iterable[_Union[Selection, _Mapping]]] = ..., unit: _Optional[_Union[Unit, str]] = ..., threshold: _Optional[float] = ..., min_coverage: _Optional[float] = ..., max_coverage: _Optional[float] = ..., order: _Optional[_Union[DiffOrder, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., align: _Optional[str] = ..., examples: _Optional[bool] = ...) -> None: ...
 
 class AssociateRequest(_message.Message):
-    __slots__ = ("collection", "columns", "where", "pooling", "min_documents", "k", "all")
+    __slots__ = ("collection", "columns", "where", "pooling", "min_documents", "k", "all", "control", "cluster_by", "level", "confirm", "confirm_share")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
@@ -341,6 +341,11 @@ class AssociateRequest(_message.Message):
     MIN_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_BY_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    CONFIRM_FIELD_NUMBER: _ClassVar[int]
+    CONFIRM_SHARE_FIELD_NUMBER: _ClassVar[int]
     collection: str
     columns: _containers.RepeatedScalarFieldContainer[str]
     where: str
@@ -348,10 +353,15 @@ class AssociateRequest(_message.Message):
     min_documents: int
     k: int
     all: bool
-    def __init__(self, collection: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ..., where: _Optional[str] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., min_documents: _Optional[int] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+    control: _containers.RepeatedScalarFieldContainer[str]
+    cluster_by: str
+    level: float
+    confirm: bool
+    confirm_share: float
+    def __init__(self, collection: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ..., where: _Optional[str] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., min_documents: _Optional[int] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., control: _Optional[_Iterable[str]] = ..., cluster_by: _Optional[str] = ..., level: _Optional[float] = ..., confirm: _Optional[bool] = ..., confirm_share: _Optional[float] = ...) -> None: ...
 
 class CorrelateRequest(_message.Message):
-    __slots__ = ("a", "b", "align", "features", "min_npmi", "min_documents", "max_coverage", "max_label_similarity", "adjacent", "k", "all")
+    __slots__ = ("a", "b", "align", "features", "min_npmi", "min_documents", "max_coverage", "max_label_similarity", "adjacent", "k", "all", "control")
     A_FIELD_NUMBER: _ClassVar[int]
     B_FIELD_NUMBER: _ClassVar[int]
     ALIGN_FIELD_NUMBER: _ClassVar[int]
@@ -363,6 +373,7 @@ class CorrelateRequest(_message.Message):
     ADJACENT_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
     a: Selection
     b: Selection
     align: str
@@ -374,7 +385,8 @@ class CorrelateRequest(_message.Message):
     adjacent: Adjacent
     k: int
     all: bool
-    def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., b: _Optional[_Union[Selection, _Mapping]] = ..., align: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_coverage: _Optional[float] = ..., max_label_similarity: _Optional[float] = ..., adjacent: _Optional[_Union[Adjacent, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+    control: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., b: _Optional[_Union[Selection, _Mapping]] = ..., align: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_coverage: _Optional[float] = ..., max_label_similarity: _Optional[float] = ..., adjacent: _Optional[_Union[Adjacent, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., control: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ClusterRequest(_message.Message):
     __slots__ = ("collection", "where", "n_clusters", "features", "about", "n_labels", "method", "seed", "min_score")
@@ -415,7 +427,7 @@ class MatchRequest(_message.Message):
     def __init__(self, a: _Optional[str] = ..., b: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., where: _Optional[str] = ..., by: _Optional[_Union[MatchBy, str]] = ..., k: _Optional[int] = ...) -> None: ...
 
 class FamiliesRequest(_message.Message):
-    __slots__ = ("collection", "where", "min_npmi", "min_documents", "max_coverage", "k", "all")
+    __slots__ = ("collection", "where", "min_npmi", "min_documents", "max_coverage", "k", "all", "control")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
     MIN_NPMI_FIELD_NUMBER: _ClassVar[int]
@@ -423,6 +435,7 @@ class FamiliesRequest(_message.Message):
     MAX_COVERAGE_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
     collection: str
     where: str
     min_npmi: float
@@ -430,7 +443,8 @@ class FamiliesRequest(_message.Message):
     max_coverage: float
     k: int
     all: bool
-    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_coverage: _Optional[float] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+    control: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_coverage: _Optional[float] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., control: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LabelsRequest(_message.Message):
     __slots__ = ("dictionary", "text", "features", "k", "all", "min_score")

@@ -101,6 +101,15 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
     "every association": lambda lake: (
         lake[NAME].where("id <> 'd3'").associate("label", k=None, min_documents=1, pooling="binary")
     ),
+    "an association within strata": lambda lake: lake[NAME].associate(
+        "label", control=["length"], level=0.9, confirm=True, confirm_share=0.4
+    ),
+    "correlations within strata": lambda lake: lake[NAME].correlate(
+        control=("length", "label"), min_npmi=0.0, min_documents=1
+    ),
+    "families within strata": lambda lake: lake[NAME].families(
+        control="length", min_npmi=0.2, min_documents=2, k=None
+    ),
     "correlations": lambda lake: lake[NAME].correlate(min_npmi=0.1, min_documents=2),
     "correlations of some": lambda lake: lake[NAME].correlate(
         features=[3, 9], min_npmi=-1.0, min_documents=1, adjacent="drop", k=None
@@ -266,6 +275,16 @@ MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = 
     ),
     "no such column": (InvalidInput, "colour", lambda lake: lake[NAME].associate("colour")),
     "no column": (InvalidInput, "one column", lambda lake: lake[NAME].associate()),
+    "no such cluster": (
+        InvalidInput,
+        "colour",
+        lambda lake: lake[NAME].associate("label", cluster_by="colour"),
+    ),
+    "a control that is no name": (
+        InvalidInput,
+        "control must be a name",
+        lambda lake: lake[NAME].correlate(control=3),  # type: ignore[arg-type]  # on purpose
+    ),
     "an NPMI over 1": (InvalidInput, "NPMI", lambda lake: lake[NAME].correlate(min_npmi=2.0)),
     "two texts without a column": (
         InvalidInput,

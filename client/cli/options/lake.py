@@ -164,6 +164,11 @@ def split_weights(text: str | None) -> dict[int, float] | None:
         raise InvalidInput(f"{text!r} is not features with numbers: write 12:1.0,30:0.5.") from None
 
 
+def split_names(texts: list[str] | None) -> tuple[str, ...]:
+    """The names in `length,source`, of an option that may be repeated."""
+    return tuple(name.strip() for text in texts or () for name in text.split(","))
+
+
 def split_numbers(text: str | None) -> list[int] | None:
     """The numbers in `12,34`. Raises `InvalidInput`."""
     if text is None:

@@ -1,6 +1,6 @@
 """Analyses as people read them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -99,35 +99,56 @@ def _side(row: Difference, console: Console) -> Text:
 
 def associations(answer: Associations) -> RenderableType:
     """Effects, largest first."""
-    head = f"{answer.statistic}, over {answer.n:,} documents; {answer.n_tested:,} features tested"
-    table = _table(("feature", "effect", "q", "documents"), ("label",))
+    again = ("q again",) if "confirm_share" in answer.about else ()
+    classes = len({row.category for row in answer}) > 1
+    table = _table(("feature", "effect", "q", *again, "documents"), ())
+    table.add_column(f"{answer.about.get('level', 0.95):.0%} interval", justify="right")
+    for name in ("class", "label") if classes else ("label",):
+        table.add_column(name, ratio=1)
     for row in answer:
         table.add_row(
             str(row.feature),
-            f"{row.effect:.3f}",
-            f"{row.q_value:.1g}",
+            _known(row.effect, "{:.3f}"),
+            _known(row.q_value, "{:.1g}"),
+            *((_known(row.confirmed_q_value, "{:.1g}"),) if again else ()),
             f"{row.n_documents:,}",
+            f"{_known(row.ci_low, '{:.2f}')} to {_known(row.ci_high, '{:.2f}')}",
+            *((_label(row.category),) if classes else ()),
             _label(row.label),
         )
-    return Group(Text(head, style="dim"), table)
+    return Group(*_said(answer.head, answer.notes), table)
+
+
+def _known(value: float | None, shown: str) -> str:
+    return "-" if value is None else shown.format(value)
+
+
+def _said(head: str, notes: Iterable[str]) -> Iterator[Text]:
+    """How it was counted and tested, and what must be known of it."""
+    yield Text(one_line(head), style="dim")
+    yield from (Text(one_line(note), style="yellow") for note in notes)
 
 
 def correlations(answer: Correlations) -> RenderableType:
     """Pairs, strongest first."""
     if not len(answer):
-        return Text("No pair of features fires together as strongly; try a lower --min-npmi.")
-    table = _table(("a", "b", "NPMI", "both", "b given a", "a given b"), ("labels",))
+        none = "No pair of features fires together as strongly; try a lower --min-npmi."
+        return Group(Text(none), *_said(answer.head, answer.notes))
+    more = ("controlled", "q") if answer.is_controlled else ()
+    table = _table(("a", "b", "NPMI", *more, "both", "b given a", "a given b"), ("labels",))
     for row in answer:
+        tested = _known(row.controlled_npmi, "{:.3f}"), _known(row.q_value, "{:.1g}")
         table.add_row(
             str(row.feature_a),
             str(row.feature_b),
             f"{row.npmi:.3f}",
+            *(tested if more else ()),
             f"{row.n_both:,}",
             f"{row.b_given_a:.0%}",
             f"{row.a_given_b:.0%}",
             _labels((row.label_a, row.label_b)),
         )
-    return Group(Text(f"over {answer.n:,} documents", style="dim"), table)
+    return Group(*_said(answer.head, answer.notes), table)
 
 
 def _labels(labels: Iterable[str | None]) -> str:
@@ -177,7 +198,8 @@ def families(answer: Families) -> RenderableType:
         more = " …" if row.n_features > 6 else ""
         labels = _labels(row.labels[:3])
         table.add_row(str(row.n_features), f"{row.mean_npmi:.3f}", features + more, labels)
-    return table if len(answer) else Text("No features fire together as strongly.")
+    shown = table if len(answer) else Text("No features fire together as strongly.")
+    return Group(*_said(answer.head, answer.notes), shown)
 
 
 def labels(answer: Labels) -> RenderableType:

@@ -158,7 +158,7 @@ class Aligned:
             )
         self.n_a = self.n_b = np.zeros(a.d_sae, np.int64)
         self.weight_a = self.weight_b = np.zeros(a.d_sae)
-        for made in session.executor.map(_Totals(*self._codes), self.partners.chunks()):
+        for made in session.executor.map(_InValues(*self._codes), self.partners.chunks()):
             self.n_a, self.n_b = self.n_a + made[0][0], self.n_b + made[1][0]
             self.weight_a, self.weight_b = self.weight_a + made[0][1], self.weight_b + made[1][1]
 
@@ -193,7 +193,7 @@ class Aligned:
 
 
 @dataclass(frozen=True, slots=True)
-class _Totals:
+class _InValues:
     """Counts the values in which each feature fires on either side."""
 
     a: CodesTable

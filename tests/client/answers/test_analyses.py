@@ -1,5 +1,6 @@
 """What analyses answer, to whoever holds it: values, sequences, and text."""
 
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -113,6 +114,42 @@ def test_associations_say_what_was_measured() -> None:
     head, _, shown = repr(answer).splitlines()
     assert head == "AUC of pos over 1,000 documents; 7 features"
     assert shown.split() == ["3", "0.9", "0.2", "40"]
+
+
+def test_answers_say_how_they_were_tested() -> None:
+    row = {"feature": 3, "effect": None, "p_value": None, "q_value": None, "n_documents": 40}
+    row |= {"label": None}
+    given = {"test": "Mann-Whitney", "correction": "BH", "control": "length in 20 bins"}
+    units = {"unit": "value of author", "n_units": "70", "level": "0.9", "length_effect": "0.7"}
+    notes = json.dumps(["Length alone goes with it."])
+    answer = Associations(
+        table(row, statistic="AUC of pos", n=1000, n_tested=7, notes=notes, **given, **units)
+    )
+    assert (answer[0].effect, answer[0].ci_low, answer[0].category) == (None, None, None)
+    assert answer.about["length_effect"] == 0.7
+    head, note, *_ = repr(answer).splitlines()
+    assert head == (
+        "AUC of pos over 1,000 documents of 70 values of author; controlled for length in 20 bins; "
+        "7 features tested: Mann-Whitney; q: BH"
+    )
+    assert answer.notes == (note,) == ("Length alone goes with it.",)
+    pairs = Correlations(
+        table(
+            correlation(controlled_npmi=0.25, expected=3.5, p_value=0.1, q_value=0.125),
+            n=1000,
+            n_tested=21,
+            **given,
+        )
+    )
+    assert pairs[0].expected == 3.5
+    head, header, shown = repr(pairs).splitlines()
+    assert head.startswith("over 1,000 documents; controlled for length in 20 bins; 21 pairs")
+    assert header.split()[2:5] == ["NPMI", "controlled", "q"]
+    assert shown.split()[2:5] == ["0.8", "0.25", "0.125"]
+    aligned = Correlations(table(correlation(), n=300, unit="value of prompt"))
+    assert repr(aligned).splitlines()[0] == "over 300 values of prompt"
+    families = Families(table(family(), n=1000, notes=notes))
+    assert repr(families).splitlines()[:2] == ["over 1,000 documents", "Length alone goes with it."]
 
 
 def test_correlations_show_both_labels() -> None:

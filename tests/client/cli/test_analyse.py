@@ -65,7 +65,7 @@ def document(encoded: EncodedLake, *arguments: str) -> Any:
     return json.loads(printed)
 
 
-def plain(rows: list[dict[str, Any]]) -> Any:
+def plain(rows: Any) -> Any:
     """Rows as JSON has them."""
     return json.loads(json.dumps(rows))
 
@@ -172,12 +172,23 @@ def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> N
     c = lake[NAME]
     associated = document(encoded, "associate", NAME, "label", "--min-documents", "2", "--all")
     expected = c.associate("label", min_documents=2, k=None)
-    assert list(associated) == ["statistic", "n", "n_tested", "rows"]
-    assert associated["rows"] == plain(expected.to_dicts())
+    options = ["--control", "length", "--confirm", "--level", "0.9"]
+    within = document(encoded, "associate", NAME, "label", *options, "--confirm-share", "0.4")
+    answer = c.associate("label", control="length", confirm=True, confirm_share=0.4, level=0.9)
+    assert within == plain({**answer.about, "rows": answer.to_dicts()})
+    assert {"statistic", "n", "n_tested", "test", "control", "notes"} < set(associated)
+    assert associated == plain({**expected.about, "rows": expected.to_dicts()})
     options = ["--min-npmi", "0.1", "--min-documents", "2", "--features", "3,9"]
     pairs = document(encoded, "correlate", NAME, *options)
     correlated = c.correlate(min_npmi=0.1, min_documents=2, features=[3, 9])
-    assert pairs == {"n": 60, "pairs": plain(correlated.to_dicts())}
+    assert pairs["n"] == 60
+    assert pairs == plain({**correlated.about, "pairs": correlated.to_dicts()})
+    pairs = document(encoded, "correlate", NAME, *options, "--control", "length,label")
+    assert pairs["control"] == "length in 11 bins; label (2 values)"
+    again = ["--control", "label", "--control", "length"]
+    both = document(encoded, "correlate", NAME, *options, *again)
+    assert both["control"] == "label (2 values); length in 11 bins"
+    assert len(both["pairs"]) == len(pairs["pairs"]) > 0
     two = document(encoded, "correlate", NAME, NAME, "--align", "label", "--min-npmi", "0")
     assert two["n"] > 0
     groups = document(encoded, "cluster", NAME, "-n", "3", "--seed", "2", "--where", "length(id)>2")
@@ -194,7 +205,8 @@ def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> N
     by_decoder = document(encoded, "match", NAME, OTHER, *options)
     assert [row["feature_a"] for row in by_decoder["matches"]] == [3]
     families = document(encoded, "families", NAME, "--min-npmi", "0.2", "--min-documents", "2")
-    assert families == {"families": plain(c.families(min_npmi=0.2, min_documents=2).to_dicts())}
+    grouped = c.families(min_npmi=0.2, min_documents=2)
+    assert families == plain({**grouped.about, "families": grouped.to_dicts()})
 
 
 def test_names_are_documents_too(encoded: EncodedLake, lake: Lake) -> None:
@@ -248,7 +260,15 @@ SHOWN: dict[str, tuple[list[str], list[str]]] = {
     "select": (["select", POSITIVE, NEGATIVE], ["shares"]),
     "diff": (["diff", POSITIVE, NEGATIVE], ["a words/sae where label = 'pos'", "<<", "tested"]),
     "diff of many": (["diff", POSITIVE, NEGATIVE, NAME], ["b 2 others"]),
-    "associate": (["associate", NAME, "label"], ["effect", "60 documents"]),
+    "associate": (["associate", NAME, "label"], ["effect", "60 documents", "Mann-Whitney"]),
+    "associate within": (
+        ["associate", NAME, "label", "--control", "length", "--confirm"],
+        ["effect", "length in", "q again", "of the documents chose"],
+    ),
+    "correlate within": (
+        ["correlate", NAME, "--min-npmi", "-1", "--min-documents", "1", "--control", "length"],
+        ["controlled", "Mantel-Haenszel"],
+    ),
     "correlate": (["correlate", NAME, "--min-npmi", "0.1", "--min-documents", "2"], ["NPMI"]),
     "no correlation": (["correlate", NAME, "--min-npmi", "1"], ["lower --min-npmi"]),
     "cluster": (["cluster", NAME, "-n", "2"], ["cluster 0", "inside", "documents"]),
@@ -317,6 +337,9 @@ def test_questions_are_asked_of_a_lake_or_a_server(command: str) -> None:
         (["diff", NAME, NAME, "--min-coverage", "2"], 2, "share"),
         (["diff", NAME, NAME, "--align", "colour"], 2, "colour"),
         (["associate", NAME, "colour"], 2, "colour"),
+        (["associate", NAME, "label", "--cluster-by", "colour"], 2, "colour"),
+        (["associate", NAME, "label", "--control", "length,colour"], 2, "colour"),
+        (["families", NAME, "--control", "colour"], 2, "colour"),
         (["associate", NAME], 2, "COLUMN"),
         (["correlate", NAME, NAME], 2, "align"),
         (["correlate", NAME, "--min-npmi", "2"], 2, "NPMI"),

@@ -89,6 +89,7 @@ REAL = st.floats(-1e18, 1e18)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 SAID = TEXT.filter(str.strip)
 COUNT, SHARE = st.integers(1, MOST), st.floats(0, 1)
+INSIDE = st.floats(0, 1, exclude_min=True, exclude_max=True)
 BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "k": COUNT,
     "n_features": COUNT,
@@ -102,6 +103,8 @@ BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "min_npmi": st.floats(-1, 1),
     "min_coverage": SHARE,
     "max_coverage": SHARE,
+    "level": INSIDE,
+    "confirm_share": INSIDE,
     "text": SAID,
     "phrase": SAID,
 }
@@ -155,9 +158,14 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     | made(SimilarQuery, needs="features", without="text ids docs method about"),
     DiffQuery: made(DiffQuery, needs="others", without="align")
     | made(DiffQuery, without="unit", others=st.tuples(made(Selection))),
-    AssociateQuery: made(AssociateQuery, columns=st.tuples(TEXT) | st.tuples(TEXT, TEXT)),
+    AssociateQuery: made(
+        AssociateQuery,
+        without="control cluster_by",
+        columns=st.tuples(TEXT) | st.tuples(TEXT, TEXT),
+    )
+    | made(AssociateQuery, columns=st.just(("of some other name",))),
     CorrelateQuery: made(CorrelateQuery, without="b align")
-    | made(CorrelateQuery, needs="b align", without="adjacent"),
+    | made(CorrelateQuery, needs="b align", without="adjacent control"),
     ClusterQuery: made(ClusterQuery, without="about") | made(ClusterQuery, without="features"),
     LabelsQuery: made(LabelsQuery, without="text") | made(LabelsQuery, without="features"),
 }

@@ -1,0 +1,42 @@
+"""What an answer says of itself, in its table's metadata: counts, the test, and notes."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+COUNTS = ("n",)  # and whatever begins with n_
+NUMBERS = ("level", "length_effect", "length_p_value", "confirm_share")
+UNITS = {"document": "documents"}
+
+
+def said(table: pa.Table) -> Mapping[str, Any]:
+    """The metadata by name: counts and other numbers as such, `notes` as a tuple, else text."""
+    found = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    return {name: _plain(name, value) for name, value in found.items()}
+
+
+def _plain(name: str, value: str) -> Any:
+    if name == "notes":
+        return tuple(json.loads(value))
+    if name in COUNTS or name.startswith("n_"):
+        return int(value)
+    return float(value) if name in NUMBERS else value
+
+
+def units(about: Mapping[str, Any]) -> str:
+    """How many units there are, as in `1,200 documents`, or `300 values of prompt_id`."""
+    unit = str(about.get("unit", "document")).replace("value of", "values of")
+    return f"{about.get('n', 0):,} {UNITS.get(unit, unit)}"
+
+
+def tested(about: Mapping[str, Any], what: str) -> str:
+    """How many were tested of what, by which test, corrected how, controlled for what."""
+    parts = []
+    if about.get("control", "none") != "none":
+        parts.append(f"controlled for {about['control']}")
+    if "n_tested" in about and about.get("test", "none") != "none":
+        parts.append(f"{about['n_tested']:,} {what} tested: {about['test']}")
+        parts.append(f"q: {about['correction']}")
+    return "".join(f"; {part}" for part in parts)
