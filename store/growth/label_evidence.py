@@ -66,7 +66,7 @@ def evidence_of(collection: Collection, n_codes: int) -> Evidence:
     docs = _share(docs, MOST_CODES / max(n_codes, 1), LOOKED_AT_SEED)
     is_held = held_back(docs)
     scored = _share(docs[is_held], MOST_SCORED / max(int(is_held.sum()), 1), SCORED_SEED)
-    reading = _Reading(collection, scored)
+    reading = _Gathering(collection, scored)
     for first in range(0, len(docs), DOCUMENTS_AT_ONCE):
         reading.add(docs[first : first + DOCUMENTS_AT_ONCE])
     return reading.evidence()
@@ -79,7 +79,7 @@ def _share(docs: Array, fraction: float, seed: int) -> Array:
     return chosen
 
 
-class _Reading:
+class _Gathering:
     """Evidence as it is read."""
 
     def __init__(self, collection: Collection, scored: Array) -> None:

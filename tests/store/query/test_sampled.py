@@ -1,5 +1,6 @@
 """Collections of a sample of the tokens: every answer is over those, by brute force."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.tables import Table, overwrite, read
+from tests.client.cli.command import run
 from tests.lakes import MadeLake, make_lake
 from tests.sampled import add_sample, held_tokens_of
 
@@ -162,6 +164,19 @@ def test_every_face_says_so(whole: MadeLake, sampled: MadeLake) -> None:
     assert info.n_held == sum(map(len, held_tokens_of(whole, THIRD).values()))
     assert info.n_tokens == sum(map(len, whole.words))
     assert lake["made/random"].info().n_held == info.n_tokens
+
+
+def test_commands_say_so(whole: MadeLake, sampled: MadeLake) -> None:
+    share = "of a 30 % sample of the tokens of made/sampled"
+    asking = ["tokens", "made/sampled", "3", "-k", "1", "--lake", whole.lake.uri]
+    assert run(*asking).out.splitlines()[-1].strip() == share
+    assert json.loads(run(*asking, "--format", "json").out)["sample"] == share
+    asking[1] = "made/random"
+    assert "sample" not in run(*asking).out
+    assert "sample" not in json.loads(run(*asking, "--format", "json").out)
+    described = run("info", "--lake", whole.lake.uri).out
+    n_held = sum(map(len, held_tokens_of(whole, THIRD).values()))
+    assert f"{n_held:,} tokens have codes: a 30 % sample (always the same)" in described
 
 
 # --- lakes of before ---

@@ -105,6 +105,7 @@ BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "max_coverage": SHARE,
     "level": INSIDE,
     "confirm_share": INSIDE,
+    "min_score": SHARE,
     "text": SAID,
     "phrase": SAID,
 }
@@ -152,10 +153,10 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     FeaturesQuery: made(FeaturesQuery, without="token") | made(FeaturesQuery, without="features"),
     DocumentQuery: made(DocumentQuery, needs="id", without="doc")
     | made(DocumentQuery, needs="doc", without="id"),
-    SimilarQuery: made(SimilarQuery, needs="text", without="ids docs features about")
-    | made(SimilarQuery, needs="ids", without="text features within")
-    | made(SimilarQuery, needs="docs", without="text features within")
-    | made(SimilarQuery, needs="features", without="text ids docs method about"),
+    SimilarQuery: made(SimilarQuery, needs="text", without="ids docs features about min_score")
+    | made(SimilarQuery, needs="ids", without="text features within min_score")
+    | made(SimilarQuery, needs="docs about", without="text features within")
+    | made(SimilarQuery, needs="features", without="text ids docs method about min_score"),
     DiffQuery: made(DiffQuery, needs="others", without="align")
     | made(DiffQuery, without="unit", others=st.tuples(made(Selection))),
     AssociateQuery: made(
@@ -166,7 +167,8 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     | made(AssociateQuery, columns=st.just(("of some other name",))),
     CorrelateQuery: made(CorrelateQuery, without="b align")
     | made(CorrelateQuery, needs="b align", without="adjacent control"),
-    ClusterQuery: made(ClusterQuery, without="about") | made(ClusterQuery, without="features"),
+    ClusterQuery: made(ClusterQuery, without="about min_score")
+    | made(ClusterQuery, needs="about", without="features"),
     LabelsQuery: made(LabelsQuery, without="text") | made(LabelsQuery, without="features"),
 }
 
