@@ -1,0 +1,58 @@
+"""How many tokens each document has."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store.codes.executor import Piece, pieces
+from saelake.store.format.lists import Array, Lists
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
+
+SCAN_ROWS = 4096
+NOT_ENCODED = -1
+LENGTH_COLUMNS = ("token_ids",)  # what `token_counts` needs of a batch
+
+
+def token_counts(batch: pa.RecordBatch) -> Array:
+    """How many tokens of each row of a codes table are held, int64 (n_rows,)."""
+    return Lists.of(batch["token_ids"]).lengths
+
+
+def lengths(session: Session, selected: Selected) -> Array:
+    """The tokens of each document of the corpus, int32 (n_documents,), filtered or not.
+
+    `NOT_ENCODED` for documents without codes; of one in several parts, those that could be
+    encoded count. Read once for a snapshot, and kept.
+    """
+    n_documents = selected.collection.documents.n_documents
+    return session.cache.kept(
+        (selected.codes_key, "lengths", n_documents),
+        lambda: _lengths(session, selected, n_documents),
+        lambda found: found.nbytes,
+    )
+
+
+def _lengths(session: Session, selected: Selected, n_documents: int) -> Array:
+    found = np.full(n_documents, NOT_ENCODED, np.int32)
+    parts = session.executor.map(_Count(), pieces(selected.collection.codes))
+    for doc, n_tokens in parts:
+        found[doc[found[doc] == NOT_ENCODED]] = 0
+        np.add.at(found, doc, n_tokens)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Counts the tokens of a piece's rows."""
+
+    def __call__(self, piece: Piece) -> tuple[Array, Array]:
+        """The document uint64 and the tokens int32 of each row that was encoded."""
+        docs, counts = [np.empty(0, np.uint64)], [np.empty(0, np.int32)]
+        columns = ("doc", "error", *LENGTH_COLUMNS)
+        for batch in piece.codes.scan(columns, fragments=piece.fragments, batch_rows=SCAN_ROWS):
+            batch = batch.filter(batch["error"].is_null())
+            docs.append(np.asarray(batch["doc"]))
+            counts.append(token_counts(batch).astype(np.int32))
+        return np.concatenate(docs), np.concatenate(counts)
