@@ -36,6 +36,51 @@ class Strata:
     controls: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    """The documents that have one value in a column, as an author or a prompt.
+
+    `of` is as in `Strata`; group i are the documents with `values[i]`, as text.
+    """
+
+    of: tuple[Array, ...]
+    values: pa.Array
+
+    @property
+    def n(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+
+def groups(selections: Sequence[Selected], column: str) -> Groups:
+    """The groups of the documents of one or more selections, by the values of a column.
+
+    Values are compared as text, so 5 and "5" are one. Raises `InvalidInput` for a column that one
+    of the corpora does not have, or of which values are no text.
+    """
+    read = [_texts(_column(selected, column), column) for selected in selections]
+    encoded = pa.concat_arrays(read).dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    known = np.concatenate([_kept(selected) for selected in selections]) & (codes >= 0)
+    found, number = np.unique(codes[known], return_inverse=True)
+    group = np.full(len(codes), -1, np.int32)
+    group[known] = number
+    ends = np.cumsum([len(values) for values in read])
+    return Groups(of=tuple(np.split(group, ends[:-1])), values=encoded.dictionary.take(found))
+
+
+def crossed(groups: Groups, strata: Strata) -> Strata:
+    """The strata within each group: one for each group and stratum that has documents."""
+    whole = [np.concatenate(parts).astype(np.int64) for parts in (groups.of, strata.of)]
+    known = (whole[0] >= 0) & (whole[1] >= 0)
+    found, number = np.unique(whole[0][known] * strata.n + whole[1][known], return_inverse=True)
+    stratum = np.full(len(known), -1, np.int32)
+    stratum[known] = number
+    ends = np.cumsum([len(part) for part in groups.of])
+    of = tuple(np.split(stratum, ends[:-1]))
+    return Strata(of=of, n=len(found), controls=strata.controls)
+
+
 def strata(
     session: Session, selections: Sequence[Selected], controls: Sequence[str], n_bins: int = N_BINS
 ) -> Strata:
@@ -130,6 +175,17 @@ def _column(selected: Selected, column: str) -> pa.Array:
     values = rows[column].combine_chunks()
     kind = values.type
     return values.cast(kind.value_type) if pa.types.is_dictionary(kind) else values
+
+
+def _texts(values: pa.Array, column: str) -> pa.Array:
+    try:
+        return values.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InvalidInput(
+            f"{column} has values of type {values.type}, which cannot group documents: name a "
+            "column of texts or numbers.",
+            column=column,
+        ) from error
 
 
 def _kind(kind: pa.DataType, column: str) -> str:

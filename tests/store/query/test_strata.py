@@ -81,7 +81,7 @@ def test_numbers_are_cut_at_quantiles(session: Session, column: str, values: lis
     sizes = np.bincount(of[known])
     assert len(sizes) == found.n == 6
     assert sizes.min() >= len(known) // 6 - 3
-    by_value = sorted((values[doc], int(of[doc])) for doc in known)  # type: ignore[type-var]
+    by_value = sorted((values[doc], int(of[doc])) for doc in known)
     bins = [number for _, number in by_value]
     assert bins == sorted(bins)
     assert len(dict(by_value)) == len(set(by_value))  # equal values are in one bin
