@@ -1,7 +1,6 @@
 """Who is compared with whom: the documents of two sides, in strata or in clusters."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -50,7 +49,7 @@ class Layout:
             total += np.bincount(m.group[kept], weights, self.n_groups).astype(np.int64)
         return total
 
-    @cached_property
+    @property
     def is_mixed(self) -> bool:
         """Whether a document, or a cluster, is on both sides."""
         if any((m.side == BOTH).any() for m in self.members):
@@ -137,6 +136,7 @@ def likely(group: Array, size: Array, in_a: Array, n_groups: int) -> Array:
     It is the share in a of the units of its group and of about its size. Where one side has larger
     units, they are of that side by chance alone, too.
     """
+    size = size.astype(np.int64)
     order = np.lexsort((size, group))
     by_group, by_size = group[order], size[order]
     n = np.bincount(by_group, minlength=n_groups)

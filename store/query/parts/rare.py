@@ -63,7 +63,7 @@ class Rare:
     def test_documents(self, p: Array, totals: Totals, units: Units) -> None:
         """Put exact p-values in place: the number on a side is hypergeometric in each stratum."""
         features, stratum, fires, _ = self._joined()
-        kept = _fewer(features, fires, self.d_sae) & self._known[features]
+        kept = (self._known & (totals.n_fires <= FEW_UNITS))[features]
         features, stratum, fires = features[kept], stratum[kept], fires[kept]
         order = np.argsort(features, kind="stable")
         features, stratum, fires = features[order], stratum[order], fires[order].astype(np.int64)
@@ -85,8 +85,8 @@ class Rare:
         A unit that is on both sides has its difference with either sign.
         """
         features, unit, x_a, x_b = self._joined()
-        n = np.bincount(features, minlength=self.d_sae)
-        kept = ((n <= FEW_UNITS) & self._known & (n * OF_UNITS <= len(units.n_a)))[features]
+        n = totals.n_fires
+        kept = (self._known & (n <= FEW_UNITS) & (n * OF_UNITS <= len(units.n_a)))[features]
         order = np.flatnonzero(kept)[np.argsort(features[kept], kind="stable")]
         features, unit, x_a, x_b = features[order], unit[order], x_a[order], x_b[order]
         stratum = units.stratum[unit]
@@ -100,11 +100,6 @@ class Rare:
         points = np.arange(len(features) + 1) * 2
         value, chances = np.stack([up, down], 1), np.stack([chance, 1 - chance], 1)
         _put(p, features, points, value.reshape(-1), chances.reshape(-1), totals.score)
-
-
-def _fewer(features: Array, fires: Array, d_sae: int) -> Array:
-    kept: Array = (np.bincount(features, fires, d_sae) <= FEW_UNITS)[features]
-    return kept
 
 
 def _put(
