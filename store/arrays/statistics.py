@@ -42,7 +42,7 @@ def hypergeometric(a: Array, fires: Array, n_a: Array, n: Array) -> Array:
     drawn = stats.hypergeom(n, fires, n_a)
     half = drawn.pmf(a) / 2
     tails = np.minimum(drawn.cdf(a) - half, drawn.sf(a - 1) - half)
-    return np.clip(2 * tails, SMALLEST, 1)
+    return np.asarray(np.clip(2 * tails, SMALLEST, 1))
 
 
 def least_p(fires: Array, n_a: Array | int, n_b: Array | int) -> Array:
@@ -86,7 +86,7 @@ def skewed(score: Array, variance: Array, third: Array) -> Array:
     shape = 4 / skew**2
     at = np.maximum(shape + z * 2 / skew, 0)
     p[bent] = 2 * np.minimum(special.gammainc(shape, at), special.gammaincc(shape, at))
-    return np.clip(np.where(known, p, 1), SMALLEST, 1)
+    return np.asarray(np.clip(np.where(known, p, 1), SMALLEST, 1))
 
 
 def of_largest(z: Array, chosen: Array, n: float, n_others: Sequence[float]) -> Array:
