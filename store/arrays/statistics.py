@@ -105,7 +105,8 @@ def of_largest(z: Array, chosen: Array, n: float, n_others: Sequence[float]) -> 
         logs = interpolate.CubicSpline(at, _log_tails(at, float(own), others))(d)
     else:
         logs = _log_tails(at, float(own), others)[np.searchsorted(at, d)]
-    return np.clip(2 * np.exp(logs.min(axis=1)), SMALLEST, 1)
+    p: Array = np.clip(2 * np.exp(logs.min(axis=1)), SMALLEST, 1)
+    return p
 
 
 def _log_tails(d: Array, own: float, others: Array) -> Array:

@@ -156,7 +156,7 @@ def _of_scores(
     if weight == 0:
         return _nothing(totals.d_sae, test, raw)
     share_a, difference = totals.rate_a / weight, totals.score / weight
-    error = np.sqrt(totals.robust(difference)) / weight
+    error = np.sqrt(totals.around(difference)) / weight
     half = float(special.ndtri((1 + query.level) / 2)) * error
     n_a, n_b = made.counts()
     rates = share_a, share_a - difference
@@ -178,11 +178,10 @@ def _of_scores(
 
 def _p(found: Scored, made: Layout, query: DiffQuery) -> Array:
     totals = found.totals
-    robust = totals.robust(0.0)
     if made.is_mixed:
-        variance, third = robust, np.zeros(totals.d_sae)
+        variance, third = totals.v0, np.zeros(totals.d_sae)
     else:
-        variance, third = np.maximum(totals.exchangeable, robust), totals.third
+        variance, third = np.maximum(totals.exchangeable, totals.v0), totals.third
     p = skewed(totals.score, variance, third)
     if totals.by_stratum and _in_pairs(found):
         n = np.rint(totals.v0)  # pairs that differ

@@ -196,8 +196,8 @@ class Totals:
             self.v0[features] += few * (y2 - 2 * r * ym + r * r * c.m2[h])
             self.v1[features] -= 2 * few * (yk - r * c.mk[h])
 
-    def robust(self, difference: Array | float) -> Array:
-        """The robust variance of the score where the rates differ by so much."""
+    def around(self, difference: Array) -> Array:
+        """The robust variance of the score, of rates that differ by so much; `v0` is that of 0."""
         n = self.n_strata if self.by_stratum else 0
         few = n / (n - 1) if n > 1 else 1.0
         found: Array = few * (self.v0 + self.v1 * difference + self.v2 * np.square(difference))
