@@ -9,6 +9,7 @@ from saelake.store.format.lists import Array
 
 FEW = 5  # of an expected count under which the normal approximation is not used (Cochran 1954)
 SMALLEST = 1e-300  # p-values are not below: what is smaller is not told apart
+ROUNDING = 1e-9  # of a sum of documents that is 0
 STRAIGHT = 1e-3  # of a skewness under which a distribution is taken for a normal one
 GRID = np.arange(-38.0, 38.01, 0.02)  # standard deviations that `of_largest` sums over
 KNOTS = 400
@@ -77,7 +78,7 @@ def skewed(score: Array, variance: Array, third: Array) -> Array:
     there is no variance.
     """
     spread = np.sqrt(np.maximum(variance, 0))
-    known = spread > 0
+    known = (spread > 0) & (np.abs(score) > ROUNDING)
     z = np.divide(score, spread, out=np.zeros(len(score)), where=known)
     skew = np.divide(third, spread**3, out=np.zeros(len(score)), where=known)
     p = 2 * special.ndtr(-np.abs(z))

@@ -29,6 +29,7 @@ from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 MOST_EXAMPLES = 100  # rows that get examples: each is a query of its own
+ALIKE = 12  # decimals to which two others are equally frequent: then it is the first
 SIGNIFICANT = 0.05  # of q-values, for features that are confirmed, or may follow length
 
 
@@ -136,7 +137,8 @@ def against(
     ]
     if len(pairs) == 1:
         return Comparison(pairs=pairs, against=np.zeros(a.d_sae, np.int64), p=pairs[0].p)
-    more = np.nan_to_num(np.stack([-pair.difference for pair in pairs]), nan=-np.inf)
+    more = np.stack([np.round(-pair.difference, ALIKE) for pair in pairs])
+    more = np.nan_to_num(more, nan=-np.inf)
     against = np.argmax(more, axis=0)
     chosen = Comparison(pairs=pairs, against=against, p=pairs[0].p)
     known = [pair for pair in pairs if not np.isnan(pair.p).all()]

@@ -155,16 +155,16 @@ def _of_scores(
     totals, weight = found.totals, found.totals.weight
     if weight == 0:
         return _nothing(totals.d_sae, test, raw)
-    share_a, difference = totals.rate_a / weight, totals.score / weight
+    rates = totals.rate_a / weight, totals.rate_b / weight
+    difference = rates[0] - rates[1]
     error = np.sqrt(totals.around(difference)) / weight
     half = float(special.ndtri((1 + query.level) / 2)) * error
     n_a, n_b = made.counts()
-    rates = share_a, share_a - difference
     return Compared(
         n_a=n_a,
         n_b=n_b,
-        frequency_a=share_a,
-        frequency_b=np.maximum(rates[1], 0),
+        frequency_a=rates[0],
+        frequency_b=rates[1],
         p=_p(found, made, query),
         low=np.maximum(difference - half, -1),
         high=np.minimum(difference + half, 1),
@@ -187,7 +187,8 @@ def _p(found: Scored, made: Layout, query: DiffQuery) -> Array:
         n = np.rint(totals.v0)  # pairs that differ
         return discordant((n + np.rint(totals.score)) / 2, (n - np.rint(totals.score)) / 2)
     if query.unit == "document" and made.in_strata:
-        found.rare.test_documents(p, totals, found.units)
+        if not made.is_mixed:
+            found.rare.test_documents(p, totals, found.units)
     else:
         found.rare.test_units(p, totals, found.units)
     return p

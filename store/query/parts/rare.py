@@ -86,7 +86,7 @@ class Rare:
         """
         features, unit, x_a, x_b = self._joined()
         n = totals.n_fires
-        kept = (self._known & (n <= FEW_UNITS) & (n * OF_UNITS <= len(units.n_a)))[features]
+        kept = (self._known & (n <= FEW_UNITS) & (n * OF_UNITS <= units.constants.n_units.sum()))[features]
         order = np.flatnonzero(kept)[np.argsort(features[kept], kind="stable")]
         features, unit, x_a, x_b = features[order], unit[order], x_a[order], x_b[order]
         stratum = units.stratum[unit]

@@ -150,6 +150,7 @@ class Totals:
     by_stratum: bool
     score: Array = field(init=False)
     rate_a: Array = field(init=False)
+    rate_b: Array = field(init=False)
     exchangeable: Array = field(init=False)
     third: Array = field(init=False)
     v0: Array = field(init=False)
@@ -160,9 +161,9 @@ class Totals:
     n_strata: int = 0
 
     def __post_init__(self) -> None:
-        arrays = np.zeros((7, self.d_sae))
-        self.score, self.rate_a, self.exchangeable, self.third = arrays[:4]
-        self.v0, self.v1, self.n_fires = arrays[4:]
+        arrays = np.zeros((8, self.d_sae))
+        self.score, self.rate_a, self.rate_b, self.exchangeable, self.third = arrays[:5]
+        self.v0, self.v1, self.n_fires = arrays[5:]
 
     def know(self, constants: Constants) -> None:
         """Add what does not depend on features, of all strata that are compared."""
@@ -185,6 +186,7 @@ class Totals:
         score = (alpha * x_a - beta * (x - x_a)) * scale
         self.score[features] += score
         self.rate_a[features] += x_a / c.t_a[h] * weight * scale
+        self.rate_b[features] += (x - x_a) / c.t_b[h] * weight * scale
         self.exchangeable[features] += (p2 - 2 * r * px + r * r * c.n2[h]) * scale**2
         self.third[features] += (t3 - 3 * r * t2 + 3 * r * r * t1 - r**3 * c.n3[h]) * scale**3
         self.n_fires[features] += n_fires
