@@ -31,6 +31,9 @@ COMMANDS: Mapping[str, Command] = {
         "analyses.analyses",
         "nearest documents, diff, NPMI, clusters: saelake, SciPy, Seismic, milvus-lite",
     ),
+    "calibration": Command(
+        "analyses.calibration", "how often diff calls sides different that differ by chance alone"
+    ),
     "encode": Command(
         "encode.encode",
         "from text to codes on the CPU: saelake, the bare loop, delphi, interp_embed",

@@ -239,10 +239,16 @@ class Collection:
         order: DiffOrder = DiffQuery.order,
         align: str | None = None,
         examples: bool = DiffQuery.examples,
+        cluster_by: str | None = None,
+        control: Sequence[str] | str = (),
+        level: float = DiffQuery.level,
+        confirm: bool = DiffQuery.confirm,
+        confirm_share: float = DiffQuery.confirm_share,
     ) -> Diff:
         """Features by how differently often they fire here and in one or more others.
 
-        See `DiffQuery` for the arguments; `k=None` is all features.
+        See `DiffQuery` for the arguments; `k=None` is all features. `control` is one name or
+        several.
 
         >>> reviews.where("label = 'pos'").diff(reviews.where("label = 'neg'"))  # doctest: +SKIP
         """
@@ -258,6 +264,11 @@ class Collection:
             k=k,
             align=align,
             examples=examples,
+            cluster_by=cluster_by,
+            control=(control,) if isinstance(control, str) else tuple(control),
+            level=level,
+            confirm=confirm,
+            confirm_share=confirm_share,
         )
         return Diff(self.transport.ask(query).read_all())
 

@@ -229,6 +229,35 @@ def reordered(
     return replace(made, lake=lake, texts=texts, labels=labels, words=words, codes=codes)
 
 
+def lake_of(
+    folder: Path,
+    tokens: Sequence[npt.NDArray[np.float32]],
+    *,
+    columns: Mapping[str, pa.Array],
+    name: CollectionName = MADE,
+) -> Lake:
+    """A lake of documents with these codes, (n_tokens, n_features) of each, and these columns."""
+    random = np.random.default_rng(0)
+    words = [list(random.choice(WORDS, len(codes))) for codes in tokens]
+    labels = ["pos"] * len(tokens)
+    texts = [" ".join(w) or "-" for w in words]
+    lake = Lake(str(folder))
+    import_documents(lake, name.corpus, Rows(texts, labels, columns))
+    chosen = settings(n_features=tokens[0].shape[1], name=name)
+    _register(lake, chosen)
+    parts = [part for doc, w in enumerate(words) for part in _parts(doc, w, ())]
+    found = [np.nonzero(codes) for codes in tokens]
+    rows = np.repeat(np.arange(len(tokens)), [len(positions) for positions, _ in found])
+    values = np.concatenate([c[f] for c, f in zip(tokens, found, strict=True)])
+    position, feature = (
+        np.concatenate([f[axis] for f in found]).astype(np.int32) for axis in (0, 1)
+    )
+    codes = PageCodes(rows.astype(np.int32), position, feature, values)
+    batch = pack(parts, codes, schema=codes_schema(chosen), codec=chosen.codec)
+    commit_shard(lake, chosen, batch, 0, len(tokens))
+    return lake
+
+
 def add_documents(made: MadeLake, n: int, *, seed: int = 5, encoded: bool = True) -> MadeLake:
     """The lake with `n` more documents, their codes in a fragment that no segment covers."""
     random = np.random.default_rng(seed)

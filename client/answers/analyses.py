@@ -21,6 +21,16 @@ def _metadata(table: pa.Table) -> Mapping[str, str]:
     return {name.decode(): value.decode() for name, value in said.items()}
 
 
+def _plain(name: str, value: str) -> Any:
+    """A value of the metadata of a diff, as the number or the sentences that it is."""
+    if name == "notes":
+        return json.loads(value)
+    if name.startswith("n_"):
+        return int(value)
+    numbers = ("level", "length_a", "length_b", "length_auc", "confirm_share")
+    return float(value) if name in numbers else value
+
+
 def _label(label: str | None) -> str:
     return one_line(label or "")
 
@@ -141,19 +151,29 @@ class Example:
 class Difference:
     """How often a feature fires on two sides.
 
-    `relative` is the difference over the larger frequency; `log_odds` has half a document added
-    to each count. `against` is the selection on the other side; `q_value` is Benjamini and
-    Hochberg's over all features tested.
+    `relative` is the difference over the larger frequency; `log_odds` has half a document added to
+    each count. `against` is the selection on the other side; `q_value` is Benjamini and Hochberg's
+    over all features tested. The interval of the difference is `ci_low` to `ci_high`.
+    `raw_frequency_a` and `raw_frequency_b` are of all documents, where the frequencies are of those
+    that were aligned, or of strata. `confirmed_` values are of the documents held back, and None
+    for features that were not tested again. What could not be compared is None.
     """
 
     feature: int
-    frequency_a: float
-    frequency_b: float
-    difference: float
-    relative: float
-    log_odds: float
-    p_value: float
-    q_value: float
+    frequency_a: float | None
+    frequency_b: float | None
+    difference: float | None
+    relative: float | None
+    log_odds: float | None
+    p_value: float | None
+    q_value: float | None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    raw_frequency_a: float | None = None
+    raw_frequency_b: float | None = None
+    confirmed_difference: float | None = None
+    confirmed_p_value: float | None = None
+    confirmed_q_value: float | None = None
     against: str
     label: str | None
     example_a: Example | None
@@ -175,8 +195,9 @@ class Difference:
 class Diff(Answer[Difference]):
     """Features by how differently often they fire.
 
-    `n_a` and `n_b` count documents, tokens or pairs (of several others the first); `n_tested`
-    features were tested, by `test`.
+    `n_a` and `n_b` count the documents or tokens that were compared (of several others the first);
+    `n_tested` features were tested, by `test`. `notes` are sentences that must be read with the
+    numbers, and `about` has all that is said of the whole answer.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -184,10 +205,32 @@ class Diff(Answer[Difference]):
         said = _metadata(table)
         self.n_a, self.n_b = int(said["n_a"]), int(said["n_b"])
         self.n_tested, self.test = int(said["n_tested"]), said["test"]
+        self.unit, self.level = said.get("unit", "document"), float(said.get("level", "0.95"))
+        self.notes: tuple[str, ...] = tuple(json.loads(said.get("notes", "[]")))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the whole answer says: the test, its unit, counts, lengths, and notes."""
+        said = _metadata(self._table)
+        return {name: _plain(name, value) for name, value in said.items()}
+
+    @property
+    def head(self) -> str:
+        """In a line, what was compared and how."""
+        unit = {"document": "documents", "token": "tokens"}.get(self.unit, self.unit)
+        said = self.about
+        lengths = ""
+        if "length_a" in said:
+            a, b = said["length_a"], said["length_b"]
+            lengths = f"; median length {a:,.0f} against {b:,.0f} tokens"
+        return (
+            f"{self.n_a:,} {unit} against {self.n_b:,}{lengths}; "
+            f"{self.n_tested:,} features tested: {self.test}; q: Benjamini-Hochberg"
+        )
 
     def _view(self, rows: Sequence[Difference]) -> View:
         return View(
-            said=[f"{self.n_a:,} against {self.n_b:,}; {self.n_tested:,} features, {self.test}"],
+            said=[self.head, *self.notes],
             header=("feature", "frequency a", "frequency b", "difference", "q", "label", "example"),
             rows=[
                 (

@@ -253,8 +253,25 @@ def diff(
     ] = DiffQuery.max_coverage,
     order: Annotated[DiffOrder, typer.Option(help="What comes first.")] = DiffQuery.order,
     align: Annotated[
-        str | None, typer.Option(help="Compare documents with one value in this column in pairs.")
+        str | None, typer.Option(help="Compare documents with all of one value in this column.")
     ] = None,
+    cluster_by: Annotated[
+        str | None,
+        typer.Option(help="Documents of one value in this column, as an author, are one unit."),
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Compare documents alike in this: length (tokens), or a column. May be repeated."
+        ),
+    ] = None,
+    level: Annotated[float, typer.Option(help="The confidence of intervals.")] = DiffQuery.level,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Test what differs again, in documents held back.")
+    ] = DiffQuery.confirm,
+    confirm_share: Annotated[
+        float, typer.Option(help="The share of documents that --confirm holds back.")
+    ] = DiffQuery.confirm_share,
     examples: Annotated[
         bool, typer.Option(help="Find each feature's strongest tokens.")
     ] = DiffQuery.examples,
@@ -264,7 +281,8 @@ def diff(
     """Which features fire more in one selection than in others, and how sure that is.
 
     Examples: `saelake diff "imdb/l4 where label = 'pos'" "imdb/l4 where label = 'neg'"`,
-    `saelake diff "chat/l4 where model = 'a'" "chat/l4 where model = 'b'" --align prompt_id`
+    `saelake diff "chat/l4 where model = 'a'" "chat/l4 where model = 'b'" --align prompt_id`,
+    `saelake diff "news/l4 where year < 2000" "news/l4 where year >= 2000" --control length`
     """
     with place as found:
         first, *rest = (selected(found, text) for text in (a, *others))
@@ -277,18 +295,17 @@ def diff(
             max_coverage=max_coverage,
             order=order,
             align=align,
+            cluster_by=cluster_by,
+            control=control or (),
+            level=level,
+            confirm=confirm,
+            confirm_share=confirm_share,
             examples=examples,
         )
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {
-            "n_a": rows.n_a,
-            "n_b": rows.n_b,
-            "n_tested": rows.n_tested,
-            "test": rows.test,
-            "rows": rows.to_dicts(),
-        },
+        document=lambda: {**rows.about, "rows": rows.to_dicts()},
         show=lambda: out.print(analyses.diff(rows, (a, *others), out)),
     )
 

@@ -307,7 +307,7 @@ class SelectRequest(_message.Message):
     def __init__(self, pool: _Optional[_Union[Selection, _Mapping]] = ..., target: _Optional[_Union[Selection, _Mapping]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., idf: _Optional[bool] = ...) -> None: ...
 
 class DiffRequest(_message.Message):
-    __slots__ = ("a", "others", "unit", "threshold", "min_coverage", "max_coverage", "order", "k", "all", "align", "examples")
+    __slots__ = ("a", "others", "unit", "threshold", "min_coverage", "max_coverage", "order", "k", "all", "align", "examples", "cluster_by", "control", "level", "confirm", "confirm_share")
     A_FIELD_NUMBER: _ClassVar[int]
     OTHERS_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
@@ -319,6 +319,11 @@ class DiffRequest(_message.Message):
     ALL_FIELD_NUMBER: _ClassVar[int]
     ALIGN_FIELD_NUMBER: _ClassVar[int]
     EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_BY_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    CONFIRM_FIELD_NUMBER: _ClassVar[int]
+    CONFIRM_SHARE_FIELD_NUMBER: _ClassVar[int]
     a: Selection
     others: _containers.RepeatedCompositeFieldContainer[Selection]
     unit: Unit
@@ -330,7 +335,12 @@ class DiffRequest(_message.Message):
     all: bool
     align: str
     examples: bool
-    def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., others: _Optional[_Iterable[_Union[Selection, _Mapping]]] = ..., unit: _Optional[_Union[Unit, str]] = ..., threshold: _Optional[float] = ..., min_coverage: _Optional[float] = ..., max_coverage: _Optional[float] = ..., order: _Optional[_Union[DiffOrder, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., align: _Optional[str] = ..., examples: _Optional[bool] = ...) -> None: ...
+    cluster_by: str
+    control: _containers.RepeatedScalarFieldContainer[str]
+    level: float
+    confirm: bool
+    confirm_share: float
+    def __init__(self, a: _Optional[_Union[Selection, _Mapping]] = ..., others: _Optional[_Iterable[_Union[Selection, _Mapping]]] = ..., unit: _Optional[_Union[Unit, str]] = ..., threshold: _Optional[float] = ..., min_coverage: _Optional[float] = ..., max_coverage: _Optional[float] = ..., order: _Optional[_Union[DiffOrder, str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., align: _Optional[str] = ..., examples: _Optional[bool] = ..., cluster_by: _Optional[str] = ..., control: _Optional[_Iterable[str]] = ..., level: _Optional[float] = ..., confirm: _Optional[bool] = ..., confirm_share: _Optional[float] = ...) -> None: ...
 
 class AssociateRequest(_message.Message):
     __slots__ = ("collection", "columns", "where", "pooling", "min_documents", "k", "all", "control", "cluster_by", "level", "confirm", "confirm_share")

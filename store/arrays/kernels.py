@@ -378,3 +378,37 @@ def cross_products(
             for j in range(begin, end):
                 products[at, other[j]] += value * other_values[j]
                 both[at, other[j]] += np.uint32(1)
+
+
+@compiled
+def tails(
+    cells: Array, points: Array, value: Array, chance: Array, observed: Array, most: int
+) -> Any:
+    """The chances that a sum of independent numbers is below, at, and above what was observed.
+
+    Sum i is of the cells `cells[i]` to `cells[i + 1]`; cell j is one of the numbers
+    `value[points[j]]` to `value[points[j + 1]]`, with these chances. A sum has at most `most`
+    outcomes. Returns float64 (n_sums, 3).
+    """
+    n = len(cells) - 1
+    found = np.zeros((n, 3))
+    sums, chances = np.empty(most), np.empty(most)
+    for i in range(n):
+        sums[0], chances[0], width = 0.0, 1.0, 1
+        for j in range(cells[i], cells[i + 1]):
+            begin, end = points[j], points[j + 1]
+            for p in range(end - 1, begin - 1, -1):  # the first point last, for it is in place
+                at = (p - begin) * width
+                for s in range(width):
+                    sums[at + s] = sums[s] + value[p]
+                    chances[at + s] = chances[s] * chance[p]
+            width *= end - begin
+        near = 1e-9 * (1.0 + abs(observed[i]))
+        for s in range(width):
+            if sums[s] < observed[i] - near:
+                found[i, 0] += chances[s]
+            elif sums[s] > observed[i] + near:
+                found[i, 2] += chances[s]
+            else:
+                found[i, 1] += chances[s]
+    return found

@@ -3,27 +3,25 @@
 Of a document b = 1 where the feature's largest value is above the threshold, and a feature's
 frequency is the mean of b (arXiv 2512.10092, section 3; interp_embed's `diff_features`): absolute
 difference f_a - f_b, relative (f_a - f_b) / max(f_a, f_b). Of tokens likewise. Documents that
-could not be encoded are not counted.
+could not be encoded are not counted. `query/parts/compared.py` has the tests.
 """
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.arrays.statistics import adjusted, discordant, log_odds, two_proportions
-from saelake.store.codes.embeddings import take
-from saelake.store.codes.executor import Piece, pieces
-from saelake.store.codes.table import CodesTable
-from saelake.store.documents.filters import DocumentMask
+from saelake.store.arrays.statistics import adjusted, log_odds, of_largest
 from saelake.store.errors import InvalidInput
-from saelake.store.format.lists import Array, Lists
+from saelake.store.format.lists import Array
+from saelake.store.query.parts.compared import Compared, compared
+from saelake.store.query.parts.confounds import side_lengths
 from saelake.store.query.parts.examples import examples
-from saelake.store.query.parts.frequencies import Count, counted, frequencies
+from saelake.store.query.parts.halves import halves
 from saelake.store.query.parts.labelled import labels_of
-from saelake.store.query.parts.pairs import Pairs, paired
+from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.diff import EXAMPLE, DiffQuery
 from saelake.store.snapshot.collection import check_same_dictionary
@@ -31,186 +29,234 @@ from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 MOST_EXAMPLES = 100  # rows that get examples: each is a query of its own
-SCAN_ROWS = 4096
+ALIKE = 12  # decimals to which two others are equally frequent: then it is the first
+SIGNIFICANT = 0.05  # of q-values, for features that are confirmed, or may follow length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Counts of both sides, by feature, int64 (d_sae,): `against` is the index of the other."""
+    """Side a against that one of the others in which a feature is most frequent.
 
-    n_a: int
-    a: Array
-    n_b: Array
-    b: Array
+    Arrays (d_sae,): `against` is its index, `p` are corrected for the choice. `pairs` has the
+    comparison with each other.
+    """
+
+    pairs: Sequence[Compared]
     against: Array
-    n_others: tuple[int, ...]
     p: Array
-    test: str
 
-    @property
-    def frequencies(self) -> tuple[Array, Array]:
-        """The shares on both sides."""
-        return self.a / self.n_a, self.b / self.n_b
+    def of(self, name: str) -> Array:
+        """What the chosen pair of each feature has."""
+        values = np.stack([getattr(pair, name) for pair in self.pairs])
+        chosen: Array = np.take_along_axis(values, self.against[None], axis=0)[0]
+        return chosen
+
+    def raw(self, side: int) -> Array:
+        """The frequencies in all documents of a side."""
+        values = np.stack([pair.raw[side] for pair in self.pairs])
+        chosen: Array = np.take_along_axis(values, self.against[None], axis=0)[0]
+        return chosen
+
+    def number(self, name: str) -> Array:
+        """What the chosen pair has one of for all features."""
+        return np.array([getattr(pair, name) for pair in self.pairs])[self.against]
+
+    def tested(self, query: DiffQuery) -> Array:
+        """The features that fire on a side, and are within the coverage limits."""
+        both = np.stack([self.of("frequency_a"), self.of("frequency_b")])
+        raw = np.stack([self.raw(0), self.raw(1)])
+        shares = np.where(np.isnan(both), raw, both)
+        larger, smaller = shares.max(axis=0), shares.min(axis=0)
+        fires = (larger > 0) & (smaller >= query.min_coverage) & (larger <= query.max_coverage)
+        return np.flatnonzero(fires)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """What was found again in documents that were held back: float64 (n_tested,), NaN if not."""
+
+    difference: Array
+    p: Array
+    q: Array
+    said: dict[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def diff(session: Session, query: DiffQuery) -> pa.Table:
     """Features by how differently often they fire, ties by frequency in a, by feature.
 
-    The schema's metadata says n_a, n_b (of the first other), n_tested and the test. q-values are
-    over all features that fire on a side and are within the coverage limits. Raises
-    `DictionaryMismatch` for selections of different dictionaries, `InvalidInput` for one that has
-    no document.
+    The schema's metadata says n_a, n_b (of the first other), n_tested, the test and its unit, the
+    lengths of both sides, and `notes`: sentences, as JSON. q-values are over all features that fire
+    on a side and are within the coverage limits. Raises `DictionaryMismatch` for selections of
+    different dictionaries, `InvalidInput` for one that has no document.
     """
     a, *others = (session.select(selection) for selection in (query.a, *query.others))
     for other in others:
         check_same_dictionary(a.collection, other.collection)
-    if query.align is None:
-        made = _compared(session, a, others, query)
-    else:
-        made = _paired(session, a, others[0], query, query.align)
-    _check_sides(query, made)
-    share_a, share_b = made.frequencies
-    larger, smaller = np.maximum(share_a, share_b), np.minimum(share_a, share_b)
-    tested = (larger > 0) & (smaller >= query.min_coverage) & (larger <= query.max_coverage)
-    features = np.flatnonzero(tested)
-    difference = (share_a - share_b)[features]
-    columns = {
-        "feature": features,
-        "frequency_a": share_a[features],
-        "frequency_b": share_b[features],
-        "difference": difference,
-        "relative": difference / larger[features],
-        "log_odds": log_odds(made.a, made.n_a, made.b, made.n_b)[features],
-        "p_value": made.p[features],
-        "q_value": adjusted(made.p[features]),
-        "against": made.against[features],
-    }
-    size = np.abs(columns[query.order])
+    _check_sides(session, query, (a, *others))
+    sides, held = [a, *others], None
+    if query.confirm:
+        sides, held = halves(sides, query.align or query.cluster_by, query.confirm_share)
+        _check_sides(session, query, sides, " to be found in")
+        _check_sides(session, query, held, " to be confirmed in")
+    made = against(session, query, sides[0], sides[1:])
+    features = made.tested(query)
+    q = adjusted(made.p[features])
+    confirmed = _confirmed(session, query, held, made, features, q)
+    columns = _columns(made, features, q, confirmed)
+    size = np.nan_to_num(np.abs(columns[query.order]), nan=-1.0)
     order = np.lexsort((features, -columns["frequency_a"], -size))[: query.k]
     chosen = {name: column[order] for name, column in columns.items()}
     table = _rows(session, query, a, others, chosen)
-    said = {
-        "n_a": made.n_a,
-        "n_b": made.n_others[0],
-        "n_tested": len(features),
-        "test": made.test,
-    }
+    said = _said(session, query, sides, made, q, confirmed)
     return table.replace_schema_metadata({name: str(value) for name, value in said.items()})
 
 
-def _check_sides(query: DiffQuery, made: Comparison) -> None:
-    counts = zip((query.a, *query.others), (made.n_a, *made.n_others), strict=True)
-    empty = next((selection for selection, n in counts if n == 0), None)
-    if empty is not None:
-        raise InvalidInput(
-            f"{empty} has no {query.unit} that is encoded, so nothing can be compared with it.",
-            selection=str(empty),
-        )
+def _check_sides(
+    session: Session, query: DiffQuery, sides: Sequence[Selected], half: str = ""
+) -> None:
+    for selection, side in zip((query.a, *query.others), sides, strict=True):
+        n_tokens = lengths(session, side)
+        keep = n_tokens != NOT_ENCODED
+        keep = keep if side.mask is None else keep & side.mask
+        if (int(n_tokens[keep].sum()) if query.unit == "token" else keep.sum()) == 0:
+            raise InvalidInput(
+                f"{selection} has no {query.unit} that is encoded{half}, so nothing can be "
+                "compared with it.",
+                selection=str(selection),
+            )
 
 
-# -- Counts of separate selections, by document or by token.
-
-
-def _compared(
-    session: Session, a: Selected, others: Sequence[Selected], query: DiffQuery
+def against(
+    session: Session, query: DiffQuery, a: Selected, others: Sequence[Selected]
 ) -> Comparison:
-    """Counts of unpaired selections; against the other in which a feature is most frequent."""
-    n_a, fires_a = _counts(session, a, query)
-    counts = [_counts(session, other, query) for other in others]
-    n = np.array([n_other for n_other, _ in counts])
-    fires = np.stack([fires_other for _, fires_other in counts])
-    against = np.argmax(fires / np.maximum(n, 1)[:, None], axis=0)
-    b = np.take_along_axis(fires, against[None], axis=0)[0]
-    return Comparison(
-        n_a=n_a,
-        a=fires_a,
-        n_b=n[against],
-        b=b,
-        against=against,
-        n_others=tuple(n.tolist()),
-        p=two_proportions(fires_a, n_a, b, n[against]),
-        test="two-proportion z (Fisher's exact where an expected count is under 5)",
+    """Side a against that other in which a feature is most frequent (compared with a)."""
+    pairs = [
+        compared(session, a, other, query, (str(query.a), str(selection)))
+        for selection, other in zip(query.others, others, strict=True)
+    ]
+    if len(pairs) == 1:
+        return Comparison(pairs=pairs, against=np.zeros(a.d_sae, np.int64), p=pairs[0].p)
+    more = np.stack([np.round(-pair.difference, ALIKE) for pair in pairs])
+    more = np.nan_to_num(more, nan=-np.inf)
+    against = np.argmax(more, axis=0)
+    chosen = Comparison(pairs=pairs, against=against, p=pairs[0].p)
+    known = [pair for pair in pairs if not np.isnan(pair.p).all()]
+    if not known:
+        return chosen
+    p = of_largest(
+        np.nan_to_num(chosen.of("z")),
+        against,
+        float(np.mean([pair.weight_a for pair in known])),
+        [pair.weight_b for pair in pairs],
     )
+    return Comparison(pairs=pairs, against=against, p=p)
 
 
-def _counts(session: Session, selected: Selected, query: DiffQuery) -> tuple[int, Array]:
-    """How many documents or tokens there are, and at how many each feature fires (d_sae,)."""
-    if query.unit == "token":
-        work = partial(_token_counts, mask=selected.mask, threshold=query.threshold)
-        return counted(
-            session.executor.map(work, pieces(selected.collection.codes)), selected.d_sae
+def _confirmed(
+    session: Session,
+    query: DiffQuery,
+    held: Sequence[Selected] | None,
+    made: Comparison,
+    features: Array,
+    q: Array,
+) -> Confirmed:
+    """The features of q < .05 tested again, each against the same other, and only these counted."""
+    nothing = np.full(len(features), np.nan)
+    if held is None:
+        return Confirmed(difference=nothing, p=nothing, q=nothing)
+    chosen = q < SIGNIFICANT
+    difference, p, q_again = nothing.copy(), nothing.copy(), nothing.copy()
+    if chosen.any():
+        again = Comparison(
+            pairs=[
+                compared(session, held[0], other, query, (str(query.a), str(selection)))
+                for selection, other in zip(query.others, held[1:], strict=True)
+            ],
+            against=made.against,
+            p=made.p,
         )
-    if query.threshold == 0:
-        return frequencies(session, selected)
-    parts = session.embeddings.map(selected, Count(selected.d_sae, query.threshold))
-    return counted(parts, selected.d_sae)
+        difference[chosen] = again.of("difference")[features][chosen]
+        p[chosen] = again.of("p")[features][chosen]
+        q_again[chosen] = adjusted(p[chosen])
+    same = np.sign(difference) == np.sign(made.of("difference")[features])
+    n_found, n_again = int(chosen.sum()), int(((q_again < SIGNIFICANT) & same).sum())
+    kept = "documents"
+    if (column := query.align or query.cluster_by) is not None:
+        kept = f"documents, by values of {column},"
+    note = (
+        f"{1 - query.confirm_share:.0%} of the {kept} chose {n_found:,} features (q < .05); "
+        f"{n_again:,} of these differ likewise in the other {query.confirm_share:.0%}."
+    )
+    said = {"confirm_share": query.confirm_share, "n_found": n_found, "n_confirmed": n_again}
+    return Confirmed(difference=difference, p=p, q=q_again, said=dict(said), notes=(note,))
 
 
-def _token_counts(
-    piece: Piece, *, mask: DocumentMask | None, threshold: float
-) -> tuple[int, Array]:
-    """How many tokens a piece's documents have, and at how many each feature fires."""
-    codes, d_sae = piece.codes, piece.codes.settings.d_sae
-    n, fires = 0, np.zeros(d_sae, np.int64)
-    columns = ("doc", "part", "error", "token_ids", "features", "counts", "values")
-    for batch in codes.scan(columns, fragments=piece.fragments, batch_rows=SCAN_ROWS):
-        keep = batch["error"].is_null()
-        if mask is not None:
-            keep = pa.array(np.asarray(keep) & mask[np.asarray(batch["doc"])])
-        batch = batch.filter(keep)
-        n += int(codes.token_counts(batch).sum())
-        feature = np.repeat(Lists.of(batch["features"]).values, Lists.of(batch["counts"]).values)
-        above = codes.codec.decode(Lists.of(batch["values"]).values) > np.float32(threshold)
-        fires += np.bincount(feature[above], minlength=d_sae)
-    return n, fires
+def _columns(made: Comparison, features: Array, q: Array, confirmed: Confirmed) -> dict[str, Array]:
+    share_a, share_b = made.of("frequency_a")[features], made.of("frequency_b")[features]
+    n_a, n_b = made.number("n_a")[features], made.number("n_b")[features]
+    difference, larger = share_a - share_b, np.maximum(share_a, share_b)
+    some = larger > 0
+    return {
+        "feature": features,
+        "frequency_a": share_a,
+        "frequency_b": share_b,
+        "difference": difference,
+        "relative": np.divide(difference, larger, out=difference * 0, where=some),
+        "log_odds": log_odds(share_a * n_a, n_a, share_b * n_b, n_b),
+        "p_value": made.p[features],
+        "q_value": q,
+        "ci_low": made.of("low")[features],
+        "ci_high": made.of("high")[features],
+        "raw_frequency_a": made.raw(0)[features],
+        "raw_frequency_b": made.raw(1)[features],
+        "confirmed_difference": confirmed.difference,
+        "confirmed_p_value": confirmed.p,
+        "confirmed_q_value": confirmed.q,
+        "against": made.against[features],
+    }
 
 
-# -- Counts of pairs of documents, one of each selection.
+# -- What is said of the whole answer.
 
 
-def _paired(session: Session, a: Selected, b: Selected, query: DiffQuery, align: str) -> Comparison:
-    """Counts over pairs of documents that have the same value in a column."""
-    pairs = paired(a, b, align)
-    if len(pairs) == 0:
-        raise InvalidInput(
-            f"No document of {query.a} has the same {align} as one of {query.others[0]}.",
-            align=align,
+def _said(
+    session: Session,
+    query: DiffQuery,
+    sides: Sequence[Selected],
+    made: Comparison,
+    q: Array,
+    confirmed: Confirmed,
+) -> dict[str, object]:
+    first = made.pairs[0]
+    length = side_lengths(session, sides[0], sides[1:])
+    notes = [note for pair in made.pairs for note in pair.notes]
+    if len(made.pairs) > 1:
+        notes.append(
+            "p-values are corrected for the choice of the other in which a feature is most "
+            "frequent; intervals are not."
         )
-    work = partial(
-        _pair_counts, a=a.collection.codes, b=b.collection.codes, threshold=query.threshold
-    )
-    n, fires_a, fires_b, both = 0, *np.zeros((3, a.d_sae), np.int64)
-    for n_part, part_a, part_b, part_both in session.executor.map(work, pairs.chunks()):
-        n, fires_a, fires_b, both = n + n_part, fires_a + part_a, fires_b + part_b, both + part_both
-    return Comparison(
-        n_a=n,
-        a=fires_a,
-        n_b=np.full(a.d_sae, n),
-        b=fires_b,
-        against=np.zeros(a.d_sae, np.int64),
-        n_others=(n,),
-        p=discordant(fires_a - both, fires_b - both),
-        test="McNemar's exact, over pairs",
-    )
-
-
-def _pair_counts(
-    pairs: Pairs, *, a: CodesTable, b: CodesTable, threshold: float
-) -> tuple[int, Array, Array, Array]:
-    """The pairs of which both sides are encoded; where each feature fires in a, in b, in both."""
-    sides = take(a, pairs.a), take(b, pairs.b)
-    encoded = np.isin(pairs.a, sides[0].doc) & np.isin(pairs.b, sides[1].doc)
-    d_sae = np.uint64(a.settings.d_sae)
-    keys = []
-    for side, docs in zip(sides, (pairs.a[encoded], pairs.b[encoded]), strict=True):
-        block = side[np.flatnonzero(np.isin(side.doc, docs))]
-        fires = block.values > np.float32(threshold)
-        keys.append(block.rows[fires].astype(np.uint64) * d_sae + block.features[fires])
-    both: Array = np.intersect1d(keys[0], keys[1], assume_unique=True)
-    fires_a, fires_b, fires_both = (
-        np.bincount((key % d_sae).astype(np.int64), minlength=int(d_sae)) for key in (*keys, both)
-    )
-    return int(encoded.sum()), fires_a, fires_b, fires_both
+    controlled = {"length", "length()"} & set(query.control)
+    if not controlled and (note := length.note(int((q < SIGNIFICANT).sum()), query.unit)):
+        notes.append(note)
+    said: dict[str, object] = {
+        "n_a": first.n_a,
+        "n_b": first.n_b,
+        "n_tested": int((~np.isnan(q)).sum()),
+        "test": first.test,
+        "unit": query.unit,
+        "level": query.level,
+        "length_a": length.median_a,
+        "length_b": length.median_b,
+        "length_auc": length.auc,
+        **dict(first.said),
+        **confirmed.said,
+    }
+    if hopeless := int(str(said.get("n_hopeless", 0))):
+        notes.append(
+            f"{hopeless:,} of the features fire in too few documents for a p-value under .05."
+        )
+    return {**said, "notes": json.dumps([*dict.fromkeys(notes), *confirmed.notes])}
 
 
 # -- The answer's rows, with an example of each side.
@@ -235,11 +281,18 @@ def _rows(
     }
     return pa.Table.from_arrays(
         [
-            array if isinstance(array, pa.Array) else pa.array(array, field.type)
+            array
+            if isinstance(array, pa.Array)
+            else pa.array(array, field.type, mask=_missing(array))
             for field, array in ((field, arrays[field.name]) for field in DiffQuery.answer)
         ],
         schema=DiffQuery.answer,
     )
+
+
+def _missing(array: Array) -> Array | None:
+    """Where a number is not known: null, and never NaN."""
+    return np.isnan(array) if array.dtype.kind == "f" else None
 
 
 def _padded(found: Sequence[dict[str, object] | None], n: int) -> pa.Array:

@@ -25,6 +25,13 @@ DIFF = pa.schema(
         pa.field("log_odds", pa.float64()),
         pa.field("p_value", pa.float64()),
         pa.field("q_value", pa.float64()),
+        pa.field("ci_low", pa.float64()),
+        pa.field("ci_high", pa.float64()),
+        pa.field("raw_frequency_a", pa.float64()),
+        pa.field("raw_frequency_b", pa.float64()),
+        pa.field("confirmed_difference", pa.float64()),
+        pa.field("confirmed_p_value", pa.float64()),
+        pa.field("confirmed_q_value", pa.float64()),
         pa.field("against", pa.string()),
         pa.field("label", pa.string()),
         pa.field("example_a", EXAMPLE),
@@ -37,11 +44,20 @@ DIFF = pa.schema(
 class DiffQuery(Request, cost="analysis", answer=DIFF):
     """How often each feature fires in selection `a`, against the `others`.
 
-    A feature fires in a document (or token) where its largest value is above `threshold`.
+    A feature fires in a document (or token) where its largest value is above `threshold`. The
+    frequency of tokens is tested with documents as units, whose tokens depend on one another; with
+    `cluster_by`, a column of metadata as the author, documents of one value are one unit.
+
     Against several others, each feature is compared with that one of them in which it is most
-    frequent. Features are left out where the smaller frequency is under `min_coverage`, or the
-    larger above `max_coverage`. `align` names a metadata column: documents that have the same
-    value in it are compared in pairs.
+    frequent, and p-values are corrected for that choice. Features are left out where the smaller
+    frequency is under `min_coverage`, or the larger above `max_coverage`.
+
+    `align` names a metadata column: documents are compared with those that have the same value in
+    it, all of them, and each value counts alike. `control` names what is to be alike on both sides:
+    columns of metadata, and `length`, the number of tokens: frequencies are compared within strata
+    of these. Intervals of the difference have the confidence `level`. With `confirm` the share
+    `confirm_share` of the documents is held back, and features that differ in the others at q < .05
+    are tested again in it.
     """
 
     a: Selection
@@ -54,12 +70,36 @@ class DiffQuery(Request, cost="analysis", answer=DIFF):
     k: int | None = 20
     align: str | None = None
     examples: bool = True
+    cluster_by: str | None = None
+    control: tuple[str, ...] = ()
+    level: float = 0.95
+    confirm: bool = False
+    confirm_share: float = 0.5
 
     def check(self) -> None:
         """See `Request`."""
         check_share("min_coverage", self.min_coverage)
         check_share("max_coverage", self.max_coverage)
+        _check_inside("level", self.level)
+        _check_inside("confirm_share", self.confirm_share)
         if not self.others:
             raise InvalidInput("A diff needs something to compare with: give a second selection.")
-        if self.align is not None and (self.unit != "document" or len(self.others) > 1):
-            raise InvalidInput("Pairs are of documents, and of two selections: leave out align.")
+        if self.align is not None and self.unit != "document":
+            raise InvalidInput("Documents are aligned, not tokens: leave out align, or the unit.")
+        if self.cluster_by is not None and self.align is not None:
+            raise InvalidInput(
+                "Documents with one value in the column of align are one unit already: leave out "
+                "cluster_by."
+            )
+        if self.cluster_by is not None and self.control:
+            raise InvalidInput(
+                "Clusters are compared as wholes, and control compares documents: leave out "
+                "cluster_by or control."
+            )
+        if len(set(self.control)) < len(self.control):
+            raise InvalidInput(f"control names a column twice: {', '.join(self.control)}.")
+
+
+def _check_inside(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise InvalidInput(f"{name} is a share between 0 and 1, not {value}.")

@@ -19,6 +19,7 @@ OPTIONS = {
     "query": "--codes",
     "s3": "--latency-ms",
     "analyses": "--milvus-documents",
+    "calibration": "--splits",
     "encode": "--whole",
     "encode_gpu": "--batch-tokens",
     "host": "--documents",

@@ -69,25 +69,42 @@ def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType
     """Frequencies on both sides, and the strongest token on the side where there are more."""
     a, *others = sides
     against = others[0] if len(others) == 1 else f"{len(others)} others"
-    counts = f"{answer.n_a:,} of a against {answer.n_b:,}"
     head = Text.assemble(("a ", "bold"), one_line(a), ("\nb ", "bold"), one_line(against))
-    tests = f"{counts}; {answer.n_tested:,} features tested: {answer.test}; q: Benjamini-Hochberg"
-    table = _table(("feature", "in a", "in b", "a - b", "q"), ("where it is more frequent",))
+    interval = f"{answer.level:.0%} interval"
+    again = ("q again",) if "confirm_share" in answer.about else ()
+    numbers = ("feature", "in a", "in b", "a - b", interval, "q", *again)
+    table = _table(numbers, ("where it is more frequent",))
     for row in answer:
+        confirmed = (_number(row.confirmed_q_value, "{:.1g}"),) if again else ()
         table.add_row(
             str(row.feature),
-            f"{row.frequency_a:.1%}",
-            f"{row.frequency_b:.1%}",
-            f"{100 * row.difference:+.1f}",
-            f"{row.q_value:.1g}",
+            _number(row.frequency_a, "{:.1%}"),
+            _number(row.frequency_b, "{:.1%}"),
+            _points(row.difference),
+            f"{_points(row.ci_low)} to {_points(row.ci_high)}",
+            _number(row.q_value, "{:.1g}"),
+            *confirmed,
             _side(row, console),
         )
-    return Group(head, Text(tests, style="dim"), table)
+    notes = (Text(note, style="yellow") for note in answer.notes)
+    return Group(head, Text(answer.head, style="dim"), *notes, table)
+
+
+def _number(value: float | None, shown: str) -> str:
+    return "-" if value is None else shown.format(value)
+
+
+def _points(value: float | None) -> str:
+    """A difference in percentage points."""
+    return "-" if value is None else f"{100 * value:+.1f}"
 
 
 def _side(row: Difference, console: Console) -> Text:
     label = Text(_label(row.label), style="bold")
-    example = row.example_a if row.difference > 0 else row.example_b
+    more = row.difference
+    if more is None:  # nothing was compared within strata
+        more = (row.raw_frequency_a or 0) - (row.raw_frequency_b or 0)
+    example = row.example_a if more > 0 else row.example_b
     if example is None:
         return label
     end = example.token_start + example.token_length

@@ -1,6 +1,7 @@
 """Every compiled loop equals its twin in NumPy or SciPy."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -198,3 +199,23 @@ def test_bits_count_what_rows_share(
     kernels.shared_bits(bits, counts, *tile)
     both = fires.astype(int).T @ fires.astype(int)
     assert np.array_equal(counts, np.triu(both, 1)[:n_counted])
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, n_sums=st.integers(1, 5))
+def test_tails_count_every_outcome(seed: int, n_sums: int) -> None:
+    random = np.random.default_rng(seed)
+    n_cells = random.integers(1, 5, n_sums)
+    n_points = random.integers(1, 4, n_cells.sum())
+    cells, points = (np.concatenate([[0], np.cumsum(n)]) for n in (n_cells, n_points))
+    value = random.integers(-3, 4, n_points.sum()) / 3
+    chance = random.random(len(value))
+    observed = random.integers(-4, 5, n_sums) / 3
+    found = kernels.tails(cells, points, value, chance, observed, 3**4)
+    for i in range(n_sums):
+        ranges = [range(points[j], points[j + 1]) for j in range(cells[i], cells[i + 1])]
+        expected = np.zeros(3)
+        for outcome in product(*ranges):
+            total = value[list(outcome)].sum() - observed[i]
+            expected[1 + (total > 1e-6) - (total < -1e-6)] += chance[list(outcome)].prod()
+        np.testing.assert_allclose(found[i], expected, rtol=1e-9)

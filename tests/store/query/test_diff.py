@@ -1,6 +1,5 @@
 """Differences of frequency, against dense matrices, SciPy, and the published formulas."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -102,13 +101,14 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
 
 
 def p_value(a: int, n_a: int, b: int, n_b: int) -> float:
-    """The pooled z test; exact, twice the smaller tail, where an expected count is under 5."""
+    """The pooled z test; where an expected count is under 5 exact, mid-p."""
     table = np.array([[a, n_a - a], [b, n_b - b]])
     if not (table.sum(axis=0).all() and table.sum(axis=1).all()):
         return 1.0
     if stats.contingency.expected_freq(table).min() < 5:
         tails = [stats.fisher_exact(table, way).pvalue for way in ("less", "greater")]
-        return float(min(2 * min(tails), 1))
+        half = stats.hypergeom.pmf(a, n_a + n_b, a + b, n_a) / 2
+        return float(min(2 * (min(tails) - half), 1))
     return float(stats.chi2_contingency(table, correction=False).pvalue)
 
 
@@ -130,9 +130,8 @@ class Row:
         return self.difference / max(self.frequency_a, self.frequency_b)
 
 
-def compared(
-    a: Fires, others: Sequence[Fires], low: float, high: float, p: Callable[..., float]
-) -> list[Row]:
+def compared(a: Fires, others: Sequence[Fires], low: float, high: float) -> list[Row]:
+    """The rows, with the p-value of the one other, or of the one chosen, uncorrected."""
     rows = []
     for feature in range(N_FEATURES):
         counts = [(int(o[:, feature].sum()), len(o)) for o in others]
@@ -142,13 +141,19 @@ def compared(
         if max(f_a, f_b) == 0 or min(f_a, f_b) < low or max(f_a, f_b) > high:
             continue
         odds = [np.log((x + 0.5) / (n_x - x + 0.5)) for x, n_x in ((n, n_a), (b, n_b))]
-        p_here = p(feature, n, n_a, b, n_b)
+        p_here = p_value(n, n_a, b, n_b)
         rows.append(Row(feature, f_a, f_b, p_here, float(odds[0] - odds[1]), against))
     return rows
 
 
 def check(
-    found: pa.Table, rows: list[Row], order: str, k: int | None, others: Sequence[Selection]
+    found: pa.Table,
+    rows: list[Row],
+    order: str,
+    k: int | None,
+    others: Sequence[Selection],
+    *,
+    tested: bool = True,
 ) -> None:
     expected = sorted(rows, key=lambda r: (-abs(getattr(r, order)), -r.frequency_a, r.feature))
     q = stats.false_discovery_control([r.p_value for r in rows]) if rows else []
@@ -156,9 +161,16 @@ def check(
     listed = found.to_pylist()
     assert [row["feature"] for row in listed] == [r.feature for r in expected[:k]]
     for row, r in zip(listed, expected, strict=False):
-        for name in ("frequency_a", "frequency_b", "difference", "relative", "log_odds", "p_value"):
+        for name in ("frequency_a", "frequency_b", "difference", "relative", "log_odds"):
             assert row[name] == pytest.approx(getattr(r, name), rel=1e-9, abs=1e-12)
-        assert row["q_value"] == pytest.approx(by_feature[r.feature], rel=1e-9)
+        assert (row["raw_frequency_a"], row["raw_frequency_b"]) == (
+            row["frequency_a"],
+            row["frequency_b"],
+        )
+        assert row["ci_low"] - 1e-12 <= row["difference"] <= row["ci_high"] + 1e-12
+        if tested:
+            assert row["p_value"] == pytest.approx(r.p_value, rel=1e-9)
+            assert row["q_value"] == pytest.approx(by_feature[r.feature], rel=1e-9)
         assert row["against"] == str(others[r.against])
         assert row["label"] is None
     assert int(found.schema.metadata[b"n_tested"]) == len(rows)
@@ -207,8 +219,8 @@ def test_frequencies_are_counted(
         k=k,
         examples=False,
     )
-    rows = compared(sides[0], sides[1:], low, high, lambda feature, *counts: p_value(*counts))
-    check(found, rows, order, k, others)
+    rows = compared(sides[0], sides[1:], low, high)
+    check(found, rows, order, k, others, tested=unit == "document" and len(others) == 1)
     assert int(found.schema.metadata[b"n_a"]) == len(sides[0])
     assert int(found.schema.metadata[b"n_b"]) == len(sides[1])
 
@@ -253,69 +265,6 @@ def test_the_other_way_round_is_the_opposite(asked: Asked) -> None:
         assert back[feature]["difference"] == -row["difference"]
         assert back[feature]["p_value"] == pytest.approx(row["p_value"], rel=1e-9)
         assert back[feature]["example_a"] == row["example_b"]
-
-
-# --- pairs ---
-
-
-def pairs(asked: Asked, a: Selection, b: Selection) -> list[tuple[int, int]]:
-    """Of one key the first document with the first, and so on, where both are encoded."""
-    sides = []
-    for selection in (a, b):
-        made, keeps = asked.by_name[selection.collection], WHERES[selection.where]
-        by_key: dict[str, list[int]] = defaultdict(list)
-        for doc, key in enumerate(KEYS[selection.collection]):
-            if key is not None and keeps(made, doc):
-                by_key[key].append(doc)
-        sides.append(by_key)
-    whole = [
-        pair for key in sides[0] for pair in zip(sides[0][key], sides[1].get(key, []), strict=False)
-    ]
-    encoded = [asked.largest[s.collection] for s in (a, b)]
-    return [(x, y) for x, y in whole if x in encoded[0] and y in encoded[1]]
-
-
-@settings(max_examples=40, deadline=None)
-@given(a=selections, b=selections, threshold=st.sampled_from([0.0, 1.25]))
-def test_pairs_are_tested_by_their_discordant_ones(
-    asked: Asked, a: Selection, b: Selection, threshold: float
-) -> None:
-    matched = pairs(asked, a, b)
-    if not matched:
-        with pytest.raises(InvalidInput, match="same key"):
-            asked.diff(a, b, align="key")
-        return
-    left, right = (
-        np.array([asked.largest[s.collection][pair[i]] > threshold for pair in matched])
-        for i, s in enumerate((a, b))
-    )
-
-    def mcnemar(feature: int, *_: int) -> float:
-        only_left = int((left & ~right)[:, feature].sum())
-        only_right = int((right & ~left)[:, feature].sum())
-        n = only_left + only_right
-        return float(stats.binomtest(only_left, n).pvalue) if n else 1.0
-
-    found = asked.diff(a, b, align="key", threshold=threshold, k=None, examples=False)
-    check(found, compared(left, [right], 0, 1, mcnemar), "difference", None, [b])
-    said = found.schema.metadata
-    assert int(said[b"n_a"]) == int(said[b"n_b"]) == len(matched)
-    assert b"McNemar" in said[b"test"]
-
-
-def test_a_selection_paired_with_itself_differs_nowhere(asked: Asked) -> None:
-    rows = asked.diff(POSITIVE, POSITIVE, align="key", k=None).to_pylist()
-    assert rows
-    assert {(row["difference"], row["p_value"], row["q_value"]) for row in rows} == {(0, 1, 1)}
-
-
-@pytest.mark.parametrize("size", [1, 5])
-def test_pairs_are_counted_a_chunk_at_a_time(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
-    whole = asked.diff(POSITIVE, NEGATIVE, align="key", k=None)
-    monkeypatch.setattr("saelake.store.query.parts.pairs.PAIRS_PER_CHUNK", size)
-    assert asked.diff(POSITIVE, NEGATIVE, align="key", k=None).equals(whole)
 
 
 # --- examples ---
@@ -366,8 +315,8 @@ def test_a_negative_value_does_not_fire(tmp_path: Path) -> None:
     for unit in ("document", "token"):
         sides = [signed.fires(side, unit, 0) for side in (POSITIVE, NEGATIVE)]
         found = signed.diff(POSITIVE, NEGATIVE, unit=unit, k=None)
-        rows = compared(sides[0], sides[1:], 0, 1, lambda feature, *counts: p_value(*counts))
-        check(found, rows, "difference", None, [NEGATIVE])
+        rows = compared(sides[0], sides[1:], 0, 1)
+        check(found, rows, "difference", None, [NEGATIVE], tested=unit == "document")
 
 
 def test_features_of_two_dictionaries_are_not_compared(tmp_path: Path) -> None:
@@ -394,7 +343,7 @@ def test_nothing_cannot_be_compared(asked: Asked, sides: list[Selection], unit: 
     [
         ("label = 'neg'", {"align": "colour"}, InvalidInput, "no metadata column 'colour'"),
         ("label = 'neg'", {"align": "kez"}, InvalidInput, "Did you mean 'key'"),
-        ("label = 'none'", {"align": "key"}, InvalidInput, "same key"),
+        ("key is null", {"align": "key"}, InvalidInput, "same key"),
         ("colour = 1", {}, InvalidFilter, "colour"),
     ],
 )
@@ -420,7 +369,11 @@ def test_a_collection_that_is_not_there_is_named(asked: Asked) -> None:
         ({"max_coverage": 2.0}, "max_coverage is a share"),
         ({"k": 0}, "k must be"),
         ({"align": "key", "unit": "token"}, "leave out align"),
-        ({"align": "key", "others": (NEGATIVE, NEGATIVE)}, "leave out align"),
+        ({"align": "key", "cluster_by": "label"}, "leave out cluster_by"),
+        ({"control": ("length",), "cluster_by": "label"}, "leave out cluster_by or control"),
+        ({"control": ("key", "key")}, "twice"),
+        ({"level": 1.0}, "level is a share"),
+        ({"confirm_share": 0.0}, "confirm_share is a share"),
         ({"threshold": float("nan")}, "finite"),
     ],
 )

@@ -1,0 +1,325 @@
+"""Two sides compared: how often each feature fires on both, and how sure it is that they differ."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import special
+
+from saelake.store.arrays.statistics import discordant, least_p, newcombe, skewed, two_proportions
+from saelake.store.codes.embeddings import Block
+from saelake.store.errors import InvalidInput
+from saelake.store.format.lists import Array
+from saelake.store.query.parts.firing import firing
+from saelake.store.query.parts.frequencies import Count, counted, frequencies
+from saelake.store.query.parts.layout import A, B, Layout, layout, on_both
+from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
+from saelake.store.query.parts.rare import FEW_UNITS
+from saelake.store.query.parts.scored import Scored, scored
+from saelake.store.query.parts.strata import Groups, crossed, groups, strata
+from saelake.store.requests.diff import DiffQuery
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A feature's frequencies on both sides, and the test of their difference: float64 (d_sae,).
+
+    `n_a` and `n_b` count units that were compared, `n_fires` those at which a feature fires;
+    `weight_a` and `weight_b` are of how many independent units the frequencies are as sure; `raw`
+    are the frequencies in all documents. NaN stands where nothing could be compared.
+    """
+
+    n_a: int
+    n_b: int
+    frequency_a: Array
+    frequency_b: Array
+    p: Array
+    low: Array
+    high: Array
+    raw: tuple[Array, Array]
+    n_fires: Array
+    weight_a: float
+    weight_b: float
+    test: str
+    said: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def difference(self) -> Array:
+        """The difference of the frequencies."""
+        return self.frequency_a - self.frequency_b
+
+    @property
+    def z(self) -> Array:
+        """The p-value as a normal number, of the sign of the difference."""
+        return np.where(self.p < 1, -special.ndtri(self.p / 2), 0) * np.sign(self.difference)
+
+
+def compared(
+    session: Session, a: Selected, b: Selected, query: DiffQuery, names: tuple[str, str]
+) -> Compared:
+    """Side a against side b, as the question says. `names` are what the sides are called.
+
+    Raises `InvalidInput` for sides of which no document is aligned.
+    """
+    if query.align is not None:
+        return _aligned(session, a, b, query, names)
+    if query.control:
+        return _controlled(session, a, b, query)
+    if query.cluster_by is not None:
+        return _clustered(session, a, b, query, query.cluster_by)
+    if query.unit == "token":
+        made = layout(session, a, b, query.unit, None, 1, in_strata=True)
+        test = "score test of rates, documents as units"
+        return _of_scores(session, query, made, test=test, raw=None)
+    return _plain(session, a, b, query)
+
+
+def counts(session: Session, selected: Selected, query: DiffQuery) -> tuple[int, Array]:
+    """How many units there are, and at how many each feature fires (d_sae,)."""
+    if query.unit == "token":
+        n_tokens = lengths(session, selected)
+        keep = n_tokens != NOT_ENCODED
+        keep = keep if selected.mask is None else keep & selected.mask
+        add = _Add(selected.d_sae)
+        fires = np.zeros(selected.d_sae)
+        for part in firing(session, selected, query.unit, query.threshold, add):
+            fires += part
+        return int(n_tokens[keep].sum(dtype=np.int64)), fires
+    if query.threshold == 0:
+        return frequencies(session, selected)
+    count = Count(selected.d_sae, query.threshold)
+    return counted(session.embeddings.map(selected, count), selected.d_sae)
+
+
+@dataclass(frozen=True, slots=True)
+class _Add:
+    d_sae: int
+
+    def __call__(self, block: Block) -> Array:
+        return np.bincount(block.features, block.values, self.d_sae)
+
+
+# -- Separate documents.
+
+
+def _plain(session: Session, a: Selected, b: Selected, query: DiffQuery) -> Compared:
+    (n_a, fires_a), (n_b, fires_b) = counts(session, a, query), counts(session, b, query)
+    share_a, share_b = fires_a / max(n_a, 1), fires_b / max(n_b, 1)
+    low, high = newcombe(fires_a, max(n_a, 1), fires_b, max(n_b, 1), query.level)
+    fires = fires_a + fires_b
+    some = fires > 0
+    hopeless = int((least_p(fires[some], n_a, n_b) >= ALPHA).sum())
+    return Compared(
+        n_a=n_a,
+        n_b=n_b,
+        frequency_a=share_a,
+        frequency_b=share_b,
+        p=two_proportions(fires_a, n_a, fires_b, n_b),
+        low=low,
+        high=high,
+        raw=(share_a, share_b),
+        n_fires=fires,
+        weight_a=n_a,
+        weight_b=n_b,
+        test="two-proportion z (Fisher's exact, mid-p, where an expected count is under 5)",
+        said=(("n_hopeless", str(hopeless)),),
+        notes=_overlap(a, b),
+    )
+
+
+def _overlap(a: Selected, b: Selected) -> tuple[str, ...]:
+    n = on_both(a, b)
+    if n == 0:
+        return ()
+    return (f"{n:,} documents are on both sides, which makes p-values too large.",)
+
+
+# -- Scores: of tokens, of clusters, within strata and within values.
+
+
+def _of_scores(
+    session: Session,
+    query: DiffQuery,
+    made: Layout,
+    *,
+    test: str,
+    raw: tuple[Array, Array] | None,
+    by_stratum: bool = False,
+) -> Compared:
+    found = scored(session, made, query.unit, query.threshold, by_stratum=by_stratum)
+    totals, weight = found.totals, found.totals.weight
+    if weight == 0:
+        return _nothing(totals.d_sae, test, raw)
+    rates = totals.rate_a / weight, totals.rate_b / weight
+    difference = rates[0] - rates[1]
+    error = np.sqrt(totals.around(difference)) / weight
+    half = float(special.ndtri((1 + query.level) / 2)) * error
+    n_a, n_b = made.counts()
+    return Compared(
+        n_a=n_a,
+        n_b=n_b,
+        frequency_a=rates[0],
+        frequency_b=rates[1],
+        p=_p(found, made, query),
+        low=np.maximum(difference - half, -1),
+        high=np.minimum(difference + half, 1),
+        raw=raw or rates,
+        n_fires=totals.n_fires,
+        weight_a=found.n_a,
+        weight_b=found.n_b,
+        test=test,
+    )
+
+
+def _p(found: Scored, made: Layout, query: DiffQuery) -> Array:
+    totals = found.totals
+    if made.is_mixed:
+        variance, third = totals.v0, np.zeros(totals.d_sae)
+    else:
+        variance, third = np.maximum(totals.exchangeable, totals.v0), totals.third
+    p = skewed(totals.score, variance, third)
+    if totals.by_stratum and _in_pairs(found):
+        n = np.rint(totals.v0)  # pairs that differ
+        return discordant((n + np.rint(totals.score)) / 2, (n - np.rint(totals.score)) / 2)
+    if query.unit == "document" and made.in_strata:
+        if not made.is_mixed:
+            found.rare.test_documents(p, totals, found.units)
+    else:
+        found.rare.test_units(p, totals, found.units)
+    return p
+
+
+def _in_pairs(found: Scored) -> bool:
+    """Whether each value has one document on each side."""
+    c = found.units.constants
+    return bool((c.t_a[c.compared] == 1).all() and (c.t_b[c.compared] == 1).all())
+
+
+def _nothing(d_sae: int, test: str, raw: tuple[Array, Array] | None) -> Compared:
+    nothing = np.full(d_sae, np.nan)
+    return Compared(
+        n_a=0,
+        n_b=0,
+        frequency_a=nothing,
+        frequency_b=nothing,
+        p=nothing,
+        low=nothing,
+        high=nothing,
+        raw=raw or (nothing, nothing),
+        n_fires=np.zeros(d_sae),
+        weight_a=1.0,
+        weight_b=1.0,
+        test=test,
+    )
+
+
+def _raw(
+    session: Session, a: Selected, b: Selected, query: DiffQuery
+) -> tuple[tuple[Array, Array], tuple[int, int]]:
+    """The frequencies in all documents of both sides, and how many documents these are."""
+    (n_a, fires_a), (n_b, fires_b) = counts(session, a, query), counts(session, b, query)
+    return (fires_a / max(n_a, 1), fires_b / max(n_b, 1)), (_n(session, a), _n(session, b))
+
+
+def _n(session: Session, selected: Selected) -> int:
+    """How many documents of a selection are encoded."""
+    keep = lengths(session, selected) != NOT_ENCODED
+    return int((keep if selected.mask is None else keep & selected.mask).sum())
+
+
+def _clustered(
+    session: Session, a: Selected, b: Selected, query: DiffQuery, column: str
+) -> Compared:
+    known = groups([a, b], column)
+    n = known.n
+    of: list[Array] = []
+    n_alone = 0
+    for side, selected in zip(known.of, (a, b), strict=True):
+        own = side.copy()
+        alone = side < 0
+        if selected.mask is not None:
+            alone &= selected.mask
+        if of and on_both(a, b) and a.codes_key == b.codes_key:
+            shared = alone & (of[0] >= n) & (known.of[0] < 0)
+            own[shared] = of[0][shared]
+            alone &= ~shared
+        own[alone] = n + n_alone + np.arange(alone.sum())
+        n_alone += int(alone.sum())
+        of.append(own)
+    made = layout(session, a, b, query.unit, (of[0], of[1]), n + n_alone, in_strata=False)
+    in_a, in_b = (made.sums(bit, "documents") > 0 for bit in (A, B))
+    test = f"score test with documents of one {column} as a unit"
+    found = _of_scores(session, query, made, test=test, raw=None)
+    notes = []
+    if n_alone:
+        notes.append(f"{n_alone:,} documents have no {column}: each is a unit of its own.")
+    if (both := int((in_a & in_b).sum())) > 0:
+        notes.append(f"{both:,} values of {column} are on both sides, and are compared within.")
+    said = (
+        ("n_clusters_a", str(int(in_a.sum()))),
+        ("n_clusters_b", str(int(in_b.sum()))),
+    )
+    return replace(found, said=said, notes=tuple(notes))
+
+
+def _controlled(session: Session, a: Selected, b: Selected, query: DiffQuery) -> Compared:
+    parts = strata(session, [a, b], query.control)
+    made = layout(session, a, b, query.unit, (parts.of[0], parts.of[1]), parts.n, in_strata=True)
+    raw, n = _raw(session, a, b, query)
+    within = " x ".join(parts.controls)
+    kind = "Cochran-Mantel-Haenszel" if query.unit == "document" else "stratified score test"
+    test = f"{kind} within {within}"
+    found = _of_scores(session, query, made, test=test, raw=raw)
+    notes = _left_out(n, made.documents(), _alike(query.control))
+    return replace(found, said=(("strata", within),), notes=notes)
+
+
+def _alike(control: Sequence[str]) -> str:
+    named = ["length" if name == "length()" else name.strip('"') for name in control]
+    return f"counterpart of their {' and '.join(named)}"
+
+
+def _left_out(n: tuple[int, int], kept: tuple[int, int], partner: str) -> tuple[str, ...]:
+    """What is said of documents without a counterpart on the other side."""
+    if kept == (0, 0):
+        return (f"Nothing can be compared: no document of one side has a {partner} on the other.",)
+    return tuple(
+        f"{total - used:,} of {total:,} documents of {name} have no {partner} and are left out."
+        for name, total, used in zip("ab", n, kept, strict=True)
+        if used < total
+    )
+
+
+def _aligned(
+    session: Session, a: Selected, b: Selected, query: DiffQuery, names: tuple[str, str]
+) -> Compared:
+    column = str(query.align)
+    known: Groups = groups([a, b], column)
+    of, n_groups, within = known.of, known.n, ""
+    if query.control:
+        parts = crossed(known, strata(session, [a, b], query.control))
+        of, n_groups, within = parts.of, parts.n, f" and {' x '.join(parts.controls)}"
+    made = layout(session, a, b, query.unit, (of[0], of[1]), n_groups, in_strata=True)
+    if made.documents() == (0, 0) and not query.control:
+        raise InvalidInput(
+            f"No document of {names[0]} has the same {column} as one of {names[1]}.",
+            align=column,
+        )
+    raw, n = _raw(session, a, b, query)
+    t_a, t_b = made.sums(A), made.sums(B)
+    n_values = int(((t_a > 0) & (t_b > 0)).sum())
+    if n_values and t_a.max() == t_b.max() == 1:
+        test = f"McNemar's exact (mid-p), over pairs with one {column}{within}"
+    else:
+        test = (
+            f"mean difference within each {column}{within} (score test; exact where a feature "
+            f"fires in at most {FEW_UNITS} documents)"
+        )
+    found = _of_scores(session, query, made, test=test, raw=raw, by_stratum=True)
+    notes = _left_out(n, made.documents(), f"partner with one {column}{within}")
+    return replace(found, said=(("n_values", str(n_values)),), notes=notes)
