@@ -39,6 +39,10 @@ def _shared(shared: "SharedFeature") -> str:
     return f"{shared.feature} ({label})" if (label := _label(shared.label)) else str(shared.feature)
 
 
+def _proportion(value: float | None) -> Cell:
+    return None if value is None else Proportion(value)
+
+
 def _passage(example: "Example | None") -> Cell:
     return None if example is None else Passage(*example.parts, 1.0, f"{example.value:.4g}")
 
@@ -179,6 +183,14 @@ class Difference:
     example_a: Example | None
     example_b: Example | None
 
+    @property
+    def example(self) -> "Example | None":
+        """The example of the side where the feature is more frequent."""
+        more = self.difference
+        if more is None:  # nothing was compared within strata
+            more = (self.raw_frequency_a or 0) - (self.raw_frequency_b or 0)
+        return self.example_a if more > 0 else self.example_b
+
     @classmethod
     def of(
         cls,
@@ -235,12 +247,12 @@ class Diff(Answer[Difference]):
             rows=[
                 (
                     d.feature,
-                    Proportion(d.frequency_a),
-                    Proportion(d.frequency_b),
+                    _proportion(d.frequency_a),
+                    _proportion(d.frequency_b),
                     d.difference,
                     d.q_value,
                     _label(d.label),
-                    _passage(d.example_a if d.difference > 0 else d.example_b),
+                    _passage(d.example),
                 )
                 for d in rows
             ],

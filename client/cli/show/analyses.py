@@ -101,16 +101,10 @@ def _points(value: float | None) -> str:
 
 def _side(row: Difference, console: Console) -> Text:
     label = Text(_label(row.label), style="bold")
-    more = row.difference
-    if more is None:  # nothing was compared within strata
-        more = (row.raw_frequency_a or 0) - (row.raw_frequency_b or 0)
-    example = row.example_a if more > 0 else row.example_b
-    if example is None:
+    if row.example is None:
         return label
-    end = example.token_start + example.token_length
-    parts = example.text[: example.token_start], example.text[end:]
-    before, after = map(one_line, parts)
-    shown = Text.assemble(before, marked(one_line(example.token), SHADES[-1], console), after)
+    before, token, after = map(one_line, row.example.parts)
+    shown = Text.assemble(before, marked(token, SHADES[-1], console), after)
     return Text.assemble(label, "\n" if row.label else "", shown)
 
 

@@ -1,23 +1,17 @@
-"""How many tokens each document has."""
+"""How many tokens each document has; of a sampled collection, how many it holds."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from saelake.store.codes.executor import Piece, pieces
-from saelake.store.format.lists import Array, Lists
+from saelake.store.codes.held import TOKEN_COUNT_COLUMNS
+from saelake.store.format.lists import Array
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 SCAN_ROWS = 4096
 NOT_ENCODED = -1
-LENGTH_COLUMNS = ("token_ids",)  # what `token_counts` needs of a batch
-
-
-def token_counts(batch: pa.RecordBatch) -> Array:
-    """How many tokens of each row of a codes table are held, int64 (n_rows,)."""
-    return Lists.of(batch["token_ids"]).lengths
 
 
 def lengths(session: Session, selected: Selected) -> Array:
@@ -50,9 +44,9 @@ class _Count:
     def __call__(self, piece: Piece) -> tuple[Array, Array]:
         """The document uint64 and the tokens int32 of each row that was encoded."""
         docs, counts = [np.empty(0, np.uint64)], [np.empty(0, np.int32)]
-        columns = ("doc", "error", *LENGTH_COLUMNS)
+        columns = ("doc", "error", *TOKEN_COUNT_COLUMNS)
         for batch in piece.codes.scan(columns, fragments=piece.fragments, batch_rows=SCAN_ROWS):
             batch = batch.filter(batch["error"].is_null())
             docs.append(np.asarray(batch["doc"]))
-            counts.append(token_counts(batch).astype(np.int32))
+            counts.append(piece.codes.token_counts(batch).astype(np.int32))
         return np.concatenate(docs), np.concatenate(counts)
