@@ -7,7 +7,7 @@ from saelake.store.errors import extra
 from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:
-    from saelake.workers.fleet.finished import Asked
+    from saelake.workers.fleet.finished import EncodeRequest
     from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
     from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 
@@ -20,13 +20,13 @@ def encode_asked(
     *,
     model: str | None,
     source: str | None = None,
-) -> "Asked":
+) -> "EncodeRequest":
     """What is to be encoded in the lake at `uri`. Raises `MissingExtra`."""
     with extra("workers", "Encoding"):
         from saelake.store.lake.lake import Lake
-        from saelake.workers.fleet.finished import Asked
+        from saelake.workers.fleet.finished import EncodeRequest
         from saelake.workers.fleet.options import EncodeOptions
-    return Asked(
+    return EncodeRequest(
         lake=Lake(uri),
         corpus=corpus,
         dictionaries=choices,
@@ -37,7 +37,7 @@ def encode_asked(
 
 
 def encode_finished(
-    asked: "Asked", on_progress: "Callable[[EncodeProgress], object]"
+    asked: "EncodeRequest", on_progress: "Callable[[EncodeProgress], object]"
 ) -> "EncodeReport | None":
     """The report of an encode that has nothing to do; None if it has, or that is not sure."""
     from saelake.workers.fleet.finished import finished
@@ -49,7 +49,7 @@ def encode_finished(
     return report
 
 
-def check_encode(asked: "Asked", cluster: RayCluster | None) -> None:
+def check_encode(asked: "EncodeRequest", cluster: RayCluster | None) -> None:
     """Raise what an encode would, as far as that is cheap to know and not known already."""
     from saelake.workers.fleet.finished import is_known
 

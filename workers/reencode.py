@@ -25,7 +25,7 @@ from saelake.workers.encoder.shard import plan
 from saelake.workers.encoder.stages import ahead
 from saelake.workers.fleet.contexts import Notes
 from saelake.workers.fleet.encoded import Counts
-from saelake.workers.fleet.finished import Asked, Receipts
+from saelake.workers.fleet.finished import EncodeRequest, Receipts
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions, default_name
 from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 from saelake.workers.fleet.targets import store_decoder
@@ -67,7 +67,7 @@ def reencode(
     options = options or EncodeOptions()
     _check(corpus, source, dictionaries, options)
     one_arena()
-    asked = Asked(
+    asked = EncodeRequest(
         lake=lake, corpus=corpus, source=source, dictionaries=dictionaries, options=options
     )
     receipts = Receipts(asked)

@@ -461,7 +461,7 @@ def test_codes_are_those_of_sae_lens_s_own_run(
         )
         for doc, text in enumerate(texts):
             ids = next(sequences(sae_lens, sae, hooked, text, size))
-            assert (len(ids), ids[0] == BOS) == (size, begins)
+            assert (len(ids), bool(ids[0] == BOS)) == (size, begins)
             with torch.no_grad():
                 _, cache = hooked.run_with_cache(ids[None], names_filter=["model.layers.1"])
                 dense = sae.encode(cache["model.layers.1"][0])[int(begins) :]

@@ -42,7 +42,7 @@ DECISIVE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class EncodeRequest:
     """What an encode was asked: by a `model`, or from the activations kept of a `source`."""
 
     lake: Lake
@@ -100,7 +100,7 @@ class Receipts:
     looked at in the end: its files never change.
     """
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: EncodeRequest) -> None:
         self._asked = asked
         self._before = [asked.files(choice) for choice in asked.dictionaries]
 
@@ -120,14 +120,14 @@ class Receipts:
                 write_receipt(asked.lake, name, {**receipt, "settings": own.to_json()})
 
 
-def is_known(asked: Asked) -> bool:
+def is_known(asked: EncodeRequest) -> bool:
     """Whether the model and dictionaries are those that these collections were encoded with."""
     with suppress(SaelakeError):  # which the encode itself raises
         return all(_receipts(asked))
     return False
 
 
-def finished(asked: Asked) -> EncodeReport | None:
+def finished(asked: EncodeRequest) -> EncodeReport | None:
     """The report of an encode that has nothing to do; None if it has, or that is not sure."""
     with suppress(SaelakeError):  # which the encode itself raises
         receipts = _receipts(asked)
@@ -150,13 +150,15 @@ def _report(made: Sequence[CollectionSettings], notes: Notes) -> EncodeReport:
     )
 
 
-def _receipts(asked: Asked) -> list[Mapping[str, Any]]:
+def _receipts(asked: EncodeRequest) -> list[Mapping[str, Any]]:
     """For each collection its receipt if that holds, or else an empty one."""
     found = zip(asked.names(), asked.dictionaries, strict=True)
     return [_receipt(asked, name, choice) for name, choice in found]
 
 
-def _receipt(asked: Asked, name: CollectionName, choice: DictionaryChoice) -> Mapping[str, Any]:
+def _receipt(
+    asked: EncodeRequest, name: CollectionName, choice: DictionaryChoice
+) -> Mapping[str, Any]:
     receipt, wanted = read_receipt(asked.lake, name) or {}, asked.of(choice)
     try:
         # Activations that were kept are no reason to do more where none are asked for.
@@ -170,24 +172,27 @@ def _receipt(asked: Asked, name: CollectionName, choice: DictionaryChoice) -> Ma
     return {} if begun is None or made.differences(begun) else receipt
 
 
-def _are_same(asked: Asked, choice: DictionaryChoice, receipt: Mapping[str, Any]) -> bool:
+def _are_same(asked: EncodeRequest, choice: DictionaryChoice, receipt: Mapping[str, Any]) -> bool:
     before = {name: Footprint.from_json(files) for name, files in receipt["files"].items()}
     now = asked.files(choice)
     after = {name: Footprint.from_json(files) for name, files in (now or {}).items()}
     return before == after and all(files.is_newest for files in after.values())
 
 
-def _is_whole(asked: Asked, settings: CollectionSettings, receipt: Mapping[str, Any]) -> bool:
+def _is_whole(
+    asked: EncodeRequest, settings: CollectionSettings, receipt: Mapping[str, Any]
+) -> bool:
     """Whether the tables have every document that there is to encode."""
     lake, n_documents = asked.lake, Documents.open(asked.lake, asked.corpus).n_documents
     beside = map(CollectionName.parse, receipt["kept"] if asked.options.keep_activations else ())
     kept = [ActivationsTable.open(lake, name).settings for name in beside]
     lacking = _lacking(asked, n_documents)
-    done = {s.name: sorted([*ShardCommitter(lake, s).done(), *lacking]) for s in (*kept, settings)}
+    tables: list[TableSettings] = [*kept, settings]
+    done = {s.name: sorted([*ShardCommitter(lake, s).done(), *lacking]) for s in tables}
     return not plan(n_documents, done, n_documents)
 
 
-def _lacking(asked: Asked, n_documents: int) -> list[Range]:
+def _lacking(asked: EncodeRequest, n_documents: int) -> list[Range]:
     """The documents that a source lacks, so that they cannot be encoded from it."""
     if asked.source is None:
         return []

@@ -36,7 +36,7 @@ class Footprint:
         if folder.is_absolute() or location.startswith(".") or location.count("/") > 1:
             return None
         snapshot = _snapshot(location, None)
-        return snapshot and cls._of(snapshot, _files(snapshot), repo=location)
+        return None if snapshot is None else cls._of(snapshot, _files(snapshot), repo=location)
 
     @classmethod
     def of_dictionary(cls, location: str) -> Self | None:
@@ -47,7 +47,9 @@ class Footprint:
 
         repo, path, revision = address_parts(location)
         snapshot = _snapshot(repo, revision)
-        return snapshot and cls._beside(snapshot / path, repo=repo, revision=revision)
+        if snapshot is None:
+            return None
+        return cls._beside(snapshot / path, repo=repo, revision=revision)
 
     @classmethod
     def from_json(cls, value: Any) -> Self:

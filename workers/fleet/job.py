@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from saelake.store.lake.lake import Lake, absolute
-from saelake.workers.fleet.finished import Asked
+from saelake.workers.fleet.finished import EncodeRequest
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 
 
@@ -19,9 +19,9 @@ class EncodeJob:
     options: EncodeOptions
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> EncodeRequest:
         """What it is to make."""
-        return Asked(
+        return EncodeRequest(
             lake=self.lake,
             corpus=self.corpus,
             model=self.model,

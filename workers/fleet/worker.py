@@ -46,7 +46,7 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Step(Generic[T]):
+class PassPage(Generic[T]):
     """A page of a shard in some stage, by which pass; or the end of the shard, without one."""
 
     shard: Shard
@@ -142,7 +142,7 @@ class Worker:
             self._writers[name] = ShardWriter(self._job.lake, settings, buffer_bytes=buffer_bytes)
         return self._writers[name]
 
-    def _written(self, packed: Iterable[Step[Rows]]) -> Iterator[Counts | EncodedShard]:
+    def _written(self, packed: Iterable[PassPage[Rows]]) -> Iterator[Counts | EncodedShard]:
         counts = Counts()
         for step in packed:
             if step.page is not None:
@@ -161,14 +161,14 @@ class Worker:
             yield EncodedShard(shard=shard, drafts=drafts, counts=counts)
             counts = Counts()
 
-    def _pages(self, shards: Iterable[Shard]) -> Iterator[Step[Page]]:
+    def _pages(self, shards: Iterable[Shard]) -> Iterator[PassPage[Page]]:
         """The pages of each shard by each pass that it needs, and a step where it ends."""
         for shard in shards:
             wanted = [run for run in self._passes if run.names(shard.collections)]
             for run in wanted:
                 for page in self._pages_of(shard, run):
-                    yield Step(shard=shard, by=run, page=page, is_last_pass=run is wanted[-1])
-            yield Step(shard=shard)
+                    yield PassPage(shard=shard, by=run, page=page, is_last_pass=run is wanted[-1])
+            yield PassPage(shard=shard)
 
     def _pages_of(self, shard: Shard, run: Pass) -> Iterator[Page]:
         token_bytes = BYTES_PER_PAGE_TOKEN + PAGES_UNDER_WAY * run.encoder.kept_token_bytes
@@ -179,12 +179,12 @@ class Worker:
         batches = ((b["doc"].to_pylist(), b["text"].to_pylist()) for b in texts)
         return pages(batches, self._model.tokenizer, run.tokens, page_tokens=page_tokens)
 
-    def _run_model(self, tokenised: Generator[Step[Page]]) -> Iterator[Step[EncodedPage]]:
+    def _run_model(self, tokenised: Generator[PassPage[Page]]) -> Iterator[PassPage[EncodedPage]]:
         with closing(tokenised):  # an error keeps this frame, and so the stage before would stay
             for step in tokenised:
                 yield _next(step, lambda run, names, page: run.encoder.encode(page, names))
 
-    def _packed(self, encoded: Generator[Step[EncodedPage]]) -> Iterator[Step[Rows]]:
+    def _packed(self, encoded: Generator[PassPage[EncodedPage]]) -> Iterator[PassPage[Rows]]:
         with closing(encoded):
             for step in encoded:
                 yield _next(
@@ -192,9 +192,9 @@ class Worker:
                 )
 
 
-def _next(step: Step[T], work: Callable[[Pass, list[str], T], U]) -> Step[U]:
+def _next(step: PassPage[T], work: Callable[[Pass, list[str], T], U]) -> PassPage[U]:
     """The step with its page in the next stage."""
     page = None
     if step.by is not None and step.page is not None:
         page = work(step.by, step.by.names(step.shard.collections), step.page)
-    return Step(shard=step.shard, by=step.by, page=page, is_last_pass=step.is_last_pass)
+    return PassPage(shard=step.shard, by=step.by, page=page, is_last_pass=step.is_last_pass)

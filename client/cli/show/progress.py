@@ -92,7 +92,8 @@ class Counter(Bar):
 class EncodeBar(Bar):
     """Progress of an encode: tokens and codes a second, and with `workers` who is at work.
 
-    While models are loaded it says `loading`; what there is to say of the run it says once.
+    It appears when models are loaded, and says `loading` then: a run that has nothing to do has
+    none. What there is to say of the run it says once.
     """
 
     def __init__(self, title: str, *, loading: str, workers: bool = False) -> None:
@@ -102,16 +103,17 @@ class EncodeBar(Bar):
         self._is_loaded = False
 
     def __enter__(self) -> "EncodeBar":
-        super().__enter__()
         return self
 
     def __call__(self, progress: "EncodeProgress") -> None:
         """Show how far the encode is."""
         if progress.is_loading:
             say(self._loading)
+            super().__enter__()
             return
         if not self._is_loaded:  # from here on models run
-            self._is_loaded, self._begun = True, time.monotonic()
+            self._is_loaded = True
+            self._begun = self._said = time.monotonic()
             for note in progress.notes:
                 say(f"Note: {note}")
         seconds = self.elapsed_s if progress.n_tokens else 1.0

@@ -91,7 +91,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("ingest", file, "--corpus", "more", *encoding), models),
         (("ingest", file, "--corpus", "more", *encoding, "--ray", "local"), (*models, "ray")),
         (("encode", "words", *encoding), models),
-        (("encode", "words", *encoding, "--ray", "local"), (*models, "ray")),
+        (("encode", "words", *encoding, "--name", "new", "--ray", "local"), (*models, "ray")),
         (("encode", "made", "--from-activations", NAME, "--dictionary", "d"), models),
         (("index", NAME), store),
         (("index", NAME, "--ray", "local"), (*store, "ray")),
