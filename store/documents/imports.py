@@ -268,8 +268,8 @@ class _Import:
         """These rows of a batch, with the corpus's types."""
         rows = batch.rows.take(sound)
         where = f"{batch.file}, at row {batch.first_row} or after"
-        fields = [self.schema.field(name) for name in rows.schema.names]
-        columns = [fitting(c, f, where) for c, f in zip(rows.columns, fields, strict=True)]
+        fields = [field for field in self.schema if field.name in rows.schema.names]
+        columns = [fitting(rows[field.name], field, where) for field in fields]
         return pa.record_batch(columns, schema=pa.schema(fields))
 
     def _changed(

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
 import pytest
 
 import saelake
+from saelake.store.documents.documents import Documents
+from saelake.store.lake.lake import Lake as StoredLake
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.tables.files import filesystem_of
 from saelake.texts import model_texts
@@ -134,3 +137,24 @@ def test_a_corpus_may_lie_in_a_bucket_too(lakes: Lakes, bucket: str) -> None:
     report = lake.import_corpus(corpus, "words")
     assert report.n_documents == N_DOCUMENTS
     assert [row.corpus for row in lake.info()] == ["words"]
+
+
+def test_columns_of_a_corpus_in_a_bucket_change(bucket: str) -> None:
+    for i, n in enumerate(([1], [0.5])):
+        table = pa.table({"id": [f"d{i}"], "text": ["w1"], "n": n})
+        filesystem, path = filesystem_of(f"{bucket}/n/part-{i}.parquet")
+        pq.write_table(table, path, filesystem=filesystem)
+    lake = saelake.connect(f"{bucket}/lake")
+    lake.import_corpus([{"id": "a", "text": "w1", "n": None}], "grown")
+    assert lake.import_corpus(f"{bucket}/n/part-*.parquet", "grown").n_documents == 2
+    changed = [{"id": "a", "text": "w2", "m": "x"}]
+    assert lake.import_corpus(changed, "grown", on_duplicate="update").n_updated == 1
+    documents = Documents.open(StoredLake(f"{bucket}/lake"), "grown")
+    rows = documents.table.read(["id", "n", "m"]).to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        ("a", None, None),
+        ("d0", 1, None),
+        ("d1", 0.5, None),
+        ("a", None, "x"),
+    ]
+    assert documents.n_deleted == 1
