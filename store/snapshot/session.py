@@ -3,10 +3,12 @@
 What was read of them is kept in a session's `cache`; `embeddings` maps over those of a selection.
 """
 
+from contextlib import suppress
 from functools import partial
 from threading import Lock
 
 from saelake.store.codes.executor import Executor, Threads
+from saelake.store.errors import NotFound
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.cache import Cache
@@ -49,13 +51,21 @@ class Session:
         parsed = CollectionName.parse(name)
         with self._lock:
             known = self._collections.get(parsed) or Fresh(partial(self._newest, parsed))
-        found = known.value()
+        try:
+            found = known.value()
+        except NotFound:
+            with self._lock:
+                self._collections.pop(parsed, None)
+            raise
         with self._lock:  # only now: there are many names that are none
             self._collections.setdefault(parsed, known)
         return found
 
     def _newest(self, name: CollectionName, known: Collection | None) -> Collection:
-        return known if known is not None and known.is_current else Collection(self._lake, name)
+        with suppress(NotFound):  # of a table that was dropped
+            if known is not None and known.is_current:
+                return known
+        return Collection(self._lake, name)
 
     def select(self, selection: Selection) -> Selected:
         """The documents of a selection. Raises `NotFound` and `InvalidFilter`."""

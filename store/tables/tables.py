@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -163,9 +164,13 @@ class Table:
 
     @stored
     def latest(self) -> "Table":
-        """The newest snapshot: this one if nothing was committed since."""
-        if self._at is not None or self._dataset.latest_version == self._dataset.version:
-            return self
+        """The newest snapshot: this one if nothing was committed since.
+
+        Raises `NotFound` for a table that was dropped.
+        """
+        with suppress(ValueError, OSError):  # opening says better what is the matter
+            if self._at is not None or self._dataset.latest_version == self._dataset.version:
+                return self
         return Table.open(self.uri)
 
     @property

@@ -11,7 +11,9 @@ import pytest
 
 import saelake
 from saelake.lake import Lake
+from saelake.store.errors import NotFound
 from saelake.store.growth.delete import delete_documents
+from saelake.store.growth.drop import drop_target
 from saelake.store.growth.replace import replace_dictionary
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, add_dictionary, add_documents, make_lake
@@ -109,3 +111,14 @@ def test_changes_are_seen_within_a_second_under_steady_load(busy: Lake, made: Ma
             assert not asked.failures
             assert len(later) > 5
             assert set(later) == {expected}
+
+
+def test_what_was_dropped_is_not_found_and_made_again_it_is(busy: Lake, made: MadeLake) -> None:
+    assert ask(busy)
+    drop_target(made.lake, "made")
+    time.sleep(PROMISED_S)
+    for _ in range(2):
+        with pytest.raises(NotFound, match=r"no lake|no collection made/random"):
+            ask(busy)
+    make_lake(Path(made.lake.uri), n_documents=30, seed=4)
+    assert ask(busy) == ask(saelake.connect(made.lake.uri))
