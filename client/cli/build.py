@@ -62,7 +62,7 @@ MaxTokensOption = Annotated[
 WindowOption = Annotated[
     int | None,
     typer.Option(
-        help="Tokens of one model run. [default: the dictionary's context, or the model's]",
+        help="Tokens of one model run. [default: each dictionary's context, or the model's]",
         rich_help_panel=WINDOW,
     ),
 ]
@@ -78,7 +78,7 @@ BosOption = Annotated[
     bool | None,
     typer.Option(
         "--prepend-bos/--no-prepend-bos",
-        help="Begin windows with BOS. [default: what the dictionary says]",
+        help="Begin windows with BOS. [default: what each dictionary says, or the tokenizer does]",
         rich_help_panel=WINDOW,
     ),
 ]
@@ -90,7 +90,11 @@ ChatOption = Annotated[
 ]
 ValuesOption = Annotated[
     Literal["16-bit", "8-bit"],
-    typer.Option(help="How values are stored: 8-bit is half the size.", rich_help_panel=HOW),
+    typer.Option(
+        help="How values are stored: 8-bit is half the size, and within 4.4 % (9.1 % of a signed "
+        "dictionary); below 0.00024 (2^-12) all become 0.00024.",
+        rich_help_panel=HOW,
+    ),
 ]
 DeviceOption = Annotated[
     str | None,
@@ -245,7 +249,7 @@ def encode(
     options: "EncodeOptions",
     cluster: RayCluster | None,
 ) -> None:
-    """Encode what is not encoded yet of a corpus; several dictionaries share one model run.
+    """Encode what is not encoded yet of a corpus; dictionaries of one context share a model run.
 
     Example: `saelake encode reviews --model gpt2 --dictionary sae-l4 --dictionary sae-l8`
     """
