@@ -215,7 +215,7 @@ def _locate_on_hub(location: str, revision: str | None) -> _ModelFiles:
     except _LOADING_ERRORS as error:
         raise ModelError(
             f"{location} is neither a folder here nor a model that the Hugging Face hub or its "
-            f"local cache gives: {_first_line(error)}",
+            f"local cache gives: {first_line(error)}",
             model=location,
         ) from error
     return _ModelFiles(location, location, folder, folder.name)
@@ -294,7 +294,7 @@ def _load(part: str, loader: Any, source: _ModelFiles, **options: Any) -> Any:
     try:
         return loader.from_pretrained(source.location, **options)
     except _LOADING_ERRORS as error:
-        reason = _first_line(error)
+        reason = first_line(error)
         if "trust_remote_code" in str(error):
             reason = "it brings its own Python code, which runs only with trust_remote_code"
         raise ModelError(
@@ -302,7 +302,8 @@ def _load(part: str, loader: Any, source: _ModelFiles, **options: Any) -> Any:
         ) from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, or its type's name."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
@@ -315,7 +316,7 @@ def device_of(name: str | None) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ModelError(
-            f"device {name} cannot be used here: {_first_line(error)}", device=name
+            f"device {name} cannot be used here: {first_line(error)}", device=name
         ) from error
     return device
 
