@@ -41,6 +41,11 @@ class ModelFamily:
     qkv_by_head: bool = False
 
 
+def _sublayer(name: str, path: str, end: str | None = None) -> dict[str, Site]:
+    """What a sublayer's module reads, after the norm before it, and gives, before one after it."""
+    return {f"{name}.hook_in": _input(path), f"{name}.hook_out": _output(end or path)}
+
+
 def _input(path: str) -> Site:
     return Site(path, "input")
 
@@ -91,8 +96,9 @@ _GPT2 = ModelFamily(
         "hook_mlp_in": _input("ln_2"),
         "hook_mlp_out": _output("mlp"),
         **_norms("ln_1", "ln_2"),
+        **_sublayer("attn", "attn"),
         **_fused_heads("attn.c_attn", "attn.c_proj"),
-        "mlp.hook_in": _input("mlp"),
+        **_sublayer("mlp", "mlp"),
         **_mlp("mlp.c_fc", "mlp.c_proj"),
     },
     whole={"hook_embed": _output("wte")},
@@ -122,8 +128,9 @@ _GPTJ = ModelFamily(
         "hook_mlp_in": _input("ln_1"),
         "hook_mlp_out": _output("mlp"),
         **_norms("ln_1", "ln_1"),
+        **_sublayer("attn", "attn"),
         **_heads("attn.q_proj", "attn.k_proj", "attn.v_proj", "attn.out_proj"),
-        "mlp.hook_in": _input("mlp"),
+        **_sublayer("mlp", "mlp"),
         **_mlp("mlp.fc_in", "mlp.fc_out"),
     },
     whole={"hook_embed": _output("wte")},
@@ -137,8 +144,9 @@ _PHI = ModelFamily(
         "hook_mlp_in": _input("input_layernorm"),
         "hook_mlp_out": _output("mlp"),
         **_norms("input_layernorm", "input_layernorm"),
+        **_sublayer("attn", "self_attn"),
         **_heads("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.dense"),
-        "mlp.hook_in": _input("mlp"),
+        **_sublayer("mlp", "mlp"),
         **_mlp("mlp.fc1", "mlp.fc2"),
     },
     whole={"hook_embed": _output("embed_tokens")},
@@ -152,8 +160,9 @@ _GPT_NEOX = ModelFamily(
         "hook_mlp_in": _input("post_attention_layernorm"),
         "hook_mlp_out": _output("mlp"),
         **_norms("input_layernorm", "post_attention_layernorm"),
+        **_sublayer("attn", "attention"),
         **_fused_heads("attention.query_key_value", "attention.dense"),
-        "mlp.hook_in": _input("mlp"),
+        **_sublayer("mlp", "mlp"),
         **_mlp("mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
     },
     whole={"hook_embed": _output("embed_in")},
@@ -176,8 +185,9 @@ _OPT = ModelFamily(
         "hook_mlp_in": _input("final_layer_norm"),
         "hook_mlp_out": _output("fc2"),
         **_norms("self_attn_layer_norm", "final_layer_norm"),
+        **_sublayer("attn", "self_attn"),
         **_heads("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"),
-        "mlp.hook_in": _input("fc1"),
+        **_sublayer("mlp", "fc1", "fc2"),
         **_mlp("fc1", "fc2"),
     },
     whole={"hook_embed": _output("decoder.embed_tokens")},
@@ -194,8 +204,9 @@ _MIXTURE = ModelFamily(
         "hook_mlp_in": _input("post_attention_layernorm"),
         "hook_mlp_out": _output("mlp"),
         **_norms("input_layernorm", "post_attention_layernorm"),
+        **_sublayer("attn", "self_attn"),
         **_heads("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
-        "mlp.hook_in": _input("mlp"),
+        **_sublayer("mlp", "mlp"),
     },
     whole={"hook_embed": _input("layers.0")},
 )
@@ -258,13 +269,14 @@ _BERT = ModelFamily(
         "hook_mlp_in": _input("attention.output.LayerNorm"),
         "hook_mlp_out": _output("output.dense"),
         **_norms("attention.output.LayerNorm", "output.LayerNorm"),
+        **_sublayer("attn", "attention.self", "attention.output.dense"),
         **_heads(
             "attention.self.query",
             "attention.self.key",
             "attention.self.value",
             "attention.output.dense",
         ),
-        "mlp.hook_in": _input("intermediate"),
+        **_sublayer("mlp", "intermediate", "output.dense"),
         **_mlp("intermediate.dense", "output.dense"),
     },
     whole={
