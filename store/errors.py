@@ -22,8 +22,10 @@
     ├── AccessDenied (PermissionError)     a server or lake that one may not use
     └── LimitExceeded (RuntimeError)       an answer or request over the server's limits
 
-Each carries `data`, a mapping of names to strings (the file, the feature, the column, …), which
-travels to a remote client together with the message.
+What must be told and stops nothing is a SaelakeWarning (UserWarning).
+
+Each error carries `data`, a mapping of names to strings (the file, the feature, the column, …),
+which travels to a remote client together with the message.
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,6 +57,10 @@ def _shortened(text: str, longest: int) -> str:
     cut = " [...] "
     n_kept = (longest - len(cut)) // 2
     return text[:n_kept] + cut + text[-n_kept:]
+
+
+class SaelakeWarning(UserWarning):
+    """What a user must be told of an answer or a collection that is made all the same."""
 
 
 class InvalidInput(SaelakeError, ValueError):

@@ -1,5 +1,6 @@
 """Encode with another dictionary from kept activations: the model is not run again."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
@@ -10,22 +11,22 @@ from saelake.store.activations.table import ActivationsTable, find_store
 from saelake.store.arrays.memory import one_arena
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
-from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
+from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound, SaelakeWarning
 from saelake.store.format.schema import CollectionSettings, check_name
 from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary, vocabulary_of
 from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.snapshot.collection import open_codes
 from saelake.workers.dictionaries.base import LoadedDictionary
-from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.coder import Coder
 from saelake.workers.encoder.models import DTYPES, device_of
 from saelake.workers.encoder.shard import plan
 from saelake.workers.encoder.stages import ahead
 from saelake.workers.fleet.encoded import Counts
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.placing import elsewhere, name_elsewhere
 from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
-from saelake.workers.fleet.targets import default_name, store_decoder
+from saelake.workers.fleet.targets import default_name, loaded_dictionary, store_decoder
 from saelake.workers.fleet.worker import BUFFER_SHARE, BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 from saelake.workers.kept.pages import StoredPage, StoredTokens, complement
 
@@ -39,6 +40,7 @@ OF_THE_MODEL = (
     "chat",
     "batch_tokens",
     "keep_activations",
+    "batch_invariant",
 )
 
 
@@ -114,9 +116,14 @@ def _coder(
     kept: ActivationsTable,
     options: EncodeOptions,
 ) -> Coder:
-    dictionary = load_dictionary(choice.location)
+    dictionary = loaded_dictionary(choice)
     name = check_name("dictionary", choice.name or default_name(choice.location))
     _check_fits(dictionary, name, choice.hook, source)
+    if note := elsewhere(name, dictionary.hook_name, source.hook, None):
+        warnings.warn(note, SaelakeWarning, stacklevel=2)
+        name = choice.name or name_elsewhere(name, source.hook)
+    if dictionary.decoder_fault:
+        warnings.warn(f"{name}: {dictionary.decoder_fault}.", SaelakeWarning, stacklevel=2)
     device = device_of(options.device)
     dtype = DTYPES.get(options.dtype or "")
     settings = replace(
@@ -128,6 +135,8 @@ def _coder(
         signed=dictionary.signed,
         values=options.values,
         tokens_from=_said(kept),
+        norm_factor=None if choice.norm_factor == 1 else choice.norm_factor,
+        batch_invariant=False,
     )
     return Coder(
         settings=settings,
@@ -157,7 +166,8 @@ def _check_fits(
     if hook is not None and hook != source.hook:
         raise DictionaryMismatch(
             f"The dictionary {name} is of {hook}, but the activations of {source.name} are of "
-            f"{source.hook}. If that is the same place, say so with --hook {source.hook}.",
+            f"{source.hook}. If it is to be run there all the same, say so with --hook "
+            f"{source.hook}.",
             dictionary=name,
             hook=hook,
         )

@@ -51,7 +51,8 @@ class CollectionSettings:
     the first tokens of each document (None: all). `values` names the value codec.
     `tokenizer_fingerprint` is None in collections from before it was kept. `tokens_from` says of
     which kept activations, and of how many of the tokens, the codes were made (None: the model
-    was run over all).
+    was run over all). `norm_factor` is what activations are multiplied with where the dictionary's
+    files do not say it. With `batch_invariant` each window is run alone.
     """
 
     corpus: str
@@ -73,6 +74,8 @@ class CollectionSettings:
     values: str = "16-bit"
     tokenizer_fingerprint: str | None = None
     tokens_from: str | None = None
+    norm_factor: float | None = None
+    batch_invariant: bool = False
 
     @property
     def name(self) -> str:

@@ -80,7 +80,7 @@ def _hook_name(metadata: Config) -> str | None:
     """The recorded place; of one head, with its number."""
     name, head = metadata.text_or_none("hook_name"), metadata.integer_or_none("hook_head_index")
     if name is not None and name.endswith(".hook_mlp_in"):
-        # SAELens calls the place of Gemma Scope 2's transcoders so, which is what the MLP reads, and
+        # SAELens calls the place of Gemma Scope 2's transcoders so, which is what the MLP reads,
         # not TransformerLens's hook_mlp_in; it keeps their own name of it beside.
         name = (metadata.text_or_none("hf_hook_name") or name).removesuffix(".output")
     if name is None or head is None:

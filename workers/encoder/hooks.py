@@ -10,10 +10,13 @@ from torch import nn
 
 from saelake.store.errors import ModelError
 from saelake.workers.encoder.families import BLOCK, ModelFamily, Side, Site, known_family
-from saelake.workers.encoder.parts import Columns, Normalized, Part
+from saelake.workers.encoder.parts import ColumnRuns, Normalized, VectorPart
 
 # What a model with a head, or with vision, has before the paths that its `AutoModel` knows.
 _HEADED_PREFIXES = ("model.", "transformer.", "bert.", "roberta.", "gpt_neox.", "language_model.")
+
+# Where a model of several kinds of input has its language part.
+_LANGUAGE_PARTS = ("language_model", "text_model")
 
 _HEAD = re.compile(r"(?P<whole>.+\.attn\.hook_(?P<of>[qkvz]))\.(?P<head>\d+)")
 _CALL = re.compile(r"(?P<path>.+)\.call\.(?P<call>\d+)")
@@ -40,7 +43,7 @@ class HookPoint:
     module_path: str
     side: Side
     layer: int | None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[VectorPart, ...] = ()
     call: int | None = None
 
 
@@ -107,12 +110,13 @@ class _Stack:
 
     @classmethod
     def of(cls, module: nn.Module) -> "_Stack":
-        path = "language_model" if _submodule(module, "language_model") else ""
+        path: str = next((path for path in _LANGUAGE_PARTS if _has_config(module, path)), "")
         text = module.get_submodule(path)
         family = known_family(text.config) or _unknown_family(text)
         blocks = _submodule(text, family.blocks)
         n_modules = len(blocks) if isinstance(blocks, nn.ModuleList) else 0
-        n_blocks: Any = text.config.num_hidden_layers if family.shared else n_modules
+        config: Any = text.config
+        n_blocks = config.num_hidden_layers if family.shared else n_modules
         return cls(module, path, family, n_blocks)
 
     @property
@@ -174,7 +178,7 @@ class _Stack:
         n_runs = modules.count(modules[n])
         return modules[n], modules[:n].count(modules[n]) if n_runs > 1 else None
 
-    def _parts(self, site: Site) -> tuple[Part, ...]:
+    def _parts(self, site: Site) -> tuple[VectorPart, ...]:
         match site.meant:
             case "all":
                 return ()
@@ -183,25 +187,25 @@ class _Stack:
             case "gate" | "up":
                 half = self._text.intermediate_size
                 first = 0 if site.meant == "gate" else half
-                return (Columns(start=first, stop=first + half),)
+                return (ColumnRuns(start=first, stop=first + half),)
         return (self._projection("qkv".index(site.meant)),)
 
-    def _projection(self, place: int) -> Columns:
+    def _projection(self, place: int) -> ColumnRuns:
         """Queries, keys or values of a projection that makes all three."""
         if self.family.qkv_by_head:
             start = place * self._d_head
-            return Columns(groups=self._n_heads("q"), start=start, stop=start + self._d_head)
+            return ColumnRuns(groups=self._n_heads("q"), start=start, stop=start + self._d_head)
         widths = [self._n_heads(of) * self._d_head for of in "qkv"]
-        return Columns(start=sum(widths[:place]), stop=sum(widths[: place + 1]))
+        return ColumnRuns(start=sum(widths[:place]), stop=sum(widths[: place + 1]))
 
-    def _head(self, name: str, of: str, head: int) -> Columns:
+    def _head(self, name: str, of: str, head: int) -> ColumnRuns:
         n_heads = self._n_heads(of)
         if head >= n_heads:
             raise ModelError(
                 f"the model has no hook point {name}: it has heads 0 to {n_heads - 1} there",
                 hook=name,
             )
-        return Columns(start=head * self._d_head, stop=(head + 1) * self._d_head)
+        return ColumnRuns(start=head * self._d_head, stop=(head + 1) * self._d_head)
 
     @property
     def _text(self) -> Any:
@@ -287,6 +291,10 @@ def _submodule(module: nn.Module, path: str) -> nn.Module | None:
         return module.get_submodule(path) if path else None
     except AttributeError:
         return None
+
+
+def _has_config(module: nn.Module, path: str) -> bool:
+    return getattr(_submodule(module, path), "config", None) is not None
 
 
 def _join(*parts: str) -> str:

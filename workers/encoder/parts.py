@@ -6,7 +6,7 @@ from torch import Tensor
 from typing_extensions import override
 
 
-class Part:
+class VectorPart:
     """A map of vectors `(n_tokens, d)` to those that are meant, `(n_tokens, d_part)`."""
 
     __slots__ = ()
@@ -17,7 +17,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Columns(Part):
+class ColumnRuns(VectorPart):
     """The columns `start` to `stop` of each of `groups` equal runs of columns.
 
     Queries, keys and values of one projection stand one after the other (GPT-2, Phi-3), or so
@@ -35,7 +35,7 @@ class Columns(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Normalized(Part):
+class Normalized(VectorPart):
     """What a norm makes of its input before its gain and bias: `(x - mean) / sqrt(var + eps)`.
 
     Without `centered` of an RMSNorm: `x / sqrt(mean(x²) + eps)`. This is TransformerLens's

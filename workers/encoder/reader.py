@@ -155,7 +155,9 @@ class ActivationReader:
 
 def _n_vocabulary(module: nn.Module) -> int | None:
     """How many tokens the model has vectors for, where it says."""
-    embeddings = getattr(module, "get_input_embeddings", lambda: None)()
+    embeddings = None
+    with suppress(NotImplementedError):
+        embeddings = getattr(module, "get_input_embeddings", lambda: None)()
     return getattr(embeddings, "num_embeddings", None)
 
 

@@ -1,6 +1,7 @@
 """The driver of a run: has workers encode what is missing, and commits what they wrote."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from saelake.store.documents.documents import Documents
-from saelake.store.errors import ModelError
+from saelake.store.errors import ModelError, SaelakeWarning
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.growth.shards import ShardCommitter, ShardWriter, TableSettings
@@ -78,6 +79,8 @@ class Driver:
 
     def _open(self) -> None:
         settings = self._pool.open()
+        for note in self._pool.notes:
+            warnings.warn(note, SaelakeWarning, stacklevel=2)
         self._settings = {s.name: s for s in settings}
         self._committers = {s.name: ShardCommitter(self._job.lake, s) for s in settings}
         self._n_total = sum(gap.n_documents for gap in self._gaps())

@@ -11,11 +11,16 @@ DEFAULT_MEMORY_BYTES = 512 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DictionaryChoice:
-    """A dictionary to encode with: where it is, and optionally its name and hook point."""
+    """A dictionary to encode with: where it is, and optionally its name and hook point.
+
+    `norm_factor` is what activations are multiplied with, for a dictionary that was trained on
+    scaled ones and does not say by how much.
+    """
 
     location: str
     name: str | None = None
     hook: str | None = None
+    norm_factor: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +30,8 @@ class EncodeOptions:
     `window` (tokens, special ones included): the dictionaries' training context, at most the
     model's. `memory_bytes` bounds what is under way beside the weights: dense chunks, pages and
     rows that wait to be written. `shard_documents` is how much work a killed run can lose.
-    `keep_activations` also keeps the dense activations of some or all tokens.
+    `keep_activations` also keeps the dense activations of some or all tokens. `batch_invariant`
+    runs each window alone, so that codes do not depend on what else is in a batch.
     """
 
     window: int | None = None
@@ -43,6 +49,7 @@ class EncodeOptions:
     on_error: OnError = "skip"
     trust_remote_code: bool = False
     keep_activations: KeepOptions | None = None
+    batch_invariant: bool = False
 
     def __post_init__(self) -> None:
         problems = []

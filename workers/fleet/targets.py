@@ -20,6 +20,7 @@ from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import Model
 from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.placing import check_distinct, elsewhere, name_elsewhere
 
 DECODER_ROWS = 4096
 
@@ -29,22 +30,36 @@ def prepare(
 ) -> tuple[list[Target], TokenSettings]:
     """The collections to make, and how their texts become tokens."""
     names = names_of(choices)
-    loaded = [load_dictionary(choice.location) for choice in choices]
+    loaded = [loaded_dictionary(choice) for choice in choices]
     tokens = _token_settings(model, loaded, options)
     targets = [
-        _target(model, corpus, name, dictionary, choice.hook, tokens, options)
+        _target(model, corpus, name, dictionary, choice, tokens, options)
         for name, dictionary, choice in zip(names, loaded, choices, strict=True)
     ]
+    check_distinct([target.settings.dictionary for target in targets])
     return targets, tokens
 
 
+def loaded_dictionary(choice: DictionaryChoice) -> LoadedDictionary:
+    """The dictionary of a choice. Raises the errors of `load_dictionary`."""
+    return load_dictionary(choice.location, hook=choice.hook, norm_factor=choice.norm_factor)
+
+
 def names_of(choices: Sequence[DictionaryChoice]) -> list[str]:
-    """What the dictionaries are called. Raises `InvalidInput` for two of one name, and for none."""
+    """What the dictionaries are called, as far as that is known before they are loaded.
+
+    Raises `InvalidInput` for two of one name, and for none.
+    """
     if not choices:
         raise InvalidInput("Name at least one dictionary.")
     names = [check_name("dictionary", c.name or default_name(c.location)) for c in choices]
-    if len(set(names)) < len(names):
-        raise InvalidInput(f"Two dictionaries have one name: {', '.join(names)}. Use --name.")
+    # Without a name of its own, one that is run at another place than it states is called after it.
+    check_distinct(
+        [
+            name if choice.name or choice.hook is None else name_elsewhere(name, choice.hook)
+            for name, choice in zip(names, choices, strict=True)
+        ]
+    )
     return names
 
 
@@ -85,17 +100,22 @@ def _target(
     corpus: str,
     name: str,
     dictionary: LoadedDictionary,
-    hook_name: str | None,
+    choice: DictionaryChoice,
     tokens: TokenSettings,
     options: EncodeOptions,
 ) -> Target:
-    hook_name = hook_name or dictionary.hook_name
+    hook_name = choice.hook or dictionary.hook_name
     if hook_name is None:
         raise InvalidInput(
             f"The dictionary {name} does not say at which hook point of the model it belongs. "
             "Give one with --hook, for instance blocks.3.hook_resid_post.",
             dictionary=name,
         )
+    hook = resolve_hook(model.module, hook_name)
+    notes = [f"{name}: {dictionary.decoder_fault}."] if dictionary.decoder_fault else []
+    if note := elsewhere(name, dictionary.hook_name, hook_name, model.module):
+        notes.append(note)
+        name = name if choice.name else name_elsewhere(name, hook_name)
     settings = CollectionSettings(
         corpus=corpus,
         dictionary=name,
@@ -115,11 +135,14 @@ def _target(
         chat=tokens.chat,
         values=options.values,
         tokenizer_fingerprint=model.tokenizer_fingerprint,
+        norm_factor=None if choice.norm_factor == 1 else choice.norm_factor,
+        batch_invariant=options.batch_invariant,
     )
     return Target(
         settings=settings,
         dictionary=dictionary.to(model.device, model.dtype),
-        hook=resolve_hook(model.module, hook_name),
+        hook=hook,
+        notes=tuple(notes),
     )
 
 

@@ -16,6 +16,7 @@ from saelake.workers.encoder.stages import ahead, nothing
 from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.fleet.encoded import Counts, EncodedShard
 from saelake.workers.fleet.job import EncodeJob
+from saelake.workers.fleet.placing import check_place
 from saelake.workers.fleet.targets import prepare, register
 from saelake.workers.kept.keepers import keepers
 
@@ -49,6 +50,7 @@ class Worker:
                 job.lake, self._documents, model, targets, tokens, job.options.keep_activations
             ),
             on_error=job.options.on_error,
+            batch_invariant=job.options.batch_invariant,
         )
 
     @classmethod
@@ -75,6 +77,11 @@ class Worker:
         """The settings of the tables that it writes, the kept activations first."""
         return self._encoder.settings
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user must be told of the collections."""
+        return tuple(note for target in self._targets for note in target.notes)
+
     def register(self) -> None:
         """Tell the lake of the dictionaries, once; nothing is made where a table is refused.
 
@@ -83,6 +90,8 @@ class Worker:
         job = self._job
         for settings in self.settings:
             check_free(job.lake, settings)
+        for target in self._targets:
+            check_place(job.lake, target, self._model.module)
         register(job.lake, self._targets, job.dictionaries, self._model, job.model)
 
     def encode(
