@@ -285,6 +285,7 @@ def _tokenizer(source: _ModelFiles, options: dict[str, Any]) -> Any:
 def _module(
     source: _ModelFiles, config: Any, dtype: torch.dtype | str, options: dict[str, Any]
 ) -> nn.Module:
+    is_quantised = getattr(config, "quantization_config", None) is not None  # forgotten on loading
     module, report = _load(
         "weights",
         AutoModel,
@@ -304,7 +305,7 @@ def _module(
             f"({', '.join(missing[:3])}, …), which would be random: check the checkpoint",
             model=source.location,
         )
-    module = _in_one_dtype(module, dtype, source)
+    module = _in_one_dtype(module, dtype, source, is_quantised=is_quantised)
     # A cache of keys and values would only cost memory: every sequence is run once.
     module.config.use_cache = False
     text_config(module.config).use_cache = False
@@ -335,14 +336,15 @@ def _refuse_lost_scales(unexpected: Iterable[str], source: _ModelFiles) -> None:
         )
 
 
-def _in_one_dtype(module: Any, dtype: torch.dtype | str, source: _ModelFiles) -> Any:
+def _in_one_dtype(
+    module: Any, dtype: torch.dtype | str, source: _ModelFiles, *, is_quantised: bool
+) -> Any:
     """The module, dequantised in the dtype that was chosen. Raises `ModelError` for bare float8.
 
     A quantiser that cannot run here leaves weights in a type of its own choice; other models keep
     some modules in float32 on purpose.
     """
     found = {parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()}
-    is_quantised = getattr(module.config, "quantization_config", None) is not None
     is_narrow = any(dtype.itemsize == 1 for dtype in found)
     if is_quantised and not is_narrow and isinstance(dtype, torch.dtype) and found - {dtype}:
         return module.to(dtype)
