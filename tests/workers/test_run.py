@@ -25,6 +25,7 @@ from saelake.store.errors import (
     InvalidInput,
     MissingExtra,
     ModelError,
+    SaelakeWarning,
     ValueOverflow,
 )
 from saelake.store.format.schema import MAX_PART_TOKENS
@@ -197,7 +198,8 @@ def test_hooks_of_one_run_may_differ(tmp_path: Path, parts: Path) -> None:
         DictionaryChoice(location=str(parts / "topk"), name="late"),
         DictionaryChoice(location=str(parts / "topk"), name="again", hook="layers.0"),
     ]
-    encode(lake, "made", model=str(parts / "llama"), dictionaries=choices)
+    with pytest.warns(SaelakeWarning, match=r"again states .* is run at layers\.0"):
+        encode(lake, "made", model=str(parts / "llama"), dictionaries=choices)
     early, late, again = (codes(lake, name) for name in ("early", "late", "again"))
     assert not early.equals(late)
     assert_same(again, early)
