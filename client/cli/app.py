@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from saelake.cli import analyse, ask, build, maintain, naming, serve
 from saelake.cli.demo import command as demo
-from saelake.cli.show.screen import complain
+from saelake.cli.show.screen import cautions, complain
 from saelake.store.errors import InvalidInput, SaelakeError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -26,7 +26,8 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""
         try:
-            return super().invoke(ctx)
+            with cautions():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             complain("Interrupted. What was committed is kept; the same command continues.")
             exec("")  # after an interrupt inside an exec, Python dies by the signal, unless another

@@ -52,7 +52,14 @@ HookOption = Annotated[
     list[str] | None,
     typer.Option(
         help="The hook point, as blocks.3.hook_resid_post or a module's path; once for each. "
-        "[default: what the dictionary says]"
+        "[default: what the dictionary says; elsewhere it is called NAME-at-HOOK]"
+    ),
+]
+NormFactorOption = Annotated[
+    list[float] | None,
+    typer.Option(
+        help="What activations are multiplied with, for a dictionary that was trained on scaled "
+        "ones (expected_average_only_in) and does not say by how much; once for each, 1 for none."
     ),
 ]
 MaxTokensOption = Annotated[
@@ -107,6 +114,15 @@ DtypeOption = Annotated[
 BatchTokensOption = Annotated[
     int | None, typer.Option(help="Tokens of one batch.", rich_help_panel=HOW)
 ]
+InvariantOption = Annotated[
+    bool,
+    typer.Option(
+        "--batch-invariant",
+        help="Run each window alone: in half precision codes near ties depend on what else is in "
+        "a batch. Slower.",
+        rich_help_panel=HOW,
+    ),
+]
 MemoryOption = Annotated[
     str, typer.Option(help="Memory beside the weights, as 512MiB or 2GiB.", rich_help_panel=HOW)
 ]
@@ -146,6 +162,7 @@ def encode_options(
     device: DeviceOption = None,
     dtype: DtypeOption = None,
     batch_tokens: BatchTokensOption = None,
+    batch_invariant: InvariantOption = False,
     memory: MemoryOption = "512MiB",
     shard_documents: ShardOption = 1000,
     on_error: OnErrorOption = "skip",
@@ -167,6 +184,7 @@ def encode_options(
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,
+        batch_invariant=batch_invariant,
         memory_bytes=parse_size(memory),
         shard_documents=shard_documents,
         on_error=on_error,
@@ -187,6 +205,7 @@ def ingest(
     corpus: CorpusOption = None,
     name: NameOption = None,
     hook: HookOption = None,
+    norm_factor: NormFactorOption = None,
     reading: dict[str, Any],
     options: "EncodeOptions",
     cluster: RayCluster | None,
@@ -195,7 +214,7 @@ def ingest(
 
     Example: `saelake ingest reviews.parquet --model gpt2 --dictionary my-sae --name l8`
     """
-    choices = paired(dictionary, name, hook)
+    choices = paired(dictionary, name, hook, norm_factor)
     opened = connect(lake or DEFAULT_LAKE)
     with Bars(opened, has_workers=cluster is not None) as bars:
         made = opened.ingest(
@@ -246,6 +265,7 @@ def encode(
     lake: LakeOption = None,
     name: NameOption = None,
     hook: HookOption = None,
+    norm_factor: NormFactorOption = None,
     options: "EncodeOptions",
     cluster: RayCluster | None,
 ) -> None:
@@ -253,7 +273,7 @@ def encode(
 
     Example: `saelake encode reviews --model gpt2 --dictionary sae-l4 --dictionary sae-l8`
     """
-    choices = paired(dictionary, name, hook)
+    choices = paired(dictionary, name, hook, norm_factor)
     opened = connect(lake or DEFAULT_LAKE)
     encoding = partial(
         opened.encode,
@@ -289,10 +309,13 @@ def index(
 
 
 def paired(
-    dictionaries: list[str], names: list[str] | None, hooks: list[str] | None
+    dictionaries: list[str],
+    names: list[str] | None,
+    hooks: list[str] | None,
+    factors: list[float] | None,
 ) -> "list[DictionaryChoice]":
-    """Each dictionary with its name and its hook. Raises `InvalidInput`."""
-    for what, given in (("--name", names), ("--hook", hooks)):
+    """Each dictionary with its name, its hook and its norm factor. Raises `InvalidInput`."""
+    for what, given in (("--name", names), ("--hook", hooks), ("--norm-factor", factors)):
         if given and len(given) != len(dictionaries):
             raise InvalidInput(
                 f"{what} is given {len(given)} times and --dictionary {len(dictionaries)} times: "
@@ -300,5 +323,8 @@ def paired(
             )
     from saelake.workers.fleet.options import DictionaryChoice
 
-    together = zip_longest(dictionaries, names or (), hooks or ())
-    return [DictionaryChoice(location=d, name=name, hook=hook) for d, name, hook in together]
+    together = zip_longest(dictionaries, names or (), hooks or (), factors or ())
+    return [
+        DictionaryChoice(location=d, name=name, hook=hook, norm_factor=factor)
+        for d, name, hook, factor in together
+    ]

@@ -18,7 +18,7 @@ from transformers import AutoModel, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from saelake.store.activations.table import ActivationsTable
 from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
-from saelake.store.errors import AlreadyExists, SettingsWarning
+from saelake.store.errors import AlreadyExists, SaelakeWarning
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.growth.shards import begun_settings
 from saelake.store.lake.lake import CollectionName, Lake
@@ -272,7 +272,7 @@ def test_an_option_against_what_a_dictionary_states_is_said(
 ) -> None:
     lake = imported(tmp_path / "lake", parts)
     seen: list[EncodeProgress] = []
-    with pytest.warns(SettingsWarning) as caught:
+    with pytest.warns(SaelakeWarning) as caught:
         report = run(lake, parts, name, on_progress=seen.append, **options)
     assert [str(warning.message) for warning in caught] == [said]
     assert report.notes == (said,)
@@ -341,7 +341,7 @@ def test_a_collection_that_was_read_otherwise_is_not_continued(tmp_path: Path, p
     as_earlier(lake, "bare", prepend_bos=None)
     with pytest.raises(AlreadyExists, match=r"prepend_bos = None \(now False\)"):
         run(lake, parts, "bare")
-    with pytest.warns(SettingsWarning, match="--prepend-bos"):
+    with pytest.warns(SaelakeWarning, match="--prepend-bos"):
         assert run(lake, parts, "bare", prepend_bos=True).n_documents == 0
 
 
@@ -375,7 +375,7 @@ def test_kept_activations_of_another_context_are_said(
     lake = imported(tmp_path / "lake", parts)
     run(lake, parts, "bos", keep_activations=KeepOptions())
     choices = [DictionaryChoice(location=str(parts / name))]
-    with pytest.warns(SettingsWarning) as caught:
+    with pytest.warns(SaelakeWarning) as caught:
         report = reencode(lake, "made", source="made/bos", dictionaries=choices)
     assert [str(warning.message) for warning in caught] == [said]
     assert report.notes == (said,)
