@@ -184,7 +184,7 @@ class Diff(Answer[Difference]):
             lengths = f"; median length {a:,.0f} against {b:,.0f} tokens"
         return (
             f"{self.n_a:,} {unit} against {self.n_b:,}{lengths}; "
-            f"{self.n_tested:,} features tested: {self.test}; q: Benjamini-Hochberg"
+            f"{self.n_tested:,} features tested: {one_line(self.test)}; q: Benjamini-Hochberg"
         )
 
     def __repr__(self) -> str:
@@ -193,7 +193,7 @@ class Diff(Answer[Difference]):
             for d in self
         ]
         header = ("feature", "frequency a", "frequency b", "difference", "q", "label")
-        return "\n".join([self.head, *self.notes, aligned(rows, header)])
+        return "\n".join([self.head, *map(one_line, self.notes), aligned(rows, header)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

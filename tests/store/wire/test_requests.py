@@ -89,6 +89,8 @@ REAL = st.floats(-1e18, 1e18)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 SAID = TEXT.filter(str.strip)
 COUNT, SHARE = st.integers(1, MOST), st.floats(0, 1)
+INSIDE = st.floats(0, 1, exclude_min=True, exclude_max=True)
+DIFFERENT = st.lists(TEXT, unique=True, max_size=3).map(tuple)
 BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "k": COUNT,
     "n_features": COUNT,
@@ -102,6 +104,8 @@ BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "min_npmi": st.floats(-1, 1),
     "min_coverage": SHARE,
     "max_coverage": SHARE,
+    "level": INSIDE,
+    "confirm_share": INSIDE,
     "text": SAID,
     "phrase": SAID,
 }
@@ -153,8 +157,9 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     | made(SimilarQuery, needs="ids", without="text features within")
     | made(SimilarQuery, needs="docs", without="text features within")
     | made(SimilarQuery, needs="features", without="text ids docs method about"),
-    DiffQuery: made(DiffQuery, needs="others", without="align")
-    | made(DiffQuery, without="unit", others=st.tuples(made(Selection))),
+    DiffQuery: made(DiffQuery, needs="others", without="align control")
+    | made(DiffQuery, needs="others", without="unit cluster_by", control=DIFFERENT)
+    | made(DiffQuery, needs="others", without="align cluster_by", control=DIFFERENT),
     AssociateQuery: made(AssociateQuery, columns=st.tuples(TEXT) | st.tuples(TEXT, TEXT)),
     CorrelateQuery: made(CorrelateQuery, without="b align")
     | made(CorrelateQuery, needs="b align", without="adjacent"),
