@@ -69,7 +69,7 @@ def compared(
     if query.align is not None:
         return _aligned(session, a, b, query, names)
     if query.control:
-        return _controlled(session, a, b, query)
+        return _controlled(session, a, b, query, names)
     if query.cluster_by is not None:
         return _clustered(session, a, b, query, query.cluster_by)
     if query.unit == "token":
@@ -267,7 +267,9 @@ def _clustered(
     return replace(found, said=said, notes=tuple(notes))
 
 
-def _controlled(session: Session, a: Selected, b: Selected, query: DiffQuery) -> Contrast:
+def _controlled(
+    session: Session, a: Selected, b: Selected, query: DiffQuery, names: tuple[str, str]
+) -> Contrast:
     parts = strata(session, [a, b], query.control)
     made = layout(session, a, b, query.unit, (parts.of[0], parts.of[1]), parts.n, in_strata=True)
     raw, n = _raw(session, a, b, query)
@@ -275,7 +277,7 @@ def _controlled(session: Session, a: Selected, b: Selected, query: DiffQuery) ->
     kind = "Cochran-Mantel-Haenszel" if query.unit == "document" else "stratified score test"
     test = f"{kind} within {within}"
     found = _of_scores(session, query, made, test=test, raw=raw)
-    notes = _left_out(n, made.documents(), _alike(query.control))
+    notes = _left_out(n, made.documents(), _alike(query.control), _called(query, names))
     return replace(found, said=(("strata", within),), notes=notes)
 
 
@@ -284,13 +286,20 @@ def _alike(control: Sequence[str]) -> str:
     return f"counterpart of their {' and '.join(named)}"
 
 
-def _left_out(n: tuple[int, int], kept: tuple[int, int], partner: str) -> tuple[str, ...]:
+def _called(query: DiffQuery, names: tuple[str, str]) -> tuple[str, str]:
+    """What notes call the sides: by letters where that is clear."""
+    return "a", "b" if len(query.others) == 1 else names[1]
+
+
+def _left_out(
+    n: tuple[int, int], kept: tuple[int, int], partner: str, called: tuple[str, str]
+) -> tuple[str, ...]:
     """What is said of documents without a counterpart on the other side."""
     if kept == (0, 0):
         return (f"Nothing can be compared: no document of one side has a {partner} on the other.",)
     return tuple(
         f"{total - used:,} of {total:,} documents of {name} have no {partner} and are left out."
-        for name, total, used in zip("ab", n, kept, strict=True)
+        for name, total, used in zip(called, n, kept, strict=True)
         if used < total
     )
 
@@ -321,5 +330,6 @@ def _aligned(
             f"fires in at most {FEW_UNITS} documents)"
         )
     found = _of_scores(session, query, made, test=test, raw=raw, by_stratum=True)
-    notes = _left_out(n, made.documents(), f"partner with one {column}{within}")
+    partner = f"partner with one {column}{within}"
+    notes = _left_out(n, made.documents(), partner, _called(query, names))
     return replace(found, said=(("n_values", str(n_values)),), notes=notes)
