@@ -1,6 +1,7 @@
 """A dictionary that is run elsewhere than it states: said, and called after the place."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import saelake
 from saelake.lake import Lake
 from saelake.store.errors import AlreadyExists, InvalidInput, ModelError, SaelakeWarning
+from saelake.store.lake.lake import Lake as StoredLake
 from saelake.workers.encoder.options import KeepOptions
 from saelake.workers.run import DictionaryChoice, EncodeOptions, check
 from tests.tiny import HOOK, save_corpus, save_dictionary, save_model
@@ -38,7 +40,7 @@ def encode(lake: Lake, parts: Path, *choices: DictionaryChoice, corpus: str = "m
     return list(report.collections)
 
 
-def sae(parts: Path, **settings: str) -> DictionaryChoice:
+def sae(parts: Path, **settings: Any) -> DictionaryChoice:
     return DictionaryChoice(location=str(parts / "sae"), **settings)
 
 
@@ -87,7 +89,7 @@ def test_one_name_never_means_two_places(tmp_path: Path, parts: Path) -> None:
 def test_one_dictionary_at_two_places_has_two_names(tmp_path: Path, parts: Path) -> None:
     lake = imported(tmp_path / "lake", parts)
     both = sae(parts), sae(parts, hook=ELSEWHERE)
-    check(str(parts / "model"), both)
+    check(StoredLake(lake.uri), str(parts / "model"), both)
     with pytest.warns(SaelakeWarning, match=SAID):
         assert encode(lake, parts, *both) == ["made/sae", f"made/sae-at-{ELSEWHERE}"]
     with pytest.raises(InvalidInput, match="Two dictionaries have one name: sae, sae"):

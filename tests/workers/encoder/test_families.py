@@ -144,9 +144,10 @@ def test_the_first_token_attends_to_itself_alone(models: dict[str, Model], famil
 def lens() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return pytest.importorskip(
+        found: ModuleType = pytest.importorskip(
             "transformer_lens.model_bridge.sources._bridge_builder", exc_type=ImportError
         )
+        return found
 
 
 CLASSES = {
