@@ -22,6 +22,7 @@ from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 ALPHA = 0.05
+ENOUGH = 20  # independent units that a score test needs on each side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,11 +261,22 @@ def _clustered(
         notes.append(f"{n_alone:,} documents have no {column}: each is a unit of its own.")
     if (both := int((in_a & in_b).sum())) > 0:
         notes.append(f"{both:,} values of {column} are on both sides, and are compared within.")
+    notes += _few((int(in_a.sum()), int(in_b.sum())), column)
     said = (
         ("n_clusters_a", str(int(in_a.sum()))),
         ("n_clusters_b", str(int(in_b.sum()))),
     )
     return replace(found, said=said, notes=tuple(notes))
+
+
+def _few(n: tuple[int, int], column: str) -> tuple[str, ...]:
+    """What is said where a side has too few independent units for a test."""
+    if not 0 < min(n) < ENOUGH:
+        return ()
+    return (
+        f"A side has documents of only {min(n)} values of {column}: with fewer than {ENOUGH} "
+        "p-values are too rough to rely on.",
+    )
 
 
 def _controlled(
@@ -332,4 +344,5 @@ def _aligned(
     found = _of_scores(session, query, made, test=test, raw=raw, by_stratum=True)
     partner = f"partner with one {column}{within}"
     notes = _left_out(n, made.documents(), partner, _called(query, names))
+    notes += _few((n_values, n_values), column)
     return replace(found, said=(("n_values", str(n_values)),), notes=notes)
