@@ -38,8 +38,8 @@ def encode(lake: Lake, parts: Path, *choices: DictionaryChoice, corpus: str = "m
     return list(report.collections)
 
 
-def sae(parts: Path, **settings: str) -> DictionaryChoice:
-    return DictionaryChoice(location=str(parts / "sae"), **settings)
+def sae(parts: Path, *, name: str | None = None, hook: str | None = None) -> DictionaryChoice:
+    return DictionaryChoice(location=str(parts / "sae"), name=name, hook=hook)
 
 
 def codes(lake: Lake, name: str) -> pa.Table:
