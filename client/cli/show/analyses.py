@@ -19,10 +19,10 @@ from saelake.answers.analyses import (
     Matches,
     Neighbors,
 )
-from saelake.answers.answer import described, one_line
+from saelake.answers.text import described, one_line
 from saelake.cli.show.lookups import SHADES, marked
 
-LABEL_CHARACTERS, WORDS_CHARACTERS = 48, 24
+WORDS_CHARACTERS = 24
 
 
 def found(documents: FoundDocuments) -> RenderableType:
@@ -48,13 +48,14 @@ def _shared(document: FoundDocument) -> str:
 
 def _words(label: str | None) -> str:
     """A label where there is hardly room: of an automatic one the words it fires on."""
-    brief = (label or "").removeprefix("fires on ").partition(";")[0]
-    return f" ({_short(brief, WORDS_CHARACTERS)})" if brief else ""
+    brief = _label(label).removeprefix("fires on ").partition(";")[0]
+    cut = brief if len(brief) <= WORDS_CHARACTERS else f"{brief[: WORDS_CHARACTERS - 1]}…"
+    return f" ({cut})" if brief else ""
 
 
-def _short(label: str | None, characters: int = LABEL_CHARACTERS) -> str:
-    text = one_line(label or "")
-    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+def _label(label: str | None) -> str:
+    """A label, whole: it is wrapped where there is no room."""
+    return one_line(label or "")
 
 
 def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType:
@@ -78,7 +79,7 @@ def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType
 
 
 def _side(row: Difference, console: Console) -> Text:
-    label = Text(_short(row.label), style="bold")
+    label = Text(_label(row.label), style="bold")
     example = row.example_a if row.difference > 0 else row.example_b
     if example is None:
         return label
@@ -99,7 +100,7 @@ def associations(answer: Associations) -> RenderableType:
             f"{row.effect:.3f}",
             f"{row.q_value:.1g}",
             f"{row.n_documents:,}",
-            _short(row.label),
+            _label(row.label),
         )
     return Group(Text(head, style="dim"), table)
 
@@ -123,7 +124,7 @@ def correlations(answer: Correlations) -> RenderableType:
 
 
 def _labels(labels: Iterable[str | None]) -> str:
-    return "\n".join(_short(label) for label in labels if label)
+    return "\n".join(_label(label) for label in labels if label)
 
 
 def clusters(answer: Clusters) -> RenderableType:
@@ -140,7 +141,7 @@ def clusters(answer: Clusters) -> RenderableType:
                 str(feature.feature),
                 f"{feature.frequency_in:.0%}",
                 f"{feature.frequency_out:.0%}",
-                _short(feature.label),
+                _label(feature.label),
             )
         lines.append(table)
         for document in cluster.central:
@@ -181,7 +182,7 @@ def neighbors(answer: Neighbors) -> RenderableType:
     """Features by the cosine of their directions."""
     table = _table(("feature", "cosine"), ("label",))
     for row in answer:
-        table.add_row(str(row.feature), f"{row.cosine:.3f}", _short(row.label))
+        table.add_row(str(row.feature), f"{row.cosine:.3f}", _label(row.label))
     return table
 
 
