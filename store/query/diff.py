@@ -104,8 +104,8 @@ def diff(session: Session, query: DiffQuery) -> pa.Table:
     q = adjusted(made.p[features])
     confirmed = _confirmed(session, query, held, made, features, q)
     columns = _columns(made, features, q, confirmed)
-    size = np.nan_to_num(np.abs(columns[query.order]), nan=-1.0)
-    order = np.lexsort((features, -columns["frequency_a"], -size))[: query.k]
+    size = np.nan_to_num(np.abs(columns[query.order]), nan=-1.0).round(ALIKE)
+    order = np.lexsort((features, -columns["frequency_a"].round(ALIKE), -size))[: query.k]
     chosen = {name: column[order] for name, column in columns.items()}
     table = _rows(session, query, a, others, chosen)
     said = _said(session, query, sides, made, q, confirmed)
