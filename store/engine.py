@@ -14,6 +14,7 @@ import pyarrow as pa
 from saelake.store.codes.executor import Executor
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import check_state
+from saelake.store.query.parts.signed import answered
 from saelake.store.requests.request import Request
 from saelake.store.snapshot.models import Texts
 from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session
@@ -48,7 +49,7 @@ class Engine:
 
     def ask(self, request: Request, /) -> pa.RecordBatchReader:
         """The answer, with the columns `request.answer`."""
-        answer = _answering(request.question)(self._session, request)
+        answer = answered(self._session, request, _answering(request.question))
         if isinstance(answer, pa.RecordBatch):
             return pa.RecordBatchReader.from_batches(answer.schema, [answer])
         return answer.to_reader() if isinstance(answer, pa.Table) else answer

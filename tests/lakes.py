@@ -261,7 +261,12 @@ def add_dictionary(
 
 
 def _register(lake: Lake, chosen: CollectionSettings) -> None:
-    row = {"name": chosen.dictionary, "d_sae": chosen.d_sae, "vocabulary": WORDS}
+    row = {
+        "name": chosen.dictionary,
+        "d_sae": chosen.d_sae,
+        "signed": chosen.signed,
+        "vocabulary": WORDS,
+    }
     rows = pa.Table.from_pylist([row], schema=DICTIONARIES_COLUMNS)
     with suppress(NotFound):
         rows = pa.concat_tables([read(lake.dictionaries), rows])

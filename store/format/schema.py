@@ -9,6 +9,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.poles import Poles
 from saelake.store.format.values import ValueCodec, value_codec
 
 FORMAT_VERSION = "1"
@@ -84,6 +85,16 @@ class CollectionSettings:
         """The codec of the collection's values."""
         return value_codec(self.values, signed=self.signed)
 
+    @property
+    def poles(self) -> Poles:
+        """What is counted of the dictionary's features."""
+        return Poles(self.d_sae, self.signed)
+
+    @property
+    def width(self) -> int:
+        """How many poles there are: the length of everything that is counted by feature."""
+        return self.poles.width
+
     def to_json(self) -> str:
         """The settings as one JSON object."""
         return json.dumps(asdict(self), sort_keys=True)
@@ -122,9 +133,11 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
 
     `positions` and `values` hold every occurrence, grouped by feature in the order of
     `features`, positions ascending; `max` is the largest of each feature's `values`, `counts` how
-    many there are. `token_starts` and `token_lengths` are characters of the document's text.
-    `error` says why a document has no codes. `checksum` is of the row's lists (see `checksums`);
-    tables that an earlier saelake made do not have it.
+    many there are. Values of a signed dictionary are as they are: they are told apart by pole when
+    they are read (see `codes.poles`); all other tables number poles. `token_starts` and
+    `token_lengths` are characters of the document's text. `error` says why a document has no
+    codes. `checksum` is of the row's lists (see `checksums`); tables that an earlier saelake made
+    do not have it.
     """
     value = settings.codec.arrow_type
     return pa.schema(
@@ -147,7 +160,7 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
 
 
 def postings_schema(settings: CollectionSettings) -> pa.Schema:
-    """One row per (segment, feature, tier); a segment is one fragment.
+    """One row per (segment, feature, tier); a segment is one fragment. Features are poles.
 
     Row `feature * N_TIERS + tier` of a segment holds, for each document of that tier in
     ascending order: the gap to the document before, the feature's largest value there, the

@@ -43,7 +43,7 @@ class Counting:
         codes = self.builder.codes
         while (totals := self._newer(renew=renew)) is not None:
             vocabulary = vocabulary_of(self.lake, self.name.dictionary)
-            tokens = top_tokens(postings, codes.settings.d_sae, vocabulary)
+            tokens = top_tokens(postings, codes.settings.width, vocabulary)
             present = [fragment.id for fragment in codes.table.fragments]
             with suppress(Conflict):
                 overwrite(
@@ -79,11 +79,13 @@ class Counting:
         if table is None or not table.fragments:  # made, but not filled yet
             return self._nothing()
         stored = table.read()
+        if stored.num_rows != self.builder.codes.settings.width:  # from before poles were counted
+            return self._nothing()
         covers = {int(i) for i in metadata(stored.schema)[COVERS_KEY].split(",") if i}
         return Totals.of(stored), covers
 
     def _nothing(self) -> tuple[Totals, set[int]]:
-        return Totals.zero(self.builder.codes.settings.d_sae), set()
+        return Totals.zero(self.builder.codes.settings.width), set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class CountTotals:
 
     def __call__(self, fragments: Iterable[Fragment]) -> Totals:
         """The totals of all codes of these fragments."""
-        totals = Totals.zero(self.codes.settings.d_sae)
+        totals = Totals.zero(self.codes.settings.width)
         with lean():
             _count(self.codes, fragments, totals)
         return totals

@@ -83,9 +83,9 @@ def _vectors(session: Session, collection: Collection, vectors: Vectors) -> dict
     """The label vector of each feature that has enough evidence, float32 (width,)."""
     selected = session.select(Selection(collection=str(collection.name)))
     mean = vectors.index.vectors.mean(axis=0, dtype=np.float64)
-    work = _Moments(selected.d_sae, vectors, mean)
+    work = _Moments(selected.width, vectors, mean)
     total = sum(
-        session.embeddings.map(selected, work), _EmbeddingSums.zero(selected.d_sae, vectors.width)
+        session.embeddings.map(selected, work), _EmbeddingSums.zero(selected.width, vectors.width)
     )
     n = max(total.n, 1)
     deviation = np.sqrt(np.maximum(total.square / n - (total.sum / n) ** 2, 0))
@@ -157,12 +157,12 @@ def _texts(
 ) -> Iterator[tuple[int, str]]:
     """The features that fire, and the text of each one's label."""
     background = _background(collection)
-    d_sae = collection.settings.d_sae
-    for first in range(0, d_sae, FEATURES_AT_ONCE):
-        features = range(first, min(first + FEATURES_AT_ONCE, d_sae))
+    width = collection.settings.width
+    for first in range(0, width, FEATURES_AT_ONCE):
+        features = range(first, min(first + FEATURES_AT_ONCE, width))
         for feature, windows in _windows(collection, features).items():
             yield feature, label_text(windows, background)
-        on_progress(features.stop, d_sae)
+        on_progress(features.stop, width)
 
 
 def _background(collection: Collection) -> Counter[str]:

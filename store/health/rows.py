@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 
 from saelake.store.activations.blocks import TokenBlock
 from saelake.store.activations.table import ActivationsTable
+from saelake.store.codes.poles import by_pole
 from saelake.store.codes.table import SCAN_ROWS, CodesTable
 from saelake.store.errors import Corrupt
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.sampling import TokenSample
-from saelake.store.index.features import Totals
+from saelake.store.index.features import TOTALS_COLUMNS, Totals
 from saelake.store.tables.tables import Table
 
 # Which rows of a batch are wrong, bool (n_rows,), by what is wrong with them.
@@ -70,9 +71,10 @@ class CodesReading(Reading):
     @classmethod
     def of(cls, codes: CodesTable) -> "CodesReading":
         """The reading of every row."""
-        reading = cls(totals=Totals.zero(codes.settings.d_sae))
+        reading = cls(totals=Totals.zero(codes.settings.width))
         for batch in reading.sound(codes.table, _codes_checks(codes.settings.d_sae), SCAN_ROWS):
-            reading.totals.add(batch, codes.codec)
+            read = by_pole(batch, TOTALS_COLUMNS, codes.settings.poles)
+            reading.totals.add(read, codes.codec)
             reading.n_codes += len(Lists.of(batch["values"]).values)
         return reading
 

@@ -71,12 +71,12 @@ def associate(session: Session, query: AssociateQuery) -> pa.Table:
     """
     selected = session.select(Selection(collection=query.collection, where=query.where))
     docs, columns = _known(selected, query.columns)
-    counting = _Fires(_marked(docs, selected), selected.d_sae)
+    counting = _Fires(_marked(docs, selected), selected.width)
     counted = list(session.embeddings.map(selected, counting, query.pooling))
     embedded = np.isin(docs, concatenate((part[0] for part in counted), np.uint64))
     docs, columns = docs[embedded], columns.filter(pa.array(embedded))
     association = _association(columns)
-    fires = np.sum([np.zeros(selected.d_sae, np.int64), *(part[1] for part in counted)], axis=0)
+    fires = np.sum([np.zeros(selected.width, np.int64), *(part[1] for part in counted)], axis=0)
     chosen = np.flatnonzero(fires >= max(query.min_documents, 1))
     effect, p = np.empty(len(chosen)), np.empty(len(chosen))
     for part in _parts(fires[chosen]):
@@ -175,7 +175,7 @@ def _gathered(
 ) -> Values:
     gather = _Gather(
         _numbered(docs, selected.collection.documents.n_documents),
-        _numbered(features, selected.d_sae),
+        _numbered(features, selected.width),
     )
     found = list(session.embeddings.map(selected, gather, query.pooling))
     feature, row, value = (

@@ -166,7 +166,7 @@ class Alone:
 
     def _inside(self, n_rows: int, columns: Array) -> Iterator[Array]:
         """The counts of each part of the documents, (n_rows, n_columns)."""
-        work = _Inside(n_rows, columns, self._selected.d_sae)
+        work = _Inside(n_rows, columns, self._selected.width)
         bitmaps = self._session.embeddings.bitmaps(self._selected)
         if bitmaps is None:
             self._session.embeddings.hold(self._selected, "binary")
@@ -190,7 +190,7 @@ class Around(Alone):
             yield np.minimum(a, b)[once], np.maximum(a, b)[once], n_both[once]
 
     def _counts(self, rows: Array, columns: Array) -> Array:
-        work = _Across(rows, columns, self._selected.d_sae)
+        work = _Across(rows, columns, self._selected.width)
         return _summed(self._session.embeddings.map(self._selected, work, "binary"), rows, columns)
 
 
@@ -210,7 +210,7 @@ class Aligned:
                 f"No document of {query.a} has the same {query.align} as one of {query.b}.",
                 align=query.align,
             )
-        self.n_a = self.n_b = np.zeros(a.d_sae, np.int64)
+        self.n_a = self.n_b = np.zeros(a.width, np.int64)
         for fires_a, fires_b in session.executor.map(_PairFrequencies(*self._codes), self._chunks):
             self.n_a, self.n_b = self.n_a + fires_a, self.n_b + fires_b
 
@@ -338,7 +338,7 @@ class _PairFrequencies:
 
     def __call__(self, pairs: Pairs) -> tuple[Array, Array]:
         """Int64 (d_sae,) of a, and of b."""
-        count = Count(self.a.settings.d_sae)
+        count = Count(self.a.settings.width)
         _, fires_a = count(take(self.a, pairs.a, "binary"))
         _, fires_b = count(take(self.b, pairs.b, "binary"))
         return fires_a, fires_b

@@ -138,19 +138,19 @@ def _counts(session: Session, selected: Selected, query: DiffQuery) -> tuple[int
     if query.unit == "token":
         work = partial(_token_counts, mask=selected.mask, threshold=query.threshold)
         return counted(
-            session.executor.map(work, pieces(selected.collection.codes)), selected.d_sae
+            session.executor.map(work, pieces(selected.collection.codes)), selected.width
         )
     if query.threshold == 0:
         return frequencies(session, selected)
-    parts = session.embeddings.map(selected, Count(selected.d_sae, query.threshold))
-    return counted(parts, selected.d_sae)
+    parts = session.embeddings.map(selected, Count(selected.width, query.threshold))
+    return counted(parts, selected.width)
 
 
 def _token_counts(
     piece: Piece, *, mask: DocumentMask | None, threshold: float
 ) -> tuple[int, Array]:
     """How many tokens a piece's documents have, and at how many each feature fires."""
-    codes, d_sae = piece.codes, piece.codes.settings.d_sae
+    codes, d_sae = piece.codes, piece.codes.settings.width
     n, fires = 0, np.zeros(d_sae, np.int64)
     columns = ("doc", "error", "token_ids", "features", "counts", "values")
     for batch in codes.scan(columns, fragments=piece.fragments, batch_rows=SCAN_ROWS):
@@ -179,15 +179,15 @@ def _paired(session: Session, a: Selected, b: Selected, query: DiffQuery, align:
     work = partial(
         _pair_counts, a=a.collection.codes, b=b.collection.codes, threshold=query.threshold
     )
-    n, fires_a, fires_b, both = 0, *np.zeros((3, a.d_sae), np.int64)
+    n, fires_a, fires_b, both = 0, *np.zeros((3, a.width), np.int64)
     for n_part, part_a, part_b, part_both in session.executor.map(work, pairs.chunks()):
         n, fires_a, fires_b, both = n + n_part, fires_a + part_a, fires_b + part_b, both + part_both
     return Comparison(
         n_a=n,
         a=fires_a,
-        n_b=np.full(a.d_sae, n),
+        n_b=np.full(a.width, n),
         b=fires_b,
-        against=np.zeros(a.d_sae, np.int64),
+        against=np.zeros(a.width, np.int64),
         n_others=(n,),
         p=discordant(fires_a - both, fires_b - both),
         test="McNemar's exact, over pairs",
@@ -200,7 +200,7 @@ def _pair_counts(
     """The pairs of which both sides are encoded; where each feature fires in a, in b, in both."""
     sides = take(a, pairs.a), take(b, pairs.b)
     encoded = np.isin(pairs.a, sides[0].doc) & np.isin(pairs.b, sides[1].doc)
-    d_sae = np.uint64(a.settings.d_sae)
+    d_sae = np.uint64(a.settings.width)
     keys = []
     for side, docs in zip(sides, (pairs.a[encoded], pairs.b[encoded]), strict=True):
         block = side[np.flatnonzero(np.isin(side.doc, docs))]

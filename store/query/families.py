@@ -33,7 +33,7 @@ def families(session: Session, query: FamiliesQuery) -> pa.Table:
     counting = Alone(session, selected)
     found = PairsFound.joined(list(co_firing(counting, asked)))
     graph = sparse.coo_matrix(
-        (np.ones(len(found)), (found.a, found.b)), shape=(selected.d_sae, selected.d_sae)
+        (np.ones(len(found)), (found.a, found.b)), shape=(selected.width, selected.width)
     )
     _, part = sparse.csgraph.connected_components(graph, directed=False)
     sizes = np.bincount(part)

@@ -6,6 +6,7 @@ import pyarrow as pa
 from saelake.store.errors import NotFound
 from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.query.parts.labelled import kept_labels, nearest_labels
+from saelake.store.query.parts.signed import dictionary_poles
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.snapshot.session import Session
 
@@ -35,10 +36,12 @@ def labels(session: Session, query: LabelsQuery) -> pa.Table:
 
 
 def _check(session: Session, query: LabelsQuery) -> None:
-    d_sae = RegisteredDictionary.open(session.lake, query.dictionary).d_sae
-    outside = next((f for f in query.features if not 0 <= f < d_sae), None)
+    known = RegisteredDictionary.open(session.lake, query.dictionary)
+    width = dictionary_poles(session, query.dictionary).width
+    outside = next((f for f in query.features if not 0 <= f < width), None)
     if outside is not None:
         raise NotFound(
-            f"{query.dictionary} has no feature {outside}: its features are 0 to {d_sae - 1}.",
+            f"{query.dictionary} has no feature {outside}: its features are 0 to "
+            f"{known.d_sae - 1}.",
             feature=outside,
         )

@@ -52,6 +52,7 @@ INFO = pa.schema(
         pa.field("values", pa.string()),
         pa.field("tokens_from", pa.string()),
         pa.field("n_kept", pa.uint64()),
+        pa.field("is_outdated", pa.bool_()),
         pa.field("jobs", pa.list_(JOB)),
     ]
 )

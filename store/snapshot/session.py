@@ -5,9 +5,11 @@ What was read of them is kept in a session's `cache`; `embeddings` maps over tho
 
 import math
 import time
+import warnings
 from threading import Lock
 
 from saelake.store.codes.executor import Executor, Threads
+from saelake.store.errors import OutdatedIndex
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.cache import Cache
@@ -60,6 +62,7 @@ class Session:
             found = known
         else:
             found = Collection(self._lake, parsed)
+            _warn_of_outdated(found)
         with self._lock:
             self._collections[parsed] = (now, found)
         return found
@@ -74,3 +77,16 @@ class Session:
         with self._lock:
             self._collections.clear()
         self.cache.clear()
+
+
+def _warn_of_outdated(collection: Collection) -> None:
+    """Say, once, that an index is not used, and what to do."""
+    if collection.is_outdated:
+        name = collection.name
+        warnings.warn(
+            f"{name} was indexed before the two poles of its signed features were told apart. The "
+            "answers are right, and slower, as nothing of that index is used: make it again with "
+            f"`saelake index {name}`.",
+            OutdatedIndex,
+            stacklevel=3,
+        )
