@@ -1,4 +1,8 @@
-"""What analyses answer: frozen values, and the sequences that they come in."""
+"""What analyses answer: frozen values, and the sequences that they come in.
+
+`pole` is + or - where the dictionary is signed, and tells which pole of the feature is meant; of
+others it is None.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +10,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from saelake.answers.answer import Answer, aligned, described, one_line
+from saelake.answers.answer import Answer, aligned, described, named, one_line
 
 TEXT_SHOWN = 60
 
@@ -25,6 +29,7 @@ class SharedFeature:
     """A feature that makes `share` of a document's score; `value` is the document's."""
 
     feature: int
+    pole: str | None = None
     label: str | None
     share: float
     value: float
@@ -65,7 +70,7 @@ class FoundDocuments(Answer[FoundDocument]):
                 found.score,
                 found.id,
                 one_line(found.text)[:TEXT_SHOWN],
-                ", ".join(str(shared.feature) for shared in found.shared_features),
+                ", ".join(str(named(s.feature, s.pole)) for s in found.shared_features),
                 described(found.metadata),
             )
             for found in self
@@ -105,6 +110,7 @@ class Difference:
     """
 
     feature: int
+    pole: str | None = None
     frequency_a: float
     frequency_b: float
     difference: float
@@ -145,7 +151,14 @@ class Diff(Answer[Difference]):
 
     def __repr__(self) -> str:
         rows = [
-            (d.feature, d.frequency_a, d.frequency_b, d.difference, d.q_value, _label(d.label))
+            (
+                named(d.feature, d.pole),
+                d.frequency_a,
+                d.frequency_b,
+                d.difference,
+                d.q_value,
+                _label(d.label),
+            )
             for d in self
         ]
         head = f"{self.n_a:,} against {self.n_b:,}; {self.n_tested:,} features, {self.test}"
@@ -158,6 +171,7 @@ class Association:
     """How strongly a feature goes with a column: an AUC, a rank correlation or Moran's I."""
 
     feature: int
+    pole: str | None = None
     effect: float
     p_value: float
     q_value: float
@@ -175,7 +189,10 @@ class Associations(Answer[Association]):
         self.n, self.n_tested = int(said["n"]), int(said["n_tested"])
 
     def __repr__(self) -> str:
-        rows = [(a.feature, a.effect, a.q_value, a.n_documents, _label(a.label)) for a in self]
+        rows = [
+            (named(a.feature, a.pole), a.effect, a.q_value, a.n_documents, _label(a.label))
+            for a in self
+        ]
         head = f"{self.statistic} over {self.n:,} documents; {self.n_tested:,} features"
         return f"{head}\n{aligned(rows, ('feature', 'effect', 'q', 'documents', 'label'))}"
 
@@ -188,7 +205,9 @@ class Correlation:
     """
 
     feature_a: int
+    pole_a: str | None = None
     feature_b: int
+    pole_b: str | None = None
     npmi: float
     n_a: int
     n_b: int
@@ -209,7 +228,15 @@ class Correlations(Answer[Correlation]):
 
     def __repr__(self) -> str:
         rows = [
-            (c.feature_a, c.feature_b, c.npmi, c.n_both, c.n_a, c.n_b, _pair(c.label_a, c.label_b))
+            (
+                named(c.feature_a, c.pole_a),
+                named(c.feature_b, c.pole_b),
+                c.npmi,
+                c.n_both,
+                c.n_a,
+                c.n_b,
+                _pair(c.label_a, c.label_b),
+            )
             for c in self
         ]
         header = ("a", "b", "NPMI", "both", "in a", "in b", "labels")
@@ -225,6 +252,7 @@ class DistinctiveFeature:
     """A feature that fires more often in a cluster than out of it."""
 
     feature: int
+    pole: str | None = None
     label: str | None
     frequency_in: float
     frequency_out: float
@@ -284,7 +312,7 @@ class Clusters(Answer[Cluster]):
             (
                 c.cluster,
                 c.n_documents,
-                "; ".join(_label(f.label) or str(f.feature) for f in c.features),
+                "; ".join(_label(f.label) or str(named(f.feature, f.pole)) for f in c.features),
                 one_line(c.central[0].text)[:TEXT_SHOWN],
             )
             for c in self
@@ -297,7 +325,9 @@ class Match:
     """A feature of a, and one of b that does the same; counts are of tokens."""
 
     feature_a: int
+    pole_a: str | None = None
     feature_b: int
+    pole_b: str | None = None
     score: float
     n_a: int | None
     n_b: int | None
@@ -313,25 +343,51 @@ class Matches(Answer[Match]):
         super().__init__(table, Match)
 
     def __repr__(self) -> str:
-        rows = [(m.feature_a, m.feature_b, m.score, _pair(m.label_a, m.label_b)) for m in self]
+        rows = [
+            (
+                named(m.feature_a, m.pole_a),
+                named(m.feature_b, m.pole_b),
+                m.score,
+                _pair(m.label_a, m.label_b),
+            )
+            for m in self
+        ]
         return aligned(rows, ("a", "b", "score", "labels"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Features that fire in the same documents, the most frequent first."""
+    """Features that fire in the same documents, the most frequent first.
+
+    `poles` tell which pole of each is meant, where the dictionary is signed.
+    """
 
     family: int
     n_features: int
     n_pairs: int
     mean_npmi: float
     features: tuple[int, ...]
+    poles: tuple[str, ...] | None = None
     labels: tuple[str | None, ...]
 
     @classmethod
-    def of(cls, *, features: Sequence[int], labels: Sequence[str | None], **row: Any) -> Self:
+    def of(
+        cls,
+        *,
+        features: Sequence[int],
+        poles: Sequence[str] | None = None,
+        labels: Sequence[str | None],
+        **row: Any,
+    ) -> Self:
         """The family of a row."""
-        return cls(features=tuple(features), labels=tuple(labels), **row)
+        signs = None if poles is None else tuple(poles)
+        return cls(features=tuple(features), poles=signs, labels=tuple(labels), **row)
+
+    @property
+    def names(self) -> tuple[int | str, ...]:
+        """What the features are called: numbers, or those of their poles."""
+        signs = self.poles or (None,) * len(self.features)
+        return tuple(map(named, self.features, signs))
 
 
 class Families(Answer[Family]):
@@ -342,7 +398,7 @@ class Families(Answer[Family]):
 
     def __repr__(self) -> str:
         rows = [
-            (f.n_features, f.mean_npmi, ", ".join(map(str, f.features[:8])), _label(f.labels[0]))
+            (f.n_features, f.mean_npmi, ", ".join(map(str, f.names[:8])), _label(f.labels[0]))
             for f in self
         ]
         return aligned(rows, ("size", "mean NPMI", "features", "label of the first"))
@@ -353,6 +409,7 @@ class Label:
     """What a feature is called, and who says so; `similarity` to the text asked for."""
 
     feature: int
+    pole: str | None = None
     label: str
     explainer: str
     score: float | None
@@ -366,7 +423,7 @@ class Labels(Answer[Label]):
         super().__init__(table, Label)
 
     def __repr__(self) -> str:
-        rows = [(row.feature, _label(row.label), row.explainer) for row in self]
+        rows = [(named(r.feature, r.pole), _label(r.label), r.explainer) for r in self]
         return aligned(rows, ("feature", "label", "explainer"))
 
 
@@ -375,6 +432,7 @@ class Neighbor:
     """A feature whose decoder direction is near."""
 
     feature: int
+    pole: str | None = None
     cosine: float
     label: str | None
 
@@ -386,5 +444,5 @@ class Neighbors(Answer[Neighbor]):
         super().__init__(table, Neighbor)
 
     def __repr__(self) -> str:
-        rows = [(n.feature, n.cosine, _label(n.label)) for n in self]
+        rows = [(named(n.feature, n.pole), n.cosine, _label(n.label)) for n in self]
         return aligned(rows, ("feature", "cosine", "label"))

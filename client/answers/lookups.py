@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.answers.answer import Answer, aligned, described, one_line
+from saelake.answers.answer import Answer, aligned, described, named, one_line
 from saelake.answers.markup import Mark, hit_row, marked_html, table_html
 from saelake.store.errors import NotFound
+from saelake.store.format.poles import numbered, parted
 
 STRONGEST_MARKED = 5  # features of a document whose tokens are marked in HTML
 
@@ -49,7 +50,10 @@ class Hit:
 
 
 class Tokens(Answer[Hit]):
-    """The tokens that fire a feature or an expression, strongest first."""
+    """The tokens that fire a feature or an expression, strongest first.
+
+    Of a signed dictionary strongest is by magnitude, and values of negative poles are below 0.
+    """
 
     def __init__(self, table: pa.Table, *, expression: str) -> None:
         super().__init__(table, Hit)
@@ -80,10 +84,12 @@ class Feature:
 
     `density` is the share of tokens at which it fires; `max`, `mean` and `sum` are of its values
     where it fires, and None where it never does. `histogram` counts values in half octaves from
-    2^-16 upward.
+    2^-16 upward. `pole` is + or - where the dictionary is signed, whose features have a row for
+    each; of a negative one the values are below 0, and `max` is the farthest from it.
     """
 
     feature: int
+    pole: str | None = None
     token_frequency: int
     document_frequency: int
     max: float | None
@@ -111,7 +117,7 @@ class Features(Answer[Feature]):
     def __repr__(self) -> str:
         rows = [
             (
-                f.feature,
+                named(f.feature, f.pole),
                 f.document_frequency,
                 f.token_frequency,
                 f.max,
@@ -138,10 +144,12 @@ class DocumentToken:
 class FeatureCodes:
     """A feature's codes in a document: `positions` uint32 (n,), where it fires, and `values`.
 
-    The values are float32 (n,), and the largest is `max`.
+    The values are float32 (n,), and the strongest is `max`. `pole` is + or - where the dictionary
+    is signed and the codes are of one pole.
     """
 
     feature: int
+    pole: str | None = None
     max: float
     positions: npt.NDArray[np.uint32]
     values: npt.NDArray[np.float32]
@@ -185,29 +193,50 @@ class Document:
 
     @property
     def features(self) -> npt.NDArray[np.uint32]:
-        """The features that fire, ascending (n,)."""
+        """The features that fire, ascending (n,); of a signed dictionary twice where both poles do.
+
+        Then `poles` has the sign of each, and those of positive poles come first.
+        """
         return self._list("features")
 
-    def codes(self, feature: int) -> FeatureCodes:
-        """Where this feature fires. Raises `NotFound` when it does not fire here."""
-        index = int(np.searchsorted(self.features, feature))
-        if index == len(self.features) or self.features[index] != feature:
+    @property
+    def poles(self) -> tuple[str, ...] | None:
+        """The sign of each of `features`, or None where the dictionary is not signed."""
+        return tuple(self._list("poles")) if "poles" in self._table.schema.names else None
+
+    def codes(self, feature: int | str) -> FeatureCodes:
+        """Where this feature fires, or a pole of it (-243, "+243").
+
+        Raises `NotFound` when it does not fire here.
+        """
+        number, pole = parted(numbered(feature) if isinstance(feature, str) else feature)
+        signs = self.poles or ("+",) * len(self.features)
+        found = [
+            self._codes(int(index))
+            for index in np.flatnonzero(self.features == number)
+            if pole in ("", signs[index])
+        ]
+        if not found:
             raise NotFound(
                 f"Feature {feature} does not fire in document {self.id}.", feature=feature
             )
-        return self._codes(index)
+        return found[0] if len(found) == 1 else _both(found)
 
     activations = codes  # its former name
 
     def strongest(self, k: int = 10) -> list[FeatureCodes]:
-        """The `k` features with the largest maxima here (ties: the lower feature first)."""
-        order = np.argsort(-self._list("max"), kind="stable")[:k]
+        """The `k` features with the largest maxima here (ties: the lower feature first).
+
+        Of a signed dictionary the poles with the largest magnitudes.
+        """
+        order = np.argsort(-np.abs(self._list("max")), kind="stable")[:k]
         return [self._codes(int(index)) for index in order]
 
     def _codes(self, index: int) -> FeatureCodes:
         begin, end = self._offsets[index : index + 2]
         return FeatureCodes(
             feature=int(self.features[index]),
+            pole=None if self.poles is None else self.poles[index],
             max=float(self._list("max")[index]),
             positions=self._list("positions")[begin:end],
             values=self._list("values")[begin:end],
@@ -226,7 +255,7 @@ class Document:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        rows = [(a.feature, a.max, len(a), self._peak(a)) for a in self.strongest()]
+        rows = [(named(a.feature, a.pole), a.max, len(a), self._peak(a)) for a in self.strongest()]
         head = (
             f"{one_line(self.id)} (doc {self.doc}): {len(self.tokens)} tokens, "
             f"{len(self.features)} features"
@@ -235,7 +264,7 @@ class Document:
         return f"{said}\n{aligned(rows, ('feature', 'max', 'tokens', 'peaks on'))}"
 
     def _peak(self, codes: FeatureCodes) -> str:
-        at = int(codes.positions[int(np.argmax(codes.values))])
+        at = int(codes.positions[int(np.argmax(np.abs(codes.values)))])
         return self.tokens[at].text
 
     def _repr_html_(self) -> str:
@@ -249,12 +278,25 @@ class Document:
         for found in strongest:
             for position, value in zip(found.positions.tolist(), found.values, strict=True):
                 token, strength = self.tokens[position], abs(float(value)) / largest
-                title = f"feature {found.feature}: {value:.4g}"
+                title = f"feature {named(found.feature, found.pole)}: {value:.4g}"
                 if position not in marks or strength > marks[position].strength:
                     marks[position] = Mark(
                         start=token.start, length=token.length, strength=strength, title=title
                     )
         return [marks[position] for position in sorted(marks)]
+
+
+def _both(poles: Sequence[FeatureCodes]) -> FeatureCodes:
+    """The codes of a feature's two poles, by position."""
+    positions = np.concatenate([codes.positions for codes in poles])
+    values = np.concatenate([codes.values for codes in poles])
+    order = np.argsort(positions)
+    return FeatureCodes(
+        feature=poles[0].feature,
+        max=max((codes.max for codes in poles), key=abs),
+        positions=positions[order],
+        values=values[order],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +331,8 @@ class CollectionInfo:
     no `dictionary`, and 0 or None in the columns about codes. `n_kept` tokens have dense
     activations, which other dictionaries at the hook point share; `tokens_from` says of which
     ones the codes were made, where no model was run. `jobs` are the runs of encode over it that
-    go on, and the last one that ended, latest first.
+    go on, and the last one that ended, latest first. With `is_outdated`, what is indexed is from
+    before both poles of signed features were counted, and not used: index again.
     """
 
     corpus: str
@@ -311,6 +354,7 @@ class CollectionInfo:
     values: str | None
     tokens_from: str | None = None
     n_kept: int | None = None
+    is_outdated: bool | None = None
     jobs: tuple[Job, ...] = ()
 
     @classmethod

@@ -41,7 +41,7 @@ class Poles:
 
         Raises `NotFound` for what `whose` dictionary or collection does not have.
         """
-        feature, sign = _parted(number)
+        feature, sign = parted(number)
         beyond = not 0 <= feature < self.d_sae
         if beyond or (sign == "-" and not self.signed):
             why = "" if beyond or self.signed else ", and its values are never negative"
@@ -88,11 +88,11 @@ def numbered(text: str) -> int:
 
 def said(number: int) -> str:
     """The text of a question's number, as `numbered` takes it."""
-    feature, sign = _parted(number)
+    feature, sign = parted(number)
     return f"{sign}{feature}"
 
 
-def _parted(number: int) -> tuple[int, str]:
+def parted(number: int) -> tuple[int, str]:
     """The feature that a question's number means, and which of its poles."""
     if number < 0:
         return -number, "-"

@@ -19,7 +19,7 @@ from saelake.answers.analyses import (
     Matches,
     Neighbors,
 )
-from saelake.answers.answer import described, one_line
+from saelake.answers.answer import described, named, one_line
 from saelake.cli.show.lookups import SHADES, marked
 
 LABEL_CHARACTERS, WORDS_CHARACTERS = 48, 24
@@ -42,8 +42,11 @@ def found(documents: FoundDocuments) -> RenderableType:
 
 
 def _shared(document: FoundDocument) -> str:
-    named = (f"{s.feature} {s.share:.0%}{_words(s.label)}" for s in document.shared_features)
-    return f"shares {', '.join(named)}"
+    shared = (
+        f"{named(s.feature, s.pole)} {s.share:.0%}{_words(s.label)}"
+        for s in document.shared_features
+    )
+    return f"shares {', '.join(shared)}"
 
 
 def _words(label: str | None) -> str:
@@ -67,7 +70,7 @@ def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType
     table = _table(("feature", "in a", "in b", "a - b", "q"), ("where it is more frequent",))
     for row in answer:
         table.add_row(
-            str(row.feature),
+            str(named(row.feature, row.pole)),
             f"{row.frequency_a:.1%}",
             f"{row.frequency_b:.1%}",
             f"{100 * row.difference:+.1f}",
@@ -95,7 +98,7 @@ def associations(answer: Associations) -> RenderableType:
     table = _table(("feature", "effect", "q", "documents"), ("label",))
     for row in answer:
         table.add_row(
-            str(row.feature),
+            str(named(row.feature, row.pole)),
             f"{row.effect:.3f}",
             f"{row.q_value:.1g}",
             f"{row.n_documents:,}",
@@ -111,8 +114,8 @@ def correlations(answer: Correlations) -> RenderableType:
     table = _table(("a", "b", "NPMI", "both", "b given a", "a given b"), ("labels",))
     for row in answer:
         table.add_row(
-            str(row.feature_a),
-            str(row.feature_b),
+            str(named(row.feature_a, row.pole_a)),
+            str(named(row.feature_b, row.pole_b)),
             f"{row.npmi:.3f}",
             f"{row.n_both:,}",
             f"{row.b_given_a:.0%}",
@@ -137,7 +140,7 @@ def clusters(answer: Clusters) -> RenderableType:
         table = _table(("feature", "inside", "outside"), ("label",))
         for feature in cluster.features:
             table.add_row(
-                str(feature.feature),
+                str(named(feature.feature, feature.pole)),
                 f"{feature.frequency_in:.0%}",
                 f"{feature.frequency_out:.0%}",
                 _short(feature.label),
@@ -154,7 +157,8 @@ def matches(answer: Matches) -> RenderableType:
     table = _table(("a", "b", "score"), ("labels",))
     for row in answer:
         labels = _labels((row.label_a, row.label_b))
-        table.add_row(str(row.feature_a), str(row.feature_b), f"{row.score:.3f}", labels)
+        a, b = named(row.feature_a, row.pole_a), named(row.feature_b, row.pole_b)
+        table.add_row(str(a), str(b), f"{row.score:.3f}", labels)
     return table if len(answer) else Text("No feature has a match.")
 
 
@@ -162,7 +166,7 @@ def families(answer: Families) -> RenderableType:
     """Families with their first features."""
     table = _table(("size", "mean NPMI"), ("features", "labels"))
     for row in answer:
-        features = ", ".join(map(str, row.features[:6]))
+        features = ", ".join(map(str, row.names[:6]))
         more = " …" if row.n_features > 6 else ""
         labels = _labels(row.labels[:3])
         table.add_row(str(row.n_features), f"{row.mean_npmi:.3f}", features + more, labels)
@@ -173,7 +177,9 @@ def labels(answer: Labels) -> RenderableType:
     """What features are called."""
     table = _table(("feature",), ("label", "explainer"))
     for row in answer:
-        table.add_row(str(row.feature), one_line(row.label), one_line(row.explainer))
+        table.add_row(
+            str(named(row.feature, row.pole)), one_line(row.label), one_line(row.explainer)
+        )
     return table if len(answer) else Text("There are no such labels; make some: saelake label.")
 
 
@@ -181,7 +187,7 @@ def neighbors(answer: Neighbors) -> RenderableType:
     """Features by the cosine of their directions."""
     table = _table(("feature", "cosine"), ("label",))
     for row in answer:
-        table.add_row(str(row.feature), f"{row.cosine:.3f}", _short(row.label))
+        table.add_row(str(named(row.feature, row.pole)), f"{row.cosine:.3f}", _short(row.label))
     return table
 
 

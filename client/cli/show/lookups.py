@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from saelake.answers.answer import described, lasting, one_line
+from saelake.answers.answer import described, lasting, named, one_line
 from saelake.answers.lookups import (
     Document,
     Feature,
@@ -75,7 +75,7 @@ def features(found: Features) -> RenderableType:
     table.add_column("peaks on", ratio=1)
     for feature in found:
         table.add_row(
-            str(feature.feature),
+            str(named(feature.feature, feature.pole)),
             f"{feature.document_frequency:,}",
             f"{feature.density:.2%}",
             _number(feature.max),
@@ -107,7 +107,10 @@ def histogram(feature: Feature) -> str:
 
 
 def document(
-    found: Document, usual: Mapping[int, Feature], only: Sequence[int] | None, console: Console
+    found: Document,
+    usual: Mapping[int | str, Feature],
+    only: Sequence[int | str] | None,
+    console: Console,
 ) -> RenderableType:
     """The text with the strongest features' tokens marked, and what those features are."""
     strongest = found.strongest(FEATURES_SHOWN)
@@ -123,9 +126,10 @@ def document(
     for index, here in enumerate(strongest):
         at = int(here.positions[int(np.argmax(np.abs(here.values)))])
         style = f"black on {HUES[index]}" if index < len(marked) else ""
-        elsewhere = peaks(usual[here.feature]) if here.feature in usual else ""
+        called = named(here.feature, here.pole)
+        elsewhere = peaks(usual[called]) if called in usual else ""
         table.add_row(
-            Text(str(here.feature), style=style),
+            Text(str(called), style=style),
             f"{here.max:.3g}",
             f"{len(here):,}",
             Text(one_line(found.tokens[at].text)),
@@ -174,6 +178,9 @@ def info(found: Info) -> RenderableType:
             lines.append(Text(f"  {made}", style="dim"))
         if row.tokens_from:
             lines.append(Text(f"  encoded from the activations of {row.tokens_from}", style="dim"))
+        if row.is_outdated:
+            said = "its index is from before both poles of a feature were counted, and not used"
+            lines.append(Text(f"  {said}", style="yellow"))
         if row.n_kept:
             lines.append(Text(f"  activations of {row.n_kept:,} tokens are kept", style="dim"))
         lines.extend(Text(f"  {_job(job)}", style=JOB_STYLES[job.state]) for job in row.jobs)
