@@ -5,7 +5,7 @@ from numbers import Integral
 from typing import Any
 
 from saelake.store.errors import InvalidInput
-from saelake.store.format.poles import numbered
+from saelake.store.format.poles import POSITIVE, numbered
 from saelake.store.requests.checks import Weight
 
 
@@ -33,7 +33,9 @@ def poles(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
 
 
 def _pole(given: Any, hint: str = "") -> Any:
-    """The number of a question that a text is; what is no text stays what it is."""
+    """The number of a question that a number or text is; what is neither stays what it is."""
+    if isinstance(given, Integral) and int(given) >= POSITIVE:
+        given = str(given)
     if not isinstance(given, str):
         return given
     try:
@@ -57,7 +59,9 @@ def ids(given: Any) -> tuple[str, ...]:
     return found
 
 
-def weights(name: str, given: Mapping[int | str, float] | None) -> tuple[Weight, ...]:
+def weights(
+    name: str, given: Mapping[int, float] | Mapping[str, float] | None
+) -> tuple[Weight, ...]:
     """Features and numbers, as in `{12: 1.0}` or `{"-12": 1.0}`. Raises `InvalidInput`."""
     if given is None:
         return ()

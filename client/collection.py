@@ -150,7 +150,7 @@ class Collection:
         *,
         id: str | Sequence[str] = (),  # noqa: A002  # what the column is called
         doc: int | Sequence[int] = (),
-        features: Mapping[FeatureName, float] | None = None,
+        features: Mapping[int, float] | Mapping[str, float] | None = None,
         k: int | None = SimilarQuery.k,
         where: str | None = None,
         pooling: Pooling = SimilarQuery.pooling,
@@ -158,7 +158,7 @@ class Collection:
         idf: bool = SimilarQuery.idf,
         within: Sequence[FeatureName] = (),
         about: str | None = None,
-        weights: Mapping[FeatureName, float] | None = None,
+        weights: Mapping[int, float] | Mapping[str, float] | None = None,
         method: Method = SimilarQuery.method,
         exact: bool = SimilarQuery.exact,
     ) -> FoundDocuments:

@@ -59,7 +59,8 @@ class Poles:
 
     def signs(self, poles: Array) -> Array:
         """1 or -1 for each pole, float32."""
-        return np.where(poles < self.d_sae, np.float32(1), np.float32(-1))
+        positive = (poles < self.d_sae) | (not self.signed)
+        return np.where(positive, np.float32(1), np.float32(-1))
 
     def marks(self, poles: Array) -> pa.Array:
         """`+` or `-` for each pole, an Arrow column of text."""
@@ -81,6 +82,8 @@ def numbered(text: str) -> int:
             "-243 and +243, for one of its poles."
         )
     feature = int(found[2])
+    if feature >= POSITIVE:
+        raise InvalidInput(f"There is no feature {text.strip()}: no dictionary has as many.")
     if found[1] == "-":
         return -feature if feature else NEGATIVE
     return POSITIVE + feature if found[1] else feature
@@ -96,9 +99,10 @@ def parted(number: int) -> tuple[int, str]:
     """The feature that a question's number means, and which of its poles."""
     if number < 0:
         return -number, "-"
-    if number >= NEGATIVE:
-        return number - NEGATIVE, "-"
-    return (number - POSITIVE, "+") if number >= POSITIVE else (number, "")
+    for beyond, sign in ((POSITIVE, "+"), (NEGATIVE, "-")):
+        if beyond <= number < beyond + POSITIVE:
+            return number - beyond, sign
+    return number, ""
 
 
 def every(numbers: Sequence[int], poles: Poles, whose: str) -> tuple[int, ...]:
