@@ -174,6 +174,7 @@ def settings(
     *,
     n_features: int,
     signed: bool = False,
+    by_pole: bool | None = None,
     values: str = "16-bit",
     name: CollectionName = MADE,
 ) -> CollectionSettings:
@@ -185,6 +186,7 @@ def settings(
         d_in=8,
         d_sae=n_features,
         signed=signed,
+        by_pole=signed if by_pole is None else by_pole,
         model="none",
         model_fingerprint="m",
         hook="blocks.0.hook_resid_post",
@@ -204,6 +206,7 @@ def make_lake(
     n_fragments: int = 3,
     n_indexed: int = 2,
     signed: bool = False,
+    by_pole: bool | None = None,
     values: str = "16-bit",
     levels: int = 6,
     name: CollectionName = MADE,
@@ -212,7 +215,8 @@ def make_lake(
 ) -> MadeLake:
     """A lake of random codes with many equal values; the last fragments are left unindexed.
 
-    `columns` are more metadata columns; `failed` are the (document, part) without codes.
+    `columns` are more metadata columns; `failed` are the (document, part) without codes. With
+    `by_pole` False a signed lake has rows as they were before they had poles.
     """
     random = np.random.default_rng(seed)
     lengths = random.integers(*tokens, n_documents, endpoint=True)
@@ -221,7 +225,9 @@ def make_lake(
     labels = list(random.choice(["pos", "neg"], n_documents))
     lake = Lake(str(folder))
     import_documents(lake, name.corpus, Rows(texts, labels, columns or {}))
-    chosen = settings(n_features=n_features, signed=signed, values=values, name=name)
+    chosen = settings(
+        n_features=n_features, signed=signed, by_pole=by_pole, values=values, name=name
+    )
     _register(lake, chosen)
     found: list[Code] = []
     bounds = np.linspace(0, n_documents, n_fragments + 1).astype(int)
@@ -353,6 +359,9 @@ def _packed(
     value = random.integers(1, levels, len(row), endpoint=True).astype(np.float32) / np.float32(2)
     if chosen.signed:
         value *= random.choice([-1, 1], len(row)).astype(np.float32)
+    below = value < 0
+    if chosen.by_pole:
+        feature, value = feature + chosen.d_sae * below.astype(np.int32), np.abs(value)
     codes = PageCodes(row, position, feature, value)
     batch = pack(parts, codes, schema=codes_schema(chosen), codec=chosen.codec)
     stored = chosen.codec.decode(chosen.codec.encode(value))
@@ -360,10 +369,10 @@ def _packed(
         Code(
             doc=parts[r].doc,
             position=int(p) + parts[r].part * MAX_PART_TOKENS,
-            feature=int(f) + (chosen.d_sae if v < 0 else 0),
+            feature=int(f) % chosen.d_sae + chosen.d_sae * int(negative),
             value=abs(float(v)),
         )
-        for r, p, f, v in zip(row, position, feature, stored, strict=True)
+        for r, p, f, v, negative in zip(row, position, feature, stored, below, strict=True)
     ]
 
 

@@ -1,8 +1,9 @@
-"""Codes by pole: stored rows of a signed dictionary, with their values told apart by sign.
+"""Codes of signed dictionaries from before rows had poles, read as if they did.
 
-A stored row has a signed feature once, with all its values. Read by pole, it is two features: its
-values above 0, and the magnitudes of those below (see `format.poles`), each with its own maximum.
-So what reads codes knows no signs, and codes of before poles were counted are read the same.
+A row of such a collection has a feature once, with all its values as they are. Read by pole, it is
+two features: its values above 0, and the magnitudes of those below (see `format.poles`), each with
+its own maximum. That takes the values where else a document's maxima are enough, and so is slower;
+but whatever reads codes knows one form of them (docs/decisions/017-poles.md).
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.format.lists import Array, Lists, runs
-from saelake.store.format.poles import Poles
+from saelake.store.format.schema import CollectionSettings
 
 BY_POLE = ("features", "max", "counts", "positions", "values")
 _NEEDED = ("features", "counts", "values")
@@ -20,26 +21,26 @@ _NEEDED = ("features", "counts", "values")
 Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 
 
-def stored_columns(columns: Sequence[str], poles: Poles) -> list[str]:
+def stored_columns(columns: Sequence[str], settings: CollectionSettings) -> list[str]:
     """The columns of stored rows from which `by_pole` makes these."""
-    if not poles.signed or not set(columns) & set(BY_POLE):
+    if _is_as_stored(columns, settings):
         return list(columns)
     kept = [name for name in columns if name != "max"]
     return [*kept, *(name for name in _NEEDED if name not in kept)]
 
 
-def by_pole(rows: Rows, columns: Sequence[str], poles: Poles) -> Rows:
-    """These columns of stored rows that have `stored_columns`, by pole where they are signed.
+def by_pole(rows: Rows, columns: Sequence[str], settings: CollectionSettings) -> Rows:
+    """These columns of stored rows that have `stored_columns`, by pole.
 
     Poles ascend in a row, and positions in a pole.
     """
-    if not poles.signed or not set(columns) & set(BY_POLE):
+    if _is_as_stored(columns, settings):
         return rows
     features, counts = Lists.of(rows["features"]), Lists.of(rows["counts"]).values
     values = Lists.of(rows["values"])
     pole = np.repeat(features.values, counts)
     below = values.values < 0
-    pole[below] += np.uint32(poles.d_sae)
+    pole[below] += np.uint32(settings.d_sae)
     order = _in_rows(values.rows, below)
     pole, strength = pole[order], np.abs(values.values[order])
     heads = runs(values.rows.astype(np.int64) << 32 | pole)
@@ -58,6 +59,11 @@ def by_pole(rows: Rows, columns: Sequence[str], poles: Poles) -> Rows:
     kinds["max"] = kinds["values"]
     arrays = [made[n].to_arrow(kinds[n]) if n in made else rows[n] for n in columns]
     return type(rows).from_arrays(arrays, names=list(columns))
+
+
+def _is_as_stored(columns: Sequence[str], settings: CollectionSettings) -> bool:
+    """Whether there is nothing to tell apart."""
+    return settings.by_pole or not settings.signed or not set(columns) & set(BY_POLE)
 
 
 def _in_rows(row: Array, below: Array) -> Array:

@@ -104,10 +104,10 @@ class CodesTable:
     def take(self, docs: npt.NDArray[np.uint64], columns: Sequence[str]) -> tuple[Array, pa.Table]:
         """The rows of these documents: for each row the index into `docs`, and the columns."""
         found = self.locations.find(docs)
-        wanted, poles = ["part", *columns], self.settings.poles
-        addresses = [row for _, row in found]
-        table = self.table.take_addresses(addresses, stored_columns(wanted, poles))
-        return np.array([index for index, _ in found], np.int64), by_pole(table, wanted, poles)
+        wanted, addresses = ["part", *columns], [row for _, row in found]
+        table = self.table.take_addresses(addresses, stored_columns(wanted, self.settings))
+        rows = by_pole(table, wanted, self.settings)
+        return np.array([index for index, _ in found], np.int64), rows
 
     def rows(self, docs: npt.NDArray[np.uint64]) -> Iterator[tuple[int, CodeRow]]:
         """(index into `docs`, codes) of every row of these documents."""
@@ -136,10 +136,9 @@ class CodesTable:
         batch_rows: int | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Batches of the table, in table order; small enough for all codes, by default."""
-        rows, poles = batch_rows or SCAN_ROWS, self.settings.poles
-        stored = stored_columns(columns, poles)
+        rows, stored = batch_rows or SCAN_ROWS, stored_columns(columns, self.settings)
         batches = self.table.scan(stored, fragments=fragments, batch_rows=rows)
-        return (by_pole(batch, columns, poles) for batch in batches)
+        return (by_pole(batch, columns, self.settings) for batch in batches)
 
 
 def locate(table: Table, fragments: Iterable[int]) -> Locations:

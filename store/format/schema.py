@@ -52,7 +52,8 @@ class CollectionSettings:
     the first tokens of each document (None: all). `values` names the value codec.
     `tokenizer_fingerprint` is None in collections from before it was kept. `tokens_from` says of
     which kept activations, and of how many of the tokens, the codes were made (None: the model
-    was run over all).
+    was run over all). `by_pole` is whether rows of codes number the poles of a signed dictionary,
+    with strengths; in collections from before they number features, with signed values.
     """
 
     corpus: str
@@ -74,6 +75,7 @@ class CollectionSettings:
     values: str = "16-bit"
     tokenizer_fingerprint: str | None = None
     tokens_from: str | None = None
+    by_pole: bool = False
 
     @property
     def name(self) -> str:
@@ -83,7 +85,7 @@ class CollectionSettings:
     @property
     def codec(self) -> ValueCodec:
         """The codec of the collection's values."""
-        return value_codec(self.values, signed=self.signed)
+        return value_codec(self.values, signed=self.signed and not self.by_pole)
 
     @property
     def poles(self) -> Poles:
@@ -133,11 +135,11 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
 
     `positions` and `values` hold every occurrence, grouped by feature in the order of
     `features`, positions ascending; `max` is the largest of each feature's `values`, `counts` how
-    many there are. Values of a signed dictionary are as they are: they are told apart by pole when
-    they are read (see `codes.poles`); all other tables number poles. `token_starts` and
-    `token_lengths` are characters of the document's text. `error` says why a document has no
-    codes. `checksum` is of the row's lists (see `checksums`); tables that an earlier saelake made
-    do not have it.
+    many there are. The features of a signed dictionary are poles (see `format.poles`), but in a
+    collection from before, `by_pole` False, whose values have signs: they are told apart as they
+    are read (see `codes.poles`). `token_starts` and `token_lengths` are characters of the
+    document's text. `error` says why a document has no codes. `checksum` is of the row's lists
+    (see `checksums`); tables that an earlier saelake made do not have it.
     """
     value = settings.codec.arrow_type
     return pa.schema(

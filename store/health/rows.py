@@ -71,9 +71,11 @@ class CodesReading(Reading):
     @classmethod
     def of(cls, codes: CodesTable) -> "CodesReading":
         """The reading of every row."""
-        reading = cls(totals=Totals.zero(codes.settings.width))
-        for batch in reading.sound(codes.table, _codes_checks(codes.settings.d_sae), SCAN_ROWS):
-            read = by_pole(batch, TOTALS_COLUMNS, codes.settings.poles)
+        settings = codes.settings
+        reading = cls(totals=Totals.zero(settings.width))
+        n_features = settings.width if settings.by_pole else settings.d_sae
+        for batch in reading.sound(codes.table, _codes_checks(n_features), SCAN_ROWS):
+            read = by_pole(batch, TOTALS_COLUMNS, settings)
             reading.totals.add(read, codes.codec)
             reading.n_codes += len(Lists.of(batch["values"]).values)
         return reading
@@ -130,9 +132,9 @@ def _unordered(batch: pa.RecordBatch) -> Array:
     return _falls(features.values, features.rows, batch.num_rows)
 
 
-def _beyond_dictionary(d_sae: int, batch: pa.RecordBatch) -> Array:
+def _beyond_dictionary(n_features: int, batch: pa.RecordBatch) -> Array:
     features = Lists.of(batch["features"])
-    return _any(features.values >= d_sae, features.rows, batch.num_rows)
+    return _any(features.values >= n_features, features.rows, batch.num_rows)
 
 
 def _beyond_tokens(batch: pa.RecordBatch) -> Array:
@@ -167,12 +169,12 @@ def _wrong_checksums(batch: pa.RecordBatch) -> Array:
     return wrong
 
 
-def _codes_checks(d_sae: int) -> Checks:
+def _codes_checks(n_features: int) -> Checks:
     return {
         "lists of different lengths": _uneven,
         "counts that are not its values'": _miscounted,
         "features out of order": _unordered,
-        "features beyond the dictionary": partial(_beyond_dictionary, d_sae),
+        "features beyond the dictionary": partial(_beyond_dictionary, n_features),
         "a position beyond its tokens": _beyond_tokens,
         "a maximum that is not its values' maximum": _wrong_maxima,
         "a checksum that is not its lists'": _wrong_checksums,

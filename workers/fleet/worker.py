@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import pyarrow as pa
 
 from saelake.store.arrays.memory import one_arena
 from saelake.store.documents.documents import Documents
-from saelake.store.growth.shards import ShardWriter, TableSettings, check_free
+from saelake.store.growth.shards import ShardWriter, TableSettings, check_free, continued
 from saelake.workers.encoder.encode import EncodedPage, PageEncoder, Target
 from saelake.workers.encoder.models import Model, load_model
 from saelake.workers.encoder.pages import Page, pages
@@ -68,6 +69,7 @@ class Worker:
             trust_remote_code=options.trust_remote_code,
         )
         targets, tokens = prepare(model, job.corpus, job.dictionaries, options)
+        targets = [replace(t, settings=continued(job.lake, t.settings)) for t in targets]
         return cls(job, model, targets, tokens)
 
     @property

@@ -54,7 +54,7 @@ class ModelTexts:
                 )
             ]
         rows = pa.Table.from_batches(batches)
-        rows = by_pole(rows, rows.schema.names, settings.poles)
+        rows = by_pole(rows, rows.schema.names, settings)
         return embedded(rows, settings.codec, pooling)
 
     def embed(self, model: str, texts: Sequence[str]) -> Array:
