@@ -143,6 +143,10 @@ class SettingsWarning(UserWarning):
     """A setting that goes against what a dictionary states of itself, and may not be meant."""
 
 
+class OutdatedIndex(UserWarning):
+    """An index that an earlier saelake made, and that is not used: index again."""
+
+
 @contextmanager
 def extra(name: str, what: str = "This", instead: str = "") -> Iterator[None]:
     """A block of imports, in which a library that is not installed is a `MissingExtra`.

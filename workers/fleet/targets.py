@@ -115,6 +115,7 @@ def _target(
         d_in=dictionary.d_in,
         d_sae=dictionary.d_sae,
         signed=dictionary.signed,
+        by_pole=dictionary.signed,
         model=model.name,
         model_fingerprint=model.fingerprint,
         hook=hook_name,

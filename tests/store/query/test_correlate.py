@@ -79,7 +79,7 @@ def ask(made: MadeLake, **how: Any) -> list[dict[str, Any]]:
         **how,
     }
     answer = Engine(made.lake.uri).ask(CorrelateQuery(**given)).read_all()
-    rows: list[dict[str, Any]] = answer.to_pylist()
+    rows: list[dict[str, Any]] = made.unsigned(answer.to_pylist())
     return rows
 
 
@@ -191,7 +191,7 @@ def test_chosen_features(made: MadeLake, features: tuple[int, ...]) -> None:
     """Each pair once, the lower feature first, whichever of them was asked about."""
     expected = each_once(brute_force(fires(made), fires(made)))
     check(
-        ask(made, features=features),
+        ask(made, features=tuple(map(made.named, features))),
         {pair: row for pair, row in expected.items() if set(pair) & set(features)},
     )
 
@@ -263,7 +263,8 @@ def test_two_aligned_selections(made: MadeLake, column: str, features: tuple[int
     if features:
         expected = {pair: row for pair, row in expected.items() if pair[0] in features}
     assert any(pair[0] >= pair[1] for pair in expected)
-    check(ask(made, a=POS, b=NEG, align=column, features=features), expected)
+    named = tuple(map(made.named, features))
+    check(ask(made, a=POS, b=NEG, align=column, features=named), expected)
 
 
 def test_aligned_texts_say_who_has_no_partner(made: MadeLake) -> None:
