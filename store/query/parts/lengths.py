@@ -44,7 +44,7 @@ class _Count:
     def __call__(self, piece: Piece) -> tuple[Array, Array]:
         """The document uint64 and the tokens int32 of each row that was encoded."""
         docs, counts = [np.empty(0, np.uint64)], [np.empty(0, np.int32)]
-        columns = ("doc", "error", *TOKEN_COUNT_COLUMNS)
+        columns = ("error", *TOKEN_COUNT_COLUMNS)
         for batch in piece.codes.scan(columns, fragments=piece.fragments, batch_rows=SCAN_ROWS):
             batch = batch.filter(batch["error"].is_null())
             docs.append(np.asarray(batch["doc"]))
