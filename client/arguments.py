@@ -6,7 +6,7 @@ from typing import Any
 
 from saelake.store.errors import InvalidInput
 from saelake.store.format.poles import POSITIVE, numbered
-from saelake.store.requests.checks import Weight
+from saelake.store.requests.checks import LARGEST_NUMBER, Weight
 
 
 def numbers(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
@@ -34,7 +34,7 @@ def poles(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
 
 def _pole(given: Any, hint: str = "") -> Any:
     """The number of a question that a number or text is; what is neither stays what it is."""
-    if isinstance(given, Integral) and int(given) >= POSITIVE:
+    if isinstance(given, Integral) and POSITIVE <= int(given) <= LARGEST_NUMBER:
         given = str(given)
     if not isinstance(given, str):
         return given

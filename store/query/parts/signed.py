@@ -45,12 +45,12 @@ class Sides:
         Of a dictionary that there is not, nothing is said: whoever answers the question does.
         """
         given: Any = request
-        by_decoder = getattr(request, "by", None) == "decoder"
+        by_name = hasattr(request, "dictionary") or getattr(request, "by", None) == "decoder"
         names = [_named(getattr(given, f, None)) for f in ("collection", "dictionary", "pool", "a")]
         name = next((name for name in names if name), "")
         other = _named(given.b) if request.question == "match" else None
-        a = _poles(session, name, by_decoder)
-        return cls(name, a, a if other is None else _poles(session, other, by_decoder))
+        a = _poles(session, name, by_name)
+        return cls(name, a, a if other is None else _poles(session, other, by_name))
 
     @property
     def are_signed(self) -> bool:
@@ -84,10 +84,11 @@ def _named(given: Any) -> str | None:
     return given.collection if isinstance(given, Selection) else given
 
 
-def _poles(session: Session, name: str, by_decoder: bool) -> Poles:
-    if "/" in name and not by_decoder:
-        return session.collection(name).settings.poles
-    return dictionary_poles(session, name.rpartition("/")[2])
+def _poles(session: Session, name: str, by_name: bool) -> Poles:
+    """Those of a collection; or by the name of a dictionary, or of one of its collections."""
+    if by_name:
+        return dictionary_poles(session, name.rpartition("/")[2])
+    return session.collection(name).settings.poles
 
 
 def dictionary_poles(session: Session, dictionary: str) -> Poles:
