@@ -68,6 +68,10 @@ COMMANDS: Mapping[str, Command] = {
     "clusterings": Command(
         "decisions.d008_clusters", "ways to cluster documents, against labels that are known"
     ),
+    "control": Command(
+        "decisions.d019_control",
+        "p-values of associate and correlate where nothing is there but length or clusters",
+    ),
     "profile": Command(
         "common.profile", "measure a collection's statistics, for synthetic lakes like it"
     ),

@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from saelake.store.errors import NotFound as NotFound
     from saelake.store.errors import OutOfSpace as OutOfSpace
     from saelake.store.errors import SaelakeError as SaelakeError
-    from saelake.store.errors import SettingsWarning as SettingsWarning
+    from saelake.store.errors import SaelakeWarning as SaelakeWarning
     from saelake.store.errors import Unavailable as Unavailable
     from saelake.store.errors import ValueOverflow as ValueOverflow
     from saelake.store.format.sampling import TokenSample as TokenSample

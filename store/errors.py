@@ -22,8 +22,7 @@
     ├── AccessDenied (PermissionError)     a server or lake that one may not use
     └── LimitExceeded (RuntimeError)       an answer or request over the server's limits
 
-And one warning: `SettingsWarning` (UserWarning), for a collection that is not made as its
-dictionary states.
+What must be told and stops nothing is a SaelakeWarning (UserWarning).
 
 Each error carries `data`, a mapping of names to strings (the file, the feature, the column, …),
 which travels to a remote client together with the message.
@@ -62,6 +61,10 @@ def _shortened(text: str, longest: int) -> str:
     cut = " [...] "
     n_kept = (longest - len(cut)) // 2
     return text[:n_kept] + cut + text[-n_kept:]
+
+
+class SaelakeWarning(UserWarning):
+    """What a user must be told of an answer or a collection that is made all the same."""
 
 
 class InvalidInput(SaelakeError, ValueError):
@@ -139,11 +142,7 @@ class LimitExceeded(SaelakeError, RuntimeError):
     """A request or an answer over the server's limits."""
 
 
-class SettingsWarning(UserWarning):
-    """A setting that goes against what a dictionary states of itself, and may not be meant."""
-
-
-class OutdatedIndex(UserWarning):
+class OutdatedIndex(SaelakeWarning):
     """An index that an earlier saelake made, and that is not used: index again."""
 
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from saelake.store.errors import InvalidInput
 from saelake.store.lake.dictionaries import RegisteredDictionary, check_registrable
 from saelake.store.lake.lake import Lake, absolute
-from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import unweighted
+from saelake.workers.fleet.naming import name_elsewhere
 from saelake.workers.fleet.options import DictionaryChoice
+from saelake.workers.fleet.placing import elsewhere
+from saelake.workers.fleet.targets import loaded_dictionary
 
 
 def check_beforehand(
@@ -34,8 +36,7 @@ def check_beforehand(
         return
     module = unweighted(model, trust_remote_code=trust_remote_code)
     for choice, name in new:
-        dictionary = load_dictionary(choice.location)
-        check_registrable(lake, name, dictionary.fingerprint)
+        dictionary = loaded_dictionary(choice)
         hook = choice.hook or dictionary.hook_name
         if hook is None:
             raise InvalidInput(
@@ -45,6 +46,9 @@ def check_beforehand(
             )
         if module is not None:
             resolve_hook(module, hook)
+        if choice.name is None and elsewhere(name, dictionary.hook_name, hook, module):
+            name = name_elsewhere(name, hook)
+        check_registrable(lake, name, dictionary.fingerprint)
 
 
 def _is_known(lake: Lake, model: str, choice: DictionaryChoice, name: str) -> bool:

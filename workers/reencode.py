@@ -18,7 +18,6 @@ from saelake.store.lake.dictionaries import RegisteredDictionary, register_dicti
 from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.snapshot.collection import open_codes
 from saelake.workers.dictionaries.base import LoadedDictionary
-from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.coder import Coder
 from saelake.workers.encoder.models import DTYPES, device_of
 from saelake.workers.encoder.shard import plan
@@ -26,9 +25,11 @@ from saelake.workers.encoder.stages import ahead
 from saelake.workers.fleet.contexts import Notes
 from saelake.workers.fleet.encoded import Counts
 from saelake.workers.fleet.finished import EncodeRequest, Receipts
-from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions, default_name
+from saelake.workers.fleet.naming import default_name, name_elsewhere
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.placing import elsewhere
 from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
-from saelake.workers.fleet.targets import store_decoder
+from saelake.workers.fleet.targets import loaded_dictionary, store_decoder
 from saelake.workers.fleet.worker import BUFFER_SHARE, BYTES_PER_PAGE_TOKEN, CHUNK_SHARE
 from saelake.workers.kept.pages import StoredPage, StoredTokens
 from saelake.workers.kept.ranges import complement
@@ -43,6 +44,7 @@ OF_THE_MODEL = (
     "chat",
     "batch_tokens",
     "keep_activations",
+    "batch_invariant",
 )
 
 
@@ -80,13 +82,14 @@ def reencode(
             "encode by a --model.",
             collection=source,
         )
-    coders = [_coder(choice, codes.settings, kept, options) for choice in dictionaries]
+    found: list[str] = []
+    coders = [_coder(choice, codes.settings, kept, options, found) for choice in dictionaries]
     coders = [replace(c, settings=continued(lake, c.settings)) for c in coders]
     for coder in coders:
         check_free(lake, coder.settings)
     for coder, choice in zip(coders, dictionaries, strict=True):
         _register(lake, coder, choice, CollectionName.parse(source).dictionary)
-    notes = Notes.of([coder.settings for coder in coders], options)
+    notes = Notes.of([coder.settings for coder in coders], options, found)
     notes.warn()
     n_documents = Documents.open(lake, corpus).n_documents
     runs = [_Run(lake, coder, StoredTokens(codes, kept), options) for coder in coders]
@@ -129,10 +132,17 @@ def _coder(
     source: CollectionSettings,
     kept: ActivationsTable,
     options: EncodeOptions,
+    notes: list[str],
 ) -> Coder:
-    dictionary = load_dictionary(choice.location)
+    """Loads a dictionary; what is to be said of it is added to the notes."""
+    dictionary = loaded_dictionary(choice)
     name = check_name("dictionary", choice.name or default_name(choice.location))
     _check_fits(dictionary, name, choice.hook, source)
+    if note := elsewhere(name, dictionary.hook_name, source.hook, None):
+        notes.append(note)
+        name = choice.name or name_elsewhere(name, source.hook)
+    if dictionary.decoder_fault:
+        notes.append(f"{name}: {dictionary.decoder_fault}.")
     device = device_of(options.device)
     dtype = DTYPES.get(options.dtype or "")
     settings = replace(
@@ -148,6 +158,8 @@ def _coder(
         stated_window=dictionary.context_size or None,
         stated_bos=dictionary.prepend_bos,
         sample=_sample(kept),
+        norm_factor=None if choice.norm_factor == 1 else choice.norm_factor,
+        batch_invariant=False,
     )
     return Coder(
         settings=settings,
@@ -183,7 +195,8 @@ def _check_fits(
     if hook is not None and hook != source.hook:
         raise DictionaryMismatch(
             f"The dictionary {name} is of {hook}, but the activations of {source.name} are of "
-            f"{source.hook}. If that is the same place, say so with --hook {source.hook}.",
+            f"{source.hook}. If it is to be run there all the same, say so with --hook "
+            f"{source.hook}.",
             dictionary=name,
             hook=hook,
         )

@@ -13,7 +13,8 @@ from saelake.workers.encoder.models import check_model
 from saelake.workers.fleet.driver import Driver
 from saelake.workers.fleet.job import EncodeJob
 from saelake.workers.fleet.local_pool import LocalPool
-from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions, names_of
+from saelake.workers.fleet.naming import names_of
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 from saelake.workers.fleet.pool import Pool
 from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 from saelake.workers.fleet.ray_cluster import RayCluster

@@ -245,7 +245,7 @@ class Diff(Answer[Difference]):
             lengths = f"; median length {a:,.0f} against {b:,.0f} tokens"
         return (
             f"{self.n_a:,} {unit} against {self.n_b:,}{lengths}; "
-            f"{self.n_tested:,} features tested: {self.test}; q: Benjamini-Hochberg"
+            f"{self.n_tested:,} features tested: {one_line(self.test)}; q: Benjamini-Hochberg"
         )
 
     def _view(self, rows: Sequence[Difference]) -> View:

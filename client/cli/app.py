@@ -3,9 +3,7 @@
 import os
 import sys
 import traceback
-import warnings
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -13,8 +11,8 @@ from typer.core import TyperGroup
 
 from saelake.cli import analyse, ask, build, maintain, naming, serve
 from saelake.cli.demo import command as demo
-from saelake.cli.show.screen import complain, say
-from saelake.store.errors import InvalidInput, OutdatedIndex, SaelakeError
+from saelake.cli.show.screen import cautions, complain
+from saelake.store.errors import InvalidInput, SaelakeError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
@@ -28,7 +26,8 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""
         try:
-            return super().invoke(ctx)
+            with cautions():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             complain("Interrupted. What was committed is kept; the same command continues.")
             exec("")  # after an interrupt inside an exec, Python dies by the signal, unless another
@@ -92,18 +91,8 @@ maintain.add_to(app)
 serve.add_to(app)
 
 
-def _warned(shown: Callable[..., None], *warning: Any, **more: Any) -> None:
-    """Show a warning of saelake's as a line for people, and others as they are shown."""
-    message, category = warning[:2]
-    if issubclass(category, OutdatedIndex):
-        say(f"Note: {message}")
-    else:
-        shown(*warning, **more)
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line, and end with 0 (fine), 1 (failed), 2 (wrong use) or 130 (Ctrl-C)."""
-    warnings.showwarning = partial(_warned, warnings.showwarning)
     try:
         code = app(arguments, prog_name="saelake", standalone_mode=False) or 0
     except UsageError as error:

@@ -58,6 +58,8 @@ class CollectionSettings:
     `window` and `prepend_bos` (None: nothing): where these differ, the user chose so.
     `sample` are the tokens that have codes (None: all, or those of an earlier saelake's
     `tokens_from`: see `store.codes.held`).
+    `norm_factor` is what activations are multiplied with where the dictionary's files do not say
+    it. With `batch_invariant` each window is run alone.
     `by_pole` is whether rows of codes number the poles of a signed dictionary, with strengths; in
     collections from before they number features, with signed values.
     """
@@ -84,6 +86,8 @@ class CollectionSettings:
     stated_window: int | None = None
     stated_bos: bool | None = None
     sample: TokenSample | None = None
+    norm_factor: float | None = None
+    batch_invariant: bool = False
     by_pole: bool = False
 
     @property

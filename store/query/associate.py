@@ -24,6 +24,7 @@ from saelake.store.query.parts.association import (
     measured,
 )
 from saelake.store.query.parts.columns import check_column
+from saelake.store.query.parts.controlled import n_bins
 from saelake.store.query.parts.halves import halves
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
@@ -133,7 +134,7 @@ class Subject:
         controls: tuple[str, ...] = ()
         keep = known.copy()
         if query.control:
-            made = strata(session, [selected], query.control)
+            made = strata(session, [selected], query.control, n_bins(int(known.sum())))
             stratum, controls = made.of[0][docs].astype(np.int64), made.controls
             keep &= stratum >= 0
         if query.cluster_by is not None:
@@ -182,8 +183,11 @@ class Subject:
         return names.take(pa.array(numbers, mask=numbers < 0))
 
     @cached_property
-    def by_length(self) -> tuple[float, float]:
-        """What the number of tokens alone has to do with the column, as if it were a feature."""
+    def by_length(self) -> tuple[float, float, str | None]:
+        """What the number of tokens alone has to do with the column, as if it were a feature.
+
+        The effect, p, and of which class.
+        """
         value = lengths(self.session, self.selected)[self.docs].astype(np.float32)
         row = np.flatnonzero(value)
         row = row[np.argsort(value[row], kind="stable")]
@@ -191,11 +195,12 @@ class Subject:
         values = Values(feature=feature, row=row, value=value[row], n=len(value), n_features=1)
         units = replace(self.units, stratum=np.zeros(len(value), np.int64))
         found = measured(self.columns, units, self.query.level)(values)
-        return float(found.effect[0]), float(found.p[0])
+        category: str | None = self.categories(found.category)[0].as_py()
+        return float(found.effect[0]), float(found.p[0]), category
 
     def said(self) -> dict[str, object]:
         """What an answer says of itself."""
-        query, (effect, p) = self.query, self.by_length
+        query, (effect, p, _) = self.query, self.by_length
         return {
             "statistic": self.measure.about.name,
             "n": len(self.docs),
@@ -228,11 +233,12 @@ class Subject:
             yield from self._of_length()
 
     def _of_length(self) -> Iterator[str]:
-        (effect, p), about = self.by_length, self.measure.about
+        (effect, p, category), about = self.by_length, self.measure.about
         if not (p < SIGNIFICANT and abs(effect - about.none) >= about.telling):
             return
         said = (
-            f"Length alone goes with it: {about.short} {effect:.2f} of the number of tokens. "
+            f"Length alone goes with it: {about.short} {effect:.2f} of the number of tokens"
+            f"{f' for {category}' if category else ''}. "
             "Features may follow length"
         )
         if isinstance(self.measure, Moran):

@@ -16,7 +16,14 @@ from saelake.store.arrays.excess import PTally
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.labels.labels import LabelsTable
-from saelake.store.query.parts.controlled import CORRECTION, TEST, Within, controlled_npmi, within
+from saelake.store.query.parts.controlled import (
+    CORRECTION,
+    TEST,
+    Within,
+    controlled_npmi,
+    n_bins,
+    within,
+)
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.partners import n_encoded
 from saelake.store.query.parts.said import metadata
@@ -137,7 +144,8 @@ class CoFiring:
         self.strata: Strata | None = None
         self._before = selected
         if query.control:
-            self.strata = strata(session, [selected], query.control)
+            bins = n_bins(n_encoded(session, selected))
+            self.strata = strata(session, [selected], query.control, bins)
             selected = Selected(selected.collection, self.strata.of[0] >= 0)
         self.selected = selected
         self.counting = counting(session, selected, query)
@@ -215,7 +223,7 @@ class CoFiring:
         if self.strata is not None or self._query.b is not None or not len(found):
             return
         looked_at = found.strongest(MOST_LOOKED_AT)
-        made = strata(self._session, [self.selected], [LENGTH_ONLY])
+        made = strata(self._session, [self.selected], [LENGTH_ONLY], n_bins(self.counting.n))
         counted = self._within(made, np.union1d(looked_at.a, looked_at.b))
         assert counted is not None
         expected, _ = counted.together(looked_at.a, looked_at.b, looked_at.n_both)

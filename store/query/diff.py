@@ -16,7 +16,7 @@ import pyarrow as pa
 from saelake.store.arrays.statistics import adjusted, log_odds, of_largest
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
-from saelake.store.query.parts.compared import Compared, compared
+from saelake.store.query.parts.compared import Contrast, compared
 from saelake.store.query.parts.confounds import side_lengths
 from saelake.store.query.parts.examples import examples
 from saelake.store.query.parts.halves import halves
@@ -41,7 +41,7 @@ class Comparison:
     comparison with each other.
     """
 
-    pairs: Sequence[Compared]
+    pairs: Sequence[Contrast]
     against: Array
     p: Array
 

@@ -13,7 +13,7 @@ import torch
 
 import saelake
 from saelake.lake import Lake
-from saelake.store.errors import AlreadyExists, InvalidInput, ModelError, SettingsWarning
+from saelake.store.errors import AlreadyExists, InvalidInput, ModelError, SaelakeWarning
 from saelake.workers.encoder.options import KeepOptions
 from saelake.workers.fleet.footprint import Footprint
 from saelake.workers.run import EncodeOptions, EncodeProgress
@@ -237,22 +237,22 @@ def test_activations_that_are_asked_for_too_are_kept(lake: Lake, parts: Path) ->
 
 def test_kept_activations_that_have_grown_are_encoded(lake: Lake, parts: Path) -> None:
     encode(lake, parts, keep_activations=KeepOptions())
-    with pytest.warns(SettingsWarning):
+    with pytest.warns(SaelakeWarning):
         assert loads(again(lake, parts))
-    with pytest.warns(SettingsWarning):  # what is against the dictionary is said each time
+    with pytest.warns(SaelakeWarning):  # what is against the dictionary is said each time
         assert not loads(again(lake, parts))
     save_corpus(parts / "words.parquet", N_DOCUMENTS + 3, longest=10)
     lake.import_corpus(str(parts / "words.parquet"))
-    with pytest.warns(SettingsWarning):  # the source has no more than before
+    with pytest.warns(SaelakeWarning):  # the source has no more than before
         assert not loads(again(lake, parts))
     encode(lake, parts, keep_activations=KeepOptions())
-    with pytest.warns(SettingsWarning):
+    with pytest.warns(SaelakeWarning):
         assert again(lake, parts)[-1].n_documents == 3
 
 
 def test_options_that_activations_cannot_have_are_refused_as_ever(lake: Lake, parts: Path) -> None:
     encode(lake, parts, keep_activations=KeepOptions())
-    with pytest.warns(SettingsWarning):
+    with pytest.warns(SaelakeWarning):
         again(lake, parts)
     with pytest.raises(InvalidInput, match="leave out --window"):
         again(lake, parts, window=5)

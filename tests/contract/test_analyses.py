@@ -95,6 +95,12 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
     "a difference within limits": lambda lake: sides(lake)[0].diff(
         sides(lake)[1], min_coverage=0.1, max_coverage=0.5, order="relative", examples=False
     ),
+    "a difference of clusters": lambda lake: sides(lake)[0].diff(
+        sides(lake)[1], cluster_by="label", unit="token"
+    ),
+    "a difference with control": lambda lake: sides(lake)[0].diff(
+        sides(lake)[1], control=["length()"], confirm=True
+    ),
     "a difference of pairs": lambda lake: lake[NAME].diff(lake[NAME], align="label"),
     "no difference": lambda lake: sides(lake)[0].diff(sides(lake)[1], threshold=1e6),
     "an association": lambda lake: lake[NAME].associate("label"),

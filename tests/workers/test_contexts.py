@@ -18,7 +18,7 @@ from transformers import AutoModel, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from saelake.store.activations.table import ActivationsTable
 from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
-from saelake.store.errors import AlreadyExists, SettingsWarning
+from saelake.store.errors import AlreadyExists, SaelakeWarning
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.growth.shards import begun_settings
 from saelake.store.lake.lake import CollectionName, Lake
@@ -34,6 +34,7 @@ from saelake.workers.run import (
     EncodeOptions,
     EncodeProgress,
     EncodeReport,
+    RayCluster,
     encode,
 )
 from tests.tiny import HOOK, WORDS, save_corpus, save_dictionary, save_model
@@ -272,7 +273,7 @@ def test_an_option_against_what_a_dictionary_states_is_said(
 ) -> None:
     lake = imported(tmp_path / "lake", parts)
     seen: list[EncodeProgress] = []
-    with pytest.warns(SettingsWarning) as caught:
+    with pytest.warns(SaelakeWarning) as caught:
         report = run(lake, parts, name, on_progress=seen.append, **options)
     assert [str(warning.message) for warning in caught] == [said]
     assert report.notes == (said,)
@@ -341,7 +342,7 @@ def test_a_collection_that_was_read_otherwise_is_not_continued(tmp_path: Path, p
     as_earlier(lake, "bare", prepend_bos=None)
     with pytest.raises(AlreadyExists, match=r"prepend_bos = None \(now False\)"):
         run(lake, parts, "bare")
-    with pytest.warns(SettingsWarning, match="--prepend-bos"):
+    with pytest.warns(SaelakeWarning, match="--prepend-bos"):
         assert run(lake, parts, "bare", prepend_bos=True).n_documents == 0
 
 
@@ -375,7 +376,7 @@ def test_kept_activations_of_another_context_are_said(
     lake = imported(tmp_path / "lake", parts)
     run(lake, parts, "bos", keep_activations=KeepOptions())
     choices = [DictionaryChoice(location=str(parts / name))]
-    with pytest.warns(SettingsWarning) as caught:
+    with pytest.warns(SaelakeWarning) as caught:
         report = reencode(lake, "made", source="made/bos", dictionaries=choices)
     assert [str(warning.message) for warning in caught] == [said]
     assert report.notes == (said,)
@@ -470,3 +471,31 @@ def test_codes_are_those_of_sae_lens_s_own_run(
                 if row["doc"] == doc and row["position"] < len(dense):
                     ours[row["position"], row["feature"]] = row["value"]
             np.testing.assert_allclose(ours, dense.numpy(), rtol=STEP, atol=1e-6)
+
+
+def test_passes_and_failures_on_ray_are_those_of_this_process(tmp_path: Path, parts: Path) -> None:
+    """Also a document with a token that the model lacks is recorded, and stops no worker."""
+    pytest.importorskip("ray")
+    model = tmp_path / "adds"
+    save_model(model, window=WINDOW, adds_bos=True)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.add_tokens(["<think>"])
+    tokenizer.save_pretrained(model)
+    texts = ["w1 w2 w3", "w4 <think> w5", *["w6 w7 w8"] * 5]
+    ids = [f"d{i}" for i in range(len(texts))]
+    pq.write_table(pa.table({"id": ids, "text": texts}), tmp_path / "c.parquet")
+    choices = [DictionaryChoice(location=str(parts / name)) for name in ("bos", "short")]
+    lakes: list[Lake] = []
+    for cluster in (None, RayCluster(address="local", workers=1, cpus_per_worker=1)):
+        lake = Lake(str(tmp_path / f"lake-{len(lakes)}"))
+        import_documents(lake, "made", open_source(str(tmp_path / "c.parquet")))
+        options = EncodeOptions(shard_documents=3)
+        report = encode(
+            lake, "made", model=str(model), dictionaries=choices, options=options, cluster=cluster
+        )
+        assert (report.n_documents, report.n_failed) == (len(texts), 2)
+        assert report.notes[0].startswith("2 passes")
+        lakes.append(lake)
+    for name in ("bos", "short"):
+        assert_same(codes(lakes[1], name), codes(lakes[0], name))
+        assert 1 not in codes(lakes[1], name)["doc"].to_pylist()

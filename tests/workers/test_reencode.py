@@ -12,7 +12,13 @@ from rich.console import Console
 import saelake
 from saelake.cli.show import lookups
 from saelake.lake import Lake
-from saelake.store.errors import AlreadyExists, DictionaryMismatch, InvalidInput, NotFound
+from saelake.store.errors import (
+    AlreadyExists,
+    DictionaryMismatch,
+    InvalidInput,
+    NotFound,
+    SaelakeWarning,
+)
 from saelake.workers.encoder.options import KeepOptions
 from saelake.workers.run import DictionaryChoice, EncodeOptions
 from tests.tiny import D_MODEL, HOOK, save_corpus, save_dictionary, save_model
@@ -173,8 +179,9 @@ def test_dictionaries_that_do_not_fit_are_refused(tmp_path: Path, parts: Path) -
     with pytest.raises(DictionaryMismatch, match=f"--hook {HOOK}"):
         again(lake, parts, "elsewhere")
     assert lake.info().to_arrow().equals(before)
-    choice = DictionaryChoice(location=str(parts / "elsewhere"), hook=HOOK)
-    lake.encode("made", dictionary=choice, from_activations="made/sae")
+    choice = DictionaryChoice(location=str(parts / "elsewhere"), name="elsewhere", hook=HOOK)
+    with pytest.warns(SaelakeWarning, match=f"is run at {HOOK}"):
+        lake.encode("made", dictionary=choice, from_activations="made/sae")
     assert lake["made/elsewhere"].info().n_encoded == 40
 
 

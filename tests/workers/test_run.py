@@ -25,7 +25,7 @@ from saelake.store.errors import (
     InvalidInput,
     MissingExtra,
     ModelError,
-    SettingsWarning,
+    SaelakeWarning,
     ValueOverflow,
 )
 from saelake.store.format.schema import MAX_PART_TOKENS
@@ -38,7 +38,7 @@ from saelake.store.requests.verify import VerifyQuery
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.dictionaries.load import load_dictionary
-from saelake.workers.fleet.options import default_name
+from saelake.workers.fleet.naming import default_name
 from saelake.workers.run import (
     DictionaryChoice,
     EncodeOptions,
@@ -198,7 +198,8 @@ def test_hooks_of_one_run_may_differ(tmp_path: Path, parts: Path) -> None:
         DictionaryChoice(location=str(parts / "topk"), name="late"),
         DictionaryChoice(location=str(parts / "topk"), name="again", hook="layers.0"),
     ]
-    encode(lake, "made", model=str(parts / "llama"), dictionaries=choices)
+    with pytest.warns(SaelakeWarning, match=r"again states .* is run at layers\.0"):
+        encode(lake, "made", model=str(parts / "llama"), dictionaries=choices)
     early, late, again = (codes(lake, name) for name in ("early", "late", "again"))
     assert not early.equals(late)
     assert_same(again, early)
@@ -238,7 +239,7 @@ def test_a_bos_token_changes_the_codes_but_is_none_of_them(tmp_path: Path, parts
     corpus = documents(tmp_path, ["w1 w2 w3"])
     without, with_bos = imported(tmp_path / "a", corpus), imported(tmp_path / "b", corpus)
     run(without, parts, "topk", prepend_bos=False)
-    with pytest.warns(SettingsWarning, match="topk states contexts without BOS"):
+    with pytest.warns(SaelakeWarning, match="topk states contexts without BOS"):
         run(with_bos, parts, "topk", prepend_bos=True)
     module = AutoModel.from_pretrained(parts / "llama", dtype=torch.float32).eval()
     ids = torch.tensor([[WORDS.index(word) for word in ("<s>", "w1", "w2", "w3")]])

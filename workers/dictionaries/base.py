@@ -30,6 +30,7 @@ class LoadedDictionary:
         model_name: the model that its configuration records.
         context_size: tokens per training context.
         prepend_bos: whether it was trained on contexts that begin with a BOS token.
+        decoder_fault: why it has no decoder directions, where its files have some.
         pinned_fingerprint: the fingerprint of the weights as loaded, once they were converted.
     """
 
@@ -42,6 +43,7 @@ class LoadedDictionary:
     model_name: str | None = None
     context_size: int | None = None
     prepend_bos: bool | None = None
+    decoder_fault: str | None = None
     pinned_fingerprint: str | None = None
 
     @property

@@ -3,7 +3,6 @@
 Classes and formulas as in dictionary_learning 0.1 (`dictionary.py`, `trainers/*top_k.py`).
 """
 
-import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -17,6 +16,7 @@ from saelake.workers.dictionaries.format import Format
 from saelake.workers.dictionaries.inputs import Subtract
 from saelake.workers.dictionaries.nonlinearities import Gated, JumpReLU, Nonlinearity, ReLU, TopK
 from saelake.workers.dictionaries.source import DictionaryFiles
+from saelake.workers.dictionaries.submodules import recorded_place
 from saelake.workers.dictionaries.tensors import Tensors, tensor_names
 
 _CONFIG = "config.json"
@@ -29,7 +29,8 @@ def read(source: DictionaryFiles) -> LoadedDictionary:
     Without a `config.json` the class is told from the tensors' names, where they tell it.
 
     Raises:
-        DictionaryError: a file, key or tensor is missing or wrong, or the class is not known.
+        DictionaryError: a file, key or tensor is missing or wrong, the class is not known, or the
+            place that is recorded is not understood and no other is given.
     """
     checkpoint = source.path(_WEIGHTS) if source.offers(_WEIGHTS) else source.only_checkpoint()
     config = Config.read_if_there(source.path(_CONFIG))
@@ -44,7 +45,7 @@ def read(source: DictionaryFiles) -> LoadedDictionary:
         format=FORMAT.name,
         encoder=encoder,
         W_dec=W_dec,
-        hook_name=_hook_name(trainer),
+        hook_name=None if source.hook else recorded_place(config),
         model_name=trainer.text_or_none("lm_name"),
         context_size=config.section("buffer").integer_or_none("ctx_len"),
     )
@@ -55,7 +56,8 @@ _Built = tuple[LinearEncoder, Tensor]
 
 def _auto_encoder(trainer: Config, tensors: Tensors) -> _Built:
     """ReLU(enc(x − bias)), in units of a decoder of norm 1, as `from_pretrained` makes it."""
-    W_enc, b_enc, W_dec = _linear_weights(trainer, tensors)
+    W_enc, b_enc, _ = _linear_weights(trainer, tensors)
+    W_dec = tensors.stored("decoder.weight", *W_enc.shape).T
     norm = W_dec.float().norm(dim=1)
     if not torch.allclose(norm, torch.ones_like(norm)):
         W_enc, b_enc = W_enc * norm, b_enc * norm
@@ -119,7 +121,7 @@ def _linear_matrices(trainer: Config, tensors: Tensors) -> tuple[Tensor, Tensor]
     d_in, d_sae = trainer.integer_or_none("activation_dim"), trainer.integer_or_none("dict_size")
     W_enc = tensors.take("encoder.weight", d_sae, d_in).T
     d_in, d_sae = W_enc.shape
-    return W_enc, tensors.stored("decoder.weight", d_in, d_sae).T
+    return W_enc, tensors.decoder("decoder.weight", d_in, d_sae).T
 
 
 def _linear_weights(trainer: Config, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor]:
@@ -131,7 +133,7 @@ def _matrix_weights(trainer: Config, tensors: Tensors) -> tuple[Tensor, Tensor, 
     d_in, d_sae = trainer.integer_or_none("activation_dim"), trainer.integer_or_none("dict_size")
     W_enc = tensors.take("W_enc", d_in, d_sae)
     d_in, d_sae = W_enc.shape
-    return W_enc, tensors.take("b_enc", d_sae), tensors.stored("W_dec", d_sae, d_in)
+    return W_enc, tensors.take("b_enc", d_sae), tensors.decoder("W_dec", d_sae, d_in)
 
 
 def _encoder(
@@ -172,23 +174,6 @@ def _class_of(tensors: Tensors) -> str:
         f"is a top-k dictionary, and there is no {_CONFIG} beside it to say which: AutoEncoderTopK "
         f"and BatchTopKSAE store the same tensors; found {', '.join(sorted(tensors))}"
     )
-
-
-_SUBMODULE = re.compile(r"(resid_post|attention_out|mlp_out)_layer_(\d+)")
-_PLACES = MappingProxyType({
-    "resid_post": "hook_resid_post", "attention_out": "hook_attn_out", "mlp_out": "hook_mlp_out",
-})  # fmt: skip
-
-
-def _hook_name(trainer: Config) -> str | None:
-    """The recorded submodule, or the residual stream after the recorded layer."""
-    submodule = trainer.text_or_none("submodule_name") or ""
-    if match := _SUBMODULE.fullmatch(submodule):
-        return f"blocks.{match[2]}.{_PLACES[match[1]]}"
-    if "." in submodule:
-        return submodule
-    layer = trainer.integer_or_none("layer")
-    return submodule or None if layer is None else f"blocks.{layer}.hook_resid_post"
 
 
 def _recognises(source: DictionaryFiles) -> bool:

@@ -48,7 +48,7 @@ def _read_first(source: DictionaryFiles) -> LoadedDictionary:
         architecture="jumprelu_transcoder" if "transcoder" in source.label else "jumprelu",
         format=FORMAT.name,
         encoder=encoder,
-        W_dec=tensors.stored("W_dec", encoder.W_enc.shape[1], None),
+        W_dec=tensors.decoder("W_dec", encoder.W_enc.shape[1], None),
         hook_name=_first_hook(source),
         model_name=_first_model(source),
         context_size=_CONTEXT_SIZE,
@@ -93,8 +93,8 @@ def _decoder(tensors: Tensors, d_sae: int) -> Tensor:
     """The decoder; a cross-layer transcoder writes to every layer, and its sum stands for it."""
     W_dec = tensors.values.get("w_dec")
     if W_dec is not None and W_dec.ndim == 3:
-        return tensors.stored("w_dec", d_sae, None, None).sum(dim=1)
-    return tensors.stored("w_dec", d_sae, None)
+        return tensors.decoder("w_dec", d_sae, None, None).sum(dim=1)
+    return tensors.decoder("w_dec", d_sae, None)
 
 
 def _second_architecture(tensors: Tensors, source: DictionaryFiles) -> str:

@@ -35,7 +35,7 @@ def read(source: DictionaryFiles) -> LoadedDictionary:
             b_enc=tensors.take("encoder_linear.bias", d_sae),
             nonlinearity=ReLU(),
         ),
-        W_dec=tensors.stored("decoder_linear.weight", d_in, d_sae).T,
+        W_dec=tensors.decoder("decoder_linear.weight", d_in, d_sae).T,
         hook_name=f"blocks.{name['layer']}.hook_resid_post" if name else None,
         model_name=f"meta-llama/{name['model']}" if name else None,
     )

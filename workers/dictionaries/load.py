@@ -1,5 +1,7 @@
 """Load a dictionary of any supported format from a path or the Hugging Face hub."""
 
+import math
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from saelake.workers.dictionaries import (
 from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.format import Format
 from saelake.workers.dictionaries.source import DictionaryFiles, check_address, locate
+from saelake.workers.dictionaries.tensors import is_finite
 
 # In the order in which files are tried: the formats that are told by name come before those that
 # are told by the tensors within.
@@ -39,6 +42,8 @@ def load_dictionary(
     *,
     format: str | None = None,  # noqa: A002  # what the command line calls it too
     revision: str | None = None,
+    hook: str | None = None,
+    norm_factor: float | None = None,
 ) -> LoadedDictionary:
     """The dictionary at `location`, on the CPU, ready to encode.
 
@@ -47,6 +52,14 @@ def load_dictionary(
             the dictionary's own files are fetched (from the hub's cache when offline).
         format: a name of `SUPPORTED_FORMATS`; by default it is told from the files.
         revision: branch, tag or commit of a hub repository.
+        hook: the hook point that it will be run at; what the files say of theirs then need not
+            be understood.
+        norm_factor: what activations are multiplied with, for a dictionary that was trained on
+            scaled ones and whose files do not say by how much (SAELens's
+            `expected_average_only_in`: √d_in over their average norm). 1 is none.
+
+    Decoder directions that are not finite are left out (`decoder_fault` says so): no code
+    depends on them.
 
     Raises:
         NotFound: there is no such path, repository or revision.
@@ -59,7 +72,34 @@ def load_dictionary(
     chosen = None if format is None else _named(format)
     wanted = {name for known in SUPPORTED_FORMATS for name in known.fetched}
     source = locate(location, revision=revision, wanted=sorted(wanted))
-    return (chosen or _recognised(source)).read(source)
+    source = replace(source, hook=hook, norm_factor=_checked(norm_factor))
+    known = chosen or _recognised(source)
+    if source.norm_factor and known is not saelens.FORMAT:
+        raise InvalidInput(
+            f"{source.label} takes no norm factor: dictionaries of {known.project} have their own",
+            norm_factor=norm_factor,
+        )
+    return _without_damage(known.read(source))
+
+
+def _checked(norm_factor: float | None) -> float | None:
+    """The factor; None where it changes nothing."""
+    if norm_factor is not None and not 0 < norm_factor < math.inf:
+        raise InvalidInput(
+            f"A norm factor is a positive number, not {norm_factor}.", norm_factor=norm_factor
+        )
+    return None if norm_factor == 1 else norm_factor
+
+
+def _without_damage(dictionary: LoadedDictionary) -> LoadedDictionary:
+    """The dictionary, without decoder directions that are not finite."""
+    if dictionary.W_dec is None or is_finite(dictionary.W_dec):
+        return dictionary
+    fault = (
+        "its decoder has values that are not finite, so that nothing that needs decoder "
+        "directions can be asked of it (neighbors, match by decoder); its codes are whole"
+    )
+    return replace(dictionary, W_dec=None, decoder_fault=fault)
 
 
 def check_dictionary(location: str | Path) -> None:

@@ -45,7 +45,7 @@ def read(source: DictionaryFiles) -> LoadedDictionary:
             b_enc=tensors.take("latent_bias", d_sae),
             nonlinearity=nonlinearity,
         ),
-        W_dec=W_enc.T if tied else tensors.stored("decoder.weight", d_in, d_sae).T,
+        W_dec=W_enc.T if tied else tensors.decoder("decoder.weight", d_in, d_sae).T,
         hook_name=_hook_name(source),
         model_name="openai-community/gpt2",
         prepend_bos=False,

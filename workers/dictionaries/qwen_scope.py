@@ -44,7 +44,7 @@ def read(source: DictionaryFiles) -> LoadedDictionary:
             b_enc=tensors.take("b_enc", d_sae),
             nonlinearity=TopK(k=k),
         ),
-        W_dec=tensors.stored("W_dec", d_in, d_sae).T,
+        W_dec=tensors.decoder("W_dec", d_in, d_sae).T,
         hook_name=f"blocks.{layer[1]}.hook_resid_post" if layer else None,
         model_name=f"Qwen/{repository['model']}",
     )

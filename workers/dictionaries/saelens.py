@@ -46,7 +46,7 @@ _WHITENING = "activation_whitening.safetensors"
 # residual stream, and the stream itself.
 _CENTERED_HOOKS = frozenset({
     "hook_embed", "hook_pos_embed", "hook_resid_pre", "hook_resid_mid", "hook_resid_post",
-    "hook_attn_out", "hook_mlp_out",
+    "hook_attn_out", "hook_mlp_in", "hook_mlp_out",
 })  # fmt: skip
 
 
@@ -69,11 +69,23 @@ def read(source: DictionaryFiles) -> LoadedDictionary:
         format=FORMAT.name,
         encoder=encoder,
         W_dec=W_dec,
-        hook_name=metadata.text_or_none("hook_name"),
+        hook_name=_hook_name(metadata),
         model_name=metadata.text_or_none("model_name"),
         context_size=metadata.integer_or_none("context_size"),
         prepend_bos=metadata.flag_or_none("prepend_bos"),
     )
+
+
+def _hook_name(metadata: Config) -> str | None:
+    """The recorded place; of one head, with its number."""
+    name, head = metadata.text_or_none("hook_name"), metadata.integer_or_none("hook_head_index")
+    if name is not None and name.endswith(".hook_mlp_in"):
+        # SAELens calls the place of Gemma Scope 2's transcoders so, which is what the MLP reads,
+        # not TransformerLens's hook_mlp_in; it keeps their own name of it beside.
+        name = (metadata.text_or_none("hf_hook_name") or name).removesuffix(".output")
+    if name is None or head is None:
+        return name
+    return f"{name}.{head}"
 
 
 _Inputs = tuple[InputStep, ...]
@@ -90,8 +102,9 @@ def _linear(
         W_enc = tensors.take("W_enc", d_in, d_sae)
         d_in, d_sae = W_enc.shape
         b_enc = tensors.take("b_enc", d_sae) if bias else None
-        W_dec = tensors.stored("W_dec", d_sae, config.integer_or_none("d_out") or d_in)
+        W_dec = tensors.decoder("W_dec", d_sae, config.integer_or_none("d_out") or d_in)
         if b_enc is not None and config.flag("rescale_acts_by_decoder_norm", default=False):
+            W_dec = tensors.stored("W_dec", d_sae, None)
             norm = W_dec.float().norm(dim=1)
             W_enc, b_enc = W_enc * norm, b_enc * norm
             # The clamp is SAELens's: a row of zeros has no norm to divide by.
@@ -140,7 +153,10 @@ def _abstopk(config: Config, _tensors: Tensors, d_sae: int) -> Nonlinearity:
 
 
 def _k(config: Config, d_sae: int) -> int:
-    k = config.integer("k")
+    kwargs = config.section("activation_fn_kwargs").integer_or_none("k")
+    k = config.integer("k") if kwargs is None else kwargs
+    if k != (config.integer_or_none("k") or k):
+        raise config.refuse(f"k is {config.integer('k')}, and {k} in activation_fn_kwargs")
     if not 1 <= k <= d_sae:
         raise config.refuse(f"k is {k}; expected 1 to d_sae = {d_sae}")
     return k
@@ -205,6 +221,8 @@ def _centering(config: Config) -> list[InputStep]:
 
 def _normalization(config: Config, source: DictionaryFiles) -> list[InputStep]:
     kind = config.text_or_none("normalize_activations") or "none"
+    if source.norm_factor is not None and kind != "expected_average_only_in":
+        raise config.refuse(f"normalize_activations is {kind}, which takes no norm factor")
     match kind:
         case "none":
             return []
@@ -220,8 +238,12 @@ def _normalization(config: Config, source: DictionaryFiles) -> list[InputStep]:
 def _training_scaler(config: Config, source: DictionaryFiles, kind: str) -> list[InputStep]:
     """The scaling that a training run keeps beside its weights until it folds it into them."""
     scaler = Config.read_if_there(source.path(_SCALER))
-    factor = scaler.number_or_none("scaling_factor")
-    if kind == "expected_average_only_in" and factor is not None:
+    factor, given = scaler.number_or_none("scaling_factor"), source.norm_factor
+    if given is not None and factor not in (None, given):
+        raise scaler.refuse(f"scaling_factor is {factor}, and {given} was given as norm factor")
+    factor = given if factor is None else factor
+    averages = kind == "expected_average_only_in"
+    if averages and factor is not None:
         return [Scale(factor=factor)]
     if kind == "covariance_whitening" and source.has(_WHITENING):
         whitening = Tensors.read(source.path(_WHITENING))
@@ -231,13 +253,14 @@ def _training_scaler(config: Config, source: DictionaryFiles, kind: str) -> list
     raise config.refuse(
         f"normalize_activations is {kind}, and the folder has no {_SCALER} that says by how much; "
         "save the dictionary again with SAELens's save_inference_model, which folds it in"
+        + (", or give what activations are multiplied with as --norm-factor" if averages else "")
     )
 
 
 def _modern(config: Config) -> Config:
     """The configuration in the layout of version 6; older ones are flat."""
     if "metadata" in config.values:
-        return _on_whole_activations(config)
+        return config
     renamed = {_RENAMED.get(key, key): value for key, value in config.values.items()}
     flat: dict[str, Any] = {"architecture": "standard", "prepend_bos": True, **renamed}
     if isinstance(flat.get("normalize_activations"), bool):
@@ -245,9 +268,8 @@ def _modern(config: Config) -> Config:
             "expected_average_only_in" if flat["normalize_activations"] else "none"
         )
     if flat.get("activation_fn") == "topk":
-        arguments = config.section("activation_fn_kwargs")
-        flat |= {"architecture": "topk", "k": arguments.integer("k")}
-    return _on_whole_activations(Config(path=config.path, values={**flat, "metadata": flat}))
+        flat["architecture"] = "topk"
+    return Config(path=config.path, values={**flat, "metadata": flat})
 
 
 _RENAMED = MappingProxyType({
@@ -255,16 +277,6 @@ _RENAMED = MappingProxyType({
     "hook_point_head_index": "hook_head_index",
     "activation_fn_str": "activation_fn",
 })  # fmt: skip
-
-
-def _on_whole_activations(config: Config) -> Config:
-    head = config.section("metadata").integer_or_none("hook_head_index")
-    if head is not None:
-        raise config.refuse(
-            f"hook_head_index is {head}: the dictionary reads one attention head, and hook points "
-            "here are read whole"
-        )
-    return config
 
 
 FORMAT = Format(

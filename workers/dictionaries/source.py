@@ -38,11 +38,15 @@ class DictionaryFiles:
         file: the one weights file that was asked for; None where the folder was.
         label: the location as a path, from which published names tell model, layer and k:
             "google/gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71".
+        hook: the hook point that the caller gives it; what the files say need not be understood.
+        norm_factor: what the caller knows that activations are multiplied with.
     """
 
     folder: Path
     file: str | None
     label: str
+    hook: str | None = None
+    norm_factor: float | None = None
 
     def path(self, *parts: str) -> Path:
         """The path of a file in the folder."""

@@ -3,6 +3,9 @@
 As `SparseCoder.load_from_disk` and `fused_encoder` of eai-sparsify 1.3.
 """
 
+import re
+from pathlib import Path
+
 from torch import Tensor
 
 from saelake.workers.dictionaries.base import LoadedDictionary
@@ -21,6 +24,8 @@ _WEIGHTS = "sae.safetensors"
 def read(source: DictionaryFiles) -> LoadedDictionary:
     """The sparse coder in a sparsify folder, whose name is the hook point's module path.
 
+    A sparse autoencoder reads the module's output, a transcoder its input (`Trainer.fit`).
+
     Raises:
         DictionaryError: a file, key or tensor is missing or wrong.
     """
@@ -28,7 +33,7 @@ def read(source: DictionaryFiles) -> LoadedDictionary:
     tensors = Tensors.read(source.path(source.file or _WEIGHTS))
     W_enc = _encoder_weight(config, tensors)
     d_in, d_sae = W_enc.shape
-    run = Config.read_if_there(source.folder.parent / "config.json")
+    run = Config.read_if_there(_run_folder(source) / "config.json")
     return LoadedDictionary(
         architecture=config.text_or_none("activation") or "topk",
         format=FORMAT.name,
@@ -38,8 +43,8 @@ def read(source: DictionaryFiles) -> LoadedDictionary:
             b_enc=tensors.take("encoder.bias", d_sae),
             nonlinearity=_nonlinearity(config, d_sae),
         ),
-        W_dec=tensors.stored("W_dec", d_sae, None) if "W_dec" in tensors else None,
-        hook_name=_module_path(source),
+        W_dec=tensors.decoder("W_dec", d_sae, None) if "W_dec" in tensors else None,
+        hook_name=_hook_name(config, source),
         model_name=run.text_or_none("model"),
         context_size=run.integer_or_none("ctx_len"),
     )
@@ -73,9 +78,22 @@ def _nonlinearity(config: Config, d_sae: int) -> Nonlinearity:
     return AbsTopK(k=k) if config.flag("signed", default=False) else TopK(k=k)
 
 
-def _module_path(source: DictionaryFiles) -> str:
+# Of several initialisations each has a folder in that of the hook point.
+_SEED = re.compile(r"seed\d+")
+
+
+def _hook_name(config: Config, source: DictionaryFiles) -> str:
     label = source.label.removesuffix(f"/{source.file}") if source.file else source.label
-    return label.rpartition("/")[2]
+    parts = [part for part in label.split("/") if part]
+    if len(parts) > 1 and _SEED.fullmatch(parts[-1]):
+        parts.pop()
+    module_path = parts[-1]
+    return f"{module_path}.input" if config.flag("transcode", default=False) else module_path
+
+
+def _run_folder(source: DictionaryFiles) -> Path:
+    above = source.folder.parent
+    return above.parent if _SEED.fullmatch(source.folder.name) else above
 
 
 FORMAT = Format(

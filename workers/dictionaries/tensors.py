@@ -53,6 +53,13 @@ class Tensors:
 
     def stored(self, name: str, *shape: int | None) -> Tensor:
         """As :meth:`take`, in the dtype of the file."""
+        tensor = self.decoder(name, *shape)
+        if not is_finite(tensor):
+            raise self.refuse(f"has values in {name} that are not finite; fetch the file again")
+        return tensor
+
+    def decoder(self, name: str, *shape: int | None) -> Tensor:
+        """As :meth:`stored`, of a tensor that no code depends on: its values may be anything."""
         tensor = self.values.get(name)
         if tensor is None:
             raise self.refuse(f"has no {name}; found {', '.join(sorted(self.values)) or 'nothing'}")
@@ -60,8 +67,6 @@ class Tensors:
             raise self.refuse(
                 f"has {name} of shape {tuple(tensor.shape)}; expected {_shown(shape)}"
             )
-        if not _is_finite(tensor):
-            raise self.refuse(f"has values in {name} that are not finite; fetch the file again")
         return tensor
 
     def refuse(self, reason: str) -> DictionaryError:
@@ -137,7 +142,7 @@ def _fits(tensor: Tensor, shape: tuple[int | None, ...]) -> bool:
     )
 
 
-def _is_finite(tensor: Tensor) -> bool:
+def is_finite(tensor: Tensor) -> bool:
     """Whether all values are; without a copy, for a tensor of weights may be gigabytes."""
     return tensor.numel() == 0 or bool(torch.stack(tensor.aminmax()).isfinite().all())
 

@@ -105,6 +105,15 @@ def _spans(n: int, capacity: int, overlap: int) -> Iterator[tuple[int, int, int]
         start += capacity - overlap
 
 
+def alone(windows: Sequence[Window]) -> Iterator[Batch]:
+    """A batch of each window, in order.
+
+    In half precision a row's result depends on the shape of its batch, whose kernels add in
+    another order: alone it depends on nothing but the window.
+    """
+    return (_batch([window]) for window in windows)
+
+
 def batches(windows: Sequence[Window], token_budget: int) -> Iterator[Batch]:
     """Batches of windows of similar length, the longest first (ties by order).
 

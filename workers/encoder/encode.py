@@ -4,7 +4,7 @@ This needs only torch, transformers, numpy and pyarrow, so that it also runs on 
 has no storage.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from saelake.store.errors import DictionaryMismatch, ModelError, ValueOverflow
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.schema import CollectionSettings
 from saelake.workers.dictionaries.base import LoadedDictionary
-from saelake.workers.encoder.batches import batches
+from saelake.workers.encoder.batches import Batch, Window, alone, batches
 from saelake.workers.encoder.coder import Coder, fail
 from saelake.workers.encoder.device_codes import DeviceCodes
 from saelake.workers.encoder.health import Health
@@ -29,11 +29,15 @@ from saelake.workers.encoder.reader import ActivationReader
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Target:
-    """A collection to be made: its settings, the dictionary, and where its activations are."""
+    """A collection to be made: its settings, the dictionary, and where its activations are.
+
+    `notes` are what a user must be told of it.
+    """
 
     settings: CollectionSettings
     dictionary: LoadedDictionary
     hook: HookPoint
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,11 +80,13 @@ class PageEncoder:
         chunk_bytes: int,
         keepers: Sequence[Keeper] = (),
         on_error: OnError = "skip",
+        batch_invariant: bool = False,
     ) -> None:
         self.targets = {target.settings.name: target for target in targets}
         self.keepers = {keeper.settings.name: keeper for keeper in keepers}
         self._reader = ActivationReader(model, [target.hook for target in targets])
         self.batch_tokens = batch_tokens
+        self._batch_invariant = batch_invariant
         self._on_error: OnError = on_error
         dtype = str(model.dtype).removeprefix("torch.")
         self._health = {name: Health(model=model.name, dtype=dtype) for name in self.targets}
@@ -135,7 +141,7 @@ class PageEncoder:
         unreadable = self._unreadable(page)
         failed = {name: dict(unreadable) for name in (*found, *kept)}
         windows = [window for window in page.windows if window.document not in unreadable]
-        for batch in batches(windows, self.batch_tokens):
+        for batch in self._batches(windows):
             activations = self._reader(batch)
             for name, taken in kept.items():
                 keeper = self.keepers[name]
@@ -157,6 +163,9 @@ class PageEncoder:
         for index, reason in self._reader.unreadable(page.windows).items():
             fail(page.parts, index, ModelError(reason), failed, self._on_error)
         return failed
+
+    def _batches(self, windows: Sequence[Window]) -> Iterator[Batch]:
+        return alone(windows) if self._batch_invariant else batches(windows, self.batch_tokens)
 
     def pack(self, page: EncodedPage, name: str) -> pa.RecordBatch:
         """The page as rows of the collection's codes table, or of the kept activations."""

@@ -1,8 +1,9 @@
 """A transformer loaded for reading: its module, tokenizer, window and fingerprint."""
 
 import hashlib
+import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ _OFFSET_POSITIONS = {
 }
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "*.bpe.model")
+
+_SCALE = re.compile(r"\.(\w*weight_scale(_inv|_2)?|input_scale|qweight|qzeros|scales)$")
 
 _SAYS_NOTHING = {"model", "checkpoint", "weights", "final", "hf"}
 
@@ -178,15 +181,31 @@ def _sha256_of(files: Sequence[Path]) -> str:
 
 
 def usable_window(config: Any, tokenizer: Any) -> int:
-    """The most tokens of one sequence that both the positions and the tokenizer allow."""
+    """The most tokens of one sequence that both the positions and the tokenizer allow.
+
+    Some models state that they have no limit as -1 (XLNet). Raises `ModelError` where positions
+    count from a padding index that is not stated.
+    """
     text = text_config(config)
     limits = []
-    if positions := getattr(text, "max_position_embeddings", None):
-        offset = text.pad_token_id + 1 if text.model_type in _OFFSET_POSITIONS else 0
-        limits.append(positions - offset)
+    positions = getattr(text, "max_position_embeddings", None)
+    if positions is not None and positions > 0:
+        limits.append(positions - _first_position(text))
     if tokenizer.model_max_length < _UNLIMITED:
         limits.append(int(tokenizer.model_max_length))
     return min(limits, default=UNSTATED_WINDOW)
+
+
+def _first_position(text: Any) -> int:
+    if text.model_type not in _OFFSET_POSITIONS:
+        return 0
+    if text.pad_token_id is None:
+        raise ModelError(
+            f"the config.json of this {text.model_type} model states no pad_token_id, after which "
+            "its positions count: add the one that it was trained with (RoBERTa's is 1)",
+            model_type=text.model_type,
+        )
+    return int(text.pad_token_id) + 1
 
 
 def text_config(config: Any) -> Any:
@@ -235,7 +254,7 @@ def _locate_on_hub(location: str, revision: str | None) -> _ModelFiles:
     except _LOADING_ERRORS as error:
         raise ModelError(
             f"{location} is neither a folder here nor a model that the Hugging Face hub or its "
-            f"local cache gives: {_first_line(error)}",
+            f"local cache gives: {first_line(error)}",
             model=location,
         ) from error
     return _ModelFiles(location, location, folder, folder.name)
@@ -286,6 +305,7 @@ def _tokenizer(source: _ModelFiles, options: dict[str, Any]) -> Any:
 def _module(
     source: _ModelFiles, config: Any, dtype: torch.dtype | str, options: dict[str, Any]
 ) -> nn.Module:
+    is_quantised = getattr(config, "quantization_config", None) is not None  # forgotten on loading
     module, report = _load(
         "weights",
         AutoModel,
@@ -295,6 +315,8 @@ def _module(
         output_loading_info=True,
         **options,
     )
+    _refuse_other_inputs(module, source)
+    _refuse_lost_scales(report["unexpected_keys"], source)
     # A pooler follows the last block, so that checkpoints without one are whole to us.
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
@@ -303,6 +325,7 @@ def _module(
             f"({', '.join(missing[:3])}, …), which would be random: check the checkpoint",
             model=source.location,
         )
+    module = _in_one_dtype(module, dtype, source, is_quantised=is_quantised)
     # A cache of keys and values would only cost memory: every sequence is run once.
     module.config.use_cache = False
     text_config(module.config).use_cache = False
@@ -310,11 +333,55 @@ def _module(
     return evaluated
 
 
+def _refuse_other_inputs(module: nn.Module, source: _ModelFiles) -> None:
+    signature = inspect.signature(module.forward).parameters.values()
+    named = [p.name for p in signature if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if named and "input_ids" not in named:
+        takes = getattr(module, "main_input_name", "something else")
+        raise ModelError(
+            f"{source.location} is no model of text: it reads {takes}, not tokens. Choose a text "
+            "model, or the text part of this one",
+            model=source.location,
+        )
+
+
+def _refuse_lost_scales(unexpected: Iterable[str], source: _ModelFiles) -> None:
+    """Quantised weights mean nothing without their scales, which only a quantiser reads."""
+    scales = sorted(key for key in unexpected if _SCALE.search(key))
+    if scales:
+        raise ModelError(
+            f"the weights of {source.location} are quantised ({scales[0]}, …), and its config.json "
+            "has no quantization_config that says how: put the model's own files back",
+            model=source.location,
+        )
+
+
+def _in_one_dtype(
+    module: Any, dtype: torch.dtype | str, source: _ModelFiles, *, is_quantised: bool
+) -> Any:
+    """The module, dequantised in the dtype that was chosen. Raises `ModelError` for bare float8.
+
+    A quantiser that cannot run here leaves weights in a type of its own choice; other models keep
+    some modules in float32 on purpose.
+    """
+    found = {parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()}
+    is_narrow = any(dtype.itemsize == 1 for dtype in found)
+    if is_quantised and not is_narrow and isinstance(dtype, torch.dtype) and found - {dtype}:
+        return module.to(dtype)
+    if is_narrow and not is_quantised:
+        raise ModelError(
+            f"the weights of {source.location} are 8-bit floats, in which nothing can be computed: "
+            "choose another type with --dtype, as bfloat16",
+            model=source.location,
+        )
+    return module
+
+
 def _load(part: str, loader: Any, source: _ModelFiles, **options: Any) -> Any:
     try:
         return loader.from_pretrained(source.location, **options)
     except _LOADING_ERRORS as error:
-        reason = _first_line(error)
+        reason = first_line(error)
         if "trust_remote_code" in str(error):
             reason = "it brings its own Python code, which runs only with trust_remote_code"
         raise ModelError(
@@ -322,7 +389,8 @@ def _load(part: str, loader: Any, source: _ModelFiles, **options: Any) -> Any:
         ) from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, or its type's name."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
@@ -335,7 +403,7 @@ def device_of(name: str | None) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ModelError(
-            f"device {name} cannot be used here: {_first_line(error)}", device=name
+            f"device {name} cannot be used here: {first_line(error)}", device=name
         ) from error
     return device
 

@@ -1,5 +1,6 @@
 """The activations of a batch's kept tokens at some hook points, from one forward run."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -8,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from saelake.store.errors import ModelError
+from saelake.store.errors import ModelError, SaelakeError
 from saelake.workers.encoder.batches import Batch, Window
 from saelake.workers.encoder.hooks import HookPoint
-from saelake.workers.encoder.models import Model
+from saelake.workers.encoder.models import Model, first_line
 
 
 class ActivationReader:
@@ -32,21 +33,43 @@ class ActivationReader:
                 one vector a token; or a token is not in the model's vocabulary.
         """
         self._check_vocabulary(batch)
+        found, _ = self._read(batch, whole=False)
+        return found
+
+    def _read(self, batch: Batch, *, whole: bool) -> tuple[dict[str, Tensor], Counter[str]]:
+        """The activations, and how often the run passed each hook point; `whole` to the end."""
         device = self._model.device
         kept = torch.from_numpy(np.flatnonzero(batch.keep)).to(device)
         found: dict[str, Tensor] = {}
-        with torch.inference_mode(), self._gathering(found, batch.keep.size, kept):
+        passed: Counter[str] = Counter()
+        n_tokens = batch.keep.size
+        with torch.inference_mode(), self._gathering(found, passed, n_tokens, kept, whole):
             self._run(batch)
-        if missed := [hook.name for hook in self._hooks if hook.name not in found]:
-            raise ModelError(
-                f"a run of {self._model.name} does not pass {', '.join(missed)}: "
-                "choose a hook point that every token goes through",
-                hook=missed[0],
+        for hook in self._hooks:
+            if hook.name not in found:
+                raise self._missed(hook, passed[hook.name])
+        return found, passed
+
+    def _missed(self, hook: HookPoint, n_passed: int) -> ModelError:
+        if n_passed:
+            return ModelError(
+                f"a run of {self._model.name} passes {hook.module_path} {n_passed} times: choose "
+                f".call.0 to .call.{n_passed - 1}, not {hook.name}",
+                hook=hook.name,
             )
-        return found
+        return ModelError(
+            f"a run of {self._model.name} does not pass {hook.name}: "
+            "choose a hook point that every token goes through",
+            hook=hook.name,
+        )
 
     def widths(self) -> dict[str, int]:
-        """The width d of each hook point by name, from a run over one token."""
+        """The width d of each hook point by name, from a run over one token to the very end.
+
+        Raises:
+            ModelError: as a read does; also where the model does not run on tokens alone, or
+                passes a hook point several times and none of them was chosen.
+        """
         one = np.zeros((1, 1), np.int64)
         batch = Batch(
             input_ids=one,
@@ -55,7 +78,30 @@ class ActivationReader:
             document=one[0].astype(np.int32),
             position=one[0],
         )
-        return {name: values.shape[1] for name, values in self(batch).items()}
+        try:
+            found, passed = self._read(batch, whole=True)
+        except SaelakeError:
+            raise
+        except _OF_ITS_INPUT as error:
+            raise ModelError(
+                f"{self._model.name} does not run on tokens alone, as a model of text does "
+                f"({type(error).__name__}: {first_line(error)}): choose another model, or mend its "
+                "config.json",
+                model=self._model.name,
+            ) from error
+        for hook in self._hooks:
+            if hook.call is None and passed[hook.name] > 1:
+                raise self._ambiguous(hook, passed[hook.name])
+        return {name: values.shape[1] for name, values in found.items()}
+
+    def _ambiguous(self, hook: HookPoint, n_passed: int) -> ModelError:
+        return ModelError(
+            f"{hook.name} runs {n_passed} times in a forward run of {self._model.name}, and each "
+            f"time it carries other activations: choose one with --hook, {hook.name}.call.0 to "
+            f"{hook.name}.call.{n_passed - 1}",
+            hook=hook.name,
+            n_calls=n_passed,
+        )
 
     def unreadable(self, windows: Iterable[Window]) -> dict[int, str]:
         """The documents (by number within `windows`) that have tokens which the model lacks; why.
@@ -91,13 +137,27 @@ class ActivationReader:
             self._model.module(input_ids=input_ids, attention_mask=mask)
 
     @contextmanager
-    def _gathering(self, found: dict[str, Tensor], n_tokens: int, kept: Tensor) -> Iterator[None]:
+    def _gathering(
+        self,
+        found: dict[str, Tensor],
+        passed: Counter[str],
+        n_tokens: int,
+        kept: Tensor,
+        whole: bool,
+    ) -> Iterator[None]:
         """Hooks that put the kept rows into `found`, and end the run when all have."""
 
         def gather(hook: HookPoint, value: Any) -> None:
+            call = passed[hook.name]
+            passed[hook.name] += 1
+            if call != (hook.call or 0):
+                return
             vectors = _vectors(hook, value, n_tokens)
-            found[hook.name] = vectors.index_select(0, kept.to(vectors.device))
-            if len(found) == len(self._hooks):
+            rows = vectors.index_select(0, kept.to(vectors.device))
+            for part in hook.parts:
+                rows = part(rows)
+            found[hook.name] = rows
+            if len(found) == len(self._hooks) and not whole:
                 raise _Deepest
 
         with ExitStack() as stack:
@@ -109,8 +169,14 @@ class ActivationReader:
 
 def n_embedded(module: nn.Module) -> int | None:
     """How many tokens the model has vectors for, where it says."""
-    embeddings = getattr(module, "get_input_embeddings", lambda: None)()
+    embeddings = None
+    with suppress(NotImplementedError):
+        embeddings = getattr(module, "get_input_embeddings", lambda: None)()
     return getattr(embeddings, "num_embeddings", None)
+
+
+# What models raise that lack an input or a setting; what a device raises passes.
+_OF_ITS_INPUT = (TypeError, ValueError, AttributeError, LookupError)
 
 
 class _Deepest(Exception):

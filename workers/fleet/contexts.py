@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from saelake.store.errors import SettingsWarning
+from saelake.store.errors import SaelakeWarning
 from saelake.store.format.schema import CollectionSettings
 from saelake.workers.fleet.options import EncodeOptions
 
@@ -28,9 +28,17 @@ class Notes:
     against: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, collections: Sequence[CollectionSettings], options: EncodeOptions) -> "Notes":
-        """The notes of a run that makes these collections, with the user's options."""
-        told, against = [*_passes(collections)], list[str]()
+    def of(
+        cls,
+        collections: Sequence[CollectionSettings],
+        options: EncodeOptions,
+        dictionaries: Sequence[str] = (),
+    ) -> "Notes":
+        """The notes of a run that makes these collections, with the user's options.
+
+        `dictionaries` is what was found when these were loaded: see `Target.notes`.
+        """
+        told, against = [*_passes(collections)], [*dictionaries]
         for settings in collections:
             chosen = options.window is not None or settings.tokens_from is not None
             against += [
@@ -46,7 +54,7 @@ class Notes:
     def warn(self) -> None:
         """Have Python warn of what is against a dictionary."""
         for said in self.against:
-            warnings.warn(said, SettingsWarning, stacklevel=3)
+            warnings.warn(said, SaelakeWarning, stacklevel=3)
 
 
 def _passes(collections: Sequence[CollectionSettings]) -> Iterator[str]:

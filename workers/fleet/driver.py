@@ -94,7 +94,7 @@ class Driver:
     def _note(self) -> None:
         """Say how the dictionaries' texts are read, where that is not as a matter of course."""
         made = [s for s in self._settings.values() if isinstance(s, CollectionSettings)]
-        notes = Notes.of(made, self._job.options)
+        notes = Notes.of(made, self._job.options, self._pool.notes)
         self._notes = tuple(notes)
         notes.warn()
 

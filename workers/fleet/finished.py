@@ -25,7 +25,8 @@ from saelake.store.snapshot.collection import open_codes
 from saelake.workers.encoder.shard import plan
 from saelake.workers.fleet.contexts import Notes
 from saelake.workers.fleet.footprint import Footprint
-from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions, names_of
+from saelake.workers.fleet.naming import candidates, names_of
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 from saelake.workers.fleet.progress import EncodeReport
 from saelake.workers.kept.ranges import Range, complement, intersection
 
@@ -38,6 +39,7 @@ DECISIVE = (
     "prepend_bos",
     "chat",
     "values",
+    "batch_invariant",
 )
 
 
@@ -52,9 +54,13 @@ class EncodeRequest:
     model: str | None = None
     source: str | None = None
 
-    def names(self) -> list[CollectionName]:
-        """The collections. Raises `InvalidInput`."""
-        return [CollectionName(self.corpus, name) for name in names_of(self.dictionaries)]
+    def names(self) -> list[list[CollectionName]]:
+        """What the collection of each dictionary may be called. Raises `InvalidInput`."""
+        names_of(self.dictionaries)
+        return [
+            [CollectionName(self.corpus, name) for name in candidates(choice)]
+            for choice in self.dictionaries
+        ]
 
     def of(self, choice: DictionaryChoice) -> dict[str, Any]:
         """What decides the collection of one of the dictionaries, as JSON has it."""
@@ -65,6 +71,7 @@ class EncodeRequest:
             "source": self._kept(),
             "dictionary": absolute(choice.location),
             "hook": choice.hook,
+            "norm_factor": choice.norm_factor,
             "options": {name: getattr(self.options, name) for name in DECISIVE},
             "keep": None if keep is None else asdict(keep),
         }
@@ -109,11 +116,12 @@ class Receipts:
         asked = self._asked
         made = {s.name: s for s in settings if isinstance(s, CollectionSettings)}
         kept = [s for s in settings if isinstance(s, KeptSettings)]
-        for name, choice, files in zip(
+        for names, choice, files in zip(
             asked.names(), asked.dictionaries, self._before, strict=True
         ):
             files = files or asked.files(choice)
             if files is not None:
+                name = next(name for name in names if str(name) in made)
                 own = made[str(name)]
                 beside = [k.collection.name for k in kept if k.are_of(own)]
                 receipt = {"asked": asked.of(choice), "files": files, "kept": beside}
@@ -152,8 +160,9 @@ def _report(made: Sequence[CollectionSettings], notes: Notes) -> EncodeReport:
 
 def _receipts(asked: EncodeRequest) -> list[Mapping[str, Any]]:
     """For each collection its receipt if that holds, or else an empty one."""
-    found = zip(asked.names(), asked.dictionaries, strict=True)
-    return [_receipt(asked, name, choice) for name, choice in found]
+    asks = zip(asked.names(), asked.dictionaries, strict=True)
+    found = ([_receipt(asked, name, choice) for name in names] for names, choice in asks)
+    return [next(filter(None, receipts), {}) for receipts in found]
 
 
 def _receipt(

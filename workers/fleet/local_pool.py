@@ -30,6 +30,11 @@ class LocalPool:
         self._begin()
         return self._worker.settings
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """See `Pool`."""
+        return self._worker.notes
+
     def send(self, worker: str, shard: Shard) -> None:
         """See `Pool`."""
         self._threads[worker].send(shard)

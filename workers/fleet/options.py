@@ -1,11 +1,8 @@
 """How to encode: which dictionaries, and the settings of a run."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from saelake.store.errors import InvalidInput
-from saelake.store.format.schema import check_name
 from saelake.store.format.values import CODECS
 from saelake.workers.encoder.options import KeepOptions, OnError
 
@@ -14,27 +11,16 @@ DEFAULT_MEMORY_BYTES = 512 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DictionaryChoice:
-    """A dictionary to encode with: where it is, and optionally its name and hook point."""
+    """A dictionary to encode with: where it is, and optionally its name and hook point.
+
+    `norm_factor` is what activations are multiplied with, for a dictionary that was trained on
+    scaled ones and does not say by how much.
+    """
 
     location: str
     name: str | None = None
     hook: str | None = None
-
-
-def names_of(choices: Sequence[DictionaryChoice]) -> list[str]:
-    """What the dictionaries are called. Raises `InvalidInput` for two of one name, and for none."""
-    if not choices:
-        raise InvalidInput("Name at least one dictionary.")
-    names = [check_name("dictionary", c.name or default_name(c.location)) for c in choices]
-    if len(set(names)) < len(names):
-        raise InvalidInput(f"Two dictionaries have one name: {', '.join(names)}. Use --name.")
-    return names
-
-
-def default_name(location: str) -> str:
-    """What a dictionary is called by default: the last part of its location."""
-    is_remote = location.startswith("hf://")
-    return Path(location.partition("@")[0] if is_remote else location).name
+    norm_factor: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +32,8 @@ class EncodeOptions:
     does. Dictionaries that differ in these are run in separate passes. `memory_bytes` bounds what
     is under way beside the weights: dense chunks, pages and rows that wait to be written.
     `shard_documents` is how much work a killed run can lose. `keep_activations` also keeps the
-    dense activations of some or all tokens.
+    dense activations of some or all tokens. With `batch_invariant` each
+    window is run alone, so that codes do not depend on what else is in a batch.
     """
 
     window: int | None = None
@@ -64,6 +51,7 @@ class EncodeOptions:
     on_error: OnError = "skip"
     trust_remote_code: bool = False
     keep_activations: KeepOptions | None = None
+    batch_invariant: bool = False
 
     def __post_init__(self) -> None:
         problems = []

@@ -30,6 +30,10 @@ class Pool(Protocol):
         Raises the errors of `Worker.load` and `Worker.register`.
         """
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a user must be told of the collections, once it is open."""
+
     def send(self, worker: str, shard: Shard) -> None:
         """Have a worker encode a shard, after those that it has."""
 

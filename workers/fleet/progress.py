@@ -30,7 +30,7 @@ class EncodeReport:
 
     `notes` say where dictionaries were run in separate passes, because they state different
     contexts, and where a collection is not made as its dictionary states. Of the latter Python is
-    warned too (`SettingsWarning`).
+    warned too (`SaelakeWarning`).
     """
 
     collections: tuple[str, ...]

@@ -10,7 +10,7 @@ import torch
 
 from saelake.store.errors import Conflict, InvalidInput
 from saelake.store.format.schema import CollectionSettings
-from saelake.store.growth.shards import begun_settings
+from saelake.store.growth.shards import begun_settings, continued
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
 from saelake.store.lake.lake import CollectionName, Lake, absolute
@@ -22,7 +22,9 @@ from saelake.workers.encoder.models import Model
 from saelake.workers.encoder.reader import n_embedded
 from saelake.workers.encoder.tokens import TokenSettings, settled
 from saelake.workers.encoder.vocabulary import vocabulary
-from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions, names_of
+from saelake.workers.fleet.naming import check_distinct, name_elsewhere, names_of
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.placing import elsewhere
 
 DECODER_ROWS = 4096
 
@@ -36,11 +38,18 @@ def prepare(
 ) -> list[Target]:
     """The collections to make, each with its own dictionary's context."""
     names = names_of(choices)
-    loaded = [load_dictionary(choice.location) for choice in choices]
-    return [
-        _target(lake, model, CollectionName(corpus, name), dictionary, choice.hook, options)
+    loaded = [loaded_dictionary(choice) for choice in choices]
+    targets = [
+        _target(lake, model, CollectionName(corpus, name), dictionary, choice, options)
         for name, dictionary, choice in zip(names, loaded, choices, strict=True)
     ]
+    check_distinct([target.settings.dictionary for target in targets])
+    return targets
+
+
+def loaded_dictionary(choice: DictionaryChoice) -> LoadedDictionary:
+    """The dictionary of a choice. Raises the errors of `load_dictionary`."""
+    return load_dictionary(choice.location, hook=choice.hook, norm_factor=choice.norm_factor)
 
 
 def passes(model: Model, targets: Sequence[Target]) -> dict[TokenSettings, list[Target]]:
@@ -96,16 +105,22 @@ def _target(
     model: Model,
     name: CollectionName,
     dictionary: LoadedDictionary,
-    hook_name: str | None,
+    choice: DictionaryChoice,
     options: EncodeOptions,
 ) -> Target:
-    hook_name = hook_name or dictionary.hook_name
+    hook_name = choice.hook or dictionary.hook_name
     if hook_name is None:
         raise InvalidInput(
             f"The dictionary {name.dictionary} does not say at which hook point of the model it "
             "belongs. Give one with --hook, for instance blocks.3.hook_resid_post.",
             dictionary=name.dictionary,
         )
+    hook = resolve_hook(model.module, hook_name)
+    called = name.dictionary
+    notes = [f"{called}: {dictionary.decoder_fault}."] if dictionary.decoder_fault else []
+    if note := elsewhere(called, dictionary.hook_name, hook_name, model.module):
+        notes.append(note)
+        name = name if choice.name else replace(name, dictionary=name_elsewhere(called, hook_name))
     tokens = _as_begun(lake, name, model, _token_settings(model, dictionary, options))
     settings = CollectionSettings(
         corpus=name.corpus,
@@ -129,11 +144,14 @@ def _target(
         tokenizer_fingerprint=model.tokenizer_fingerprint,
         stated_window=dictionary.context_size or None,
         stated_bos=dictionary.prepend_bos,
+        norm_factor=None if choice.norm_factor == 1 else choice.norm_factor,
+        batch_invariant=options.batch_invariant,
     )
     return Target(
-        settings=settings,
+        settings=continued(lake, settings),
         dictionary=dictionary.to(model.device, model.dtype),
-        hook=resolve_hook(model.module, hook_name),
+        hook=hook,
+        notes=tuple(notes),
     )
 
 

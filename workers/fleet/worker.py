@@ -18,6 +18,7 @@ from saelake.workers.encoder.stages import ahead, nothing
 from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.fleet.encoded import Counts, EncodedShard
 from saelake.workers.fleet.job import EncodeJob
+from saelake.workers.fleet.placing import check_place
 from saelake.workers.fleet.targets import passes, prepare, register
 from saelake.workers.kept.keepers import keepers
 
@@ -77,6 +78,7 @@ class Worker:
                 lake, self._documents, model, targets, tokens, options.keep_activations
             ),
             on_error=options.on_error,
+            batch_invariant=options.batch_invariant,
         )
         return Pass(tokens=tokens, encoder=encoder)
 
@@ -105,6 +107,11 @@ class Worker:
         kept = tuple(keeper.settings for keeper in keepers)
         return *kept, *(target.settings for target in self._targets)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user must be told of the collections."""
+        return tuple(note for target in self._targets for note in target.notes)
+
     def register(self) -> None:
         """Tell the lake of the dictionaries, once; nothing is made where a table is refused.
 
@@ -113,6 +120,8 @@ class Worker:
         job = self._job
         for settings in self.settings:
             check_free(job.lake, settings)
+        for target in self._targets:
+            check_place(job.lake, target, self._model.module)
         register(job.lake, self._targets, job.dictionaries, self._model, job.model)
 
     def encode(

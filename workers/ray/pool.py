@@ -58,13 +58,13 @@ class RayWorker:
         self._thread = WorkerThread(self._name, self._worker, self._tell)
         return self._worker.settings
 
-    def register(self) -> Failure | None:
-        """Tell the lake of the dictionaries."""
+    def register(self) -> Sequence[str] | Failure:
+        """Tell the lake of the dictionaries; what a user must be told of them."""
         try:
             self._worker.register()
         except Exception as error:
             return _sendable(Failure.of(error))
-        return None
+        return self._worker.notes
 
     def encode(self, shard: Shard) -> Event:
         """Encode a shard, after those that it has; what became of it."""
@@ -110,6 +110,7 @@ class RayPool:
         self._calls: dict[Any, Call] = {}
         self._early: Sequence[News] = ()
         self._settings: Sequence[TableSettings] | None = None
+        self._notes: Sequence[str] = ()
         self._n_broken = 0
         self._session = RaySession(cluster)
 
@@ -126,6 +127,11 @@ class RayPool:
                     self._early = joined[place:]
                     assert self._settings is not None
                     return self._settings
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """See `Pool`."""
+        return self._notes
 
     def send(self, worker: str, shard: Shard) -> None:
         """See `Pool`."""
@@ -181,12 +187,13 @@ class RayPool:
     def _registered(self, worker: str) -> bool:
         """Whether the worker could tell the lake of the dictionaries before it was lost."""
         try:
-            failure = ray.get(self._actors[worker].register.remote())
+            found = ray.get(self._actors[worker].register.remote())
         except RayActorError as error:
             self._broken(worker, _unstartable(cause(error)))
             return False
-        if failure is not None:
-            raise failure.error or Unavailable(failure.reason)
+        if isinstance(found, Failure):
+            raise found.error or Unavailable(found.reason)
+        self._notes = found
         return True
 
     def _answered(self, answer: Any) -> News | None:

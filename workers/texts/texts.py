@@ -80,7 +80,11 @@ class ModelTexts:
                 "differ, so its codes of a text would mean something else.",
                 model=model,
             )
-        found = load_dictionary(self.places.get(settings.dictionary, self._place(dictionary)))
+        found = load_dictionary(
+            self.places.get(settings.dictionary, self._place(dictionary)),
+            hook=settings.hook,
+            norm_factor=settings.norm_factor,
+        )
         if found.fingerprint != settings.fingerprint:
             raise DictionaryMismatch(
                 f"{dictionary} is not the dictionary that {settings.name} was encoded with: its "
@@ -98,5 +102,6 @@ class ModelTexts:
             batch_tokens=BATCH_TOKENS,
             chunk_bytes=CHUNK_BYTES,
             on_error="fail",
+            batch_invariant=settings.batch_invariant,
         )
         return loaded, encoder

@@ -25,6 +25,7 @@ from saelake.answers.text import described, named, one_line
 from saelake.cli.show.lookups import SHADES, marked
 
 WORDS_CHARACTERS = 24
+WIDE = 100  # characters of a screen on which intervals have room
 
 
 def found(documents: FoundDocuments, *, chosen: bool = False) -> RenderableType:
@@ -73,23 +74,25 @@ def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType
     a, *others = sides
     against = others[0] if len(others) == 1 else f"{len(others)} others"
     head = Text.assemble(("a ", "bold"), one_line(a), ("\nb ", "bold"), one_line(against))
-    interval = f"{answer.level:.0%} interval"
+    # Where there is little room, what does not fit is said by the other formats.
+    interval = (f"{answer.level:.0%} interval",) if console.width >= WIDE else ()
     again = ("q again",) if "confirm_share" in answer.about else ()
-    numbers = ("feature", "in a", "in b", "a - b", interval, "q", *again)
+    numbers = ("feature", "in a", "in b", "a - b", *interval, "q", *again)
     table = _table(numbers, ("where it is more frequent",))
     for row in answer:
+        span = (f"{_points(row.ci_low)} to {_points(row.ci_high)}",) if interval else ()
         confirmed = (_number(row.confirmed_q_value, "{:.1g}"),) if again else ()
         table.add_row(
             str(named(row.feature, row.pole)),
             _number(row.frequency_a, "{:.1%}"),
             _number(row.frequency_b, "{:.1%}"),
             _points(row.difference),
-            f"{_points(row.ci_low)} to {_points(row.ci_high)}",
+            *span,
             _number(row.q_value, "{:.1g}"),
             *confirmed,
             _side(row, console),
         )
-    notes = (Text(note, style="yellow") for note in answer.notes)
+    notes = (Text(one_line(note), style="yellow") for note in answer.notes)
     return Group(head, Text(answer.head, style="dim"), *notes, table)
 
 

@@ -5,9 +5,11 @@ import json
 import math
 import re
 import sys
+import warnings
 from base64 import b64encode
 from codecs import getwriter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -17,7 +19,7 @@ from rich.console import Console
 
 from saelake.answers.answer import sample_of
 from saelake.answers.text import one_line
-from saelake.store.errors import InvalidInput
+from saelake.store.errors import InvalidInput, SaelakeWarning
 
 # C0 and C1 controls, and the marks, overrides and isolates of direction (Unicode's UAX #9).
 COMMANDS = re.compile(
@@ -43,6 +45,29 @@ def complain(message: str) -> None:
     """One readable line on standard error."""
     err.print("Error: ", style="bold red", end="")
     say(message)
+
+
+def caution(message: str) -> None:
+    """One line on standard error about what does not stop the command."""
+    err.print("Warning: ", style="bold yellow", end="")
+    say(message)
+
+
+@contextmanager
+def cautions() -> Iterator[None]:
+    """What saelake warns of is said, each time, as a line for people."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SaelakeWarning)
+        usual = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, SaelakeWarning):
+                caution(str(message))
+            else:
+                usual(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def say(message: str) -> None:

@@ -12,7 +12,7 @@ from saelake.cli.show.progress import Counter, EncodeBar
 from saelake.cli.show.screen import say
 from saelake.lake import Lake
 from saelake.stages import Stage
-from saelake.store.errors import SettingsWarning
+from saelake.store.errors import SaelakeWarning
 
 if TYPE_CHECKING:
     from saelake.store.reports import ImportReport
@@ -47,7 +47,7 @@ class Bars:
 
     def __enter__(self) -> "Bars":
         self._quiet.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", SettingsWarning)  # the bar says them
+        warnings.simplefilter("ignore", SaelakeWarning)  # the bar says them
         return self
 
     def __exit__(

@@ -22,10 +22,11 @@ from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 ALPHA = 0.05
+ENOUGH = 20  # independent units that a score test needs on each side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class Contrast:
     """A feature's frequencies on both sides, and the test of their difference: float64 (d_sae,).
 
     `n_a` and `n_b` count units that were compared, `n_fires` those at which a feature fires;
@@ -61,7 +62,7 @@ class Compared:
 
 def compared(
     session: Session, a: Selected, b: Selected, query: DiffQuery, names: tuple[str, str]
-) -> Compared:
+) -> Contrast:
     """Side a against side b, as the question says. `names` are what the sides are called.
 
     Raises `InvalidInput` for sides of which no document is aligned.
@@ -69,7 +70,7 @@ def compared(
     if query.align is not None:
         return _aligned(session, a, b, query, names)
     if query.control:
-        return _controlled(session, a, b, query)
+        return _controlled(session, a, b, query, names)
     if query.cluster_by is not None:
         return _clustered(session, a, b, query, query.cluster_by)
     if query.unit == "token":
@@ -107,14 +108,14 @@ class _Add:
 # -- Separate documents.
 
 
-def _plain(session: Session, a: Selected, b: Selected, query: DiffQuery) -> Compared:
+def _plain(session: Session, a: Selected, b: Selected, query: DiffQuery) -> Contrast:
     (n_a, fires_a), (n_b, fires_b) = counts(session, a, query), counts(session, b, query)
     share_a, share_b = fires_a / max(n_a, 1), fires_b / max(n_b, 1)
     low, high = newcombe(fires_a, max(n_a, 1), fires_b, max(n_b, 1), query.level)
     fires = fires_a + fires_b
     some = fires > 0
     hopeless = int((least_p(fires[some], n_a, n_b) >= ALPHA).sum())
-    return Compared(
+    return Contrast(
         n_a=n_a,
         n_b=n_b,
         frequency_a=share_a,
@@ -150,7 +151,7 @@ def _of_scores(
     test: str,
     raw: tuple[Array, Array] | None,
     by_stratum: bool = False,
-) -> Compared:
+) -> Contrast:
     found = scored(session, made, query.unit, query.threshold, by_stratum=by_stratum)
     totals, weight = found.totals, found.totals.weight
     if weight == 0:
@@ -160,7 +161,7 @@ def _of_scores(
     error = np.sqrt(totals.around(difference)) / weight
     half = float(special.ndtri((1 + query.level) / 2)) * error
     n_a, n_b = made.counts()
-    return Compared(
+    return Contrast(
         n_a=n_a,
         n_b=n_b,
         frequency_a=rates[0],
@@ -200,9 +201,9 @@ def _in_pairs(found: Scored) -> bool:
     return bool((c.t_a[c.compared] == 1).all() and (c.t_b[c.compared] == 1).all())
 
 
-def _nothing(d_sae: int, test: str, raw: tuple[Array, Array] | None) -> Compared:
+def _nothing(d_sae: int, test: str, raw: tuple[Array, Array] | None) -> Contrast:
     nothing = np.full(d_sae, np.nan)
-    return Compared(
+    return Contrast(
         n_a=0,
         n_b=0,
         frequency_a=nothing,
@@ -234,7 +235,7 @@ def _n(session: Session, selected: Selected) -> int:
 
 def _clustered(
     session: Session, a: Selected, b: Selected, query: DiffQuery, column: str
-) -> Compared:
+) -> Contrast:
     known = groups([a, b], column)
     n = known.n
     of: list[Array] = []
@@ -260,6 +261,7 @@ def _clustered(
         notes.append(f"{n_alone:,} documents have no {column}: each is a unit of its own.")
     if (both := int((in_a & in_b).sum())) > 0:
         notes.append(f"{both:,} values of {column} are on both sides, and are compared within.")
+    notes += _few((int(in_a.sum()), int(in_b.sum())), column)
     said = (
         ("n_clusters_a", str(int(in_a.sum()))),
         ("n_clusters_b", str(int(in_b.sum()))),
@@ -267,7 +269,19 @@ def _clustered(
     return replace(found, said=said, notes=tuple(notes))
 
 
-def _controlled(session: Session, a: Selected, b: Selected, query: DiffQuery) -> Compared:
+def _few(n: tuple[int, int], column: str) -> tuple[str, ...]:
+    """What is said where a side has too few independent units for a test."""
+    if not 0 < min(n) < ENOUGH:
+        return ()
+    return (
+        f"A side has documents of only {min(n)} values of {column}: with fewer than {ENOUGH} "
+        "p-values are too rough to rely on.",
+    )
+
+
+def _controlled(
+    session: Session, a: Selected, b: Selected, query: DiffQuery, names: tuple[str, str]
+) -> Contrast:
     parts = strata(session, [a, b], query.control)
     made = layout(session, a, b, query.unit, (parts.of[0], parts.of[1]), parts.n, in_strata=True)
     raw, n = _raw(session, a, b, query)
@@ -275,7 +289,7 @@ def _controlled(session: Session, a: Selected, b: Selected, query: DiffQuery) ->
     kind = "Cochran-Mantel-Haenszel" if query.unit == "document" else "stratified score test"
     test = f"{kind} within {within}"
     found = _of_scores(session, query, made, test=test, raw=raw)
-    notes = _left_out(n, made.documents(), _alike(query.control))
+    notes = _left_out(n, made.documents(), _alike(query.control), _called(query, names))
     return replace(found, said=(("strata", within),), notes=notes)
 
 
@@ -284,20 +298,27 @@ def _alike(control: Sequence[str]) -> str:
     return f"counterpart of their {' and '.join(named)}"
 
 
-def _left_out(n: tuple[int, int], kept: tuple[int, int], partner: str) -> tuple[str, ...]:
+def _called(query: DiffQuery, names: tuple[str, str]) -> tuple[str, str]:
+    """What notes call the sides: by letters where that is clear."""
+    return "a", "b" if len(query.others) == 1 else names[1]
+
+
+def _left_out(
+    n: tuple[int, int], kept: tuple[int, int], partner: str, called: tuple[str, str]
+) -> tuple[str, ...]:
     """What is said of documents without a counterpart on the other side."""
     if kept == (0, 0):
         return (f"Nothing can be compared: no document of one side has a {partner} on the other.",)
     return tuple(
         f"{total - used:,} of {total:,} documents of {name} have no {partner} and are left out."
-        for name, total, used in zip("ab", n, kept, strict=True)
+        for name, total, used in zip(called, n, kept, strict=True)
         if used < total
     )
 
 
 def _aligned(
     session: Session, a: Selected, b: Selected, query: DiffQuery, names: tuple[str, str]
-) -> Compared:
+) -> Contrast:
     column = str(query.align)
     known: Groups = groups([a, b], column)
     of, n_groups, within = known.of, known.n, ""
@@ -321,5 +342,7 @@ def _aligned(
             f"fires in at most {FEW_UNITS} documents)"
         )
     found = _of_scores(session, query, made, test=test, raw=raw, by_stratum=True)
-    notes = _left_out(n, made.documents(), f"partner with one {column}{within}")
+    partner = f"partner with one {column}{within}"
+    notes = _left_out(n, made.documents(), partner, _called(query, names))
+    notes += _few((n_values, n_values), column)
     return replace(found, said=(("n_values", str(n_values)),), notes=notes)

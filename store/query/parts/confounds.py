@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
@@ -45,9 +44,10 @@ def side_lengths(session: Session, a: Selected, others: Sequence[Selected]) -> S
     y = np.concatenate([_of(session, other) for other in others])
     if len(x) == 0 or len(y) == 0:
         return SideLengths(median_a=0.0, median_b=0.0, auc=0.5, differ=False)
-    ranks = stats.rankdata(np.concatenate([x, y]))
-    u = ranks[: len(x)].sum() - len(x) * (len(x) + 1) / 2
-    auc = float(u / (len(x) * len(y)))
+    longest = int(max(x.max(), y.max())) + 1
+    n_x, n_y = np.bincount(x, minlength=longest), np.bincount(y, minlength=longest)
+    shorter = np.cumsum(n_y) - n_y / 2
+    auc = float(n_x @ shorter / (len(x) * len(y)))
     deviation = ((len(x) + len(y) + 1) / (12 * len(x) * len(y))) ** 0.5
     away = abs(auc - 0.5)
     return SideLengths(

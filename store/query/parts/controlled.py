@@ -16,6 +16,7 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import Bitmap, firing
+from saelake.store.query.parts.strata import N_BINS
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
@@ -25,9 +26,18 @@ CORRECTION = (
     "Benjamini-Hochberg over all pairs of features within the limits; those that fire together in "
     "fewer documents than asked for count as tests with p = 1"
 )
+BIN_DOCUMENTS, MOST_BINS = 40, 100
 CELLS_AT_ONCE = 1 << 21  # of pairs and strata
 MOST_CELLS = 1 << 27  # of features and strata, 4 bytes each
-FEW_STRATA = 64  # up to which bits are counted once for each
+FEW_STRATA = 128  # up to which bits are counted once for each
+
+
+def n_bins(n: int) -> int:
+    """Into how many bins the numbers of n documents are cut: of 40 documents, but 20 to 100 bins.
+
+    In twenty wide ones too much of what length does is left (docs/decisions/019).
+    """
+    return min(max(n // BIN_DOCUMENTS, N_BINS), MOST_BINS)
 
 
 def controlled_npmi(n_both: Array, expected: Array, n: int) -> Array:
@@ -55,12 +65,12 @@ class Within:
         expected, p = np.empty(len(a)), np.empty(len(a))
         for begin in range(0, len(a), step):
             part = slice(begin, begin + step)
-            moments = self._moments(self.number[a[part]], self.number[b[part]])
+            moments = self.moments(self.number[a[part]], self.number[b[part]])
             expected[part] = moments[0]
             p[part] = excess(n_both[part], *moments)
         return expected, p
 
-    def _moments(self, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    def moments(self, a: Array, b: Array) -> tuple[Array, Array, Array]:
         """Mean, variance and third central moment of the sum of hypergeometric counts."""
         n = np.maximum(self.sizes, 1).astype(np.float64)
         n_a, n_b = self.fires[a].astype(np.float64), self.fires[b].astype(np.float64)

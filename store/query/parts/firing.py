@@ -71,15 +71,17 @@ class _OfTokens(Generic[R]):
 
     def __call__(self, piece: Piece) -> list[R]:
         found = []
-        for rows in _whole_documents(piece):
-            block = _counted(rows, piece.codes, self.threshold)
+        # What is stored of features without a negative half is above 0, and only counted.
+        threshold = None if self.threshold == 0 and not piece.codes.codec.signed else self.threshold
+        for rows in _whole_documents(piece, () if threshold is None else ("values",)):
+            block = _counted(rows, piece.codes, threshold)
             found.append(self.work(block.kept(self.selected.mask)))
         return found
 
 
-def _whole_documents(piece: Piece) -> Iterator[pa.Table]:
+def _whole_documents(piece: Piece, more: tuple[str, ...]) -> Iterator[pa.Table]:
     """The encoded rows of a piece, some at a time; parts of a document stay together."""
-    columns = ("doc", "part", "error", "features", "counts", "values")
+    columns = ("doc", "part", "error", "features", "counts", *more)
     rest: list[pa.RecordBatch] = []
     for batch in piece.codes.scan(columns, fragments=piece.fragments, batch_rows=SCAN_ROWS):
         first = np.flatnonzero(np.asarray(batch["part"]) == 0)
@@ -98,13 +100,13 @@ def _encoded(batches: list[pa.RecordBatch]) -> pa.Table:
     return rows.filter(rows["error"].is_null()).combine_chunks()
 
 
-def _counted(rows: pa.Table, codes: CodesTable, threshold: float) -> Block:
+def _counted(rows: pa.Table, codes: CodesTable, threshold: float | None) -> Block:
     features, counts = Lists.of(rows["features"]), Lists.of(rows["counts"]).values
     doc = rows["doc"].to_numpy()
     heads = runs(doc)
     place = np.repeat(np.arange(len(heads)), np.diff(np.append(heads, len(doc))))
     row, feature, n = place[features.rows], features.values, counts.astype(np.float64)
-    if len(n):
+    if threshold is not None and len(n):
         values = codes.codec.decode(Lists.of(rows["values"]).values)
         ends = np.cumsum(counts, dtype=np.int64)
         n = np.add.reduceat(values > np.float32(threshold), ends - counts, dtype=np.int64)

@@ -30,7 +30,7 @@ def lengths(session: Session, selected: Selected) -> Array:
 
 def _lengths(session: Session, selected: Selected, n_documents: int) -> Array:
     found = np.full(n_documents, NOT_ENCODED, np.int32)
-    parts = session.executor.map(_Count(), pieces(selected.collection.codes))
+    parts = session.executor.map(_TokenCounter(), pieces(selected.collection.codes))
     for doc, n_tokens in parts:
         found[doc[found[doc] == NOT_ENCODED]] = 0
         np.add.at(found, doc, n_tokens)
@@ -38,7 +38,7 @@ def _lengths(session: Session, selected: Selected, n_documents: int) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class _Count:
+class _TokenCounter:
     """Counts the tokens of a piece's rows."""
 
     def __call__(self, piece: Piece) -> tuple[Array, Array]:

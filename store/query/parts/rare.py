@@ -6,7 +6,7 @@ from scipy import stats
 from saelake.store.arrays import kernels
 from saelake.store.arrays.statistics import SMALLEST
 from saelake.store.format.lists import Array, concatenate, runs
-from saelake.store.query.parts.scores import Totals, Units
+from saelake.store.query.parts.scores import ScoreTotals, Units
 
 FEW_UNITS = 12  # in which a feature fires: at most 2^12 outcomes
 OF_UNITS = 4  # units are drawn as if from infinitely many, where at most one of so many fires
@@ -60,7 +60,7 @@ class Rare:
             concatenate((part[i] for part in self._parts), dtype) for i, dtype in enumerate(types)
         )
 
-    def test_documents(self, p: Array, totals: Totals, units: Units) -> None:
+    def test_documents(self, p: Array, totals: ScoreTotals, units: Units) -> None:
         """Put exact p-values in place: the number on a side is hypergeometric in each stratum."""
         features, stratum, fires, _ = self._joined()
         kept = (self._known & (totals.n_fires <= FEW_UNITS))[features]
@@ -79,16 +79,15 @@ class Rare:
         value = (on_a - fires[cell] * (1 - alpha[cell])) * scale[cell]
         _put(p, features, points, value, chance, totals.score)
 
-    def test_units(self, p: Array, totals: Totals, units: Units) -> None:
+    def test_units(self, p: Array, totals: ScoreTotals, units: Units) -> None:
         """Put exact p-values in place: each unit is on side a with the chance of its share.
 
         A unit that is on both sides has its difference with either sign.
         """
         features, unit, x_a, x_b = self._joined()
         n = totals.n_fires
-        kept = (self._known & (n <= FEW_UNITS) & (n * OF_UNITS <= units.constants.n_units.sum()))[
-            features
-        ]
+        seldom = (n <= FEW_UNITS) & (n * OF_UNITS <= units.constants.n_units.sum())
+        kept = (self._known & seldom)[features]
         order = np.flatnonzero(kept)[np.argsort(features[kept], kind="stable")]
         features, unit, x_a, x_b = features[order], unit[order], x_a[order], x_b[order]
         stratum = units.stratum[unit]

@@ -14,7 +14,7 @@ from saelake.store.format.lists import Array
 from saelake.store.query.parts.firing import firing
 from saelake.store.query.parts.layout import A, B, Layout, Members
 from saelake.store.query.parts.rare import Rare
-from saelake.store.query.parts.scores import N_SUMS, Totals, Units
+from saelake.store.query.parts.scores import N_SUMS, ScoreTotals, Units
 from saelake.store.requests.diff import Unit
 from saelake.store.snapshot.session import Session
 
@@ -27,7 +27,7 @@ DENSE = 8  # a block's sums are made densely where there are at most so many key
 class Scored:
     """What was summed of two sides: totals, and the fires of features that are rare."""
 
-    totals: Totals
+    totals: ScoreTotals
     rare: Rare
     units: Units
     n_a: float
@@ -43,10 +43,10 @@ def scored(
     """
     d_sae = layout.members[0].selected.width
     units, numbers = _units(layout)
-    totals = Totals(d_sae=d_sae, by_stratum=by_stratum)
+    totals = ScoreTotals(d_sae=d_sae, by_stratum=by_stratum)
     totals.know(units.constants)
     rare = Rare(d_sae)
-    run = _Run(session, layout, unit, threshold, units, numbers, totals, rare, d_sae)
+    run = _Scoring(session, layout, unit, threshold, units, numbers, totals, rare, d_sae)
     if not layout.in_strata:
         _clusters(run)
     elif unit == "document":
@@ -63,7 +63,7 @@ def scored(
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _Scoring:
     """What the ways to sum need."""
 
     session: Session
@@ -72,7 +72,7 @@ class _Run:
     threshold: float
     units: Units
     numbers: tuple[Array, ...]
-    totals: Totals
+    totals: ScoreTotals
     rare: Rare
     d_sae: int
 
@@ -156,7 +156,7 @@ def _reduced(key: Array, values: Array, n_keys: int, *, drop: bool) -> tuple[Arr
 # -- Documents in strata: of a stratum and a side all that fire are alike, so they are only counted.
 
 
-def _documents(run: _Run) -> None:
+def _documents(run: _Scoring) -> None:
     constants = run.units.constants
     example = np.full((run.layout.n_groups, N_SIDES), -1, np.int64)
     side = (run.units.n_a > 0) * A + (run.units.n_b > 0) * B
@@ -180,7 +180,7 @@ def _documents(run: _Run) -> None:
 # -- Clusters: what fires in the documents of one is added up before it is squared.
 
 
-def _clusters(run: _Run) -> None:
+def _clusters(run: _Scoring) -> None:
     whole = np.zeros((N_SUMS, run.d_sae))
     for groups, tile in run.tiles():
         run.rare.forget(np.count_nonzero(tile.any(axis=1), axis=0))
@@ -200,7 +200,7 @@ def _clusters(run: _Run) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sums:
+class _TokenSums:
     """Sums over the units of a block, by stratum and feature."""
 
     members: Members
@@ -224,7 +224,7 @@ class _Sums:
         return *_reduced(key, sums, self.n_keys, drop=False), rare
 
 
-def _tokens(run: _Run) -> None:
+def _tokens(run: _Scoring) -> None:
     step = max(TILE_BYTES // (8 * N_SUMS * run.d_sae), 1)
     constants = run.units.constants
     for begin in range(0, run.layout.n_groups, step):
@@ -234,7 +234,7 @@ def _tokens(run: _Run) -> None:
             kept = _within(members, groups)
             if kept is None:
                 continue
-            work = _Sums(kept, number, run.units, begin, tile.shape[1], run.d_sae)
+            work = _TokenSums(kept, number, run.units, begin, tile.shape[1], run.d_sae)
             for key, sums, rare in firing(
                 run.session, kept.selected, run.unit, run.threshold, work
             ):

@@ -139,7 +139,7 @@ class Units:
 
 
 @dataclass(slots=True, kw_only=True)
-class Totals:
+class ScoreTotals:
     """Sums over strata, by feature float64 (d_sae,): what a test and an interval are made of.
 
     With `by_stratum` each stratum counts 1, and is itself the unit of the robust variance: then the

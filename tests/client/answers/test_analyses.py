@@ -101,9 +101,29 @@ def test_a_difference_has_examples_of_both_sides() -> None:
     assert row.example_a.marked == "the <<rain>> fell"
     assert row.example_b is None
     head, columns, shown = repr(answer).splitlines()
-    assert head == "1,200 against 90; 4,096 features, z"
+    assert head == ("1,200 documents against 90; 4,096 features tested: z; q: Benjamini-Hochberg")
     assert columns.split()[:3] == ["feature", "frequency", "a"]
     assert shown.split() == ["3", "0.25", "0.25", "0.25", "0.5", "rain", "the", "<<rain>>", "fell"]
+
+
+def test_a_diff_says_what_must_be_read_with_it() -> None:
+    said: dict[str, Any] = {
+        "n_a": 12,
+        "n_b": 9,
+        "n_tested": 4,
+        "test": "z",
+        "unit": "token",
+        "level": 0.9,
+    }
+    lengths: dict[str, Any] = {"length_a": 210.0, "length_b": 64.5, "length_auc": 0.9}
+    notes = json.dumps(["The sides differ in length.", f"Of {NASTY}."])
+    answer = Diff(table(difference(), **said, **lengths, notes=notes))
+    assert answer.about == {**said, **lengths, "notes": list(answer.notes)}
+    assert (answer.unit, answer.level) == ("token", 0.9)
+    lines = repr(answer).splitlines()
+    assert lines[0].startswith("12 tokens against 9; median length 210 against 64 tokens; ")
+    assert lines[1] == "The sides differ in length."
+    assert len(lines) == 5
 
 
 def test_associations_say_what_was_measured() -> None:

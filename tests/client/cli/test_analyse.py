@@ -129,7 +129,8 @@ def test_documents_are_selected(encoded: EncodedLake, lake: Lake) -> None:
 
 def test_a_diff_counts_both_sides(encoded: EncodedLake, lake: Lake) -> None:
     answer = document(encoded, "diff", POSITIVE, NEGATIVE)
-    assert list(answer) == ["n_a", "n_b", "n_tested", "test", "rows"]
+    assert list(answer)[:5] == ["n_a", "n_b", "n_tested", "test", "unit"]
+    assert list(answer)[-2:] == ["notes", "rows"]
     assert answer["n_a"] + answer["n_b"] == 60
     contract = ["feature", "frequency_a", "frequency_b", "difference", "p_value", "q_value"]
     for row in answer["rows"]:
@@ -163,9 +164,23 @@ def test_options_of_diff_are_those_of_the_library(encoded: EncodedLake, lake: La
     )
     assert shown["rows"] == plain(expected.to_dicts())
     assert (shown["n_a"], shown["n_b"]) == (expected.n_a, expected.n_b)
-    paired = document(encoded, "diff", NAME, NAME, "--align", "label")
-    assert "McNemar" in paired["test"]
+    aligned = document(encoded, "diff", POSITIVE, NAME, "--align", "label")
+    assert "mean difference within each label" in aligned["test"]
     assert len(document(encoded, "diff", POSITIVE, NEGATIVE, "--all")["rows"]) > 20
+
+
+def test_tests_of_diff_are_those_of_the_library(encoded: EncodedLake, lake: Lake) -> None:
+    first, second = (lake[NAME].where(f"label = '{label}'") for label in ("pos", "neg"))
+    held = document(
+        encoded, "diff", POSITIVE, NEGATIVE, "--control", "length", "--confirm",
+        "--confirm-share", "0.4", "--level", "0.9",
+    )  # fmt: skip
+    expected = first.diff(second, control="length", confirm=True, confirm_share=0.4, level=0.9)
+    assert held["rows"] == plain(expected.to_dicts())
+    assert held["notes"] == list(expected.notes)
+    assert (held["level"], held["confirm_share"]) == (0.9, 0.4)
+    clustered = document(encoded, "diff", POSITIVE, NEGATIVE, "--cluster-by", "label")
+    assert clustered["rows"] == plain(first.diff(second, cluster_by="label").to_dicts())
 
 
 def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> None:
@@ -259,7 +274,11 @@ SHOWN: dict[str, tuple[list[str], list[str]]] = {
     "retrieve": (["retrieve", NAME, TEXT], ["shares"]),
     "select": (["select", POSITIVE, NEGATIVE], ["shares"]),
     "diff": (["diff", POSITIVE, NEGATIVE], ["a words/sae where label = 'pos'", "<<", "tested"]),
-    "diff of many": (["diff", POSITIVE, NEGATIVE, NAME], ["b 2 others"]),
+    "diff of many": (
+        ["diff", POSITIVE, NEGATIVE, NAME],
+        ["b 2 others", "corrected for"],
+    ),
+    "diff confirmed": (["diff", POSITIVE, NEGATIVE, "--confirm"], ["of the documents chose"]),
     "associate": (["associate", NAME, "label"], ["effect", "60 documents", "Mann-Whitney"]),
     "associate within": (
         ["associate", NAME, "label", "--control", "length", "--confirm"],

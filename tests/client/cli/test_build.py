@@ -98,6 +98,7 @@ def test_two_dictionaries_share_one_encode(tmp_path: Path, parts: Path) -> None:
     names = ["--name", "a", "--name", "b", "--hook", HOOK, "--hook", "layers.0"]
     ran = run(*command, *names, "--max-tokens", "4", "--values", "8-bit")
     assert (ran.code, ran.out) == (0, "")
+    assert f"Warning: b states that it belongs at {HOOK}, and is run at layers.0: " in ran.err
     found = collections(lake)
     assert set(found) == {"c/a", "c/b"}
     assert [row["hook"] for row in found.values()] == [HOOK, "layers.0"]

@@ -78,3 +78,9 @@ print([name for name in {HEAVY!r} if name in sys.modules])
 def test_version() -> None:
     ran = program("--version")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"saelake {__version__}\n", "")
+
+
+def test_help_of_values_says_where_eight_bits_end() -> None:
+    for command in ("encode", "ingest"):
+        words = " ".join(asked(command, "--help").replace("│", " ").split())
+        assert "below 0.00024 (2^-12) all become 0.00024" in words

@@ -1,5 +1,7 @@
 """Value codecs: the nearest code, in the order of the values, and never an infinity."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -102,3 +104,27 @@ def test_sixteen_bits_are_float32_with_a_shorter_mantissa() -> None:
 def test_an_unknown_codec_is_refused() -> None:
     with pytest.raises(InvalidInput, match="16-bit"):
         value_codec("4-bit", signed=False)
+
+
+# The rows of the guide's table: between which powers of two, and the largest relative error.
+EIGHT_BITS = {(-8, 19): None, (-12, -8): None, (-13, -12): 1.0, (-14, -13): 3.0, (-16, -14): 15.0}
+
+
+@pytest.mark.parametrize(("powers", "below"), EIGHT_BITS.items(), ids=str)
+@pytest.mark.parametrize(("signed", "above"), [(False, 0.044), (True, 0.091)])
+def test_the_error_of_eight_bits_is_as_the_guide_and_the_help_say(
+    powers: tuple[int, int], below: float | None, signed: bool, above: float
+) -> None:
+    codec = value_codec("8-bit", signed=signed)
+    values = np.exp2(np.linspace(*powers, 20_001)).astype(np.float32)
+    error = float(np.max(np.abs(codec.decode(codec.encode(values)) - values) / values))
+    assert error == pytest.approx(below or above, rel=0.01)
+    text = (Path(__file__).parents[3] / "docs" / "guide" / "formats.md").read_text()
+    said = f"{below:.0%}".replace("%", " %") if below and below < 10 else f"{below or 0:.0f} times"
+    assert (said if below else "| 4.4 % | 9.1 % |") in text
+
+
+@given(st.floats(2.0**-30, 2.0**-12, width=32))
+def test_eight_bits_make_all_smaller_values_one(value: float) -> None:
+    codec = value_codec("8-bit", signed=False)
+    assert codec.decode(codec.encode(np.array([value], np.float32))).tolist() == [2.0**-12]

@@ -333,6 +333,7 @@ def test_length_alone_is_told(telling: MadeLake, names: tuple[str, ...], said: s
     (note,) = about["notes"]
     assert note.startswith(said)
     assert float(about["length_p_value"]) < 1e-6
+    assert (" of the number of tokens for True." in note) == (names == ("long",))
     assert ("control=length()" in note) == (len(names) == 1)
 
 

@@ -199,7 +199,7 @@ def test_length_makes_features_go_together(lengthy: MadeLake) -> None:
     assert note.startswith("Length drives")
     assert note.endswith("Control for length().")  # there is a column of that name
     rows, said = ask(lengthy, control=("length()",), min_documents=10)
-    assert said["control"] == "length in 20 bins"
+    assert said["control"] == "length in 30 bins"
     assert said["notes"] == []
     strong = [row for row in rows if row["controlled_npmi"] >= 0.05]
     assert len(strong) < len(plain) / 10

@@ -271,6 +271,14 @@ def test_documents_of_one_value_are_a_unit(
         assert any("have no key" in note for note in notes(found))
 
 
+def test_few_values_are_said(engine: Engine) -> None:
+    for options in ({"cluster_by": "label"}, {"align": "label"}):
+        assert any(
+            "of only 2 values of label" in note for note in notes(ask(engine, A, B, **options))
+        )
+    assert not any("of only" in note for note in notes(ask(engine, B, ALL[3], cluster_by="number")))
+
+
 def test_clusters_of_one_document_are_documents(engine: Engine) -> None:
     plain = ask(engine, A, B, unit="token").to_pylist()
     clustered = ask(engine, A, B, unit="token", cluster_by="number").to_pylist()

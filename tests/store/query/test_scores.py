@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from saelake.store.arrays.statistics import skewed
-from saelake.store.query.parts.scores import N_SUMS, Totals, Units
+from saelake.store.query.parts.scores import N_SUMS, ScoreTotals, Units
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -17,14 +17,14 @@ Ints = npt.NDArray[np.int64]
 def totals(
     x: Floats, side: Ints, size: Floats | None = None, stratum: Ints | None = None,
     *, by_stratum: bool = False,
-) -> Totals:  # fmt: skip
+) -> ScoreTotals:  # fmt: skip
     """The sums of dense values (n_units, n_features), of units on side 0 or 1."""
     n, d = x.shape
     size = np.ones(n) if size is None else size
     stratum = np.zeros(n, np.int64) if stratum is None else stratum
     n_strata = int(stratum.max()) + 1
     units = Units.of(stratum, size * (side == 0), size * (side == 1), n_strata)
-    found = Totals(d_sae=d, by_stratum=by_stratum)
+    found = ScoreTotals(d_sae=d, by_stratum=by_stratum)
     found.know(units.constants)
     for h in np.flatnonzero(units.constants.compared):
         sums = np.zeros((N_SUMS, d))
@@ -35,7 +35,7 @@ def totals(
     return found
 
 
-def p_values(found: Totals) -> Floats:
+def p_values(found: ScoreTotals) -> Floats:
     variance = np.maximum(found.exchangeable, found.v0)
     return np.asarray(skewed(found.score, variance, found.third))
 

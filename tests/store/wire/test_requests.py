@@ -90,6 +90,7 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 SAID = TEXT.filter(str.strip)
 COUNT, SHARE = st.integers(1, MOST), st.floats(0, 1)
 INSIDE = st.floats(0, 1, exclude_min=True, exclude_max=True)
+DIFFERENT = st.lists(TEXT, unique=True, max_size=3).map(tuple)
 BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "k": COUNT,
     "n_features": COUNT,
@@ -157,8 +158,9 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     | made(SimilarQuery, needs="ids", without="text features within min_score")
     | made(SimilarQuery, needs="docs about", without="text features within")
     | made(SimilarQuery, needs="features", without="text ids docs method about min_score"),
-    DiffQuery: made(DiffQuery, needs="others", without="align")
-    | made(DiffQuery, without="unit", others=st.tuples(made(Selection))),
+    DiffQuery: made(DiffQuery, needs="others", without="align control")
+    | made(DiffQuery, needs="others", without="unit cluster_by", control=DIFFERENT)
+    | made(DiffQuery, needs="others", without="align cluster_by", control=DIFFERENT),
     AssociateQuery: made(
         AssociateQuery,
         without="control cluster_by",

@@ -438,13 +438,11 @@ WRONG: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (r"W_dec of shape \(64, 11\); expected \(64, 12\)", {}, {"W_dec": torch.ones(64, 11)}),
     (r"b_dec of shape \(12,\); expected \(13,\)", {"d_in": 13}, {}),
     ("values in b_enc that are not finite", {}, {"b_enc": torch.full((D_SAE,), torch.nan)}),
-    ("values in W_dec that are not finite", {}, {"W_dec": torch.full((64, 12), torch.inf)}),
     ("cfg.json: k is missing; found .*d_in", {"k": None}, {}),
     ("k is 65; expected 1 to d_sae = 64", {"k": D_SAE + 1}, {}),
     ("k is True; expected a whole number", {"k": True}, {}),
     ("a temporal dictionary encodes a token from", {"architecture": "temporal"}, {}),
     ("'quantum' is not known; known are standard, gated", {"architecture": "quantum"}, {}),
-    ("reads one attention head", {"metadata": {"hook_head_index": 3}}, {}),
     ("'sometimes', which is not known", {"normalize_activations": "sometimes"}, {}),
 ]
 

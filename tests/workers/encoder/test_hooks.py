@@ -87,10 +87,10 @@ def test_a_parallel_block_has_no_middle() -> None:
 
 
 def test_an_unknown_family_has_the_ends_of_its_blocks() -> None:
-    config = transformers.OPTConfig(**{**SMALL, "ffn_dim": 8, "word_embed_proj_dim": 8})
+    config = transformers.BloomConfig(vocab_size=10, hidden_size=8, n_layer=3, n_head=2)
     module = built(config)
     hook = resolve_hook(module, "blocks.2.hook_resid_pre")
-    assert (hook.module_path, hook.side, hook.layer) == ("decoder.layers.2", "input", 2)
+    assert (hook.module_path, hook.side, hook.layer) == ("h.2", "input", 2)
     with pytest.raises(ModelError, match="hook_resid_pre, hook_resid_post;"):
         resolve_hook(module, "blocks.2.hook_mlp_out")
 
@@ -120,7 +120,36 @@ def test_nonsense_is_answered_with_what_there_is(llama: nn.Module, name: str) ->
         resolve_hook(llama, name)
 
 
+def test_an_opt_that_norms_after_each_sum_has_the_ends_of_its_blocks() -> None:
+    sizes = {**SMALL, "ffn_dim": 8, "word_embed_proj_dim": 4}
+    module = built(transformers.OPTConfig(**sizes, do_layer_norm_before=False))
+    assert resolve_hook(module, "blocks.2.hook_resid_post").module_path == "decoder.layers.2"
+    with pytest.raises(ModelError, match="no hook point blocks"):
+        resolve_hook(module, "blocks.2.hook_resid_mid")
+
+
+def test_a_layer_without_the_module_does_not_have_the_name() -> None:
+    config = transformers.Qwen3MoeConfig(
+        **SMALL, num_experts=2, moe_intermediate_size=8, num_key_value_heads=1
+    )
+    module = built(config)
+    assert resolve_hook(module, "blocks.1.mlp.hook_in").module_path == "layers.1.mlp"
+    with pytest.raises(ModelError, match=r"no hook point blocks\.1\.mlp\.hook_post"):
+        resolve_hook(module, "blocks.1.mlp.hook_post")
+
+
+def test_a_path_may_leave_out_where_the_language_part_lies() -> None:
+    text = transformers.Gemma3TextConfig(**SMALL, num_key_value_heads=1, head_dim=4)
+    vision = transformers.SiglipVisionConfig(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
+    module = built(transformers.Gemma3Config(text_config=text, vision_config=vision))
+    hook = resolve_hook(module, "model.layers.1.pre_feedforward_layernorm.output")
+    assert hook.module_path == "language_model.layers.1.pre_feedforward_layernorm"
+    assert (hook.side, hook.layer) == ("output", 1)
+
+
 def test_a_model_without_blocks_asks_for_a_module_path() -> None:
-    config = transformers.AlbertConfig(**SMALL, embedding_size=4, num_hidden_groups=1)
+    config = transformers.BloomConfig(vocab_size=10, hidden_size=8, n_layer=0, n_head=2)
     with pytest.raises(ModelError, match="Give a module path"):
         resolve_hook(built(config), "blocks.0.hook_resid_post")

@@ -9,10 +9,12 @@ import huggingface_hub.constants
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from saelake.store.errors import ModelError
+from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import (
     UNSTATED_WINDOW,
     fingerprint,
@@ -20,6 +22,7 @@ from saelake.workers.encoder.models import (
     tokenizer_fingerprint,
     usable_window,
 )
+from saelake.workers.encoder.reader import ActivationReader
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 WORDS = ["<unk>", "<s>", "the", "cat"]
@@ -358,6 +361,90 @@ def test_a_model_without_stated_positions_has_the_default_window() -> None:
 def test_a_multimodal_model_has_the_window_of_its_language_part() -> None:
     config = transformers.Gemma3Config(text_config=transformers.Gemma3TextConfig(**SMALL))
     assert usable_window(config, tokenizer()) == 32
+
+
+@pytest.mark.parametrize("unlimited", [-1, 0])
+def test_a_model_that_states_no_limit_has_the_default_window(unlimited: int) -> None:
+    config = transformers.LlamaConfig(**{**SMALL, "max_position_embeddings": unlimited})
+    assert usable_window(config, tokenizer()) == UNSTATED_WINDOW
+    assert usable_window(transformers.XLNetConfig(), tokenizer()) == UNSTATED_WINDOW
+
+
+def test_a_roberta_without_a_padding_index_is_refused(tmp_path: Path) -> None:
+    config = transformers.RobertaConfig(**SMALL, pad_token_id=None)
+    folder = saved(tmp_path / "roberta", transformers.RobertaModel(config))
+    with pytest.raises(ModelError, match="states no pad_token_id"):
+        load_model(str(folder))
+
+
+# --- models of something else, and weights of narrow types ---
+
+
+def test_a_vision_model_is_no_model_of_text(tmp_path: Path) -> None:
+    sizes = {key: SMALL[key] for key in SMALL if key.startswith(("hidden", "num", "inter"))}
+    vit = transformers.ViTModel(transformers.ViTConfig(**sizes, image_size=16, patch_size=8))
+    folder = saved(tmp_path / "vit", vit)
+    with pytest.raises(ModelError, match="no model of text: it reads pixel_values, not tokens"):
+        load_model(str(folder))
+
+
+def test_a_model_of_text_and_images_that_needs_both_is_refused(tmp_path: Path) -> None:
+    sizes = {key: SMALL[key] for key in SMALL if key.startswith(("hidden", "num", "inter"))}
+    config = transformers.CLIPConfig(
+        text_config={**sizes, "vocab_size": 4},
+        vision_config={**sizes, "image_size": 16, "patch_size": 8},
+    )
+    model = load_model(str(saved(tmp_path / "clip", transformers.CLIPModel(config))))
+    reader = ActivationReader(model, [resolve_hook(model.module, "blocks.1.hook_resid_post")])
+    with pytest.raises(ModelError, match="does not run on tokens alone"):
+        reader.widths()
+
+
+def narrowed(folder: Path, *, scale: float | None) -> dict[str, torch.Tensor]:
+    """Make projections 8-bit floats, `scale` times too large; the weights as they were."""
+    file = folder / "model.safetensors"
+    before = {name: tensor.float() for name, tensor in load_file(file).items()}
+    after = dict(before)
+    for name in [name for name in before if name.endswith("proj.weight")]:
+        after[name] = (before[name] * (scale or 1)).to(torch.float8_e4m3fn)
+        if scale is not None:
+            after[f"{name}_scale_inv"] = torch.full((1, 1), 1 / scale)
+    save_file(after, file, metadata={"format": "pt"})
+    return before
+
+
+QUANTISED = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("accelerate") is None, reason="needs accelerate")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_fp8_weights_are_scaled_back_where_they_cannot_run(tmp_path: Path, dtype: str) -> None:
+    folder = saved(tmp_path / "fp8", transformers.LlamaModel(transformers.LlamaConfig(**SMALL)))
+    before = narrowed(folder, scale=8.0)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "quantization_config": QUANTISED}))
+    model = load_model(str(folder), device="cpu", dtype=dtype)
+    name = "layers.1.mlp.up_proj.weight"
+    found = model.module.get_parameter(name)
+    torch.testing.assert_close(found.float(), before[name], rtol=2**-4, atol=1e-3)
+    assert {p.dtype for p in model.module.parameters()} == {getattr(torch, dtype)} == {model.dtype}
+
+
+def test_fp8_weights_whose_scales_nobody_reads_are_refused(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "fp8", transformers.LlamaModel(transformers.LlamaConfig(**SMALL)))
+    narrowed(folder, scale=8.0)
+    with pytest.raises(ModelError, match=r"are quantised .* no quantization_config"):
+        load_model(str(folder))
+
+
+def test_bare_fp8_weights_are_computed_in_a_wider_type(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "fp8", transformers.LlamaModel(transformers.LlamaConfig(**SMALL)))
+    before = narrowed(folder, scale=None)
+    model = load_model(str(folder), device="cpu")
+    name = "layers.1.mlp.up_proj.weight"
+    found = model.module.get_parameter(name)
+    torch.testing.assert_close(found, before[name], rtol=2**-4, atol=1e-3)
+    assert {p.dtype for p in model.module.parameters()} == {torch.float32}
 
 
 # --- real models ---

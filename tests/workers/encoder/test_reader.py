@@ -12,101 +12,28 @@ from saelake.workers.encoder.batches import Batch, batches, cut_windows
 from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import Model, load_model
 from saelake.workers.encoder.reader import ActivationReader
-from saelake.workers.encoder.tokens import TokenisedDocument, TokenSettings, tokenise
+from saelake.workers.encoder.tokens import TokenSettings, tokenise
+from tests.small_models import (
+    CONFIGS,
+    DECODERS,
+    ENCODERS,
+    FINAL_NORMS,
+    HEADS,
+    LAYERS,
+    PARALLEL,
+    VOCABULARY,
+    WIDTH,
+    batch_of,
+    built,
+    close,
+)
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
-VOCABULARY, WIDTH, LAYERS, HEADS = 50, 16, 3, 4
-
-DECODER = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": WIDTH,
-    "intermediate_size": 24,
-    "num_hidden_layers": LAYERS,
-    "num_attention_heads": HEADS,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 64,
-    "pad_token_id": 0,
-}
-HEAD = {"head_dim": 8}
-EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 8}
-ENCODER = {
-    key: value
-    for key, value in DECODER.items()
-    if key not in {"num_key_value_heads", "pad_token_id"}
-}
-NEOX = {**ENCODER, "rotary_pct": 0.5}
-GPT2 = {"vocab_size": VOCABULARY, "n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS}
-
-CONFIGS: dict[str, Any] = {
-    "gpt2": transformers.GPT2Config(**GPT2, n_positions=64),
-    "gpt_neox": transformers.GPTNeoXConfig(**NEOX),
-    "gpt_neox sequential": transformers.GPTNeoXConfig(**NEOX, use_parallel_residual=False),
-    "llama": transformers.LlamaConfig(**DECODER),
-    "mistral": transformers.MistralConfig(**DECODER, sliding_window=6),
-    "mixtral": transformers.MixtralConfig(**DECODER, num_local_experts=4),
-    "olmo": transformers.OlmoConfig(**DECODER),
-    "phi3": transformers.Phi3Config(**DECODER),
-    "qwen2": transformers.Qwen2Config(**DECODER),
-    "qwen3": transformers.Qwen3Config(**DECODER, **HEAD),
-    "qwen3_moe": transformers.Qwen3MoeConfig(**DECODER, **HEAD, **EXPERTS),
-    "smollm3": transformers.SmolLM3Config(**DECODER),
-    "gemma": transformers.GemmaConfig(**DECODER, **HEAD),
-    "gemma2": transformers.Gemma2Config(**DECODER, **HEAD, sliding_window=6),
-    "gemma3": transformers.Gemma3TextConfig(**DECODER, **HEAD, sliding_window=6),
-    "bert": transformers.BertConfig(**ENCODER),
-    "roberta": transformers.RobertaConfig(**ENCODER, pad_token_id=1),
-    "xlm-roberta": transformers.XLMRobertaConfig(**ENCODER, pad_token_id=1),
-}
-ENCODERS = {"bert", "roberta", "xlm-roberta"}
-DECODERS = sorted(CONFIGS.keys() - ENCODERS)
-
-
-def built(config: Any) -> Model:
-    torch.manual_seed(0)
-    module = transformers.AutoModel.from_config(config).eval()
-    # Fresh norms scale by 1, fresh biases are 0 and fresh weights are too small for a block to add
-    # much: only random ones tell the places of a block from one another.
-    for name, parameter in module.named_parameters():
-        norm = "norm" in name.lower() or "ln_" in name or name.endswith("bias")
-        nn.init.normal_(parameter, float(norm), 0.3)
-    module.requires_grad_(requires_grad=False)
-    module.config.use_cache = False
-    return Model(
-        name="tiny",
-        module=module,
-        tokenizer=None,
-        config=config,
-        window=16,
-        d_model=WIDTH,
-        fingerprint="",
-        tokenizer_fingerprint="",
-        revision=None,
-        device=torch.device("cpu"),
-        dtype=torch.float32,
-    )
 
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, Model]:
     return {name: built(config) for name, config in CONFIGS.items()}
-
-
-def batch_of(lengths: list[int], seed: int = 0) -> Batch:
-    """One batch of random documents behind one special token each."""
-    rng = np.random.default_rng(seed)
-    documents = [
-        TokenisedDocument(
-            token_ids=rng.integers(3, VOCABULARY, n).astype(np.int32),
-            starts=np.arange(n, dtype=np.uint32),
-            lengths=np.ones(n, np.uint16),
-            prefix=np.array([2], np.int32),
-            suffix=np.array([], np.int32),
-        )
-        for n in lengths
-    ]
-    windows = cut_windows(documents, TokenSettings(window=16))
-    (batch,) = batches(windows, 10_000)
-    return batch
 
 
 def read(model: Model, batch: Batch, *names: str) -> dict[str, Tensor]:
@@ -125,10 +52,6 @@ def hidden_states(model: Model, batch: Batch) -> list[Tensor]:
     return [state[torch.from_numpy(batch.keep)] for state in states]
 
 
-def close(a: Tensor, b: Tensor) -> None:
-    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
-
-
 @pytest.mark.parametrize("family", CONFIGS)
 def test_the_residual_stream_is_what_transformers_reports(
     models: dict[str, Model], family: str
@@ -142,11 +65,7 @@ def test_the_residual_stream_is_what_transformers_reports(
         close(found[names[n]], expected[n + 1])
     # transformers reports its last state after the final norm, which BERT has inside the block.
     norm = next(
-        (
-            getattr(model.module, name)
-            for name in ("norm", "ln_f", "final_layer_norm")
-            if hasattr(model.module, name)
-        ),
+        (module for path, module in model.module.named_modules() if path in FINAL_NORMS),
         nn.Identity(),
     )
     last = found[names[-1]]
@@ -191,7 +110,7 @@ def test_attention_and_mlp_are_what_a_block_adds(models: dict[str, Model], famil
         assert min(attention.abs().max(), mlp.abs().max()) > 0.1
 
 
-@pytest.mark.parametrize("family", sorted(set(DECODERS) - {"gpt_neox"}))
+@pytest.mark.parametrize("family", sorted(set(DECODERS) - PARALLEL))
 def test_the_middle_of_a_block_is_after_attention(models: dict[str, Model], family: str) -> None:
     points = ["hook_resid_pre", "hook_attn_out", "hook_resid_mid"]
     found = read(models[family], batch_of([5, 3]), *(f"blocks.1.{point}" for point in points))

@@ -23,6 +23,7 @@ from saelake.workers.encoder.tokens import (
     OffsetEncoder,
     TokenisedDocument,
     TokenSettings,
+    settled,
     tokenise,
     tokeniser,
 )
@@ -326,6 +327,38 @@ def test_a_bos_is_prepended_once_or_left_out(
     document = one(tokenizer, "the cat", prepend_bos=prepend_bos)
     assert document.prefix.tolist() == ids_of(tokenizer, *prefix)
     assert document.token_ids.tolist() == one(tokenizer, "the cat").token_ids.tolist()
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "wanted", "turns_out"),
+    [
+        (BYTE_LEVEL, None, False),
+        (BYTE_LEVEL, True, True),
+        (BYTE_LEVEL, False, False),
+        (SENTENCE_PIECE, None, True),
+        (SENTENCE_PIECE, True, True),
+        (SENTENCE_PIECE, False, False),
+        (WORD_PIECE, None, None),
+        (WORD_PIECE, True, None),
+        (WORD_PIECE, False, None),
+    ],
+)
+def test_settings_are_settled_by_how_windows_begin(
+    tokenizer: Any, wanted: bool | None, turns_out: bool | None
+) -> None:
+    asked = TokenSettings(window=9, prepend_bos=wanted)
+    found = settled(tokenizer, asked)
+    assert found == TokenSettings(window=9, prepend_bos=turns_out)
+    before, after = (tokenise(tokenizer, ["the cat"], each)[0] for each in (asked, found))
+    assert before.prefix.tolist() == after.prefix.tolist()
+    assert settled(tokenizer, found) == found
+
+
+def test_a_cls_that_only_an_option_puts_there_is_kept_by_it() -> None:
+    tokenizer = byte_level(cls_token="<s>")
+    found = settled(tokenizer, TokenSettings(window=9, prepend_bos=True))
+    assert found.prepend_bos is True
+    assert settled(tokenizer, TokenSettings(window=9)).prepend_bos is False
 
 
 def test_a_cls_that_is_also_the_bos_stays() -> None:
