@@ -325,6 +325,21 @@ def test_both_poles_of_a_signed_feature_are_compared(tmp_path: Path) -> None:
         check(found, rows, "difference", None, [NEGATIVE], tested=unit == "document")
 
 
+def test_a_pole_is_compared_with_the_other_in_which_it_is_most_frequent(tmp_path: Path) -> None:
+    made = make_lake(
+        tmp_path / "lake", n_documents=60, n_features=N_FEATURES // 2, density=0.05, signed=True
+    )
+    signed = Asked(made=made)
+    others = [NEGATIVE, *(Selection(collection="made/random", where=w) for w in list(WHERES)[3:])]
+    for unit in ("document", "token"):
+        sides = [signed.fires(side, unit, 0.75) for side in (POSITIVE, *others)]
+        found = signed.diff(POSITIVE, *others, unit=unit, threshold=0.75, k=None, examples=False)
+        rows = compared(sides[0], sides[1:], 0, 1)
+        against = {(row.feature % made.poles.d_sae, row.against) for row in rows}
+        assert len(against) > made.poles.d_sae  # the poles of a feature with different others
+        check(found, rows, "difference", None, others, tested=False)
+
+
 def test_features_of_two_dictionaries_are_not_compared(tmp_path: Path) -> None:
     made = make_lake(tmp_path / "lake", n_documents=10)
     add_dictionary(made, "second", n_features=made.n_features)
