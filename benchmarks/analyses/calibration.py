@@ -222,14 +222,12 @@ def main(
     ]
     if not chosen:
         raise typer.BadParameter("the shared corpora are not here: give Parquet files, or lakes")
-    tables: list[Table] = []
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="saelake-")))
         for source in chosen:
             subject = _subject(source, folder, documents, max_tokens, model, dictionary)
-            tables += measured(subject, splits)
-    publish("calibration", tables, facts={"splits": splits})
+            publish("calibration", list(measured(subject, splits)), facts={"splits": splits})
 
 
 def measured(subject: Subject, splits: int) -> Iterator[Table]:

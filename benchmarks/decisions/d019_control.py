@@ -15,7 +15,7 @@ from scipy import sparse
 
 from benchmarks.common.report import Cell, Table, publish
 from saelake.store.arrays.excess import excess
-from saelake.store.arrays.ranks import Units
+from saelake.store.arrays.ranks import RankUnits
 from saelake.store.arrays.statistics import adjusted
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
@@ -128,14 +128,14 @@ def _itself(block: Block) -> Block:
     return block
 
 
-Make = Callable[[np.random.Generator], tuple[Array, Units, Units]]
+Make = Callable[[np.random.Generator], tuple[Array, RankUnits, RankUnits]]
 
 
 def columns(documents: Documents) -> Mapping[str, Make]:
     """Ways to make a column; the units of a plain test, and those of the right one."""
     n, cluster = documents.n, documents.cluster
-    plain = Units(stratum=np.zeros(n, np.int64))
-    within = Units(stratum=documents.stratum)
+    plain = RankUnits(stratum=np.zeros(n, np.int64))
+    within = RankUnits(stratum=documents.stratum)
     order = np.lexsort((np.random.default_rng(0).random(n), documents.n_tokens))
     place = np.argsort(order) / n  # of equal lengths at random
     made: dict[str, Make] = {
@@ -149,8 +149,8 @@ def columns(documents: Documents) -> Mapping[str, Make]:
         "numbers that follow length": lambda r: (place + r.random(n), plain, within),
     }
     if cluster is not None:
-        grouped = Units(stratum=np.zeros(n, np.int64), cluster=cluster)
-        both = Units(stratum=documents.stratum, cluster=cluster)
+        grouped = RankUnits(stratum=np.zeros(n, np.int64), cluster=cluster)
+        both = RankUnits(stratum=documents.stratum, cluster=cluster)
         k = int(cluster.max()) + 1
         made |= {
             "halves of clusters": lambda r: ((r.random(k) < 0.5)[cluster], plain, grouped),

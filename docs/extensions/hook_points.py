@@ -6,7 +6,7 @@ from typing import Any
 from placeholders import replaces
 from sphinx.application import Sphinx
 
-from saelake.workers.encoder.hooks import _FAMILIES
+from saelake.workers.encoder.families import FAMILIES
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def table() -> Iterator[str]:
     """A row for each set of names, with the models that have it."""
     families: dict[tuple[str, ...], list[str]] = {}
-    for model, family in _FAMILIES.items():
+    for model, family in FAMILIES.items():
         names = *(f"blocks.N.{name}" for name in family.within), *family.whole
         families.setdefault(names, []).append(model)
     yield "| `model_type` in the model's config.json | names |\n|---|---|"

@@ -55,7 +55,7 @@ def _cubes(sizes: Array) -> Array:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Units:
+class RankUnits:
     """Documents: the `stratum` of each, int64 (n,), and its `cluster`, or None where all differ.
 
     In a stratum documents are compared with each other; those of a cluster may depend on one
@@ -105,17 +105,17 @@ class ColumnScores:
     raw: Array
     mean: Array
     scale: Array
-    units: Units
+    units: RankUnits
 
     @classmethod
-    def of_class(cls, inside: Array, units: Units) -> "ColumnScores":
+    def of_class(cls, inside: Array, units: RankUnits) -> "ColumnScores":
         """Of a class: 1 in its documents (`inside`, bool), else 0."""
         raw = inside.astype(np.float64)
         mean = np.bincount(units.stratum, raw) / np.maximum(units.sizes, 1)
         return cls(raw=raw, mean=mean, scale=np.ones(len(mean)), units=units)
 
     @classmethod
-    def of_numbers(cls, numbers: Array, units: Units) -> "ColumnScores":
+    def of_numbers(cls, numbers: Array, units: RankUnits) -> "ColumnScores":
         """Of numbers: their ranks within strata, over n_s + 1."""
         _, place = np.unique(numbers, return_inverse=True)
         order = np.lexsort((place, units.stratum))
@@ -163,7 +163,7 @@ class FeatureScores:
     `feature` and `stratum` are those of each cell, `row` the document of each value.
     """
 
-    units: Units
+    units: RankUnits
     n_features: int
     feature: Array
     stratum: Array
@@ -175,7 +175,7 @@ class FeatureScores:
 
     @classmethod
     def of(
-        cls, feature: Array, row: Array, value: Array, n_features: int, units: Units
+        cls, feature: Array, row: Array, value: Array, n_features: int, units: RankUnits
     ) -> "FeatureScores":
         """Of values that are sorted by feature, then ascending."""
         n_strata = len(units.sizes)

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.arrays.ranks import Units
+from saelake.store.arrays.ranks import RankUnits
 from saelake.store.arrays.statistics import adjusted
 from saelake.store.codes.embeddings import Block
 from saelake.store.documents.filters import SCAN_ROWS
@@ -111,7 +111,7 @@ class Subject:
     query: AssociateQuery
     docs: Array
     columns: pa.Table
-    units: Units
+    units: RankUnits
     measure: AssociationMeasure
     controls: tuple[str, ...]
     n_left_out: int
@@ -140,7 +140,7 @@ class Subject:
         if query.cluster_by is not None:
             cluster = groups([selected], query.cluster_by).of[0][docs].astype(np.int64)
             keep &= cluster >= 0
-        units = Units(
+        units = RankUnits(
             stratum=_renumbered(stratum[keep]),
             cluster=None if cluster is None else _renumbered(cluster[keep]),
         )

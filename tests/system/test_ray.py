@@ -19,7 +19,13 @@ import pytest
 
 from saelake.store.documents.documents import import_documents
 from saelake.store.engine import Engine
-from saelake.store.errors import ModelError, NotFound, SaelakeError, Unavailable
+from saelake.store.errors import (
+    ModelError,
+    NotFound,
+    SaelakeError,
+    SaelakeWarning,
+    Unavailable,
+)
 from saelake.store.growth.index import index
 from saelake.store.lake.jobs import JobLog
 from saelake.store.lake.lake import CollectionName, Lake
@@ -199,6 +205,14 @@ def test_workers_on_ray_make_what_this_process_makes(tmp_path: Path, parts: Path
     assert_whole(lake, parts)
     assert [job.state for job in JobLog(lake).jobs()] == ["done"]
     assert n_stray_shards(lake) == 0
+
+
+def test_what_must_be_told_comes_from_the_workers(tmp_path: Path, parts: Path) -> None:
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    local = RayCluster(address="local", workers=1, cpus_per_worker=1)
+    with pytest.warns(SaelakeWarning, match=r"sae states .* and is run at layers\.0"):
+        report = encoded(lake, parts, "quick", local, hook="layers.0")
+    assert report.collections == (f"{NAME.corpus}/sae-at-layers.0",)
 
 
 class Dying:

@@ -1,7 +1,6 @@
 """A dictionary that is run elsewhere than it states: said, and called after the place."""
 
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -40,8 +39,8 @@ def encode(lake: Lake, parts: Path, *choices: DictionaryChoice, corpus: str = "m
     return list(report.collections)
 
 
-def sae(parts: Path, **settings: Any) -> DictionaryChoice:
-    return DictionaryChoice(location=str(parts / "sae"), **settings)
+def sae(parts: Path, *, name: str | None = None, hook: str | None = None) -> DictionaryChoice:
+    return DictionaryChoice(location=str(parts / "sae"), name=name, hook=hook)
 
 
 def codes(lake: Lake, name: str) -> pa.Table:

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse, spatial, special
 
-from saelake.store.arrays.ranks import ColumnScores, FeatureScores, Units, ranked
+from saelake.store.arrays.ranks import ColumnScores, FeatureScores, RankUnits, ranked
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 
@@ -94,7 +94,7 @@ class AssociationMeasure(Protocol):
 
 
 def measured(
-    columns: pa.Table, units: Units, level: float, classes: tuple[str, ...] = ()
+    columns: pa.Table, units: RankUnits, level: float, classes: tuple[str, ...] = ()
 ) -> AssociationMeasure:
     """What to compute for a column, or two; of its own classes, or of these.
 
@@ -131,14 +131,14 @@ def _numbers(columns: pa.Table, name: str) -> Array:
     return numbers
 
 
-def _tails(z: Array, units: Units) -> Array:
+def _tails(z: Array, units: RankUnits) -> Array:
     """Two-sided p-values."""
     if units.cluster is None:
         return np.asarray(2 * special.ndtr(-np.abs(z)))
     return np.asarray(2 * special.stdtr(max(units.n_clusters - 1, 1), -np.abs(z)))
 
 
-def _width(level: float, units: Units) -> float:
+def _width(level: float, units: RankUnits) -> float:
     """How many deviations an interval reaches to either side."""
     tail = (1 + level) / 2
     if units.cluster is None:
@@ -146,7 +146,7 @@ def _width(level: float, units: Units) -> float:
     return float(special.stdtrit(max(units.n_clusters - 1, 1), tail))
 
 
-def _within(units: Units) -> str:
+def _within(units: RankUnits) -> str:
     """How a test is not the plain one, in words."""
     strata = "" if len(units.sizes) == 1 else ", within strata (van Elteren)"
     if units.cluster is None:
@@ -165,7 +165,7 @@ def _divided(a: Array, b: Array) -> Array:
 
 
 def _about_classes(
-    column: str, classes: tuple[str, ...], units: Units, n_silent: int
+    column: str, classes: tuple[str, ...], units: RankUnits, n_silent: int
 ) -> MeasureAbout:
     name, correction = (
         f"AUC of {classes[1]} against {classes[0]}",
@@ -203,7 +203,7 @@ class Auc:
         cls,
         column: pa.ChunkedArray,
         name: str,
-        units: Units,
+        units: RankUnits,
         level: float,
         classes: tuple[str, ...] = (),
     ) -> "Auc":
@@ -231,7 +231,7 @@ class Auc:
         return cls(about=about, code=code, columns=tuple(scores), level=level)
 
     @property
-    def _units(self) -> Units:
+    def _units(self) -> RankUnits:
         return self.columns[0].units
 
     def __call__(self, values: Values, chosen: Array | None = None, /) -> Associated:
@@ -300,7 +300,7 @@ class Spearman:
     level: float
 
     @classmethod
-    def of(cls, numbers: Array, name: str, units: Units, level: float) -> "Spearman":
+    def of(cls, numbers: Array, name: str, units: RankUnits, level: float) -> "Spearman":
         """With a column of numbers."""
         within = "" if len(units.sizes) == 1 else " within strata"
         column = ColumnScores.of_numbers(numbers, units)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from saelake.store.codes.embeddings import Block
 from saelake.store.codes.executor import Piece, pieces
 from saelake.store.codes.table import CodesTable
+from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.requests.checks import Pooling
 from saelake.store.requests.diff import Unit
@@ -36,7 +37,7 @@ def firing(
         pooling: Pooling = "binary" if threshold == 0 else "max"
         yield from session.embeddings.map(selected, _Above(work, threshold), pooling)
     else:
-        task = _OfTokens(work, selected, threshold)
+        task = _OfTokens(work, selected.mask, threshold)
         for found in session.executor.map(task, pieces(selected.collection.codes)):
             yield from found
 
@@ -66,7 +67,7 @@ class _OfTokens(Generic[R]):
     """Hands on blocks with the number of tokens at which each feature fires."""
 
     work: Callable[[Block], R]
-    selected: Selected
+    mask: DocumentMask | None
     threshold: float
 
     def __call__(self, piece: Piece) -> list[R]:
@@ -75,7 +76,7 @@ class _OfTokens(Generic[R]):
         threshold = None if self.threshold == 0 and not piece.codes.codec.signed else self.threshold
         for rows in _whole_documents(piece, () if threshold is None else ("values",)):
             block = _counted(rows, piece.codes, threshold)
-            found.append(self.work(block.kept(self.selected.mask)))
+            found.append(self.work(block.kept(self.mask)))
         return found
 
 

@@ -86,7 +86,7 @@ class _Scoring:
                 kept = _within(members, groups)
                 if kept is None:
                     continue
-                work = _BySide(kept, groups.start, self.d_sae, len(tile))
+                work = _BySide(kept.side, kept.group, groups.start, self.d_sae, len(tile))
                 for key, value in firing(
                     self.session, kept.selected, self.unit, self.threshold, work
                 ):
@@ -128,15 +128,16 @@ def _units(layout: Layout) -> tuple[Units, tuple[Array, ...]]:
 class _BySide:
     """Sums the values of a block by group, side and feature."""
 
-    members: Members
+    side: Array
+    group: Array
     first: int
     d_sae: int
     n_keys: int
 
     def __call__(self, block: Block) -> tuple[Array, Array]:
         """The keys (group, side, feature) that have something, and their sums."""
-        group = self.members.group[block.doc].astype(np.int64) - self.first
-        row = group * N_SIDES + self.members.side[block.doc] - 1
+        group = self.group[block.doc].astype(np.int64) - self.first
+        row = group * N_SIDES + self.side[block.doc] - 1
         key = row[block.rows] * self.d_sae + block.features
         return _reduced(key, block.values[None].astype(np.float64), self.n_keys, drop=True)
 
@@ -203,7 +204,7 @@ def _clusters(run: _Scoring) -> None:
 class _TokenSums:
     """Sums over the units of a block, by stratum and feature."""
 
-    members: Members
+    side: Array
     number: Array
     units: Units
     first: int
@@ -213,7 +214,7 @@ class _TokenSums:
     def __call__(self, block: Block) -> tuple[Array, Array, tuple[Array, ...]]:
         """Keys (stratum, feature) and their sums (N_SUMS, n); all of what fires seldom."""
         unit, row = self.number[block.doc], block.rows
-        side = self.members.side[block.doc][row]
+        side = self.side[block.doc][row]
         x = block.values.astype(np.float64)
         x_a, x_b = (np.where(side & bit, x, 0.0) for bit in (A, B))
         unit = unit[row]
@@ -234,7 +235,7 @@ def _tokens(run: _Scoring) -> None:
             kept = _within(members, groups)
             if kept is None:
                 continue
-            work = _TokenSums(kept, number, run.units, begin, tile.shape[1], run.d_sae)
+            work = _TokenSums(kept.side, number, run.units, begin, tile.shape[1], run.d_sae)
             for key, sums, rare in firing(
                 run.session, kept.selected, run.unit, run.threshold, work
             ):

@@ -107,15 +107,8 @@ def test_a_difference_has_examples_of_both_sides() -> None:
 
 
 def test_a_diff_says_what_must_be_read_with_it() -> None:
-    said: dict[str, Any] = {
-        "n_a": 12,
-        "n_b": 9,
-        "n_tested": 4,
-        "test": "z",
-        "unit": "token",
-        "level": 0.9,
-    }
-    lengths: dict[str, Any] = {"length_a": 210.0, "length_b": 64.5, "length_auc": 0.9}
+    said: dict[str, Any] = {"n_a": 12, "n_b": 9, "n_tested": 4, "test": "z", "unit": "token"}
+    lengths: dict[str, Any] = {"length_a": 210.0, "length_b": 64.5, "level": 0.9}
     notes = json.dumps(["The sides differ in length.", f"Of {NASTY}."])
     answer = Diff(table(difference(), **said, **lengths, notes=notes))
     assert answer.about == {**said, **lengths, "notes": list(answer.notes)}

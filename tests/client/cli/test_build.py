@@ -15,7 +15,7 @@ from saelake.quantities import parse_size
 from saelake.sources import default_corpus
 from saelake.store.errors import InvalidInput
 from tests.client.cli.command import PROGRAM, asked, environment, program, run
-from tests.tiny import D_SAE, HOOK, K, save_corpus
+from tests.tiny import D_SAE, HOOK, K, save_corpus, save_dictionary
 
 
 def encoding(parts: Path, *dictionaries: str) -> list[str]:
@@ -214,6 +214,25 @@ def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> 
     assert "'body'" in last
     assert "'text'" in last
     assert "year" in last
+
+
+def test_places_factors_and_lone_windows_can_be_asked_for(tmp_path: Path, parts: Path) -> None:
+    lake, file = str(tmp_path / "lake"), str(parts / "some words.parquet")
+    assert run("import", file, "--lake", lake, "--corpus", "c").code == 0
+    scaled = save_dictionary(tmp_path / "scaled")
+    config = (scaled / "cfg.json").read_text().replace('"none"', '"expected_average_only_in"')
+    (scaled / "cfg.json").write_text(config)
+    model = ["--model", str(parts / "tiny-llama"), "--lake", lake]
+    command = ["encode", "c", *model, "--dictionary", str(scaled)]
+    assert "--norm-factor" in run(*command).err
+    wrong = run(*command, "--norm-factor", "2", "--norm-factor", "3")
+    assert (wrong.code, "--norm-factor is given 2 times" in wrong.err) == (2, True)
+    elsewhere = [*command, "--norm-factor", "2", "--hook", "layers.0.mlp.input"]
+    ran = run(*elsewhere, "--batch-invariant")
+    assert ran.code == 0
+    assert f"Warning: scaled states that it belongs at {HOOK}, and is run at layers.0" in ran.err
+    assert set(collections(lake)) == {"c/scaled-at-layers.0.mlp.input"}
+    assert "batch_invariant = True" in run(*elsewhere).err
 
 
 def test_a_folder_of_texts_has_its_name(tmp_path: Path) -> None:

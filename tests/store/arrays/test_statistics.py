@@ -123,7 +123,7 @@ def test_five_percent_of_true_hypotheses_have_p_under_five_percent(n_a: int, n_b
 
 def test_the_least_p_value_is_of_all_tables() -> None:
     fires = np.arange(1, 20)
-    for k, least in zip(fires, least_p(fires, 12, 30), strict=True):
+    for k, least in zip(range(1, 20), least_p(fires, 12, 30), strict=True):
         a = np.arange(max(0, k - 30), min(k, 12) + 1)
         tables = two_proportions(a, 12, np.full(len(a), k) - a, 30)
         assert least == pytest.approx(tables.min())

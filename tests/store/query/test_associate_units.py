@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from saelake.store.arrays.ranks import ColumnScores, FeatureScores, Units
+from saelake.store.arrays.ranks import ColumnScores, FeatureScores, RankUnits
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput
 from saelake.store.query.parts.association import Associated, Values, measured
@@ -139,7 +139,7 @@ def test_van_elteren_of_one_stratum_is_mann_whitney(made: MadeLake) -> None:
     """But for the continuity correction."""
     x, (labels,) = looked_at(made, "label")
     rows, _ = ask(made, "label")
-    units = Units(stratum=np.zeros(len(x), np.int64))
+    units = RankUnits(stratum=np.zeros(len(x), np.int64))
     column = ColumnScores.of_class(labels == "pos", units)
     for row in rows:
         mine = x[:, row["feature"]]
@@ -181,7 +181,7 @@ def test_whole_clusters_are_exchanged() -> None:
     random = np.random.default_rng(0)
     cluster = np.repeat(np.arange(60), 5)
     x = np.maximum(random.normal(size=(300, 4)) + random.normal(size=(60, 4))[cluster], 0)
-    units = Units(stratum=np.zeros(300, np.int64), cluster=cluster)
+    units = RankUnits(stratum=np.zeros(300, np.int64), cluster=cluster)
     inside = random.permutation(np.arange(60) < 20)
     found = FeatureScores.of(*stored(x), 4, units)
     variances = found.variances(ColumnScores.of_class(inside[cluster], units))
@@ -195,7 +195,7 @@ def test_halves_of_a_cluster_are_compared_with_each_other() -> None:
     """One document of either class in each cluster: the variance is that of the differences."""
     random = np.random.default_rng(1)
     x = random.normal(size=80) + np.repeat(3 * random.normal(size=40), 2)
-    units = Units(stratum=np.zeros(80, np.int64), cluster=np.repeat(np.arange(40), 2))
+    units = RankUnits(stratum=np.zeros(80, np.int64), cluster=np.repeat(np.arange(40), 2))
     column = ColumnScores.of_class(np.arange(80) % 2 == 0, units)
     (found,) = FeatureScores.of(*stored(x[:, None]), 1, units).variances(column)
     r = scores(x, np.zeros(80))
@@ -255,7 +255,7 @@ def test_intervals(made: MadeLake, level: float) -> None:
 def test_nothing_is_comparable(made: MadeLake) -> None:
     """Strata that are the classes: null, not 1."""
     x, _ = looked_at(made, "label")
-    units = Units(stratum=(np.arange(len(x)) % 2).astype(np.int64))
+    units = RankUnits(stratum=(np.arange(len(x)) % 2).astype(np.int64))
     table = pa.table({"kind": [f"k{i % 2}" for i in range(len(x))]})
     measure = measured(table, units, 0.95)
     found = measure(values_of(x))
@@ -410,7 +410,7 @@ def test_calibrated_on_a_random_column(kind: str) -> None:
         "numbers": random.integers(0, 9, 600),
         "five": random.choice(["a", "b", "c", "d", "e"], 600),
     }[kind]
-    units = Units(stratum=np.zeros(600, np.int64))
+    units = RankUnits(stratum=np.zeros(600, np.int64))
     found = measured(pa.table({"c": column}), units, 0.95)(values_of(x))
     assert 0.03 <= share(found, x) <= 0.06
 
@@ -427,8 +427,8 @@ def test_calibrated_by_clusters(kind: str, *, whole: bool) -> None:
     of = np.where(random.random(900) < (1 if whole else 0.7), by_author, alone)
     column = of if kind == "numbers" else of.astype(bool)
     table = pa.table({"c": column})
-    plain = measured(table, Units(stratum=np.zeros(900, np.int64)), 0.95)(values_of(x))
-    units = Units(stratum=np.zeros(900, np.int64), cluster=cluster)
+    plain = measured(table, RankUnits(stratum=np.zeros(900, np.int64)), 0.95)(values_of(x))
+    units = RankUnits(stratum=np.zeros(900, np.int64), cluster=cluster)
     found = measured(table, units, 0.95)(values_of(x))
     assert share(plain, x) > 0.12
     assert 0.03 <= share(found, x) <= 0.06
@@ -444,9 +444,9 @@ def test_calibrated_within_lengths(kind: str, *, clustered: bool) -> None:
     x = (random.random((1200, 800)) < chance) * random.random((1200, 800))
     of = n_tokens / 200 + random.random(1200)
     table = pa.table({"c": of if kind == "numbers" else of > 1})
-    plain = measured(table, Units(stratum=np.zeros(1200, np.int64)), 0.95)(values_of(x))
+    plain = measured(table, RankUnits(stratum=np.zeros(1200, np.int64)), 0.95)(values_of(x))
     strata = np.searchsorted(np.quantile(n_tokens, np.arange(1, 20) / 20), n_tokens)
     cluster = random.integers(0, 300, 1200) if clustered else None
-    found = measured(table, Units(stratum=strata, cluster=cluster), 0.95)(values_of(x))
+    found = measured(table, RankUnits(stratum=strata, cluster=cluster), 0.95)(values_of(x))
     assert share(plain, x) > 0.5
     assert 0.03 <= share(found, x) <= 0.06

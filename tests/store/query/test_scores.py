@@ -1,6 +1,7 @@
 """Score tests of rates, against all permutations, formulas by hand, and simulated sides."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from scipy import stats
 from saelake.store.arrays.statistics import skewed
 from saelake.store.query.parts.scores import N_SUMS, ScoreTotals, Units
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
 

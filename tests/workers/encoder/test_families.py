@@ -144,10 +144,9 @@ def test_the_first_token_attends_to_itself_alone(models: dict[str, Model], famil
 def lens() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found: ModuleType = pytest.importorskip(
-            "transformer_lens.model_bridge.sources._bridge_builder", exc_type=ImportError
-        )
-        return found
+        name = "transformer_lens.model_bridge.sources._bridge_builder"
+        module: ModuleType = pytest.importorskip(name, exc_type=ImportError)
+        return module
 
 
 CLASSES = {
