@@ -138,7 +138,7 @@ class Twin:
             z = [alpha * (u.x_a[f] - r * u.n_a) - beta * (u.x_b[f] - r * u.n_b) for u in units]
             robust += own**2 if self.by_value else n / max(n - 1, 1) * np.square(z).sum()
             e = np.array([u.x_a[f] + u.x_b[f] - r * (u.n_a + u.n_b) for u in units])
-            share = len([u for u in units if u.n_a > 0]) / len(units)
+            share = len([u for u in units if u.n_a > 0]) / n
             if n > 1:
                 c2 = n / (n - 1) * (alpha**2 * share + beta**2 * (1 - share))
                 exchangeable += c2 * (e**2).sum() * scale**2
