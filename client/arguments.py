@@ -5,7 +5,8 @@ from numbers import Integral
 from typing import Any
 
 from saelake.store.errors import InvalidInput
-from saelake.store.requests.checks import Weight
+from saelake.store.format.poles import POSITIVE, numbered
+from saelake.store.requests.checks import LARGEST_NUMBER, Weight
 
 
 def numbers(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
@@ -18,6 +19,29 @@ def numbers(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
     if wrong is not None:
         raise InvalidInput(f"{name} must be whole numbers, not {wrong!r}.{hint}")
     return tuple(map(int, found))
+
+
+def poles(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
+    """Features, each a number or the text of a pole, as "-0", for a question.
+
+    Raises `InvalidInput`, with the hint.
+    """
+    several = (given,) if isinstance(given, str | Integral) else given
+    if not isinstance(several, Iterable):
+        raise InvalidInput(f"{name} must be a number or several, not {given!r}.{hint}")
+    return numbers(name, [_pole(item, hint) for item in several], hint)
+
+
+def _pole(given: Any, hint: str = "") -> Any:
+    """The number of a question that a number or text is; what is neither stays what it is."""
+    if isinstance(given, Integral) and POSITIVE <= int(given) <= LARGEST_NUMBER:
+        given = str(given)
+    if not isinstance(given, str):
+        return given
+    try:
+        return numbered(given)
+    except InvalidInput as error:
+        raise InvalidInput(f"{error.message}{hint}") from None
 
 
 def documents(given: Any) -> tuple[int, ...]:
@@ -43,13 +67,15 @@ def names(name: str, given: Any) -> tuple[str, ...]:
     return tuple(several)
 
 
-def weights(name: str, given: Mapping[int, float] | None) -> tuple[Weight, ...]:
-    """Features and numbers, as in `{12: 1.0}`. Raises `InvalidInput`."""
+def weights(
+    name: str, given: Mapping[int, float] | Mapping[str, float] | None
+) -> tuple[Weight, ...]:
+    """Features and numbers, as in `{12: 1.0}` or `{"-12": 1.0}`. Raises `InvalidInput`."""
     if given is None:
         return ()
     if not isinstance(given, Mapping):
         raise InvalidInput(f"{name} must have a number for each feature, as {{12: 1.0}} has.")
-    return tuple(Weight(feature=feature, weight=weight) for feature, weight in given.items())
+    return tuple(Weight(feature=_pole(name), weight=weight) for name, weight in given.items())
 
 
 def of_kind(question: str, kind: type[Any], given: Sequence[Any]) -> None:

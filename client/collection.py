@@ -19,7 +19,7 @@ from saelake.answers.analyses import (
 )
 from saelake.answers.contents import contents, contents_html
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Info, Tokens
-from saelake.arguments import documents, ids, names, numbers, of_kind
+from saelake.arguments import documents, ids, names, of_kind, poles
 from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from saelake.activations import KeptActivations
 
 Path = str | PathLike[str]
+# 243, or of a signed dictionary also -243, its negative pole, and "+243", its positive one alone.
+# The negative pole of feature 0 is "-0".
+FeatureName = int | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ class Collection:
         """The tokens that fire a feature, or an expression of features, strongest first.
 
         Ties are in the order of documents, then positions. See `TokensQuery` for the arguments;
-        `k=None` is all. Raises `InvalidExpression`, `InvalidFilter` and `NotFound`.
+        `k=None` is all. Of a signed dictionary 243 is both poles of a feature, by magnitude, and
+        -243 the negative one, as "243 < 0"; that of feature 0 is "-0". Raises
+        `InvalidExpression`, `InvalidFilter` and `NotFound`.
         """
         query = TokensQuery(
             collection=self.name,
@@ -100,7 +105,7 @@ class Collection:
 
     def features(
         self,
-        features: int | Sequence[int] | None = None,
+        features: FeatureName | Sequence[FeatureName] | None = None,
         *,
         token: str | None = None,
         k: int | None = FeaturesQuery.k,
@@ -108,11 +113,12 @@ class Collection:
     ) -> Features:
         """Statistics of features over the whole collection: those numbered, or the first `k`.
 
-        `token` keeps the features that peak on this word. Raises `NotFound` for a feature that
-        does not exist, and when the collection is not indexed yet.
+        Of a signed dictionary each pole has its own. `token` keeps the features that peak on this
+        word. Raises `NotFound` for a feature that does not exist, and when the collection is not
+        indexed yet.
         """
         hint = " token= finds the features that peak on a word."
-        wanted = None if features is None else numbers("features", features, hint)
+        wanted = None if features is None else poles("features", features, hint)
         query = FeaturesQuery(
             collection=self.name,
             features=wanted,
@@ -122,8 +128,8 @@ class Collection:
         )
         return Features(self.transport.ask(query).read_all())
 
-    def feature(self, feature: int) -> Feature:
-        """Statistics of one feature. Raises `NotFound`."""
+    def feature(self, feature: FeatureName) -> Feature:
+        """Statistics of one feature, of two poles the positive one. Raises `NotFound`."""
         return self.features(feature)[0]
 
     def document(
@@ -131,14 +137,14 @@ class Collection:
         id: str | None = None,  # noqa: A002  # what the column is called
         *,
         doc: int | None = None,
-        features: Sequence[int] | None = None,
+        features: Sequence[FeatureName] | None = None,
     ) -> Document:
         """One document with all its codes, or those of `features`. Raises `NotFound`."""
         query = DocumentQuery(
             collection=self.name,
             id=None if id is None else ids(id)[0],
             doc=None if doc is None else documents(doc)[0],
-            features=None if features is None else numbers("features", features),
+            features=None if features is None else poles("features", features),
         )
         return Document(self.transport.ask(query).read_all())
 
@@ -148,15 +154,15 @@ class Collection:
         *,
         id: str | Sequence[str] = (),  # noqa: A002  # what the column is called
         doc: int | Sequence[int] = (),
-        features: Mapping[int, float] | None = None,
+        features: Mapping[int, float] | Mapping[str, float] | None = None,
         k: int | None = SimilarQuery.k,
         where: str | None = None,
         pooling: Pooling = SimilarQuery.pooling,
         measure: Measure = SimilarQuery.measure,
         idf: bool = SimilarQuery.idf,
-        within: Sequence[int] = (),
+        within: Sequence[FeatureName] = (),
         about: str | None = None,
-        weights: Mapping[int, float] | None = None,
+        weights: Mapping[int, float] | Mapping[str, float] | None = None,
         method: Method = SimilarQuery.method,
         exact: bool = SimilarQuery.exact,
         min_score: float | None = None,
@@ -178,7 +184,7 @@ class Collection:
             pooling=pooling,
             measure=measure,
             idf=idf,
-            within=numbers("within", within),
+            within=poles("within", within),
             about=about,
             weights=weights_of("weights", weights),
             method=method,
@@ -310,7 +316,7 @@ class Collection:
         other: "Collection | None" = None,
         *,
         align: str | None = None,
-        features: Sequence[int] = (),
+        features: Sequence[FeatureName] = (),
         min_npmi: float = CorrelateQuery.min_npmi,
         min_documents: int = CorrelateQuery.min_documents,
         max_coverage: float = CorrelateQuery.max_coverage,
@@ -329,7 +335,7 @@ class Collection:
             a=self.selection,
             b=None if other is None else other.selection,
             align=align,
-            features=numbers("features", features),
+            features=poles("features", features),
             min_npmi=min_npmi,
             min_documents=min_documents,
             max_coverage=max_coverage,
@@ -344,7 +350,7 @@ class Collection:
         self,
         n_clusters: int = ClusterQuery.n_clusters,
         *,
-        features: Sequence[int] = (),
+        features: Sequence[FeatureName] = (),
         about: str | None = None,
         n_labels: int = ClusterQuery.n_labels,
         where: str | None = None,
@@ -357,7 +363,7 @@ class Collection:
             collection=self.name,
             where=self._and(where),
             n_clusters=n_clusters,
-            features=numbers("features", features),
+            features=poles("features", features),
             about=about,
             n_labels=n_labels,
             method=method,
@@ -370,7 +376,7 @@ class Collection:
         self,
         other: "Collection",
         *,
-        features: Sequence[int] = (),
+        features: Sequence[FeatureName] = (),
         by: MatchBy = MatchQuery.by,
         k: int = MatchQuery.k,
     ) -> Matches:
@@ -383,7 +389,7 @@ class Collection:
         query = MatchQuery(
             a=self.name,
             b=other.name,
-            features=numbers("features", features),
+            features=poles("features", features),
             where=self.filter,
             by=by,
             k=k,
@@ -453,7 +459,11 @@ class Collection:
     def embeddings(
         self, where: str | None = None, *, pooling: Pooling = EmbeddingsQuery.pooling
     ) -> pa.RecordBatchReader:
-        """The SAE embedding of each document: id, doc, features ascending, and pooled values."""
+        """The SAE embedding of each document: id, doc, features ascending, and pooled values.
+
+        Of a signed dictionary there is also the column `poles`: the positive poles come first, and
+        then the negative ones, which are pooled by themselves and have values below 0.
+        """
         query = EmbeddingsQuery(collection=self.name, where=self._and(where), pooling=pooling)
         return self.transport.ask(query)
 
@@ -478,7 +488,9 @@ class Collection:
         """Write the SAE embeddings to an .npz; how many documents it has.
 
         `scipy.sparse.load_npz` reads it as a CSR matrix (n_documents, d_sae) float32; the arrays
-        `ids` and `doc` beside it name the rows.
+        `ids` and `doc` beside it name the rows. Of a signed dictionary each pole has a column
+        (n_documents, 2 d_sae), with its strength: the arrays `feature` and `sign` (1 or -1) name
+        the columns.
         """
         d_sae = self.info().d_sae or 0
         return write_embeddings(path, self.embeddings(where, pooling=pooling), d_sae, on_progress)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saelake.answers.analyses import Labels, Matches, Neighbors
-from saelake.arguments import numbers, of_kind
+from saelake.arguments import of_kind, poles
 from saelake.former import former
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.match import MatchQuery
@@ -31,7 +31,7 @@ class Dictionary:
         text: str | None = None,
         k: int | None = LabelsQuery.k,
         *,
-        features: int | Sequence[int] = (),
+        features: int | str | Sequence[int | str] = (),
         min_score: float | None = None,
     ) -> Labels:
         """What features are called: those about a text, nearest first, or the first by number.
@@ -47,19 +47,27 @@ class Dictionary:
             say = "Features are given as features= now; by place they go with the next version."
             warnings.warn(say, DeprecationWarning, stacklevel=2)
             text, features = None, text
-        only = numbers("features", features)
+        only = poles("features", features)
         query = LabelsQuery(
             dictionary=self.name, text=text, features=only, k=k, min_score=min_score
         )
         return Labels(self.transport.ask(query).read_all())
 
-    def neighbors(self, feature: int, k: int = NeighborsQuery.k) -> Neighbors:
-        """The features whose decoder directions are nearest that of a feature, by cosine."""
-        query = NeighborsQuery(dictionary=self.name, feature=feature, k=k)
+    def neighbors(self, feature: int | str, k: int = NeighborsQuery.k) -> Neighbors:
+        """The features whose decoder directions are nearest that of a feature, by cosine.
+
+        Of a signed dictionary these are poles; -243 asks for those near the opposite direction.
+        """
+        (number,) = poles("feature", feature)
+        query = NeighborsQuery(dictionary=self.name, feature=number, k=k)
         return Neighbors(self.transport.ask(query).read_all())
 
     def match(
-        self, other: "Dictionary | str", *, features: Sequence[int] = (), k: int = MatchQuery.k
+        self,
+        other: "Dictionary | str",
+        *,
+        features: Sequence[int | str] = (),
+        k: int = MatchQuery.k,
     ) -> Matches:
         """For each feature the `k` of another dictionary with the nearest decoder directions.
 
@@ -67,7 +75,7 @@ class Dictionary:
         """
         named = Dictionary(other, self.transport) if isinstance(other, str) else other
         of_kind("match", Dictionary, [named])
-        only = numbers("features", features)
+        only = poles("features", features)
         query = MatchQuery(a=self.name, b=named.name, features=only, by="decoder", k=k)
         return Matches(self.transport.ask(query).read_all())
 

@@ -73,8 +73,10 @@ def write_embeddings(
 ) -> int:
     """Stream SAE embeddings into an .npz that SciPy reads as a CSR matrix; how many rows.
 
-    The lists go through files beside the target, so that only row ends and ids are in memory.
+    Of a signed dictionary each pole has a column: of feature f the columns f and d_sae + f. The
+    lists go through files beside the target, so that only row ends and ids are in memory.
     """
+    is_signed = "poles" in rows.schema.names
     lengths: list[npt.NDArray[np.int64]] = [np.zeros(1, np.int64)]
     ids: list[str] = []
     docs: list[npt.NDArray[np.uint64]] = []
@@ -85,17 +87,22 @@ def write_embeddings(
                 lengths.append(np.diff(np.asarray(batch["features"].offsets)).astype(np.int64))
                 ids += batch["id"].to_pylist()
                 docs.append(np.asarray(batch["doc"]))
-                index_file.write(np.asarray(batch["features"].flatten()).astype(np.int32).data)
-                data_file.write(np.asarray(batch["max"].flatten()).astype(np.float32).data)
+                column = np.asarray(batch["features"].flatten()).astype(np.int32)
+                value = np.asarray(batch["max"].flatten()).astype(np.float32)
+                index_file.write((column + d_sae * (value < 0)).astype(np.int32).data)
+                data_file.write(np.abs(value).data)
                 if on_progress:
                     on_progress(len(ids))
         arrays = {
             "indptr": np.cumsum(np.concatenate(lengths)),
             "format": np.array(b"csr"),
-            "shape": np.array([len(ids), d_sae], np.int64),
+            "shape": np.array([len(ids), 2 * d_sae if is_signed else d_sae], np.int64),
             "ids": np.array(ids, np.str_) if ids else np.empty(0, "U1"),
             "doc": np.concatenate([*docs, np.empty(0, np.uint64)]),
         }
+        if is_signed:
+            arrays["feature"] = np.tile(np.arange(d_sae, dtype=np.uint32), 2)
+            arrays["sign"] = np.repeat(np.array([1, -1], np.int8), d_sae)
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for name, array in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:

@@ -4,8 +4,9 @@
         --id-column doc_id --column label --value pos
 
 Random features are asked for on the command line, per document and per token, for all documents
-and for those where the column has the value; the same is computed from the exported codes and the
-corpus's own file with pyarrow alone. Prints one line a question and exits 1 at a difference.
+and for those where the column has the value; of a signed dictionary both poles of each together,
+and each by itself. The same is computed from the exported codes and the corpus's own file with
+pyarrow alone. Prints one line a question and exits 1 at a difference.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 Hit = tuple[int, str, int, float]
+POLES = ("", "+", "-")  # of a feature that fires on both sides of 0: both, above, below
 
 
 def saelake(*arguments: str) -> str:
@@ -34,9 +36,9 @@ def saelake(*arguments: str) -> str:
     return run.stdout
 
 
-def asked(options: argparse.Namespace, feature: int, per: str, where: str | None) -> list[Hit]:
-    """The answer of `saelake tokens`."""
-    command = ["tokens", options.collection, str(feature), "--lake", options.lake]
+def asked(options: argparse.Namespace, feature: str, per: str, where: str | None) -> list[Hit]:
+    """The answer of `saelake tokens` about a feature, or a pole of one."""
+    command = ["tokens", options.collection, feature, "--lake", options.lake]
     command += ["-k", str(options.k), "--per", per, "--format", "json"]
     command += ["--where", where] if where else []
     answer: dict[str, Any] = json.loads(saelake(*command))
@@ -46,13 +48,18 @@ def asked(options: argparse.Namespace, feature: int, per: str, where: str | None
 def computed(codes: list[Hit], per: str, ids: set[str] | None, k: int) -> list[Hit]:
     """The same by brute force: strongest first, ties by document and then position."""
     kept = [hit for hit in codes if ids is None or hit[1] in ids]
-    kept.sort(key=lambda hit: (-hit[3], hit[0], hit[2]))
+    kept.sort(key=lambda hit: (-abs(hit[3]), hit[0], hit[2]))
     if per == "document":
         best: dict[int, Hit] = {}
         for hit in kept:
             best.setdefault(hit[0], hit)
         kept = list(best.values())
     return kept[:k]
+
+
+def of_pole(codes: list[Hit], pole: str) -> list[Hit]:
+    """The codes of one pole of a feature, or all."""
+    return [hit for hit in codes if not pole or (hit[3] < 0) == (pole == "-")]
 
 
 def questions(options: argparse.Namespace) -> Iterator[tuple[int, str, bool]]:
@@ -88,14 +95,18 @@ def main() -> int:
         ids = set(chosen[options.id_column].cast("string").to_pylist())
         where = f"{options.column} = '{options.value}'"
     n_different = 0
-    for feature, per, filtered in asking:
-        found = asked(options, feature, per, where if filtered else None)
-        expected = computed(codes[feature], per, ids if filtered else None, options.k)
+    is_signed = any(hit[3] < 0 for each in codes.values() for hit in each)
+    poles = POLES if is_signed else ("",)
+    for (feature, per, filtered), pole in product(asking, poles):
+        found = asked(options, f"{pole}{feature}", per, where if filtered else None)
+        expected = of_pole(codes[feature], pole)
+        expected = computed(expected, per, ids if filtered else None, options.k)
         n_different += found != expected
         says = "equal" if found == expected else "DIFFERENT"
         shown = f" where {where}" if filtered else ""
-        print(f"{says}: feature {feature} per {per}{shown}, {len(found)} hits")
-    print(f"{len(asking) - n_different} of {len(asking)} answers equal brute force")
+        print(f"{says}: feature {pole}{feature} per {per}{shown}, {len(found)} hits")
+    n_asked = len(asking) * len(poles)
+    print(f"{n_asked - n_different} of {n_asked} answers equal brute force")
     return int(n_different > 0)
 
 

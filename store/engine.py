@@ -14,6 +14,7 @@ import pyarrow as pa
 from saelake.store.codes.executor import Executor
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import check_state
+from saelake.store.query.parts.signed import answered
 from saelake.store.requests.request import Request
 from saelake.store.snapshot.models import Texts
 from saelake.store.snapshot.sampled import marked, sample_said
@@ -52,7 +53,7 @@ class Engine:
 
         Its schema's metadata has `sample` where it is of a sample of a collection's tokens.
         """
-        answer = _answering(request.question)(self._session, request)
+        answer = answered(self._session, request, _answering(request.question))
         return marked(_reader(answer), sample_said(self._session, request))
 
     def close(self) -> None:

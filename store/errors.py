@@ -142,6 +142,10 @@ class LimitExceeded(SaelakeError, RuntimeError):
     """A request or an answer over the server's limits."""
 
 
+class OutdatedIndex(SaelakeWarning):
+    """An index that an earlier saelake made, and that is not used: index again."""
+
+
 @contextmanager
 def extra(name: str, what: str = "This", instead: str = "") -> Iterator[None]:
     """A block of imports, in which a library that is not installed is a `MissingExtra`.

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pyarrow as pa
 from saelake.store.documents.imports import SourceBatch, import_documents
 from saelake.store.errors import NotFound
 from saelake.store.format.activations import KeptDtype, KeptSettings, kept_schema
+from saelake.store.format.poles import Poles, numbered
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import (
     DICTIONARIES_COLUMNS,
@@ -44,7 +46,9 @@ class Code:
 class MadeLake:
     """A lake on disk, and everything that is in its collection `made/random`.
 
-    `failed` are the (document, part) that could not be encoded.
+    Of a signed dictionary everything is by pole (see `by_pole`): `codes` have poles for features,
+    with strengths, and `n_features` is how many poles there are. `failed` are the (document, part)
+    that could not be encoded.
     """
 
     lake: Lake
@@ -54,8 +58,22 @@ class MadeLake:
     words: Sequence[Sequence[str]]
     codes: Sequence[Code]
     n_features: int
+    signed: bool = False
     failed: Collection[tuple[int, int]] = ()
     part_tokens: int = MAX_PART_TOKENS
+
+    @property
+    def poles(self) -> Poles:
+        """The poles of its dictionary."""
+        return Poles(self.n_features // 2 if self.signed else self.n_features, self.signed)
+
+    def named(self, pole: int) -> int:
+        """The number by which a question asks for one pole."""
+        return numbered(self.poles.name(pole))
+
+    def unsigned(self, rows: Any) -> Any:
+        """Rows of an answer, by pole: the number of a pole for each feature, and strengths."""
+        return by_pole(rows, self.poles.d_sae) if self.signed else rows
 
     def tokens(self) -> dict[int, npt.NDArray[np.float32]]:
         """The codes (n_tokens, n_features) of the documents that were encoded, dense.
@@ -82,6 +100,28 @@ class MadeLake:
         for doc, codes in self.tokens().items():
             dense[doc] = _pooled(codes, pooling)
         return dense
+
+
+def by_pole(rows: Any, d_sae: int) -> Any:
+    """What an answer about a signed dictionary says, as if its poles were features.
+
+    That is what questions count below the faces, and what brute force here does.
+    """
+    if isinstance(rows, list | tuple):
+        return [by_pole(row, d_sae) for row in rows]
+    if not isinstance(rows, dict):
+        return rows
+    made = {name: by_pole(value, d_sae) for name, value in rows.items()}
+    for end in ("", "_a", "_b"):
+        if (pole := made.pop(f"pole{end}", None)) is not None:
+            made[f"feature{end}"] += d_sae * (pole == "-")
+            for name in {"value", "max", "mean", "sum"} & set(made):
+                assert made[name] is None or made[name] == 0 or (made[name] < 0) == (pole == "-")
+                made[name] = None if made[name] is None else abs(made[name])
+    if (poles := made.pop("poles", None)) is not None:
+        features = zip(made["features"], poles, strict=True)
+        made["features"] = [feature + d_sae * (pole == "-") for feature, pole in features]
+    return made
 
 
 def _pooled(codes: npt.NDArray[np.float32], pooling: str) -> npt.NDArray[np.float64]:
@@ -134,6 +174,7 @@ def settings(
     *,
     n_features: int,
     signed: bool = False,
+    by_pole: bool | None = None,
     values: str = "16-bit",
     name: CollectionName = MADE,
 ) -> CollectionSettings:
@@ -145,6 +186,7 @@ def settings(
         d_in=8,
         d_sae=n_features,
         signed=signed,
+        by_pole=signed if by_pole is None else by_pole,
         model="none",
         model_fingerprint="m",
         hook="blocks.0.hook_resid_post",
@@ -164,6 +206,7 @@ def make_lake(
     n_fragments: int = 3,
     n_indexed: int = 2,
     signed: bool = False,
+    by_pole: bool | None = None,
     values: str = "16-bit",
     levels: int = 6,
     name: CollectionName = MADE,
@@ -172,7 +215,8 @@ def make_lake(
 ) -> MadeLake:
     """A lake of random codes with many equal values; the last fragments are left unindexed.
 
-    `columns` are more metadata columns; `failed` are the (document, part) without codes.
+    `columns` are more metadata columns; `failed` are the (document, part) without codes. With
+    `by_pole` False a signed lake has rows as they were before they had poles.
     """
     random = np.random.default_rng(seed)
     lengths = random.integers(*tokens, n_documents, endpoint=True)
@@ -181,7 +225,9 @@ def make_lake(
     labels = list(random.choice(["pos", "neg"], n_documents))
     lake = Lake(str(folder))
     import_documents(lake, name.corpus, Rows(texts, labels, columns or {}))
-    chosen = settings(n_features=n_features, signed=signed, values=values, name=name)
+    chosen = settings(
+        n_features=n_features, signed=signed, by_pole=by_pole, values=values, name=name
+    )
     _register(lake, chosen)
     found: list[Code] = []
     bounds = np.linspace(0, n_documents, n_fragments + 1).astype(int)
@@ -198,7 +244,8 @@ def make_lake(
         labels=labels,
         words=words,
         codes=found,
-        n_features=n_features,
+        n_features=2 * n_features if signed else n_features,
+        signed=signed,
         failed=failed,
         part_tokens=MAX_PART_TOKENS,
     )
@@ -311,11 +358,17 @@ def add_dictionary(
     random = np.random.default_rng(seed)
     docs = range(len(made.words))
     codes = _add_fragment(made.lake, name, chosen, docs, made.words, random, density, 6, failed)
-    return replace(made, name=name, codes=codes, n_features=n_features, failed=failed)
+    n_counted = 2 * n_features if signed else n_features
+    return replace(made, name=name, codes=codes, n_features=n_counted, signed=signed, failed=failed)
 
 
 def _register(lake: Lake, chosen: CollectionSettings) -> None:
-    row = {"name": chosen.dictionary, "d_sae": chosen.d_sae, "vocabulary": WORDS}
+    row = {
+        "name": chosen.dictionary,
+        "d_sae": chosen.d_sae,
+        "signed": chosen.signed,
+        "vocabulary": WORDS,
+    }
     rows = pa.Table.from_pylist([row], schema=DICTIONARIES_COLUMNS)
     with suppress(NotFound):
         rows = pa.concat_tables([read(lake.dictionaries), rows])
@@ -360,6 +413,9 @@ def _packed(
     value = random.integers(1, levels, len(row), endpoint=True).astype(np.float32) / np.float32(2)
     if chosen.signed:
         value *= random.choice([-1, 1], len(row)).astype(np.float32)
+    below = value < 0
+    if chosen.by_pole:
+        feature, value = feature + chosen.d_sae * below.astype(np.int32), np.abs(value)
     codes = PageCodes(row, position, feature, value)
     batch = pack(parts, codes, schema=codes_schema(chosen), codec=chosen.codec)
     stored = chosen.codec.decode(chosen.codec.encode(value))
@@ -367,10 +423,10 @@ def _packed(
         Code(
             doc=parts[r].doc,
             position=int(p) + parts[r].part * MAX_PART_TOKENS,
-            feature=int(f),
-            value=float(v),
+            feature=int(f) % chosen.d_sae + chosen.d_sae * int(negative),
+            value=abs(float(v)),
         )
-        for r, p, f, v in zip(row, position, feature, stored, strict=True)
+        for r, p, f, v, negative in zip(row, position, feature, stored, below, strict=True)
     ]
 
 

@@ -13,7 +13,7 @@ from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, InvalidInput, NotFound
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import CollectionSettings, check_name
-from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free
+from saelake.store.growth.shards import ShardCommitter, ShardWriter, check_free, continued
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary, vocabulary_of
 from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.snapshot.collection import open_codes
@@ -84,6 +84,7 @@ def reencode(
         )
     found: list[str] = []
     coders = [_coder(choice, codes.settings, kept, options, found) for choice in dictionaries]
+    coders = [replace(c, settings=continued(lake, c.settings)) for c in coders]
     for coder in coders:
         check_free(lake, coder.settings)
     for coder, choice in zip(coders, dictionaries, strict=True):
@@ -151,6 +152,7 @@ def _coder(
         architecture=dictionary.architecture,
         d_sae=dictionary.d_sae,
         signed=dictionary.signed,
+        by_pole=dictionary.signed,
         values=options.values,
         tokens_from=_said(kept),
         stated_window=dictionary.context_size or None,

@@ -63,7 +63,7 @@ def held(lake: str, collection: str) -> Mapping[str, float]:
     selected = session.select(Selection(collection=collection))
     blocks = session.embeddings.hold(selected)
     assert blocks is not None, "the embeddings are more than a session keeps"
-    ones = np.ones(selected.d_sae, np.float32)
+    ones = np.ones(selected.width, np.float32)
     index = ImpactIndex.of(blocks, ones)
     taken = stretch.stop()
     return {**taken, "n_bytes": sum(block.n_bytes for block in blocks) + index.n_bytes}

@@ -1,4 +1,8 @@
-"""What analyses answer: frozen values, and the sequences that they come in."""
+"""What analyses answer: frozen values, and the sequences that they come in.
+
+`pole` is + or - where the dictionary is signed, and tells which pole of the feature is meant; of
+others it is None.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +14,7 @@ import pyarrow as pa
 
 from saelake.answers import about
 from saelake.answers.answer import Answer
-from saelake.answers.text import described, one_line
+from saelake.answers.text import described, named, one_line
 from saelake.answers.view import Cell, Passage, Proportion, View
 
 TEXT_SHOWN = 60
@@ -36,7 +40,8 @@ def _label(label: str | None) -> str:
 
 
 def _shared(shared: "SharedFeature") -> str:
-    return f"{shared.feature} ({label})" if (label := _label(shared.label)) else str(shared.feature)
+    called, label = named(shared.feature, shared.pole), _label(shared.label)
+    return f"{called} ({label})" if label else str(called)
 
 
 def _proportion(value: float | None) -> Cell:
@@ -61,6 +66,7 @@ class ChosenFeature:
     score: float | None
     similarity: float
     weight: float
+    pole: str | None = None
 
 
 def _chosen(table: pa.Table) -> tuple[ChosenFeature, ...]:
@@ -73,6 +79,7 @@ class SharedFeature:
     """A feature that makes `share` of a document's score; `value` is the document's."""
 
     feature: int
+    pole: str | None = None
     label: str | None
     share: float
     value: float
@@ -164,6 +171,7 @@ class Difference:
     """
 
     feature: int
+    pole: str | None = None
     frequency_a: float | None
     frequency_b: float | None
     difference: float | None
@@ -246,7 +254,7 @@ class Diff(Answer[Difference]):
             header=("feature", "frequency a", "frequency b", "difference", "q", "label", "example"),
             rows=[
                 (
-                    d.feature,
+                    named(d.feature, d.pole),
                     _proportion(d.frequency_a),
                     _proportion(d.frequency_b),
                     d.difference,
@@ -269,6 +277,7 @@ class Association:
     """
 
     feature: int
+    pole: str | None = None
     effect: float | None
     p_value: float | None
     q_value: float | None
@@ -315,7 +324,7 @@ class Associations(Answer[Association]):
             header=("feature", "effect", "from", "to", "q", "documents", "class", "label"),
             rows=[
                 (
-                    a.feature,
+                    named(a.feature, a.pole),
                     a.effect,
                     a.ci_low,
                     a.ci_high,
@@ -340,7 +349,9 @@ class Correlation:
     """
 
     feature_a: int
+    pole_a: str | None = None
     feature_b: int
+    pole_b: str | None = None
     npmi: float
     n_a: int
     n_b: int
@@ -386,8 +397,8 @@ class Correlations(Answer[Correlation]):
             header=("a", "b", "NPMI", *more, "both", "in a", "in b", "labels"),
             rows=[
                 (
-                    c.feature_a,
-                    c.feature_b,
+                    named(c.feature_a, c.pole_a),
+                    named(c.feature_b, c.pole_b),
                     c.npmi,
                     *((c.controlled_npmi, c.q_value) if more else ()),
                     c.n_both,
@@ -409,6 +420,7 @@ class DistinctiveFeature:
     """A feature that fires more often in a cluster than out of it."""
 
     feature: int
+    pole: str | None = None
     label: str | None
     frequency_in: float
     frequency_out: float
@@ -476,7 +488,7 @@ class Clusters(Answer[Cluster]):
                 (
                     c.cluster,
                     c.n_documents,
-                    "; ".join(_label(f.label) or str(f.feature) for f in c.features),
+                    "; ".join(_label(f.label) or str(named(f.feature, f.pole)) for f in c.features),
                     one_line(c.central[0].text)[:TEXT_SHOWN],
                 )
                 for c in rows
@@ -489,7 +501,9 @@ class Match:
     """A feature of a, and one of b that does the same; counts are of tokens."""
 
     feature_a: int
+    pole_a: str | None = None
     feature_b: int
+    pole_b: str | None = None
     score: float
     n_a: int | None
     n_b: int | None
@@ -507,25 +521,51 @@ class Matches(Answer[Match]):
     def _view(self, rows: Sequence[Match]) -> View:
         return View(
             header=("a", "b", "score", "labels"),
-            rows=[(m.feature_a, m.feature_b, m.score, _pair(m.label_a, m.label_b)) for m in rows],
+            rows=[
+                (
+                    named(m.feature_a, m.pole_a),
+                    named(m.feature_b, m.pole_b),
+                    m.score,
+                    _pair(m.label_a, m.label_b),
+                )
+                for m in rows
+            ],
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Features that fire in the same documents, the most frequent first."""
+    """Features that fire in the same documents, the most frequent first.
+
+    `poles` tell which pole of each is meant, where the dictionary is signed.
+    """
 
     family: int
     n_features: int
     n_pairs: int
     mean_npmi: float
     features: tuple[int, ...]
+    poles: tuple[str, ...] | None = None
     labels: tuple[str | None, ...]
 
     @classmethod
-    def of(cls, *, features: Sequence[int], labels: Sequence[str | None], **row: Any) -> Self:
+    def of(
+        cls,
+        *,
+        features: Sequence[int],
+        poles: Sequence[str] | None = None,
+        labels: Sequence[str | None],
+        **row: Any,
+    ) -> Self:
         """The family of a row."""
-        return cls(features=tuple(features), labels=tuple(labels), **row)
+        signs = None if poles is None else tuple(poles)
+        return cls(features=tuple(features), poles=signs, labels=tuple(labels), **row)
+
+    @property
+    def names(self) -> tuple[int | str, ...]:
+        """What the features are called: numbers, or those of their poles."""
+        signs = self.poles or (None,) * len(self.features)
+        return tuple(map(named, self.features, signs))
 
 
 class Families(Answer[Family]):
@@ -553,7 +593,7 @@ class Families(Answer[Family]):
                 (
                     f.n_features,
                     f.mean_npmi,
-                    ", ".join(map(str, f.features[:8])),
+                    ", ".join(map(str, f.names[:8])),
                     _label(f.labels[0]),
                 )
                 for f in rows
@@ -573,6 +613,7 @@ class Label:
     """
 
     feature: int
+    pole: str | None = None
     label: str
     explainer: str
     score: float | None
@@ -601,7 +642,7 @@ class Labels(Answer[Label]):
     def _view(self, rows: Sequence[Label]) -> View:
         return View(
             header=("feature", "score", "label", "explainer"),
-            rows=[(row.feature, row.score, _label(row.label), row.explainer) for row in rows],
+            rows=[(named(r.feature, r.pole), r.score, _label(r.label), r.explainer) for r in rows],
         )
 
 
@@ -610,6 +651,7 @@ class Neighbor:
     """A feature whose decoder direction is near."""
 
     feature: int
+    pole: str | None = None
     cosine: float
     label: str | None
 
@@ -623,5 +665,5 @@ class Neighbors(Answer[Neighbor]):
     def _view(self, rows: Sequence[Neighbor]) -> View:
         return View(
             header=("feature", "cosine", "label"),
-            rows=[(n.feature, n.cosine, _label(n.label)) for n in rows],
+            rows=[(named(n.feature, n.pole), n.cosine, _label(n.label)) for n in rows],
         )

@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from saelake.answers.answer import Answer, sample_of
 from saelake.answers.markup import HUES, Mark, legend, marked_html, view_html
-from saelake.answers.text import described, one_line
+from saelake.answers.text import described, named, one_line
 from saelake.answers.view import Histogram, Passage, Proportion, View
 from saelake.store.errors import NotFound
+from saelake.store.format.poles import numbered, parted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,10 @@ class Hit:
 
 
 class Tokens(Answer[Hit]):
-    """The tokens that fire a feature or an expression, strongest first."""
+    """The tokens that fire a feature or an expression, strongest first.
+
+    Of a signed dictionary strongest is by magnitude, and values of negative poles are below 0.
+    """
 
     def __init__(self, table: pa.Table, *, expression: str) -> None:
         super().__init__(table, Hit)
@@ -87,9 +91,13 @@ class Feature:
     where it fires, and None where it never does. `histogram` counts values in half octaves from
     2^-16 upward. `label` is the feature's, where it has one, made from `label_corpus`; see `Label`.
     One that was made from another corpus begins with its name.
+
+    `pole` is + or - where the dictionary is signed, whose features have a row for each; of a
+    negative one the values are below 0, and `max` is the farthest from it.
     """
 
     feature: int
+    pole: str | None = None
     token_frequency: int
     document_frequency: int
     max: float | None
@@ -132,7 +140,7 @@ class Features(Answer[Feature]):
             ),
             rows=[
                 (
-                    f.feature,
+                    named(f.feature, f.pole),
                     f.document_frequency,
                     f.token_frequency,
                     Proportion(f.density),
@@ -161,10 +169,12 @@ class DocumentToken:
 class FeatureCodes:
     """A feature's codes in a document: `positions` uint32 (n,), where it fires, and `values`.
 
-    The values are float32 (n,), and the largest is `max`.
+    The values are float32 (n,), and the strongest is `max`. `pole` is + or - where the dictionary
+    is signed and the codes are of one pole.
     """
 
     feature: int
+    pole: str | None = None
     max: float
     positions: npt.NDArray[np.uint32]
     values: npt.NDArray[np.float32]
@@ -213,29 +223,50 @@ class Document:
 
     @property
     def features(self) -> npt.NDArray[np.uint32]:
-        """The features that fire, ascending (n,)."""
+        """The features that fire, ascending (n,); of a signed dictionary twice where both poles do.
+
+        Then `poles` has the sign of each, and those of positive poles come first.
+        """
         return self._list("features")
 
-    def codes(self, feature: int) -> FeatureCodes:
-        """Where this feature fires. Raises `NotFound` when it does not fire here."""
-        index = int(np.searchsorted(self.features, feature))
-        if index == len(self.features) or self.features[index] != feature:
+    @property
+    def poles(self) -> tuple[str, ...] | None:
+        """The sign of each of `features`, or None where the dictionary is not signed."""
+        return tuple(self._list("poles")) if "poles" in self._table.schema.names else None
+
+    def codes(self, feature: int | str) -> FeatureCodes:
+        """Where this feature fires, or a pole of it (-243, "+243").
+
+        Raises `NotFound` when it does not fire here.
+        """
+        number, pole = parted(numbered(feature) if isinstance(feature, str) else feature)
+        signs = self.poles or ("+",) * len(self.features)
+        found = [
+            self._codes(int(index))
+            for index in np.flatnonzero(self.features == number)
+            if pole in ("", signs[index])
+        ]
+        if not found:
             raise NotFound(
                 f"Feature {feature} does not fire in document {self.id}.", feature=feature
             )
-        return self._codes(index)
+        return found[0] if len(found) == 1 else _both(found)
 
     activations = codes  # its former name
 
     def strongest(self, k: int = 10) -> list[FeatureCodes]:
-        """The `k` features with the largest maxima here (ties: the lower feature first)."""
-        order = np.argsort(-self._list("max"), kind="stable")[:k]
+        """The `k` features with the largest maxima here (ties: the lower feature first).
+
+        Of a signed dictionary the poles with the largest magnitudes.
+        """
+        order = np.argsort(-np.abs(self._list("max")), kind="stable")[:k]
         return [self._codes(int(index)) for index in order]
 
     def _codes(self, index: int) -> FeatureCodes:
         begin, end = self._offsets[index : index + 2]
         return FeatureCodes(
             feature=int(self.features[index]),
+            pole=None if self.poles is None else self.poles[index],
             max=float(self._list("max")[index]),
             positions=self._list("positions")[begin:end],
             values=self._list("values")[begin:end],
@@ -257,7 +288,9 @@ class Document:
         return str(self._view)
 
     def _repr_html_(self) -> str:
-        names = [f"{codes.feature}: {self._peak(codes)}" for codes in self._marked]
+        names = [
+            f"{named(codes.feature, codes.pole)}: {self._peak(codes)}" for codes in self._marked
+        ]
         text = marked_html(self.text, self._marks())
         return f"<div>{legend(names)}{text}{view_html(self._view)}</div>"
 
@@ -270,11 +303,13 @@ class Document:
         return View(
             said=list(filter(None, (head, described(self.metadata), self.error, self.sample))),
             header=("feature", "max", "tokens", "peaks on"),
-            rows=[(a.feature, a.max, len(a), self._peak(a)) for a in self.strongest()],
+            rows=[
+                (named(a.feature, a.pole), a.max, len(a), self._peak(a)) for a in self.strongest()
+            ],
         )
 
     def _peak(self, codes: FeatureCodes) -> str:
-        at = int(codes.positions[int(np.argmax(codes.values))])
+        at = int(codes.positions[int(np.argmax(np.abs(codes.values)))])
         return self.tokens[at].text
 
     @property
@@ -298,11 +333,24 @@ class Document:
                     start=token.start,
                     length=token.length,
                     strength=abs(value) / (abs(found.max) or 1.0),
-                    title=f"feature {found.feature}: {value:.4g}",
+                    title=f"feature {named(found.feature, found.pole)}: {value:.4g}",
                     hue=hue,
                 )
                 marks[position] = abs(value), place
         return [marks[position][1] for position in sorted(marks)]
+
+
+def _both(poles: Sequence[FeatureCodes]) -> FeatureCodes:
+    """The codes of a feature's two poles, by position."""
+    positions = np.concatenate([codes.positions for codes in poles])
+    values = np.concatenate([codes.values for codes in poles])
+    order = np.argsort(positions)
+    return FeatureCodes(
+        feature=poles[0].feature,
+        max=max((codes.max for codes in poles), key=abs),
+        positions=positions[order],
+        values=values[order],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,7 +387,9 @@ class CollectionInfo:
     ones the codes were made, where no model was run. Of the `n_tokens` tokens `n_held` have codes
     or could: all, or a sample of `sample_fraction`, by the hash of `sample_seed` (None: not known).
     The same encode can reach `n_encodable` documents: those of which activations are kept. `jobs`
-    are the runs of encode over it that go on, and the last one that ended, latest first.
+    are the runs of encode over it that go on, and the last one that ended, latest first. With
+    `is_outdated`, what is indexed is from before both poles of signed features were counted, and
+    not used: index again.
     """
 
     corpus: str
@@ -361,6 +411,7 @@ class CollectionInfo:
     values: str | None
     tokens_from: str | None = None
     n_kept: int | None = None
+    is_outdated: bool | None = None
     jobs: tuple[Job, ...] = ()
     n_held: int | None = None
     sample_fraction: float | None = None

@@ -19,7 +19,12 @@ def lasting(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
+def named(feature: int, pole: str | None) -> int | str:
+    """What a feature is called in an answer: its number, or that of its pole, as -243 or +243."""
+    return feature if pole is None else f"{pole}{feature}"
+
+
 def described(metadata: Mapping[str, Any]) -> str:
     """Metadata in one line: `label=pos, year=2019`."""
-    named = (f"{name}={value}" for name, value in metadata.items() if value is not None)
-    return one_line(", ".join(named))
+    said = (f"{name}={value}" for name, value in metadata.items() if value is not None)
+    return one_line(", ".join(said))

@@ -1,5 +1,6 @@
 """Commands that ask: tokens, features, document, info, verify, export."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from saelake.answers.lookups import Feature
+from saelake.answers.text import named
 from saelake.cli.maintain import repaired
 from saelake.cli.options.lake import (
     CollectionArgument,
@@ -15,6 +17,7 @@ from saelake.cli.options.lake import (
     asked_lake,
     split_numbers,
 )
+from saelake.cli.options.poles import PoleCommand, asked_feature
 from saelake.cli.options.shared import shares
 from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
@@ -31,7 +34,9 @@ AskedLake = AbstractContextManager[Lake]
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (tokens, features, document, export, info, verify):
+    for command in (tokens, features):
+        app.command(rich_help_panel=PANEL, cls=PoleCommand)(command)
+    for command in (document, export, info, verify):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -41,7 +46,9 @@ def tokens(
     expression: Annotated[
         str,
         typer.Argument(
-            metavar="FEATURE", help="A feature number, or an expression: '12 & !34', '12 > 3.0'."
+            metavar="FEATURE",
+            help="A feature number, or an expression: '12 & !34', '12 > 3.0'. Of a signed "
+            "dictionary also a pole: -12, '12 < -3.0'.",
         ),
     ],
     *,
@@ -79,12 +86,11 @@ def tokens(
             scope=scope,
             context=context,
         )
-    feature = expression.strip()
     answer(
         format,
         hits.to_arrow(),
         document=lambda: {
-            "feature": int(feature) if feature.isdecimal() else feature,
+            **asked_feature(expression),
             "hits": hits.to_arrow().drop(["token_start", "token_length"]).to_pylist(),
         },
         show=lambda: out.print(lookups.tokens(hits, out)),
@@ -95,7 +101,8 @@ def tokens(
 def features(
     collection: CollectionArgument,
     numbers: Annotated[
-        list[int] | None, typer.Argument(metavar="[FEATURE]...", help="These features only.")
+        list[str] | None,
+        typer.Argument(metavar="[FEATURE]...", help="These features only, or poles: 12 -34."),
     ] = None,
     *,
     token: Annotated[str | None, typer.Option(help="Features that peak on this word.")] = None,
@@ -141,7 +148,7 @@ def document(
     wanted = split_numbers(only)
     with place as found:
         one = found[collection].document(id, doc=doc, features=wanted)
-        strongest = [a.feature for a in one.strongest(lookups.FEATURES_SHOWN)]
+        strongest = [named(a.feature, a.pole) for a in one.strongest(lookups.FEATURES_SHOWN)]
         usual = known_features(found[collection], strongest) if format == "table" else {}
     answer(
         format,
@@ -151,10 +158,11 @@ def document(
     )
 
 
-def known_features(collection: Collection, numbers: list[int]) -> dict[int, Feature]:
+def known_features(collection: Collection, names: Sequence[int | str]) -> dict[int | str, Feature]:
     """Statistics of these features, or nothing where the collection is not indexed."""
     try:
-        return {f.feature: f for f in collection.features(numbers)} if numbers else {}
+        found = collection.features(names) if names else ()
+        return {named(f.feature, f.pole): f for f in found}
     except NotFound:
         return {}
 

@@ -14,6 +14,7 @@ from saelake.cli.options.lake import (
     asked_lake,
     split_numbers,
 )
+from saelake.cli.options.poles import PoleCommand, asked_feature
 from saelake.cli.options.shared import shares
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out, say
@@ -46,8 +47,9 @@ DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda. [default: cud
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (label, labels, neighbors, embed):
+    for command in (label, labels, embed):
         app.command(rich_help_panel=PANEL)(command)
+    app.command(rich_help_panel=PANEL, cls=PoleCommand)(neighbors)
 
 
 def embed(
@@ -148,7 +150,9 @@ def labels(
 @shares("place", asked_lake)
 def neighbors(
     dictionary: DictionaryArgument,
-    feature: Annotated[int, typer.Argument(help="A feature number.")],
+    feature: Annotated[
+        str, typer.Argument(help="A feature number; of a signed dictionary also -12.")
+    ],
     *,
     k: Annotated[int, typer.Option("-k", help="How many features.")] = NeighborsQuery.k,
     format: FormatOption = "table",  # noqa: A002
@@ -163,6 +167,6 @@ def neighbors(
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {"feature": feature, "neighbors": rows.to_dicts()},
+        document=lambda: {**asked_feature(feature), "neighbors": rows.to_dicts()},
         show=lambda: out.print(analyses.neighbors(rows)),
     )

@@ -1,4 +1,7 @@
-"""SAE embeddings: one sparse vector a document, pooled over its tokens, in blocks of rows."""
+"""SAE embeddings: one sparse vector a document, pooled over its tokens, in blocks of rows.
+
+Features are poles here and in all that is made of embeddings, so values are never negative.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ from saelake.store.requests.checks import Pooling
 SCAN_ROWS = 4096
 _COLUMNS: dict[Pooling, tuple[str, ...]] = {
     "max": ("features", "max"),
-    "binary": ("features", "max"),
+    "binary": ("features",),
     "sum": ("features", "counts", "values"),
     "mean": ("features", "counts", "values", "token_ids"),
 }
@@ -95,17 +98,13 @@ class Block:
         )
 
 
-def _columns(codec: ValueCodec, pooling: Pooling) -> tuple[str, ...]:
-    return ("features",) if pooling == "binary" and not codec.signed else _COLUMNS[pooling]
-
-
 def blocks(piece: Piece, pooling: Pooling = "max", n_rows: int | None = None) -> Iterator[Block]:
     """The embeddings of a piece's documents, `n_rows` or `PIECE_ROWS` a block, in table order.
 
     A document that could not be encoded has none; of one in several parts, those parts count that
     could be.
     """
-    columns = ("doc", "part", "error", *_columns(piece.codes.codec, pooling))
+    columns = ("doc", "part", "error", *_COLUMNS[pooling])
     n_rows = n_rows or PIECE_ROWS
     held: list[pa.RecordBatch] = []
     for batch in piece.codes.scan(columns, fragments=piece.fragments, batch_rows=SCAN_ROWS):
@@ -128,14 +127,14 @@ def _let_go(held: list[pa.RecordBatch]) -> pa.Table:
 
 def take(codes: CodesTable, docs: Array, pooling: Pooling = "max") -> Block:
     """The embeddings of these documents (uint64), in this order; without those that have none."""
-    _, rows = codes.take(docs, ["doc", "error", *_columns(codes.codec, pooling)])
+    _, rows = codes.take(docs, ["doc", "error", *_COLUMNS[pooling]])
     return embedded(rows, codes.codec, pooling, codes.held)
 
 
 def embedded(
     rows: pa.Table, codec: ValueCodec, pooling: Pooling, held: HeldTokens | None = None
 ) -> Block:
-    """The embeddings of rows of a codes table; parts of one document are neighbours.
+    """The embeddings of rows of codes by pole; parts of one document are neighbours.
 
     The mean is over the tokens that are `held` (None: all).
     """
@@ -159,10 +158,8 @@ def _pooled(rows: pa.Table, codec: ValueCodec, pooling: Pooling) -> Array:
     """The value of each feature of each row: float32, and of its own memory."""
     if pooling == "max":
         return codec.decode(Lists.of(rows["max"]).values)
-    if pooling == "binary" and not codec.signed:  # what is stored is above 0
+    if pooling == "binary":  # what is stored is above 0
         return np.ones(len(Lists.of(rows["features"]).values), np.float32)
-    if pooling == "binary":
-        return (codec.decode(Lists.of(rows["max"]).values) > 0).astype(np.float32)
     counts = Lists.of(rows["counts"]).values.astype(np.int64)
     if len(counts) == 0:
         return np.empty(0, np.float32)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from saelake.store.codes.held import HeldTokens, held_tokens
+from saelake.store.codes.poles import by_pole, stored_columns
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings
 from saelake.store.lake.lake import Lake
@@ -59,7 +60,7 @@ class Locations:
 
 @dataclass(frozen=True, slots=True)
 class CodeRow:
-    """What one feature-sorted row of codes holds; values decoded to float32.
+    """What one feature-sorted row of codes holds, by pole; values decoded to float32.
 
     `position_base` is what to add to `positions` to count the document's tokens.
     """
@@ -81,12 +82,17 @@ class CodeRow:
         return self.positions[span].astype(np.int64) + self.position_base, self.values[span]
 
 
+def collection_of(table: Table) -> CollectionSettings:
+    """What a collection's table says that it is of."""
+    return CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
+
+
 class CodesTable:
-    """A snapshot of a collection's codes."""
+    """A snapshot of a collection's codes, which are read by pole (see `codes.poles`)."""
 
     def __init__(self, table: Table, held: HeldTokens | None = None) -> None:
         self.table = table
-        self.settings = CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
+        self.settings = collection_of(table)
         self.codec = self.settings.codec
         self.held = held or HeldTokens.of(self.settings)
         self._locations: Locations | None = None
@@ -94,8 +100,7 @@ class CodesTable:
     @classmethod
     def of(cls, lake: Lake, table: Table) -> "CodesTable":
         """The codes in a table of the lake, which may know better which tokens they are of."""
-        settings = CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
-        return cls(table, held_tokens(lake, settings, table))
+        return cls(table, held_tokens(lake, collection_of(table), table))
 
     def token_counts(self, batch: pa.RecordBatch | pa.Table) -> Array:
         """How many tokens of each row have codes or could, int64 (n_rows,): all, or a sample's.
@@ -114,8 +119,10 @@ class CodesTable:
     def take(self, docs: npt.NDArray[np.uint64], columns: Sequence[str]) -> tuple[Array, pa.Table]:
         """The rows of these documents: for each row the index into `docs`, and the columns."""
         found = self.locations.find(docs)
-        table = self.table.take_addresses([row for _, row in found], ["part", *columns])
-        return np.array([index for index, _ in found], np.int64), table
+        wanted, addresses = ["part", *columns], [row for _, row in found]
+        table = self.table.take_addresses(addresses, stored_columns(wanted, self.settings))
+        rows = by_pole(table, wanted, self.settings)
+        return np.array([index for index, _ in found], np.int64), rows
 
     def rows(self, docs: npt.NDArray[np.uint64]) -> Iterator[tuple[int, CodeRow]]:
         """(index into `docs`, codes) of every row of these documents."""
@@ -144,8 +151,9 @@ class CodesTable:
         batch_rows: int | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Batches of the table, in table order; small enough for all codes, by default."""
-        rows = batch_rows or SCAN_ROWS
-        return self.table.scan(columns, fragments=fragments, batch_rows=rows)
+        rows, stored = batch_rows or SCAN_ROWS, stored_columns(columns, self.settings)
+        batches = self.table.scan(stored, fragments=fragments, batch_rows=rows)
+        return (by_pole(batch, columns, self.settings) for batch in batches)
 
 
 def locate(table: Table, fragments: Iterable[int]) -> Locations:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.poles import Poles
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.values import ValueCodec, value_codec
 
@@ -59,6 +60,8 @@ class CollectionSettings:
     `tokens_from`: see `store.codes.held`).
     `norm_factor` is what activations are multiplied with where the dictionary's files do not say
     it. With `batch_invariant` each window is run alone.
+    `by_pole` is whether rows of codes number the poles of a signed dictionary, with strengths; in
+    collections from before they number features, with signed values.
     """
 
     corpus: str
@@ -85,6 +88,7 @@ class CollectionSettings:
     sample: TokenSample | None = None
     norm_factor: float | None = None
     batch_invariant: bool = False
+    by_pole: bool = False
 
     @property
     def name(self) -> str:
@@ -94,7 +98,17 @@ class CollectionSettings:
     @property
     def codec(self) -> ValueCodec:
         """The codec of the collection's values."""
-        return value_codec(self.values, signed=self.signed)
+        return value_codec(self.values, signed=self.signed and not self.by_pole)
+
+    @property
+    def poles(self) -> Poles:
+        """What is counted of the dictionary's features."""
+        return Poles(self.d_sae, self.signed)
+
+    @property
+    def width(self) -> int:
+        """How many poles there are: the length of everything that is counted by feature."""
+        return self.poles.width
 
     def to_json(self) -> str:
         """The settings as one JSON object."""
@@ -141,9 +155,11 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
 
     `positions` and `values` hold every occurrence, grouped by feature in the order of
     `features`, positions ascending; `max` is the largest of each feature's `values`, `counts` how
-    many there are. `token_starts` and `token_lengths` are characters of the document's text.
-    `error` says why a document has no codes. `checksum` is of the row's lists (see `checksums`);
-    tables that an earlier saelake made do not have it.
+    many there are. The features of a signed dictionary are poles (see `format.poles`), but in a
+    collection from before, `by_pole` False, whose values have signs: they are told apart as they
+    are read (see `codes.poles`). `token_starts` and `token_lengths` are characters of the
+    document's text. `error` says why a document has no codes. `checksum` is of the row's lists
+    (see `checksums`); tables that an earlier saelake made do not have it.
     """
     value = settings.codec.arrow_type
     return pa.schema(
@@ -166,7 +182,7 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
 
 
 def postings_schema(settings: CollectionSettings) -> pa.Schema:
-    """One row per (segment, feature, tier); a segment is one fragment.
+    """One row per (segment, feature, tier); a segment is one fragment. Features are poles.
 
     Row `feature * N_TIERS + tier` of a segment holds, for each document of that tier in
     ascending order: the gap to the document before, the feature's largest value there, the

@@ -47,7 +47,7 @@ class Counting:
         codes = self.builder.codes
         while (totals := self._newer(renew=renew)) is not None:
             vocabulary = vocabulary_of(self.lake, self.name.dictionary)
-            tokens = top_tokens(postings, codes.settings.d_sae, vocabulary)
+            tokens = top_tokens(postings, codes.settings.width, vocabulary)
             present = [fragment.id for fragment in codes.table.fragments]
             with suppress(Conflict):
                 overwrite(
@@ -83,7 +83,9 @@ class Counting:
         if table is None or not table.fragments:  # made, but not filled yet
             return self._nothing()
         stored = table.read()
-        totals = Totals.of(stored)
+        n_rows, totals = stored.num_rows, Totals.of(stored)
+        if n_rows != self.builder.codes.settings.width:  # from before poles were counted
+            return self._nothing()
         if totals.sample != self.builder.codes.held.key:  # an earlier saelake counted all tokens
             return self._nothing()
         covers = {int(i) for i in metadata(stored.schema)[COVERS_KEY].split(",") if i}
@@ -97,7 +99,7 @@ class Counting:
         return not any(pc.any(pc.equal(column, "")).as_py() for column in names)
 
     def _nothing(self) -> tuple[Totals, set[int]]:
-        return Totals.zero(self.builder.codes.settings.d_sae), set()
+        return Totals.zero(self.builder.codes.settings.width), set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class CountTotals:
 
     def __call__(self, fragments: Iterable[Fragment]) -> Totals:
         """The totals of all codes of these fragments."""
-        totals = Totals.zero(self.codes.settings.d_sae)
+        totals = Totals.zero(self.codes.settings.width)
         with lean():
             _count(self.codes, fragments, totals)
         return totals

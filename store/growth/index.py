@@ -194,4 +194,5 @@ class _Committer:
 
     def _gone(self, postings: PostingsTable) -> set[int]:
         present = {segment.fragment for segment in postings.segments}
-        return {*stale(self._fragments, postings.segments), *(self._redo & present)}
+        outdated = {segment.fragment for segment in postings.outdated}
+        return {*stale(self._fragments, postings.segments), *(self._redo & present), *outdated}

@@ -153,13 +153,13 @@ def _words(
 ) -> Iterator[tuple[int, LabelWords]]:
     """The features that fire, and the words of each one's label."""
     background = _background(collection)
-    d_sae = collection.settings.d_sae
-    for first in range(0, d_sae, FEATURES_AT_ONCE):
-        features = range(first, min(first + FEATURES_AT_ONCE, d_sae))
+    width = collection.settings.width
+    for first in range(0, width, FEATURES_AT_ONCE):
+        features = range(first, min(first + FEATURES_AT_ONCE, width))
         for feature, windows in _windows(collection, features).items():
             typical = evidence.typical(feature, N_FIRED + N_TYPICAL)
             yield feature, label_words(windows, background, typical)
-        on_progress(features.stop, d_sae)
+        on_progress(features.stop, width)
 
 
 def _background(collection: Collection) -> Counter[str]:

@@ -133,7 +133,7 @@ class _Gathering:
         """What was read."""
         scored = HeldBack(
             words=self._matrix(self._words, len(self._vocabulary)),
-            fires=self._matrix(self._fires, self._collection.settings.d_sae),
+            fires=self._matrix(self._fires, self._collection.settings.width),
         )
         return Evidence(
             vocabulary=self._vocabulary,

@@ -26,9 +26,9 @@ def label_vectors(session: Session, collection: Collection, vectors: Vectors) ->
     """The label vector of each feature that has enough evidence, float32 (width,)."""
     selected = session.select(Selection(collection=str(collection.name)))
     mean = vectors.index.vectors.mean(axis=0, dtype=np.float64)
-    work = _Moments(selected.d_sae, vectors, mean)
+    work = _Moments(selected.width, vectors, mean)
     total = sum(
-        session.embeddings.map(selected, work), _EmbeddingSums.zero(selected.d_sae, vectors.width)
+        session.embeddings.map(selected, work), _EmbeddingSums.zero(selected.width, vectors.width)
     )
     n = max(total.n, 1)
     deviation = np.sqrt(np.maximum(total.square / n - (total.sum / n) ** 2, 0))

@@ -2,20 +2,20 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from saelake.store.activations.table import check_kept
-from saelake.store.codes.table import locate
+from saelake.store.codes.table import collection_of, locate
 from saelake.store.errors import AlreadyExists
 from saelake.store.format.activations import KeptSettings, kept_schema
 from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.lake.dictionaries import check_registrable
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft
-from saelake.store.tables.tables import Table, metadata, write_first
+from saelake.store.tables.tables import Table, write_first
 
 Range = tuple[int, int]
 TableSettings = CollectionSettings | KeptSettings
@@ -173,6 +173,12 @@ def _merged(ranges: Sequence[Range]) -> list[Range]:
     return merged
 
 
+def continued(lake: Lake, settings: CollectionSettings) -> CollectionSettings:
+    """The settings, with rows of the form that the collection has already, if it is begun."""
+    begun = Table.find(_place(lake, settings)[0])
+    return settings if begun is None else replace(settings, by_pole=collection_of(begun).by_pole)
+
+
 def check_free(lake: Lake, settings: TableSettings) -> None:
     """Check, and make nothing, that the table can be begun or continued.
 
@@ -188,18 +194,14 @@ def check_free(lake: Lake, settings: TableSettings) -> None:
 def begun_settings(lake: Lake, name: CollectionName) -> CollectionSettings | None:
     """What a collection was begun with, which an encode that continues it must have too."""
     begun = Table.find(lake.codes(name))
-    return None if begun is None else _stored(begun)
-
-
-def _stored(table: Table) -> CollectionSettings:
-    return CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
+    return None if begun is None else collection_of(begun)
 
 
 def _check_same(settings: TableSettings, table: Table) -> None:
     if isinstance(settings, KeptSettings):
         check_kept(settings, table)
         return
-    stored = _stored(table)
+    stored = collection_of(table)
     differences = settings.differences(stored)
     if differences:
         said = ", ".join(f"{k} = {was!r} (now {now!r})" for k, (now, was) in differences.items())

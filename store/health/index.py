@@ -67,9 +67,9 @@ def _checksum(feature: Array, doc: Array, value: Array, position: Array) -> int:
 
 def _stored_checksum(collection: Collection, segment: Segment) -> tuple[int, int]:
     n = total = 0
-    d_sae = collection.settings.d_sae
-    for first in range(0, d_sae, FEATURES_PER_READ):
-        features = range(first, min(first + FEATURES_PER_READ, d_sae))
+    width = collection.settings.width
+    for first in range(0, width, FEATURES_PER_READ):
+        features = range(first, min(first + FEATURES_PER_READ, width))
         for tier in range(N_TIERS):
             if collection.postings is None:
                 continue
@@ -91,7 +91,7 @@ def _computed_checksum(codes: CodesTable, covers: Iterable[int]) -> tuple[int, i
                 (postings.position, -postings.max.astype(np.int32), postings.feature, postings.doc)
             )
             postings = postings[order]
-            key = postings.doc.astype(np.uint64) << np.uint64(24) | postings.feature
+            key = postings.doc.astype(np.uint64) << np.uint64(32) | postings.feature
             postings = postings[runs(key)]
         n += len(postings)
         total += _checksum(postings.feature, postings.doc, postings.max, postings.position)

@@ -54,7 +54,7 @@ def _repaired(lake: Lake, name: CollectionName) -> Repaired:
     if collection.postings is None:
         return Repaired(collection=str(name), documents=ids, n_files=n_files)
     wrong = _wrong_segments(collection)
-    n_segments = n_lost + len(wrong)
+    n_segments = n_lost + len(wrong) + len(collection.postings.outdated)
     is_counted = not (damaged or reading.unreadable or collection.unindexed)
     features = is_counted and wrong_features(lake, name, reading.totals) is not None
     if ids or n_files or n_segments or features:

@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 
 from saelake.store.activations.blocks import TokenBlock
 from saelake.store.activations.table import ActivationsTable
+from saelake.store.codes.poles import by_pole
 from saelake.store.codes.table import SCAN_ROWS, CodesTable
 from saelake.store.errors import Corrupt
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.sampling import TokenSample
-from saelake.store.index.features import Totals
+from saelake.store.index.features import TOTALS_COLUMNS, Totals
 from saelake.store.tables.tables import Table
 
 # Which rows of a batch are wrong, bool (n_rows,), by what is wrong with them.
@@ -70,9 +71,12 @@ class CodesReading(Reading):
     @classmethod
     def of(cls, codes: CodesTable) -> "CodesReading":
         """The reading of every row."""
-        reading = cls(totals=Totals.zero(codes.settings.d_sae))
-        for batch in reading.sound(codes.table, _codes_checks(codes.settings.d_sae), SCAN_ROWS):
-            reading.totals.add(batch, codes)
+        settings = codes.settings
+        reading = cls(totals=Totals.zero(settings.width))
+        n_features = settings.width if settings.by_pole else settings.d_sae
+        for batch in reading.sound(codes.table, _codes_checks(n_features), SCAN_ROWS):
+            read = by_pole(batch, TOTALS_COLUMNS, settings)
+            reading.totals.add(read, codes)
             reading.n_codes += len(Lists.of(batch["values"]).values)
         return reading
 
@@ -128,9 +132,9 @@ def _unordered(batch: pa.RecordBatch) -> Array:
     return _falls(features.values, features.rows, batch.num_rows)
 
 
-def _beyond_dictionary(d_sae: int, batch: pa.RecordBatch) -> Array:
+def _beyond_dictionary(n_features: int, batch: pa.RecordBatch) -> Array:
     features = Lists.of(batch["features"])
-    return _any(features.values >= d_sae, features.rows, batch.num_rows)
+    return _any(features.values >= n_features, features.rows, batch.num_rows)
 
 
 def _beyond_tokens(batch: pa.RecordBatch) -> Array:
@@ -165,12 +169,12 @@ def _wrong_checksums(batch: pa.RecordBatch) -> Array:
     return wrong
 
 
-def _codes_checks(d_sae: int) -> Checks:
+def _codes_checks(n_features: int) -> Checks:
     return {
         "lists of different lengths": _uneven,
         "counts that are not its values'": _miscounted,
         "features out of order": _unordered,
-        "features beyond the dictionary": partial(_beyond_dictionary, d_sae),
+        "features beyond the dictionary": partial(_beyond_dictionary, n_features),
         "a position beyond its tokens": _beyond_tokens,
         "a maximum that is not its values' maximum": _wrong_maxima,
         "a checksum that is not its lists'": _wrong_checksums,

@@ -23,6 +23,7 @@ from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.tables.tables import Table
 
 SHOWN = 5  # of what is wrong
+OUTDATED = "; others are of before both poles were counted, and not used: run `saelake index {}`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +234,8 @@ def _postings(name: str, collection: Collection) -> TableCheck:
         table=name,
         check="postings agree with the codes",
         problem=f"those of the codes fragments {_listed(wrong)} do not" if wrong else None,
-        detail=f"{n} postings in {len(collection.segments)} segments",
+        detail=f"{n} postings in {len(collection.segments)} segments"
+        + (OUTDATED.format(name) if collection.is_outdated else ""),
     )
 
 

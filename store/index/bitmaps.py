@@ -21,7 +21,7 @@ BITMAP_ROWS = 16_384  # documents of one bitmap: a tile of its rows stays in a c
 class Bitmap:
     """The documents of a block by feature: bit i of row f is 1 where f fires in `doc[i]`.
 
-    `doc` is uint64 (n_documents,), `bits` uint64 (d_sae, n_words), 64 documents a word, the first
+    `doc` is uint64 (n_documents,), `bits` uint64 (width, n_words), 64 documents a word, the first
     the lowest bit.
     """
 
@@ -29,12 +29,12 @@ class Bitmap:
     bits: Array
 
     @classmethod
-    def of(cls, block: Block, d_sae: int) -> "Bitmap":
+    def of(cls, block: Block, width: int) -> "Bitmap":
         """The bits of a block with pooling `binary`."""
         from saelake.store.arrays import kernels  # not every process that has a session needs numba
 
         fires = firing(block)
-        bits = np.zeros((d_sae, n_words(len(block))), np.uint64)
+        bits = np.zeros((width, n_words(len(block))), np.uint64)
         kernels.set_bits(fires.offsets, fires.features, bits)
         return cls(doc=block.doc, bits=bits)
 
@@ -44,7 +44,7 @@ class Bitmap:
         return self.doc.nbytes + self.bits.nbytes
 
     def frequencies(self, mask: DocumentMask | None) -> tuple[int, Array]:
-        """How many documents a filter keeps, and each feature's number of them, int64 (d_sae,)."""
+        """How many documents a filter keeps, and each feature's number of them, int64 (width,)."""
         from saelake.store.arrays import kernels
 
         counts = np.zeros(len(self.bits), np.int64)
@@ -69,15 +69,15 @@ class Bitmap:
 class AsBitmaps:
     """Makes bitmaps of a piece, or None where they would be larger than the features' numbers."""
 
-    d_sae: int
+    width: int
 
     def __call__(self, piece: Piece) -> list[Bitmap] | None:
         """The bitmaps of the piece's blocks, each of about `BITMAP_ROWS` documents."""
         made = []
         for block in blocks(piece, "binary", BITMAP_ROWS):
-            if 8 * self.d_sae * n_words(len(block)) > block.features.nbytes:
+            if 8 * self.width * n_words(len(block)) > block.features.nbytes:
                 return None
-            made.append(Bitmap.of(block, self.d_sae))
+            made.append(Bitmap.of(block, self.width))
         return made
 
 

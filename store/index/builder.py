@@ -147,7 +147,7 @@ class _GrowingSegment:
             covers=covers,
             schema=self._table.schema,
             codec=self._codes.codec,
-            d_sae=self._codes.settings.d_sae,
+            width=self._codes.settings.width,
         )
         draft = self._table.write(rows, one_fragment=True)
         self._clear()

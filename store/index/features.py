@@ -32,7 +32,7 @@ def bin_edges() -> Array:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over codes that make up the statistics, each (d_sae,) or (d_sae, N_BINS).
+    """Sums over codes that make up the statistics, each (width,) or (width, N_BINS).
 
     Totals of different fragments add up, so that new fragments are added without reading the
     old ones. `n_tokens` is how many tokens there were, on which features fire or not: of a sample,
@@ -50,14 +50,14 @@ class Totals:
     _seen: Array = field(default_factory=lambda: np.empty(0, np.uint32))
 
     @classmethod
-    def zero(cls, d_sae: int) -> Self:
+    def zero(cls, width: int) -> Self:
         """The totals of nothing."""
         return cls(
-            token_frequency=np.zeros(d_sae, np.uint64),
-            document_frequency=np.zeros(d_sae, np.uint64),
-            sum=np.zeros(d_sae, np.float64),
-            max=np.full(d_sae, -np.inf, np.float32),
-            histogram=np.zeros((d_sae, N_BINS), np.uint64),
+            token_frequency=np.zeros(width, np.uint64),
+            document_frequency=np.zeros(width, np.uint64),
+            sum=np.zeros(width, np.float64),
+            max=np.full(width, -np.inf, np.float32),
+            histogram=np.zeros((width, N_BINS), np.uint64),
         )
 
     @classmethod
@@ -86,7 +86,7 @@ class Totals:
 
     def add(self, batch: pa.RecordBatch, codes: CodesTable) -> None:
         """Add a batch of codes rows (`TOTALS_COLUMNS`), in table order."""
-        d_sae, codec = len(self.sum), codes.codec
+        width, codec = len(self.sum), codes.codec
         self.n_tokens += int(codes.token_counts(batch).sum())
         self.sample = codes.held.key
         features = Lists.of(batch["features"])
@@ -96,10 +96,10 @@ class Totals:
         values = codec.decode(Lists.of(batch["values"]).values)
         ids = features.values
         sums = np.add.reduceat(values, np.cumsum(counts) - counts, dtype=np.float64)
-        self.token_frequency += np.bincount(ids, counts, d_sae).astype(np.uint64)
-        self.document_frequency += np.bincount(ids, minlength=d_sae).astype(np.uint64)
+        self.token_frequency += np.bincount(ids, counts, width).astype(np.uint64)
+        self.document_frequency += np.bincount(ids, minlength=width).astype(np.uint64)
         self._uncount_repeats(batch, features)
-        self.sum += np.bincount(ids, sums, d_sae)
+        self.sum += np.bincount(ids, sums, width)
         np.maximum.at(self.max, ids, codec.decode(Lists.of(batch["max"]).values))
         cell = np.repeat(ids.astype(np.int64) * N_BINS, counts) + bins(values)
         np.add.at(self.histogram.reshape(-1), cell, np.uint64(1))
@@ -146,7 +146,7 @@ def features_table(totals: Totals, top_tokens: pa.Array, *, covers: Sequence[int
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def top_tokens(postings: PostingsTable, d_sae: int, vocabulary: Sequence[str]) -> pa.Array:
+def top_tokens(postings: PostingsTable, width: int, vocabulary: Sequence[str]) -> pa.Array:
     """Per feature the tokens on which its strongest documents peak, the commonest first.
 
     Counted over the 256 strongest documents; equal counts in the order of the vocabulary. An id
@@ -156,8 +156,8 @@ def top_tokens(postings: PostingsTable, d_sae: int, vocabulary: Sequence[str]) -
     step = len(postings.segments)
     n_features = max(LISTS_PER_BLOCK // max(step, 1), 1)
     blocks = [pa.array([], pa.list_(TOP_TOKEN))]
-    for first in range(0, d_sae, n_features):
-        features = range(first, min(first + n_features, d_sae))
+    for first in range(0, width, n_features):
+        features = range(first, min(first + n_features, width))
         lists = postings.read(features, 0, postings.segments)
         of = np.repeat(np.arange(len(lists)) // max(step, 1), [len(each) for each in lists])
         whole = PostingList.joined(lists, postings.dtype)

@@ -155,17 +155,17 @@ def _descending(values: Array) -> Array:
     return -values.astype(np.int32)
 
 
-def tiered(postings: Postings, d_sae: int) -> Iterator[Tier]:
+def tiered(postings: Postings, width: int) -> Iterator[Tier]:
     """The tiers of each block of features, blocks and tiers ascending.
 
     Tier t of a feature has its next `TIERS[t]` strongest postings (ties: the lower document
     number is stronger), the last tier all others; documents ascend inside a tier.
     """
-    starts = np.searchsorted(postings.feature, np.arange(d_sae + 1))
+    starts = np.searchsorted(postings.feature, np.arange(width + 1))
     first = 0
-    while first < d_sae:
+    while first < width:
         full = np.searchsorted(starts, starts[first] + POSTINGS_PER_BLOCK, side="right") - 1
-        last = min(max(int(full), first + 1), first + FEATURES_PER_BLOCK, d_sae)
+        last = min(max(int(full), first + 1), first + FEATURES_PER_BLOCK, width)
         block = postings[int(starts[first]) : int(starts[last])]
         yield from _block_tiers(block, first, last - first)
         first = last

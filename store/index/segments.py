@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.store.codes.table import CodesTable
+from saelake.store.codes.table import CodesTable, collection_of
 from saelake.store.format.lists import Array, Lists, concatenate
 from saelake.store.format.schema import N_TIERS, STRONGEST
 from saelake.store.format.values import ValueCodec
@@ -81,6 +81,7 @@ class Segment:
     fragment: int
     covers: tuple[int, ...]
     size_bytes: int = 0
+    n_rows: int = 0
 
     def is_valid(self, fragments: Set[int]) -> bool:
         """Whether all that it covers is in a snapshot of codes: else it may tell of what is gone.
@@ -91,11 +92,18 @@ class Segment:
 
 
 class PostingsTable:
-    """A snapshot of a collection's posting lists; `dtype` is that of their value codes."""
+    """A snapshot of a collection's posting lists; `dtype` is that of their value codes.
+
+    `outdated` are segments from before a signed feature's two poles had a list each: what they
+    say of a feature is of its largest values only. Nobody reads them; the next index replaces them.
+    """
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.segments = tuple(_segments(table))
+        n_rows = collection_of(table).width * N_TIERS
+        stored = tuple(_segments(table))
+        self.segments = tuple(segment for segment in stored if segment.n_rows == n_rows)
+        self.outdated = tuple(segment for segment in stored if segment.n_rows != n_rows)
         self.dtype = np.dtype(table.schema.field("max").type.value_type.to_pandas_dtype())
 
     def read(
@@ -131,7 +139,12 @@ def _segments(table: Table) -> Iterator[Segment]:
         if len(covers[index]):  # only the last of those built together says what they cover
             covered = tuple(covers[index].tolist())
             for each in together:
-                yield Segment(fragment=each.id, covers=covered, size_bytes=each.size_bytes)
+                yield Segment(
+                    fragment=each.id,
+                    covers=covered,
+                    size_bytes=each.size_bytes,
+                    n_rows=each.n_rows,
+                )
             together = []
 
 
@@ -201,14 +214,14 @@ def segment_rows(
     covers: Iterable[int],
     schema: pa.Schema,
     codec: ValueCodec,
-    d_sae: int,
+    width: int,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a segment, in order, a block of features at a time; `pieces` is emptied."""
     whole = merged(pieces, codec.dtype)
     pieces.clear()
     covering: list[int] | None = list(covers)
     block: list[Tier] = []
-    for tier in tiered(whole, d_sae):
+    for tier in tiered(whole, width):
         block.append(tier)
         if len(block) == N_TIERS:
             yield _block_rows(block, tokens, covering, schema)

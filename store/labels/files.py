@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.format.poles import Poles, numbered, said
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels.labels import write_labels
 from saelake.store.lake.dictionaries import RegisteredDictionary
@@ -33,16 +34,12 @@ def import_labels(
     embedding. Raises `NotFound` for a dictionary that the lake does not
     have, `InvalidInput` for a feature that the dictionary does not have, and see `read_labels`.
     """
-    d_sae = RegisteredDictionary.open(session.lake, dictionary).d_sae
-    labels = read_labels(path, explainer)
+    poles = RegisteredDictionary.open(session.lake, dictionary).poles
+    labels = (
+        row | {"feature": _pole(row["feature"], poles, path, dictionary)}
+        for row in read_labels(path, explainer)
+    )
     rows = list({(row["explainer"], row["feature"]): row for row in labels}.values())
-    outside = next((r["feature"] for r in rows if r["feature"] >= d_sae), None)
-    if outside is not None:
-        raise InvalidInput(
-            f"{path} labels feature {outside}, but {dictionary} has {d_sae}: these "
-            "labels are of another dictionary.",
-            feature=outside,
-        )
     if model is not None and rows:
         vectors = session.texts.embed(model, [row["label"] for row in rows])
         for row, vector in zip(rows, vectors, strict=True):
@@ -51,12 +48,25 @@ def import_labels(
     return len(rows)
 
 
+def _pole(number: int, poles: Poles, path: Path, dictionary: str) -> int:
+    """The pole that a label is of: of a plain number the positive, which explainers look at."""
+    try:
+        return poles.of(number, dictionary)[0]
+    except NotFound as error:
+        raise InvalidInput(
+            f"{path} labels feature {said(number)}, but {error.message} These labels are of "
+            "another dictionary.",
+            feature=number,
+        ) from error
+
+
 def read_labels(path: Path, explainer: str | None = None) -> Iterator[dict[str, Any]]:
-    """The labels of a file: feature, label, explainer, score.
+    """The labels of a file: feature (as a question's number), label, explainer, score.
 
     A `.json` file holds one object, feature number to label (as Goodfire's are shipped); a
     `.jsonl` or `.jsonl.gz` file Neuronpedia's rows, with `index`, `description` and
-    `explanationModelName`. `explainer` says who made the labels, in place of what the file says.
+    `explanationModelName`. The negative pole of a signed dictionary's feature is -243, as a number
+    or in quotes. `explainer` says who made the labels, in place of what the file says.
     Raises `NotFound`, and `InvalidInput` naming the place in the file.
     """
     if not path.is_file():
@@ -115,8 +125,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _row(feature: Any, label: Any, explainer: str) -> dict[str, Any]:
     """The label of a feature. Raises `ValueError` or `TypeError` for what cannot be one."""
-    number = int(feature)
-    if number < 0 or not isinstance(label, str):
+    number = numbered(str(feature))
+    if not isinstance(label, str):
         raise ValueError(f"{feature!r}: {label!r}")
     label.encode()  # half a character is no text
     return {"feature": number, "label": label, "explainer": explainer, "score": None}

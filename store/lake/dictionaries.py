@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.errors import AlreadyExists, NotFound
+from saelake.store.format.poles import Poles
 from saelake.store.format.schema import DICTIONARIES_COLUMNS, CollectionSettings
 from saelake.store.format.vocabulary import whole
 from saelake.store.lake.lake import Lake
@@ -38,6 +39,11 @@ class RegisteredDictionary:
     model_fingerprint: str | None = None
     location: str | None = None
     model_location: str | None = None
+
+    @property
+    def poles(self) -> Poles:
+        """What is counted of its features."""
+        return Poles(self.d_sae, bool(self.signed))
 
     @classmethod
     def of(

@@ -158,10 +158,10 @@ class Subject:
         )
 
     def fires(self) -> Array:
-        """In how many of the documents each feature has a value, int64 (d_sae,)."""
-        work = _Fires(_marked(self.docs, self.selected), self.selected.d_sae)
+        """In how many of the documents each feature has a value, int64 (width,)."""
+        work = _Fires(_marked(self.docs, self.selected), self.selected.width)
         counted = self.session.embeddings.map(self.selected, work, self.query.pooling)
-        total: Array = np.sum([np.zeros(self.selected.d_sae, np.int64), *counted], axis=0)
+        total: Array = np.sum([np.zeros(self.selected.width, np.int64), *counted], axis=0)
         return total
 
     def measured(self, features: Array, fires: Array, category: Array | None = None) -> Associated:
@@ -331,7 +331,7 @@ class _Fires:
     d_sae: int
 
     def __call__(self, block: Block) -> Array:
-        """For each feature how many, int64 (d_sae,)."""
+        """For each feature how many, int64 (width,)."""
         looked_at = self.looked_at[block.doc]
         fires = looked_at[block.rows] & (block.values != 0)
         return np.bincount(block.features[fires], minlength=self.d_sae)
@@ -372,7 +372,7 @@ def _gathered(
 ) -> Values:
     gather = _Gather(
         _numbered(docs, selected.collection.documents.n_documents),
-        _numbered(features, selected.d_sae),
+        _numbered(features, selected.width),
     )
     found = list(session.embeddings.map(selected, gather, query.pooling))
     feature, row, value = (

@@ -133,7 +133,7 @@ def _features(selected: Selected, query: ClusterQuery, about: Chosen | None) -> 
     selected.collection.check_features(query.features)
     if about is not None:
         features = about.features
-    chosen = np.zeros(selected.d_sae, np.bool_)
+    chosen = np.zeros(selected.width, np.bool_)
     chosen[features] = True
     return chosen if len(features) else ~chosen
 
@@ -308,7 +308,7 @@ def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClusterQu
             n_documents=len(block),
         )
     binary = sparse.csr_matrix(
-        (block.values, block.features, block.offsets), (len(block), selected.d_sae)
+        (block.values, block.features, block.offsets), (len(block), selected.width)
     )
     both = np.asarray((binary @ binary.T).todense())
     sizes = np.asarray(binary.sum(axis=1)).reshape(-1)
@@ -322,7 +322,7 @@ def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClusterQu
     means = sums / np.maximum(members.sum(axis=1), 1)
     centrality = means[np.arange(len(block)), cluster].astype(np.float32)
     return Assigned.joined(
-        [Assigned.of(block, cluster, centrality, (query.n_clusters, selected.d_sae))]
+        [Assigned.of(block, cluster, centrality, (query.n_clusters, selected.width))]
     )
 
 

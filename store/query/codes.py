@@ -40,7 +40,9 @@ def _code_rows(
     positions, tokens = Lists.of(rows["positions"]), Lists.of(rows["token_ids"])
     row = positions.rows
     position = positions.values.astype(np.int64)
-    feature = np.repeat(features.values, counts)
+    pole, poles = np.repeat(features.values, counts), table.settings.poles
+    feature = poles.features(pole)
+    value = table.codec.decode(Lists.of(rows["values"]).values) * poles.signs(pole)
     part = rows["part"].to_numpy().astype(np.int64)
     order = np.lexsort((feature, position, row))
     doc_index = index[row][order]
@@ -50,6 +52,6 @@ def _code_rows(
         pa.array((position + part[row] * MAX_PART_TOKENS)[order], pa.uint32()),
         pa.array(tokens.values[tokens.offsets[row] + position][order], pa.uint32()),
         pa.array(feature[order], pa.uint32()),
-        pa.array(table.codec.decode(Lists.of(rows["values"]).values)[order], pa.float32()),
+        pa.array(value[order], pa.float32()),
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=CodesQuery.answer)

@@ -136,7 +136,7 @@ def against(
         for selection, other in zip(query.others, others, strict=True)
     ]
     if len(pairs) == 1:
-        return Comparison(pairs=pairs, against=np.zeros(a.d_sae, np.int64), p=pairs[0].p)
+        return Comparison(pairs=pairs, against=np.zeros(a.width, np.int64), p=pairs[0].p)
     more = np.stack([np.round(-pair.difference, ALIKE) for pair in pairs])
     more = np.nan_to_num(more, nan=-np.inf)
     against = np.argmax(more, axis=0)

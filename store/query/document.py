@@ -6,6 +6,7 @@ import pyarrow as pa
 from saelake.store.codes.table import CodeRow
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists, concatenate
+from saelake.store.format.poles import Poles
 from saelake.store.query.parts.hits import metadata_column, with_metadata
 from saelake.store.requests.document import DocumentQuery
 from saelake.store.snapshot.session import Session
@@ -34,6 +35,7 @@ def document(session: Session, query: DocumentQuery) -> pa.RecordBatch:
         )
     schema = with_metadata(DocumentQuery.answer, collection.documents)
     codes = _grouped([code for _, code in collection.codes.rows(docs)], query.features)
+    _put_signs(codes, collection.settings.poles)
     columns_of = {
         "doc": docs,
         "id": row["id"].combine_chunks(),
@@ -55,8 +57,15 @@ def _joined(column: pa.ChunkedArray) -> Array:
     return Lists.of(column).values
 
 
+def _put_signs(codes: dict[str, Array], poles: Poles) -> None:
+    """Give the values of negative poles their sign."""
+    signs = poles.signs(codes["features"])
+    codes["max"] = codes["max"] * signs
+    codes["values"] = codes["values"] * np.repeat(signs, codes["counts"])
+
+
 def _grouped(rows: list[CodeRow], only: tuple[int, ...] | None) -> dict[str, Array]:
-    """The codes of all parts, grouped by feature; positions count the document's tokens."""
+    """The codes of all parts, grouped by pole; positions count the document's tokens."""
     numbers = np.unique(concatenate((row.features for row in rows), np.uint32))
     if only is not None:
         numbers = np.intersect1d(numbers, np.array(only, np.uint32))

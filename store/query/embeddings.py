@@ -12,20 +12,25 @@ from saelake.store.snapshot.session import Session
 
 
 def embeddings(session: Session, query: EmbeddingsQuery) -> pa.RecordBatchReader:
-    """One row for each encoded document: its features, and the pooled value of each."""
+    """One row for each encoded document: its poles, ascending, and the pooled value of each.
+
+    Of negative poles the values are below 0.
+    """
     collection = session.collection(query.collection)
+    poles = collection.settings.poles
     mask = collection.filters.mask(query.where)
     answer = EmbeddingsQuery.answer
 
     def batches() -> Iterator[pa.RecordBatch]:
         for docs in encoded_documents(collection, mask):
             block = take(collection.codes, docs, query.pooling)
+            values = block.values * poles.signs(block.features)
             ids = collection.documents.take(block.doc, ["id"])["id"].combine_chunks()
             arrays = [
                 ids,
                 pa.array(block.doc),
                 Lists(block.offsets, block.features).to_arrow(answer.field("features").type),
-                Lists(block.offsets, block.values).to_arrow(answer.field("max").type),
+                Lists(block.offsets, values).to_arrow(answer.field("max").type),
             ]
             yield pa.RecordBatch.from_arrays(arrays, schema=answer)
 

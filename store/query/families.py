@@ -36,7 +36,7 @@ def families(session: Session, query: FamiliesQuery) -> pa.Table:
     firing = CoFiring(session, selected, asked)
     found = PairsFound.joined([firing.none, *firing.parts()])
     graph = sparse.coo_matrix(
-        (np.ones(len(found)), (found.a, found.b)), shape=(selected.d_sae, selected.d_sae)
+        (np.ones(len(found)), (found.a, found.b)), shape=(selected.width, selected.width)
     )
     _, part = sparse.csgraph.connected_components(graph, directed=False)
     sizes = np.bincount(part)

@@ -36,7 +36,7 @@ def features(session: Session, query: FeaturesQuery) -> pa.Table:
     if query.features is not None:
         collection.check_features(query.features)
     table = Table.find(session.lake.features(collection.name))
-    if table is None or table.n_rows == 0:
+    if table is None or table.n_rows != collection.settings.width:  # maybe of before poles
         raise NotFound(
             f"{collection.name} has no feature statistics yet: run `saelake index "
             f"{collection.name}` first.",

@@ -79,6 +79,7 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
         **amounts,
         "n_indexed": n_done - n_unindexed,
         "n_segments": len(collection.segments),
+        "is_outdated": collection.is_outdated,
         "size_bytes": sum(table.size_bytes for table in tables),
         "d_sae": settings.d_sae,
         "architecture": settings.architecture,

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from saelake.store.errors import NotFound
 from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.query.parts.labelled import kept_labels, nearest_labels
+from saelake.store.query.parts.signed import dictionary_poles
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.snapshot.session import Session
 
@@ -54,7 +55,8 @@ def _named(session: Session, name: str) -> tuple[str, str | None]:
 
 def _check(session: Session, dictionary: str, features: Sequence[int]) -> None:
     d_sae = RegisteredDictionary.open(session.lake, dictionary).d_sae
-    outside = next((f for f in features if not 0 <= f < d_sae), None)
+    width = dictionary_poles(session, dictionary).width
+    outside = next((f for f in features if not 0 <= f < width), None)
     if outside is not None:
         raise NotFound(
             f"{dictionary} has no feature {outside}: its features are 0 to {d_sae - 1}.",

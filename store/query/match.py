@@ -141,7 +141,7 @@ def match(session: Session, query: MatchQuery) -> pa.Table:
         return _by_direction(session, query)
     a, b = session.collection(query.a), session.collection(query.b)
     a.check_features(query.features)
-    chosen = np.unique(np.array(query.features or range(a.settings.d_sae), np.int64))
+    chosen = np.unique(np.array(query.features or range(a.settings.width), np.int64))
     if a.name.corpus != b.name.corpus:
         raise InvalidInput(
             f"{a.name} and {b.name} are of different corpora; features are matched on the same "
@@ -168,22 +168,22 @@ def _by_direction(session: Session, query: MatchQuery) -> pa.Table:
     """Of two dictionaries, or of those of two collections."""
     names = [name.rpartition("/")[2] for name in (query.a, query.b)]
     mine, theirs = (decoder(session, name) for name in names)
-    if mine.width != theirs.width:
+    if mine.vectors.width != theirs.vectors.width:
         raise DictionaryMismatch(
-            f"Decoder directions of {names[0]} have {mine.width} numbers, of {names[1]} "
-            f"{theirs.width}: they are of different spaces. Match by activation.",
+            f"Decoder directions of {names[0]} have {mine.vectors.width} numbers, of {names[1]} "
+            f"{theirs.vectors.width}: they are of different spaces. Match by activation.",
             a=names[0],
             b=names[1],
         )
-    chosen = np.unique(np.array(query.features or mine.rows, np.int64))
-    unknown = chosen[~np.isin(chosen, mine.rows.astype(np.int64))]
+    chosen = np.unique(np.array(query.features or mine.every(), np.int64))
+    unknown = chosen[~np.isin(chosen, mine.every())]
     if len(unknown):
         raise NotFound(f"{names[0]} has no feature {unknown[0]}.", feature=unknown[0])
-    rows, cosines = theirs.index.nearest(mine.of(chosen.astype(np.uint64)), query.k)
-    found = rows.reshape(-1) >= 0
+    poles, cosines = theirs.nearest(mine.of(chosen), query.k)
+    found = poles.reshape(-1) >= 0
     columns = {
-        "feature_a": np.repeat(chosen, rows.shape[1])[found],
-        "feature_b": theirs.rows[rows.reshape(-1)[found]],
+        "feature_a": np.repeat(chosen, poles.shape[1])[found],
+        "feature_b": poles.reshape(-1)[found],
         "score": cosines.reshape(-1)[found].astype(np.float64),
     }
     labels_a, labels_b = (_labels(session, name) for name in (query.a, query.b))
@@ -200,7 +200,7 @@ def _by_tokens(
     session: Session, both: "_Both", chosen: Array, query: MatchQuery
 ) -> Iterator[Mapping[str, Array]]:
     """The columns of the matches of some features, then of the next."""
-    step = max(SUMS_BYTES // (12 * both.b.settings.d_sae), 1)
+    step = max(SUMS_BYTES // (12 * both.b.settings.width), 1)
     for first in range(0, len(chosen), step):
         rows = chosen[first : first + step]
         sums = _summed(session, both, rows)
@@ -241,7 +241,7 @@ def _jaccard(sums: Sums, rows: Array) -> Array:
 
 def _summed(session: Session, both: "_Both", rows: Array) -> Sums:
     """The sums over all tokens, for these features of a."""
-    d_a, d_b = both.a.settings.d_sae, both.b.settings.d_sae
+    d_a, d_b = both.a.settings.width, both.b.settings.width
     sums = Sums.zero(d_a, d_b, len(rows))
     for part in session.executor.map(_Summing(both, rows), both.ranges()):
         sums.merge(part)
@@ -257,7 +257,7 @@ class _Summing:
 
     def __call__(self, docs: tuple[int, int]) -> Sums:
         """The sums."""
-        d_a, d_b = self.both.a.settings.d_sae, self.both.b.settings.d_sae
+        d_a, d_b = self.both.a.settings.width, self.both.b.settings.width
         number = np.full(d_a, -1, np.int64)
         number[self.rows] = np.arange(len(self.rows))
         sums = Sums.zero(d_a, d_b, len(self.rows))

@@ -1,19 +1,67 @@
 """Features with near decoder directions."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 
 from saelake.store.errors import NotFound
+from saelake.store.format.lists import Array
+from saelake.store.format.poles import Poles
 from saelake.store.format.schema import check_name
 from saelake.store.index.vectors import Vectors
 from saelake.store.query.parts.dense import kept_vectors
 from saelake.store.query.parts.labelled import kept_labels
+from saelake.store.query.parts.signed import dictionary_poles
 from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.snapshot.session import Session
 
 
-def decoder(session: Session, dictionary: str) -> Vectors:
-    """A dictionary's decoder directions, of length 1. Raises `NotFound` and `InvalidInput`."""
+@dataclass(frozen=True, slots=True)
+class PoleDirections:
+    """A dictionary's decoder directions, of length 1; a negative pole's is its feature's, turned.
+
+    `vectors` are those of the features.
+    """
+
+    vectors: Vectors
+    poles: Poles
+
+    def every(self) -> Array:
+        """The poles that have one, ascending, int64."""
+        features = self.vectors.rows.astype(np.int64)
+        return np.append(features, features + self.poles.d_sae) if self.poles.signed else features
+
+    def of(self, poles: Array) -> Array:
+        """The directions of these poles, (n, width), without those that have none."""
+        features = self.poles.features(poles)
+        known = np.isin(features, self.vectors.rows)
+        found: Array = self.vectors.of(features[known].astype(np.uint64))
+        return found * self.poles.signs(poles[known])[:, None]
+
+    def nearest(self, queries: Array, k: int) -> tuple[Array, Array]:
+        """Poles int64 and cosines, each (n_queries, k), nearest first, ties by pole.
+
+        Places that nothing is left for are -1.
+        """
+        poles, cosines = self._one_way(queries, k)
+        if not self.poles.signed:
+            return poles, cosines
+        others, theirs = self._one_way(-queries, k)
+        others = np.where(others >= 0, others + self.poles.d_sae, -1)
+        poles, cosines = np.hstack([poles, others]), np.hstack([cosines, theirs])
+        order = np.lexsort((poles, -cosines), axis=1)[:, :k]
+        return np.take_along_axis(poles, order, 1), np.take_along_axis(cosines, order, 1)
+
+    def _one_way(self, queries: Array, k: int) -> tuple[Array, Array]:
+        """The features with the largest products, as they are stored."""
+        rows, cosines = self.vectors.index.nearest(queries, k)
+        features = self.vectors.rows[rows].astype(np.int64)
+        return np.where(rows >= 0, features, -1), cosines
+
+
+def decoder(session: Session, dictionary: str) -> PoleDirections:
+    """A dictionary's decoder directions. Raises `NotFound` and `InvalidInput`."""
     found = kept_vectors(session, session.lake.decoder(check_name("dictionary", dictionary)))
     if found is None:
         session.lake.tables()  # says so, where there is no lake at all
@@ -22,23 +70,22 @@ def decoder(session: Session, dictionary: str) -> Vectors:
             "a corpus is encoded: run `saelake encode` again.",
             dictionary=dictionary,
         )
-    return found
+    return PoleDirections(found, dictionary_poles(session, dictionary))
 
 
 def neighbors(session: Session, query: NeighborsQuery) -> pa.Table:
-    """The features whose decoder directions are nearest, without the feature itself."""
+    """The poles whose decoder directions are nearest, without the pole asked about."""
     directions = decoder(session, query.dictionary)
     own = directions.of(np.array([query.feature], np.int64))
     if len(own) == 0:
         raise NotFound(
             f"{query.dictionary} has no feature {query.feature}: its features are 0 to "
-            f"{len(directions.rows) - 1}.",
+            f"{len(directions.vectors.rows) - 1}.",
             feature=query.feature,
         )
-    rows, cosines = (found[0] for found in directions.index.nearest(own, query.k + 1))
-    features = directions.rows[rows]
-    other = (rows >= 0) & (features != query.feature)
-    features, cosines = features[other][: query.k], cosines[other][: query.k]
-    labels = kept_labels(session, query.dictionary).of(features)
-    columns = {"feature": features, "cosine": cosines, "label": labels}
+    poles, cosines = (found[0] for found in directions.nearest(own, query.k + 1))
+    other = (poles >= 0) & (poles != query.feature)
+    poles, cosines = poles[other][: query.k], cosines[other][: query.k]
+    labels = kept_labels(session, query.dictionary).of(poles)
+    columns = {"feature": poles, "cosine": cosines, "label": labels}
     return pa.Table.from_pydict(columns, schema=NeighborsQuery.answer)

@@ -66,7 +66,7 @@ def _importance(n: int, temperature: float) -> Array:
 
 
 def _query(session: Session, selected: Selected, features: Array, importance: Array) -> Query:
-    values = np.zeros(selected.d_sae, np.float32)
+    values = np.zeros(selected.width, np.float32)
     values[features] = importance
     scale = percentiles(session, selected, features)
     weights = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
@@ -79,7 +79,7 @@ def percentiles(session: Session, selected: Selected, features: Array) -> Array:
     Over the whole collection, so that a filter does not change what counts as much; 0 for a
     feature that never fires.
     """
-    wanted = np.zeros(selected.d_sae, np.bool_)
+    wanted = np.zeros(selected.width, np.bool_)
     wanted[features] = True
     whole = selected.whole
     session.embeddings.hold(whole)
@@ -88,7 +88,7 @@ def percentiles(session: Session, selected: Selected, features: Array) -> Array:
     value = concatenate((v for _, v in parts), np.float32)
     order = np.argsort(feature, kind="stable")
     feature, value = feature[order], value[order]
-    scale = np.zeros(selected.d_sae, np.float32)
+    scale = np.zeros(selected.width, np.float32)
     for number in features:
         begin, end = np.searchsorted(feature, [number, number + 1])
         if end > begin:

@@ -44,11 +44,11 @@ def select(session: Session, query: SelectQuery) -> pa.Table:
     """
     pool, target = session.select(query.pool), session.select(query.target)
     check_same_dictionary(pool.collection, target.collection)
-    weights = np.ones(pool.d_sae, np.float32)
+    weights = np.ones(pool.width, np.float32)
     if query.idf:
         weights = inverse_frequency(session, pool)
     parts = list(session.embeddings.map(target, Directions(weights), query.pooling))
-    values = np.sum([np.zeros(pool.d_sae), *(total for _, total in parts)], axis=0)
+    values = np.sum([np.zeros(pool.width), *(total for _, total in parts)], axis=0)
     if not values.any():
         raise InvalidInput(f"No feature fires in the target, {query.target}: nothing to be like.")
     same = pool.collection.name.corpus == target.collection.name.corpus

@@ -86,9 +86,6 @@ def similar(session: Session, query: SimilarQuery) -> pa.Table:
     that were not made, `InvalidInput` where nothing can be compared.
     """
     selected = session.select(Selection(collection=query.collection, where=query.where))
-    settings = selected.collection.settings
-    if query.measure == "jaccard" and settings.signed:
-        raise InvalidInput(f"{settings.name} has negative values, which Jaccard cannot compare.")
     asked = _asked(selected, query)
     chosen = _chosen(session, selected.collection, query)
     made = _query(session, selected, query, asked, chosen)
@@ -180,7 +177,6 @@ def _approximate(
         query.exact
         or query.k is None
         or query.measure != "cosine"
-        or selected.collection.settings.signed
         or query.within
         or query.about is not None
         or query.weights
@@ -244,12 +240,12 @@ def _values(session: Session, selected: Selected, query: SimilarQuery, asked: Ar
     collection = selected.collection
     if query.features:
         collection.check_features(weight.feature for weight in query.features)
-        return spread(query.features, selected.d_sae)
+        return spread(query.features, selected.width)
     if query.text is not None:
         return _text_values(session, collection, query.text, query.pooling)
     block = take(collection.codes, asked, query.pooling)
     as_directions = len(asked) > 1 and query.measure != "jaccard"
-    values = np.zeros(selected.d_sae, np.float64)
+    values = np.zeros(selected.width, np.float64)
     for row in range(len(block)):
         features, found = block.row(row)
         length = np.linalg.norm(found) if as_directions else 1.0
@@ -264,7 +260,7 @@ def _text_values(session: Session, collection: Collection, text: str, pooling: P
     model = (known and known.model_location) or settings.model
     location = (known and known.location) or settings.dictionary
     block = session.texts.codes(settings, model, location, text, pooling)
-    values = np.zeros(settings.d_sae, np.float32)
+    values = np.zeros(settings.width, np.float32)
     values[block.features] = block.values
     return values
 
@@ -274,7 +270,7 @@ def _weights(
 ) -> Array:
     """How much each feature counts, float32 (d_sae,)."""
     collection = selected.collection
-    weights = np.ones(selected.d_sae, np.float32)
+    weights = np.ones(selected.width, np.float32)
     within = query.within if chosen is None else tuple(chosen.features.tolist())
     collection.check_features([*within, *(weight.feature for weight in query.weights)])
     if within:

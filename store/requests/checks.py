@@ -52,7 +52,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weight:
-    """A feature, and how much it counts."""
+    """A feature, and how much it counts (see `format.poles` for those of signed dictionaries)."""
 
     feature: int
     weight: float = 1.0

@@ -56,6 +56,7 @@ INFO = pa.schema(
         pa.field("sample_seed", pa.uint64()),
         pa.field("n_encodable", pa.uint64()),  # documents that its encode can reach
         pa.field("n_kept", pa.uint64()),
+        pa.field("is_outdated", pa.bool_()),
         pa.field("jobs", pa.list_(JOB)),
     ]
 )

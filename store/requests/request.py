@@ -18,6 +18,9 @@ class Request:
     the file in `store/query` that answers it. `answer` has the columns of the answer, in order; the
     struct `metadata`, where there is one, has the corpus's own columns.
 
+    A feature is a whole number, also of a signed dictionary, of which it may mean one pole (see
+    `format.poles`); in the answer the columns and structs with a `feature` then have a `pole` too.
+
     A class attribute of a field's name is the field's default, for the faces to repeat.
     """
 

@@ -17,7 +17,8 @@ Order = Literal["top", "quantiles"]
 class TokensQuery(Request, cost="quick", answer=pa.schema([*TOKEN, METADATA])):
     """Which tokens fire a feature (or an expression of features).
 
-    `expression` is a feature number or an expression such as `12 & 34 & !56` or `12 > 3.0`;
+    `expression` is a feature number or an expression such as `12 & 34 & !56` or `12 > 3.0`; of a
+    signed dictionary `12` is both poles of the feature, `-12` and `12 < -3.0` the negative one;
     `scope` says where its features must meet: `token`, `document` or `window:N` (within N tokens
     of each other). `per` gives each document's best token, or every token by itself. `order`
     `top` is strongest first; `quantiles` takes `k` hits evenly spaced from the strongest to the

@@ -54,14 +54,19 @@ class Collection:
         return newest.codes(self.name) == self._lake.codes(self.name)
 
     def check_features(self, numbers: Iterable[int]) -> None:
-        """Raise `NotFound` for a feature that the dictionary does not have."""
-        d_sae = self.settings.d_sae
+        """Raise `NotFound` for a feature (as poles are numbered) that there is not."""
+        d_sae, width = self.settings.d_sae, self.settings.width
         for number in numbers:
-            if not 0 <= number < d_sae:
+            if not 0 <= number < width:
                 raise NotFound(
                     f"{self.name} has no feature {number}: its features are 0 to {d_sae - 1}.",
                     feature=number,
                 )
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether what is indexed is from before both poles of a feature were counted."""
+        return bool(self.postings and self.postings.outdated)
 
     def tier(self, feature: int, tier: int, segments: Iterable[Segment]) -> list[PostingList]:
         """One tier of a feature in each of these segments."""

@@ -53,7 +53,7 @@ class Embeddings:
 
     def bitmaps(self, selected: Selected) -> Sequence[Bitmap] | None:
         """The bits of the whole snapshot, kept in memory; None where its embeddings are smaller."""
-        work = AsBitmaps(selected.d_sae)
+        work = AsBitmaps(selected.width)
         return self._gathered((selected.codes_key, "bitmaps"), work, selected)
 
     def _gathered(

@@ -30,6 +30,6 @@ class Selected:
         return Selected(self.collection, self.collection.filters.mask(None))
 
     @property
-    def d_sae(self) -> int:
-        """How many features there are."""
-        return self.collection.settings.d_sae
+    def width(self) -> int:
+        """How many poles there are: the features, or of a signed dictionary two for each."""
+        return self.collection.settings.width

@@ -3,12 +3,13 @@
 What was read of them is kept in a session's `cache`; `embeddings` maps over those of a selection.
 """
 
+import warnings
 from contextlib import suppress
 from functools import partial
 from threading import Lock
 
 from saelake.store.codes.executor import Executor, Threads
-from saelake.store.errors import NotFound
+from saelake.store.errors import NotFound, OutdatedIndex
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.cache import Cache
@@ -65,7 +66,9 @@ class Session:
         with suppress(NotFound):  # of a table that was dropped
             if known is not None and known.is_current:
                 return known
-        return Collection(self._lake, name)
+        found = Collection(self._lake, name)
+        _warn_of_outdated(found)
+        return found
 
     def select(self, selection: Selection) -> Selected:
         """The documents of a selection. Raises `NotFound` and `InvalidFilter`."""
@@ -77,3 +80,16 @@ class Session:
         with self._lock:
             self._collections.clear()
         self.cache.clear()
+
+
+def _warn_of_outdated(collection: Collection) -> None:
+    """Say, once, that an index is not used, and what to do."""
+    if collection.is_outdated:
+        name = collection.name
+        warnings.warn(
+            f"{name} was indexed before the two poles of its signed features were told apart. The "
+            "answers are right, and slower, as nothing of that index is used: make it again with "
+            f"`saelake index {name}`.",
+            OutdatedIndex,
+            stacklevel=3,
+        )

@@ -57,7 +57,8 @@ class Coder:
                 row, position = row[kept], position[kept]
                 x = x[torch.from_numpy(kept).to(x.device)]
                 continue
-            return DeviceCodes.of(codes, row, position)
+            found = DeviceCodes.of(codes, row, position)
+            return found.by_pole(self.settings.d_sae) if self.settings.by_pole else found
 
     def pack(
         self, parts: Sequence[Part], codes: PageCodes, failed: Mapping[int, str]

@@ -40,6 +40,11 @@ class DeviceCodes:
         columns = zip(*((p.row, p.position, p.feature, p.value) for p in pieces), strict=True)
         return cls(*map(torch.cat, columns))
 
+    def by_pole(self, d_sae: int) -> "DeviceCodes":
+        """The codes with poles for features, and strengths (see `store.format.poles`)."""
+        below = (self.value < 0).to(self.feature.dtype)
+        return DeviceCodes(self.row, self.position, self.feature + d_sae * below, self.value.abs())
+
     def sorted(self) -> "DeviceCodes":
         """The codes in the order in which they are packed."""
         row = self.row.long() << (FEATURE_BITS + POSITION_BITS)

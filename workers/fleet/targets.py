@@ -10,7 +10,7 @@ import torch
 
 from saelake.store.errors import Conflict, InvalidInput
 from saelake.store.format.schema import CollectionSettings
-from saelake.store.growth.shards import begun_settings
+from saelake.store.growth.shards import begun_settings, continued
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
 from saelake.store.lake.lake import CollectionName, Lake, absolute
@@ -130,6 +130,7 @@ def _target(
         d_in=dictionary.d_in,
         d_sae=dictionary.d_sae,
         signed=dictionary.signed,
+        by_pole=dictionary.signed,
         model=model.name,
         model_fingerprint=model.fingerprint,
         hook=hook_name,
@@ -147,7 +148,7 @@ def _target(
         batch_invariant=options.batch_invariant,
     )
     return Target(
-        settings=settings,
+        settings=continued(lake, settings),
         dictionary=dictionary.to(model.device, model.dtype),
         hook=hook,
         notes=tuple(notes),

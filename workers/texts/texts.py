@@ -7,6 +7,7 @@ from threading import Lock
 import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block, embedded
+from saelake.store.codes.poles import by_pole
 from saelake.store.errors import DictionaryMismatch, ModelError
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings
@@ -52,7 +53,9 @@ class ModelTexts:
                     [([0], [text])], loaded.tokenizer, tokens, page_tokens=PAGE_TOKENS
                 )
             ]
-        return embedded(pa.Table.from_batches(batches), settings.codec, pooling)
+        rows = pa.Table.from_batches(batches)
+        rows = by_pole(rows, rows.schema.names, settings)
+        return embedded(rows, settings.codec, pooling)
 
     def embed(self, model: str, texts: Sequence[str]) -> Array:
         """See `Texts`."""

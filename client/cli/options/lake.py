@@ -12,6 +12,7 @@ from saelake.collection import Collection
 from saelake.connection import SCHEMES, connect
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.format.poles import numbered, said
 from saelake.store.requests.checks import Selection
 
 DEFAULT_LAKE = "lake"
@@ -153,13 +154,15 @@ def _number_of(collection: Collection, name: str) -> int | None:
         return None
 
 
-def split_weights(text: str | None) -> dict[int, float] | None:
-    """The features and numbers in `12:1.0,30:0.5`. Raises `InvalidInput`."""
+def split_weights(text: str | None) -> dict[str, float] | None:
+    """The features and numbers in `12:1.0,-30:0.5`. Raises `InvalidInput`."""
     if text is None:
         return None
     try:
         pairs = (item.partition(":") for item in text.split(","))
-        return {int(feature): float(weight) if colon else 1.0 for feature, colon, weight in pairs}
+        return {
+            _feature(feature): float(weight) if colon else 1.0 for feature, colon, weight in pairs
+        }
     except ValueError:
         raise InvalidInput(f"{text!r} is not features with numbers: write 12:1.0,30:0.5.") from None
 
@@ -169,11 +172,16 @@ def split_names(texts: list[str] | None) -> tuple[str, ...]:
     return tuple(name.strip() for text in texts or () for name in text.split(","))
 
 
-def split_numbers(text: str | None) -> list[int] | None:
-    """The numbers in `12,34`. Raises `InvalidInput`."""
+def split_numbers(text: str | None) -> list[str] | None:
+    """The features in `12,-34`. Raises `InvalidInput`."""
     if text is None:
         return None
     try:
-        return [int(number) for number in text.split(",")]
+        return [_feature(number) for number in text.split(",")]
     except ValueError:
         raise InvalidInput(f"{text!r} is not a list of features: write 12,34.") from None
+
+
+def _feature(text: str) -> str:
+    """A feature, or a pole of it, as it is named. Raises `InvalidInput`."""
+    return said(numbered(text))

@@ -21,7 +21,7 @@ from saelake.answers.analyses import (
     Matches,
     Neighbors,
 )
-from saelake.answers.text import described, one_line
+from saelake.answers.text import described, named, one_line
 from saelake.cli.show.lookups import SHADES, marked
 
 WORDS_CHARACTERS = 24
@@ -50,8 +50,11 @@ def found(documents: FoundDocuments, *, chosen: bool = False) -> RenderableType:
 
 
 def _shared(document: FoundDocument) -> str:
-    named = (f"{s.feature} {s.share:.0%}{_words(s.label)}" for s in document.shared_features)
-    return f"shares {', '.join(named)}"
+    shared = (
+        f"{named(s.feature, s.pole)} {s.share:.0%}{_words(s.label)}"
+        for s in document.shared_features
+    )
+    return f"shares {', '.join(shared)}"
 
 
 def _words(label: str | None) -> str:
@@ -80,7 +83,7 @@ def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType
         span = (f"{_points(row.ci_low)} to {_points(row.ci_high)}",) if interval else ()
         confirmed = (_number(row.confirmed_q_value, "{:.1g}"),) if again else ()
         table.add_row(
-            str(row.feature),
+            str(named(row.feature, row.pole)),
             _number(row.frequency_a, "{:.1%}"),
             _number(row.frequency_b, "{:.1%}"),
             _points(row.difference),
@@ -121,7 +124,7 @@ def associations(answer: Associations) -> RenderableType:
         table.add_column(name, ratio=1)
     for row in answer:
         table.add_row(
-            str(row.feature),
+            str(named(row.feature, row.pole)),
             _known(row.effect, "{:.3f}"),
             _known(row.q_value, "{:.1g}"),
             *((_known(row.confirmed_q_value, "{:.1g}"),) if again else ()),
@@ -153,8 +156,8 @@ def correlations(answer: Correlations) -> RenderableType:
     for row in answer:
         tested = _known(row.controlled_npmi, "{:.3f}"), _known(row.q_value, "{:.1g}")
         table.add_row(
-            str(row.feature_a),
-            str(row.feature_b),
+            str(named(row.feature_a, row.pole_a)),
+            str(named(row.feature_b, row.pole_b)),
             f"{row.npmi:.3f}",
             *(tested if more else ()),
             f"{row.n_both:,}",
@@ -183,7 +186,7 @@ def clusters(answer: Clusters, *, chosen: bool = False) -> RenderableType:
         table = _table(("feature", "inside", "outside"), ("label",))
         for feature in cluster.features:
             table.add_row(
-                str(feature.feature),
+                str(named(feature.feature, feature.pole)),
                 f"{feature.frequency_in:.0%}",
                 f"{feature.frequency_out:.0%}",
                 _label(feature.label),
@@ -200,7 +203,8 @@ def matches(answer: Matches) -> RenderableType:
     table = _table(("a", "b", "score"), ("labels",))
     for row in answer:
         labels = _labels((row.label_a, row.label_b))
-        table.add_row(str(row.feature_a), str(row.feature_b), f"{row.score:.3f}", labels)
+        a, b = named(row.feature_a, row.pole_a), named(row.feature_b, row.pole_b)
+        table.add_row(str(a), str(b), f"{row.score:.3f}", labels)
     return table if len(answer) else Text("No feature has a match.")
 
 
@@ -208,7 +212,7 @@ def families(answer: Families) -> RenderableType:
     """Families with their first features."""
     table = _table(("size", "mean NPMI"), ("features", "labels"))
     for row in answer:
-        features = ", ".join(map(str, row.features[:6]))
+        features = ", ".join(map(str, row.names[:6]))
         more = " …" if row.n_features > 6 else ""
         labels = _labels(row.labels[:3])
         table.add_row(str(row.n_features), f"{row.mean_npmi:.3f}", features + more, labels)
@@ -222,7 +226,7 @@ def labels(answer: Labels) -> RenderableType:
     for row in answer:
         covers = "" if row.coverage is None else f"{row.coverage:.0%}"
         label = Text.assemble(one_line(row.label), "\n", (one_line(row.explainer), "dim"))
-        table.add_row(str(row.feature), _score(row), covers, label)
+        table.add_row(str(named(row.feature, row.pole)), _score(row), covers, label)
     if not len(answer):
         return Text("There are no such labels; make some: saelake label.")
     if answer.answering is None:
@@ -254,7 +258,9 @@ def _standing(features: Sequence[ChosenFeature]) -> RenderableType:
         score = "" if each.score is None else f"{each.score:.2f}"
         numbers = (f"{each.weight:.3f}", f"{each.similarity:.3f}", score)
         source = each.corpus or each.explainer
-        table.add_row(str(each.feature), *numbers, _label(each.label), one_line(source))
+        table.add_row(
+            str(named(each.feature, each.pole)), *numbers, _label(each.label), one_line(source)
+        )
     return table
 
 
@@ -262,7 +268,7 @@ def neighbors(answer: Neighbors) -> RenderableType:
     """Features by the cosine of their directions."""
     table = _table(("feature", "cosine"), ("label",))
     for row in answer:
-        table.add_row(str(row.feature), f"{row.cosine:.3f}", _label(row.label))
+        table.add_row(str(named(row.feature, row.pole)), f"{row.cosine:.3f}", _label(row.label))
     return table
 
 

@@ -22,7 +22,7 @@ from saelake.answers.lookups import (
     Tokens,
     Verification,
 )
-from saelake.answers.text import described, lasting, one_line
+from saelake.answers.text import described, lasting, named, one_line
 from saelake.answers.view import Histogram
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def features(found: Features) -> RenderableType:
     table.add_column("peaks on", ratio=1)
     for feature in found:
         table.add_row(
-            str(feature.feature),
+            str(named(feature.feature, feature.pole)),
             f"{feature.document_frequency:,}",
             f"{feature.density:.2%}",
             _number(feature.max),
@@ -106,7 +106,10 @@ def peaks(feature: Feature) -> str:
 
 
 def document(
-    found: Document, usual: Mapping[int, Feature], only: Sequence[int] | None, console: Console
+    found: Document,
+    usual: Mapping[int | str, Feature],
+    only: Sequence[int | str] | None,
+    console: Console,
 ) -> RenderableType:
     """The text with the strongest features' tokens marked, and what those features are."""
     strongest = found.strongest(FEATURES_SHOWN)
@@ -122,9 +125,10 @@ def document(
     for index, here in enumerate(strongest):
         at = int(here.positions[int(np.argmax(np.abs(here.values)))])
         style = f"black on {HUES[index]}" if index < len(marked) else ""
-        elsewhere = peaks(usual[here.feature]) if here.feature in usual else ""
+        called = named(here.feature, here.pole)
+        elsewhere = peaks(usual[called]) if called in usual else ""
         table.add_row(
-            Text(str(here.feature), style=style),
+            Text(str(called), style=style),
             f"{here.max:.3g}",
             f"{len(here):,}",
             Text(one_line(found.tokens[at].text)),
@@ -175,6 +179,9 @@ def info(found: Info) -> RenderableType:
             lines.append(Text(f"  encoded from the activations of {row.tokens_from}", style="dim"))
         if (row.sample_fraction or 1) < 1:
             lines.append(Text(f"  {_sample(row)}", style="dim"))
+        if row.is_outdated:
+            said = "its index is from before both poles of a feature were counted, and not used"
+            lines.append(Text(f"  {said}", style="yellow"))
         if row.n_kept:
             lines.append(Text(f"  activations of {row.n_kept:,} tokens are kept", style="dim"))
         lines.extend(Text(f"  {_job(job)}", style=JOB_STYLES[job.state]) for job in row.jobs)

@@ -86,15 +86,15 @@ def counts(session: Session, selected: Selected, query: DiffQuery) -> tuple[int,
         n_tokens = lengths(session, selected)
         keep = n_tokens != NOT_ENCODED
         keep = keep if selected.mask is None else keep & selected.mask
-        add = _Add(selected.d_sae)
-        fires = np.zeros(selected.d_sae)
+        add = _Add(selected.width)
+        fires = np.zeros(selected.width)
         for part in firing(session, selected, query.unit, query.threshold, add):
             fires += part
         return int(n_tokens[keep].sum(dtype=np.int64)), fires
     if query.threshold == 0:
         return frequencies(session, selected)
-    count = Count(selected.d_sae, query.threshold)
-    return counted(session.embeddings.map(selected, count), selected.d_sae)
+    count = Count(selected.width, query.threshold)
+    return counted(session.embeddings.map(selected, count), selected.width)
 
 
 @dataclass(frozen=True, slots=True)

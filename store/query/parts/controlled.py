@@ -89,7 +89,7 @@ def within(session: Session, selected: Selected, stratum: Array, features: Array
             f"{len(features):,} features in: control for fewer columns, or for columns of fewer "
             "values."
         )
-    number = np.full(selected.d_sae, -1, np.int64)
+    number = np.full(selected.width, -1, np.int64)
     number[features] = np.arange(len(features))
     kept = stratum if selected.mask is None else np.where(selected.mask, stratum, -1)
     fires = np.zeros((len(features), n_strata), np.uint32)

@@ -15,11 +15,12 @@ CONTEXT = 60  # characters on each side
 def examples(
     collection: Collection, features: Sequence[int], wheres: Sequence[str | None]
 ) -> list[dict[str, object] | None]:
-    """The strongest token of each feature in what its filter keeps; None where it never fires."""
+    """The strongest token of each pole in what its filter keeps; None where it never fires."""
+    name, poles = str(collection.name), collection.settings.poles
     found = [
         search(
             collection,
-            TokensQuery(collection=str(collection.name), expression=str(f), k=1, where=where),
+            TokensQuery(collection=name, expression=poles.name(f), k=1, where=where),
         )
         for f, where in zip(features, wheres, strict=True)
     ]

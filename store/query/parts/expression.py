@@ -1,9 +1,12 @@
-"""Feature expressions: `12`, `12 > 3.0`, `12 & 34 & !56`, `(1 | 2) & 3`.
+"""Feature expressions: `12`, `12 > 3.0`, `12 & 34 & !56`, `(1 | 2) & 3`, `-12`, `12 < -3.0`.
 
 An expression holds at a token, with a value:
 
 - `12` where feature 12 fires; the value is the feature's.
 - `12 > 3.0`, `12 >= 3.0` where it fires so strongly.
+- `-12`, `+12` of a signed dictionary: where it fires below 0, or above; the value is the
+  magnitude. `12` alone is both, `12 | -12`.
+- `12 < -3.0`, `12 <= -3.0`, or `-12 > 3.0`: below 0 so strongly. `12 > 3.0` is above 0.
 - `a & b` where both hold; the value is the smaller.
 - `a | b` where either holds; the value is the larger of those that hold.
 - `!a` where `a` does not hold; it has no value of its own.
@@ -22,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saelake.store.errors import InvalidExpression
+from saelake.store.format.poles import Poles, numbered
 
 Values = npt.NDArray[np.float32]
 NOTHING = np.float32(-np.inf)  # the value where an expression does not hold
@@ -54,7 +58,7 @@ class Expression(ABC):
 
 @dataclass(frozen=True, slots=True)
 class FeatureTerm(Expression):
-    """A feature that fires, by at least (or more than) a threshold where there is one."""
+    """A pole that fires, by at least (or more than) a threshold where there is one."""
 
     number: int
     threshold: float | None = None
@@ -175,15 +179,50 @@ def negated(expression: Expression) -> Expression:
     raise TypeError(type(expression).__name__)
 
 
-_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(>=|[()&|!>])|(-))")
+def alternatives(expression: Expression) -> tuple[FeatureTerm, ...] | None:
+    """The terms of which one is enough; None where an expression asks for more."""
+    match expression:
+        case FeatureTerm():
+            return (expression,)
+        case Or(left=FeatureTerm() as left, right=FeatureTerm() as right):
+            return left, right
+    return None
 
 
-def parse(text: str) -> Expression:
-    """The expression that `text` writes; `&` binds closer than `|`.
+def signs(
+    expression: Expression, value_of: Callable[[FeatureTerm], Values], poles: Poles
+) -> Values:
+    """1 or -1 at each place: the sign of the pole whose strength is the value (n,).
 
-    Raises `InvalidExpression`, also for one that holds where nothing fires, such as `!5`.
+    Of two that are equally strong, that on the left.
     """
-    expression = _Parser(text).parse()
+    match expression:
+        case FeatureTerm():
+            sign = poles.signs(np.array([expression.number]))
+            return np.full(len(value_of(expression)), sign[0])
+        case And() | Or():
+            left, right = (side.evaluate(value_of) for side in (expression.left, expression.right))
+            is_left = left <= right if isinstance(expression, And) else left >= right
+            of_left, of_right = (
+                signs(side, value_of, poles) for side in (expression.left, expression.right)
+            )
+            return np.where(is_left, of_left, of_right)
+        case Not():  # which has no value
+            return np.ones(len(expression.evaluate(value_of)), np.float32)
+    raise TypeError(type(expression).__name__)
+
+
+_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(>=|<=|[()&|!><])|([+-]))")
+
+
+def parse(text: str, poles: Poles | None = None, whose: str = "") -> Expression:
+    """The expression that `text` writes, over `whose` poles; `&` binds closer than `|`.
+
+    Without `poles`, features are those of a dictionary that is not signed, and any may be meant.
+    Raises `InvalidExpression`, also for one that holds where nothing fires, such as `!5`, and
+    `NotFound` for a feature that there is not.
+    """
+    expression = _Parser(text, poles, whose).parse()
     silent = expression.evaluate(lambda _: np.full(1, NOTHING, np.float32))
     if silent[0] > NOTHING:
         raise InvalidExpression(
@@ -197,8 +236,10 @@ def parse(text: str) -> Expression:
 class _Parser:
     """Recursive descent over `or := and ('|' and)*`, `and := unary ('&' unary)*`."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, poles: Poles | None, whose: str) -> None:
         self._text = text
+        self._poles = poles
+        self._whose = whose
         self._position = 0
 
     def parse(self) -> Expression:
@@ -229,15 +270,69 @@ class _Parser:
             return inner
         return self._feature()
 
-    def _feature(self) -> FeatureTerm:
+    def _feature(self) -> Expression:
+        begun = self._position
+        sign = "-" if self._accept("-") else "+" if self._accept("+") else ""
         number = self._peek()
         if not number.isdecimal():
             raise self._error("a feature number")
         self._accept(number)
-        for operator in (">=", ">"):
-            if self._accept(operator):
-                return FeatureTerm(int(number), self._number(), strict=operator == ">")
-        return FeatureTerm(int(number))
+        operator = next((o for o in (">=", "<=", ">", "<") if self._accept(o)), None)
+        if operator is None:
+            return self._firing(sign, number)
+        threshold = self._number()
+        asked = self._text[begun : self._position].strip()
+        return self._reaching(sign, number, operator, threshold, asked)
+
+    def _firing(self, sign: str, number: str) -> Expression:
+        """Where the feature fires: on this pole, or on any."""
+        terms = [FeatureTerm(pole) for pole in self._of(sign, number)]
+        return terms[0] if len(terms) == 1 else Or(*terms)
+
+    def _reaching(
+        self, sign: str, number: str, operator: str, threshold: float, asked: str
+    ) -> FeatureTerm:
+        """Where the feature's value is beyond a threshold, which is on one side of 0."""
+        signed, is_less = self._is_signed, operator.startswith("<")
+        if is_less and not signed:
+            raise InvalidExpression(
+                f"{asked!r} asks for values that no feature of {self._whose or 'this dictionary'} "
+                "has: it is not signed, so a feature fires above 0 or not at all. Write > or >=.",
+                expression=self._text,
+            )
+        if signed and ((threshold > 0) if is_less else (threshold < 0)):
+            raise InvalidExpression(
+                f"{asked!r} holds on both sides of 0, and a signed feature fires on either for "
+                f"its own reasons. Write {number} > N for above 0, {number} < -N for below, or "
+                "both with | between.",
+                expression=self._text,
+            )
+        if sign == "+" and is_less:
+            raise InvalidExpression(
+                f"{asked!r} asks the positive pole for values under 0. Write {number} {operator} "
+                f"{threshold:g}, or -{number}.",
+                expression=self._text,
+            )
+        (pole,) = self._of("-" if is_less else sign or "+", number)
+        return FeatureTerm(
+            pole, abs(threshold) if signed else threshold, strict=operator in (">", "<")
+        )
+
+    @property
+    def _is_signed(self) -> bool:
+        return self._poles is not None and self._poles.signed
+
+    def _of(self, sign: str, number: str) -> tuple[int, ...]:
+        """The poles that are meant."""
+        if sign == "-" and not self._is_signed:
+            raise InvalidExpression(
+                f"The expression {self._text!r} asks for the negative pole of feature {number}, "
+                f"but {self._whose or 'this dictionary'} is not signed: its features have none.",
+                expression=self._text,
+            )
+        if self._poles is None:
+            return (int(number),)
+        return self._poles.of(numbered(f"{sign}{number}"), self._whose)
 
     def _number(self) -> float:
         sign = -1.0 if self._accept("-") else 1.0
@@ -253,7 +348,7 @@ class _Parser:
             return match.group().strip()
         rest = self._text[self._position :].strip()
         if rest:
-            raise self._error("a feature number, &, |, !, >, >= or a parenthesis")
+            raise self._error("a feature number, &, |, !, >, >=, < or a parenthesis")
         return ""
 
     def _accept(self, token: str) -> bool:

@@ -111,7 +111,7 @@ def _counted(rows: pa.Table, codes: CodesTable, threshold: float | None) -> Bloc
         values = codes.codec.decode(Lists.of(rows["values"]).values)
         ends = np.cumsum(counts, dtype=np.int64)
         n = np.add.reduceat(values > np.float32(threshold), ends - counts, dtype=np.int64)
-    row, feature, n = _summed(row, feature, n, codes.settings.d_sae, len(heads) < len(doc))
+    row, feature, n = _summed(row, feature, n, codes.settings.width, len(heads) < len(doc))
     offsets = np.searchsorted(row, np.arange(len(heads) + 1))
     return Block(doc=doc[heads], offsets=offsets, features=feature, values=n.astype(np.float32))
 

@@ -46,6 +46,6 @@ def frequencies(session: Session, selected: Selected) -> tuple[int, Array]:
 def _frequencies(session: Session, selected: Selected) -> tuple[int, Array]:
     bitmaps = session.embeddings.bitmaps(selected)
     if bitmaps is not None:
-        return counted((b.frequencies(selected.mask) for b in bitmaps), selected.d_sae)
-    parts = session.embeddings.map(selected, Count(selected.d_sae), "binary")
-    return counted(parts, selected.d_sae)
+        return counted((b.frequencies(selected.mask) for b in bitmaps), selected.width)
+    parts = session.embeddings.map(selected, Count(selected.width), "binary")
+    return counted(parts, selected.width)

@@ -74,7 +74,7 @@ def _batch(
         "doc": pa.array(matches.doc, pa.uint64()),
         "id": rows["id"].combine_chunks(),
         "position": pa.array(matches.position, pa.uint32()),
-        "value": pa.array(matches.value, pa.float32()),
+        "value": pa.array(matches.value * matches.sign, pa.float32()),
         "token": pa.array([t[s : s + n] for t, s, n in shown], pa.string()),
         "text": pa.array([t for t, _, _ in shown], pa.string()),
         "token_start": pa.array([s for _, s, _ in shown], pa.uint32()),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saelake.store.format.lists import Array, concatenate
+from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.index.segments import PostingList
 
 
@@ -13,13 +13,15 @@ from saelake.store.index.segments import PostingList
 class TokensFound:
     """Tokens that match: parallel arrays (n,).
 
-    `doc` uint64, `position` int64, `value` float32; `own` float32 is the strongest activation at
-    the token itself; `start` and `length` int64 are its characters, -1 where not known yet.
+    `doc` uint64, `position` int64, `value` float32, a strength; `sign` float32 is -1 where that is
+    of a negative pole, else 1; `own` float32 is the strongest activation at the token itself;
+    `start` and `length` int64 are its characters, -1 where not known yet.
     """
 
     doc: Array
     position: Array
     value: Array
+    sign: Array
     own: Array
     start: Array
     length: Array
@@ -32,29 +34,39 @@ class TokensFound:
             doc=self.doc[index],
             position=self.position[index],
             value=self.value[index],
+            sign=self.sign[index],
             own=self.own[index],
             start=self.start[index],
             length=self.length[index],
         )
 
     @classmethod
-    def of_postings(cls, postings: PostingList, values: Array) -> "TokensFound":
+    def of_postings(cls, postings: PostingList, values: Array, sign: Array) -> "TokensFound":
         """The best token of each posting, `values` being the decoded maxima."""
         return cls(
             doc=postings.doc,
             position=postings.position.astype(np.int64),
             value=values,
+            sign=sign,
             own=values,
             start=postings.start,
             length=postings.length,
         )
 
     @classmethod
-    def at(cls, doc: int, position: Array, value: Array, own: Array) -> "TokensFound":
+    def at(cls, doc: int, position: Array, value: Array, sign: Array, own: Array) -> "TokensFound":
         """Tokens of one document, whose characters are not known yet."""
         unknown = np.full(len(position), -1, np.int64)
         docs = np.full(len(position), doc, np.uint64)
-        return cls(doc=docs, position=position, value=value, own=own, start=unknown, length=unknown)
+        return cls(
+            doc=docs,
+            position=position,
+            value=value,
+            sign=sign,
+            own=own,
+            start=unknown,
+            length=unknown,
+        )
 
     @classmethod
     def joined(cls, pieces: Iterable["TokensFound"]) -> "TokensFound":
@@ -64,6 +76,7 @@ class TokensFound:
             doc=concatenate((m.doc for m in found), np.uint64),
             position=concatenate((m.position for m in found), np.int64),
             value=concatenate((m.value for m in found), np.float32),
+            sign=concatenate((m.sign for m in found), np.float32),
             own=concatenate((m.own for m in found), np.float32),
             start=concatenate((m.start for m in found), np.int64),
             length=concatenate((m.length for m in found), np.int64),
@@ -72,6 +85,11 @@ class TokensFound:
     def strongest(self, k: int | None) -> "TokensFound":
         """The first `k` by value descending, ties by document and then position ascending."""
         return self[np.lexsort((self.position, self.doc, -self.value))[:k]]
+
+    def best_of_each(self) -> "TokensFound":
+        """Of each document its strongest match, the earliest of equals; by document."""
+        order = np.lexsort((self.position, -self.value, self.doc))
+        return self[order[runs(self.doc[order])]]
 
     def spread(self, k: int) -> "TokensFound":
         """`k` matches at even ranks from the strongest to the weakest."""

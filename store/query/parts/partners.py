@@ -187,7 +187,7 @@ class Shares:
 
 def shares(codes: CodesTable, grouped: Grouped) -> Shares:
     """The shares of a few values; what is held at once is of some thousand documents."""
-    d_sae = codes.settings.d_sae
+    d_sae = codes.settings.width
     keys, counts = np.empty(0, np.int64), np.empty(0, np.int64)
     for docs, value in grouped.parts():
         block = firing(take(codes, docs, "binary"))

@@ -41,7 +41,7 @@ def scored(
 
     `n_a` and `n_b` are how many units each side would have if they were all in one stratum.
     """
-    d_sae = layout.members[0].selected.d_sae
+    d_sae = layout.members[0].selected.width
     units, numbers = _units(layout)
     totals = ScoreTotals(d_sae=d_sae, by_stratum=by_stratum)
     totals.know(units.constants)

@@ -92,7 +92,11 @@ class Units:
         m, k = alpha * n_a - beta * n_b, alpha**2 * n_a + beta**2 * n_b
         n = n_a + n_b
         mixed = (n_a > 0) & (n_b > 0)
-        pi = likely(stratum, n, n_a > 0, n_strata)
+        some, pi = (
+            n > 0,
+            np.zeros(len(n)),
+        )  # what is empty says nothing
+        pi[some] = likely(stratum[some], n[some], n_a[some] > 0, n_strata)
         count = np.bincount(stratum, n > 0, n_strata)
         square = np.divide(count, count - 1, out=np.zeros(n_strata), where=count > 1)
         cube = np.divide(count, count - 2, out=np.zeros(n_strata), where=count > 2) * square

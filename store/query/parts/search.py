@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,17 @@ from saelake.store.codes.table import CodeRow
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
+from saelake.store.format.poles import Poles
 from saelake.store.format.schema import TIERS
 from saelake.store.index.segments import PostingList, Segment
-from saelake.store.query.parts.expression import NOTHING, Expression, FeatureTerm, parse
+from saelake.store.query.parts.expression import (
+    NOTHING,
+    Expression,
+    FeatureTerm,
+    alternatives,
+    parse,
+    signs,
+)
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.snapshot.collection import Collection
@@ -29,12 +37,12 @@ def search(collection: Collection, query: TokensQuery) -> TokensFound:
 
     Raises `InvalidExpression`, `InvalidFilter`, `InvalidInput` and `NotFound` (of a feature).
     """
-    expression = parse(query.expression)
-    collection.check_features(feature.number for feature in expression.features())
+    expression = parse(query.expression, collection.settings.poles, str(collection.name))
     reach = _reach(query.scope)
     mask = collection.filters.mask(query.where)
-    if isinstance(expression, FeatureTerm) and query.order == "top" and query.k is not None:
-        return _strongest_of_one(collection, expression, query, reach, mask)
+    terms = alternatives(expression)
+    if terms is not None and query.order == "top" and query.k is not None:
+        return _strongest_of_any(collection, expression, terms, query, reach, mask)
     candidates = _Candidates.of(collection, expression, mask)
     if query.per == "document" and reach == WHOLE_DOCUMENT:
         found = candidates.whole_documents()
@@ -59,26 +67,40 @@ def _reach(scope: str) -> int:
     return int(match[1] or 0)
 
 
-def _strongest_of_one(
+def _strongest_of_any(
     collection: Collection,
-    feature: FeatureTerm,
+    expression: Expression,
+    terms: Sequence[FeatureTerm],
     query: TokensQuery,
     reach: int,
     mask: DocumentMask | None,
 ) -> TokensFound:
-    """The top k of a single feature.
+    """The top k of a single feature, or of two of which either is enough.
 
     The k strongest tokens lie in the k documents with the largest maxima: each of those has a
     token at least as strong, so only they need to be read (DESIGN.md, "What each query means").
     """
     k = query.k or 0
-    best = strongest_postings(collection, feature.number, k, mask)
-    values = collection.codes.codec.decode(best.max)
-    matches = TokensFound.of_postings(best, values)[feature.holds(values)]
+    found = [_strongest_of(collection, term, k, mask) for term in terms]
+    matches = found[0]
+    if len(found) > 1:
+        matches = TokensFound.joined(found).best_of_each().strongest(k)
     if query.per == "document" or len(matches) == 0:
         return matches
-    candidates = _Candidates.ranked(feature, matches.doc, matches.value)
+    candidates = _Candidates.ranked(
+        expression, collection.settings.poles, matches.doc, matches.value
+    )
     return _evaluated(collection, candidates, reach, best_only=False, k=k).strongest(k)
+
+
+def _strongest_of(
+    collection: Collection, term: FeatureTerm, k: int, mask: DocumentMask | None
+) -> TokensFound:
+    """The best tokens of the k documents in which a pole is strongest, as strong as asked."""
+    best = strongest_postings(collection, term.number, k, mask)
+    values = collection.codes.codec.decode(best.max)
+    sign = np.full(len(best), collection.settings.poles.signs(np.array([term.number]))[0])
+    return TokensFound.of_postings(best, values, sign)[term.holds(values)]
 
 
 def strongest_postings(
@@ -134,6 +156,7 @@ class _Candidates:
     """
 
     expression: Expression
+    poles: Poles
     docs: npt.NDArray[np.uint64]
     bound: npt.NDArray[np.float32]
     value_of: Callable[[FeatureTerm], Array]
@@ -158,12 +181,14 @@ class _Candidates:
             return values
 
         bound = expression.bound(value_of)
-        return cls(expression, docs, bound, value_of, postings)
+        return cls(expression, collection.settings.poles, docs, bound, value_of, postings)
 
     @classmethod
-    def ranked(cls, expression: Expression, docs: Array, bound: Array) -> "_Candidates":
+    def ranked(
+        cls, expression: Expression, poles: Poles, docs: Array, bound: Array
+    ) -> "_Candidates":
         """Documents whose bounds are known."""
-        return cls(expression, docs, bound, lambda _: bound, {})
+        return cls(expression, poles, docs, bound, lambda _: bound, {})
 
     def whole_documents(self) -> TokensFound:
         """One match for each document in which the expression holds, from the postings alone."""
@@ -181,7 +206,13 @@ class _Candidates:
             own[chosen], position[chosen] = held[better], found.position[better]
             start[chosen], length[chosen] = found.start[better], found.length[better]
         matches = TokensFound(
-            doc=self.docs, position=position, value=value, own=own, start=start, length=length
+            doc=self.docs,
+            position=position,
+            value=value,
+            sign=signs(self.expression, self.value_of, self.poles),
+            own=own,
+            start=start,
+            length=length,
         )
         return matches[(value > NOTHING) & (own > NOTHING)]
 
@@ -206,7 +237,7 @@ def _evaluated(
     found = TokensFound.joined([])
     for docs, ahead in candidates.reads():
         pieces = [
-            _document_matches(int(docs[index]), rows, candidates.expression, reach, best_only)
+            _document_matches(int(docs[index]), rows, candidates, reach, best_only)
             for index, rows in _by_document(collection.codes.rows(docs))
         ]
         found = TokensFound.joined([found, *pieces])
@@ -225,16 +256,22 @@ def _by_document(rows: Iterable[tuple[int, CodeRow]]) -> Iterator[tuple[int, lis
 
 
 def _document_matches(
-    doc: int, rows: list[CodeRow], expression: Expression, reach: int, best_only: bool
+    doc: int, rows: list[CodeRow], candidates: _Candidates, reach: int, best_only: bool
 ) -> TokensFound:
+    expression = candidates.expression
     fired = {f.number: _occurrences(rows, f.number) for f in expression.features()}
     positive = list(expression.positive())
     held = [_where(f, *fired[f.number]) for f in positive]
     anchors = np.unique(concatenate((positions for positions, _ in held), np.int64))
-    value = expression.evaluate(lambda f: _window_maxima(*fired[f.number], anchors, reach))
+
+    def value_of(feature: FeatureTerm) -> Array:
+        return _window_maxima(*fired[feature.number], anchors, reach)
+
+    value = expression.evaluate(value_of)
     own = np.max([_window_maxima(*found, anchors, 0) for found in held], axis=0)
     holds = value > NOTHING
-    matches = TokensFound.at(doc, anchors[holds], value[holds], own[holds])
+    sign = signs(expression, value_of, candidates.poles)
+    matches = TokensFound.at(doc, anchors[holds], value[holds], sign[holds], own[holds])
     if not best_only:
         return matches
     return matches[np.lexsort((matches.position, -matches.own, -matches.value))[:1]]

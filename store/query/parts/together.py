@@ -102,7 +102,7 @@ class Alone:
 
     def _inside(self, n_rows: int, columns: Array) -> Iterator[Array]:
         """The counts of each part of the documents, (n_rows, n_columns)."""
-        work = _Inside(n_rows, columns, self._selected.d_sae)
+        work = _Inside(n_rows, columns, self._selected.width)
         bitmaps = self._session.embeddings.bitmaps(self._selected)
         if bitmaps is None:
             self._session.embeddings.hold(self._selected, "binary")
@@ -135,7 +135,7 @@ class Around(Alone):
             yield Together(a=low, b=high, n_both=n_both, weight=n_both)
 
     def _counts(self, rows: Array, columns: Array) -> tuple[Array, None]:
-        work = _Across(rows, columns, self._selected.d_sae)
+        work = _Across(rows, columns, self._selected.width)
         parts = self._session.embeddings.map(self._selected, work, "binary")
         return _summed(parts, rows, columns), None
 
@@ -156,8 +156,8 @@ class Aligned:
                 f"No document of {query.a} has the same {query.align} as one of {query.b}.",
                 align=query.align,
             )
-        self.n_a = self.n_b = np.zeros(a.d_sae, np.int64)
-        self.weight_a = self.weight_b = np.zeros(a.d_sae)
+        self.n_a = self.n_b = np.zeros(a.width, np.int64)
+        self.weight_a = self.weight_b = np.zeros(a.width)
         for made in session.executor.map(_InValues(*self._codes), self.partners.chunks()):
             self.n_a, self.n_b = self.n_a + made[0][0], self.n_b + made[1][0]
             self.weight_a, self.weight_b = self.weight_a + made[0][1], self.weight_b + made[1][1]
@@ -206,7 +206,7 @@ class _InValues:
 
 def _totals(codes: CodesTable, grouped: Grouped) -> tuple[Array, Array]:
     made = shares(codes, grouped)
-    d_sae = codes.settings.d_sae
+    d_sae = codes.settings.width
     counts = np.bincount(made.features, minlength=d_sae)
     return counts, np.bincount(made.features, made.shares, d_sae)
 
@@ -222,7 +222,7 @@ class _AcrossPartners:
 
     def __call__(self, some: Partners) -> tuple[Shares, Shares]:
         """Those of a among `rows`, and those of b among `columns`, by their places."""
-        d_sae = self.a.settings.d_sae
+        d_sae = self.a.settings.width
         a, b = shares(self.a, some.a), shares(self.b, some.b)
         return a.within(self.rows, d_sae), b.within(self.columns, d_sae)
 

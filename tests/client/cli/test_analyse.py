@@ -370,7 +370,7 @@ def test_questions_are_asked_of_a_lake_or_a_server(command: str) -> None:
         (["labels", "none"], 1, "no dictionary 'none'"),
         (["labels", "sae", "x", "--features", "1"], 2, "not both"),
         (["neighbors", "sae", "64"], 1, "no feature 64"),
-        (["neighbors", "sae", "x"], 2, "'feature'"),
+        (["neighbors", "sae", "x"], 2, "'x' is no feature"),
         (["label", "words/none"], 1, "words/none"),
         (["label", OTHER], 1, "saelake index words/other"),
         (["label", "sae", "--file", "nowhere.json"], 1, "nowhere.json"),

@@ -88,7 +88,9 @@ def test_features_ascend_and_fire(made: MadeLake, codes: CodesTable) -> None:
             features, _ = block.row(row)
             assert (np.diff(features.astype(int)) > 0).all()
             assert {(int(block.doc[row]), int(f)) for f in features} <= fired
-        assert len(block.values) == sum((d, f) in fired for d in block.doc for f in range(12))
+        assert len(block.values) == sum(
+            (d, f) in fired for d in block.doc for f in range(made.n_features)
+        )
 
 
 def test_taken_documents(made: MadeLake, codes: CodesTable) -> None:

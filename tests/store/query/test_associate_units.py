@@ -50,7 +50,7 @@ def ask(made: MadeLake, *names: str, **how: Any) -> tuple[list[dict[str, Any]], 
     query = AssociateQuery(collection=MADE, columns=names, **given)
     table = Engine(made.lake.uri).ask(query).read_all()
     said = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
-    rows = sorted(table.to_pylist(), key=lambda row: int(row["feature"]))
+    rows = sorted(made.unsigned(table.to_pylist()), key=lambda row: int(row["feature"]))
     return rows, said | {"notes": json.loads(said["notes"])}
 
 

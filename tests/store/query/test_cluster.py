@@ -255,12 +255,14 @@ def test_groups_that_share_nothing_are_parted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["spectral", "jaccard"])
-def test_negative_values_do_not_fire(tmp_path: Path, method: str) -> None:
+def test_poles_of_a_signed_dictionary_fire_by_themselves(tmp_path: Path, method: str) -> None:
     made = make_lake(
-        tmp_path / "lake", n_documents=30, n_features=N_FEATURES, density=0.1, signed=True
+        tmp_path / "lake", n_documents=30, n_features=N_FEATURES // 2, density=0.1, signed=True
     )
     rows, _ = Asked(made).clusters(n_clusters=2, method=method)
     fires = made.embeddings("binary")
+    rows = made.unsigned(rows)
+    assert max(f["feature"] for row in rows for f in row["features"]) >= N_FEATURES // 2
     for row in rows:
         for feature in row["features"]:
             inside = fires[row["docs"], feature["feature"]].mean()

@@ -52,7 +52,12 @@ class Asked:
         self.engine = Engine(self.by_name["made/random"].lake.uri)
 
     def diff(self, a: Selection, *others: Selection, **asked: Any) -> pa.Table:
-        return self.engine.ask(DiffQuery(a=a, others=others, **asked)).read_all()
+        table = self.engine.ask(DiffQuery(a=a, others=others, **asked)).read_all()
+        made = self.by_name[a.collection]
+        if not made.signed:
+            return table
+        counted = pa.Table.from_pylist(made.unsigned(table.to_pylist()), DiffQuery.answer)
+        return counted.replace_schema_metadata(table.schema.metadata)
 
     @cached_property
     def largest(self) -> Mapping[str, Mapping[int, Floats]]:
@@ -312,14 +317,30 @@ def test_a_feature_of_one_side_has_no_example_on_the_other(tmp_path: Path) -> No
 # --- signed codes and mistakes ---
 
 
-def test_a_negative_value_does_not_fire(tmp_path: Path) -> None:
-    made = make_lake(tmp_path / "lake", n_documents=30, n_features=N_FEATURES, signed=True)
+def test_both_poles_of_a_signed_feature_are_compared(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", n_documents=30, n_features=N_FEATURES // 2, signed=True)
     signed = Asked(made=made)
+    assert len(signed.diff(POSITIVE, NEGATIVE, k=None)) == N_FEATURES
     for unit in ("document", "token"):
         sides = [signed.fires(side, unit, 0) for side in (POSITIVE, NEGATIVE)]
         found = signed.diff(POSITIVE, NEGATIVE, unit=unit, k=None)
         rows = compared(sides[0], sides[1:], 0, 1)
         check(found, rows, "difference", None, [NEGATIVE], tested=unit == "document")
+
+
+def test_a_pole_is_compared_with_the_other_in_which_it_is_most_frequent(tmp_path: Path) -> None:
+    made = make_lake(
+        tmp_path / "lake", n_documents=60, n_features=N_FEATURES // 2, density=0.05, signed=True
+    )
+    signed = Asked(made=made)
+    others = [NEGATIVE, *(Selection(collection="made/random", where=w) for w in list(WHERES)[3:])]
+    for unit in ("document", "token"):
+        sides = [signed.fires(side, unit, 0.75) for side in (POSITIVE, *others)]
+        found = signed.diff(POSITIVE, *others, unit=unit, threshold=0.75, k=None, examples=False)
+        rows = compared(sides[0], sides[1:], 0, 1)
+        against = {(row.feature % made.poles.d_sae, row.against) for row in rows}
+        assert len(against) > made.poles.d_sae  # the poles of a feature with different others
+        check(found, rows, "difference", None, others, tested=False)
 
 
 def test_features_of_two_dictionaries_are_not_compared(tmp_path: Path) -> None:

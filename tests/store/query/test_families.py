@@ -21,8 +21,8 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return make_lake(
         tmp_path_factory.mktemp("lake"),
         n_documents=80,
-        n_features=30,
-        density=0.04,
+        n_features=15 if request.param == "signed" else 30,  # 30 poles in either case
+        density=0.08 if request.param == "signed" else 0.04,
         signed=request.param == "signed",
         failed=[(4, 0), (30, 0)],
     )
@@ -30,9 +30,8 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def ask(made: MadeLake, **how: Any) -> list[dict[str, Any]]:
     given = {"collection": MADE, "min_documents": 3, "max_coverage": 1.0, "k": None, **how}
-    rows: list[dict[str, Any]] = (
-        Engine(made.lake.uri).ask(FamiliesQuery(**given)).read_all().to_pylist()
-    )
+    answer = Engine(made.lake.uri).ask(FamiliesQuery(**given)).read_all()
+    rows: list[dict[str, Any]] = made.unsigned(answer.to_pylist())
     return rows
 
 

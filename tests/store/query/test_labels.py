@@ -295,14 +295,18 @@ def test_imported_labels_are_embedded_by_a_model(
         ("a.json", b"\xff", "is not JSON"),
         ("a.json", b"[1]", "no object"),
         ("a.json", b'{"x": "rain"}', "'x': 'rain' is not a feature number"),
-        ("a.json", b'{"-1": "rain"}', "'-1': 'rain' is not a feature number"),
+        (
+            "a.json",
+            b'{"-1": "rain"}',
+            "labels feature -1, but random has no feature -1",
+        ),
         ("a.json", b'{"1": 2}', "'1': 2 is not a feature number"),
         ("a.json", b'{"1": "\\ud800"}', "is not a feature number"),
-        ("a.json", b'{"12": "rain"}', "labels feature 12, but random has 12"),
-        ("a.json", b'{"99999999999999999999": "rain"}', "of another dictionary"),
+        ("a.json", b'{"12": "rain"}', "labels feature 12, but random has no feature 12"),
+        ("a.json", b'{"99999999999999999999": "rain"}', "is not a feature number"),
         ("a.jsonl", b'{"index": 1, "description": "x"}\n\n{"index": 2}\n', "line 3.*description"),
         ("a.jsonl", b'{"index": 1, "description": null}', "line 1"),
-        ("a.jsonl", b'{"index": -1, "description": "x"}', "line 1.*-1"),
+        ("a.jsonl", b'{"index": -1, "description": "x"}', "labels feature -1, but"),
         ("a.jsonl", b'{"index": 1, "description": "\\ud800"}', "line 1"),
         ("a.jsonl", b"[]\n", "line 1"),
         ("a.jsonl", b"{}\n", "line 1.*index"),
@@ -472,7 +476,7 @@ def test_a_labels_vector_is_a_covariance(tmp_path: Path, signed: bool) -> None:
     found = {row["feature"]: row["embedding"] for row in rows if row["embedding"] is not None}
     expected = covariances(made.embeddings().astype(np.float64), dense.astype(np.float64))
     assert set(found) == set(expected)
-    assert 0 < len(found) < 30, "rare features have none"
+    assert 0 < len(found) < made.n_features, "rare features have none"
     assert {row["embedder"] for row in rows} == {"m", None}
     for feature, vector in expected.items():
         np.testing.assert_allclose(found[feature], vector, atol=1e-6)

@@ -18,7 +18,7 @@ from saelake.store.query import match
 from saelake.store.requests.match import MatchQuery
 from saelake.workers.encoder import pack
 from tests import lakes
-from tests.lakes import MadeLake, add_dictionary, make_lake
+from tests.lakes import MadeLake, add_dictionary, by_pole, make_lake
 
 A, B = "made/random", "made/other"
 Floats = npt.NDArray[np.float64]
@@ -26,6 +26,7 @@ Two = tuple[MadeLake, MadeLake]
 
 # In a document 3 failed and part 0 of 20 (of 8 tokens); in b document 5.
 FAILED_A, FAILED_B = [(3, 0), (20, 0)], [(5, 0)]
+D_SAE_B = 9  # of features, of which the signed one has two poles each; those of a have one
 
 
 @pytest.fixture(scope="module", params=["plain", "signed", "parts"])
@@ -37,14 +38,15 @@ def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             patch.setattr(module, "MAX_PART_TOKENS", n_tokens)
         a = make_lake(folder, tokens=(0, 20), failed=FAILED_A, density=0.2)
         signed = request.param == "signed"
-        return a, add_dictionary(a, "other", signed=signed, failed=FAILED_B, density=0.15)
+        return a, add_dictionary(
+            a, "other", n_features=D_SAE_B, signed=signed, failed=FAILED_B, density=0.15
+        )
 
 
 def ask(made: MadeLake, **how: Any) -> list[dict[str, Any]]:
     given = {"a": A, "b": B, "k": 50, **how}
-    rows: list[dict[str, Any]] = (
-        Engine(made.lake.uri).ask(MatchQuery(**given)).read_all().to_pylist()
-    )
+    answer = Engine(made.lake.uri).ask(MatchQuery(**given)).read_all()
+    rows: list[dict[str, Any]] = by_pole(answer.to_pylist(), D_SAE_B)
     return rows
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
+from saelake.store.format.poles import Poles
 from saelake.store.query.parts import search as query_search
 from saelake.store.query.parts.expression import (
     And,
@@ -69,7 +70,7 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
 
 def brute_force(made: MadeLake, query: TokensQuery) -> list[tuple[int, int, float]]:
     """(doc, position, value) of every hit, in order, straight from the definition."""
-    expression = parse(query.expression)
+    expression = parse(query.expression, made.poles)
     fired: dict[int, dict[int, dict[int, float]]] = {}
     for code in made.codes:
         fired.setdefault(code.doc, {}).setdefault(code.feature, {})[code.position] = code.value
@@ -77,11 +78,11 @@ def brute_force(made: MadeLake, query: TokensQuery) -> list[tuple[int, int, floa
     for doc, features in fired.items():
         if query.where and made.labels[doc] != query.where.split("'")[1]:
             continue
-        found = _document_hits(expression, features, query.scope)
+        found = _document_hits(expression, features, query.scope, made.poles)
         if query.per == "document":
-            found = sorted(found, key=lambda h: (-h[1], -h[2], h[0]))[:1]
+            found = sorted(found, key=lambda h: (-abs(h[1]), -h[2], h[0]))[:1]
         hits += [(doc, position, value) for position, value, _ in found]
-    hits.sort(key=lambda h: (-h[2], h[0], h[1]))
+    hits.sort(key=lambda h: (-abs(h[2]), h[0], h[1]))
     if query.order == "quantiles":
         ranks = np.round(np.linspace(0, len(hits) - 1, min(query.k or 0, len(hits))))
         return [hits[int(rank)] for rank in ranks]
@@ -89,8 +90,9 @@ def brute_force(made: MadeLake, query: TokensQuery) -> list[tuple[int, int, floa
 
 
 def _document_hits(
-    expression: Expression, features: dict[int, dict[int, float]], scope: str
+    expression: Expression, features: dict[int, dict[int, float]], scope: str, poles: Poles
 ) -> list[tuple[int, float, float]]:
+    """Position, value with its sign, and strength at the token itself."""
     reach = {"token": 0, "document": 10**9}.get(scope)
     reach = int(scope.split(":")[1]) if reach is None else reach
     positive = list(expression.positive())
@@ -110,7 +112,8 @@ def _document_hits(
                 for p, v in features.get(feature.number, {}).items()
                 if p == anchor and _fires(feature, v)
             )
-            hits.append((anchor, value, own))
+            sign = _sign(expression, features, anchor, reach, poles)
+            hits.append((anchor, sign * value, own))
     return hits
 
 
@@ -145,38 +148,71 @@ def _value(
     raise AssertionError
 
 
+def _sign(
+    expression: Expression,
+    features: dict[int, dict[int, float]],
+    anchor: int,
+    reach: int,
+    poles: Poles,
+) -> int:
+    """That of the pole whose strength is the value; of two the left one's."""
+    if isinstance(expression, FeatureTerm):
+        return -1 if poles.signed and expression.number >= poles.d_sae else 1
+    assert isinstance(expression, And | Or)
+    sides = [(_value(s, features, anchor, reach), s) for s in (expression.left, expression.right)]
+    known = [(value, side) for value, side in sides if value not in (None, float("inf"))]
+    pick = min if isinstance(expression, And) else max
+    _, side = pick(known, key=lambda each: each[0] or 0)
+    return _sign(side, features, anchor, reach, poles)
+
+
 features = st.integers(0, 11)
 terms = st.one_of(
     features.map(str),
     st.builds("{} > {}".format, features, st.sampled_from([-0.5, 0, 1, 1.5])),
     st.builds("{} >= {}".format, features, st.sampled_from([1, 1.5, 3])),
 )
-expressions = st.recursive(
-    terms,
-    lambda inner: st.one_of(
+poles = st.one_of(
+    terms.filter(lambda term: "> -" not in term),
+    st.builds("{}{}".format, st.sampled_from("+-"), features),
+    st.builds(
+        "{} {} -{}".format, features, st.sampled_from(["<", "<="]), st.sampled_from([0, 1.5])
+    ),
+    st.builds("-{} > {}".format, features, st.sampled_from([0, 1.5])),
+)
+
+
+def combined(terms: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Terms, and expressions of them."""
+    return st.one_of(terms, st.recursive(terms, _joined, max_leaves=4))
+
+
+def _joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
         st.builds("({} & {})".format, inner, inner),
         st.builds("({} | {})".format, inner, inner),
         st.builds("({} & !{})".format, inner, inner),
-    ),
-    max_leaves=4,
-)
-queries = st.builds(
-    TokensQuery,
-    collection=st.just(COLLECTION),
-    expression=st.one_of(terms, expressions),
-    k=st.one_of(st.integers(1, 8), st.just(1000)),
-    per=st.sampled_from(["document", "token"]),
-    where=st.sampled_from([None, "label = 'pos'", "label = 'neg'"]),
-    order=st.sampled_from(["top", "top", "quantiles"]),
-    scope=st.sampled_from(["token", "document", "window:1", "window:3"]),
-)
+    )
+
+
+def queries(terms: st.SearchStrategy[str]) -> st.SearchStrategy[TokensQuery]:
+    return st.builds(
+        TokensQuery,
+        collection=st.just(COLLECTION),
+        expression=combined(terms),
+        k=st.one_of(st.integers(1, 8), st.just(1000)),
+        per=st.sampled_from(["document", "token"]),
+        where=st.sampled_from([None, "label = 'pos'", "label = 'neg'"]),
+        order=st.sampled_from(["top", "top", "quantiles"]),
+        scope=st.sampled_from(["token", "document", "window:1", "window:3"]),
+    )
 
 
 def test_equals_brute_force(made: MadeLake) -> None:
     engine = Engine(made.lake.uri)
 
     @settings(max_examples=120, deadline=None)
-    @given(query=queries)
+    @given(query=queries(poles if made.signed else terms))
     def check(query: TokensQuery) -> None:
         try:
             expected = brute_force(made, query)
@@ -209,7 +245,7 @@ def test_hits_show_their_token(made: MadeLake) -> None:
 def test_all_hits_without_k(made: MadeLake) -> None:
     query = TokensQuery(collection=COLLECTION, expression="5", k=None, per="token")
     found = Engine(made.lake.uri).ask(query).read_all()
-    assert found.num_rows == sum(code.feature == 5 for code in made.codes)
+    assert found.num_rows == sum(code.feature % 12 == 5 for code in made.codes)
 
 
 @pytest.mark.parametrize(
@@ -232,3 +268,53 @@ def test_wrong_questions(
     asked: dict[str, Any] = {"collection": COLLECTION, "expression": "3", **changes}
     with pytest.raises(error, match=said.replace("(", r"\(")):
         Engine(made.lake.uri).ask(TokensQuery(**asked))
+
+
+def test_both_poles_of_a_signed_feature_are_found_by_magnitude(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, signed=True, seed=2)
+    engine = Engine(made.lake.uri)
+
+    def values(expression: str) -> list[float]:
+        query = TokensQuery(collection=COLLECTION, expression=expression, k=None, per="token")
+        return list(engine.ask(query).read_all()["value"].to_pylist())
+
+    every = [(c.feature, c.value) for c in made.codes if c.feature % 12 == 0]
+    below = sorted((-value for feature, value in every if feature == 12), key=abs, reverse=True)
+    above = sorted((value for feature, value in every if feature == 0), reverse=True)
+    assert values("-0") == values("0 < 0") == values("-0 > 0") == below
+    assert values("+0") == values("0 > 0") == above
+    assert sorted(values("0")) == sorted(above + below)
+    assert list(map(abs, values("0"))) == sorted(map(abs, above + below), reverse=True)
+    assert values("0 < -1.5") == values("-0 > 1.5") == [value for value in below if value < -1.5]
+    assert values("0 <= -1.5") == [value for value in below if value <= -1.5]
+    assert values("0 > 1.5 | 0 < -1.5") == [value for value in values("0") if abs(value) > 1.5]
+    assert values("0 & !-0") == above
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(
+    ("expression", "said", "said_of_signed"),
+    [
+        ("-3", "random is not signed: its features have none", None),
+        ("3 < -1", "not signed, so a feature fires above 0", None),
+        ("3 < 1", "not signed, so a feature fires above 0", "both sides of 0"),
+        ("3 > -1", None, "both sides of 0"),
+        ("-3 < 1", "not signed", "both sides of 0"),
+        ("+3 < -1", "not signed", "Write 3 < -1, or -3"),
+        ("+3", None, None),
+        ("3 > 1", None, None),
+        ("3 -4", "where an operator", "where an operator"),
+        ("--3", "where a feature number", "where a feature number"),
+    ],
+)
+def test_what_a_sign_can_mean(
+    tmp_path: Path, signed: bool, expression: str, said: str | None, said_of_signed: str | None
+) -> None:
+    make_lake(tmp_path, signed=signed, n_documents=3)
+    query = TokensQuery(collection=COLLECTION, expression=expression)
+    wrong = said_of_signed if signed else said
+    if wrong is None:
+        Engine(str(tmp_path)).ask(query)
+        return
+    with pytest.raises(InvalidExpression, match=wrong):
+        Engine(str(tmp_path)).ask(query)

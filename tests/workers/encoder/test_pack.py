@@ -73,7 +73,7 @@ def test_rows_are_the_codes_grouped_by_feature(
 ) -> None:
     choices = [0.5, 1.0, 3.0, *([-0.5, -2.0] if signed else [])]
     codes = [(*place, data.draw(st.sampled_from(choices))) for place in places]
-    codec = settings(n_features=D_SAE, signed=signed).codec
+    codec = settings(n_features=D_SAE, signed=signed, by_pole=False).codec
     stored = codec.encode(np.array(choices, np.float32)).tolist()
     table = packed([part(6, doc) for doc in range(4)], codes, signed=signed)
     for row, found in enumerate(table.to_pylist()):
