@@ -360,7 +360,7 @@ def test_answers_are_the_same_on_both_faces(signed: Signed) -> None:
         lambda c: c.features(["-0", 3]),
         lambda c: c.where(POSITIVE).diff(c.where(NEGATIVE)),
         lambda c: c.correlate(features=["+3", "-0"], min_npmi=-1, min_documents=1),
-        lambda c: c.similar(features={"-0": 2.0, 3: 1.0}, weights={"+3": 2.0}),
+        lambda c: c.similar(features={"-0": 2.0, "3": 1.0}, weights={"+3": 2.0}),
         lambda c: c.match(c, features=["-0", 9], k=3),
         lambda c: c.document("d3", features=["-0", "+5", 9]),
         lambda c: c.dictionary.neighbors("-0"),
