@@ -31,6 +31,10 @@ COMMANDS: Mapping[str, Command] = {
         "analyses.analyses",
         "nearest documents, diff, NPMI, clusters: saelake, SciPy, Seismic, milvus-lite",
     ),
+    "quality": Command(
+        "quality.quality",
+        "retrieval, clusters and classifiers by words, dense embeddings and SAE, on labels",
+    ),
     "encode": Command(
         "encode.encode",
         "from text to codes on the CPU: saelake, the bare loop, delphi, interp_embed",
