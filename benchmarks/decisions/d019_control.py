@@ -107,7 +107,7 @@ def read(lake: str, collection: str, column: str | None, features: int) -> Docum
     session = Session(Lake(lake))
     selected = session.select(Selection(collection=collection))
     block = Block.joined(list(session.embeddings.map(selected, _itself)))
-    shape = len(block), selected.d_sae
+    shape = len(block), selected.width
     values = sparse.csr_array((block.values, block.features.astype(np.int64), block.offsets), shape)
     able = np.flatnonzero(np.bincount(block.features, minlength=shape[1]) >= FEW)
     some = np.random.default_rng(0).permutation(able)[:features]

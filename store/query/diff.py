@@ -29,7 +29,7 @@ from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 MOST_EXAMPLES = 100  # rows that get examples: each is a query of its own
-ALIKE = 12  # decimals to which two others are equally frequent: then it is the first
+ALIKE = 12  # decimals to which frequencies, which are sums of weights, are the same
 SIGNIFICANT = 0.05  # of q-values, for features that are confirmed, or may follow length
 
 
@@ -65,7 +65,7 @@ class Comparison:
         """The features that fire on a side, and are within the coverage limits."""
         both = np.stack([self.of("frequency_a"), self.of("frequency_b")])
         raw = np.stack([self.raw(0), self.raw(1)])
-        shares = np.where(np.isnan(both), raw, both)
+        shares = np.round(np.where(np.isnan(both), raw, both), ALIKE)
         larger, smaller = shares.max(axis=0), shares.min(axis=0)
         fires = (larger > 0) & (smaller >= query.min_coverage) & (larger <= query.max_coverage)
         return np.flatnonzero(fires)
@@ -104,8 +104,8 @@ def diff(session: Session, query: DiffQuery) -> pa.Table:
     q = adjusted(made.p[features])
     confirmed = _confirmed(session, query, held, made, features, q)
     columns = _columns(made, features, q, confirmed)
-    size = np.nan_to_num(np.abs(columns[query.order]), nan=-1.0)
-    order = np.lexsort((features, -columns["frequency_a"], -size))[: query.k]
+    size = np.nan_to_num(np.abs(columns[query.order]), nan=-1.0).round(ALIKE)
+    order = np.lexsort((features, -columns["frequency_a"].round(ALIKE), -size))[: query.k]
     chosen = {name: column[order] for name, column in columns.items()}
     table = _rows(session, query, a, others, chosen)
     said = _said(session, query, sides, made, q, confirmed)

@@ -160,7 +160,10 @@ def check(
     *,
     tested: bool = True,
 ) -> None:
-    expected = sorted(rows, key=lambda r: (-abs(getattr(r, order)), -r.frequency_a, r.feature))
+    expected = sorted(
+        rows,
+        key=lambda r: (-round(abs(getattr(r, order)), 12), -round(r.frequency_a, 12), r.feature),
+    )
     q = stats.false_discovery_control([r.p_value for r in rows]) if rows else []
     by_feature = {r.feature: float(value) for r, value in zip(rows, q, strict=True)}
     listed = found.to_pylist()
