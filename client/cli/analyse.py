@@ -158,8 +158,10 @@ def similar(
 
 
 def stands_for(answered: FoundDocuments | Clusters) -> dict[str, object]:
-    """The features that stand for the phrase, for JSON."""
-    return {"chosen": [asdict(feature) for feature in answered.chosen]}
+    """The features that stand for the phrase, for JSON; with poles where these are told apart."""
+    rows = [asdict(feature) for feature in answered.chosen]
+    unsaid = {"pole"} if all(row["pole"] is None for row in rows) else set()
+    return {"chosen": [{k: v for k, v in row.items() if k not in unsaid} for row in rows]}
 
 
 @shares("place", asked_lake)

@@ -24,6 +24,7 @@ from saelake.lake import Lake
 from saelake.store.errors import InvalidExpression, InvalidInput, NotFound
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.texts import model_texts
+from tests.client.cli.command import run
 from tests.tiny import D_SAE, save_corpus, save_dictionary, save_model
 
 NAME = "words/signed"
@@ -329,6 +330,29 @@ def test_a_pole_has_labels_neighbors_and_matches(signed: Signed, asked: Collecti
     assert {f.pole for group in groups for f in group.features} <= {"+", "-"}
 
 
+def test_poles_stand_for_a_phrase(signed: Signed, asked: Collection) -> None:
+    """`chosen` names those whose labels are nearest, and only these are compared."""
+    nearest = {(r.feature, r.pole): r for r in asked.dictionary.labels("w1 w2", k=20)}
+    assert {pole for _, pole in nearest} == {"+", "-"}
+    found = asked.retrieve("w1 w2", k=60, method="sae", n_features=20)
+    alike = asked.similar(doc=7, about="w1 w2", k=60)
+    groups = asked.cluster(2, about="w1 w2", n_labels=20)
+    for answer in (found, alike, groups):
+        chosen = {(c.feature, c.pole): c for c in answer.chosen}
+        mine = list(chosen)[:20]
+        assert mine == list(nearest)
+        for pole, row in nearest.items():
+            assert (chosen[pole].label, chosen[pole].similarity) == (row.label, row.similarity)
+        if answer is not groups:
+            shared = {(s.feature, s.pole) for hit in answer for s in hit.shared_features}
+            assert shared
+            assert shared <= set(chosen)
+    lake = signed.parts / "lake"
+    asking = ["retrieve", NAME, "w1 w2", "--chosen", "--format", "json", "--lake", str(lake)]
+    rows = json.loads(run(*asking).out)["chosen"]
+    assert [(row["feature"], row["pole"]) for row in rows[:20]] == list(nearest)
+
+
 def decoder(parts: Path) -> Floats:
     from safetensors.numpy import load_file
 
@@ -389,15 +413,15 @@ def test_text_of_answers_names_poles(signed: Signed) -> None:
     collection = signed.embedded[NAME]
     pos, neg = collection.where(POSITIVE), collection.where(NEGATIVE)
     for answer in (
-        collection.features(k=None),
+        collection.features((3, 5)),
         collection.document("d7"),
         pos.diff(neg, k=None),
         collection.associate("label", k=None),
         collection.correlate(min_npmi=-1, k=None),
-        collection.match(collection),
+        collection.match(collection, features=(3, 5, 7)),
         collection.similar(doc=7, k=None),
         collection.dictionary.neighbors(-3, k=100),
-        collection.dictionary.labels(k=None),
+        collection.dictionary.labels(features=(3, 5, 7)),
         collection.families(min_npmi=0.1, min_documents=2, max_coverage=1),
     ):
         words = repr(answer).replace(",", " ").split()

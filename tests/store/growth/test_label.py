@@ -28,12 +28,15 @@ from tests.lakes import MadeLake, make_lake
 from tests.sampled import add_sample
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> MadeLake:
+@pytest.fixture(params=["plain", "signed"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> MadeLake:
+    """Of 30 features, or of as many poles."""
+    signed = request.param == "signed"
     made = make_lake(
         tmp_path / "lake",
         n_documents=150,
-        n_features=30,
+        n_features=15 if signed else 30,
+        signed=signed,
         density=0.05,
         n_indexed=3,
         failed={(5, 0)},
@@ -50,7 +53,8 @@ def label(made: MadeLake) -> dict[int, dict[str, Any]]:
 
 def labels(made: MadeLake, **query: Any) -> dict[int, dict[str, Any]]:
     asked = LabelsQuery(**{"dictionary": made.name.dictionary, "k": None, **query})
-    return {row["feature"]: row for row in Engine(made.lake.uri).ask(asked).read_all().to_pylist()}
+    rows = made.unsigned(Engine(made.lake.uri).ask(asked).read_all().to_pylist())
+    return {row["feature"]: row for row in rows}
 
 
 def words_of(row: dict[str, Any]) -> tuple[list[str], list[str]]:

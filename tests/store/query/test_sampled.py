@@ -38,9 +38,17 @@ from tests.sampled import add_sample, held_tokens_of
 THIRD = TokenSample(fraction=0.3, seed=5)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
-    made = make_lake(tmp_path_factory.mktemp("lake"), n_documents=80, tokens=(0, 30))
+@pytest.fixture(scope="module", params=["plain", "signed"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
+    """Of 12 features, or of as many poles."""
+    signed = request.param == "signed"
+    made = make_lake(
+        tmp_path_factory.mktemp("lake"),
+        n_documents=80,
+        n_features=6 if signed else 12,
+        signed=signed,
+        tokens=(0, 30),
+    )
     index(made.lake, made.name)
     return made
 
@@ -53,7 +61,8 @@ def sampled(whole: MadeLake) -> MadeLake:
 
 
 def asked(made: MadeLake, query: Any) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = Engine(made.lake.uri).ask(query).read_all().to_pylist()
+    answer = Engine(made.lake.uri).ask(query).read_all()
+    rows: list[dict[str, Any]] = made.unsigned(answer.to_pylist())
     return rows
 
 
@@ -84,7 +93,7 @@ def test_a_mean_is_over_the_tokens_held(whole: MadeLake, sampled: MadeLake) -> N
     held = held_tokens_of(whole, THIRD)
     for row in asked(sampled, EmbeddingsQuery(collection="made/sampled", pooling="mean")):
         dense = np.zeros(whole.n_features)
-        dense[row["features"]] = row["max"]
+        dense[row["features"]] = np.abs(row["max"])
         mine = held[row["doc"]]
         assert dense == pytest.approx(mine.sum(axis=0) / max(len(mine), 1))
 
