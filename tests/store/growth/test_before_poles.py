@@ -218,7 +218,9 @@ def test_repair_and_compact_index_it_again(
     (row,) = ask(lake, InfoQuery()).to_pylist()
     assert (row["is_outdated"], row["n_indexed"]) == (False, N)
     question = FeaturesQuery(collection=MADE, k=None, order="feature")
-    assert ask(lake, question).equals(ask(fresh, question))
+    labels = [name for name in FeaturesQuery.answer.names if name.startswith("label")]
+    renewed, expected = (ask(of, question).drop_columns(labels) for of in (lake, fresh))
+    assert renewed.equals(expected)
 
 
 def test_a_collection_goes_on_with_the_rows_that_it_has(old: MadeLake, fresh: MadeLake) -> None:
