@@ -30,6 +30,7 @@ OPTIONS = {
     "columns": "--collection",
     "topk": "--threads",
     "clusterings": "--seeds",
+    "control": "--features",
     "profile": "--save",
     "all": "--help",
 }
