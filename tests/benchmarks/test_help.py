@@ -33,6 +33,7 @@ OPTIONS = {
     "columns": "--collection",
     "topk": "--threads",
     "clusterings": "--seeds",
+    "control": "--features",
     "profile": "--save",
     "all": "--help",
 }
