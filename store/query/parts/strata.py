@@ -230,7 +230,7 @@ def _binned(values: Array, known: Array, name: str, n_bins: int) -> _Codes:
 
 
 def _around(ordered: Array, n: float) -> Array:
-    """The edges of bins for values alone that more than `n` have, as of documents cut at a length."""
+    """The edges of bins for values that more than `n` have, as where documents are cut."""
     first = np.flatnonzero(np.diff(ordered, prepend=-np.inf))
     counts = np.diff(np.append(first, len(ordered)))
     heavy = np.flatnonzero(counts > n)
