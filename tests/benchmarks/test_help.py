@@ -20,7 +20,6 @@ OPTIONS = {
     "s3": "--latency-ms",
     "analyses": "--milvus-documents",
     "calibration": "--splits",
-    "control": "--splits",
     "quality": "--max-tokens",
     "encode": "--whole",
     "encode_gpu": "--batch-tokens",
