@@ -16,6 +16,7 @@ from saelake.answers.analyses import (
     FoundDocuments,
     Matches,
 )
+from saelake.answers.contents import contents, contents_html
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Info, Tokens
 from saelake.arguments import documents, ids, numbers, of_kind
 from saelake.arguments import weights as weights_of
@@ -470,6 +471,14 @@ class Collection:
     clusters = former("clusters", cluster)
 
     def __repr__(self) -> str:
+        """The selection, and what is in the collection; one that cannot be read says why."""
+        return contents(self._named, lambda: [self.info()])
+
+    def _repr_html_(self) -> str:
+        return contents_html(self._named, lambda: [self.info()])
+
+    @property
+    def _named(self) -> str:
         narrowed = f" where {self.filter}" if self.filter else ""
         return f"<Collection {self.name}{narrowed}>"
 

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saelake.answers.contents import contents, contents_html
 from saelake.answers.lookups import Info, Job, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
@@ -436,7 +437,11 @@ class Lake:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Lake {self.uri}>"
+        """The lake, and what is in it; a lake that cannot be read says why."""
+        return contents(f"<Lake {self.uri}>", self.info)
+
+    def _repr_html_(self) -> str:
+        return contents_html(f"<Lake {self.uri}>", self.info)
 
     def _writable(self, what: str) -> None:
         if self.is_remote:

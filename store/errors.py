@@ -47,6 +47,10 @@ class SaelakeError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter print: the message, without the way through our code."""
+        return [f"{type(self).__name__}: {self.message}"]
+
 
 def _shortened(text: str, longest: int) -> str:
     """The text, without its middle when it is longer than that."""

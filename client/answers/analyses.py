@@ -7,7 +7,9 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from saelake.answers.answer import Answer, aligned, described, one_line
+from saelake.answers.answer import Answer
+from saelake.answers.text import described, one_line
+from saelake.answers.view import Cell, Passage, Proportion, View
 
 TEXT_SHOWN = 60
 
@@ -29,6 +31,18 @@ def _plain(name: str, value: str) -> Any:
 
 def _label(label: str | None) -> str:
     return one_line(label or "")
+
+
+def _shared(shared: "SharedFeature") -> str:
+    return f"{shared.feature} ({label})" if (label := _label(shared.label)) else str(shared.feature)
+
+
+def _share(value: float | None) -> Cell:
+    return None if value is None else Proportion(value)
+
+
+def _passage(example: "Example | None") -> Cell:
+    return None if example is None else Passage(*example.parts, 1.0, f"{example.value:.4g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +84,21 @@ class FoundDocuments(Answer[FoundDocument]):
         super().__init__(table, FoundDocument.of)
         self.recall = float(_metadata(table).get("recall", "1"))
 
-    def __repr__(self) -> str:
-        rows = [
-            (
-                found.score,
-                found.id,
-                one_line(found.text)[:TEXT_SHOWN],
-                ", ".join(str(shared.feature) for shared in found.shared_features),
-                described(found.metadata),
-            )
-            for found in self
-        ]
-        return aligned(rows, ("score", "id", "text", "shared features", "metadata"))
+    def _view(self, rows: Sequence[FoundDocument]) -> View:
+        return View(
+            said=[] if self.recall == 1 else [f"approximate: recall {self.recall:.4g}"],
+            header=("score", "id", "text", "shared features", "metadata"),
+            rows=[
+                (
+                    found.score,
+                    found.id,
+                    one_line(found.text)[:TEXT_SHOWN],
+                    ", ".join(map(_shared, found.shared_features)),
+                    described(found.metadata),
+                )
+                for found in rows
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +115,15 @@ class Example:
     token_length: int
 
     @property
+    def parts(self) -> tuple[str, str, str]:
+        """The text before the token, the token, and the text after it."""
+        end = self.token_start + self.token_length
+        return self.text[: self.token_start], self.text[self.token_start : end], self.text[end:]
+
+    @property
     def marked(self) -> str:
         """The text in one line, with the token in << >>."""
-        end = self.token_start + self.token_length
-        parts = self.text[: self.token_start], self.text[self.token_start : end], self.text[end:]
-        before, token, after = map(one_line, parts)
-        return f"{before}<<{token}>>{after}"
+        return str(Passage(*self.parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +170,21 @@ class Difference:
         a, b = (None if e is None else Example(**e) for e in (example_a, example_b))
         return cls(example_a=a, example_b=b, **row)
 
+    @property
+    def example(self) -> Example | None:
+        """The example of the side in which the feature is more frequent."""
+        more = self.difference
+        if more is None:  # nothing was compared, within strata
+            more = (self.raw_frequency_a or 0) - (self.raw_frequency_b or 0)
+        return self.example_a if more > 0 else self.example_b
+
+    @property
+    def interval(self) -> str:
+        """The interval of the difference in percentage points, as text; empty if unknown."""
+        if self.ci_low is None or self.ci_high is None:
+            return ""
+        return f"{100 * self.ci_low:+.1f} to {100 * self.ci_high:+.1f}"
+
 
 class Diff(Answer[Difference]):
     """Features by how differently often they fire.
@@ -187,13 +222,27 @@ class Diff(Answer[Difference]):
             f"{self.n_tested:,} features tested: {one_line(self.test)}; q: Benjamini-Hochberg"
         )
 
-    def __repr__(self) -> str:
-        rows = [
-            (d.feature, d.frequency_a, d.frequency_b, d.difference, d.q_value, _label(d.label))
-            for d in self
-        ]
-        header = ("feature", "frequency a", "frequency b", "difference", "q", "label")
-        return "\n".join([self.head, *map(one_line, self.notes), aligned(rows, header)])
+    def _view(self, rows: Sequence[Difference]) -> View:
+        again = "confirm_share" in self.about
+        numbers = ("frequency a", "frequency b", "difference", f"{self.level:.0%} interval", "q")
+        return View(
+            said=[self.head, *self.notes],
+            header=("feature", *numbers, *(["q again"] if again else []), "label", "example"),
+            rows=[
+                (
+                    d.feature,
+                    _share(d.frequency_a),
+                    _share(d.frequency_b),
+                    d.difference,
+                    d.interval,
+                    d.q_value,
+                    *([d.confirmed_q_value] if again else []),
+                    _label(d.label),
+                    _passage(d.example),
+                )
+                for d in rows
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,10 +266,12 @@ class Associations(Answer[Association]):
         self.statistic = said["statistic"]
         self.n, self.n_tested = int(said["n"]), int(said["n_tested"])
 
-    def __repr__(self) -> str:
-        rows = [(a.feature, a.effect, a.q_value, a.n_documents, _label(a.label)) for a in self]
-        head = f"{self.statistic} over {self.n:,} documents; {self.n_tested:,} features"
-        return f"{head}\n{aligned(rows, ('feature', 'effect', 'q', 'documents', 'label'))}"
+    def _view(self, rows: Sequence[Association]) -> View:
+        return View(
+            said=[f"{self.statistic} over {self.n:,} documents; {self.n_tested:,} features"],
+            header=("feature", "effect", "q", "documents", "label"),
+            rows=[(a.feature, a.effect, a.q_value, a.n_documents, _label(a.label)) for a in rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,13 +301,23 @@ class Correlations(Answer[Correlation]):
         super().__init__(table, Correlation)
         self.n = int(_metadata(table)["n"])
 
-    def __repr__(self) -> str:
-        rows = [
-            (c.feature_a, c.feature_b, c.npmi, c.n_both, c.n_a, c.n_b, _pair(c.label_a, c.label_b))
-            for c in self
-        ]
-        header = ("a", "b", "NPMI", "both", "in a", "in b", "labels")
-        return f"over {self.n:,} documents\n{aligned(rows, header)}"
+    def _view(self, rows: Sequence[Correlation]) -> View:
+        return View(
+            said=[f"over {self.n:,} documents"],
+            header=("a", "b", "NPMI", "both", "in a", "in b", "labels"),
+            rows=[
+                (
+                    c.feature_a,
+                    c.feature_b,
+                    c.npmi,
+                    c.n_both,
+                    c.n_a,
+                    c.n_b,
+                    _pair(c.label_a, c.label_b),
+                )
+                for c in rows
+            ],
+        )
 
 
 def _pair(a: str | None, b: str | None) -> str:
@@ -322,17 +383,21 @@ class Clusters(Answer[Cluster]):
         said = _metadata(table)
         self.n, self.n_left_out = int(said["n"]), int(said["n_left_out"])
 
-    def __repr__(self) -> str:
-        rows = [
-            (
-                c.cluster,
-                c.n_documents,
-                "; ".join(_label(f.label) or str(f.feature) for f in c.features),
-                one_line(c.central[0].text)[:TEXT_SHOWN],
-            )
-            for c in self
-        ]
-        return aligned(rows, ("cluster", "documents", "distinctive features", "most central"))
+    def _view(self, rows: Sequence[Cluster]) -> View:
+        left_out = f"{self.n_left_out:,} documents have none of the features"
+        return View(
+            said=[left_out] if self.n_left_out else [],
+            header=("cluster", "documents", "distinctive features", "most central"),
+            rows=[
+                (
+                    c.cluster,
+                    c.n_documents,
+                    "; ".join(_label(f.label) or str(f.feature) for f in c.features),
+                    one_line(c.central[0].text)[:TEXT_SHOWN],
+                )
+                for c in rows
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,9 +420,11 @@ class Matches(Answer[Match]):
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Match)
 
-    def __repr__(self) -> str:
-        rows = [(m.feature_a, m.feature_b, m.score, _pair(m.label_a, m.label_b)) for m in self]
-        return aligned(rows, ("a", "b", "score", "labels"))
+    def _view(self, rows: Sequence[Match]) -> View:
+        return View(
+            header=("a", "b", "score", "labels"),
+            rows=[(m.feature_a, m.feature_b, m.score, _pair(m.label_a, m.label_b)) for m in rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,12 +450,19 @@ class Families(Answer[Family]):
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Family.of)
 
-    def __repr__(self) -> str:
-        rows = [
-            (f.n_features, f.mean_npmi, ", ".join(map(str, f.features[:8])), _label(f.labels[0]))
-            for f in self
-        ]
-        return aligned(rows, ("size", "mean NPMI", "features", "label of the first"))
+    def _view(self, rows: Sequence[Family]) -> View:
+        return View(
+            header=("size", "mean NPMI", "features", "label of the first"),
+            rows=[
+                (
+                    f.n_features,
+                    f.mean_npmi,
+                    ", ".join(map(str, f.features[:8])),
+                    _label(f.labels[0]),
+                )
+                for f in rows
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,9 +482,11 @@ class Labels(Answer[Label]):
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Label)
 
-    def __repr__(self) -> str:
-        rows = [(row.feature, _label(row.label), row.explainer) for row in self]
-        return aligned(rows, ("feature", "label", "explainer"))
+    def _view(self, rows: Sequence[Label]) -> View:
+        return View(
+            header=("feature", "label", "explainer"),
+            rows=[(row.feature, _label(row.label), row.explainer) for row in rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,6 +504,8 @@ class Neighbors(Answer[Neighbor]):
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Neighbor)
 
-    def __repr__(self) -> str:
-        rows = [(n.feature, n.cosine, _label(n.label)) for n in self]
-        return aligned(rows, ("feature", "cosine", "label"))
+    def _view(self, rows: Sequence[Neighbor]) -> View:
+        return View(
+            header=("feature", "cosine", "label"),
+            rows=[(n.feature, n.cosine, _label(n.label)) for n in rows],
+        )

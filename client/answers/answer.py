@@ -1,13 +1,18 @@
 """What every answer is: a sequence of small values over the Arrow table that it came as."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar, overload
 
 import pyarrow as pa
 
-from saelake.store.errors import MissingExtra
+from saelake.answers.frames import to_pandas, to_polars
+from saelake.answers.markup import view_html
+from saelake.answers.view import View
+
+SHOWN = 50  # rows that a repr shows
 
 T = TypeVar("T")
 
@@ -24,14 +29,18 @@ class Answer(Sequence[T]):
         return self._table
 
     def to_pandas(self) -> Any:
-        """The answer as a data frame. Raises `MissingExtra` when pandas is not installed."""
-        try:
-            return self._table.to_pandas()
-        except ImportError as error:
-            raise MissingExtra(
-                "to_pandas needs pandas: pip install pandas. to_arrow works without.",
-                extra="pandas",
-            ) from error
+        """The answer as a pandas data frame, metadata in columns of its own.
+
+        Raises `MissingExtra` when pandas is not installed.
+        """
+        return to_pandas(self._table)
+
+    def to_polars(self) -> Any:
+        """The answer as a polars data frame, metadata in columns of its own.
+
+        Raises `MissingExtra` when polars is not installed.
+        """
+        return to_polars(self._table)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The rows as plain dictionaries."""
@@ -60,48 +69,19 @@ class Answer(Sequence[T]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    @abstractmethod
+    def _view(self, rows: Sequence[T]) -> View:
+        """How the answer is laid out, with these of its rows."""
 
-def aligned(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
-    """Rows as plain text in columns, one line each; numbers to the right, the rest to the left."""
-    cells = [list(header), *([_shown(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    right = [
-        bool(rows) and all(isinstance(row[i], int | float) for row in rows)
-        for i in range(len(header))
-    ]
-    lines = (
-        "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in cells
-    )
-    return "\n".join(lines)
+    @property
+    def _shown(self) -> View:
+        """The first rows, and how many more there are."""
+        first = [self._value(**row) for row in self._table.slice(0, SHOWN).to_pylist()]
+        view, n_more = self._view(first), len(self) - len(first)
+        return replace(view, more=f"… {n_more:,} more rows") if n_more else view
 
+    def __repr__(self) -> str:
+        return str(self._shown)
 
-def _shown(cell: object) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, float):
-        return f"{cell:.4g}"
-    return one_line(str(cell))
-
-
-def one_line(text: str) -> str:
-    """The text with runs of white space and control characters as single spaces."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return re.sub(" {2,}", " ", printable)
-
-
-def lasting(seconds: float) -> str:
-    """A time for people, in one unit: 45 s, 3 min, 7 h, 2 d."""
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
-
-
-def described(metadata: Mapping[str, Any]) -> str:
-    """Metadata in one line: `label=pos, year=2019`."""
-    named = (f"{name}={value}" for name, value in metadata.items() if value is not None)
-    return one_line(", ".join(named))
+    def _repr_html_(self) -> str:
+        return view_html(self._shown)

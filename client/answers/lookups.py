@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.answers.answer import Answer, aligned, described, one_line
-from saelake.answers.markup import Mark, hit_row, marked_html, table_html
+from saelake.answers.answer import Answer
+from saelake.answers.markup import HUES, Mark, legend, marked_html, view_html
+from saelake.answers.text import described, one_line
+from saelake.answers.view import Histogram, Passage, Proportion, View
 from saelake.store.errors import NotFound
-
-STRONGEST_MARKED = 5  # features of a document whose tokens are marked in HTML
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,7 @@ class Hit:
     @property
     def marked(self) -> str:
         """The window in one line, with the token in << >>."""
-        before, token, after = map(one_line, self.parts)
-        return f"{before}<<{token}>>{after}"
+        return str(Passage(*self.parts))
 
 
 class Tokens(Answer[Hit]):
@@ -55,15 +54,21 @@ class Tokens(Answer[Hit]):
         super().__init__(table, Hit)
         self.expression = expression
 
-    def __repr__(self) -> str:
-        rows = [(h.value, h.id, h.marked, described(h.metadata)) for h in self]
-        shown = aligned(rows, ("value", "id", "text", "metadata"))
-        return f"{len(self)} hits of {self.expression}\n{shown}"
-
-    def _repr_html_(self) -> str:
-        largest = max((abs(hit.value) for hit in self), default=1.0) or 1.0
-        rows = (hit_row(h.value, h.id, h.parts, h.metadata, abs(h.value) / largest) for h in self)
-        return table_html(("value", "id", "text"), rows)
+    def _view(self, rows: Sequence[Hit]) -> View:
+        largest = max((abs(hit.value) for hit in rows), default=1.0) or 1.0
+        return View(
+            said=[f"{len(self)} hits of {self.expression}"],
+            header=("value", "id", "text", "metadata"),
+            rows=[
+                (
+                    hit.value,
+                    hit.id,
+                    Passage(*hit.parts, abs(hit.value) / largest, f"{hit.value:.4g}"),
+                    described(hit.metadata),
+                )
+                for hit in rows
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,19 +113,32 @@ class Features(Answer[Feature]):
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Feature.of)
 
-    def __repr__(self) -> str:
-        rows = [
-            (
-                f.feature,
-                f.document_frequency,
-                f.token_frequency,
-                f.max,
-                f.mean,
-                ", ".join(t.token for t in f.top_tokens[:6]),
-            )
-            for f in self
-        ]
-        return aligned(rows, ("feature", "documents", "tokens", "max", "mean", "top tokens"))
+    def _view(self, rows: Sequence[Feature]) -> View:
+        return View(
+            header=(
+                "feature",
+                "documents",
+                "tokens",
+                "density",
+                "max",
+                "mean",
+                "values",
+                "top tokens",
+            ),
+            rows=[
+                (
+                    f.feature,
+                    f.document_frequency,
+                    f.token_frequency,
+                    Proportion(f.density),
+                    f.max,
+                    f.mean,
+                    Histogram(f.histogram),
+                    ", ".join(t.token for t in f.top_tokens[:6]),
+                )
+                for f in rows
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,35 +244,55 @@ class Document:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        rows = [(a.feature, a.max, len(a), self._peak(a)) for a in self.strongest()]
+        return str(self._view)
+
+    def _repr_html_(self) -> str:
+        names = [f"{codes.feature}: {self._peak(codes)}" for codes in self._marked]
+        text = marked_html(self.text, self._marks())
+        return f"<div>{legend(names)}{text}{view_html(self._view)}</div>"
+
+    @property
+    def _view(self) -> View:
         head = (
             f"{one_line(self.id)} (doc {self.doc}): {len(self.tokens)} tokens, "
             f"{len(self.features)} features"
         )
-        said = "\n".join(filter(None, (head, described(self.metadata), self.error)))
-        return f"{said}\n{aligned(rows, ('feature', 'max', 'tokens', 'peaks on'))}"
+        return View(
+            said=list(filter(None, (head, described(self.metadata), self.error))),
+            header=("feature", "max", "tokens", "peaks on"),
+            rows=[(a.feature, a.max, len(a), self._peak(a)) for a in self.strongest()],
+        )
 
     def _peak(self, codes: FeatureCodes) -> str:
         at = int(codes.positions[int(np.argmax(codes.values))])
         return self.tokens[at].text
 
-    def _repr_html_(self) -> str:
-        return marked_html(self.text, self._marks())
+    @property
+    def _marked(self) -> list[FeatureCodes]:
+        return self.strongest(len(HUES))
 
     def _marks(self) -> list[Mark]:
-        """The tokens on which the strongest features fire; of each token its strongest."""
-        strongest = self.strongest(STRONGEST_MARKED)
-        largest = max((abs(found.max) for found in strongest), default=1.0) or 1.0
-        marks: dict[int, Mark] = {}
-        for found in strongest:
-            for position, value in zip(found.positions.tolist(), found.values, strict=True):
-                token, strength = self.tokens[position], abs(float(value)) / largest
-                title = f"feature {found.feature}: {value:.4g}"
-                if position not in marks or strength > marks[position].strength:
-                    marks[position] = Mark(
-                        start=token.start, length=token.length, strength=strength, title=title
-                    )
-        return [marks[position] for position in sorted(marks)]
+        """The tokens on which the strongest features fire; of each token its strongest.
+
+        The hue says which feature, the depth how strongly for that feature.
+        """
+        marks: dict[int, tuple[float, Mark]] = {}
+        for hue, found in enumerate(self._marked):
+            for position, value in zip(
+                found.positions.tolist(), found.values.tolist(), strict=True
+            ):
+                if position in marks and abs(value) <= marks[position][0]:
+                    continue
+                token = self.tokens[position]
+                place = Mark(
+                    start=token.start,
+                    length=token.length,
+                    strength=abs(value) / (abs(found.max) or 1.0),
+                    title=f"feature {found.feature}: {value:.4g}",
+                    hue=hue,
+                )
+                marks[position] = abs(value), place
+        return [marks[position][1] for position in sorted(marks)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,13 +368,22 @@ class Info(Answer[CollectionInfo]):
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, CollectionInfo.of)
 
-    def __repr__(self) -> str:
-        header = ("collection", "documents", "tokens", "codes", "d_sae", "hook", "model")
-        rows = [
-            (i.name, i.n_documents, i.n_tokens or 0, i.n_codes or 0, i.d_sae or 0, i.hook, i.model)
-            for i in self
-        ]
-        return aligned(rows, header)
+    def _view(self, rows: Sequence[CollectionInfo]) -> View:
+        return View(
+            header=("collection", "documents", "tokens", "codes", "d_sae", "hook", "model"),
+            rows=[
+                (
+                    i.name,
+                    i.n_documents,
+                    i.n_tokens or 0,
+                    i.n_codes or 0,
+                    i.d_sae or 0,
+                    i.hook,
+                    i.model,
+                )
+                for i in rows
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,6 +412,8 @@ class Verification(Answer[Check]):
         """The checks that do not hold."""
         return (check for check in self if not check.ok)
 
-    def __repr__(self) -> str:
-        rows = [("ok" if c.ok else "DAMAGED", c.table, c.check, c.detail) for c in self]
-        return aligned(rows, ("", "table", "check", "found"))
+    def _view(self, rows: Sequence[Check]) -> View:
+        return View(
+            header=("", "table", "check", "found"),
+            rows=[("ok" if c.ok else "DAMAGED", c.table, c.check, c.detail) for c in rows],
+        )

@@ -15,13 +15,16 @@ def test_a_path_is_a_lake_in_this_process(tmp_path: Path) -> None:
     with saelake.connect(tmp_path / "lake") as lake:
         assert not lake.is_remote
         assert lake.uri == str(tmp_path / "lake")
-        assert repr(lake) == f"<Lake {tmp_path / 'lake'}>"
+        assert repr(lake).splitlines()[0] == f"<Lake {tmp_path / 'lake'}>"
+        assert "There is no lake" in repr(lake), "printing it says so, and raises nothing"
 
 
 def test_nothing_is_asked_before_the_first_question() -> None:
     with saelake.connect("grpc://localhost:1") as lake:
         assert lake.is_remote
-        assert repr(lake["imdb/sae"].where("a = 1")) == "<Collection imdb/sae where a = 1>"
+        narrowed = lake["imdb/sae"].where("a = 1")
+        assert narrowed.filter == "a = 1"
+        assert repr(narrowed).splitlines()[0] == "<Collection imdb/sae where a = 1>"
 
 
 @pytest.mark.parametrize("target", ["", "grpc://", "grpcs://", "grpc:///"])

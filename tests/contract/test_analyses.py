@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import saelake
-from saelake.answers.answer import Answer
+from saelake.answers.answer import SHOWN, Answer
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import (
@@ -19,6 +19,7 @@ from saelake.store.errors import (
 )
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.texts import model_texts
+from tests.client.answers.pages import USED, Tags
 from tests.encoded import make_encoded_lake
 from tests.tiny import save_dictionary
 
@@ -139,6 +140,18 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
     "neighbors": lambda lake: lake[NAME].dictionary.neighbors(3, 4),
 }
 EMPTY = {"like nothing here", "no difference", "no labels"}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_answer_is_a_table_in_a_notebook(pair: Pair, question: str) -> None:
+    found = QUESTIONS[question](pair.embedded)
+    page = Tags(found._repr_html_())
+    assert {"table", "th"} <= page.tags <= USED
+    n_shown = min(len(found), SHOWN)
+    assert found._repr_html_().count("<tr>") == 1 + n_shown
+    lines = repr(found).splitlines()
+    assert len(lines) >= 1 + n_shown
+    assert len(found.to_pandas()) == len(found.to_polars()) == len(found)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -19,10 +19,10 @@ from saelake.answers.analyses import (
     Matches,
     Neighbors,
 )
-from saelake.answers.answer import described, one_line
+from saelake.answers.text import described, one_line
 from saelake.cli.show.lookups import SHADES, marked
 
-LABEL_CHARACTERS, WORDS_CHARACTERS = 48, 24
+WORDS_CHARACTERS = 24
 WIDE = 100  # characters of a screen on which intervals have room
 
 
@@ -49,13 +49,14 @@ def _shared(document: FoundDocument) -> str:
 
 def _words(label: str | None) -> str:
     """A label where there is hardly room: of an automatic one the words it fires on."""
-    brief = (label or "").removeprefix("fires on ").partition(";")[0]
-    return f" ({_short(brief, WORDS_CHARACTERS)})" if brief else ""
+    brief = _label(label).removeprefix("fires on ").partition(";")[0]
+    cut = brief if len(brief) <= WORDS_CHARACTERS else f"{brief[: WORDS_CHARACTERS - 1]}…"
+    return f" ({cut})" if brief else ""
 
 
-def _short(label: str | None, characters: int = LABEL_CHARACTERS) -> str:
-    text = one_line(label or "")
-    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+def _label(label: str | None) -> str:
+    """A label, whole: it is wrapped where there is no room."""
+    return one_line(label or "")
 
 
 def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType:
@@ -69,7 +70,7 @@ def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType
     numbers = ("feature", "in a", "in b", "a - b", *interval, "q", *again)
     table = _table(numbers, ("where it is more frequent",))
     for row in answer:
-        span = (f"{_points(row.ci_low)} to {_points(row.ci_high)}",) if interval else ()
+        span = (row.interval,) if interval else ()
         confirmed = (_number(row.confirmed_q_value, "{:.1g}"),) if again else ()
         table.add_row(
             str(row.feature),
@@ -95,11 +96,8 @@ def _points(value: float | None) -> str:
 
 
 def _side(row: Difference, console: Console) -> Text:
-    label = Text(_short(row.label), style="bold")
-    more = row.difference
-    if more is None:  # nothing was compared within strata
-        more = (row.raw_frequency_a or 0) - (row.raw_frequency_b or 0)
-    example = row.example_a if more > 0 else row.example_b
+    label = Text(_label(row.label), style="bold")
+    example = row.example
     if example is None:
         return label
     end = example.token_start + example.token_length
@@ -119,7 +117,7 @@ def associations(answer: Associations) -> RenderableType:
             f"{row.effect:.3f}",
             f"{row.q_value:.1g}",
             f"{row.n_documents:,}",
-            _short(row.label),
+            _label(row.label),
         )
     return Group(Text(head, style="dim"), table)
 
@@ -143,7 +141,7 @@ def correlations(answer: Correlations) -> RenderableType:
 
 
 def _labels(labels: Iterable[str | None]) -> str:
-    return "\n".join(_short(label) for label in labels if label)
+    return "\n".join(_label(label) for label in labels if label)
 
 
 def clusters(answer: Clusters) -> RenderableType:
@@ -160,7 +158,7 @@ def clusters(answer: Clusters) -> RenderableType:
                 str(feature.feature),
                 f"{feature.frequency_in:.0%}",
                 f"{feature.frequency_out:.0%}",
-                _short(feature.label),
+                _label(feature.label),
             )
         lines.append(table)
         for document in cluster.central:
@@ -201,7 +199,7 @@ def neighbors(answer: Neighbors) -> RenderableType:
     """Features by the cosine of their directions."""
     table = _table(("feature", "cosine"), ("label",))
     for row in answer:
-        table.add_row(str(row.feature), f"{row.cosine:.3f}", _short(row.label))
+        table.add_row(str(row.feature), f"{row.cosine:.3f}", _label(row.label))
     return table
 
 

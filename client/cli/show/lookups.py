@@ -11,7 +11,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from saelake.answers.answer import described, lasting, one_line
 from saelake.answers.lookups import (
     Document,
     Feature,
@@ -22,15 +21,16 @@ from saelake.answers.lookups import (
     Tokens,
     Verification,
 )
+from saelake.answers.text import described, lasting, one_line
+from saelake.answers.view import Histogram
 
 if TYPE_CHECKING:
     from saelake.store.reports import Tag
 
 JOB_STYLES = {"running": "green", "interrupted": "yellow", "failed": "red", "done": "dim"}
-BARS = " ▁▂▃▄▅▆▇█"
 SHADES = ("#ffe0b3", "#ffc266", "#ffa31a", "#ff8c00")  # weak to strong, black text reads on all
 HUES = ("#ffa31a", "#66c2ff", "#8fd694", "#e6a3d9", "#e6d466")  # one a feature
-FEATURES_SHOWN, HISTOGRAM_BINS = 10, 16
+FEATURES_SHOWN = 10
 
 
 def tokens(hits: Tokens, console: Console) -> RenderableType:
@@ -80,7 +80,7 @@ def features(found: Features) -> RenderableType:
             f"{feature.density:.2%}",
             _number(feature.max),
             _number(feature.mean),
-            histogram(feature),
+            str(Histogram(feature.histogram)),
             Text(peaks(feature)),
         )
     return table if len(found) else Text("No feature peaks on this token.")
@@ -93,17 +93,6 @@ def _number(value: float | None) -> str:
 def peaks(feature: Feature) -> str:
     """The tokens that a feature's strongest documents peak on."""
     return ", ".join(one_line(top.token) for top in feature.top_tokens[:8])
-
-
-def histogram(feature: Feature) -> str:
-    """The feature's values as a row of bars, an octave each, smallest values left."""
-    octaves = np.array(feature.histogram, np.int64).reshape(-1, 2).sum(axis=1)
-    used = np.flatnonzero(octaves)
-    if len(used) == 0:
-        return ""
-    shown = octaves[used[0] : used[-1] + 1][-HISTOGRAM_BINS:]
-    heights = np.ceil(shown / shown.max() * (len(BARS) - 1)).astype(int)
-    return "".join(BARS[height] for height in heights)
 
 
 def document(

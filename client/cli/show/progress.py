@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from saelake.answers.answer import lasting, one_line
+from saelake.answers.text import lasting, one_line
 from saelake.cli.show.screen import err, say
 
 if TYPE_CHECKING:

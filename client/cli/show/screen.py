@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import sys
 from base64 import b64encode
 from codecs import getwriter
@@ -14,8 +15,13 @@ from typing import Any, Literal
 import pyarrow as pa
 from rich.console import Console
 
-from saelake.answers.answer import one_line
+from saelake.answers.text import one_line
 from saelake.store.errors import InvalidInput
+
+# C0 and C1 controls, and the marks, overrides and isolates of direction (Unicode's UAX #9).
+COMMANDS = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 Format = Literal["table", "json", "csv", "arrow"]
 
@@ -83,17 +89,31 @@ def plain(value: Any) -> Any:
 
 
 def _write_json(document: Any) -> None:
-    text = json.dumps(plain(document), ensure_ascii=False, allow_nan=False)
-    sys.stdout.buffer.write(f"{text}\n".encode())
+    sys.stdout.buffer.write(f"{_as_json(plain(document))}\n".encode())
+
+
+def _as_json(value: Any) -> str:
+    return escaped(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def _write_csv(table: pa.Table) -> None:
-    """The rows, with metadata in columns of its own and lists as JSON."""
+    """The rows, with metadata in columns of its own and lists as JSON.
+
+    Characters that would command a terminal, or turn the order of what stands beside them, are
+    written as `\\u001b`; in JSON and Arrow they are exact.
+    """
     flat = table.flatten()
     writer = csv.writer(getwriter("utf-8")(sys.stdout.buffer), lineterminator="\n")
     writer.writerow(_column(name, table.schema.names) for name in flat.schema.names)
     for row in zip(*(column.to_pylist() for column in flat.columns), strict=True):
         writer.writerow([_cell(value) for value in row])
+
+
+def escaped(text: str) -> str:
+    """The text with `\\uXXXX` for control characters but line ends and tabs, and for those that
+    turn the direction of writing.
+    """
+    return COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _column(name: str, taken: Sequence[str]) -> str:
@@ -104,7 +124,9 @@ def _column(name: str, taken: Sequence[str]) -> str:
 
 def _cell(value: Any) -> Any:
     shown = plain(value)
-    return json.dumps(shown, ensure_ascii=False) if isinstance(shown, list | dict) else shown
+    if isinstance(shown, list | dict):
+        return _as_json(shown)
+    return escaped(shown) if isinstance(shown, str) else shown
 
 
 def _write_arrow(table: pa.Table) -> None:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from saelake.answers.answer import lasting, one_line
+from saelake.answers.text import lasting, one_line
 from saelake.cli.show.progress import Counter, EncodeBar
 from saelake.cli.show.screen import say
 from saelake.lake import Lake

@@ -90,7 +90,7 @@ def test_found_documents_say_why() -> None:
     assert FoundDocuments(table(found(), recall="0.97")).recall == 0.97
     header, row = repr(FoundDocuments(table(found()))).splitlines()
     assert header.split() == ["score", "id", "text", "shared", "features", "metadata"]
-    assert row.split() == ["0.5", "d7", "the", "rain", "fell", "3,", "9", "year=1999"]
+    assert row.split() == ["0.5", "d7", "the", "rain", "fell", "3", "(rain),", "9", "year=1999"]
 
 
 def test_a_difference_has_examples_of_both_sides() -> None:
@@ -103,7 +103,7 @@ def test_a_difference_has_examples_of_both_sides() -> None:
     head, columns, shown = repr(answer).splitlines()
     assert head == ("1,200 documents against 90; 4,096 features tested: z; q: Benjamini-Hochberg")
     assert columns.split()[:3] == ["feature", "frequency", "a"]
-    assert shown.split() == ["3", "0.25", "0.25", "0.25", "0.5", "rain"]
+    assert shown.split() == ["3", "0.25", "0.25", "0.25", "0.5", "rain", "the", "<<rain>>", "fell"]
 
 
 def test_a_diff_says_what_must_be_read_with_it() -> None:
@@ -146,7 +146,8 @@ def test_clusters_show_what_they_are_about() -> None:
     assert answer[0].docs == (4, 7)
     assert answer[0].central[0].id == "d7"
     assert answer[0].features[0].frequency_in == 0.9
-    _, shown = repr(answer).splitlines()
+    said, _, shown = repr(answer).splitlines()
+    assert said == "1 documents have none of the features"
     assert shown.split() == ["0", "2", "rain;", "9", "the", "rain", "fell"]
 
 

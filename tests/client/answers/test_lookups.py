@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.answers.answer import aligned, described, one_line
 from saelake.answers.lookups import Document, Features, Hit, Tokens, TopToken, Verification
-from saelake.answers.markup import hit_row
+from saelake.answers.markup import view_html
+from saelake.answers.text import described, one_line
+from saelake.answers.view import Histogram, Passage, Proportion, View
 from saelake.store.errors import NotFound
+from tests.client.answers.pages import Tags
 
 HOSTILE = """<script>alert('x')</script>"><img src=x onerror=alert(1)>&amp;"""
 
@@ -116,23 +117,12 @@ def test_no_hits_are_shown_as_none() -> None:
     assert none._repr_html_().count("<tr>") == 1
 
 
-class Tags(HTMLParser):
-    """Which tags a page has, with their attributes, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.text = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
+def test_of_many_rows_the_first_are_shown() -> None:
+    hits = tokens(*(hit(doc=i, id=f"d{i}") for i in range(70)))
+    assert repr(hits).splitlines()[-1] == "… 20 more rows"
+    assert "d49" in repr(hits)
+    assert "d50" not in repr(hits)
+    assert "… 20 more rows" in Tags(hits._repr_html_()).text
 
 
 def test_hostile_hits_are_only_text_in_html() -> None:
@@ -145,9 +135,9 @@ def test_hostile_hits_are_only_text_in_html() -> None:
         metadata={HOSTILE: HOSTILE},
     )
     page = Tags(tokens(rows)._repr_html_())
-    assert page.tags == {"table", "tr", "th", "td", "mark"}
+    assert page.tags == {"div", "table", "thead", "tbody", "tr", "th", "td", "mark"}
     assert page.attributes <= {"title", "style"}
-    assert page.text.count(HOSTILE) == 4
+    assert page.text.count(HOSTILE) == 4 + 2, "the id, three times in the text, name and value"
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20), st.floats(-1e6, 1e6))
@@ -156,7 +146,8 @@ def test_any_text_is_whole_in_html(before: str, token: str, after: str, value: f
     row = Hit(**hit(text=text, token_start=len(before), token_length=len(token), value=value))
     assert row.parts == (before, token, after)
     assert "\n" not in row.marked
-    assert text in Tags(hit_row(row.value, row.id, row.parts, row.metadata, 1.0)).text
+    view = View(header=["text"], rows=[[Passage(*row.parts, 1.0)]])
+    assert text in Tags(view_html(view)).text
 
 
 def document(**changes: Any) -> Document:
@@ -247,24 +238,27 @@ def test_a_document_is_shown_with_what_it_is_about() -> None:
 def test_a_document_in_html_is_its_text_with_marks() -> None:
     html = document()._repr_html_()
     page = Tags(html)
-    assert page.text == "the rain it's end"
-    assert re.findall(r"<mark[^>]*>([^<]*)</mark>", html) == ["the", "rain", "it&#x27;s"]
+    assert "the rain it's end" in page.text
+    marks = re.findall(r"<mark[^>]*>([^<]*)</mark>", html)
+    assert marks[:3] == ["5: rain", "9: rain", "2: the"], "a legend, a hue a feature"
+    assert marks[3:] == ["the", "rain", "it&#x27;s"]
     assert 'title="feature 5: 3"' in html
-    assert Tags(nothing_fires()._repr_html_()).text == "the rain it's end"
+    assert "the rain it's end" in Tags(nothing_fires()._repr_html_()).text
 
 
 def test_a_hostile_document_is_only_text_in_html() -> None:
     n = len(HOSTILE)
     found = document(text=HOSTILE * 2, token_starts=[0, n, n, n], token_lengths=[n, n, n, n])
     page = Tags(found._repr_html_())
-    assert page.text == HOSTILE * 2
-    assert page.tags == {"div", "mark"}
+    assert HOSTILE * 2 in page.text
+    assert page.tags == {"div", "mark", "table", "thead", "tbody", "tr", "th", "td"}
 
 
 def test_tokens_of_one_character_are_marked_once() -> None:
     found = document(text="日!", token_starts=[0, 0, 0, 1], token_lengths=[1, 1, 1, 1])
-    assert Tags(found._repr_html_()).text == "日!"
-    assert found._repr_html_().count("<mark") == 1
+    assert "日!" in Tags(found._repr_html_()).text
+    legend, text = found._repr_html_().split("</div>", 1)
+    assert (legend.count("<mark"), text.count("<mark")) == (3, 1)
 
 
 def feature(number: int, top: list[dict[str, Any]] | None, **changes: Any) -> dict[str, Any]:
@@ -314,12 +308,25 @@ def test_verification_is_ok_when_all_checks_are() -> None:
 
 
 def test_columns_are_aligned() -> None:
-    assert aligned([(1, "a", None), (22, "bb", "x")], ("n", "text", "more")).splitlines() == [
+    view = View(header=("n", "text", "more"), rows=[(1, "a", None), (22, "bb", "x")])
+    assert str(view).splitlines() == [
         " n  text  more",
         " 1  a",
         "22  bb    x",
     ]
-    assert aligned([], ("n", "text")) == "n  text"
+    assert str(View(header=("n", "text"))) == "n  text"
+
+
+def test_shares_and_histograms_are_drawn() -> None:
+    view = View(
+        header=("share", "values"), rows=[(Proportion(0.25), Histogram([0, 0, 3, 5, 0, 0, 2, 2]))]
+    )
+    assert str(view).splitlines()[1].split() == ["0.25", "█", "▄"]
+    page = Tags(view_html(view))
+    assert "25.00%" in page.text
+    assert page.tags >= {"svg", "rect", "span"}
+    assert "8" in page.text, "hovering a bar says its count"
+    assert str(Histogram([0, 0])) == ""
 
 
 @pytest.mark.parametrize(
@@ -328,7 +335,8 @@ def test_columns_are_aligned() -> None:
 )
 def test_control_characters_do_not_reach_the_terminal(text: str, expected: str) -> None:
     assert one_line(text) == expected
-    assert aligned([(text,)], ["x"]).splitlines() == ["x", *filter(None, [expected])]
+    view = View(header=["x"], rows=[(text,)])
+    assert str(view).split("\n") == ["x", expected]
     assert described({"n": text}) == f"n={expected}"
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import unicodedata
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,13 +13,15 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import saelake
-from saelake.cli.show.screen import plain
+from saelake.cli.show.screen import escaped, plain
 from saelake.collection import Collection
 from tests.client.cli.command import asked, on_terminal, run
 from tests.client.cli.conftest import longest
-from tests.lakes import MadeLake
+from tests.lakes import MadeLake, make_lake
 
 NAME = "made/random"
 POSITIVE = "label = 'pos'"
@@ -218,6 +221,34 @@ def test_arrow_is_not_for_a_terminal(made: MadeLake) -> None:
     code, shown = on_terminal("tokens", NAME, "3", "-f", "arrow", "--lake", made.lake.uri)
     assert code == 2
     assert "send it to a file" in shown
+
+
+# ESC, OSC to BEL, CSI, an override, an isolate, DEL: each moves or turns what stands beside it.
+COMMANDS = "\x1b[2J \x1b]0;title\x07 \x9b31m \u202egnp \u2066x\u2069 \x7f"
+
+
+@given(st.text(max_size=40) | st.just(COMMANDS))
+def test_no_character_of_a_corpus_commands_the_terminal(text: str) -> None:
+    shown = escaped(text)
+    directed = {"R", "AL", "RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI", "PDI"}
+    for c in shown:
+        assert unicodedata.category(c) != "Cc" or c in "\n\r\t"
+        assert unicodedata.bidirectional(c) not in directed - {"R", "AL"}
+    if text.isprintable():
+        assert shown == text, "what prints is as it was"
+
+
+def test_json_is_exact_and_csv_is_safe(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", columns={"said": pa.array([COMMANDS] * 40)})
+    arguments = ("tokens", NAME, "3", "--lake", made.lake.uri)
+    for chosen in ("json", "csv"):
+        printed = run(*arguments, "--format", chosen).raw.decode()
+        assert printed == escaped(printed)
+        assert "\\u001b]0;title\\u0007" in printed
+    hits = document(made, "tokens", NAME, "3")["hits"]
+    assert all(hit["metadata"]["said"] == COMMANDS for hit in hits)
+    arrow = pa.ipc.open_stream(run(*arguments, "--format", "arrow").raw).read_all()
+    assert arrow["metadata"][0].as_py()["said"] == COMMANDS
 
 
 # --- a server ---

@@ -1,0 +1,39 @@
+"""What a lake or a collection says of itself when it is printed: its name, and what is in it."""
+
+from collections.abc import Callable, Sequence
+
+from saelake.answers.lookups import CollectionInfo
+from saelake.answers.markup import view_html
+from saelake.answers.view import View
+from saelake.store.errors import SaelakeError
+
+Stored = Callable[[], Sequence[CollectionInfo]]
+
+
+def contents(name: str, info: Stored) -> str:
+    """The name and the collections, as text. Printing raises no error: what is wrong is said."""
+    return str(_view(name, info))
+
+
+def contents_html(name: str, info: Stored) -> str:
+    """The name and the collections, as HTML for a notebook."""
+    return view_html(_view(name, info))
+
+
+def _view(name: str, info: Stored) -> View:
+    try:
+        found = info()
+    except SaelakeError as error:
+        return View(said=[name, error.message])
+    if not len(found):
+        return View(said=[name, "nothing is in it yet"])
+    rows = [
+        (
+            row.name,
+            f"{row.n_documents:,} documents",
+            f"{row.n_tokens:,} tokens" if row.n_tokens else "not encoded yet",
+            f"{row.d_sae:,} features at {row.hook} of {row.model}" if row.d_sae else None,
+        )
+        for row in found
+    ]
+    return View(said=[name], rows=rows)

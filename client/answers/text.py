@@ -1,0 +1,25 @@
+"""Text for people: in one line, in columns, in one unit."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+
+def one_line(text: str) -> str:
+    """The text with runs of white space and control characters as single spaces."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return re.sub(" {2,}", " ", printable)
+
+
+def lasting(seconds: float) -> str:
+    """A time for people, in one unit: 45 s, 3 min, 7 h, 2 d."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def described(metadata: Mapping[str, Any]) -> str:
+    """Metadata in one line: `label=pos, year=2019`."""
+    named = (f"{name}={value}" for name, value in metadata.items() if value is not None)
+    return one_line(", ".join(named))
