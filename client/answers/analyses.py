@@ -212,14 +212,6 @@ class Difference:
         return cls(example_a=a, example_b=b, **row)
 
     @property
-    def example(self) -> Example | None:
-        """The example of the side in which the feature is more frequent."""
-        more = self.difference
-        if more is None:  # nothing was compared, within strata
-            more = (self.raw_frequency_a or 0) - (self.raw_frequency_b or 0)
-        return self.example_a if more > 0 else self.example_b
-
-    @property
     def interval(self) -> str:
         """The interval of the difference in percentage points, as text; empty if unknown."""
         if self.ci_low is None or self.ci_high is None:
