@@ -210,6 +210,7 @@ def test_repair_and_compact_index_it_again(
 ) -> None:
     lake = made(tmp_path, by_pole=False)
     index_as_before(lake, monkeypatch)
+    unlabelled = [name for name in FeaturesQuery.answer.names if not name.startswith("label")]
     if mend == "repair":
         (done,) = repair(lake.lake)
         assert done.n_segments == 1
@@ -218,7 +219,8 @@ def test_repair_and_compact_index_it_again(
     (row,) = ask(lake, InfoQuery()).to_pylist()
     assert (row["is_outdated"], row["n_indexed"]) == (False, N)
     question = FeaturesQuery(collection=MADE, k=None, order="feature")
-    assert ask(lake, question).equals(ask(fresh, question))
+    found, expected = (ask(each, question).select(unlabelled) for each in (lake, fresh))
+    assert found.equals(expected)
 
 
 def test_a_collection_goes_on_with_the_rows_that_it_has(old: MadeLake, fresh: MadeLake) -> None:
