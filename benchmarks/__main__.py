@@ -34,6 +34,10 @@ COMMANDS: Mapping[str, Command] = {
     "calibration": Command(
         "analyses.calibration", "how often diff calls sides different that differ by chance alone"
     ),
+    "quality": Command(
+        "quality.quality",
+        "retrieval, clusters and classifiers by words, dense embeddings and SAE, on labels",
+    ),
     "encode": Command(
         "encode.encode",
         "from text to codes on the CPU: saelake, the bare loop, delphi, interp_embed",

@@ -45,7 +45,7 @@ def encode_finished(
 
     report = finished(asked)
     if report is not None:
-        on_progress(EncodeProgress(n_total=0, notes=report.notes))
+        on_progress(EncodeProgress(n_total=0, warnings=report.notes))
     return report
 
 

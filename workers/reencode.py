@@ -99,7 +99,7 @@ def reencode(
         for counts in run.encode(n_documents):
             done += counts
             on_progress(_progress(n_total, done, notes))
-    receipts.write([coder.settings for coder in coders])
+    receipts.write([coder.settings for coder in coders], found)
     return EncodeReport(
         collections=tuple(coder.settings.name for coder in coders),
         n_documents=done.n_documents,
@@ -271,5 +271,6 @@ def _progress(n_total: int, counts: Counts, notes: Notes) -> EncodeProgress:
         n_codes=counts.n_codes,
         n_failed=counts.n_failed,
         n_workers=1,
-        notes=tuple(notes),
+        notes=notes.told,
+        warnings=notes.against,
     )

@@ -71,7 +71,7 @@ def encode(
         n_codes=done.n_codes,
         n_failed=done.n_failed,
         n_repeated=done.n_repeated,
-        notes=done.notes,
+        notes=(*done.notes, *done.warnings),
     )
 
 

@@ -20,6 +20,7 @@ OPTIONS = {
     "s3": "--latency-ms",
     "analyses": "--milvus-documents",
     "calibration": "--splits",
+    "quality": "--max-tokens",
     "encode": "--whole",
     "encode_gpu": "--batch-tokens",
     "host": "--documents",
@@ -31,6 +32,7 @@ OPTIONS = {
     "columns": "--collection",
     "topk": "--threads",
     "clusterings": "--seeds",
+    "control": "--features",
     "profile": "--save",
     "all": "--help",
 }

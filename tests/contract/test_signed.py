@@ -343,10 +343,10 @@ def test_poles_stand_for_a_phrase(signed: Signed, asked: Collection) -> None:
         assert mine == list(nearest)
         for pole, row in nearest.items():
             assert (chosen[pole].label, chosen[pole].similarity) == (row.label, row.similarity)
-        if answer is not groups:
-            shared = {(s.feature, s.pole) for hit in answer for s in hit.shared_features}
-            assert shared
-            assert shared <= set(chosen)
+    for documents in (found, alike):
+        shared = {(s.feature, s.pole) for hit in documents for s in hit.shared_features}
+        assert shared
+        assert shared <= {(c.feature, c.pole) for c in documents.chosen}
     lake = signed.parts / "lake"
     asking = ["retrieve", NAME, "w1 w2", "--chosen", "--format", "json", "--lake", str(lake)]
     rows = json.loads(run(*asking).out)["chosen"]

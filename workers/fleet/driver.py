@@ -54,7 +54,7 @@ class Driver:
         self._pages: dict[str, Counts] = {}
         self._log = JobLog(job.lake)
         self._told = JobRecord(corpus=job.corpus)
-        self._notes: tuple[str, ...] = ()
+        self._notes = Notes()
 
     def run(self) -> EncodeProgress:
         """Encode and commit shards until none is left; what was done.
@@ -72,7 +72,7 @@ class Driver:
         finally:
             self._pool.close()
         self._tell(state="done")
-        receipts.write(list(self._settings.values()))
+        receipts.write(list(self._settings.values()), self._pool.notes)
         self._log.forget_old()
         return self._progress()
 
@@ -94,9 +94,8 @@ class Driver:
     def _note(self) -> None:
         """Say how the dictionaries' texts are read, where that is not as a matter of course."""
         made = [s for s in self._settings.values() if isinstance(s, CollectionSettings)]
-        notes = Notes.of(made, self._job.options, self._pool.notes)
-        self._notes = tuple(notes)
-        notes.warn()
+        self._notes = Notes.of(made, self._job.options, self._pool.notes)
+        self._notes.warn()
 
     def _gaps(self) -> list[Shard]:
         """The documents that no snapshot has yet."""
@@ -180,7 +179,8 @@ class Driver:
             n_workers=len(self._state.seats),
             n_in_flight=self._state.n_in_flight,
             n_repeated=self._state.n_repeated,
-            notes=self._notes,
+            notes=self._notes.told,
+            warnings=self._notes.against,
         )
 
     def _tell(self, **changes: Any) -> None:

@@ -111,8 +111,8 @@ class Receipts:
         self._asked = asked
         self._before = [asked.files(choice) for choice in asked.dictionaries]
 
-    def write(self, settings: Sequence[TableSettings]) -> None:
-        """Say that these tables have all that was asked for."""
+    def write(self, settings: Sequence[TableSettings], notes: Sequence[str]) -> None:
+        """Say that these tables have all that was asked for, and what is to be said of them."""
         asked = self._asked
         made = {s.name: s for s in settings if isinstance(s, CollectionSettings)}
         kept = [s for s in settings if isinstance(s, KeptSettings)]
@@ -124,7 +124,9 @@ class Receipts:
                 name = next(name for name in names if str(name) in made)
                 own = made[str(name)]
                 beside = [k.collection.name for k in kept if k.are_of(own)]
-                receipt = {"asked": asked.of(choice), "files": files, "kept": beside}
+                called = names[-1].dictionary
+                said = [note for note in notes if note.startswith((f"{called} ", f"{called}:"))]
+                receipt = {"asked": asked.of(choice), "files": files, "kept": beside, "said": said}
                 write_receipt(asked.lake, name, {**receipt, "settings": own.to_json()})
 
 
@@ -141,7 +143,8 @@ def finished(asked: EncodeRequest) -> EncodeReport | None:
         receipts = _receipts(asked)
         made = [CollectionSettings.from_json(r["settings"]) for r in receipts if r]
         if all(receipts) and all(map(partial(_is_whole, asked), made, receipts)):
-            return _report(made, Notes.of(made, asked.options))
+            said = [note for receipt in receipts for note in receipt.get("said", ())]
+            return _report(made, Notes.of(made, asked.options, said))
     return None
 
 

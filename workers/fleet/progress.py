@@ -8,8 +8,9 @@ class EncodeProgress:
     """How far an encode is; counts of this run, codes of all collections together.
 
     `n_workers` are ready, `n_in_flight` shards are with them, and `n_repeated` were handed out
-    again because of failures. `notes` are what there is to say of the run before it begins: see
-    `EncodeReport`. While `is_loading` nothing is known yet, not even how much there is to do.
+    again because of failures. `notes` and `warnings` are what there is to say of the run before it
+    begins: see `EncodeReport`, whose notes are both. While `is_loading` nothing is known yet, not
+    even how much there is to do.
     """
 
     n_total: int
@@ -21,6 +22,7 @@ class EncodeProgress:
     n_in_flight: int = 0
     n_repeated: int = 0
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     is_loading: bool = False
 
 

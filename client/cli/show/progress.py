@@ -14,7 +14,7 @@ from rich.progress import (
 )
 
 from saelake.answers.text import lasting, one_line
-from saelake.cli.show.screen import err, say
+from saelake.cli.show.screen import caution, err, say
 
 if TYPE_CHECKING:
     from saelake.workers.fleet.progress import EncodeProgress
@@ -116,6 +116,8 @@ class EncodeBar(Bar):
             self._begun = self._said = time.monotonic()
             for note in progress.notes:
                 say(f"Note: {note}")
+            for warning in progress.warnings:
+                caution(warning)
         seconds = self.elapsed_s if progress.n_tokens else 1.0
         note = (
             f"({progress.n_tokens / seconds:,.0f} tokens/s, "

@@ -223,10 +223,18 @@ def _binned(values: Array, known: Array, name: str, n_bins: int) -> _Codes:
     edges = ordered[np.flatnonzero(np.diff(ordered, append=np.inf))]
     if len(edges) > n_bins:
         places = np.ceil(np.arange(1, n_bins + 1) * (len(ordered) / n_bins)).astype(np.int64) - 1
-        edges = np.unique(ordered[places])
+        edges = np.union1d(ordered[places], _around(ordered, len(ordered) / n_bins))
     codes = np.full(len(values), -1, np.int64)
     codes[known] = np.searchsorted(edges, values[known])
     return _Codes(codes=codes, n=max(len(edges), 1), said=f"{name} in {len(edges)} bins")
+
+
+def _around(ordered: Array, n: float) -> Array:
+    """The edges of bins for values that more than `n` have, as where documents are cut."""
+    first = np.flatnonzero(np.diff(ordered, prepend=-np.inf))
+    counts = np.diff(np.append(first, len(ordered)))
+    heavy = np.flatnonzero(counts > n)
+    return np.asarray(ordered[first[np.concatenate([heavy, heavy[heavy > 0] - 1])]])
 
 
 def _by_value(texts: pa.ChunkedArray, kept: Array, name: str) -> _Codes:

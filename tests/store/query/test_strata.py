@@ -9,7 +9,7 @@ import pytest
 
 from saelake.store.errors import InvalidInput
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
-from saelake.store.query.parts.strata import strata
+from saelake.store.query.parts.strata import _binned, strata
 from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.session import Session
 from tests.lakes import MadeLake, make_lake
@@ -137,3 +137,10 @@ def test_columns_of_two_kinds_are_not_compared(session: Session, tmp_path: Path)
     b = Session(other.lake).select(ALL)
     with pytest.raises(InvalidInput, match="numbers in one corpus and texts in another"):
         strata(session, [session.select(ALL), b], ["year"])
+
+
+def test_documents_cut_at_a_length_are_a_stratum_of_their_own() -> None:
+    n_tokens = np.concatenate([np.arange(1000.0), np.full(9000, 1000.0)])
+    binned = _binned(n_tokens, np.ones(len(n_tokens), np.bool_), "length", 20)
+    assert len(set(binned.codes[n_tokens == 1000])) == 1
+    assert set(binned.codes[n_tokens == 1000]).isdisjoint(binned.codes[n_tokens < 1000])

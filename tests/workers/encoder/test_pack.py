@@ -75,7 +75,7 @@ def test_rows_are_the_codes_grouped_by_feature(
     codes = [(*place, data.draw(st.sampled_from(choices))) for place in places]
     codec = settings(n_features=D_SAE, signed=signed, by_pole=False).codec
     stored = codec.encode(np.array(choices, np.float32)).tolist()
-    table = packed([part(6, doc) for doc in range(4)], codes, signed=signed)
+    table = packed([part(6, doc) for doc in range(4)], codes, signed=signed, by_pole=False)
     for row, found in enumerate(table.to_pylist()):
         expected = grouped(codes, row, dict(zip(choices, stored, strict=True)))
         assert {name: found[name] for name in expected} == expected

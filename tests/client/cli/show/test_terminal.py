@@ -72,7 +72,7 @@ def test_programs_get_the_texts_as_they_are(hostile: HostileLake) -> None:
 def test_names_cannot_drive_the_terminal(tmp_path: Path) -> None:
     file = tmp_path / "[bold]\x1b[31m[*].jsonl"
     file.write_text('{"a\\u001b[2Jb": 1}\n')
-    arguments = ["import", str(file), "--lake", str(tmp_path / "lake")]
+    arguments = ["import", str(file), "--corpus", "c", "--lake", str(tmp_path / "lake")]
     ran = run(*arguments)
     assert ran.code == 1
     assert_harmless(ran.err)

@@ -1,0 +1,1 @@
+"""How good answers are: retrieval, clusters and classifiers against labels that people gave."""
