@@ -59,9 +59,7 @@ def ids(given: Any) -> tuple[str, ...]:
     return found
 
 
-def weights(
-    name: str, given: Mapping[int, float] | Mapping[str, float] | None
-) -> tuple[Weight, ...]:
+def weights(name: str, given: Mapping[Any, float] | None) -> tuple[Weight, ...]:
     """Features and numbers, as in `{12: 1.0}` or `{"-12": 1.0}`. Raises `InvalidInput`."""
     if given is None:
         return ()

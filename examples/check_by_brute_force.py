@@ -4,9 +4,9 @@
         --id-column doc_id --column label --value pos
 
 Random features are asked for on the command line, per document and per token, for all documents
-and for those where the column has the value; of a signed dictionary both poles of each together, and
-each by itself. The same is computed from the exported codes and the corpus's own file with pyarrow
-alone. Prints one line a question and exits 1 at a difference.
+and for those where the column has the value; of a signed dictionary both poles of each together,
+and each by itself. The same is computed from the exported codes and the corpus's own file with
+pyarrow alone. Prints one line a question and exits 1 at a difference.
 """
 
 import argparse

@@ -5,7 +5,7 @@ asked in this process and behind a server.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -274,7 +274,7 @@ def test_similar_documents_share_poles(signed: Signed, asked: Collection) -> Non
     columns = signed.embeddings("max")
     matrix = np.stack(list(columns.values()), 1)
     for measure in ("cosine", "dot", "jaccard"):
-        hits = asked.similar(doc=7, k=None, measure=measure)  # type: ignore[arg-type]
+        hits = asked.similar(doc=7, k=None, measure=measure)
         for hit in hits:
             a, b = matrix[7], matrix[hit.doc]
             expected = {
@@ -319,7 +319,7 @@ def test_a_pole_has_labels_neighbors_and_matches(signed: Signed, asked: Collecti
     assert cosines == sorted(cosines, reverse=True)
     assert len(near) == 2 * D_SAE - 1
     for by in ("activation", "jaccard", "decoder"):
-        own = asked.match(asked, by=by, k=1)  # type: ignore[arg-type]
+        own = asked.match(asked, by=by, k=1)
         assert all((m.feature_a, m.pole_a) == (m.feature_b, m.pole_b) for m in own)
         assert {m.pole_a for m in own} == {"+", "-"}
         np.testing.assert_allclose([m.score for m in own], 1, atol=1e-5)
@@ -332,8 +332,9 @@ def test_a_pole_has_labels_neighbors_and_matches(signed: Signed, asked: Collecti
 def decoder(parts: Path) -> Floats:
     from safetensors.numpy import load_file
 
-    W = load_file(parts / "signed" / "sae_weights.safetensors")["W_dec"].astype(np.float64)
-    return W / np.linalg.norm(W, axis=1, keepdims=True)
+    W: Floats = load_file(parts / "signed" / "sae_weights.safetensors")["W_dec"].astype(np.float64)
+    unit: Floats = W / np.linalg.norm(W, axis=1, keepdims=True)
+    return unit
 
 
 def test_labels_of_a_file_name_poles(signed: Signed, tmp_path: Path) -> None:
@@ -354,16 +355,17 @@ def test_labels_of_a_file_name_poles(signed: Signed, tmp_path: Path) -> None:
 
 def test_answers_are_the_same_on_both_faces(signed: Signed) -> None:
     here, there = signed.embedded[NAME], signed.remote[NAME]
-    for ask in (
+    questions: tuple[Callable[[Collection], object], ...] = (
         lambda c: c.tokens("3 & !-4 | 5 < -0.5", None, scope="window:3"),
         lambda c: c.features(["-0", 3]),
         lambda c: c.where(POSITIVE).diff(c.where(NEGATIVE)),
         lambda c: c.correlate(features=["+3", "-0"], min_npmi=-1, min_documents=1),
-        lambda c: c.similar(features={"-0": 2.0, 3: 1.0}, weights={"+3": 2.0}),
+        lambda c: c.similar(features={"-0": 2.0, "3": 1.0}, weights={"+3": 2.0}),
         lambda c: c.match(c, features=["-0", 9], k=3),
         lambda c: c.document("d3", features=["-0", "+5", 9]),
         lambda c: c.dictionary.neighbors("-0"),
-    ):
+    )
+    for ask in questions:
         assert ask(here) == ask(there)
 
 

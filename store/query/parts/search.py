@@ -209,7 +209,7 @@ class _Candidates:
             doc=self.docs,
             position=position,
             value=value,
-            sign=signs(self.expression, self.value_of, self.poles),
+            sign=signs(self.expression, self.value_of, value, self.poles),
             own=own,
             start=start,
             length=length,
@@ -270,7 +270,7 @@ def _document_matches(
     value = expression.evaluate(value_of)
     own = np.max([_window_maxima(*found, anchors, 0) for found in held], axis=0)
     holds = value > NOTHING
-    sign = signs(expression, value_of, candidates.poles)
+    sign = signs(expression, value_of, value, candidates.poles)
     matches = TokensFound.at(doc, anchors[holds], value[holds], sign[holds], own[holds])
     if not best_only:
         return matches

@@ -38,7 +38,7 @@ from saelake.store.requests.request import Request
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.similar import SimilarQuery
-from saelake.store.requests.tokens import TokensQuery
+from saelake.store.requests.tokens import Per, TokensQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.session import Session
 from saelake.store.wire.requests import METHODS
@@ -48,16 +48,17 @@ MADE = "made/random"
 N, D_SAE, WIDTH = 60, 12, 7
 POS = Selection(collection=MADE, where="label = 'pos'")
 NEG = Selection(collection=MADE, where="label = 'neg'")
+WAYS: tuple[tuple[int | None, Per, str], ...] = (
+    (5, "document", "token"),
+    (5, "token", "token"),
+    (None, "document", "document"),
+    (9, "token", "window:2"),
+)
 QUESTIONS: tuple[Request, ...] = (
     *(
         TokensQuery(collection=MADE, expression=expression, k=k, per=per, scope=scope)
         for expression in ("3", "-3", "+3", "3 < -1", "3 > 1 & -4", "(3 | 5) & !-7")
-        for k, per, scope in (
-            (5, "document", "token"),
-            (5, "token", "token"),
-            (None, "document", "document"),
-            (9, "token", "window:2"),
-        )
+        for k, per, scope in WAYS
     ),
     TokensQuery(collection=MADE, expression="3", k=6, order="quantiles", where="label = 'pos'"),
     FeaturesQuery(collection=MADE, k=None, order="feature"),
