@@ -19,7 +19,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.index.bitmaps import Bitmap, firing, n_words
+from saelake.store.index.bitmaps import Bitmap, n_words
 from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.parts.frequencies import Count, frequencies
 from saelake.store.query.parts.labelled import labels_of
@@ -345,10 +345,10 @@ class _PairFrequencies:
 
 
 def _numbered(block: Block, features: Array, d_sae: int) -> Block:
-    """The block with only these ascending features, by their place among them, where they fire."""
+    """The block with only these ascending features, by their place among them."""
     keep = np.zeros(d_sae, np.bool_)
     keep[features] = True
-    kept = firing(block).within(keep)
+    kept = block.within(keep)
     number = np.zeros(d_sae, np.uint32)
     number[features] = np.arange(len(features))
     return replace(kept, features=number[kept.features])

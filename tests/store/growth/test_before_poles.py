@@ -165,7 +165,7 @@ def test_what_is_indexed_as_before_is_not_used(
     old: MadeLake, unlabelled: MadeLake, question: Request
 ) -> None:
     if question.question == "features":
-        with pytest.raises(NotFound, match="saelake index made/random"):
+        with pytest.raises(NotFound, match="both poles yet: run `saelake index made/random`"):
             ask(old, question)
     else:
         assert ask(old, question).equals(ask(unlabelled, question), check_metadata=True)
