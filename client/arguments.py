@@ -67,9 +67,7 @@ def names(name: str, given: Any) -> tuple[str, ...]:
     return tuple(several)
 
 
-def weights(
-    name: str, given: Mapping[int, float] | Mapping[str, float] | None
-) -> tuple[Weight, ...]:
+def weights(name: str, given: Mapping[Any, float] | None) -> tuple[Weight, ...]:
     """Features and numbers, as in `{12: 1.0}` or `{"-12": 1.0}`. Raises `InvalidInput`."""
     if given is None:
         return ()

@@ -52,6 +52,7 @@ Path = str | PathLike[str]
 # 243, or of a signed dictionary also -243, its negative pole, and "+243", its positive one alone.
 # The negative pole of feature 0 is "-0".
 FeatureName = int | str
+FeatureWeights = Mapping[int, float] | Mapping[str, float] | Mapping[int | str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class Collection:
         *,
         id: str | Sequence[str] = (),  # noqa: A002  # what the column is called
         doc: int | Sequence[int] = (),
-        features: Mapping[int, float] | Mapping[str, float] | None = None,
+        features: FeatureWeights | None = None,
         k: int | None = SimilarQuery.k,
         where: str | None = None,
         pooling: Pooling = SimilarQuery.pooling,
@@ -162,7 +163,7 @@ class Collection:
         idf: bool = SimilarQuery.idf,
         within: Sequence[FeatureName] = (),
         about: str | None = None,
-        weights: Mapping[int, float] | Mapping[str, float] | None = None,
+        weights: FeatureWeights | None = None,
         method: Method = SimilarQuery.method,
         exact: bool = SimilarQuery.exact,
         min_score: float | None = None,

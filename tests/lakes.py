@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pytest
 
+from saelake.store.codes import poles as codes_by_pole
 from saelake.store.documents.imports import SourceBatch, import_documents
 from saelake.store.errors import NotFound
 from saelake.store.format.activations import KeptDtype, KeptSettings, kept_schema
@@ -303,6 +305,16 @@ def lake_of(
     batch = pack(parts, codes, schema=codes_schema(chosen), codec=chosen.codec)
     commit_shard(lake, chosen, batch, 0, len(tokens))
     return lake
+
+
+def index_as_before(lake: MadeLake, patch: pytest.MonkeyPatch) -> None:
+    """Index a signed lake as before poles: by largest values, as if they had no signs."""
+    with patch.context() as before:
+        before.setattr(
+            CollectionSettings, "poles", property(lambda s: Poles(s.d_sae, signed=False))
+        )
+        before.setattr(codes_by_pole, "_is_as_stored", lambda *_: True)
+        index(lake.lake, lake.name)
 
 
 def add_documents(made: MadeLake, n: int, *, seed: int = 5, encoded: bool = True) -> MadeLake:

@@ -4,7 +4,7 @@ Where a feature fires in more than one of 32 documents, its bits are smaller tha
 its documents, and what two features share is one instruction for 64 documents.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,9 +33,8 @@ class Bitmap:
         """The bits of a block with pooling `binary`."""
         from saelake.store.arrays import kernels  # not every process that has a session needs numba
 
-        fires = firing(block)
         bits = np.zeros((width, n_words(len(block))), np.uint64)
-        kernels.set_bits(fires.offsets, fires.features, bits)
+        kernels.set_bits(block.offsets, block.features, bits)
         return cls(doc=block.doc, bits=bits)
 
     @property
@@ -84,14 +83,3 @@ class AsBitmaps:
 def n_words(n_documents: int) -> int:
     """How many words hold a bit for each document."""
     return -(-n_documents // WORD_BITS)
-
-
-def firing(block: Block) -> Block:
-    """The block without values that are 0: of signed codes that are never above it."""
-    if block.values.all():
-        return block
-    keep = block.values != 0
-    ends = np.concatenate([[0], np.cumsum(keep)])
-    return replace(
-        block, offsets=ends[block.offsets], features=block.features[keep], values=block.values[keep]
-    )

@@ -36,10 +36,10 @@ def features(session: Session, query: FeaturesQuery) -> pa.Table:
     if query.features is not None:
         collection.check_features(query.features)
     table = Table.find(session.lake.features(collection.name))
-    if table is None or table.n_rows != collection.settings.width:  # maybe of before poles
+    if table is None or table.n_rows != collection.settings.width:
+        lacks = "statistics of both poles" if collection.is_outdated else "feature statistics"
         raise NotFound(
-            f"{collection.name} has no feature statistics yet: run `saelake index "
-            f"{collection.name}` first.",
+            f"{collection.name} has no {lacks} yet: run `saelake index {collection.name}` first.",
             collection=collection.name,
         )
     rows = query.features if query.features is not None else _found(table, query).tolist()

@@ -18,7 +18,7 @@ from saelake.store.snapshot.session import Session
 
 
 @dataclass(frozen=True, slots=True)
-class PoleDirections:
+class DecoderDirections:
     """A dictionary's decoder directions, of length 1; a negative pole's is its feature's, turned.
 
     `vectors` are those of the features.
@@ -60,7 +60,7 @@ class PoleDirections:
         return np.where(rows >= 0, features, -1), cosines
 
 
-def decoder(session: Session, dictionary: str) -> PoleDirections:
+def decoder(session: Session, dictionary: str) -> DecoderDirections:
     """A dictionary's decoder directions. Raises `NotFound` and `InvalidInput`."""
     found = kept_vectors(session, session.lake.decoder(check_name("dictionary", dictionary)))
     if found is None:
@@ -70,7 +70,7 @@ def decoder(session: Session, dictionary: str) -> PoleDirections:
             "a corpus is encoded: run `saelake encode` again.",
             dictionary=dictionary,
         )
-    return PoleDirections(found, dictionary_poles(session, dictionary))
+    return DecoderDirections(found, dictionary_poles(session, dictionary))
 
 
 def neighbors(session: Session, query: NeighborsQuery) -> pa.Table:

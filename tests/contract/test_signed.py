@@ -356,9 +356,9 @@ def test_poles_stand_for_a_phrase(signed: Signed, asked: Collection) -> None:
 def decoder(parts: Path) -> Floats:
     from safetensors.numpy import load_file
 
-    W = load_file(parts / "signed" / "sae_weights.safetensors")["W_dec"].astype(np.float64)
-    directions: Floats = W / np.linalg.norm(W, axis=1, keepdims=True)
-    return directions
+    W: Floats = load_file(parts / "signed" / "sae_weights.safetensors")["W_dec"].astype(np.float64)
+    unit: Floats = W / np.linalg.norm(W, axis=1, keepdims=True)
+    return unit
 
 
 def test_labels_of_a_file_name_poles(signed: Signed, tmp_path: Path) -> None:
@@ -379,7 +379,7 @@ def test_labels_of_a_file_name_poles(signed: Signed, tmp_path: Path) -> None:
 
 def test_answers_are_the_same_on_both_faces(signed: Signed) -> None:
     here, there = signed.embedded[NAME], signed.remote[NAME]
-    asks: tuple[Callable[[Collection], object], ...] = (
+    questions: tuple[Callable[[Collection], object], ...] = (
         lambda c: c.tokens("3 & !-4 | 5 < -0.5", None, scope="window:3"),
         lambda c: c.features(["-0", 3]),
         lambda c: c.where(POSITIVE).diff(c.where(NEGATIVE)),
@@ -389,7 +389,7 @@ def test_answers_are_the_same_on_both_faces(signed: Signed) -> None:
         lambda c: c.document("d3", features=["-0", "+5", 9]),
         lambda c: c.dictionary.neighbors("-0"),
     )
-    for ask in asks:
+    for ask in questions:
         assert ask(here) == ask(there)
 
 

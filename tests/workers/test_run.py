@@ -35,9 +35,11 @@ from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.document import DocumentQuery
 from saelake.store.requests.embeddings import EmbeddingsQuery
 from saelake.store.requests.verify import VerifyQuery
+from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.tables import Table
 from saelake.workers.corpus import open_source
 from saelake.workers.dictionaries.load import load_dictionary
+from saelake.workers.fleet import targets
 from saelake.workers.fleet.naming import default_name
 from saelake.workers.run import (
     DictionaryChoice,
@@ -329,6 +331,31 @@ def test_a_second_run_has_nothing_to_do_and_a_grown_corpus_only_its_growth(
     assert after.slice(0, before.num_rows).equals(before)
     assert set(after.slice(before.num_rows)["doc"].to_pylist()) == set(range(60, 75))
     assert run(lake, parts, "topk", "signed").n_documents == 75
+
+
+def test_a_signed_collection_from_before_poles_goes_on_with_its_rows(
+    tmp_path: Path, parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codes of both halves are right, whatever their rows are; to the precision of the older."""
+
+    def stop(progress: EncodeProgress) -> None:
+        if progress.n_documents >= 20:
+            raise Stop
+
+    lake = imported(tmp_path / "lake", parts / "corpus.parquet")
+    whole = imported(tmp_path / "whole", parts / "corpus.parquet")
+    run(whole, parts, "signed")
+    with monkeypatch.context() as before:
+        before.setattr(targets, "continued", lambda _, chosen: replace(chosen, by_pole=False))
+        with pytest.raises(Stop):
+            run(lake, parts, "signed", on_progress=stop)
+    assert run(lake, parts, "signed").n_documents < 60
+    forms = [Collection(at, CollectionName("made", "signed")).settings for at in (lake, whole)]
+    assert [form.by_pole for form in forms] == [False, True]
+    found, expected = codes(lake, "signed"), codes(whole, "signed")
+    columns = ["doc", "position", "token_id", "feature"]
+    assert found.select(columns).equals(expected.select(columns))
+    np.testing.assert_allclose(found["value"], expected["value"], rtol=4 * ROUNDING)
 
 
 def test_collections_at_different_progress_are_completed_together(

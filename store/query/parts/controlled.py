@@ -15,7 +15,7 @@ from saelake.store.arrays.excess import excess
 from saelake.store.codes.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
-from saelake.store.index.bitmaps import Bitmap, firing
+from saelake.store.index.bitmaps import Bitmap
 from saelake.store.query.parts.strata import N_BINS
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
@@ -122,9 +122,8 @@ class _ByStratum:
 
     def __call__(self, block: Block) -> tuple[sparse.csr_array, Array]:
         """Uint32 (n_features, n_strata), and how many documents each stratum has."""
-        fires = firing(block)
-        stratum = self.stratum[fires.doc]
-        feature, where = self.number[fires.features], stratum[fires.rows]
+        stratum = self.stratum[block.doc]
+        feature, where = self.number[block.features], stratum[block.rows]
         keep = (feature >= 0) & (where >= 0)
         shape = int(self.number.max(initial=-1)) + 1, self.n_strata
         ones = np.ones(int(keep.sum()), np.uint32)

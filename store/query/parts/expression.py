@@ -190,26 +190,27 @@ def alternatives(expression: Expression) -> tuple[FeatureTerm, ...] | None:
 
 
 def signs(
-    expression: Expression, value_of: Callable[[FeatureTerm], Values], poles: Poles
+    expression: Expression,
+    value_of: Callable[[FeatureTerm], Values],
+    value: Values,
+    poles: Poles,
 ) -> Values:
     """1 or -1 at each place: the sign of the pole whose strength is the value (n,).
 
     Of two that are equally strong, that on the left.
     """
+    ones = np.ones(len(value), np.float32)
+    if not poles.signed:
+        return ones
     match expression:
         case FeatureTerm():
-            sign = poles.signs(np.array([expression.number]))
-            return np.full(len(value_of(expression)), sign[0])
+            return ones * poles.signs(np.array([expression.number]))
         case And() | Or():
-            left, right = (side.evaluate(value_of) for side in (expression.left, expression.right))
+            sides = expression.left, expression.right
+            left, right = (side.evaluate(value_of) for side in sides)
             is_left = left <= right if isinstance(expression, And) else left >= right
-            of_left, of_right = (
-                signs(side, value_of, poles) for side in (expression.left, expression.right)
-            )
-            return np.where(is_left, of_left, of_right)
-        case Not():  # which has no value
-            return np.ones(len(expression.evaluate(value_of)), np.float32)
-    raise TypeError(type(expression).__name__)
+            return np.where(is_left, *(signs(side, value_of, value, poles) for side in sides))
+    return ones  # of what is negated, which has no value
 
 
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(>=|<=|[()&|!><])|([+-]))")

@@ -17,7 +17,6 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import SCAN_ROWS
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
-from saelake.store.index.bitmaps import firing
 from saelake.store.query.parts.columns import check_column
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
 from saelake.store.snapshot.selection import Selected
@@ -190,7 +189,7 @@ def shares(codes: CodesTable, grouped: Grouped) -> Shares:
     d_sae = codes.settings.width
     keys, counts = np.empty(0, np.int64), np.empty(0, np.int64)
     for docs, value in grouped.parts():
-        block = firing(take(codes, docs, "binary"))
+        block = take(codes, docs, "binary")
         fired = np.repeat(value, np.diff(block.offsets)) * d_sae + block.features
         more, found = np.unique(fired, return_counts=True)
         keys, place = np.unique(np.concatenate([keys, more]), return_inverse=True)

@@ -195,6 +195,7 @@ class _Candidates:
         value = self.expression.evaluate(self.value_of)
         own = np.full(len(self.docs), NOTHING, np.float32)
         position = np.zeros(len(self.docs), np.int64)
+        own_sign = np.ones(len(self.docs), np.float32)
         start, length = np.full_like(position, -1), np.full_like(position, -1)
         for feature in self.expression.positive():
             found = self.postings[feature.number]
@@ -205,11 +206,13 @@ class _Candidates:
             chosen = at[better]
             own[chosen], position[chosen] = held[better], found.position[better]
             start[chosen], length[chosen] = found.start[better], found.length[better]
+            own_sign[chosen] = self.poles.signs(np.array([feature.number]))
+        sign = signs(self.expression, self.value_of, value, self.poles)
         matches = TokensFound(
             doc=self.docs,
             position=position,
             value=value,
-            sign=signs(self.expression, self.value_of, self.poles),
+            sign=np.where(own == value, own_sign, sign),
             own=own,
             start=start,
             length=length,
@@ -268,9 +271,13 @@ def _document_matches(
         return _window_maxima(*fired[feature.number], anchors, reach)
 
     value = expression.evaluate(value_of)
-    own = np.max([_window_maxima(*found, anchors, 0) for found in held], axis=0)
+    at = np.stack([_window_maxima(*found, anchors, 0) for found in held])
+    own = at.max(axis=0)
     holds = value > NOTHING
-    sign = signs(expression, value_of, candidates.poles)
+    sign = signs(expression, value_of, value, candidates.poles)
+    if candidates.poles.signed:  # where the token itself is as strong, its own
+        own_sign = candidates.poles.signs(np.array([f.number for f in positive]))
+        sign = np.where(own == value, own_sign[at.argmax(axis=0)], sign)
     matches = TokensFound.at(doc, anchors[holds], value[holds], sign[holds], own[holds])
     if not best_only:
         return matches

@@ -13,7 +13,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
-from saelake.store.index.bitmaps import Bitmap, firing, n_words
+from saelake.store.index.bitmaps import Bitmap, n_words
 from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.partners import (
     Grouped,
@@ -311,7 +311,7 @@ def _numbered(block: Block, features: Array, d_sae: int) -> Block:
     """The block with only these ascending features, by their place among them, where they fire."""
     keep = np.zeros(d_sae, np.bool_)
     keep[features] = True
-    kept = firing(block).within(keep)
+    kept = block.within(keep)
     number = np.zeros(d_sae, np.uint32)
     number[features] = np.arange(len(features))
     return replace(kept, features=number[kept.features])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from saelake.store.index.vectors import write_vectors
-from tests.client.cli.command import asked, run
-from tests.lakes import MadeLake, make_lake
+from tests.client.cli.command import asked, program, run
+from tests.lakes import MadeLake, index_as_before, make_lake
 
 NAME = "made/random"
 D_SAE = 12
@@ -136,3 +136,21 @@ def test_a_label_file_names_poles(signed: MadeLake, tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     rows = answer(signed, "labels", "random", "--features", "-3")["labels"]
     assert [(r["feature"], r["pole"], r["label"]) for r in rows] == [(3, "-", "below")]
+
+
+def test_an_index_from_before_poles_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_lake(tmp_path, signed=True, by_pole=False, n_indexed=0, seed=2)
+    index_as_before(made, monkeypatch)
+    ran = program("tokens", NAME, "-3", "--lake", made.lake.uri, "--format", "json")
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("Note: made/random was indexed before the two poles")
+    assert "saelake index made/random" in line
+    assert json.loads(ran.stdout)["hits"][0]["value"] < 0
+    said = program("info", "--lake", made.lake.uri)
+    assert "its index is from before both poles" in said.stdout
+    assert "run index" in said.stdout
+    assert program("index", NAME, "--lake", made.lake.uri).returncode == 0
+    assert program("tokens", NAME, "-3", "--lake", made.lake.uri).stderr == ""
+    assert "from before" not in program("info", "--lake", made.lake.uri).stdout

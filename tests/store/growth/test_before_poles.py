@@ -8,11 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saelake.store.codes import poles as codes_by_pole
 from saelake.store.engine import Engine
 from saelake.store.errors import NotFound, OutdatedIndex
-from saelake.store.format.poles import Poles
-from saelake.store.format.schema import CollectionSettings
 from saelake.store.growth.compact import compact
 from saelake.store.growth.index import index
 from saelake.store.growth.label import label_collection
@@ -42,7 +39,7 @@ from saelake.store.requests.tokens import Per, TokensQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.session import Session
 from saelake.store.wire.requests import METHODS
-from tests.lakes import MadeLake, make_lake, settings
+from tests.lakes import MadeLake, index_as_before, make_lake, settings
 
 MADE = "made/random"
 N, D_SAE, WIDTH = 60, 12, 7
@@ -103,16 +100,6 @@ def made(folder: Path, *, by_pole: bool) -> MadeLake:
     return lake
 
 
-def index_as_before(lake: MadeLake, patch: pytest.MonkeyPatch) -> None:
-    """By the largest values of each feature, as if they had no signs."""
-    with patch.context() as before:
-        before.setattr(
-            CollectionSettings, "poles", property(lambda s: Poles(s.d_sae, signed=False))
-        )
-        before.setattr(codes_by_pole, "_is_as_stored", lambda *_: True)
-        index(lake.lake, lake.name)
-
-
 def ask(lake: MadeLake, question: Request) -> pa.Table:
     return Engine(lake.lake.uri).ask(question).read_all()
 
@@ -165,7 +152,7 @@ def test_what_is_indexed_as_before_is_not_used(
     old: MadeLake, unlabelled: MadeLake, question: Request
 ) -> None:
     if question.question == "features":
-        with pytest.raises(NotFound, match="saelake index made/random"):
+        with pytest.raises(NotFound, match="both poles yet: run `saelake index made/random`"):
             ask(old, question)
     else:
         assert ask(old, question).equals(ask(unlabelled, question), check_metadata=True)
