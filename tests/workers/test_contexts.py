@@ -485,7 +485,7 @@ def test_passes_and_failures_on_ray_are_those_of_this_process(tmp_path: Path, pa
     ids = [f"d{i}" for i in range(len(texts))]
     pq.write_table(pa.table({"id": ids, "text": texts}), tmp_path / "c.parquet")
     choices = [DictionaryChoice(location=str(parts / name)) for name in ("bos", "short")]
-    lakes = []
+    lakes: list[Lake] = []
     for cluster in (None, RayCluster(address="local", workers=1, cpus_per_worker=1)):
         lake = Lake(str(tmp_path / f"lake-{len(lakes)}"))
         import_documents(lake, "made", open_source(str(tmp_path / "c.parquet")))
