@@ -181,7 +181,9 @@ def length_rows(subject: Subject, splits: int) -> Iterator[Mapping[str, Cell]]:
     """Features that differ between long and short documents, with and without control."""
     n_tokens = lengths(subject.session, subject.selected).astype(np.float64)
     encoded = n_tokens != NOT_ENCODED
-    hard = np.where(encoded, n_tokens > np.median(n_tokens[encoded]), -1).astype(np.int64)
+    median = np.median(n_tokens[encoded])
+    long = n_tokens > median if (n_tokens > median).any() else n_tokens >= median
+    hard = np.where(encoded, long, -1).astype(np.int64)
     place = stats.rankdata(n_tokens) / len(n_tokens)
     softs = []
     for seed in range(splits):

@@ -211,6 +211,13 @@ class Difference:
         a, b = (None if e is None else Example(**e) for e in (example_a, example_b))
         return cls(example_a=a, example_b=b, **row)
 
+    @property
+    def interval(self) -> str:
+        """The interval of the difference in percentage points, as text; empty if unknown."""
+        if self.ci_low is None or self.ci_high is None:
+            return ""
+        return f"{100 * self.ci_low:+.1f} to {100 * self.ci_high:+.1f}"
+
 
 class Diff(Answer[Difference]):
     """Features by how differently often they fire.
@@ -249,16 +256,20 @@ class Diff(Answer[Difference]):
         )
 
     def _view(self, rows: Sequence[Difference]) -> View:
+        again = "confirm_share" in self.about
+        numbers = ("frequency a", "frequency b", "difference", f"{self.level:.0%} interval", "q")
         return View(
             said=[self.head, *self.notes],
-            header=("feature", "frequency a", "frequency b", "difference", "q", "label", "example"),
+            header=("feature", *numbers, *(["q again"] if again else []), "label", "example"),
             rows=[
                 (
                     named(d.feature, d.pole),
                     _proportion(d.frequency_a),
                     _proportion(d.frequency_b),
                     d.difference,
+                    d.interval,
                     d.q_value,
+                    *([d.confirmed_q_value] if again else []),
                     _label(d.label),
                     _passage(d.example),
                 )

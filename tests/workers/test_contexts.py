@@ -278,7 +278,7 @@ def test_an_option_against_what_a_dictionary_states_is_said(
     assert [str(warning.message) for warning in caught] == [said]
     assert report.notes == (said,)
     assert seen[0].is_loading
-    assert seen[1].notes == (said,)
+    assert seen[1].warnings == (said,)
     stored = settings(lake, name)
     assert {key: getattr(stored, key) for key in options} == options
     assert (stored.stated_bos, stored.stated_window) == STATED[name]

@@ -80,7 +80,7 @@ def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType
     numbers = ("feature", "in a", "in b", "a - b", *interval, "q", *again)
     table = _table(numbers, ("where it is more frequent",))
     for row in answer:
-        span = (f"{_points(row.ci_low)} to {_points(row.ci_high)}",) if interval else ()
+        span = (row.interval,) if interval else ()
         confirmed = (_number(row.confirmed_q_value, "{:.1g}"),) if again else ()
         table.add_row(
             str(named(row.feature, row.pole)),
