@@ -145,7 +145,7 @@ def test_an_index_from_before_poles_is_said_in_one_line(
     index_as_before(made, monkeypatch)
     ran = program("tokens", NAME, "-3", "--lake", made.lake.uri, "--format", "json")
     (line,) = ran.stderr.splitlines()
-    assert line.startswith("Note: made/random was indexed before the two poles")
+    assert line.startswith("Warning: made/random was indexed before the two poles")
     assert "saelake index made/random" in line
     assert json.loads(ran.stdout)["hits"][0]["value"] < 0
     said = program("info", "--lake", made.lake.uri)

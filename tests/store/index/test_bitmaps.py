@@ -46,13 +46,6 @@ def test_bits_are_the_documents_in_which_features_fire(seed: int, n: int, filter
     assert not bits.reshape(2, -1)[:, n:].any()
 
 
-def test_what_is_zero_does_not_fire() -> None:
-    block = block_of(np.ones((2, D_SAE)))
-    block.values[[0, D_SAE]] = 0
-    _, counts = Bitmap.of(block, D_SAE).frequencies(None)
-    assert counts.tolist() == [0, *[2] * (D_SAE - 1)]
-
-
 @pytest.mark.parametrize(
     ("density", "cache_bytes", "are_kept"),
     [(0.5, 1 << 20, True), (0.5, 100, False), (0.001, 1 << 20, False)],
