@@ -40,10 +40,16 @@ def two_proportions(a: Array, n_a: Array | int, b: Array, n_b: Array | int) -> A
 
 def hypergeometric(a: Array, fires: Array, n_a: Array, n: Array) -> Array:
     """Two-sided mid-p of `a` of `n_a` drawn of n, of which `fires` fire, float64 (n,)."""
-    drawn = stats.hypergeom(n, fires, n_a)
-    half = drawn.pmf(a) / 2
-    tails = np.minimum(drawn.cdf(a) - half, drawn.sf(a - 1) - half)
-    return np.asarray(np.clip(2 * tails, SMALLEST, 1))
+    asked = np.stack([a, fires, n_a, n])
+    (a, fires, n_a, n), place = np.unique(asked, axis=1, return_inverse=True)  # many are alike
+    low = a * n <= fires * n_a
+    tail = -stats.hypergeom.pmf(a, n, fires, n_a) / 2
+    tail[low] += stats.hypergeom.cdf(a[low], n[low], fires[low], n_a[low])
+    high = ~low
+    tail[high] += stats.hypergeom.sf(a[high] - 1, n[high], fires[high], n_a[high])
+    p = np.clip(2 * np.minimum(tail, 1 - tail), SMALLEST, 1)  # both tails make 1
+    found: Array = p[place.reshape(-1)]
+    return found
 
 
 def least_p(fires: Array, n_a: Array | int, n_b: Array | int) -> Array:

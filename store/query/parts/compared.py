@@ -114,7 +114,8 @@ def _plain(session: Session, a: Selected, b: Selected, query: DiffQuery) -> Cont
     low, high = newcombe(fires_a, max(n_a, 1), fires_b, max(n_b, 1), query.level)
     fires = fires_a + fires_b
     some = fires > 0
-    hopeless = int((least_p(fires[some], n_a, n_b) >= ALPHA).sum())
+    numbers, n_features = np.unique(fires[some], return_counts=True)
+    hopeless = int(n_features[least_p(numbers, n_a, n_b) >= ALPHA].sum())
     return Contrast(
         n_a=n_a,
         n_b=n_b,
