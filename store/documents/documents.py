@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from saelake.store.arrays.batches import split
 from saelake.store.documents.filters import FilterCache
 from saelake.store.documents.imports import Source, SourceBatch, import_documents
+from saelake.store.documents.shown import ShownColumns
 from saelake.store.documents.tombstones import Tombstones
 from saelake.store.errors import NotFound
 from saelake.store.format.schema import RESERVED_COLUMNS
@@ -39,6 +40,7 @@ class Documents:
         self.tombstones = Tombstones(lake.deleted(corpus), table)
         self.alive = self.tombstones.alive(table.n_rows)
         self.filters = FilterCache(table, self.alive)
+        self._shown = ShownColumns(table, ["id", *self.metadata_columns])
 
     @classmethod
     def open(cls, lake: Lake, corpus: str) -> "Documents":
@@ -108,7 +110,7 @@ class Documents:
         """
         if len(docs):
             self._check_number(int(docs.max()))
-        return self.table.take(docs.tolist(), columns)
+        return self._shown.take(docs, columns)
 
     def scan_texts(
         self, start: int, stop: int, *, batch_rows: int = 256
@@ -122,7 +124,8 @@ class Documents:
         n_rows = FIRST_TEXT_ROWS
         while start < stop:
             docs = np.arange(start, min(start + n_rows, stop), dtype=np.uint64)
-            (batch,) = self.take(docs, ["doc", "id", "text"]).combine_chunks().to_batches()
+            rows = self.table.take(docs.tolist(), ["doc", "id", "text"])
+            (batch,) = rows.combine_chunks().to_batches()
             yield from split(
                 self._without_deleted(batch), max_rows=batch_rows, max_bytes=TEXT_BATCH_BYTES
             )

@@ -24,7 +24,8 @@ from saelake.store.index.postings import (
     tiered,
 )
 from saelake.store.tables.changes import Fragment
-from saelake.store.tables.tables import Table, address
+from saelake.store.tables.rows import address
+from saelake.store.tables.tables import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
