@@ -37,12 +37,13 @@ class Subject:
     """A model, cut at a hook point, and a dictionary there.
 
     `model_params` are those of the blocks up to the hook, which a token is multiplied with;
-    `total_params` those that are loaded. `k` is the mean number of codes a token.
+    `loaded_params` these and the
+    embeddings, which is all that is loaded. `k` is the mean number of codes a token.
     """
 
     name: str
     model_params: float
-    total_params: float
+    loaded_params: float
     d_in: int
     d_sae: int
     k: float
@@ -52,7 +53,7 @@ EXAMPLES = (
     Subject(
         name="GPT-2 small, block 8",
         model_params=63.8e6,
-        total_params=124.4e6,
+        loaded_params=103.2e6,
         d_in=768,
         d_sae=24_576,
         k=32,
@@ -60,7 +61,7 @@ EXAMPLES = (
     Subject(
         name="Llama 3 8B, block 19",
         model_params=4.36e9,
-        total_params=7.50e9,
+        loaded_params=4.89e9,
         d_in=4096,
         d_sae=65_536,
         k=32,
@@ -68,7 +69,7 @@ EXAMPLES = (
     Subject(
         name="Gemma 2 27B, block 22",
         model_params=13.02e9,
-        total_params=27.23e9,
+        loaded_params=14.2e9,
         d_in=4608,
         d_sae=131_072,
         k=100,
@@ -155,14 +156,14 @@ class Sizing:
     def gpu_bytes(self) -> float:
         """Of one GPU's memory: 16-bit weights, W_dec in 32 bits, and what is under way."""
         subject = self.subject
-        weights = 2 * subject.total_params + (2 + 4) * subject.d_in * subject.d_sae
+        weights = 2 * subject.loaded_params + (2 + 4) * subject.d_in * subject.d_sae
         batch = 2 * BATCH_WIDTHS * subject.d_in * BATCH_TOKENS
         return self.job.workers_per_gpu * (weights + batch + self.job.memory_bytes + CONTEXT_BYTES)
 
     @property
     def host_bytes(self) -> float:
         """Of one worker's memory: its weights pass through it when they are loaded."""
-        return HOST_BYTES + 2 * self.subject.total_params + self.job.memory_bytes
+        return HOST_BYTES + 2 * self.subject.loaded_params + self.job.memory_bytes
 
     @property
     def n_shards(self) -> float:
@@ -236,8 +237,8 @@ def main(
     model_params: Annotated[
         float | None, typer.Option(help="of the blocks up to the hook, as 4.36e9")
     ] = None,
-    total_params: Annotated[
-        float | None, typer.Option(help="of the whole model, which is loaded")
+    loaded_params: Annotated[
+        float | None, typer.Option(help="of those blocks and the embeddings, which are loaded")
     ] = None,
     d_in: int | None = None,
     d_sae: int | None = None,
@@ -262,7 +263,7 @@ def main(
     yours = Subject(
         name="yours",
         model_params=model_params or 0,
-        total_params=total_params or model_params or 0,
+        loaded_params=loaded_params or model_params or 0,
         d_in=d_in or 0,
         d_sae=d_sae or 0,
         k=k or 0,

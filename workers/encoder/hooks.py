@@ -99,6 +99,17 @@ def same_place(module: nn.Module, one: str, other: str) -> bool:
         return False
 
 
+def blocks_of(module: nn.Module) -> tuple[str, int] | None:
+    """The path of a model's list of blocks and their number, if each runs once, one after another.
+
+    None also for a model of a family that is not known.
+    """
+    stack = _Stack.of(module)
+    if not stack.family.whole or stack.family.shared or not stack.n_blocks:
+        return None
+    return stack.blocks, stack.n_blocks
+
+
 @dataclass(frozen=True, slots=True)
 class _Stack:
     """The language part of a model: where it lies, its family, its blocks and its heads."""

@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from saelake.store.errors import ModelError
+from saelake.workers.encoder.shallow import Depth, depth_of, shallow
 
 DTYPES = {
     "float32": torch.float32,
@@ -85,8 +87,12 @@ def load_model(
     dtype: str | None = None,
     trust_remote_code: bool = False,
     revision: str | None = None,
+    hooks: Sequence[str] = (),
 ) -> Model:
     """The model of a local folder or a Hugging Face hub id, which its local cache may answer.
+
+    Where `hooks` are given, only these hook points will be read: blocks after the deepest are not
+    loaded, if the model's family tells which those are.
 
     `device` None takes CUDA where there is a device, else the CPU. `dtype` is float32, float16,
     bfloat16 or auto (None means auto): float32 on the CPU and the checkpoint's own elsewhere.
@@ -111,7 +117,8 @@ def load_model(
                 model=location,
             )
         tokenizer = _tokenizer(source, options)
-        module = _module(source, config, precision, options).to(place)
+        kind, depth = _kind(config, hooks, trust_remote_code=trust_remote_code)
+        module = _module(source, kind, depth, config, precision, options).to(place)
     return Model(
         name=source.name,
         module=module,
@@ -147,14 +154,27 @@ def unweighted(location: str, *, trust_remote_code: bool = False) -> nn.Module |
         source = _locate(location, None)
         options = {"trust_remote_code": trust_remote_code, "revision": source.revision}
         config = _load("configuration", AutoConfig, source, **options)
-        try:
-            with torch.device("meta"):
-                module: nn.Module = AutoModel.from_config(
-                    config, trust_remote_code=trust_remote_code
-                )
-        except Exception:  # a model's own code may do anything: loading it will tell
-            return None
+        return _empty(config, trust_remote_code=trust_remote_code)
+
+
+def _empty(config: Any, *, trust_remote_code: bool) -> nn.Module | None:
+    try:
+        with torch.device("meta"):
+            module: nn.Module = AutoModel.from_config(config, trust_remote_code=trust_remote_code)
+    except Exception:  # a model's own code may do anything: loading it will tell
+        return None
     return module
+
+
+def _kind(
+    config: Any, hooks: Sequence[str], *, trust_remote_code: bool
+) -> tuple[Any, Depth | None]:
+    """What loads a model as deep as these hook points need it, and how deep that is."""
+    module = _empty(deepcopy(config), trust_remote_code=trust_remote_code) if hooks else None
+    depth = None if module is None else depth_of(module, hooks)
+    if module is None or depth is None:
+        return AutoModel, None
+    return shallow(type(module), depth), depth
 
 
 def fingerprint(folder: Path) -> str:
@@ -303,12 +323,17 @@ def _tokenizer(source: _ModelFiles, options: dict[str, Any]) -> Any:
 
 
 def _module(
-    source: _ModelFiles, config: Any, dtype: torch.dtype | str, options: dict[str, Any]
+    source: _ModelFiles,
+    kind: Any,
+    depth: Depth | None,
+    config: Any,
+    dtype: torch.dtype | str,
+    options: dict[str, Any],
 ) -> nn.Module:
     is_quantised = getattr(config, "quantization_config", None) is not None  # forgotten on loading
     module, report = _load(
         "weights",
-        AutoModel,
+        kind,
         source,
         config=config,
         dtype=dtype,
@@ -316,7 +341,8 @@ def _module(
         **options,
     )
     _refuse_other_inputs(module, source)
-    _refuse_lost_scales(report["unexpected_keys"], source)
+    unexpected = (key for key in report["unexpected_keys"] if depth is None or depth.has(key))
+    _refuse_lost_scales(unexpected, source)
     # A pooler follows the last block, so that checkpoints without one are whole to us.
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:

@@ -34,11 +34,11 @@ def prepare(
     model: Model,
     corpus: str,
     choices: Sequence[DictionaryChoice],
+    loaded: Sequence[LoadedDictionary],
     options: EncodeOptions,
 ) -> list[Target]:
-    """The collections to make, each with its own dictionary's context."""
+    """The collections to make, each with its own dictionary's context; `loaded` are the choices."""
     names = names_of(choices)
-    loaded = [loaded_dictionary(choice) for choice in choices]
     targets = [
         _target(lake, model, CollectionName(corpus, name), dictionary, choice, options)
         for name, dictionary, choice in zip(names, loaded, choices, strict=True)
@@ -50,6 +50,16 @@ def prepare(
 def loaded_dictionary(choice: DictionaryChoice) -> LoadedDictionary:
     """The dictionary of a choice. Raises the errors of `load_dictionary`."""
     return load_dictionary(choice.location, hook=choice.hook, norm_factor=choice.norm_factor)
+
+
+def hooks_of(choices: Sequence[DictionaryChoice], loaded: Sequence[LoadedDictionary]) -> list[str]:
+    """The hook points that dictionaries are run at; none where one of them does not say its own."""
+    hooks = [
+        choice.hook or dictionary.hook_name
+        for choice, dictionary in zip(choices, loaded, strict=True)
+    ]
+    known = [hook for hook in hooks if hook is not None]
+    return known if len(known) == len(hooks) else []
 
 
 def passes(model: Model, targets: Sequence[Target]) -> dict[TokenSettings, list[Target]]:

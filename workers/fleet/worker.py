@@ -19,7 +19,7 @@ from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.fleet.encoded import Counts, EncodedShard
 from saelake.workers.fleet.job import EncodeJob
 from saelake.workers.fleet.placing import check_place
-from saelake.workers.fleet.targets import passes, prepare, register
+from saelake.workers.fleet.targets import hooks_of, loaded_dictionary, passes, prepare, register
 from saelake.workers.kept.keepers import keepers
 
 BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
@@ -92,13 +92,16 @@ class Worker:
         """
         one_arena()
         options = job.options
+        loaded = [loaded_dictionary(choice) for choice in job.dictionaries]
         model = load_model(
             job.model,
             device=options.device,
             dtype=options.dtype,
             trust_remote_code=options.trust_remote_code,
+            hooks=hooks_of(job.dictionaries, loaded),
         )
-        return cls(job, model, prepare(job.lake, model, job.corpus, job.dictionaries, options))
+        targets = prepare(job.lake, model, job.corpus, job.dictionaries, loaded, options)
+        return cls(job, model, targets)
 
     @property
     def settings(self) -> tuple[TableSettings, ...]:

@@ -58,8 +58,9 @@ def test_examples_have_the_sizes_of_their_models(
     with torch.device("meta"):
         model = AutoModel.from_config(config)
     blocks: Any = model.h if config.model_type == "gpt2" else model.layers
-    assert subject.total_params == pytest.approx(n_parameters(model), rel=1e-3)
-    assert subject.model_params == pytest.approx(n_parameters(blocks[: layer + 1]), rel=1e-3)
+    del blocks[layer + 1 :]  # which are not loaded
+    assert subject.loaded_params == pytest.approx(n_parameters(model), rel=1e-3)
+    assert subject.model_params == pytest.approx(n_parameters(blocks), rel=1e-3)
     assert subject.d_in == config.hidden_size
 
 
@@ -78,7 +79,7 @@ def test_the_hosts_speeds_are_those_that_were_measured() -> None:
 
 def test_formulas_by_hand() -> None:
     subject = Subject(
-        name="small", model_params=1e9, total_params=2e9, d_in=1000, d_sae=500_000, k=10
+        name="small", model_params=1e9, loaded_params=2e9, d_in=1000, d_sae=500_000, k=10
     )
     job = Job(
         tokens=3.6e6,
@@ -109,7 +110,7 @@ def test_a_host_that_is_slower_than_its_gpu_sets_the_speed() -> None:
     assert four.tokens_per_s == alone.device_tokens_per_s
     assert four.gpu_bytes == 4 * alone.gpu_bytes
     dense = Subject(
-        name="dense", model_params=1, total_params=1, d_in=1, d_sae=1, k=sizing.WRITTEN_PER_S
+        name="dense", model_params=1, loaded_params=1, d_in=1, d_sae=1, k=sizing.WRITTEN_PER_S
     )
     assert Sizing(dense, Job()).tokens_per_s == 1
 
