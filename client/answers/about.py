@@ -11,10 +11,14 @@ NUMBERS = ("level", "length_effect", "length_p_value", "confirm_share")
 UNITS = {"document": "documents"}
 
 
+def metadata(table: pa.Table) -> Mapping[str, str]:
+    """The metadata by name, as text."""
+    return {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+
+
 def said(table: pa.Table) -> Mapping[str, Any]:
     """The metadata by name: counts and other numbers as such, `notes` as a tuple, else text."""
-    found = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    return {name: _plain(name, value) for name, value in found.items()}
+    return {name: _plain(name, value) for name, value in metadata(table).items()}
 
 
 def _plain(name: str, value: str) -> Any:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from saelake.answers.analyses import Clusters, FoundDocuments
+from saelake.answers.clusters import Clusters
+from saelake.answers.found import FoundDocuments
 from saelake.cli.options.lake import (
     CollectionArgument,
     FormatOption,

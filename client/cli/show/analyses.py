@@ -6,21 +6,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from saelake.answers.analyses import (
-    Associations,
-    ChosenFeature,
-    Clusters,
-    Correlations,
-    Diff,
-    Difference,
-    Families,
-    FoundDocument,
-    FoundDocuments,
-    Label,
-    Labels,
-    Matches,
-    Neighbors,
-)
+from saelake.answers.associations import Associations
+from saelake.answers.clusters import Clusters
+from saelake.answers.correlations import Correlations
+from saelake.answers.differences import Diff, Difference
+from saelake.answers.families import Families
+from saelake.answers.found import ChosenFeature, FoundDocument, FoundDocuments
+from saelake.answers.labels import Label, Labels, Neighbors
+from saelake.answers.matches import Matches
 from saelake.answers.text import described, named, one_line
 from saelake.cli.show.lookups import SHADES, marked
 

@@ -7,20 +7,15 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
-from saelake.answers.analyses import (
-    Associations,
-    Clusters,
-    Correlations,
-    Diff,
-    Example,
-    Families,
-    FoundDocuments,
-    Labels,
-    Matches,
-    Neighbors,
-    SharedFeature,
-)
 from saelake.answers.answer import Answer
+from saelake.answers.associations import Associations
+from saelake.answers.clusters import Clusters
+from saelake.answers.correlations import Correlations
+from saelake.answers.differences import Diff, Example
+from saelake.answers.families import Families
+from saelake.answers.found import FoundDocuments, SharedFeature
+from saelake.answers.labels import Labels, Neighbors
+from saelake.answers.matches import Matches
 from saelake.dictionary import Dictionary
 from saelake.store.engine import Engine
 from tests.lakes import MadeLake, make_lake
