@@ -1,6 +1,7 @@
 """Analyses as people read them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -242,6 +243,13 @@ def measured(answer: Labels) -> str:
     said = [] if covered is None else [f"cover {covered:.0%} of the activation"]
     said += [] if score is None else [f"have a score of {score:.2f}"]
     return f"; in the median they {' and '.join(said)}" if said else ""
+
+
+def stands_for(answered: FoundDocuments | Clusters) -> dict[str, object]:
+    """The features that stand for the phrase, for JSON; with poles where these are told apart."""
+    rows = [asdict(feature) for feature in answered.chosen]
+    unsaid = {"pole"} if all(row["pole"] is None for row in rows) else set()
+    return {"chosen": [{k: v for k, v in row.items() if k not in unsaid} for row in rows]}
 
 
 def _standing(features: Sequence[ChosenFeature]) -> RenderableType:
