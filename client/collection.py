@@ -270,7 +270,7 @@ class Collection:
             align=align,
             examples=examples,
             cluster_by=cluster_by,
-            control=(control,) if isinstance(control, str) else tuple(control),
+            control=names("control", control),
             level=level,
             confirm=confirm,
             confirm_share=confirm_share,

@@ -81,10 +81,15 @@ class Clusters(Answer[Cluster]):
         self.n, self.n_left_out = int(said["n"]), int(said["n_left_out"])
         self.chosen = chosen(table)
 
+    @property
+    def left_out(self) -> str:
+        """In a line, how many documents are in no cluster, and why."""
+        have = "document has" if self.n_left_out == 1 else "documents have"
+        return f"{self.n_left_out:,} {have} none of the features"
+
     def _view(self, rows: Sequence[Cluster]) -> View:
-        left_out = f"{self.n_left_out:,} documents have none of the features"
         return View(
-            said=[left_out] if self.n_left_out else [],
+            said=[self.left_out] if self.n_left_out else [],
             header=("cluster", "documents", "distinctive features", "most central"),
             rows=[
                 (

@@ -4,27 +4,16 @@
 others it is None.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import pyarrow as pa
 
-from saelake.answers.about import metadata
+from saelake.answers import about
 from saelake.answers.answer import Answer
 from saelake.answers.text import labelled, named, one_line
 from saelake.answers.view import Cell, Passage, Proportion, View
-
-
-def _plain(name: str, value: str) -> Any:
-    """A value of the metadata of a diff, as the number or the sentences that it is."""
-    if name == "notes":
-        return json.loads(value)
-    if name.startswith("n_"):
-        return int(value)
-    numbers = ("level", "length_a", "length_b", "length_auc", "confirm_share")
-    return float(value) if name in numbers else value
 
 
 def _proportion(value: float | None) -> Cell:
@@ -125,44 +114,53 @@ class Diff(Answer[Difference]):
     """Features by how differently often they fire.
 
     `n_a` and `n_b` count the documents or tokens that were compared (of several others the first);
-    `n_tested` features were tested, by `test`. `notes` are sentences that must be read with the
+    `others` are what a was compared with, and of several each row's `against` is the one in which
+    the feature is most frequent; where documents are aligned or something is controlled for, most
+    frequent compared with a: the one of the smallest a - b. `n_tested` features were tested, by
+    `test`: two-sided, and where it is not symmetric (mid-p, gamma) twice the smaller tail. `notes`
+    are sentences that must be read with the
     numbers, and `about` has all that is said of the whole answer.
     """
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Difference.of)
-        said = metadata(table)
-        self.n_a, self.n_b = int(said["n_a"]), int(said["n_b"])
-        self.n_tested, self.test = int(said["n_tested"]), said["test"]
-        self.unit, self.level = said.get("unit", "document"), float(said.get("level", "0.95"))
-        self.notes: tuple[str, ...] = tuple(json.loads(said.get("notes", "[]")))
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What the whole answer says: the test, its unit, counts, lengths, and notes."""
-        said = metadata(self._table)
-        return {name: _plain(name, value) for name, value in said.items()}
+        self.about = about.said(table)
+        self.n_a: int = self.about["n_a"]
+        self.n_b: int = self.about["n_b"]
+        self.n_tested: int = self.about["n_tested"]
+        self.test: str = self.about["test"]
+        self.unit: str = self.about.get("unit", "document")
+        self.level: float = self.about.get("level", 0.95)
+        self.others: tuple[str, ...] = self.about.get("others", ())
+        self.notes: tuple[str, ...] = self.about.get("notes", ())
 
     @property
     def head(self) -> str:
         """In a line, what was compared and how."""
-        unit = {"document": "documents", "token": "tokens"}.get(self.unit, self.unit)
-        said = self.about
+        unit, said = self.unit if self.n_a == 1 else f"{self.unit}s", self.about
         lengths = ""
         if "length_a" in said:
             a, b = said["length_a"], said["length_b"]
             lengths = f"; median length {a:,.0f} against {b:,.0f} tokens"
         return (
             f"{self.n_a:,} {unit} against {self.n_b:,}{lengths}; "
-            f"{self.n_tested:,} features tested: {one_line(self.test)}; q: Benjamini-Hochberg"
+            f"{self.n_tested:,} {'feature' if self.n_tested == 1 else 'features'} tested: "
+            f"{one_line(self.test)}; q: Benjamini-Hochberg"
         )
 
     def _view(self, rows: Sequence[Difference]) -> View:
-        again = "confirm_share" in self.about
+        again, several = "confirm_share" in self.about, len(self.others) > 1
         numbers = ("frequency a", "frequency b", "difference", f"{self.level:.0%} interval", "q")
         return View(
             said=[self.head, *self.notes],
-            header=("feature", *numbers, *(["q again"] if again else []), "label", "example"),
+            header=(
+                "feature",
+                *numbers,
+                *(["q again"] if again else []),
+                *(["against"] if several else []),
+                "label",
+                "example",
+            ),
             rows=[
                 (
                     named(d.feature, d.pole),
@@ -172,6 +170,7 @@ class Diff(Answer[Difference]):
                     d.interval,
                     d.q_value,
                     *([d.confirmed_q_value] if again else []),
+                    *([d.against] if several else []),
                     labelled(d.label),
                     _passage(d.example),
                 )

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from saelake.answers import about
 from saelake.answers.about import metadata
 from saelake.answers.answer import Answer
 from saelake.answers.text import described, labelled, named, one_line
@@ -80,17 +81,24 @@ class FoundDocuments(Answer[FoundDocument]):
 
     `recall` is the share of the best documents that such a search finds, measured on documents of
     the collection when its index was made; 1 is exact. The scores are exact in any case. `chosen`
-    are the features that stand for the phrase, where one was asked about.
+    are the features that stand for the phrase, where one was asked about. `notes` are sentences
+    that must be read with the answer: what of the pool or the target is left out.
     """
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, FoundDocument.of)
-        self.recall = float(metadata(table).get("recall", "1"))
+        self.about = about.said(table)
+        self.recall: float = self.about.get("recall", 1.0)
         self.chosen = chosen(table)
+        self.notes: tuple[str, ...] = self.about.get("notes", ())
+
+    @property
+    def _approximate(self) -> list[str]:
+        return [] if self.recall == 1 else [f"approximate: recall {self.recall:.4g}"]
 
     def _view(self, rows: Sequence[FoundDocument]) -> View:
         return View(
-            said=[] if self.recall == 1 else [f"approximate: recall {self.recall:.4g}"],
+            said=[*self._approximate, *self.notes],
             header=("score", "id", "text", "shared features", "metadata"),
             rows=[
                 (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from saelake.answers import about
 from saelake.answers.answer import Answer
 from saelake.answers.text import both_labelled, named
 from saelake.answers.view import View
@@ -31,13 +32,18 @@ class Match:
 
 
 class Matches(Answer[Match]):
-    """Features of one dictionary and those of another that do the same."""
+    """Features of one dictionary and those of another that do the same.
+
+    `notes` are sentences that must be read with the answer: what is left out.
+    """
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Match)
+        self.notes: tuple[str, ...] = about.said(table).get("notes", ())
 
     def _view(self, rows: Sequence[Match]) -> View:
         return View(
+            said=self.notes,
             header=("a", "b", "score", "labels"),
             rows=[
                 (

@@ -8,6 +8,7 @@ import typer
 from saelake.cli.options.analyses import (
     PANEL,
     AllOption,
+    ClusterByOption,
     ControlOption,
     PoolingOption,
     SelectionArgument,
@@ -59,16 +60,8 @@ def diff(
     align: Annotated[
         str | None, typer.Option(help="Compare documents with all of one value in this column.")
     ] = None,
-    cluster_by: Annotated[
-        str | None,
-        typer.Option(help="Documents of one value in this column, as an author, are one unit."),
-    ] = None,
-    control: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Compare documents alike in this: length (tokens), or a column. May be repeated."
-        ),
-    ] = None,
+    cluster_by: ClusterByOption = None,
+    control: ControlOption = None,
     level: Annotated[float, typer.Option(help="The confidence of intervals.")] = DiffQuery.level,
     confirm: Annotated[
         bool, typer.Option("--confirm", help="Test what differs again, in documents held back.")
@@ -83,6 +76,10 @@ def diff(
     place: AskedLake,
 ) -> None:
     """Which features fire more in one selection than in others, and how sure that is.
+
+    Of several others it is the one in which the feature is most frequent (with --align or --control
+    compared with a: the smallest a - b), as each row says. Tests are two-sided; the exact ones give
+    mid-p-values, twice the smaller tail.
 
     Examples: `saelake diff "imdb/l4 where label = 'pos'" "imdb/l4 where label = 'neg'"`,
     `saelake diff "chat/l4 where model = 'a'" "chat/l4 where model = 'b'" --align prompt_id`,
@@ -100,7 +97,7 @@ def diff(
             order=order,
             align=align,
             cluster_by=cluster_by,
-            control=control or (),
+            control=split_names(control),
             level=level,
             confirm=confirm,
             confirm_share=confirm_share,
@@ -109,7 +106,7 @@ def diff(
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {**rows.about, "rows": rows.to_dicts()},
+        document=lambda: {**analyses.about(rows.about), "rows": rows.to_dicts()},
         show=lambda: out.print(analyses.diff(rows, (a, *others), out)),
     )
 
@@ -129,10 +126,7 @@ def associate(
         int, typer.Option(help="Leave out features that fire in fewer documents.")
     ] = AssociateQuery.min_documents,
     control: ControlOption = None,
-    cluster_by: Annotated[
-        str | None,
-        typer.Option(help="Documents of one value in this column, as an author, are one unit."),
-    ] = None,
+    cluster_by: ClusterByOption = None,
     level: Annotated[
         float, typer.Option(help="The confidence of intervals.")
     ] = AssociateQuery.level,
@@ -166,6 +160,6 @@ def associate(
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {**rows.about, "rows": rows.to_dicts()},
+        document=lambda: {**analyses.about(rows.about), "rows": rows.to_dicts()},
         show=lambda: out.print(analyses.associations(rows)),
     )

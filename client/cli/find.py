@@ -184,6 +184,6 @@ def select(
     answer(
         format,
         documents.to_arrow(),
-        document=lambda: {"hits": documents.to_dicts()},
+        document=lambda: {"notes": documents.notes, "hits": documents.to_dicts()},
         show=lambda: out.print(analyses.found(documents)),
     )

@@ -93,7 +93,7 @@ def correlate(
     answer(
         format,
         pairs.to_arrow(),
-        document=lambda: {**pairs.about, "pairs": pairs.to_dicts()},
+        document=lambda: {**analyses.about(pairs.about), "pairs": pairs.to_dicts()},
         show=lambda: out.print(analyses.correlations(pairs)),
     )
 
@@ -173,7 +173,7 @@ def match(
     answer(
         format,
         pairs.to_arrow(),
-        document=lambda: {"matches": pairs.to_dicts()},
+        document=lambda: {"notes": pairs.notes, "matches": pairs.to_dicts()},
         show=lambda: out.print(analyses.matches(pairs)),
     )
 
@@ -210,6 +210,6 @@ def families(
     answer(
         format,
         groups.to_arrow(),
-        document=lambda: {**groups.about, "families": groups.to_dicts()},
+        document=lambda: {**analyses.about(groups.about), "families": groups.to_dicts()},
         show=lambda: out.print(analyses.families(groups)),
     )

@@ -25,9 +25,9 @@ from saelake.store.query.parts.controlled import (
     within,
 )
 from saelake.store.query.parts.labelled import labels_of
-from saelake.store.query.parts.partners import n_encoded
-from saelake.store.query.parts.said import metadata
-from saelake.store.query.parts.strata import LENGTH, LENGTH_ONLY, Strata, strata
+from saelake.store.query.parts.left_out import n_encoded, unencoded, without
+from saelake.store.query.parts.said import metadata, plural
+from saelake.store.query.parts.strata import LENGTH_ONLY, Strata, length_control, strata
 from saelake.store.query.parts.together import Aligned, Together, counting
 from saelake.store.requests.correlate import CorrelateQuery
 from saelake.store.snapshot.collection import Collection
@@ -203,7 +203,7 @@ class CoFiring:
             control="; ".join(self.strata.controls) if self.strata else "none",
             test=TEST if self.strata else "none",
             correction=CORRECTION if self.strata else "none",
-            notes=[*self._left_out(), *self._by_length(found), *self._alone()],
+            notes=[*self._left_out(), *self._by_length(found), *self._alone(), *self._unencoded()],
             **(_partners(counts) if isinstance(counts, Aligned) else {}),
         )
 
@@ -212,11 +212,15 @@ class CoFiring:
         if self.strata is None:
             return
         n = n_encoded(self._session, self._before)
-        if n > self.counting.n:
-            yield (
-                f"{n - self.counting.n:,} of {n:,} documents have no value in what is controlled "
-                "for, and are left out."
-            )
+        yield from without(n - self.counting.n, n, "", "value in what is controlled for")
+
+    def _unencoded(self) -> Iterator[str]:
+        """How many documents have no embedding."""
+        if self._query.b is None:
+            yield from unencoded(self._session, self._before)
+            return
+        yield from unencoded(self._session, self._before, "the first")
+        yield from unencoded(self._session, self._session.select(self._query.b), "the second")
 
     def _by_length(self, found: PairsFound) -> Iterator[str]:
         """Whether pairs are strong because long documents have more features."""
@@ -230,11 +234,10 @@ class CoFiring:
         value = controlled_npmi(looked_at.n_both, expected, self.counting.n)
         n = int((value < self._query.min_npmi).sum())
         if n >= MATTERS * len(looked_at):
-            columns = self.selected.collection.documents.metadata_columns
             yield (
                 f"Length drives {n:,} of the {len(looked_at):,} strongest pairs: within documents "
-                f"of like length their NPMI is under {self._query.min_npmi:g}. Control for "
-                f"{LENGTH_ONLY if LENGTH in columns else LENGTH}."
+                f"of like length their NPMI is under {self._query.min_npmi:g}; try "
+                f"control={length_control([self.selected])}."
             )
 
     def _alone(self) -> Iterator[str]:
@@ -243,12 +246,15 @@ class CoFiring:
             return
         made, align = self.counting.partners, self._query.align
         if any(made.alone):
+            first = plural(made.alone[0], "document", "documents")
             yield (
-                f"{made.alone[0]:,} documents of the first and {made.alone[1]:,} of the second "
-                f"have no partner of the same {align}, and are left out."
+                f"{first} of the first and {made.alone[1]:,} of the second have no partner of the "
+                f"same {align} (no value in it, or none that the other side has), and are left out."
             )
         if made.shared:
-            yield f"{made.shared:,} documents are on both sides, and partners of themselves too."
+            one = "document is on both sides, and a partner of itself too."
+            many = "documents are on both sides, and partners of themselves too."
+            yield plural(made.shared, one, many)
 
 
 def _partners(counts: Aligned) -> dict[str, int]:

@@ -38,7 +38,15 @@ ControlOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[,NAME]",
-        help="Compare documents alike in this: length (tokens), or a column. May be repeated.",
+        help="Compare documents alike in this: length (tokens), or a column. May be repeated; a "
+        "name with a comma in it stands in double quotes.",
+    ),
+]
+ClusterByOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Documents of one value in this column, as an author, are one unit; each without a "
+        "value is its own."
     ),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All, in place of -k.")]

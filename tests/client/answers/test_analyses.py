@@ -106,7 +106,7 @@ def test_a_diff_says_what_must_be_read_with_it() -> None:
     lengths: dict[str, Any] = {"length_a": 210.0, "length_b": 64.5, "level": 0.9}
     notes = json.dumps(["The sides differ in length.", f"Of {NASTY}."])
     answer = Diff(table(difference(), **said, **lengths, notes=notes))
-    assert answer.about == {**said, **lengths, "notes": list(answer.notes)}
+    assert answer.about == {**said, **lengths, "notes": answer.notes}
     assert (answer.unit, answer.level) == ("token", 0.9)
     lines = repr(answer).splitlines()
     assert lines[0].startswith("12 tokens against 9; median length 210 against 64 tokens; ")
