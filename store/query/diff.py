@@ -266,7 +266,7 @@ def _notes(
     confirmed: Confirmed,
 ) -> list[str]:
     """What whoever reads the answer must know."""
-    notes = [note for pair in made.pairs for note in pair.notes]
+    notes = [*_of_pairs(query, made)]
     if len(made.pairs) > 1:
         notes.append(_chosen_for(query))
     if made.knows_something and not {LENGTH, LENGTH_ONLY} & set(query.control):
@@ -277,6 +277,14 @@ def _notes(
         features = plural(hopeless, "of the features fires", "of the features fire")
         notes.append(f"{features} in too few documents for a p-value under .05.")
     return [*dict.fromkeys(notes), *confirmed.notes]
+
+
+def _of_pairs(query: DiffQuery, made: Comparison) -> Iterator[str]:
+    """What is said of single comparisons, and of which of several."""
+    for other, pair in zip(query.others, made.pairs, strict=True):
+        for note in pair.notes:
+            of_all = all(note in each.notes for each in made.pairs)
+            yield note if of_all else f"Against {other}: {note}"
 
 
 def _chosen_for(query: DiffQuery) -> str:

@@ -72,7 +72,7 @@ def compared(
     if query.align is not None:
         return _aligned(session, a, b, query, names)
     if query.control:
-        return _controlled(session, a, b, query, names)
+        return _controlled(session, a, b, query)
     if query.cluster_by is not None:
         return _clustered(session, a, b, query, query.cluster_by)
     if query.unit == "token":
@@ -294,9 +294,7 @@ def _few(n: tuple[int, int], column: str) -> tuple[str, ...]:
     )
 
 
-def _controlled(
-    session: Session, a: Selected, b: Selected, query: DiffQuery, names: tuple[str, str]
-) -> Contrast:
+def _controlled(session: Session, a: Selected, b: Selected, query: DiffQuery) -> Contrast:
     parts = strata(session, [a, b], query.control)
     made = layout(session, a, b, query.unit, (parts.of[0], parts.of[1]), parts.n, in_strata=True)
     raw, n = _raw(session, a, b, query)
@@ -306,7 +304,7 @@ def _controlled(
     found = _of_scores(session, query, made, test=test, raw=raw)
     named = " or ".join(_plainly(query.control))
     missing = _Missing(n, made.documents(), _unknown(session, (a, b), parts.of), f"no {named}")
-    notes = missing.notes(_alike(query.control), _called(query, names))
+    notes = missing.notes(_alike(query.control))
     return replace(found, said=(("strata", within),), notes=notes)
 
 
@@ -318,11 +316,6 @@ def _plainly(control: Sequence[str]) -> list[str]:
     return ["length" if name == LENGTH_ONLY else name.strip('"') for name in control]
 
 
-def _called(query: DiffQuery, names: tuple[str, str]) -> tuple[str, str]:
-    """What notes call the sides: by letters where that is clear."""
-    return "a", "b" if len(query.others) == 1 else names[1]
-
-
 @dataclass(frozen=True, slots=True)
 class _Missing:
     """Of the encoded documents of both sides: how many, how many are compared, have no value."""
@@ -332,12 +325,12 @@ class _Missing:
     unknown: tuple[int, int]
     valueless: str
 
-    def notes(self, partner: str, called: tuple[str, str]) -> tuple[str, ...]:
+    def notes(self, partner: str) -> tuple[str, ...]:
         """What is said of documents without a counterpart on the other side."""
         if self.compared == (0, 0):
             said = f"Nothing can be compared: no document of one side has a {partner} on the other."
             return (said,)
-        sides = zip(called, self.n, self.compared, self.unknown, strict=True)
+        sides = zip("ab", self.n, self.compared, self.unknown, strict=True)
         return tuple(
             note
             for name, total, used, unknown in sides
@@ -391,6 +384,6 @@ def _aligned(
     partner = f"partner with one {column}{within}"
     named = " or ".join([column, *_plainly(query.control)])
     missing = _Missing(n, made.documents(), _unknown(session, (a, b), of), f"no {named}")
-    notes = missing.notes(partner, _called(query, names))
+    notes = missing.notes(partner)
     notes += _few((n_values, n_values), column)
     return replace(found, said=(("n_values", str(n_values)),), notes=notes)

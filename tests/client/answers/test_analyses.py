@@ -178,7 +178,7 @@ def test_clusters_show_what_they_are_about() -> None:
     assert answer[0].central[0].id == "d7"
     assert answer[0].features[0].frequency_in == 0.9
     said, _, shown = repr(answer).splitlines()
-    assert said == "1 documents have none of the features"
+    assert said == "1 document has none of the features"
     assert shown.split() == ["0", "2", "rain;", "9", "the", "rain", "fell"]
 
 

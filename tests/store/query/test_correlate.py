@@ -281,7 +281,11 @@ def test_aligned_texts_say_who_has_no_partner(made: MadeLake) -> None:
     alone = [n - m for n, m in zip(every, used, strict=True)]
     assert all(alone)
     assert [said["n_alone_a"], said["n_alone_b"]] == [str(n) for n in alone]
-    (note,) = json.loads(said["notes"])
+    note, *missing = json.loads(said["notes"])
+    for label, name in (("pos", "first"), ("neg", "second")):
+        n = sum(made.labels[d] == label for d in range(N)) - every[label == "neg"]
+        are = "document of the {} is" if n == 1 else "documents of the {} are"
+        assert any(each.startswith(f"{n} {are.format(name)} not encoded") for each in missing)
     assert f"{alone[0]} documents of the first and {alone[1]} of the second have no partner" in note
 
 
