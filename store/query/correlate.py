@@ -6,7 +6,7 @@ together has none. Of two aligned texts P is a mean over the values that align t
 Where something is controlled for, pairs are compared with what is expected of it (`controlled`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -25,7 +25,7 @@ from saelake.store.query.parts.controlled import (
     within,
 )
 from saelake.store.query.parts.labelled import labels_of
-from saelake.store.query.parts.left_out import n_encoded, unencoded, without
+from saelake.store.query.parts.left_out import left_out, n_encoded, unencoded, without
 from saelake.store.query.parts.said import metadata, plural
 from saelake.store.query.parts.strata import LENGTH_ONLY, Strata, length_control, strata
 from saelake.store.query.parts.together import Aligned, Together, counting
@@ -133,7 +133,9 @@ def correlate(session: Session, query: CorrelateQuery) -> pa.Table:
     found = PairsFound.joined([firing.none, *parts]).strongest(room)
     if query.adjacent == "drop":
         found = _apart(found, firing.selected, query.k)
-    return _rows(found[: query.k], firing, labels)
+    table = _rows(found[: query.k], firing, labels)
+    said = firing.said(found[: query.k], _unlabelled(firing, labels, query))
+    return table.replace_schema_metadata(said)
 
 
 class CoFiring:
@@ -193,8 +195,8 @@ class CoFiring:
         """The q-values of pairs, once all parts were seen; None where nothing was tested."""
         return None if found.p is None else self._tally.q(found.p)
 
-    def said(self, found: PairsFound) -> dict[bytes, bytes]:
-        """What an answer of these pairs says of itself."""
+    def said(self, found: PairsFound, more: Iterable[str] = ()) -> dict[bytes, bytes]:
+        """What an answer of these pairs says of itself, with more notes."""
         counts, query = self.counting, self._query
         return metadata(
             n=counts.n,
@@ -203,7 +205,13 @@ class CoFiring:
             control="; ".join(self.strata.controls) if self.strata else "none",
             test=TEST if self.strata else "none",
             correction=CORRECTION if self.strata else "none",
-            notes=[*self._left_out(), *self._by_length(found), *self._alone(), *self._unencoded()],
+            notes=[
+                *self._left_out(),
+                *self._by_length(found),
+                *self._alone(),
+                *more,
+                *self._unencoded(),
+            ],
             **(_partners(counts) if isinstance(counts, Aligned) else {}),
         )
 
@@ -278,6 +286,19 @@ def _unlike(found: PairsFound, labels: LabelsTable, query: CorrelateQuery) -> Pa
     return found[labels.similarity(found.a, found.b) <= query.max_label_similarity]
 
 
+def _unlabelled(firing: "CoFiring", labels: LabelsTable, query: CorrelateQuery) -> Iterator[str]:
+    """How many features no pair is told of, since nothing is known of their labels' likeness."""
+    if query.max_label_similarity is None:
+        return
+    features = np.flatnonzero(np.maximum(firing.counting.n_a, firing.counting.n_b))
+    n = int(np.isnan(labels.similarity(features, features)).sum())
+    yield from left_out(
+        n,
+        "feature has no label with a vector: its likeness to others is not known",
+        "features have no label with a vector: their likeness to others is not known",
+    )
+
+
 def _apart(found: PairsFound, selected: Selected, k: int | None) -> PairsFound:
     """The `k` first pairs that are not mostly on the same or neighbouring tokens."""
     kept: list[int] = []
@@ -326,8 +347,7 @@ def _rows(found: PairsFound, firing: CoFiring, labels: LabelsTable) -> pa.Table:
         "p_value": _or_nulls(found.p, len(found)),
         "q_value": _or_nulls(firing.q(found), len(found)),
     }
-    table = pa.Table.from_pydict(columns, schema=CorrelateQuery.answer)
-    return table.replace_schema_metadata(firing.said(found))
+    return pa.Table.from_pydict(columns, schema=CorrelateQuery.answer)
 
 
 def _or_nulls(values: Array | None, n: int) -> pa.Array:

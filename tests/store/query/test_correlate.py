@@ -390,6 +390,11 @@ def test_unlike_labels(made: MadeLake) -> None:
     for row in unlike:  # of many pairs the cosines are made otherwise, and rounded otherwise
         row["label_similarity"] = pytest.approx(row["label_similarity"], abs=1e-6)
     assert ask(made, max_label_similarity=0.2) == unlike
+    query = CorrelateQuery(a=WHOLE, max_label_similarity=0.2)
+    notes = json.loads(Engine(made.lake.uri).ask(query).read_all().schema.metadata[b"notes"])
+    n = made.n_features - 10
+    are = "feature has" if n == 1 else "features have"
+    assert any(note.startswith(f"{n} {are} no label with a vector") for note in notes)
     assert ask(made, max_label_similarity=0.2, k=2) == unlike[:2]
 
 
