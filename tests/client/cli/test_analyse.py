@@ -11,6 +11,8 @@ import pyarrow as pa
 import pytest
 
 import saelake
+from saelake.answers.correlations import Correlations
+from saelake.answers.families import Families
 from saelake.lake import Lake
 from tests.client.cli.command import asked, run
 from tests.encoded import EncodedLake, make_encoded_lake
@@ -189,6 +191,12 @@ def test_tests_of_diff_are_those_of_the_library(encoded: EncodedLake, lake: Lake
     assert clustered["rows"] == plain(first.diff(second, cluster_by="label").to_dicts())
 
 
+def as_typed(answered: Correlations | Families) -> dict[str, Any]:
+    """What an answer says of itself, with options as they are typed."""
+    notes = [note.replace("control=length", "--control length") for note in answered.notes]
+    return {**answered.about, "notes": notes}
+
+
 def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> None:
     c = lake[NAME]
     associated = document(encoded, "associate", NAME, "label", "--min-documents", "2", "--all")
@@ -203,10 +211,8 @@ def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> N
     pairs = document(encoded, "correlate", NAME, *options)
     correlated = c.correlate(min_npmi=0.1, min_documents=2, features=[3, 9])
     assert pairs["n"] == 60
-    (note,) = correlated.notes
-    assert note.endswith("; try control=length.")
-    typed = note.replace("control=length", "--control length")
-    assert pairs == plain({**correlated.about, "notes": [typed], "pairs": correlated.to_dicts()})
+    assert correlated.notes[0].endswith("; try control=length.")
+    assert pairs == plain({**as_typed(correlated), "pairs": correlated.to_dicts()})
     pairs = document(encoded, "correlate", NAME, *options, "--control", "length,label")
     assert pairs["control"] == "length in 11 bins; label (2 values)"
     again = ["--control", "label", "--control", "length"]
@@ -234,7 +240,7 @@ def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> N
     assert [row["feature_a"] for row in by_decoder["matches"]] == [3]
     families = document(encoded, "families", NAME, "--min-npmi", "0.2", "--min-documents", "2")
     grouped = c.families(min_npmi=0.2, min_documents=2)
-    assert families == plain({**grouped.about, "families": grouped.to_dicts()})
+    assert families == plain({**as_typed(grouped), "families": grouped.to_dicts()})
 
 
 def test_names_are_documents_too(encoded: EncodedLake, lake: Lake) -> None:
