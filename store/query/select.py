@@ -81,7 +81,7 @@ def _left_out(
     n_own = int(known[own].sum())
     of_target = "document of the pool is in the target", "documents of the pool are in the target"
     yield from left_out(n_own, *of_target)
-    unlike = int(known.sum()) - n_own - n_found
+    unlike = max(int(known.sum()) - n_own - n_found, 0)
     if query.k is None or n_found < query.k:
         share = "document of the pool shares", "documents of the pool share"
         yield from left_out(unlike, *(f"{each} no feature with the target" for each in share))
