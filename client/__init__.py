@@ -17,30 +17,28 @@ if TYPE_CHECKING:
     __version__: str
 
     from saelake.activations import KeptActivations as KeptActivations
-    from saelake.answers.analyses import Association as Association
-    from saelake.answers.analyses import Associations as Associations
-    from saelake.answers.analyses import CentralDocument as CentralDocument
-    from saelake.answers.analyses import ChosenFeature as ChosenFeature
-    from saelake.answers.analyses import Cluster as Cluster
-    from saelake.answers.analyses import Clusters as Clusters
-    from saelake.answers.analyses import Correlation as Correlation
-    from saelake.answers.analyses import Correlations as Correlations
-    from saelake.answers.analyses import Diff as Diff
-    from saelake.answers.analyses import Difference as Difference
-    from saelake.answers.analyses import DistinctiveFeature as DistinctiveFeature
-    from saelake.answers.analyses import Example as Example
-    from saelake.answers.analyses import Families as Families
-    from saelake.answers.analyses import Family as Family
-    from saelake.answers.analyses import FoundDocument as FoundDocument
-    from saelake.answers.analyses import FoundDocuments as FoundDocuments
-    from saelake.answers.analyses import Label as Label
-    from saelake.answers.analyses import Labels as Labels
-    from saelake.answers.analyses import Match as Match
-    from saelake.answers.analyses import Matches as Matches
-    from saelake.answers.analyses import Neighbor as Neighbor
-    from saelake.answers.analyses import Neighbors as Neighbors
-    from saelake.answers.analyses import SharedFeature as SharedFeature
     from saelake.answers.answer import Answer as Answer
+    from saelake.answers.associations import Association as Association
+    from saelake.answers.associations import Associations as Associations
+    from saelake.answers.clusters import CentralDocument as CentralDocument
+    from saelake.answers.clusters import Cluster as Cluster
+    from saelake.answers.clusters import Clusters as Clusters
+    from saelake.answers.clusters import DistinctiveFeature as DistinctiveFeature
+    from saelake.answers.correlations import Correlation as Correlation
+    from saelake.answers.correlations import Correlations as Correlations
+    from saelake.answers.differences import Diff as Diff
+    from saelake.answers.differences import Difference as Difference
+    from saelake.answers.differences import Example as Example
+    from saelake.answers.families import Families as Families
+    from saelake.answers.families import Family as Family
+    from saelake.answers.found import ChosenFeature as ChosenFeature
+    from saelake.answers.found import FoundDocument as FoundDocument
+    from saelake.answers.found import FoundDocuments as FoundDocuments
+    from saelake.answers.found import SharedFeature as SharedFeature
+    from saelake.answers.labels import Label as Label
+    from saelake.answers.labels import Labels as Labels
+    from saelake.answers.labels import Neighbor as Neighbor
+    from saelake.answers.labels import Neighbors as Neighbors
     from saelake.answers.lookups import Check as Check
     from saelake.answers.lookups import CollectionInfo as CollectionInfo
     from saelake.answers.lookups import Document as Document
@@ -54,6 +52,8 @@ if TYPE_CHECKING:
     from saelake.answers.lookups import Tokens as Tokens
     from saelake.answers.lookups import TopToken as TopToken
     from saelake.answers.lookups import Verification as Verification
+    from saelake.answers.matches import Match as Match
+    from saelake.answers.matches import Matches as Matches
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary

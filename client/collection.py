@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pyarrow as pa
 
-from saelake.answers.analyses import (
-    Associations,
-    Clusters,
-    Correlations,
-    Diff,
-    Families,
-    FoundDocuments,
-    Labels,
-    Matches,
-)
+from saelake.answers.associations import Associations
+from saelake.answers.clusters import Clusters
 from saelake.answers.contents import contents, contents_html
+from saelake.answers.correlations import Correlations
+from saelake.answers.differences import Diff
+from saelake.answers.families import Families
+from saelake.answers.found import FoundDocuments
+from saelake.answers.labels import Labels
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Info, Tokens
+from saelake.answers.matches import Matches
 from saelake.arguments import documents, ids, names, of_kind, poles
 from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
@@ -272,7 +270,7 @@ class Collection:
             align=align,
             examples=examples,
             cluster_by=cluster_by,
-            control=(control,) if isinstance(control, str) else tuple(control),
+            control=names("control", control),
             level=level,
             confirm=confirm,
             confirm_share=confirm_share,

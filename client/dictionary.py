@@ -4,7 +4,8 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from saelake.answers.analyses import Labels, Matches, Neighbors
+from saelake.answers.labels import Labels, Neighbors
+from saelake.answers.matches import Matches
 from saelake.arguments import of_kind, poles
 from saelake.former import former
 from saelake.store.requests.labels import LabelsQuery

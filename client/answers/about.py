@@ -7,18 +7,32 @@ from typing import Any
 import pyarrow as pa
 
 COUNTS = ("n",)  # and whatever begins with n_
-NUMBERS = ("level", "length_effect", "length_p_value", "confirm_share")
+LISTS = ("notes", "others")
+NUMBERS = (
+    "level",
+    "length_a",
+    "length_b",
+    "length_auc",
+    "length_effect",
+    "length_p_value",
+    "confirm_share",
+    "recall",
+)
 UNITS = {"document": "documents"}
 
 
+def metadata(table: pa.Table) -> Mapping[str, str]:
+    """The metadata by name, as text."""
+    return {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+
+
 def said(table: pa.Table) -> Mapping[str, Any]:
-    """The metadata by name: counts and other numbers as such, `notes` as a tuple, else text."""
-    found = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    return {name: _plain(name, value) for name, value in found.items()}
+    """The metadata by name: counts and other numbers as such, lists as tuples, else text."""
+    return {name: _plain(name, value) for name, value in metadata(table).items()}
 
 
 def _plain(name: str, value: str) -> Any:
-    if name == "notes":
+    if name in LISTS:
         return tuple(json.loads(value))
     if name in COUNTS or name.startswith("n_"):
         return int(value)
@@ -27,8 +41,10 @@ def _plain(name: str, value: str) -> Any:
 
 def units(about: Mapping[str, Any]) -> str:
     """How many units there are, as in `1,200 documents`, or `300 values of prompt_id`."""
-    unit = str(about.get("unit", "document")).replace("value of", "values of")
-    return f"{about.get('n', 0):,} {UNITS.get(unit, unit)}"
+    unit, n = str(about.get("unit", "document")), about.get("n", 0)
+    if n != 1:
+        unit = UNITS.get(unit, unit.replace("value of", "values of"))
+    return f"{n:,} {unit}"
 
 
 def tested(about: Mapping[str, Any], what: str) -> str:

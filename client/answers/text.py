@@ -28,3 +28,13 @@ def described(metadata: Mapping[str, Any]) -> str:
     """Metadata in one line: `label=pos, year=2019`."""
     said = (f"{name}={value}" for name, value in metadata.items() if value is not None)
     return one_line(", ".join(said))
+
+
+def labelled(label: str | None) -> str:
+    """A label in one line; empty where there is none."""
+    return one_line(label or "")
+
+
+def both_labelled(a: str | None, b: str | None) -> str:
+    """The labels of two features in one line; empty where neither has one."""
+    return f"{labelled(a)} | {labelled(b)}" if a or b else ""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from saelake.cli import analyse, ask, build, maintain, naming, serve
+from saelake.cli import ask, build, compare, find, group, maintain, naming, serve
 from saelake.cli.demo import command as demo
 from saelake.cli.show.screen import cautions, complain
 from saelake.store.errors import InvalidInput, SaelakeError
@@ -85,7 +85,9 @@ def saelake(
 demo.add_to(app)
 build.add_to(app)
 ask.add_to(app)
-analyse.add_to(app)
+find.add_to(app)
+compare.add_to(app)
+group.add_to(app)
 naming.add_to(app)
 maintain.add_to(app)
 serve.add_to(app)

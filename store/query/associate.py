@@ -27,9 +27,10 @@ from saelake.store.query.parts.columns import check_column
 from saelake.store.query.parts.controlled import n_bins
 from saelake.store.query.parts.halves import halves
 from saelake.store.query.parts.labelled import labels_of
-from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
-from saelake.store.query.parts.said import metadata
-from saelake.store.query.parts.strata import LENGTH, LENGTH_ONLY, groups, strata
+from saelake.store.query.parts.left_out import is_encoded, n_encoded, unencoded, without
+from saelake.store.query.parts.lengths import lengths
+from saelake.store.query.parts.said import metadata, plural
+from saelake.store.query.parts.strata import LENGTH, LENGTH_ONLY, groups, length_control, strata
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.selection import Selected
@@ -114,7 +115,9 @@ class Subject:
     units: RankUnits
     measure: AssociationMeasure
     controls: tuple[str, ...]
+    n_valueless: int
     n_left_out: int
+    n_alone: int
 
     @classmethod
     def of(
@@ -129,7 +132,7 @@ class Subject:
         Raises `InvalidInput` for columns that cannot be looked at.
         """
         docs, columns = _known(selected, query.columns)
-        known = lengths(session, selected)[docs] != NOT_ENCODED
+        known = is_encoded(session, selected)[docs]
         stratum, cluster = np.zeros(len(docs), np.int64), None
         controls: tuple[str, ...] = ()
         keep = known.copy()
@@ -139,7 +142,8 @@ class Subject:
             keep &= stratum >= 0
         if query.cluster_by is not None:
             cluster = groups([selected], query.cluster_by).of[0][docs].astype(np.int64)
-            keep &= cluster >= 0
+            alone = cluster < 0  # without a value: nothing says that they belong together
+            cluster[alone] = len(docs) + np.arange(alone.sum())
         units = RankUnits(
             stratum=_renumbered(stratum[keep]),
             cluster=None if cluster is None else _renumbered(cluster[keep]),
@@ -154,7 +158,9 @@ class Subject:
             units=units,
             measure=measured(columns, units, query.level, classes),
             controls=controls,
+            n_valueless=n_encoded(session, selected) - int(known.sum()),
             n_left_out=int(known.sum() - keep.sum()),
+            n_alone=0 if cluster is None else int((cluster[keep] >= len(docs)).sum()),
         )
 
     def fires(self) -> Array:
@@ -217,17 +223,22 @@ class Subject:
     def notes(self) -> Iterator[str]:
         """What whoever reads the answer must know."""
         n, silent = len(self.docs), self.measure.about.n_silent
-        if self.n_left_out:
-            yield (
-                f"{self.n_left_out:,} of {n + self.n_left_out:,} documents have no value in what "
-                "is controlled for or clustered by, and are left out."
-            )
+        n_known = n + self.n_left_out
+        valueless = f"value in {' and '.join(self.query.columns)}"
+        yield from without(self.n_valueless, n_known + self.n_valueless, "", valueless)
+        yield from without(self.n_left_out, n_known, "", "value in what is controlled for")
+        if self.n_alone:
+            have = plural(self.n_alone, "document has", "documents have")
+            each = "it" if self.n_alone == 1 else "each"
+            yield f"{have} no {self.query.cluster_by}: {each} is a unit of its own."
+        yield from unencoded(self.session, self.selected)
         if silent == n:
             yield "Within strata the column never changes, so nothing can be compared."
         elif silent:
+            are, say = ("is", "says") if silent == 1 else ("are", "say")
             yield (
-                f"{silent:,} of {n:,} documents are in strata in which the column never changes, "
-                "and say nothing."
+                f"{silent:,} of {n:,} documents {are} in strata in which the column never changes, "
+                f"and {say} nothing."
             )
         if not {LENGTH, LENGTH_ONLY} & set(self.query.control):
             yield from self._of_length()
@@ -244,8 +255,7 @@ class Subject:
         if isinstance(self.measure, Moran):
             yield f"{said}, for which places cannot be controlled."
             return
-        columns = self.selected.collection.documents.metadata_columns
-        yield f"{said}; try control={LENGTH_ONLY if LENGTH in columns else LENGTH}."
+        yield f"{said}; try control={length_control([self.selected])}."
 
 
 _KINDS = {"effect": "f8", "p": "f8", "low": "f8", "high": "f8", "category": "i8"}
@@ -289,8 +299,10 @@ def _confirmed(subject: Subject, found: Associated, again: Associated) -> int:
 def _confirmation(query: AssociateQuery, n_found: int, n_again: int) -> str:
     kept = f"documents, by values of {query.cluster_by}," if query.cluster_by else "documents"
     return (
-        f"{1 - query.confirm_share:.0%} of the {kept} chose {n_found:,} features (q < .05); "
-        f"{n_again:,} of these go with it likewise in the other {query.confirm_share:.0%}."
+        f"{1 - query.confirm_share:.0%} of the {kept} chose "
+        f"{plural(n_found, 'feature', 'features')} (q < .05); "
+        f"{plural(n_again, 'of these goes', 'of these go')} with it likewise in the other "
+        f"{query.confirm_share:.0%}."
     )
 
 

@@ -6,7 +6,7 @@ together has none. Of two aligned texts P is a mean over the values that align t
 Where something is controlled for, pairs are compared with what is expected of it (`controlled`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -25,9 +25,9 @@ from saelake.store.query.parts.controlled import (
     within,
 )
 from saelake.store.query.parts.labelled import labels_of
-from saelake.store.query.parts.partners import n_encoded
-from saelake.store.query.parts.said import metadata
-from saelake.store.query.parts.strata import LENGTH, LENGTH_ONLY, Strata, strata
+from saelake.store.query.parts.left_out import left_out, n_encoded, unencoded, without
+from saelake.store.query.parts.said import metadata, plural
+from saelake.store.query.parts.strata import LENGTH_ONLY, Strata, length_control, strata
 from saelake.store.query.parts.together import Aligned, Together, counting
 from saelake.store.requests.correlate import CorrelateQuery
 from saelake.store.snapshot.collection import Collection
@@ -133,7 +133,9 @@ def correlate(session: Session, query: CorrelateQuery) -> pa.Table:
     found = PairsFound.joined([firing.none, *parts]).strongest(room)
     if query.adjacent == "drop":
         found = _apart(found, firing.selected, query.k)
-    return _rows(found[: query.k], firing, labels)
+    table = _rows(found[: query.k], firing, labels)
+    said = firing.said(found[: query.k], _unlabelled(firing, labels, query))
+    return table.replace_schema_metadata(said)
 
 
 class CoFiring:
@@ -193,8 +195,8 @@ class CoFiring:
         """The q-values of pairs, once all parts were seen; None where nothing was tested."""
         return None if found.p is None else self._tally.q(found.p)
 
-    def said(self, found: PairsFound) -> dict[bytes, bytes]:
-        """What an answer of these pairs says of itself."""
+    def said(self, found: PairsFound, more: Iterable[str] = ()) -> dict[bytes, bytes]:
+        """What an answer of these pairs says of itself, with more notes."""
         counts, query = self.counting, self._query
         return metadata(
             n=counts.n,
@@ -203,7 +205,13 @@ class CoFiring:
             control="; ".join(self.strata.controls) if self.strata else "none",
             test=TEST if self.strata else "none",
             correction=CORRECTION if self.strata else "none",
-            notes=[*self._left_out(), *self._by_length(found), *self._alone()],
+            notes=[
+                *self._left_out(),
+                *self._by_length(found),
+                *self._alone(),
+                *more,
+                *self._unencoded(),
+            ],
             **(_partners(counts) if isinstance(counts, Aligned) else {}),
         )
 
@@ -212,11 +220,15 @@ class CoFiring:
         if self.strata is None:
             return
         n = n_encoded(self._session, self._before)
-        if n > self.counting.n:
-            yield (
-                f"{n - self.counting.n:,} of {n:,} documents have no value in what is controlled "
-                "for, and are left out."
-            )
+        yield from without(n - self.counting.n, n, "", "value in what is controlled for")
+
+    def _unencoded(self) -> Iterator[str]:
+        """How many documents have no embedding."""
+        if self._query.b is None:
+            yield from unencoded(self._session, self._before)
+            return
+        yield from unencoded(self._session, self._before, "the first")
+        yield from unencoded(self._session, self._session.select(self._query.b), "the second")
 
     def _by_length(self, found: PairsFound) -> Iterator[str]:
         """Whether pairs are strong because long documents have more features."""
@@ -230,11 +242,10 @@ class CoFiring:
         value = controlled_npmi(looked_at.n_both, expected, self.counting.n)
         n = int((value < self._query.min_npmi).sum())
         if n >= MATTERS * len(looked_at):
-            columns = self.selected.collection.documents.metadata_columns
             yield (
                 f"Length drives {n:,} of the {len(looked_at):,} strongest pairs: within documents "
-                f"of like length their NPMI is under {self._query.min_npmi:g}. Control for "
-                f"{LENGTH_ONLY if LENGTH in columns else LENGTH}."
+                f"of like length their NPMI is under {self._query.min_npmi:g}; try "
+                f"control={length_control([self.selected])}."
             )
 
     def _alone(self) -> Iterator[str]:
@@ -243,12 +254,15 @@ class CoFiring:
             return
         made, align = self.counting.partners, self._query.align
         if any(made.alone):
+            first = plural(made.alone[0], "document", "documents")
             yield (
-                f"{made.alone[0]:,} documents of the first and {made.alone[1]:,} of the second "
-                f"have no partner of the same {align}, and are left out."
+                f"{first} of the first and {made.alone[1]:,} of the second have no partner of the "
+                f"same {align} (no value in it, or none that the other side has), and are left out."
             )
         if made.shared:
-            yield f"{made.shared:,} documents are on both sides, and partners of themselves too."
+            one = "document is on both sides, and a partner of itself too."
+            many = "documents are on both sides, and partners of themselves too."
+            yield plural(made.shared, one, many)
 
 
 def _partners(counts: Aligned) -> dict[str, int]:
@@ -270,6 +284,19 @@ def _unlike(found: PairsFound, labels: LabelsTable, query: CorrelateQuery) -> Pa
     if query.max_label_similarity is None:
         return found
     return found[labels.similarity(found.a, found.b) <= query.max_label_similarity]
+
+
+def _unlabelled(firing: "CoFiring", labels: LabelsTable, query: CorrelateQuery) -> Iterator[str]:
+    """How many features no pair is told of, since nothing is known of their labels' likeness."""
+    if query.max_label_similarity is None:
+        return
+    features = np.flatnonzero(np.maximum(firing.counting.n_a, firing.counting.n_b))
+    n = int(np.isnan(labels.similarity(features, features)).sum())
+    yield from left_out(
+        n,
+        "feature has no label with a vector: its likeness to others is not known",
+        "features have no label with a vector: their likeness to others is not known",
+    )
 
 
 def _apart(found: PairsFound, selected: Selected, k: int | None) -> PairsFound:
@@ -320,8 +347,7 @@ def _rows(found: PairsFound, firing: CoFiring, labels: LabelsTable) -> pa.Table:
         "p_value": _or_nulls(found.p, len(found)),
         "q_value": _or_nulls(firing.q(found), len(found)),
     }
-    table = pa.Table.from_pydict(columns, schema=CorrelateQuery.answer)
-    return table.replace_schema_metadata(firing.said(found))
+    return pa.Table.from_pydict(columns, schema=CorrelateQuery.answer)
 
 
 def _or_nulls(values: Array | None, n: int) -> pa.Array:

@@ -17,11 +17,14 @@ from saelake.store.arrays.statistics import adjusted, log_odds, of_largest
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.compared import Contrast, compared
-from saelake.store.query.parts.confounds import side_lengths
+from saelake.store.query.parts.confounds import SideLengths, side_lengths
 from saelake.store.query.parts.examples import examples
 from saelake.store.query.parts.halves import halves
 from saelake.store.query.parts.labelled import labels_of
+from saelake.store.query.parts.left_out import on_no_side, unencoded
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
+from saelake.store.query.parts.said import metadata, plural
+from saelake.store.query.parts.strata import LENGTH, LENGTH_ONLY, length_control
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.diff import EXAMPLE, DiffQuery
 from saelake.store.snapshot.collection import check_same_dictionary
@@ -60,6 +63,11 @@ class Comparison:
     def number(self, name: str) -> Array:
         """What the chosen pair has one of for all features."""
         return np.array([getattr(pair, name) for pair in self.pairs])[self.against]
+
+    @property
+    def knows_something(self) -> bool:
+        """Whether anything could be compared."""
+        return not np.isnan(self.p).all()
 
     def tested(self, query: DiffQuery) -> Array:
         """The features that fire on a side, and are within the coverage limits."""
@@ -108,8 +116,11 @@ def diff(session: Session, query: DiffQuery) -> pa.Table:
     order = np.lexsort((features, -columns["frequency_a"].round(ALIKE), -size))[: query.k]
     chosen = {name: column[order] for name, column in columns.items()}
     table = _rows(session, query, a, others, chosen)
-    said = _said(session, query, sides, made, q, confirmed)
-    return table.replace_schema_metadata({name: str(value) for name, value in said.items()})
+    length = side_lengths(session, sides[0], sides[1:])
+    said = _said(query, made, length, int((~np.isnan(q)).sum()), confirmed)
+    notes = _notes(query, sides, made, length, q, confirmed)
+    notes += _left_out(session, query, [a, *others])
+    return table.replace_schema_metadata(metadata(notes=notes, **said))
 
 
 def _check_sides(
@@ -185,8 +196,10 @@ def _confirmed(
     if (column := query.align or query.cluster_by) is not None:
         kept = f"documents, by values of {column},"
     note = (
-        f"{1 - query.confirm_share:.0%} of the {kept} chose {n_found:,} features (q < .05); "
-        f"{n_again:,} of these differ likewise in the other {query.confirm_share:.0%}."
+        f"{1 - query.confirm_share:.0%} of the {kept} chose "
+        f"{plural(n_found, 'feature', 'features')} (q < .05); "
+        f"{plural(n_again, 'of these differs', 'of these differ')} likewise in the other "
+        f"{query.confirm_share:.0%}."
     )
     said = {"confirm_share": query.confirm_share, "n_found": n_found, "n_confirmed": n_again}
     return Confirmed(difference=difference, p=p, q=q_again, said=dict(said), notes=(note,))
@@ -221,28 +234,18 @@ def _columns(made: Comparison, features: Array, q: Array, confirmed: Confirmed) 
 
 
 def _said(
-    session: Session,
     query: DiffQuery,
-    sides: Sequence[Selected],
     made: Comparison,
-    q: Array,
+    length: SideLengths,
+    n_tested: int,
     confirmed: Confirmed,
 ) -> dict[str, object]:
     first = made.pairs[0]
-    length = side_lengths(session, sides[0], sides[1:])
-    notes = [note for pair in made.pairs for note in pair.notes]
-    if len(made.pairs) > 1:
-        notes.append(
-            "p-values are corrected for the choice of the other in which a feature is most "
-            "frequent; intervals are not."
-        )
-    controlled = {"length", "length()"} & set(query.control)
-    if not controlled and (note := length.note(int((q < SIGNIFICANT).sum()), query.unit)):
-        notes.append(note)
-    said: dict[str, object] = {
+    return {
         "n_a": first.n_a,
         "n_b": first.n_b,
-        "n_tested": int((~np.isnan(q)).sum()),
+        "others": json.dumps([str(other) for other in query.others]),
+        "n_tested": n_tested,
         "test": first.test,
         "unit": query.unit,
         "level": query.level,
@@ -252,11 +255,55 @@ def _said(
         **dict(first.said),
         **confirmed.said,
     }
-    if hopeless := int(str(said.get("n_hopeless", 0))):
-        notes.append(
-            f"{hopeless:,} of the features fire in too few documents for a p-value under .05."
-        )
-    return {**said, "notes": json.dumps([*dict.fromkeys(notes), *confirmed.notes])}
+
+
+def _notes(
+    query: DiffQuery,
+    sides: Sequence[Selected],
+    made: Comparison,
+    length: SideLengths,
+    q: Array,
+    confirmed: Confirmed,
+) -> list[str]:
+    """What whoever reads the answer must know."""
+    notes = [*_of_pairs(query, made)]
+    if len(made.pairs) > 1:
+        notes.append(_chosen_for(query))
+    if made.knows_something and not {LENGTH, LENGTH_ONLY} & set(query.control):
+        n_features = int((q < SIGNIFICANT).sum())
+        note = length.note(n_features, query.unit, length_control(sides))
+        notes += [] if note is None else [note]
+    if hopeless := int(dict(made.pairs[0].said).get("n_hopeless", 0)):
+        features = plural(hopeless, "of the features fires", "of the features fire")
+        notes.append(f"{features} in too few documents for a p-value under .05.")
+    return [*dict.fromkeys(notes), *confirmed.notes]
+
+
+def _of_pairs(query: DiffQuery, made: Comparison) -> Iterator[str]:
+    """What is said of single comparisons, and of which of several."""
+    for other, pair in zip(query.others, made.pairs, strict=True):
+        for note in pair.notes:
+            of_all = all(note in each.notes for each in made.pairs)
+            yield note if of_all else f"Against {other}: {note}"
+
+
+def _chosen_for(query: DiffQuery) -> str:
+    """With which of several others a feature is compared, and what follows for its p-value."""
+    most = "most frequent"
+    if query.align is not None or query.control:
+        most += " compared with a (the smallest a - b)"
+    return (
+        f"Each feature is compared with the other in which it is {most}: `against` says with "
+        "which. p-values are corrected for this choice; intervals are not."
+    )
+
+
+def _left_out(session: Session, query: DiffQuery, sides: Sequence[Selected]) -> Iterator[str]:
+    """How many documents could not be compared, and how many were not asked about."""
+    names = ["a", *(["b"] if len(query.others) == 1 else map(str, query.others))]
+    for side, name in zip(sides, names, strict=True):
+        yield from unencoded(session, side, name)
+    yield from on_no_side(session, sides)
 
 
 # -- The answer's rows, with an example of each side.
@@ -270,7 +317,8 @@ def _rows(
     chosen: dict[str, Array],
 ) -> pa.Table:
     features, against = chosen["feature"], chosen["against"]
-    shown = features[:MOST_EXAMPLES].tolist() if query.examples else []
+    n_compared = int((~np.isnan(chosen["difference"])).sum())  # which come first
+    shown = features[: min(n_compared, MOST_EXAMPLES)].tolist() if query.examples else []
     examples_a = examples(a.collection, shown, [query.a.where] * len(shown))
     examples_b = _examples_b(query.others, others, shown, against[: len(shown)].tolist())
     arrays = chosen | {

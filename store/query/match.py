@@ -20,8 +20,12 @@ from saelake.store.format.lists import Array, Lists
 from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.neighbors import decoder
 from saelake.store.query.parts.labelled import kept_labels, labels_of
+from saelake.store.query.parts.left_out import left_out
+from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
+from saelake.store.query.parts.said import metadata
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.match import MatchQuery
+from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 SUMS_BYTES = 128 << 20  # of products of one pass; each pass reads all codes
@@ -149,10 +153,36 @@ def match(session: Session, query: MatchQuery) -> pa.Table:
             a=a.name,
             b=b.name,
         )
-    mask = session.select(Selection(collection=query.a, where=query.where)).mask
+    selected = session.select(Selection(collection=query.a, where=query.where))
+    mask = selected.mask
     parts = list(_by_tokens(session, _Both(a.codes, b.codes, mask), chosen, query))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return _rows(labels_of(session, a), labels_of(session, b), columns)
+    rows = _rows(labels_of(session, a), labels_of(session, b), columns)
+    notes = _left_out(session, selected, Selected(b, mask), chosen, columns["feature_a"])
+    return rows.replace_schema_metadata(metadata(notes=[*notes]))
+
+
+def _left_out(
+    session: Session, a: Selected, b: Selected, chosen: Array, matched: Array
+) -> Iterator[str]:
+    """How many documents only one side has, and how many features have no match."""
+    in_a, in_b = (lengths(session, side) != NOT_ENCODED for side in (a, b))
+    n = min(len(in_a), len(in_b))
+    kept = np.ones(n, np.bool_) if a.mask is None else a.mask[:n]
+    for side, mine, theirs in ((a, in_a, in_b), (b, in_b, in_a)):
+        alone, where = int((mine[:n] & ~theirs[:n] & kept).sum()), side.collection.name
+        yield from left_out(
+            alone,
+            f"document is encoded in {where} alone",
+            f"documents are encoded in {where} alone",
+        )
+    neither = int((~in_a[:n] & ~in_b[:n] & kept).sum())
+    yield from left_out(neither, "document is not encoded", "documents are not encoded")
+    yield from left_out(
+        len(np.setdiff1d(chosen, matched)),
+        "feature of the first never fires at one token with one of the second",
+        "features of the first never fire at one token with one of the second",
+    )
 
 
 def _rows(labels_a: LabelsTable, labels_b: LabelsTable, columns: Mapping[str, Array]) -> pa.Table:

@@ -4,6 +4,7 @@ The target is the mean of its documents' embeddings, each of length 1, so a long
 no more than a short one; documents of the pool are ranked by their cosine with it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,12 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.found import found_rows
 from saelake.store.query.parts.labelled import labels_of
+from saelake.store.query.parts.left_out import is_encoded, left_out, unencoded
+from saelake.store.query.parts.said import metadata
 from saelake.store.query.similar import Query, inverse_frequency, ranking
 from saelake.store.requests.select import SelectQuery
 from saelake.store.snapshot.collection import check_same_dictionary
+from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 
@@ -39,7 +43,8 @@ class Directions:
 def select(session: Session, query: SelectQuery) -> pa.Table:
     """The documents of the pool, nearest first (`query.found.found_schema`).
 
-    Those that are in the target themselves are left out. Raises `InvalidInput` for a target in
+    Those that are in the target themselves are left out: `notes` in the schema's metadata, a JSON
+    list of sentences, counts them, and what else is left out. Raises `InvalidInput` for a target in
     which no feature fires, `DictionaryMismatch` for collections of different dictionaries.
     """
     pool, target = session.select(query.pool), session.select(query.target)
@@ -57,4 +62,28 @@ def select(session: Session, query: SelectQuery) -> pa.Table:
     made = Query(values=(values / n_target).astype(np.float32), weights=weights, measure="cosine")
     found = ranking(session, pool, made, query.k, asked, query.pooling)
     labels = labels_of(session, pool.collection)
-    return found_rows(pool.collection, found, labels, made.shares, query.pooling)
+    rows = found_rows(pool.collection, found, labels, made.shares, query.pooling)
+    notes = _left_out(session, query, pool, target, asked, len(found))
+    return rows.replace_schema_metadata(metadata(notes=[*notes]))
+
+
+def _left_out(
+    session: Session,
+    query: SelectQuery,
+    pool: Selected,
+    target: Selected,
+    asked: Array,
+    n_found: int,
+) -> Iterator[str]:
+    """Which documents are no hit, and why; `asked` are those of the target in the same corpus."""
+    known = is_encoded(session, pool)
+    own = asked[asked < len(known)]
+    n_own = int(known[own].sum())
+    of_target = "document of the pool is in the target", "documents of the pool are in the target"
+    yield from left_out(n_own, *of_target)
+    unlike = max(int(known.sum()) - n_own - n_found, 0)
+    if query.k is None or n_found < query.k:
+        share = "document of the pool shares", "documents of the pool share"
+        yield from left_out(unlike, *(f"{each} no feature with the target" for each in share))
+    yield from unencoded(session, pool, "the pool")
+    yield from unencoded(session, target, "the target")

@@ -34,9 +34,11 @@ class AssociateQuery(Request, cost="analysis", answer=ASSOCIATE):
     and the p-value is corrected for that choice. `control` names columns, or `length`, the number
     of tokens: documents are compared with those that are alike in these. `cluster_by` names a
     column, as the author: documents of one value may depend on one another, and the test is of
-    values. Intervals of the effect have the confidence `level`. With `confirm` the share
-    `confirm_share` of the documents is held back, and features that go with the column in the
-    others at q < .05 are tested again in it. Places have no control, no clusters and no intervals.
+    values; a document without a value there is a unit of its own. One without a value in the
+    columns, or in `control`, is left out, and counted in a note. Intervals of the effect have the
+    confidence `level`. With `confirm` the share `confirm_share` of the documents is held back, and
+    features that go with the column in the others at q < .05 are tested again in it. Places have no
+    control, no clusters and no intervals.
     """
 
     collection: str

@@ -45,7 +45,8 @@ class CorrelateQuery(Request, cost="analysis", answer=CORRELATIONS):
     `control` names columns, or `length`, the number of tokens: pairs are compared with what is
     expected of documents that are alike in these, and tested. Then `controlled_npmi`, `expected`
     (documents with both), `p_value` and `q_value` are not null, and pairs are chosen and ordered by
-    `controlled_npmi`.
+    `controlled_npmi`. Documents without a value in `align` or `control` are left out, and counted
+    in a note; p-values are twice the smaller tail.
 
     Features that fire in
     more than `max_coverage` of the documents are left out: what fires nearly everywhere does so
@@ -72,8 +73,18 @@ class CorrelateQuery(Request, cost="analysis", answer=CORRELATIONS):
             raise InvalidInput(f"NPMI is from -1 to 1, so min_npmi cannot be {self.min_npmi}.")
         check_positive("min_documents", self.min_documents)
         check_share("max_coverage", self.max_coverage)
-        if (self.b is None) != (self.align is None):
-            raise InvalidInput("Two texts need a column that aligns them: give both b and align.")
+        if self.b is None and self.align is not None:
+            raise InvalidInput(
+                f"align={self.align} compares two selections, by documents that have one value in "
+                f"{self.align}: give a second selection, as the answers to these prompts, or leave "
+                "out align.",
+                align=self.align,
+            )
+        if self.b is not None and self.align is None:
+            raise InvalidInput(
+                "Two selections need a column whose equal values say which documents belong "
+                "together: name it with align, as prompt_id."
+            )
         if self.b is not None and self.control:
             raise InvalidInput(
                 "Aligned texts are compared within their values, and nothing more is controlled "

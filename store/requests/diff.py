@@ -6,7 +6,7 @@ from typing import Literal
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
-from saelake.store.requests.checks import Selection, check_share
+from saelake.store.requests.checks import Selection, check_inside, check_share
 from saelake.store.requests.columns import TOKEN
 from saelake.store.requests.request import Request
 
@@ -49,8 +49,10 @@ class DiffQuery(Request, cost="analysis", answer=DIFF):
     `cluster_by`, a column of metadata as the author, documents of one value are one unit.
 
     Against several others, each feature is compared with that one of them in which it is most
-    frequent, and p-values are corrected for that choice. Features are left out where the smaller
-    frequency is under `min_coverage`, or the larger above `max_coverage`.
+    frequent (with `align` or `control` most frequent compared with a: the one of the smallest
+    a - b), and p-values are corrected for that choice; `against` says which it is. Features are
+    left out where the smaller frequency is under `min_coverage`, or the larger above
+    `max_coverage`.
 
     `align` names a metadata column: documents are compared with those that have the same value in
     it, all of them, and each value counts alike. `control` names what is to be alike on both sides:
@@ -58,6 +60,11 @@ class DiffQuery(Request, cost="analysis", answer=DIFF):
     of these. Intervals of the difference have the confidence `level`. With `confirm` the share
     `confirm_share` of the documents is held back, and features that differ in the others at q < .05
     are tested again in it.
+
+    Tests are two-sided. Those that are exact have mid-p-values: half of the chance of what was
+    found counts; and where what may happen is not symmetric a p-value is twice the smaller tail. A
+    document without a value in `cluster_by` is a unit of its own; one without a value in `align` or
+    `control` is left out, and counted in a note.
     """
 
     a: Selection
@@ -80,8 +87,8 @@ class DiffQuery(Request, cost="analysis", answer=DIFF):
         """See `Request`."""
         check_share("min_coverage", self.min_coverage)
         check_share("max_coverage", self.max_coverage)
-        _check_inside("level", self.level)
-        _check_inside("confirm_share", self.confirm_share)
+        check_inside("level", self.level)
+        check_inside("confirm_share", self.confirm_share)
         if not self.others:
             raise InvalidInput("A diff needs something to compare with: give a second selection.")
         if self.align is not None and self.unit != "document":
@@ -98,8 +105,3 @@ class DiffQuery(Request, cost="analysis", answer=DIFF):
             )
         if len(set(self.control)) < len(self.control):
             raise InvalidInput(f"control names a column twice: {', '.join(self.control)}.")
-
-
-def _check_inside(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise InvalidInput(f"{name} is a share between 0 and 1, not {value}.")

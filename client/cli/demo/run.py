@@ -12,7 +12,8 @@ from shutil import which
 from rich.rule import Rule
 from rich.text import Text
 
-from saelake.answers.analyses import Diff, FoundDocuments
+from saelake.answers.differences import Diff
+from saelake.answers.found import FoundDocuments
 from saelake.answers.lookups import Document, Features, Tokens
 from saelake.cli import build, naming
 from saelake.cli.ask import known_features

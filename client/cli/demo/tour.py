@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from saelake.answers.analyses import Diff, FoundDocuments
+from saelake.answers.differences import Diff
+from saelake.answers.found import FoundDocuments
 from saelake.answers.lookups import Document, Features, Tokens
 from saelake.collection import Collection
 from saelake.store.requests.tokens import Order

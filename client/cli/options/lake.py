@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from saelake.store.requests.checks import Selection
 
 DEFAULT_LAKE = "lake"
 WHERE = "Where the lake is"
+COMMA = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')  # outside of double quotes
 
 LakeOption = Annotated[
     str | None,
@@ -168,8 +170,11 @@ def split_weights(text: str | None) -> dict[str, float] | None:
 
 
 def split_names(texts: list[str] | None) -> tuple[str, ...]:
-    """The names in `length,source`, of an option that may be repeated."""
-    return tuple(name.strip() for text in texts or () for name in text.split(","))
+    """The names in `length,source`, of an option that may be repeated.
+
+    A comma in double quotes is part of a name.
+    """
+    return tuple(name.strip() for text in texts or () for name in COMMA.split(text))
 
 
 def split_numbers(text: str | None) -> list[str] | None:

@@ -1,29 +1,27 @@
 """Analyses as people read them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from saelake.answers.analyses import (
-    Associations,
-    ChosenFeature,
-    Clusters,
-    Correlations,
-    Diff,
-    Difference,
-    Families,
-    FoundDocument,
-    FoundDocuments,
-    Label,
-    Labels,
-    Matches,
-    Neighbors,
-)
+from saelake.answers.associations import Associations
+from saelake.answers.clusters import Clusters
+from saelake.answers.correlations import Correlations
+from saelake.answers.differences import Diff, Difference
+from saelake.answers.families import Families
+from saelake.answers.found import ChosenFeature, FoundDocument, FoundDocuments
+from saelake.answers.labels import Label, Labels, Neighbors
+from saelake.answers.matches import Matches
 from saelake.answers.text import described, named, one_line
 from saelake.cli.show.lookups import SHADES, marked
 
+ADVICE = re.compile(r"\bcontrol=(length(?:\(\))?)")
 WORDS_CHARACTERS = 24
 WIDE = 100  # characters of a screen on which intervals have room
 
@@ -36,7 +34,8 @@ def found(documents: FoundDocuments, *, chosen: bool = False) -> RenderableType:
     if chosen and documents.chosen:
         return Group(_standing(documents.chosen), found(documents))
     if not len(documents):
-        return Text("No document shares a feature with what was asked about.")
+        none = Text("No document shares a feature with what was asked about.")
+        return Group(*_notes(documents.notes), none)
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(justify="right", style="bold", no_wrap=True)
     grid.add_column(ratio=1, overflow="fold")
@@ -46,7 +45,7 @@ def found(documents: FoundDocuments, *, chosen: bool = False) -> RenderableType:
         grid.add_row("", Text(about, style="dim", no_wrap=True, overflow="ellipsis"))
         if document.shared_features:
             grid.add_row("", Text(_shared(document), style="dim"))
-    return grid
+    return Group(*_notes(documents.notes), grid)
 
 
 def _shared(document: FoundDocument) -> str:
@@ -71,19 +70,23 @@ def _label(label: str | None) -> str:
 
 def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType:
     """Frequencies on both sides, and the strongest token on the side where there are more."""
-    a, *others = sides
-    against = others[0] if len(others) == 1 else f"{len(others)} others"
-    head = Text.assemble(("a ", "bold"), one_line(a), ("\nb ", "bold"), one_line(against))
+    names = _names(sides)
+    head = Text("\n").join(
+        Text.assemble((f"{name} ", "bold"), one_line(side))
+        for name, side in zip(names, sides, strict=True)
+    )
+    several = ("b",) if len(sides) > 2 else ()
     # Where there is little room, what does not fit is said by the other formats.
     interval = (f"{answer.level:.0%} interval",) if console.width >= WIDE else ()
     again = ("q again",) if "confirm_share" in answer.about else ()
-    numbers = ("feature", "in a", "in b", "a - b", *interval, "q", *again)
+    numbers = ("feature", *several, "in a", "in b", "a - b", *interval, "q", *again)
     table = _table(numbers, ("where it is more frequent",))
     for row in answer:
         span = (row.interval,) if interval else ()
         confirmed = (_number(row.confirmed_q_value, "{:.1g}"),) if again else ()
         table.add_row(
             str(named(row.feature, row.pole)),
+            *((_name(row.against, answer.others, names),) if several else ()),
             _number(row.frequency_a, "{:.1%}"),
             _number(row.frequency_b, "{:.1%}"),
             _points(row.difference),
@@ -92,8 +95,19 @@ def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType
             *confirmed,
             _side(row, console),
         )
-    notes = (Text(one_line(note), style="yellow") for note in answer.notes)
-    return Group(head, Text(answer.head, style="dim"), *notes, table)
+    return Group(head, *_said(answer.head, answer.notes), table)
+
+
+def _names(sides: Sequence[str]) -> list[str]:
+    """What the sides are called: a and b, or a and b1, b2, ..."""
+    if len(sides) == 2:
+        return ["a", "b"]
+    return ["a", *(f"b{number}" for number in range(1, len(sides)))]
+
+
+def _name(against: str, others: Sequence[str], names: Sequence[str]) -> str:
+    """What the side is called that a row is against."""
+    return names[1 + others.index(against)] if against in others else one_line(against)
 
 
 def _number(value: float | None, shown: str) -> str:
@@ -143,7 +157,22 @@ def _known(value: float | None, shown: str) -> str:
 def _said(head: str, notes: Iterable[str]) -> Iterator[Text]:
     """How it was counted and tested, and what must be known of it."""
     yield Text(one_line(head), style="dim")
-    yield from (Text(one_line(note), style="yellow") for note in notes)
+    yield from _notes(notes)
+
+
+def _notes(notes: Iterable[str]) -> Iterator[Text]:
+    return (Text(one_line(typed(note)), style="yellow") for note in notes)
+
+
+def typed(note: str) -> str:
+    """A note, with what it advises as it is typed: `--control 'length()'` for control=length()."""
+    return ADVICE.sub(lambda found: f"--control {shlex.quote(found[1])}", note)
+
+
+def about(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What an answer says of itself, for JSON, with notes as for who types."""
+    notes = {"notes": [typed(note) for note in said["notes"]]} if "notes" in said else {}
+    return {**said, **notes}
 
 
 def correlations(answer: Correlations) -> RenderableType:
@@ -179,10 +208,10 @@ def clusters(answer: Clusters, *, chosen: bool = False) -> RenderableType:
     """
     lines: list[RenderableType] = [_standing(answer.chosen)] if chosen else []
     if answer.n_left_out:
-        lines.append(Text(f"{answer.n_left_out:,} documents have none of the features"))
+        lines.append(Text(answer.left_out))
     for cluster in answer:
         head = Text.assemble((f"cluster {cluster.cluster}", "bold"), f"  {cluster.n_documents:,}")
-        lines.append(Text.assemble(head, " documents"))
+        lines.append(Text.assemble(head, " document" if cluster.n_documents == 1 else " documents"))
         table = _table(("feature", "inside", "outside"), ("label",))
         for feature in cluster.features:
             table.add_row(
@@ -205,7 +234,7 @@ def matches(answer: Matches) -> RenderableType:
         labels = _labels((row.label_a, row.label_b))
         a, b = named(row.feature_a, row.pole_a), named(row.feature_b, row.pole_b)
         table.add_row(str(a), str(b), f"{row.score:.3f}", labels)
-    return table if len(answer) else Text("No feature has a match.")
+    return Group(*_notes(answer.notes), table if len(answer) else Text("No feature has a match."))
 
 
 def families(answer: Families) -> RenderableType:
@@ -249,6 +278,13 @@ def measured(answer: Labels) -> str:
     said = [] if covered is None else [f"cover {covered:.0%} of the activation"]
     said += [] if score is None else [f"have a score of {score:.2f}"]
     return f"; in the median they {' and '.join(said)}" if said else ""
+
+
+def stands_for(answered: FoundDocuments | Clusters) -> dict[str, object]:
+    """The features that stand for the phrase, for JSON; with poles where these are told apart."""
+    rows = [asdict(feature) for feature in answered.chosen]
+    unsaid = {"pole"} if all(row["pole"] is None for row in rows) else set()
+    return {"chosen": [{k: v for k, v in row.items() if k not in unsaid} for row in rows]}
 
 
 def _standing(features: Sequence[ChosenFeature]) -> RenderableType:

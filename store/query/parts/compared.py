@@ -13,10 +13,12 @@ from saelake.store.format.lists import Array
 from saelake.store.query.parts.firing import firing
 from saelake.store.query.parts.frequencies import Count, counted, frequencies
 from saelake.store.query.parts.layout import A, B, Layout, layout, on_both
+from saelake.store.query.parts.left_out import is_encoded, n_encoded, without
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
 from saelake.store.query.parts.rare import FEW_UNITS
+from saelake.store.query.parts.said import plural
 from saelake.store.query.parts.scored import Scored, scored
-from saelake.store.query.parts.strata import Groups, crossed, groups, strata
+from saelake.store.query.parts.strata import LENGTH_ONLY, Groups, crossed, groups, strata
 from saelake.store.requests.diff import DiffQuery
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
@@ -70,12 +72,12 @@ def compared(
     if query.align is not None:
         return _aligned(session, a, b, query, names)
     if query.control:
-        return _controlled(session, a, b, query, names)
+        return _controlled(session, a, b, query)
     if query.cluster_by is not None:
         return _clustered(session, a, b, query, query.cluster_by)
     if query.unit == "token":
         made = layout(session, a, b, query.unit, None, 1, in_strata=True)
-        test = "score test of rates, documents as units"
+        test = f"score test of rates, documents as units ({_variance(made, query)})"
         return _of_scores(session, query, made, test=test, raw=None)
     return _plain(session, a, b, query)
 
@@ -128,7 +130,10 @@ def _plain(session: Session, a: Selected, b: Selected, query: DiffQuery) -> Cont
         n_fires=fires,
         weight_a=n_a,
         weight_b=n_b,
-        test="two-proportion z (Fisher's exact, mid-p, where an expected count is under 5)",
+        test=(
+            "two-proportion z (Fisher's exact, mid-p, twice the smaller tail, where an expected "
+            "count is under 5)"
+        ),
         said=(("n_hopeless", str(hopeless)),),
         notes=_overlap(a, b),
     )
@@ -138,7 +143,8 @@ def _overlap(a: Selected, b: Selected) -> tuple[str, ...]:
     n = on_both(a, b)
     if n == 0:
         return ()
-    return (f"{n:,} documents are on both sides, which makes p-values too large.",)
+    said = plural(n, "document is", "documents are")
+    return (f"{said} on both sides, which makes p-values too large.",)
 
 
 # -- Scores: of tokens, of clusters, within strata and within values.
@@ -176,6 +182,16 @@ def _of_scores(
         weight_b=found.n_b,
         test=test,
     )
+
+
+def _variance(made: Layout, query: DiffQuery) -> str:
+    """Which variance a score test has, and which distribution: see `_p`."""
+    units = "documents" if made.in_strata else "units"
+    exact = f"exact, mid-p, where a feature fires in at most {FEW_UNITS} {units}"
+    if not made.is_mixed:
+        return f"the larger of the permutation and the robust variance, gamma distribution; {exact}"
+    said = "robust variance, normal distribution"
+    return said if query.unit == "document" and made.in_strata else f"{said}; {exact}"
 
 
 def _p(found: Scored, made: Layout, query: DiffQuery) -> Array:
@@ -225,13 +241,8 @@ def _raw(
 ) -> tuple[tuple[Array, Array], tuple[int, int]]:
     """The frequencies in all documents of both sides, and how many documents these are."""
     (n_a, fires_a), (n_b, fires_b) = counts(session, a, query), counts(session, b, query)
-    return (fires_a / max(n_a, 1), fires_b / max(n_b, 1)), (_n(session, a), _n(session, b))
-
-
-def _n(session: Session, selected: Selected) -> int:
-    """How many documents of a selection are encoded."""
-    keep = lengths(session, selected) != NOT_ENCODED
-    return int((keep if selected.mask is None else keep & selected.mask).sum())
+    n = n_encoded(session, a), n_encoded(session, b)
+    return (fires_a / max(n_a, 1), fires_b / max(n_b, 1)), n
 
 
 def _clustered(
@@ -243,9 +254,7 @@ def _clustered(
     n_alone = 0
     for side, selected in zip(known.of, (a, b), strict=True):
         own = side.copy()
-        alone = side < 0
-        if selected.mask is not None:
-            alone &= selected.mask
+        alone = (side < 0) & is_encoded(session, selected)
         if of and on_both(a, b) and a.codes_key == b.codes_key:
             shared = alone & (of[0] >= n) & (known.of[0] < 0)
             own[shared] = of[0][shared]
@@ -255,13 +264,18 @@ def _clustered(
         of.append(own)
     made = layout(session, a, b, query.unit, (of[0], of[1]), n + n_alone, in_strata=False)
     in_a, in_b = (made.sums(bit, "documents") > 0 for bit in (A, B))
-    test = f"score test with documents of one {column} as a unit"
+    test = f"score test with documents of one {column} as a unit ({_variance(made, query)})"
     found = _of_scores(session, query, made, test=test, raw=None)
     notes = []
     if n_alone:
-        notes.append(f"{n_alone:,} documents have no {column}: each is a unit of its own.")
+        have = plural(n_alone, "document has", "documents have")
+        notes.append(
+            f"{have} no {column}: {'it' if n_alone == 1 else 'each'} is a unit of its own."
+        )
     if (both := int((in_a & in_b).sum())) > 0:
-        notes.append(f"{both:,} values of {column} are on both sides, and are compared within.")
+        values = plural(both, f"value of {column} is", f"values of {column} are")
+        compared_within = "is compared within" if both == 1 else "are compared within"
+        notes.append(f"{values} on both sides, and {compared_within}.")
     notes += _few((int(in_a.sum()), int(in_b.sum())), column)
     said = (
         ("n_clusters_a", str(int(in_a.sum()))),
@@ -275,46 +289,69 @@ def _few(n: tuple[int, int], column: str) -> tuple[str, ...]:
     if not 0 < min(n) < ENOUGH:
         return ()
     return (
-        f"A side has documents of only {min(n)} values of {column}: with fewer than {ENOUGH} "
-        "p-values are too rough to rely on.",
+        f"A side has documents of only {plural(min(n), 'value', 'values')} of {column}: with "
+        f"fewer than {ENOUGH} p-values are too rough to rely on.",
     )
 
 
-def _controlled(
-    session: Session, a: Selected, b: Selected, query: DiffQuery, names: tuple[str, str]
-) -> Contrast:
+def _controlled(session: Session, a: Selected, b: Selected, query: DiffQuery) -> Contrast:
     parts = strata(session, [a, b], query.control)
     made = layout(session, a, b, query.unit, (parts.of[0], parts.of[1]), parts.n, in_strata=True)
     raw, n = _raw(session, a, b, query)
     within = " x ".join(parts.controls)
     kind = "Cochran-Mantel-Haenszel" if query.unit == "document" else "stratified score test"
-    test = f"{kind} within {within}"
+    test = f"{kind} within {within} ({_variance(made, query)})"
     found = _of_scores(session, query, made, test=test, raw=raw)
-    notes = _left_out(n, made.documents(), _alike(query.control), _called(query, names))
+    named = " or ".join(_plainly(query.control))
+    missing = _Missing(n, made.documents(), _unknown(session, (a, b), parts.of), f"no {named}")
+    notes = missing.notes(_alike(query.control))
     return replace(found, said=(("strata", within),), notes=notes)
 
 
 def _alike(control: Sequence[str]) -> str:
-    named = ["length" if name == "length()" else name.strip('"') for name in control]
-    return f"counterpart of their {' and '.join(named)}"
+    return f"counterpart of their {' and '.join(_plainly(control))}"
 
 
-def _called(query: DiffQuery, names: tuple[str, str]) -> tuple[str, str]:
-    """What notes call the sides: by letters where that is clear."""
-    return "a", "b" if len(query.others) == 1 else names[1]
+def _plainly(control: Sequence[str]) -> list[str]:
+    return ["length" if name == LENGTH_ONLY else name.strip('"') for name in control]
 
 
-def _left_out(
-    n: tuple[int, int], kept: tuple[int, int], partner: str, called: tuple[str, str]
-) -> tuple[str, ...]:
-    """What is said of documents without a counterpart on the other side."""
-    if kept == (0, 0):
-        return (f"Nothing can be compared: no document of one side has a {partner} on the other.",)
-    return tuple(
-        f"{total - used:,} of {total:,} documents of {name} have no {partner} and are left out."
-        for name, total, used in zip(called, n, kept, strict=True)
-        if used < total
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """Of the encoded documents of both sides: how many, how many are compared, have no value."""
+
+    n: tuple[int, int]
+    compared: tuple[int, int]
+    unknown: tuple[int, int]
+    valueless: str
+
+    def notes(self, partner: str) -> tuple[str, ...]:
+        """What is said of documents without a counterpart on the other side."""
+        if self.compared == (0, 0):
+            said = f"Nothing can be compared: no document of one side has a {partner} on the other."
+            return (said,)
+        sides = zip("ab", self.n, self.compared, self.unknown, strict=True)
+        return tuple(
+            note
+            for name, total, used, unknown in sides
+            for note in without(total - used, total, name, partner, why=self._why(unknown))
+        )
+
+    def _why(self, unknown: int) -> str:
+        if not unknown:
+            return ""
+        return f" ({unknown:,} of them {'has' if unknown == 1 else 'have'} {self.valueless})"
+
+
+def _unknown(
+    session: Session, sides: tuple[Selected, Selected], of: tuple[Array, ...]
+) -> tuple[int, int]:
+    """How many encoded documents of each side have no value that tells their group."""
+    a, b = (
+        int((is_encoded(session, side) & (group < 0)).sum())
+        for side, group in zip(sides, of, strict=True)
     )
+    return a, b
 
 
 def _aligned(
@@ -336,14 +373,17 @@ def _aligned(
     t_a, t_b = made.sums(A), made.sums(B)
     n_values = int(((t_a > 0) & (t_b > 0)).sum())
     if n_values and t_a.max() == t_b.max() == 1:
-        test = f"McNemar's exact (mid-p), over pairs with one {column}{within}"
+        test = (
+            f"McNemar's exact (mid-p, twice the smaller tail), over pairs with one {column}{within}"
+        )
     else:
         test = (
-            f"mean difference within each {column}{within} (score test; exact where a feature "
-            f"fires in at most {FEW_UNITS} documents)"
+            f"mean difference within each {column}{within} (score test, {_variance(made, query)})"
         )
     found = _of_scores(session, query, made, test=test, raw=raw, by_stratum=True)
     partner = f"partner with one {column}{within}"
-    notes = _left_out(n, made.documents(), partner, _called(query, names))
+    named = " or ".join([column, *_plainly(query.control)])
+    missing = _Missing(n, made.documents(), _unknown(session, (a, b), of), f"no {named}")
+    notes = missing.notes(partner)
     notes += _few((n_values, n_values), column)
     return replace(found, said=(("n_values", str(n_values)),), notes=notes)

@@ -7,6 +7,7 @@ import numpy as np
 
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
+from saelake.store.query.parts.said import plural
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
@@ -26,16 +27,22 @@ class SideLengths:
     auc: float
     differ: bool
 
-    def note(self, n_features: int, unit: str) -> str | None:
-        """What must be said where lengths differ, and nothing is done about it."""
+    def note(self, n_features: int, unit: str, control: str) -> str | None:
+        """What must be said where lengths differ, and nothing is done about it.
+
+        `control` is what the number of tokens is called in a control.
+        """
         if not self.differ:
             return None
-        medians = f"median {self.median_a:,.0f} against {self.median_b:,.0f} tokens"
-        rates = ", even as rates of tokens" if unit == "token" else ""
-        return (
-            f"The sides differ in length ({medians}): {n_features:,} features with q < .05 may "
-            f"follow length{rates}; try control=length."
+        said = (
+            f"The sides differ in length (median {self.median_a:,.0f} against "
+            f"{self.median_b:,.0f} tokens)"
         )
+        if n_features == 0:
+            return f"{said}; no feature has q < .05."
+        rates = ", even as rates of tokens" if unit == "token" else ""
+        features = plural(n_features, "feature", "features")
+        return f"{said}: {features} with q < .05 may follow length{rates}; try control={control}."
 
 
 def side_lengths(session: Session, a: Selected, others: Sequence[Selected]) -> SideLengths:

@@ -21,7 +21,10 @@ from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 SMOOTHING = 1e-10
-TEST = "Cochran-Mantel-Haenszel within strata, two-sided, referred to a skewed (gamma) distribution"
+TEST = (
+    "Cochran-Mantel-Haenszel within strata (hypergeometric variance, gamma distribution; twice the "
+    "smaller tail)"
+)
 CORRECTION = (
     "Benjamini-Hochberg over all pairs of features within the limits; those that fire together in "
     "fewer documents than asked for count as tests with p = 1"

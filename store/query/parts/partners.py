@@ -18,6 +18,7 @@ from saelake.store.documents.filters import SCAN_ROWS
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.columns import check_column
+from saelake.store.query.parts.left_out import n_encoded
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
@@ -122,12 +123,6 @@ def _grouped(docs: Array, values: Array, common: Array) -> Grouped:
     order = np.lexsort((docs, values))
     bounds = np.searchsorted(values[order], common)
     return Grouped(docs=docs[order], offsets=np.append(bounds, len(docs)))
-
-
-def n_encoded(session: Session, selected: Selected) -> int:
-    """How many documents of a selection have an embedding."""
-    known = lengths(session, selected) != NOT_ENCODED
-    return int((known if selected.mask is None else known & selected.mask).sum())
 
 
 def _n_shared(a: Selected, b: Selected, grouped_a: Grouped, grouped_b: Grouped) -> int:

@@ -166,6 +166,12 @@ def _is_length(selections: Sequence[Selected], name: str) -> bool:
     return True
 
 
+def length_control(selections: Sequence[Selected]) -> str:
+    """What the number of tokens is called where these corpora may have a column `length`."""
+    columns = [s.collection.documents.metadata_columns for s in selections]
+    return LENGTH_ONLY if any(LENGTH in each for each in columns) else LENGTH
+
+
 def _column(selected: Selected, column: str) -> pa.Array:
     """The column of all documents of the corpus, by number."""
     documents = selected.collection.documents

@@ -7,20 +7,15 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
-from saelake.answers.analyses import (
-    Associations,
-    Clusters,
-    Correlations,
-    Diff,
-    Example,
-    Families,
-    FoundDocuments,
-    Labels,
-    Matches,
-    Neighbors,
-    SharedFeature,
-)
 from saelake.answers.answer import Answer
+from saelake.answers.associations import Associations
+from saelake.answers.clusters import Clusters
+from saelake.answers.correlations import Correlations
+from saelake.answers.differences import Diff, Example
+from saelake.answers.families import Families
+from saelake.answers.found import FoundDocuments, SharedFeature
+from saelake.answers.labels import Labels, Neighbors
+from saelake.answers.matches import Matches
 from saelake.dictionary import Dictionary
 from saelake.store.engine import Engine
 from tests.lakes import MadeLake, make_lake
@@ -111,7 +106,7 @@ def test_a_diff_says_what_must_be_read_with_it() -> None:
     lengths: dict[str, Any] = {"length_a": 210.0, "length_b": 64.5, "level": 0.9}
     notes = json.dumps(["The sides differ in length.", f"Of {NASTY}."])
     answer = Diff(table(difference(), **said, **lengths, notes=notes))
-    assert answer.about == {**said, **lengths, "notes": list(answer.notes)}
+    assert answer.about == {**said, **lengths, "notes": answer.notes}
     assert (answer.unit, answer.level) == ("token", 0.9)
     lines = repr(answer).splitlines()
     assert lines[0].startswith("12 tokens against 9; median length 210 against 64 tokens; ")
@@ -183,7 +178,7 @@ def test_clusters_show_what_they_are_about() -> None:
     assert answer[0].central[0].id == "d7"
     assert answer[0].features[0].frequency_in == 0.9
     said, _, shown = repr(answer).splitlines()
-    assert said == "1 documents have none of the features"
+    assert said == "1 document has none of the features"
     assert shown.split() == ["0", "2", "rain;", "9", "the", "rain", "fell"]
 
 

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pytest
 
 import saelake
+from saelake.answers.correlations import Correlations
+from saelake.answers.families import Families
 from saelake.lake import Lake
 from tests.client.cli.command import asked, run
 from tests.encoded import EncodedLake, make_encoded_lake
@@ -122,14 +124,16 @@ def test_a_property_is_retrieved(encoded: EncodedLake, lake: Lake) -> None:
 def test_documents_are_selected(encoded: EncodedLake, lake: Lake) -> None:
     pool, target = (lake[NAME].where(f"label = '{label}'") for label in ("pos", "neg"))
     answer = document(encoded, "select", POSITIVE, NEGATIVE, "-k", "3")
-    assert answer == {"hits": plain(pool.select(target, 3).to_dicts())}
+    assert answer == {"notes": [], "hits": plain(pool.select(target, 3).to_dicts())}
     answer = document(encoded, "select", POSITIVE, NEGATIVE, "--all", "--no-idf")
-    assert answer == {"hits": plain(pool.select(target, None, idf=False).to_dicts())}
+    found = pool.select(target, None, idf=False)
+    assert answer == {"notes": list(found.notes), "hits": plain(found.to_dicts())}
 
 
 def test_a_diff_counts_both_sides(encoded: EncodedLake, lake: Lake) -> None:
     answer = document(encoded, "diff", POSITIVE, NEGATIVE)
-    assert list(answer)[:5] == ["n_a", "n_b", "n_tested", "test", "unit"]
+    assert list(answer)[:6] == ["n_a", "n_b", "others", "n_tested", "test", "unit"]
+    assert answer["others"] == [NEGATIVE]
     assert list(answer)[-2:] == ["notes", "rows"]
     assert answer["n_a"] + answer["n_b"] == 60
     contract = ["feature", "frequency_a", "frequency_b", "difference", "p_value", "q_value"]
@@ -179,8 +183,18 @@ def test_tests_of_diff_are_those_of_the_library(encoded: EncodedLake, lake: Lake
     assert held["rows"] == plain(expected.to_dicts())
     assert held["notes"] == list(expected.notes)
     assert (held["level"], held["confirm_share"]) == (0.9, 0.4)
+    twice = document(encoded, "diff", POSITIVE, NEGATIVE, "--control", "length,label")
+    again = ["--control", "length", "--control", "label"]
+    assert twice == document(encoded, "diff", POSITIVE, NEGATIVE, *again)
+    assert twice["rows"] == plain(first.diff(second, control=["length", "label"]).to_dicts())
     clustered = document(encoded, "diff", POSITIVE, NEGATIVE, "--cluster-by", "label")
     assert clustered["rows"] == plain(first.diff(second, cluster_by="label").to_dicts())
+
+
+def as_typed(answered: Correlations | Families) -> dict[str, Any]:
+    """What an answer says of itself, with options as they are typed."""
+    notes = [note.replace("control=length", "--control length") for note in answered.notes]
+    return {**answered.about, "notes": notes}
 
 
 def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> None:
@@ -197,7 +211,8 @@ def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> N
     pairs = document(encoded, "correlate", NAME, *options)
     correlated = c.correlate(min_npmi=0.1, min_documents=2, features=[3, 9])
     assert pairs["n"] == 60
-    assert pairs == plain({**correlated.about, "pairs": correlated.to_dicts()})
+    assert correlated.notes[0].endswith("; try control=length.")
+    assert pairs == plain({**as_typed(correlated), "pairs": correlated.to_dicts()})
     pairs = document(encoded, "correlate", NAME, *options, "--control", "length,label")
     assert pairs["control"] == "length in 11 bins; label (2 values)"
     again = ["--control", "label", "--control", "length"]
@@ -215,13 +230,17 @@ def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> N
     some = document(encoded, "cluster", NAME, "-n", "2", "--features", "1,2,3,4")
     assert some["n"] + some["n_left_out"] == 60
     matched = document(encoded, "match", NAME, OTHER, "--features", "3,9", "-k", "2")
-    assert matched == {"matches": plain(c.match(lake[OTHER], features=[3, 9], k=2).to_dicts())}
+    expected_matches = c.match(lake[OTHER], features=[3, 9], k=2)
+    assert matched == {
+        "notes": list(expected_matches.notes),
+        "matches": plain(expected_matches.to_dicts()),
+    }
     options = ["--by", "decoder", "--features", "3", "--where", "label = 'pos'"]
     by_decoder = document(encoded, "match", NAME, OTHER, *options)
     assert [row["feature_a"] for row in by_decoder["matches"]] == [3]
     families = document(encoded, "families", NAME, "--min-npmi", "0.2", "--min-documents", "2")
     grouped = c.families(min_npmi=0.2, min_documents=2)
-    assert families == plain({**grouped.about, "families": grouped.to_dicts()})
+    assert families == plain({**as_typed(grouped), "families": grouped.to_dicts()})
 
 
 def test_names_are_documents_too(encoded: EncodedLake, lake: Lake) -> None:
@@ -276,7 +295,7 @@ SHOWN: dict[str, tuple[list[str], list[str]]] = {
     "diff": (["diff", POSITIVE, NEGATIVE], ["a words/sae where label = 'pos'", "<<", "tested"]),
     "diff of many": (
         ["diff", POSITIVE, NEGATIVE, NAME],
-        ["b 2 others", "corrected for"],
+        [f"b1 {NEGATIVE}", f"b2 {NAME}", "`against` says with which", "corrected for this choice"],
     ),
     "diff confirmed": (["diff", POSITIVE, NEGATIVE, "--confirm"], ["of the documents chose"]),
     "associate": (["associate", NAME, "label"], ["effect", "60 documents", "Mann-Whitney"]),

@@ -56,7 +56,7 @@ def ask(made: MadeLake, *names: str, **how: Any) -> tuple[list[dict[str, Any]], 
 
 def looked_at(made: MadeLake, *names: str) -> tuple[Floats, list[npt.NDArray[Any]]]:
     """The embeddings of the documents that have a value in every column, and these values."""
-    known = {"label": pa.array(made.labels), **columns()}
+    known = {"label": pa.array(made.labels), "doc": pa.array(range(N)), **columns()}
     kept = [known[name].to_pylist() for name in names]
     docs = [d for d in sorted(made.tokens()) if all(values[d] is not None for values in kept)]
     x = made.embeddings()[docs].astype(np.float64)
@@ -154,7 +154,9 @@ def test_van_elteren_of_one_stratum_is_mann_whitney(made: MadeLake) -> None:
 @pytest.mark.parametrize("control", [(), ("source",)])
 @pytest.mark.parametrize("column", ["label", "stars"])
 def test_by_clusters(made: MadeLake, column: str, control: tuple[str, ...]) -> None:
-    x, (values, authors, *rest) = looked_at(made, column, "author", *control)
+    x, (values, own, *rest) = looked_at(made, column, "doc", *control)
+    named = columns()["author"].to_pylist()
+    authors = np.array([f"own {d}" if named[d] is None else str(named[d]) for d in own])
     strata = rest[0] if rest else np.zeros(len(x))
     rows, said = ask(made, column, cluster_by="author", control=control)
     c = centred(values == "pos", strata) if column == "label" else scores(values, strata)
@@ -174,6 +176,8 @@ def test_by_clusters(made: MadeLake, column: str, control: tuple[str, ...]) -> N
     assert said["unit"] == "value of author"
     assert said["n_units"] == str(n)
     assert f"variance of {n} clusters" in said["test"]
+    n_alone = sum(author.startswith("own") for author in authors)
+    assert f"{n_alone} documents have no author: each is a unit of its own." in said["notes"]
 
 
 def test_whole_clusters_are_exchanged() -> None:

@@ -281,7 +281,11 @@ def test_aligned_texts_say_who_has_no_partner(made: MadeLake) -> None:
     alone = [n - m for n, m in zip(every, used, strict=True)]
     assert all(alone)
     assert [said["n_alone_a"], said["n_alone_b"]] == [str(n) for n in alone]
-    (note,) = json.loads(said["notes"])
+    note, *missing = json.loads(said["notes"])
+    for label, name in (("pos", "first"), ("neg", "second")):
+        n = sum(made.labels[d] == label for d in range(N)) - every[label == "neg"]
+        are = "document of the {} is" if n == 1 else "documents of the {} are"
+        assert any(each.startswith(f"{n} {are.format(name)} not encoded") for each in missing)
     assert f"{alone[0]} documents of the first and {alone[1]} of the second have no partner" in note
 
 
@@ -386,6 +390,11 @@ def test_unlike_labels(made: MadeLake) -> None:
     for row in unlike:  # of many pairs the cosines are made otherwise, and rounded otherwise
         row["label_similarity"] = pytest.approx(row["label_similarity"], abs=1e-6)
     assert ask(made, max_label_similarity=0.2) == unlike
+    query = CorrelateQuery(a=WHOLE, max_label_similarity=0.2)
+    notes = json.loads(Engine(made.lake.uri).ask(query).read_all().schema.metadata[b"notes"])
+    n = made.n_features - 10
+    are = "feature has" if n == 1 else "features have"
+    assert any(note.startswith(f"{n} {are} no label with a vector") for note in notes)
     assert ask(made, max_label_similarity=0.2, k=2) == unlike[:2]
 
 
@@ -417,7 +426,8 @@ def test_nothing_to_correlate(made: MadeLake, tmp_path_factory: pytest.TempPathF
             InvalidInput,
             "same key",
         ),
-        ({"b": NEG}, InvalidInput, "both b and align"),
+        ({"b": NEG}, InvalidInput, "name it with align"),
+        ({"align": "key"}, InvalidInput, "give a second selection, .* or leave out align"),
         ({"b": NEG, "align": "key", "adjacent": "drop"}, InvalidInput, "never adjacent"),
         ({"features": (99,)}, NotFound, "0 to 11"),
         ({"min_npmi": 1.5}, InvalidInput, "from -1 to 1"),

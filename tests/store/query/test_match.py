@@ -1,5 +1,6 @@
 """`match` equals correlations and overlaps over dense token matrices of two dictionaries."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -147,6 +148,28 @@ def test_chosen_features_and_documents(two: Two) -> None:
     docs = [doc for doc, label in enumerate(two[0].labels) if label == "pos"]
     expected = [row for row in brute_force(two, "activation", docs) if row["feature_a"] in (2, 7)]
     check(ask(two[0], features=(7, 2, 7), where="label = 'pos'"), expected)
+
+
+def test_what_is_left_out_is_said(two: Two) -> None:
+    table = Engine(two[0].lake.uri).ask(MatchQuery(a=A, b=B, k=1, features=(0, 1))).read_all()
+    notes = json.loads(table.schema.metadata[b"notes"])
+    known = [set(made.tokens()) for made in two]
+    for name, alone in ((A, known[0] - known[1]), (B, known[1] - known[0])):
+        are = "document is" if len(alone) == 1 else "documents are"
+        left_out = "is" if len(alone) == 1 else "are"
+        said = f"{len(alone)} {are} encoded in {name} alone, and {left_out} left out."
+        assert (said in notes) == bool(alone)
+    assert len(notes) == sum(bool(known[i] - known[1 - i]) for i in (0, 1))
+
+
+def test_features_without_a_match_are_counted(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, density=0.0)
+    add_dictionary(made, "other", n_features=4)
+    table = Engine(made.lake.uri).ask(MatchQuery(a=A, b=B)).read_all()
+    assert table.num_rows == 0
+    assert json.loads(table.schema.metadata[b"notes"]) == [
+        "12 features of the first never fire at one token with one of the second, and are left out."
+    ]
 
 
 def test_a_dictionary_matches_itself(two: Two) -> None:

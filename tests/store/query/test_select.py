@@ -1,5 +1,6 @@
 """Documents near a target set, against dense matrices of the same codes."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,24 @@ def test_the_target_itself_is_left_out_whatever_encoded_it(tmp_path: Path) -> No
     rest = engine.select(MADE, Selection(collection="made/random", where="label = 'pos'"), k=None)
     assert {made.labels[hit["doc"]] for hit in rest} == {"neg"}
     assert engine.select(MADE, MADE) == []
+
+
+def test_what_is_left_out_is_said(asked: Asked) -> None:
+    made = asked.by_name["made/random"]
+    target = Selection(collection="made/random", where="label = 'pos'")
+    hits = asked.select(MADE, target, k=None)
+    notes = json.loads(
+        asked.engine.ask(SelectQuery(pool=MADE, target=target, k=None))
+        .read_all()
+        .schema.metadata[b"notes"]
+    )
+    known = asked.embeddings(MADE, "max")
+    n_own = sum(made.labels[doc] == "pos" for doc in known)
+    unlike = len(known) - n_own - len(hits)
+    assert notes[0] == f"{n_own} documents of the pool are in the target, and are left out."
+    shares = "document of the pool shares" if unlike == 1 else "documents of the pool share"
+    assert any(note.startswith(f"{unlike} {shares} no feature") for note in notes) == bool(unlike)
+    assert "1 document of the pool is not encoded, and is left out." in notes
 
 
 def test_the_order_of_a_long_target_does_not_count(asked: Asked) -> None:

@@ -1,0 +1,113 @@
+"""Documents that were found, and the features that stand for a phrase.
+
+`pole` is + or - where the dictionary is signed, and tells which pole of the feature is meant; of
+others it is None.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import pyarrow as pa
+
+from saelake.answers import about
+from saelake.answers.about import metadata
+from saelake.answers.answer import Answer
+from saelake.answers.text import described, labelled, named, one_line
+from saelake.answers.view import View
+
+TEXT_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenFeature:
+    """A feature that stands for a phrase: how much it counts, by which label, made of which corpus.
+
+    `similarity` is that of the label and the phrase; `score` the label's own.
+    """
+
+    feature: int
+    label: str
+    explainer: str
+    corpus: str | None
+    score: float | None
+    similarity: float
+    weight: float
+    pole: str | None = None
+
+
+def chosen(table: pa.Table) -> tuple[ChosenFeature, ...]:
+    """The features that stand for the phrase asked about, nearest first; none without a phrase."""
+    return tuple(ChosenFeature(**row) for row in json.loads(metadata(table).get("chosen", "[]")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedFeature:
+    """A feature that makes `share` of a document's score; `value` is the document's."""
+
+    feature: int
+    pole: str | None = None
+    label: str | None
+    share: float
+    value: float
+
+
+def _shared(shared: "SharedFeature") -> str:
+    called, label = named(shared.feature, shared.pole), labelled(shared.label)
+    return f"{called} ({label})" if label else str(called)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundDocument:
+    """A document that an analysis found; `text` is how it begins."""
+
+    doc: int
+    id: str
+    score: float
+    text: str
+    metadata: Mapping[str, Any]
+    shared_features: tuple[SharedFeature, ...]
+
+    @classmethod
+    def of(cls, *, shared_features: Sequence[Mapping[str, Any]], **row: Any) -> Self:
+        """The document of a row."""
+        shared = tuple(SharedFeature(**feature) for feature in shared_features)
+        return cls(shared_features=shared, **row)
+
+
+class FoundDocuments(Answer[FoundDocument]):
+    """Documents, best first.
+
+    `recall` is the share of the best documents that such a search finds, measured on documents of
+    the collection when its index was made; 1 is exact. The scores are exact in any case. `chosen`
+    are the features that stand for the phrase, where one was asked about. `notes` are sentences
+    that must be read with the answer: what of the pool or the target is left out.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        super().__init__(table, FoundDocument.of)
+        self.about = about.said(table)
+        self.recall: float = self.about.get("recall", 1.0)
+        self.chosen = chosen(table)
+        self.notes: tuple[str, ...] = self.about.get("notes", ())
+
+    @property
+    def _approximate(self) -> list[str]:
+        return [] if self.recall == 1 else [f"approximate: recall {self.recall:.4g}"]
+
+    def _view(self, rows: Sequence[FoundDocument]) -> View:
+        return View(
+            said=[*self._approximate, *self.notes],
+            header=("score", "id", "text", "shared features", "metadata"),
+            rows=[
+                (
+                    found.score,
+                    found.id,
+                    one_line(found.text)[:TEXT_SHOWN],
+                    ", ".join(map(_shared, found.shared_features)),
+                    described(found.metadata),
+                )
+                for found in rows
+            ],
+        )
