@@ -1,6 +1,6 @@
 """A collection as queries see it: one consistent snapshot of its tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +9,13 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.format.schema import N_TIERS
-from saelake.store.index.segments import PostingList, PostingsTable, Segment, scan_postings
+from saelake.store.index.segments import (
+    PostingList,
+    PostingsTable,
+    Segment,
+    scan_posting_lists,
+    scan_postings,
+)
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import Table
 
@@ -74,9 +80,21 @@ class Collection:
             return []
         return self.postings.read([feature], tier, segments)
 
+    def tiers(
+        self, wanted: Sequence[tuple[int, Segment]], tier: int, *, characters: bool = True
+    ) -> list[PostingList]:
+        """One tier of each feature in its segment; see `PostingsTable.read_each`."""
+        if self.postings is None:
+            return []
+        return self.postings.read_each(wanted, tier, characters=characters)
+
     def unindexed_postings(self, feature: int) -> PostingList:
         """The postings of a feature in the fragments that no segment covers."""
         return scan_postings(self.codes, self.unindexed, feature)
+
+    def unindexed_lists(self, features: Sequence[int]) -> Mapping[int, PostingList]:
+        """The same of several features, which are read once for all."""
+        return scan_posting_lists(self.codes, self.unindexed, features)
 
     def posting_list(self, feature: int) -> PostingList:
         """All postings of a feature, by ascending document."""

@@ -28,6 +28,8 @@ from saelake.store.errors import InvalidExpression
 from saelake.store.format.poles import Poles, numbered
 
 Values = npt.NDArray[np.float32]
+Truths = npt.NDArray[np.bool_] | np.bool_
+ValueOf = Callable[["FeatureTerm"], Values]
 NOTHING = np.float32(-np.inf)  # the value where an expression does not hold
 
 
@@ -36,7 +38,7 @@ class Expression(ABC):
     """A node of an expression."""
 
     @abstractmethod
-    def evaluate(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
+    def evaluate(self, value_of: ValueOf) -> Values:
         """The expression's value at each place, -inf where it does not hold, float32 (n,).
 
         `value_of` gives a feature's value at the same places, -inf where it does not fire. An
@@ -44,8 +46,16 @@ class Expression(ABC):
         """
 
     @abstractmethod
-    def bound(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
-        """An upper bound of the value in each document, from the features' maxima there."""
+    def between(self, lower_of: ValueOf, upper_of: ValueOf) -> tuple[Values, Values]:
+        """Bounds of the value at each place, from bounds of the features' values there.
+
+        A feature that may fire or not has the lower bound -inf; what is negated is bound by what
+        its operand is not.
+        """
+
+    @abstractmethod
+    def possible(self, can: Callable[["FeatureTerm"], Truths]) -> Truths:
+        """Where it may hold, when features can fire as asked where `can` says; `!a` anywhere."""
 
     @abstractmethod
     def positive(self) -> Iterator["FeatureTerm"]:
@@ -71,14 +81,18 @@ class FeatureTerm(Expression):
         threshold = np.float32(self.threshold)
         return values > threshold if self.strict else values >= threshold
 
-    def evaluate(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
+    def evaluate(self, value_of: ValueOf) -> Values:
         """The feature's own value."""
         values = value_of(self)
         return np.where(self.holds(values), values, NOTHING)
 
-    def bound(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
-        """The feature's maximum."""
-        return self.evaluate(value_of)
+    def between(self, lower_of: ValueOf, upper_of: ValueOf) -> tuple[Values, Values]:
+        """Those of the feature, as far as they are as strong as asked."""
+        return self.evaluate(lower_of), self.evaluate(upper_of)
+
+    def possible(self, can: Callable[["FeatureTerm"], Truths]) -> Truths:
+        """Where the feature can."""
+        return can(self)
 
     def positive(self) -> Iterator["FeatureTerm"]:
         """Itself."""
@@ -96,13 +110,19 @@ class And(Expression):
     left: Expression
     right: Expression
 
-    def evaluate(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
+    def evaluate(self, value_of: ValueOf) -> Values:
         """The smaller value."""
         return np.minimum(self.left.evaluate(value_of), self.right.evaluate(value_of))
 
-    def bound(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
-        """The smaller bound."""
-        return np.minimum(self.left.bound(value_of), self.right.bound(value_of))
+    def between(self, lower_of: ValueOf, upper_of: ValueOf) -> tuple[Values, Values]:
+        """The smaller bounds."""
+        left = self.left.between(lower_of, upper_of)
+        right = self.right.between(lower_of, upper_of)
+        return np.minimum(left[0], right[0]), np.minimum(left[1], right[1])
+
+    def possible(self, can: Callable[[FeatureTerm], Truths]) -> Truths:
+        """Where both sides can."""
+        return self.left.possible(can) & self.right.possible(can)
 
     def positive(self) -> Iterator[FeatureTerm]:
         """Those of both sides."""
@@ -122,13 +142,19 @@ class Or(Expression):
     left: Expression
     right: Expression
 
-    def evaluate(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
+    def evaluate(self, value_of: ValueOf) -> Values:
         """The larger value."""
         return np.maximum(self.left.evaluate(value_of), self.right.evaluate(value_of))
 
-    def bound(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
-        """The larger bound."""
-        return np.maximum(self.left.bound(value_of), self.right.bound(value_of))
+    def between(self, lower_of: ValueOf, upper_of: ValueOf) -> tuple[Values, Values]:
+        """The larger bounds."""
+        left = self.left.between(lower_of, upper_of)
+        right = self.right.between(lower_of, upper_of)
+        return np.maximum(left[0], right[0]), np.maximum(left[1], right[1])
+
+    def possible(self, can: Callable[[FeatureTerm], Truths]) -> Truths:
+        """Where either side can."""
+        return self.left.possible(can) | self.right.possible(can)
 
     def positive(self) -> Iterator[FeatureTerm]:
         """Those of both sides."""
@@ -147,14 +173,22 @@ class Not(Expression):
 
     operand: FeatureTerm
 
-    def evaluate(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
+    def evaluate(self, value_of: ValueOf) -> Values:
         """+inf where the operand does not hold."""
         held = self.operand.evaluate(value_of) > NOTHING
         return np.where(held, NOTHING, -NOTHING)
 
-    def bound(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
-        """+inf: somewhere in a document the operand may always fail to hold."""
-        return np.full_like(self.operand.bound(value_of), -NOTHING)
+    def between(self, lower_of: ValueOf, upper_of: ValueOf) -> tuple[Values, Values]:
+        """+inf at least where the operand cannot hold, at most where it need not."""
+        lower, upper = self.operand.between(lower_of, upper_of)
+        return (
+            np.where(upper > NOTHING, NOTHING, -NOTHING),
+            np.where(lower > NOTHING, NOTHING, -NOTHING),
+        )
+
+    def possible(self, can: Callable[[FeatureTerm], Truths]) -> Truths:
+        """Anywhere: at some token the operand may always fail to hold."""
+        return np.True_
 
     def positive(self) -> Iterator[FeatureTerm]:
         """None."""
@@ -179,19 +213,9 @@ def negated(expression: Expression) -> Expression:
     raise TypeError(type(expression).__name__)
 
 
-def alternatives(expression: Expression) -> tuple[FeatureTerm, ...] | None:
-    """The terms of which one is enough; None where an expression asks for more."""
-    match expression:
-        case FeatureTerm():
-            return (expression,)
-        case Or(left=FeatureTerm() as left, right=FeatureTerm() as right):
-            return left, right
-    return None
-
-
 def signs(
     expression: Expression,
-    value_of: Callable[[FeatureTerm], Values],
+    value_of: ValueOf,
     value: Values,
     poles: Poles,
 ) -> Values:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
 from saelake.store.format.poles import Poles
+from saelake.store.query.parts import combined as combining
+from saelake.store.query.parts import lists
 from saelake.store.query.parts import search as query_search
 from saelake.store.query.parts.expression import (
     And,
@@ -63,9 +65,10 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
 
     for module in (tests.lakes, codes, postings, listed, hits, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
-    for module in (postings, features, query_search):
+    for module in (postings, features, query_search, lists):
         patch.setattr(module, "TIERS", (4, 8))
-    patch.setattr(query_search, "DOCUMENTS_PER_READ", 3)
+    patch.setattr(combining, "DOCUMENTS_PER_READ", 3)
+    patch.setattr(combining, "FEW_DOCUMENTS", 2)
 
 
 def brute_force(made: MadeLake, query: TokensQuery) -> list[tuple[int, int, float]]:
