@@ -213,7 +213,7 @@ def scan_posting_lists(
         token=np.arange(n_found),
     )
     whole = merged([numbered], codes.codec.dtype)
-    found = PostingList(
+    lists = PostingList(
         doc=whole.doc,
         max=whole.max,
         position=whole.position,
@@ -223,7 +223,7 @@ def scan_posting_lists(
     )
     ends = np.searchsorted(whole.feature, only, side="right")
     starts = np.searchsorted(whole.feature, only, side="left")
-    return {int(f): found[slice(a, b)] for f, a, b in zip(only, starts, ends, strict=True)}
+    return {int(f): lists[slice(a, b)] for f, a, b in zip(only, starts, ends, strict=True)}
 
 
 def segment_rows(

@@ -1,4 +1,4 @@
-"""Documents in which an expression may hold, and what posting lists alone tell of its value there."""
+"""Documents in which an expression may hold, and what posting lists tell of its value there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -127,7 +127,7 @@ class Candidates:
         return found
 
     def _lower_at(self, term: FeatureTerm, hopeful: bool) -> Values:
-        """At most the value at the token at which a feature is strongest, -inf where it is no hit."""
+        """At most the value at a feature's strongest token, -inf where that is no hit."""
         near = self._near(self.positions[term.number])
         lower = self.asked.expression.between(near, near if hopeful else self._upper)[0]
         return np.where(term.evaluate(self._value) > NOTHING, lower, NOTHING)
@@ -184,7 +184,7 @@ class Candidates:
     def _value(self, term: FeatureTerm) -> Values:
         return self.values[term.number]
 
-    def _nothing(self, term: FeatureTerm) -> Values:
+    def _nothing(self, _: FeatureTerm) -> Values:
         return np.full(len(self), NOTHING, np.float32)
 
     def _ceiling(self, term: FeatureTerm) -> Values:
@@ -222,7 +222,7 @@ def _possible(
 
     def can(term: FeatureTerm) -> Truths:
         ceiling = ceilings[term.number]
-        is_open = ceiling > NOTHING and ceiling >= least and bool(term.holds(ceiling))
+        is_open = ceiling > NOTHING and ceiling >= least and term.reaches(ceiling)
         return np.True_ if is_open else seen[term.number]
 
     anywhere = np.zeros(lists.n_documents, np.bool_)
@@ -253,7 +253,7 @@ def matters(
     """
     ceiling = ceilings[feature]
     terms = [term for term in expression.features() if term.number == feature]
-    if ceiling == NOTHING or not any(term.holds(ceiling) for term in terms):
+    if ceiling == NOTHING or not any(term.reaches(ceiling) for term in terms):
         return False
     if of_documents and feature not in {term.number for term in expression.positive()}:
         return True

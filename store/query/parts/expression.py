@@ -19,6 +19,7 @@ asked, and around which, within the scope, the expression holds.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,10 @@ class FeatureTerm(Expression):
             return values > NOTHING
         threshold = np.float32(self.threshold)
         return values > threshold if self.strict else values >= threshold
+
+    def reaches(self, value: np.float32) -> bool:
+        """Whether one value is as strong as asked."""
+        return bool(self.holds(np.array([value], np.float32))[0])
 
     def evaluate(self, value_of: ValueOf) -> Values:
         """The feature's own value."""
@@ -186,7 +191,7 @@ class Not(Expression):
             np.where(lower > NOTHING, NOTHING, -NOTHING),
         )
 
-    def possible(self, can: Callable[[FeatureTerm], Truths]) -> Truths:
+    def possible(self, _: Callable[[FeatureTerm], Truths]) -> Truths:
         """Anywhere: at some token the operand may always fail to hold."""
         return np.True_
 
@@ -237,6 +242,11 @@ def signs(
     return ones  # of what is negated, which has no value
 
 
+MOST_FEATURES = 256  # in one expression
+DEEPEST = 64  # brackets and ! inside each other
+LONGEST_NUMBER = 40  # in characters
+LARGEST = float(np.finfo(np.float32).max)
+SHOWN = 100  # characters of an expression in a message
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(>=|<=|[()&|!><])|([+-]))")
 
 
@@ -251,11 +261,24 @@ def parse(text: str, poles: Poles | None = None, whose: str = "") -> Expression:
     silent = expression.evaluate(lambda _: np.full(1, NOTHING, np.float32))
     if silent[0] > NOTHING:
         raise InvalidExpression(
-            f"The expression {text!r} also holds where no feature fires. Combine what is negated "
-            "with a feature that must fire, as in `12 & !34`.",
+            f"The expression {_shown(text)} also holds where no feature fires. Combine what is "
+            "negated with a feature that must fire, as in `12 & !34`.",
             expression=text,
         )
     return expression
+
+
+def _shown(text: str) -> str:
+    """An expression, or a part of one, as messages quote it."""
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+
+
+def _balanced(join: type[And] | type[Or], sides: list[Expression]) -> Expression:
+    """All sides joined in their order, by a tree that is no deeper than it must be."""
+    while len(sides) > 1:
+        pairs = [join(*pair) for pair in zip(sides[::2], sides[1::2], strict=False)]
+        sides = [*pairs, *sides[2 * len(pairs) :]]
+    return sides[0]
 
 
 class _Parser:
@@ -263,37 +286,65 @@ class _Parser:
 
     def __init__(self, text: str, poles: Poles | None, whose: str) -> None:
         self._text = text
+        self._shown = _shown(text)
         self._poles = poles
         self._whose = whose
         self._position = 0
+        self._depth = 0
+        self._n_features = 0
 
     def parse(self) -> Expression:
+        self._check_size()
         expression = self._or()
         if self._peek():
             raise self._error("an operator (&, |) or the end")
         return expression
 
+    def _check_size(self) -> None:
+        """Refuse what would take more than a question may, before anything is made of it."""
+        digits = max(map(len, re.findall(r"[\d.]+", self._text)), default=0)
+        if digits > LONGEST_NUMBER:
+            raise InvalidExpression(
+                f"The expression {self._shown} has a number of {digits:,} characters: write at "
+                f"most {LONGEST_NUMBER}.",
+                expression=self._text,
+            )
+
     def _or(self) -> Expression:
-        left = self._and()
+        sides = [self._and()]
         while self._accept("|"):
-            left = Or(left, self._and())
-        return left
+            sides.append(self._and())
+        return _balanced(Or, sides)
 
     def _and(self) -> Expression:
-        left = self._unary()
+        sides = [self._unary()]
         while self._accept("&"):
-            left = And(left, self._unary())
-        return left
+            sides.append(self._unary())
+        return _balanced(And, sides)
 
     def _unary(self) -> Expression:
         if self._accept("!"):
-            return negated(self._unary())
+            with self._one_deeper():
+                return negated(self._unary())
         if self._accept("("):
-            inner = self._or()
+            with self._one_deeper():
+                inner = self._or()
             if not self._accept(")"):
                 raise self._error("')'")
             return inner
         return self._feature()
+
+    @contextmanager
+    def _one_deeper(self) -> Iterator[None]:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise InvalidExpression(
+                f"The expression {self._shown} has more than {DEEPEST} brackets or ! inside each "
+                "other: leave out those that change nothing, or ask several questions.",
+                expression=self._text,
+            )
+        yield
+        self._depth -= 1
 
     def _feature(self) -> Expression:
         begun = self._position
@@ -302,12 +353,22 @@ class _Parser:
         if not number.isdecimal():
             raise self._error("a feature number")
         self._accept(number)
+        self._count()
         operator = next((o for o in (">=", "<=", ">", "<") if self._accept(o)), None)
         if operator is None:
             return self._firing(sign, number)
         threshold = self._number()
         asked = self._text[begun : self._position].strip()
         return self._reaching(sign, number, operator, threshold, asked)
+
+    def _count(self) -> None:
+        self._n_features += 1
+        if self._n_features > MOST_FEATURES:
+            raise InvalidExpression(
+                f"The expression {self._shown} has more than {MOST_FEATURES} features: ask "
+                "several questions.",
+                expression=self._text,
+            )
 
     def _firing(self, sign: str, number: str) -> Expression:
         """Where the feature fires: on this pole, or on any."""
@@ -351,7 +412,7 @@ class _Parser:
         """The poles that are meant."""
         if sign == "-" and not self._is_signed:
             raise InvalidExpression(
-                f"The expression {self._text!r} asks for the negative pole of feature {number}, "
+                f"The expression {self._shown} asks for the negative pole of feature {number}, "
                 f"but {self._whose or 'this dictionary'} is not signed: its features have none.",
                 expression=self._text,
             )
@@ -365,7 +426,14 @@ class _Parser:
         if not text[:1].isdecimal():
             raise self._error("a number")
         self._accept(text)
-        return sign * float(text)
+        number = sign * float(text)
+        if abs(number) > LARGEST:
+            raise InvalidExpression(
+                f"The expression {self._shown} asks for {text}, which is more than any value can "
+                f"be: at most {LARGEST:.3g}.",
+                expression=self._text,
+            )
+        return number
 
     def _peek(self) -> str:
         match = _TOKEN.match(self._text, self._position)
@@ -386,7 +454,7 @@ class _Parser:
     def _error(self, expected: str) -> InvalidExpression:
         rest = self._text[self._position :].strip() or "the end"
         return InvalidExpression(
-            f"The expression {self._text!r} has {rest!r} where {expected} should be. "
+            f"The expression {self._shown} has {_shown(rest)} where {expected} should be. "
             "Examples: 12, 12 > 3.0, 12 & 34 & !56.",
             expression=self._text,
         )

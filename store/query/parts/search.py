@@ -17,6 +17,7 @@ from saelake.store.query.parts.matches import TokensFound
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.snapshot.collection import Collection
 
+LONGEST_WINDOW = 9  # digits: a document has no more tokens
 _SCOPE = re.compile(r"token|document|window:(\d+)")
 
 
@@ -44,12 +45,19 @@ def _reach(scope: str) -> int:
     match = _SCOPE.fullmatch(scope)
     if not match:
         raise InvalidInput(
-            f"{scope!r} is no scope: use token, document, or window:N, as in window:5.",
+            f"{scope[:50]!r} is no scope: use token, document, or window:N, as in window:5.",
             scope=scope,
         )
     if scope == "document":
         return WHOLE_DOCUMENT
-    return int(match[1] or 0)
+    digits = (match[1] or "0").lstrip("0")
+    if len(digits) > LONGEST_WINDOW:
+        raise InvalidInput(
+            f"A window of {digits[:20]}{'…' if len(digits) > 20 else ''} tokens is wider than any "
+            "document: use scope document.",
+            scope=scope,
+        )
+    return int(digits or 0)
 
 
 def _strongest_of(
