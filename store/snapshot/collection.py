@@ -8,6 +8,7 @@ import numpy as np
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, NotFound
+from saelake.store.format.lists import Array
 from saelake.store.format.schema import N_TIERS
 from saelake.store.index.segments import (
     PostingList,
@@ -73,6 +74,17 @@ class Collection:
     def is_outdated(self) -> bool:
         """Whether what is indexed is from before both poles of a feature were counted."""
         return bool(self.postings and self.postings.outdated)
+
+    @property
+    def split_documents(self) -> Array:
+        """Documents that may have postings of a feature in two segments, ascending int64.
+
+        They have several parts, and segments that were built together.
+        """
+        covers = [segment.covers for segment in self.segments]
+        if len(set(covers)) == len(covers):
+            return np.empty(0, np.int64)
+        return np.array(sorted(self.codes.locations.extra_parts), np.int64)
 
     def tier(self, feature: int, tier: int, segments: Iterable[Segment]) -> list[PostingList]:
         """One tier of a feature in each of these segments."""

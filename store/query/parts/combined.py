@@ -141,12 +141,13 @@ class Combined:
 
     @property
     def _is_full(self) -> bool:
-        """Whether there are k matches; the last is then the weakest that is kept."""
-        return self._k is not None and len(self._found) == self._k
+        """Whether there are k matches as strong as k must be: then the last is the k-th so far."""
+        is_k = self._k is not None and len(self._found) == self._k
+        return is_k and bool(self._found.value[-1] == self._least)
 
     def _is_found(self, pending: Candidates, begin: int, unseen: np.float32) -> bool:
         """Whether the k strongest are known, with the documents from `begin` on not read."""
-        if not self._is_full or self._found.value[-1] <= unseen:
+        if not self._is_full or self._least <= unseen:
             return False
         if begin >= len(pending):
             return True

@@ -64,7 +64,7 @@ class FeatureLists:
         unindexed = collection.unindexed_lists(numbers)
         everything = [(segment, -NOTHING) for segment in collection.segments]
         self.of = {n: FeatureList(list(self._pieces(unindexed[n])), everything) for n in numbers}
-        self.parted = np.array(sorted(collection.codes.locations.extra_parts), np.int64)
+        self.parted = collection.split_documents
         self.read(numbers)
 
     def read(self, features: Iterable[int]) -> None:

@@ -31,8 +31,9 @@ def search(collection: Collection, query: TokensQuery) -> TokensFound:
     mask = collection.filters.mask(query.where)
     k = query.k if query.order == "top" else None
     best_only = query.per == "document"
-    if isinstance(expression, FeatureTerm) and best_only and k is not None:
-        return _strongest_of(collection, expression, k, mask)
+    is_simple = best_only and k is not None and not len(collection.split_documents)
+    if isinstance(expression, FeatureTerm) and is_simple:
+        return _strongest_of(collection, expression, query.k or 0, mask)
     asked = Asked(expression=expression, reach=reach, poles=collection.settings.poles)
     found = Combined(collection, asked, mask, best_only=best_only, k=k).search()
     if query.order == "quantiles":
