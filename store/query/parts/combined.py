@@ -17,8 +17,9 @@ from saelake.store.query.parts.matches import TokensFound
 from saelake.store.query.parts.meeting import meeting
 from saelake.store.snapshot.collection import Collection
 
-DOCUMENTS_PER_READ = 64  # the first batch of documents; each next one is twice as large
+DOCUMENTS_PER_READ = 32  # in the first batch; each next one is twice as large
 MOST_PER_READ = 1024
+MOST_BYTES_PER_READ = 32 << 20  # as they are stored, on average
 FEW_DOCUMENTS = 48  # that are read as fast as one long tier of postings
 TRIED_DOCUMENTS = 256  # that are read in the hope that no further postings need to be
 
@@ -50,6 +51,7 @@ class Combined:
         self.lists = FeatureLists(collection, numbers, mask)
         self._found = TokensFound.joined([])
         self._done = np.empty(0, np.int64)  # documents whose matches are found, ascending
+        self._most = _most_per_read(collection)
         self._least = NOTHING  # no match below is among the k strongest
 
     def search(self) -> TokensFound:
@@ -57,6 +59,7 @@ class Combined:
         while True:
             candidates = Candidates.of(self._asked, self.lists, self._least)
             self._raise_to(self._kth(candidates))
+            candidates = self._pending(candidates)
             deeper = self._deeper()
             if not deeper or self._is_little(candidates):
                 self._read_all(candidates)
@@ -87,15 +90,17 @@ class Combined:
         """Whether few documents need to be read, and none of which no posting was."""
         if candidates.unseen > NOTHING and candidates.unseen >= self._least:
             return False
-        return len(self._pending(candidates)) <= FEW_DOCUMENTS
+        return len(candidates) <= FEW_DOCUMENTS
 
     def _pending(self, candidates: Candidates) -> Candidates:
         """The candidates that are still possible, and not done."""
         possible = candidates.upper >= self._least
+        if len(self._done):
+            possible &= ~np.isin(candidates.docs, self._done)
         if self._is_full:  # of equals the first documents are stronger
             is_equal = candidates.upper == self._least
             possible &= ~is_equal | (candidates.docs <= int(self._found.doc[-1]))
-        return candidates[np.flatnonzero(possible & ~np.isin(candidates.docs, self._done))]
+        return candidates[np.flatnonzero(possible)]
 
     def _try(self, candidates: Candidates) -> bool:
         """Read some documents that are above everything unseen; whether that was enough."""
@@ -109,8 +114,7 @@ class Combined:
     def _read_all(self, candidates: Candidates) -> None:
         if self._best_only:
             found, settled = candidates.settled()
-            fresh = ~np.isin(found.doc.astype(np.int64), self._done)
-            self._take(found[fresh], candidates.docs[settled])
+            self._take(found, candidates.docs[settled])
         self._read(candidates, at_most=len(candidates), unseen=NOTHING)
 
     def _take(self, found: TokensFound, docs: Array) -> None:
@@ -130,13 +134,13 @@ class Combined:
         pending = self._pending(candidates)
         # All of them are read in the order of the table, which is three times as fast.
         pending = pending if self._k is None else pending.strongest_first()
-        begin, size = 0, max(DOCUMENTS_PER_READ, 2 * (self._k or 0))
+        begin, size = 0, DOCUMENTS_PER_READ if self._k else MOST_PER_READ
         while begin < min(len(pending), at_most):
             if self._is_found(pending, begin, unseen):
                 return True
-            end = min(begin + size, at_most)
+            end = min(begin + min(size, self._most), len(pending), at_most)
             self._meet(pending.docs[begin:end])
-            begin, size = begin + size, min(2 * size, MOST_PER_READ)
+            begin, size = end, min(2 * size, MOST_PER_READ)
         return self._is_found(pending, begin, unseen)
 
     @property
@@ -176,6 +180,14 @@ class Combined:
             known = of_feature[0] >= 0
             start[known], length[known] = of_feature[0][known], of_feature[1][known]
         return found.with_characters(start, length)
+
+
+def _most_per_read(collection: Collection) -> int:
+    """How many documents of the collection's are read at once: fewer of long ones."""
+    fragments = collection.codes.table.fragments
+    n_bytes = sum(fragment.size_bytes for fragment in fragments)
+    n_rows = sum(fragment.n_rows for fragment in fragments)
+    return max(MOST_BYTES_PER_READ * n_rows // max(n_bytes, 1), 1)
 
 
 def _has_negated(asked: Asked) -> bool:

@@ -33,6 +33,7 @@ def _short_tiers(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (postings, feature_totals, query_search, lists):
         monkeypatch.setattr(module, "TIERS", (8, 32))
     monkeypatch.setattr(combined, "FEW_DOCUMENTS", 4)
+    monkeypatch.setattr(combined, "TRIED_DOCUMENTS", 40)
     monkeypatch.setattr(combined, "DOCUMENTS_PER_READ", 16)
 
 
@@ -93,6 +94,16 @@ def test_what_is_negated_is_looked_up_where_it_matters(tmp_path: Path) -> None:
     assert found == [0, 1, 2, 3, 4]
     assert made.n_documents_read <= 16
     assert made.lists.n_read == 3 * 8
+
+
+def test_what_is_read_in_vain_is_not_read_again(tmp_path: Path) -> None:
+    documents = _documents(300)
+    for number, codes in enumerate(documents):
+        codes[0, number % 2] = 1 + (299 - number) / 100
+        codes[0 if number < 120 else 1, 2] = 2
+    made, found = _searched(tmp_path, documents, "(0 | 1) & !2")
+    assert found == [120, 121, 122, 123, 124]
+    assert made.n_documents_read <= 120 + 64  # to the end of a batch
 
 
 @pytest.mark.parametrize("reach", [0, WHOLE_DOCUMENT])
