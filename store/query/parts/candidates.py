@@ -20,6 +20,7 @@ from saelake.store.query.parts.lists import FAR, FeatureLists
 from saelake.store.query.parts.matches import TokensFound
 
 WHOLE_DOCUMENT = 1 << 40  # a window that no document exceeds
+MOST_ANCHORS = 4  # features at whose strongest tokens values are bounded from below
 BOUNDED_BELOW = 8192  # documents whose values are bounded from below, for the k-th best value
 
 
@@ -120,17 +121,21 @@ class Candidates:
             chosen = self[np.argpartition(-self.upper, BOUNDED_BELOW)[:BOUNDED_BELOW]]
         if len(chosen) < k:
             return NOTHING
-        lower = np.full(len(chosen), NOTHING, np.float32)
-        for term in set(self.asked.expression.positive()):
-            lower = np.maximum(lower, chosen._lower_at(term, hopeful))
+        own, position, _, _ = chosen._strongest_own()
+        lower = chosen._lower_at(position, own, hopeful)
+        terms = set(self.asked.expression.positive())
+        for term in terms if len(terms) <= MOST_ANCHORS else ():
+            held = term.evaluate(chosen._value)
+            at = chosen._lower_at(chosen.positions[term.number], held, hopeful)
+            lower = np.maximum(lower, at)
         found: np.float32 = np.partition(lower, len(lower) - k)[len(lower) - k]
         return found
 
-    def _lower_at(self, term: FeatureTerm, hopeful: bool) -> Values:
-        """At most the value at a feature's strongest token, -inf where that is no hit."""
-        near = self._near(self.positions[term.number])
+    def _lower_at(self, position: Array, own: Values, hopeful: bool) -> Values:
+        """At most the values at tokens, where some feature is `own`; -inf where that is none."""
+        near = self._near(position)
         lower = self.asked.expression.between(near, near if hopeful else self._upper)[0]
-        return np.where(term.evaluate(self._value) > NOTHING, lower, NOTHING)
+        return np.where(own > NOTHING, lower, NOTHING)
 
     def settled(self) -> tuple[TokensFound, Array]:
         """The best tokens of the documents for which the lists tell them, and which these are.
