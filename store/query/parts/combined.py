@@ -49,7 +49,8 @@ class Combined:
         self._positive = sorted({term.number for term in asked.expression.positive()})
         self._has_negated = _has_negated(asked)
         self.lists = FeatureLists(collection, numbers, mask)
-        self._found = TokensFound.joined([])
+        self._pieces: list[TokensFound] = []  # without k
+        self._found = TokensFound.joined([])  # the k strongest so far
         self._done = np.empty(0, np.int64)  # documents whose matches are found, ascending
         self._most = _most_per_read(collection)
         self._least = NOTHING  # no match below is among the k strongest
@@ -115,16 +116,18 @@ class Combined:
         if self._best_only:
             found, settled = candidates.settled()
             self._take(found, candidates.docs[settled])
+            candidates = candidates[np.flatnonzero(~settled)]
         self._read(candidates, at_most=len(candidates), unseen=NOTHING)
 
     def _take(self, found: TokensFound, docs: Array) -> None:
         """Add the matches of these documents."""
-        self._found = TokensFound.joined([self._found, found])
+        if self._k is None:
+            self._pieces.append(found)
+            return
         self._done = np.union1d(self._done, docs)
-        if self._k is not None:
-            self._found = self._found.strongest(self._k)
-            if len(self._found) == self._k:
-                self._raise_to(self._found.value[-1])
+        self._found = TokensFound.joined([self._found, found]).strongest(self._k)
+        if len(self._found) == self._k:
+            self._raise_to(self._found.value[-1])
 
     def _read(self, candidates: Candidates, *, at_most: int, unseen: np.float32) -> bool:
         """Read documents by falling bound; whether the k strongest are found.
@@ -172,7 +175,7 @@ class Combined:
 
     def _with_characters(self) -> TokensFound:
         """The matches, with where in their texts they are as far as postings tell."""
-        found = self._found if self._k is None else self._found.strongest(self._k)
+        found = TokensFound.joined(self._pieces) if self._k is None else self._found
         docs = found.doc.astype(np.int64)
         start, length = found.start.copy(), found.length.copy()
         for number in self._positive:
