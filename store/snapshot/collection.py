@@ -105,7 +105,7 @@ class Collection:
         return scan_postings(self.codes, self.unindexed, feature)
 
     def unindexed_lists(self, features: Sequence[int]) -> Mapping[int, PostingList]:
-        """The same of several features, which are read once for all."""
+        """The postings of several features there, which are read once for all."""
         return scan_posting_lists(self.codes, self.unindexed, features)
 
     def posting_list(self, feature: int) -> PostingList:

@@ -16,7 +16,7 @@ FAR = -(1 << 42)  # the position of what does not fire: no window reaches it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class ReadPostings:
     """Postings of one feature that were read together: parallel arrays (n,), `doc` ascending.
 
     `doc` int64, `value` float32, `position` uint32; `start` and `length` int64, -1 where not read.
@@ -37,7 +37,7 @@ class FeatureList:
     values there.
     """
 
-    pieces: list[Piece]
+    pieces: list[ReadPostings]
     unread: list[tuple[Segment, np.float32]]
     tier: int = 0
 
@@ -87,7 +87,7 @@ class FeatureLists:
                 known.unread.append((segment, self._decoded(postings.max).min()))
             known.pieces += self._pieces(postings)
 
-    def _pieces(self, postings: PostingList) -> Iterator[Piece]:
+    def _pieces(self, postings: PostingList) -> Iterator[ReadPostings]:
         """The postings as a piece, if the mask keeps any."""
         self.n_read += len(postings)
         if self._mask is not None:
@@ -96,7 +96,7 @@ class FeatureLists:
             return
         if (postings.doc[1:] < postings.doc[:-1]).any():
             postings = postings[np.argsort(postings.doc, kind="stable")]
-        yield Piece(
+        yield ReadPostings(
             doc=postings.doc.astype(np.int64),
             value=self._decoded(postings.max),
             position=postings.position,

@@ -71,7 +71,7 @@ class TokensFound:
         )
 
     def with_characters(self, start: Array, length: Array) -> "TokensFound":
-        """The same tokens, which are at these characters of their texts."""
+        """These tokens, which are at these characters of their texts."""
         return replace(self, start=start, length=length)
 
     @classmethod
