@@ -1,5 +1,6 @@
 """Documents in which an expression may hold, and what posting lists tell of its value there."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -245,27 +246,16 @@ def _unseen(expression: Expression, ceilings: dict[int, np.float32]) -> np.float
     return np.float32(upper[0])
 
 
-def matters(
-    expression: Expression,
-    feature: int,
-    ceilings: dict[int, np.float32],
-    least: np.float32,
-    of_documents: bool,
-) -> bool:
-    """Whether a document of a feature's unread postings may have a value of `least` or more.
+def matters(asked: Asked, feature: int, ceiling: np.float32, least: np.float32) -> bool:
+    """Whether the unread postings of a feature, at most `ceiling`, can be of any consequence.
 
-    Where features meet anywhere in a document, also whether what is negated may be in them.
+    A value of `least` or more is that of a feature as strong, whatever is weaker. Where features
+    meet anywhere in a document, what is negated must be known of all.
     """
-    ceiling = ceilings[feature]
-    terms = [term for term in expression.features() if term.number == feature]
+    terms = Counter(t for t in asked.expression.features() if t.number == feature)
     if ceiling == NOTHING or not any(term.reaches(ceiling) for term in terms):
         return False
-    if of_documents and feature not in {term.number for term in expression.positive()}:
+    negated = terms - Counter(asked.expression.positive())
+    if asked.of_documents and negated:
         return True
-    nothing, every = np.full(1, NOTHING, np.float32), np.full(1, -NOTHING, np.float32)
-
-    def upper_of(term: FeatureTerm) -> Values:
-        return every if term.number != feature else np.full(1, ceiling, np.float32)
-
-    upper = expression.between(lambda _: nothing, upper_of)[1][0]
-    return bool(upper > NOTHING and upper >= least)
+    return bool(ceiling >= least and terms - negated)

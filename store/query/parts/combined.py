@@ -77,14 +77,10 @@ class Combined:
 
     def _deeper(self) -> list[int]:
         """The features of which more must be known."""
-        ceilings = {number: known.ceiling for number, known in self.lists.of.items()}
         return [
             number
-            for number in self.lists.of
-            if (self._asked.of_documents or number in self._positive)
-            and matters(
-                self._asked.expression, number, ceilings, self._least, self._asked.of_documents
-            )
+            for number, known in self.lists.of.items()
+            if matters(self._asked, number, known.ceiling, self._least)
         ]
 
     def _is_little(self, candidates: Candidates) -> bool:

@@ -73,6 +73,15 @@ def test_documents_in_which_features_meet_at_their_strongest_are_not_read(tmp_pa
     assert made.lists.n_read <= 2 * (8 + 32)  # and of the lists no last tier
 
 
+def test_alternatives_need_no_more_than_the_strongest_of_each(tmp_path: Path) -> None:
+    documents = _documents(300)
+    for number, codes in enumerate(documents):
+        codes[1, 0], codes[4, 1] = 1 + number / 100, 4 - number / 100
+    made, found = _searched(tmp_path, documents, "0 | 1 | 2", k=7)
+    assert found == [0, 1, 299, 2, 298, 3, 297]
+    assert (made.n_documents_read, made.lists.n_read) == (0, 2 * 8)
+
+
 def test_the_bound_ends_the_reading_early(tmp_path: Path) -> None:
     documents = _documents(300)
     for number, codes in enumerate(documents):
