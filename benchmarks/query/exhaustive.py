@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array, Lists
@@ -22,12 +23,7 @@ def strongest(collection: Collection, queries: Sequence[TokensQuery]) -> list[Ar
     """
     asked = [_Asked(query, parse(query.expression), collection) for query in queries]
     for batch in collection.codes.scan(COLUMNS):
-        rows = _Rows(
-            docs=np.asarray(batch["doc"]).astype(np.int64),
-            n_tokens=Lists.of(batch["token_ids"]).lengths,
-            lists={name: Lists.of(batch[name]) for name in COLUMNS[2:]},
-            decode=collection.codes.codec.decode,
-        )
+        rows = _Rows.of(batch, collection.codes.codec.decode)
         for each in asked:
             each.add(rows)
     return [each.values for each in asked]
@@ -35,26 +31,41 @@ def strongest(collection: Collection, queries: Sequence[TokensQuery]) -> list[Ar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """Some documents: their tokens lie end to end, `n_tokens` of each."""
+    """Some documents: their tokens lie end to end, `n_tokens` of each; codes are by feature."""
 
     docs: Array
     n_tokens: Array
-    lists: dict[str, Lists]
-    decode: Callable[[Array], Array]
+    features: Array
+    tokens: Array
+    values: Array
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch, decode: Callable[[Array], Array]) -> "_Rows":
+        """The rows of a batch of codes."""
+        n_tokens = Lists.of(batch["token_ids"]).lengths
+        first = np.cumsum(n_tokens) - n_tokens
+        values = Lists.of(batch["values"])
+        feature = np.repeat(Lists.of(batch["features"]).values, Lists.of(batch["counts"]).values)
+        order = np.argsort(feature, kind="stable")
+        token = first[values.rows] + Lists.of(batch["positions"]).values
+        return cls(
+            docs=np.asarray(batch["doc"]).astype(np.int64),
+            n_tokens=n_tokens,
+            features=feature[order],
+            tokens=token[order],
+            values=decode(values.values[order]),
+        )
 
     @property
     def first(self) -> Array:
-        """The first token of each, and the end."""
+        """The first token of each document, and the end."""
         return np.append(0, np.cumsum(self.n_tokens))
 
     def dense(self, feature: int) -> Array:
         """The value of a feature at each token, -inf where it does not fire."""
-        counts = self.lists["counts"].values
-        fired = np.repeat(self.lists["features"].values == feature, counts)
-        row = self.lists["values"].rows[fired]
+        begin, end = np.searchsorted(self.features, [feature, feature + 1])
         values = np.full(int(self.first[-1]), NOTHING, np.float32)
-        at = self.first[row] + self.lists["positions"].values[fired]
-        values[at] = self.decode(self.lists["values"].values[fired])
+        values[self.tokens[begin:end]] = self.values[begin:end]
         return values
 
 

@@ -4,6 +4,7 @@ The collection is synthetic, of the statistics of a real one, or any other one; 
 answers is compared with brute force. See README.md for what each row means.
 """
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -53,9 +54,9 @@ def kinds(features: dict[str, Array], median: dict[int, float]) -> Iterator[Kind
     for stratum in ("middle", "popular"):
         wide = " | ".join(["{}"] * WIDE)
         each = [stratum] * WIDE
-        yield Kind(name=f"{WIDE} {stratum}, |", scope="token", write=_of(wide, features, *each))
+        yield Kind(name=f"any of {WIDE} {stratum}", scope="token", write=_of(wide, features, *each))
         mixed = _of("({} | {}) & !{}", features, stratum, stratum, "popular")
-        yield Kind(name=f"({stratum} | {stratum}) & !popular", scope="token", write=mixed)
+        yield Kind(name=f"({stratum} or {stratum}) & !popular", scope="token", write=mixed)
         both = _of("{} & {}", features, stratum, stratum)
         yield Kind(name=f"{stratum} > m & {stratum} > m", scope="token", write=_above(both, median))
 
@@ -88,15 +89,25 @@ def strata(engine: Engine, name: str) -> tuple[dict[str, Array], dict[int, float
     return groups, dict(zip(table["feature"].to_pylist(), halves.tolist(), strict=True))
 
 
-def asked(engine: Engine, queries: Sequence[TokensQuery]) -> tuple[list[float], list[Array]]:
-    """Seconds of each answer, read to the end, and its values."""
-    seconds, values = [], []
-    for query in queries:
-        begun = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, the values of its answer, read to the end, and what that took.
+
+    `cpu_seconds` are of all threads: other processes on the machine prolong them less.
+    """
+
+    query: TokensQuery
+    values: Array
+    seconds: float
+    cpu_seconds: float
+
+    @classmethod
+    def of(cls, engine: Engine, query: TokensQuery) -> "Asked":
+        """The question, asked now."""
+        begun, cpu = time.perf_counter(), time.process_time()
         answer = engine.ask(query).read_all()
-        seconds.append(time.perf_counter() - begun)
-        values.append(np.asarray(answer["value"]))
-    return seconds, values
+        seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
+        return cls(query, np.asarray(answer["value"]), seconds, cpu_seconds)
 
 
 def main(
@@ -129,8 +140,13 @@ def main(
             _check(snapshot, answered)
         found = summary(snapshot)
         facts: dict[str, Cell] = {name: found[name] for name in FACTS}
-        n_segments = len(snapshot.segments)
-        publish("expressions", [table], facts={**facts, "segments": n_segments})
+        facts |= {"segments": len(snapshot.segments), "load": _load()}
+        publish("expressions", [table], facts=facts)
+
+
+def _load() -> str:
+    """How many processes wanted a core in the last quarter of an hour, on average."""
+    return f"{os.getloadavg()[2]:.1f} processes on {os.cpu_count()} cores"
 
 
 def _made(folder: Path, codes: int, mean_length: float, seed: int) -> str:
@@ -144,43 +160,47 @@ def _made(folder: Path, codes: int, mean_length: float, seed: int) -> str:
 
 def _table(
     engine: Engine, name: str, n: int, n_checked: int, filters: Sequence[str | None], seed: int
-) -> tuple[Table, list[tuple[TokensQuery, Array]]]:
+) -> tuple[Table, list[Asked]]:
     """The times of each kind, and some answers of each."""
     random = np.random.default_rng(seed)
     features, halves = strata(engine, name)
     rows: list[dict[str, Cell]] = []
-    answered: list[tuple[TokensQuery, Array]] = []
+    answered: list[Asked] = []
     for where in filters:
         for kind in kinds(features, halves):
-            queries = [
-                TokensQuery(
-                    collection=name, expression=kind.write(random), scope=kind.scope, where=where
+            found = [
+                Asked.of(
+                    engine,
+                    TokensQuery(
+                        collection=name,
+                        expression=kind.write(random),
+                        scope=kind.scope,
+                        where=where,
+                    ),
                 )
                 for _ in range(n + 1)
-            ]
-            seconds, values = asked(engine, queries)
-            answered += list(zip(queries, values, strict=True))[1 : 1 + n_checked]
-            rows.append(_row(kind, where, seconds[1:], values[1:]))  # the first is a warm-up
+            ][1:]  # the first is a warm-up
+            answered += found[:n_checked]
+            rows.append(_row(kind, where, found))
     return Table(title="Top 20 of an expression", rows=rows), answered
 
 
-def _row(
-    kind: Kind, where: str | None, seconds: Sequence[float], values: Sequence[Array]
-) -> dict[str, Cell]:
-    p50, p99 = 1e3 * np.quantile(seconds, (0.5, 0.99))
+def _row(kind: Kind, where: str | None, found: Sequence[Asked]) -> dict[str, Cell]:
+    p50, p99 = 1e3 * np.quantile([each.seconds for each in found], (0.5, 0.99))
     return {
         "": kind.name,
         "scope": kind.scope,
         "filter keeps": "1 %" if where else "all",
-        "questions": len(seconds),
+        "questions": len(found),
         "p50 ms": float(p50),
         "p99 ms": float(p99),
-        "hits": float(np.mean([len(found) for found in values])),
+        "CPU p50 ms": float(1e3 * np.median([each.cpu_seconds for each in found])),
+        "hits": float(np.mean([len(each.values) for each in found])),
     }
 
 
-def _check(snapshot: Collection, answered: Sequence[tuple[TokensQuery, Array]]) -> None:
+def _check(snapshot: Collection, answered: Sequence[Asked]) -> None:
     """Compare the values of answers with those that reading every code gives."""
-    expected = strongest(snapshot, [query for query, _ in answered])
-    for (query, values), best in zip(answered, expected, strict=True):
-        assert np.array_equal(np.abs(values), best), (query, values, best)
+    expected = strongest(snapshot, [each.query for each in answered])
+    for each, best in zip(answered, expected, strict=True):
+        assert np.array_equal(np.abs(each.values), best), (each, best)

@@ -224,17 +224,17 @@ def _possible(
     An expression is at least so much where it holds of the features that are: a feature whose
     unread postings may be so strong is taken to be, everywhere.
     """
-    seen = {term.number: lists.documents(term.number, least) for term in expression.positive()}
+    anywhere = np.zeros(lists.n_documents, np.bool_)
 
     def can(term: FeatureTerm) -> Truths:
+        seen = lists.documents(term.number, least)
+        np.logical_or(anywhere, seen, out=anywhere)
         ceiling = ceilings[term.number]
         is_open = ceiling > NOTHING and ceiling >= least and term.reaches(ceiling)
-        return np.True_ if is_open else seen[term.number]
+        return np.True_ if is_open else seen
 
-    anywhere = np.zeros(lists.n_documents, np.bool_)
-    for marks in seen.values():
-        anywhere |= marks
-    return anywhere & expression.possible(can)
+    possible = expression.possible(can)
+    return anywhere & possible
 
 
 def _unseen(expression: Expression, ceilings: dict[int, np.float32]) -> np.float32:

@@ -242,7 +242,7 @@ def signs(
     return ones  # of what is negated, which has no value
 
 
-MOST_FEATURES = 256  # in one expression
+MOST_FEATURES = 100  # in one expression
 DEEPEST = 64  # brackets and ! inside each other
 LONGEST_NUMBER = 40  # in characters
 LARGEST = float(np.finfo(np.float32).max)
