@@ -26,6 +26,10 @@ COMMANDS: Mapping[str, Command] = {
     "query": Command(
         "query.query", "top 20 of a feature: saelake, DuckDB on Parquet, delphi's cache"
     ),
+    "expressions": Command(
+        "query.expressions",
+        "top 20 of expressions of features: pairs, wide alternatives, mixes, with filters",
+    ),
     "s3": Command("query.s3", "requests and bytes that a question costs in an object store"),
     "analyses": Command(
         "analyses.analyses",

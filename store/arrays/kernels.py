@@ -90,6 +90,31 @@ def copied_rows(
 
 
 @compiled
+def spans_of(offsets: Array, features: Array, counts: Array, begins: Array, wanted: Array) -> Any:
+    """Where in each row's values those of some features are.
+
+    A row has its features ascending, and `counts` values of each, end to end from `begins[row]`
+    on; `wanted` ascends. Returns first and count, int64 (n_wanted, n_rows): none has the count 0.
+    """
+    n_rows = len(offsets) - 1
+    first = np.zeros((len(wanted), n_rows), np.int64)
+    count = np.zeros((len(wanted), n_rows), np.int64)
+    for row in range(n_rows):
+        at = begins[row]
+        w = 0
+        for i in range(offsets[row], offsets[row + 1]):
+            while w < len(wanted) and wanted[w] < features[i]:
+                w += 1
+            if w == len(wanted):
+                break
+            if wanted[w] == features[i]:
+                first[w, row] = at
+                count[w, row] = counts[i]
+            at += counts[i]
+    return first, count
+
+
+@compiled
 def by_impact(offsets: Array, features: Array, impacts: Array, d_sae: int, n_levels: int) -> Any:
     """Rows turned into lists of (feature, impact level), by counting; rows ascend in each list.
 

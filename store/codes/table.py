@@ -83,6 +83,25 @@ class CodeRow:
         return self.positions[span].astype(np.int64) + self.position_base, self.values[span]
 
 
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """Where a feature fires in some documents: parallel arrays (n,), by document, then position.
+
+    `index` int64 says which of the documents, `position` int64 counts the document's tokens,
+    `value` is float32.
+    """
+
+    index: Array
+    position: Array
+    value: Array
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, chosen: Array) -> "Occurrences":
+        return Occurrences(self.index[chosen], self.position[chosen], self.value[chosen])
+
+
 def collection_of(table: Table) -> CollectionSettings:
     """What a collection's table says that it is of."""
     return CollectionSettings.from_json(metadata(table.schema)["saelake:collection"])
@@ -143,6 +162,26 @@ class CodesTable:
                     self.codec.decode(values[row]),
                 ),
             )
+
+    def occurrences(
+        self, docs: npt.NDArray[np.uint64], features: Sequence[int]
+    ) -> dict[int, Occurrences]:
+        """Where each of these features fires in these documents, which are read at once."""
+        from saelake.store.arrays.kernels import spans_of  # not every reader of codes needs numba
+
+        index, table = self.take(docs, ["features", "counts", "positions", "values"])
+        held, values = Lists.of(table["features"]), Lists.of(table["values"])
+        wanted = np.unique(np.array(features, np.int64))
+        counts, positions = (Lists.of(table[name]).values for name in ("counts", "positions"))
+        first, count = spans_of(held.offsets, held.values, counts, values.offsets, wanted)
+        base = table["part"].to_numpy().astype(np.int64) * MAX_PART_TOKENS
+        found = {}
+        for feature, begin, n in zip(wanted.tolist(), first, count, strict=True):
+            row = np.repeat(np.arange(len(n)), n)
+            at = np.arange(len(row)) + (begin - np.cumsum(n) + n)[row]
+            value = self.codec.decode(values.values[at])
+            found[feature] = Occurrences(index[row], positions[at] + base[row], value)
+        return found
 
     def scan(
         self,

@@ -47,7 +47,7 @@ class PostingList:
     def __len__(self) -> int:
         return len(self.doc)
 
-    def __getitem__(self, index: Array) -> "PostingList":
+    def __getitem__(self, index: "Array | slice") -> "PostingList":
         return PostingList(
             doc=self.doc[index],
             max=self.max[index],
@@ -112,17 +112,23 @@ class PostingsTable:
     ) -> list[PostingList]:
         """One tier of these features in these segments, by feature and then by segment."""
         segments = tuple(segments)
-        addresses = [
-            address(segment.fragment, feature * N_TIERS + tier)
-            for feature in features
-            for segment in segments
-        ]
+        return self.read_each([(f, segment) for f in features for segment in segments], tier)
+
+    def read_each(
+        self, wanted: Iterable[tuple[int, Segment]], tier: int, *, characters: bool = True
+    ) -> list[PostingList]:
+        """One tier of each feature in its segment, in the order asked for.
+
+        Without `characters` later tiers do not say where a token is in its text: -1, -1.
+        """
+        addresses = [address(s.fragment, feature * N_TIERS + tier) for feature, s in wanted]
         if not addresses:
             return []
         if tier == 0:
             rows = Lists.of(self.table.take_addresses(addresses, ["strongest"])["strongest"])
             return [_first_tier(rows[row], self.dtype) for row in range(len(addresses))]
-        columns = ["doc_gaps", "max", "positions", "token_starts", "token_lengths"]
+        columns = ["doc_gaps", "max", "positions"]
+        columns += ["token_starts", "token_lengths"] if characters else []
         table = self.table.take_addresses(addresses, columns)
         lists = [Lists.of(table[name]) for name in columns]
         return [_later_tier(*(each[row] for each in lists)) for row in range(len(addresses))]
@@ -162,22 +168,32 @@ def _first_tier(strongest: Array, dtype: np.dtype[Any]) -> PostingList:
     )
 
 
-def _later_tier(
-    gap: Array, value: Array, position: Array, start: Array, length: Array
-) -> PostingList:
+def _later_tier(gap: Array, value: Array, position: Array, *characters: Array) -> PostingList:
+    unknown = np.broadcast_to(np.int64(-1), len(gap))
+    start, length = (c.astype(np.int64) for c in characters) if characters else (unknown, unknown)
     return PostingList(
         doc=np.cumsum(gap, dtype=np.uint64),
         max=value,
         position=position,
-        token=np.full(len(gap), -1),
-        start=start.astype(np.int64),
-        length=length.astype(np.int64),
+        token=unknown,
+        start=start,
+        length=length,
     )
 
 
 def scan_postings(codes: CodesTable, fragments: Iterable[int], feature: int) -> PostingList:
     """The posting list of one feature in fragments that no segment covers, by reading them."""
-    only = np.array([feature], np.uint32)
+    return scan_posting_lists(codes, fragments, [feature])[feature]
+
+
+def scan_posting_lists(
+    codes: CodesTable, fragments: Iterable[int], features: Sequence[int]
+) -> dict[int, PostingList]:
+    """The posting list of each feature in fragments that no segment covers, by ascending document.
+
+    The fragments are read once, whatever the number of features.
+    """
+    only = np.unique(np.array(features, np.uint32))
     columns = (*CODES_COLUMNS, *TOKEN_COLUMNS)
     pieces: list[Postings] = []
     tokens: list[tuple[Array, Array]] = []
@@ -188,7 +204,7 @@ def scan_postings(codes: CodesTable, fragments: Iterable[int], feature: int) -> 
         tokens.append((starts[found.token], lengths[found.token]))
         pieces.append(found)
     if not pieces:
-        return PostingList.joined([], codes.codec.dtype)
+        return {int(f): PostingList.joined([], codes.codec.dtype) for f in only}
     n_found = sum(len(piece) for piece in pieces)
     numbered = Postings(
         feature=concatenate((p.feature for p in pieces), np.uint32),
@@ -198,7 +214,7 @@ def scan_postings(codes: CodesTable, fragments: Iterable[int], feature: int) -> 
         token=np.arange(n_found),
     )
     whole = merged([numbered], codes.codec.dtype)
-    return PostingList(
+    lists = PostingList(
         doc=whole.doc,
         max=whole.max,
         position=whole.position,
@@ -206,6 +222,9 @@ def scan_postings(codes: CodesTable, fragments: Iterable[int], feature: int) -> 
         start=concatenate((s for s, _ in tokens), np.uint32)[whole.token].astype(np.int64),
         length=concatenate((n for _, n in tokens), np.uint16)[whole.token].astype(np.int64),
     )
+    ends = np.searchsorted(whole.feature, only, side="right")
+    starts = np.searchsorted(whole.feature, only, side="left")
+    return {int(f): lists[slice(a, b)] for f, a, b in zip(only, starts, ends, strict=True)}
 
 
 def segment_rows(

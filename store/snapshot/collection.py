@@ -1,6 +1,6 @@
 """A collection as queries see it: one consistent snapshot of its tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +8,15 @@ import numpy as np
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, NotFound
+from saelake.store.format.lists import Array
 from saelake.store.format.schema import N_TIERS
-from saelake.store.index.segments import PostingList, PostingsTable, Segment, scan_postings
+from saelake.store.index.segments import (
+    PostingList,
+    PostingsTable,
+    Segment,
+    scan_posting_lists,
+    scan_postings,
+)
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import Table
 
@@ -68,15 +75,38 @@ class Collection:
         """Whether what is indexed is from before both poles of a feature were counted."""
         return bool(self.postings and self.postings.outdated)
 
+    @property
+    def split_documents(self) -> Array:
+        """Documents that may have postings of a feature in two segments, ascending int64.
+
+        They have several parts, and segments that were built together.
+        """
+        covers = [segment.covers for segment in self.segments]
+        if len(set(covers)) == len(covers):
+            return np.empty(0, np.int64)
+        return np.array(sorted(self.codes.locations.extra_parts), np.int64)
+
     def tier(self, feature: int, tier: int, segments: Iterable[Segment]) -> list[PostingList]:
         """One tier of a feature in each of these segments."""
         if self.postings is None:
             return []
         return self.postings.read([feature], tier, segments)
 
+    def tiers(
+        self, wanted: Sequence[tuple[int, Segment]], tier: int, *, characters: bool = True
+    ) -> list[PostingList]:
+        """One tier of each feature in its segment; see `PostingsTable.read_each`."""
+        if self.postings is None:
+            return []
+        return self.postings.read_each(wanted, tier, characters=characters)
+
     def unindexed_postings(self, feature: int) -> PostingList:
         """The postings of a feature in the fragments that no segment covers."""
         return scan_postings(self.codes, self.unindexed, feature)
+
+    def unindexed_lists(self, features: Sequence[int]) -> Mapping[int, PostingList]:
+        """The postings of several features there, which are read once for all."""
+        return scan_posting_lists(self.codes, self.unindexed, features)
 
     def posting_list(self, feature: int) -> PostingList:
         """All postings of a feature, by ascending document."""

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 # An option of each benchmark.
 OPTIONS = {
     "query": "--codes",
+    "expressions": "--checked",
     "s3": "--latency-ms",
     "analyses": "--milvus-documents",
     "calibration": "--splits",

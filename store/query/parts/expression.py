@@ -19,6 +19,7 @@ asked, and around which, within the scope, the expression holds.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,8 @@ from saelake.store.errors import InvalidExpression
 from saelake.store.format.poles import Poles, numbered
 
 Values = npt.NDArray[np.float32]
+Truths = npt.NDArray[np.bool_] | np.bool_
+ValueOf = Callable[["FeatureTerm"], Values]
 NOTHING = np.float32(-np.inf)  # the value where an expression does not hold
 
 
@@ -36,7 +39,7 @@ class Expression(ABC):
     """A node of an expression."""
 
     @abstractmethod
-    def evaluate(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
+    def evaluate(self, value_of: ValueOf) -> Values:
         """The expression's value at each place, -inf where it does not hold, float32 (n,).
 
         `value_of` gives a feature's value at the same places, -inf where it does not fire. An
@@ -44,8 +47,16 @@ class Expression(ABC):
         """
 
     @abstractmethod
-    def bound(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
-        """An upper bound of the value in each document, from the features' maxima there."""
+    def between(self, lower_of: ValueOf, upper_of: ValueOf) -> tuple[Values, Values]:
+        """Bounds of the value at each place, from bounds of the features' values there.
+
+        A feature that may fire or not has the lower bound -inf; what is negated is bound by what
+        its operand is not.
+        """
+
+    @abstractmethod
+    def possible(self, can: Callable[["FeatureTerm"], Truths]) -> Truths:
+        """Where it may hold, when features can fire as asked where `can` says; `!a` anywhere."""
 
     @abstractmethod
     def positive(self) -> Iterator["FeatureTerm"]:
@@ -71,14 +82,22 @@ class FeatureTerm(Expression):
         threshold = np.float32(self.threshold)
         return values > threshold if self.strict else values >= threshold
 
-    def evaluate(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
+    def reaches(self, value: np.float32) -> bool:
+        """Whether one value is as strong as asked."""
+        return bool(self.holds(np.array([value], np.float32))[0])
+
+    def evaluate(self, value_of: ValueOf) -> Values:
         """The feature's own value."""
         values = value_of(self)
         return np.where(self.holds(values), values, NOTHING)
 
-    def bound(self, value_of: Callable[["FeatureTerm"], Values]) -> Values:
-        """The feature's maximum."""
-        return self.evaluate(value_of)
+    def between(self, lower_of: ValueOf, upper_of: ValueOf) -> tuple[Values, Values]:
+        """Those of the feature, as far as they are as strong as asked."""
+        return self.evaluate(lower_of), self.evaluate(upper_of)
+
+    def possible(self, can: Callable[["FeatureTerm"], Truths]) -> Truths:
+        """Where the feature can."""
+        return can(self)
 
     def positive(self) -> Iterator["FeatureTerm"]:
         """Itself."""
@@ -96,13 +115,19 @@ class And(Expression):
     left: Expression
     right: Expression
 
-    def evaluate(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
+    def evaluate(self, value_of: ValueOf) -> Values:
         """The smaller value."""
         return np.minimum(self.left.evaluate(value_of), self.right.evaluate(value_of))
 
-    def bound(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
-        """The smaller bound."""
-        return np.minimum(self.left.bound(value_of), self.right.bound(value_of))
+    def between(self, lower_of: ValueOf, upper_of: ValueOf) -> tuple[Values, Values]:
+        """The smaller bounds."""
+        left = self.left.between(lower_of, upper_of)
+        right = self.right.between(lower_of, upper_of)
+        return np.minimum(left[0], right[0]), np.minimum(left[1], right[1])
+
+    def possible(self, can: Callable[[FeatureTerm], Truths]) -> Truths:
+        """Where both sides can."""
+        return self.left.possible(can) & self.right.possible(can)
 
     def positive(self) -> Iterator[FeatureTerm]:
         """Those of both sides."""
@@ -122,13 +147,19 @@ class Or(Expression):
     left: Expression
     right: Expression
 
-    def evaluate(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
+    def evaluate(self, value_of: ValueOf) -> Values:
         """The larger value."""
         return np.maximum(self.left.evaluate(value_of), self.right.evaluate(value_of))
 
-    def bound(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
-        """The larger bound."""
-        return np.maximum(self.left.bound(value_of), self.right.bound(value_of))
+    def between(self, lower_of: ValueOf, upper_of: ValueOf) -> tuple[Values, Values]:
+        """The larger bounds."""
+        left = self.left.between(lower_of, upper_of)
+        right = self.right.between(lower_of, upper_of)
+        return np.maximum(left[0], right[0]), np.maximum(left[1], right[1])
+
+    def possible(self, can: Callable[[FeatureTerm], Truths]) -> Truths:
+        """Where either side can."""
+        return self.left.possible(can) | self.right.possible(can)
 
     def positive(self) -> Iterator[FeatureTerm]:
         """Those of both sides."""
@@ -147,14 +178,22 @@ class Not(Expression):
 
     operand: FeatureTerm
 
-    def evaluate(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
+    def evaluate(self, value_of: ValueOf) -> Values:
         """+inf where the operand does not hold."""
         held = self.operand.evaluate(value_of) > NOTHING
         return np.where(held, NOTHING, -NOTHING)
 
-    def bound(self, value_of: Callable[[FeatureTerm], Values]) -> Values:
-        """+inf: somewhere in a document the operand may always fail to hold."""
-        return np.full_like(self.operand.bound(value_of), -NOTHING)
+    def between(self, lower_of: ValueOf, upper_of: ValueOf) -> tuple[Values, Values]:
+        """+inf at least where the operand cannot hold, at most where it need not."""
+        lower, upper = self.operand.between(lower_of, upper_of)
+        return (
+            np.where(upper > NOTHING, NOTHING, -NOTHING),
+            np.where(lower > NOTHING, NOTHING, -NOTHING),
+        )
+
+    def possible(self, _: Callable[[FeatureTerm], Truths]) -> Truths:
+        """Anywhere: at some token the operand may always fail to hold."""
+        return np.True_
 
     def positive(self) -> Iterator[FeatureTerm]:
         """None."""
@@ -179,19 +218,9 @@ def negated(expression: Expression) -> Expression:
     raise TypeError(type(expression).__name__)
 
 
-def alternatives(expression: Expression) -> tuple[FeatureTerm, ...] | None:
-    """The terms of which one is enough; None where an expression asks for more."""
-    match expression:
-        case FeatureTerm():
-            return (expression,)
-        case Or(left=FeatureTerm() as left, right=FeatureTerm() as right):
-            return left, right
-    return None
-
-
 def signs(
     expression: Expression,
-    value_of: Callable[[FeatureTerm], Values],
+    value_of: ValueOf,
     value: Values,
     poles: Poles,
 ) -> Values:
@@ -213,6 +242,11 @@ def signs(
     return ones  # of what is negated, which has no value
 
 
+MOST_FEATURES = 100  # in one expression
+DEEPEST = 64  # brackets and ! inside each other
+LONGEST_NUMBER = 40  # in characters
+LARGEST = float(np.finfo(np.float32).max)
+SHOWN = 100  # characters of an expression in a message
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(>=|<=|[()&|!><])|([+-]))")
 
 
@@ -227,11 +261,24 @@ def parse(text: str, poles: Poles | None = None, whose: str = "") -> Expression:
     silent = expression.evaluate(lambda _: np.full(1, NOTHING, np.float32))
     if silent[0] > NOTHING:
         raise InvalidExpression(
-            f"The expression {text!r} also holds where no feature fires. Combine what is negated "
-            "with a feature that must fire, as in `12 & !34`.",
+            f"The expression {_shown(text)} also holds where no feature fires. Combine what is "
+            "negated with a feature that must fire, as in `12 & !34`.",
             expression=text,
         )
     return expression
+
+
+def _shown(text: str) -> str:
+    """An expression, or a part of one, as messages quote it."""
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+
+
+def _balanced(join: type[And] | type[Or], sides: list[Expression]) -> Expression:
+    """All sides joined in their order, by a tree that is no deeper than it must be."""
+    while len(sides) > 1:
+        pairs = [join(*pair) for pair in zip(sides[::2], sides[1::2], strict=False)]
+        sides = [*pairs, *sides[2 * len(pairs) :]]
+    return sides[0]
 
 
 class _Parser:
@@ -239,37 +286,65 @@ class _Parser:
 
     def __init__(self, text: str, poles: Poles | None, whose: str) -> None:
         self._text = text
+        self._shown = _shown(text)
         self._poles = poles
         self._whose = whose
         self._position = 0
+        self._depth = 0
+        self._n_features = 0
 
     def parse(self) -> Expression:
+        self._check_size()
         expression = self._or()
         if self._peek():
             raise self._error("an operator (&, |) or the end")
         return expression
 
+    def _check_size(self) -> None:
+        """Refuse what would take more than a question may, before anything is made of it."""
+        digits = max(map(len, re.findall(r"[\d.]+", self._text)), default=0)
+        if digits > LONGEST_NUMBER:
+            raise InvalidExpression(
+                f"The expression {self._shown} has a number of {digits:,} characters: write at "
+                f"most {LONGEST_NUMBER}.",
+                expression=self._text,
+            )
+
     def _or(self) -> Expression:
-        left = self._and()
+        sides = [self._and()]
         while self._accept("|"):
-            left = Or(left, self._and())
-        return left
+            sides.append(self._and())
+        return _balanced(Or, sides)
 
     def _and(self) -> Expression:
-        left = self._unary()
+        sides = [self._unary()]
         while self._accept("&"):
-            left = And(left, self._unary())
-        return left
+            sides.append(self._unary())
+        return _balanced(And, sides)
 
     def _unary(self) -> Expression:
         if self._accept("!"):
-            return negated(self._unary())
+            with self._one_deeper():
+                return negated(self._unary())
         if self._accept("("):
-            inner = self._or()
+            with self._one_deeper():
+                inner = self._or()
             if not self._accept(")"):
                 raise self._error("')'")
             return inner
         return self._feature()
+
+    @contextmanager
+    def _one_deeper(self) -> Iterator[None]:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise InvalidExpression(
+                f"The expression {self._shown} has more than {DEEPEST} brackets or ! inside each "
+                "other: leave out those that change nothing, or ask several questions.",
+                expression=self._text,
+            )
+        yield
+        self._depth -= 1
 
     def _feature(self) -> Expression:
         begun = self._position
@@ -278,12 +353,22 @@ class _Parser:
         if not number.isdecimal():
             raise self._error("a feature number")
         self._accept(number)
+        self._count()
         operator = next((o for o in (">=", "<=", ">", "<") if self._accept(o)), None)
         if operator is None:
             return self._firing(sign, number)
         threshold = self._number()
         asked = self._text[begun : self._position].strip()
         return self._reaching(sign, number, operator, threshold, asked)
+
+    def _count(self) -> None:
+        self._n_features += 1
+        if self._n_features > MOST_FEATURES:
+            raise InvalidExpression(
+                f"The expression {self._shown} has more than {MOST_FEATURES} features: ask "
+                "several questions.",
+                expression=self._text,
+            )
 
     def _firing(self, sign: str, number: str) -> Expression:
         """Where the feature fires: on this pole, or on any."""
@@ -327,7 +412,7 @@ class _Parser:
         """The poles that are meant."""
         if sign == "-" and not self._is_signed:
             raise InvalidExpression(
-                f"The expression {self._text!r} asks for the negative pole of feature {number}, "
+                f"The expression {self._shown} asks for the negative pole of feature {number}, "
                 f"but {self._whose or 'this dictionary'} is not signed: its features have none.",
                 expression=self._text,
             )
@@ -341,7 +426,14 @@ class _Parser:
         if not text[:1].isdecimal():
             raise self._error("a number")
         self._accept(text)
-        return sign * float(text)
+        number = sign * float(text)
+        if abs(number) > LARGEST:
+            raise InvalidExpression(
+                f"The expression {self._shown} asks for {text}, which is more than any value can "
+                f"be: at most {LARGEST:.3g}.",
+                expression=self._text,
+            )
+        return number
 
     def _peek(self) -> str:
         match = _TOKEN.match(self._text, self._position)
@@ -362,7 +454,7 @@ class _Parser:
     def _error(self, expected: str) -> InvalidExpression:
         rest = self._text[self._position :].strip() or "the end"
         return InvalidExpression(
-            f"The expression {self._text!r} has {rest!r} where {expected} should be. "
+            f"The expression {self._shown} has {_shown(rest)} where {expected} should be. "
             "Examples: 12, 12 > 3.0, 12 & 34 & !56.",
             expression=self._text,
         )

@@ -57,13 +57,16 @@ def _batch(
     documents = collection.documents
     columns = ["id", "text", *documents.metadata_columns]
     docs, row = np.unique(matches.doc, return_inverse=True)
-    if (matches.start < 0).any():
+    starts, lengths = matches.start, matches.length
+    unknown = np.flatnonzero(starts < 0)
+    if len(unknown):
+        starts, lengths = starts.copy(), lengths.copy()
         with ThreadPoolExecutor(1) as pool:  # the two reads wait on storage side by side
-            spans = pool.submit(token_spans, collection.codes, matches)
+            spans = pool.submit(token_spans, collection.codes, matches[unknown])
             table = documents.take(docs, columns)
-            starts, lengths = spans.result()
+            starts[unknown], lengths[unknown] = spans.result()
     else:
-        table, starts, lengths = documents.take(docs, columns), matches.start, matches.length
+        table = documents.take(docs, columns)
     texts = table["text"].to_pylist()
     shown = [
         window(texts[r], int(start), int(length), context)

@@ -1,7 +1,7 @@
 """Tokens that match a question, as parallel arrays."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,12 +55,13 @@ class TokensFound:
         )
 
     @classmethod
-    def at(cls, doc: int, position: Array, value: Array, sign: Array, own: Array) -> "TokensFound":
-        """Tokens of one document, whose characters are not known yet."""
+    def of_documents(
+        cls, doc: Array, position: Array, value: Array, sign: Array, own: Array
+    ) -> "TokensFound":
+        """Tokens of documents, whose characters are not known yet."""
         unknown = np.full(len(position), -1, np.int64)
-        docs = np.full(len(position), doc, np.uint64)
         return cls(
-            doc=docs,
+            doc=doc,
             position=position,
             value=value,
             sign=sign,
@@ -68,6 +69,10 @@ class TokensFound:
             start=unknown,
             length=unknown,
         )
+
+    def with_characters(self, start: Array, length: Array) -> "TokensFound":
+        """These tokens, which are at these characters of their texts."""
+        return replace(self, start=start, length=length)
 
     @classmethod
     def joined(cls, pieces: Iterable["TokensFound"]) -> "TokensFound":

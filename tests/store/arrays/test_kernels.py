@@ -76,6 +76,21 @@ def test_dots(random: np.random.Generator, rows: Rows) -> None:
     np.testing.assert_allclose(found, ((rows.dense @ query) * scale)[chosen], rtol=1e-5)
 
 
+def test_spans_of(random: np.random.Generator, rows: Rows) -> None:
+    offsets, features, _ = rows.parts
+    counts = random.integers(1, 5, len(features)).astype(np.uint16)
+    before = np.append(0, np.cumsum(counts, dtype=np.int64))
+    wanted = np.array([0, 3, 4, 11, 40])
+    first, count = kernels.spans_of(offsets, features, counts, before[offsets], wanted)
+    assert first.shape == count.shape == (len(wanted), len(rows.dense))
+    for row in range(len(rows.dense)):
+        for w, feature in enumerate(wanted):
+            at = np.flatnonzero(features[offsets[row] : offsets[row + 1]] == feature)
+            expected = int(counts[offsets[row] + at[0]]) if len(at) else 0
+            assert count[w, row] == expected
+            assert not len(at) or first[w, row] == before[offsets[row] + at[0]]
+
+
 def test_by_impact(random: np.random.Generator, rows: Rows) -> None:
     n_levels = 5
     levels = random.integers(1, n_levels, rows.dense.shape, endpoint=True) * rows.fires

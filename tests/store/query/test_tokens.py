@@ -1,5 +1,6 @@
 """`tokens` equals brute force over every code, whatever is asked."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from saelake.store.codes import table as codes_table
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
 from saelake.store.format.poles import Poles
+from saelake.store.growth.delete import delete_documents
+from saelake.store.growth.index import index
+from saelake.store.index.builder import BYTES_PER_POSTING
+from saelake.store.query.parts import candidates, lists
+from saelake.store.query.parts import combined as combining
 from saelake.store.query.parts import search as query_search
 from saelake.store.query.parts.expression import (
     And,
@@ -20,14 +27,18 @@ from saelake.store.query.parts.expression import (
     Or,
     parse,
 )
-from saelake.store.requests.tokens import TokensQuery
+from saelake.store.requests.tokens import Order, TokensQuery
+from saelake.store.snapshot.collection import Collection
 from tests.lakes import MadeLake, make_lake
 
 COLLECTION = "made/random"
 Place = tuple[int, int]
 
 
-@pytest.fixture(scope="module", params=["16-bit", "8-bit", "signed", "long"])
+SHORTENED = ("long", "many", "split", "old-signed")
+
+
+@pytest.fixture(scope="module", params=["16-bit", "8-bit", "signed", *SHORTENED])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
     folder: Path = tmp_path_factory.mktemp("lake")
     match request.param:
@@ -39,12 +50,39 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             with pytest.MonkeyPatch.context() as patch:
                 _shorten(patch)
                 return make_lake(folder, n_documents=60, tokens=(0, 30), seed=4)
+        case "many":  # segments, some fragments that none covers, and deleted documents
+            with pytest.MonkeyPatch.context() as patch:
+                _shorten(patch)
+                lake = make_lake(
+                    folder, n_documents=150, n_fragments=8, n_indexed=6, density=0.15, seed=5
+                )
+                return _without(lake, range(3, 150, 7))
+        case "split":  # segments that were built together, between which documents are split
+            with pytest.MonkeyPatch.context() as patch:
+                _shorten(patch)
+                patch.setattr(codes_table, "SCAN_ROWS", 4)
+                lake = make_lake(
+                    folder, n_documents=40, tokens=(0, 40), n_fragments=1, n_indexed=0, seed=6
+                )
+                index(lake.lake, lake.name, memory_bytes=BYTES_PER_POSTING * 60)
+                assert len(Collection(lake.lake, lake.name).segments) > 4
+                return lake
+        case "old-signed":  # rows of codes from before they had poles
+            with pytest.MonkeyPatch.context() as patch:
+                _shorten(patch)
+                return make_lake(folder, n_documents=60, signed=True, by_pole=False, seed=7)
     return make_lake(folder)
+
+
+def _without(made: MadeLake, docs: range) -> MadeLake:
+    """The lake without these documents."""
+    delete_documents(made.lake, made.name.corpus, ids=[f"d{doc}" for doc in docs])
+    return replace(made, codes=[code for code in made.codes if code.doc not in docs])
 
 
 @pytest.fixture(autouse=True)
 def _short_parts(request: pytest.FixtureRequest) -> object:
-    if "made" in request.fixturenames and "long" in request.node.name:
+    if "made" in request.fixturenames and any(n in request.node.name for n in SHORTENED):
         with pytest.MonkeyPatch.context() as patch:
             _shorten(patch)
             yield
@@ -63,9 +101,12 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
 
     for module in (tests.lakes, codes, postings, listed, hits, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
-    for module in (postings, features, query_search):
+    for module in (postings, features, query_search, lists):
         patch.setattr(module, "TIERS", (4, 8))
-    patch.setattr(query_search, "DOCUMENTS_PER_READ", 3)
+    patch.setattr(combining, "DOCUMENTS_PER_READ", 3)
+    patch.setattr(combining, "FEW_DOCUMENTS", 2)
+    patch.setattr(combining, "TRIED_DOCUMENTS", 9)
+    patch.setattr(candidates, "BOUNDED_BELOW", 12)
 
 
 def brute_force(made: MadeLake, query: TokensQuery) -> list[tuple[int, int, float]]:
@@ -185,7 +226,9 @@ poles = st.one_of(
 
 def combined(terms: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Terms, and expressions of them."""
-    return st.one_of(terms, st.recursive(terms, _joined, max_leaves=4))
+    wide = st.lists(terms, min_size=3, max_size=9).map(" | ".join)
+    mixed = st.builds("({}) & {}{}".format, wide, st.sampled_from(["", "!"]), terms)
+    return st.one_of(terms, st.recursive(terms, _joined, max_leaves=6), wide, mixed)
 
 
 def _joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -196,12 +239,17 @@ def _joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
+def _query(is_all: bool, k: int, order: Order, **asked: Any) -> TokensQuery:
+    return TokensQuery(k=None if is_all and order == "top" else k, order=order, **asked)
+
+
 def queries(terms: st.SearchStrategy[str]) -> st.SearchStrategy[TokensQuery]:
     return st.builds(
-        TokensQuery,
+        _query,
         collection=st.just(COLLECTION),
         expression=combined(terms),
         k=st.one_of(st.integers(1, 8), st.just(1000)),
+        is_all=st.sampled_from([False, False, False, True]),
         per=st.sampled_from(["document", "token"]),
         where=st.sampled_from([None, "label = 'pos'", "label = 'neg'"]),
         order=st.sampled_from(["top", "top", "quantiles"]),
@@ -215,6 +263,8 @@ def test_equals_brute_force(made: MadeLake) -> None:
     @settings(max_examples=120, deadline=None)
     @given(query=queries(poles if made.signed else terms))
     @example(query=TokensQuery(collection=COLLECTION, expression="0", k=1000, scope="document"))
+    @example(query=TokensQuery(collection=COLLECTION, expression="0 & !1", k=3, scope="document"))
+    @example(query=TokensQuery(collection=COLLECTION, expression="(0|1) & !2", k=3))
     def check(query: TokensQuery) -> None:
         try:
             expected = brute_force(made, query)
@@ -247,7 +297,8 @@ def test_hits_show_their_token(made: MadeLake) -> None:
 def test_all_hits_without_k(made: MadeLake) -> None:
     query = TokensQuery(collection=COLLECTION, expression="5", k=None, per="token")
     found = Engine(made.lake.uri).ask(query).read_all()
-    assert found.num_rows == sum(code.feature % 12 == 5 for code in made.codes)
+    poles = {5, 17} if made.signed else {5}
+    assert found.num_rows == sum(code.feature in poles for code in made.codes)
 
 
 @pytest.mark.parametrize(
