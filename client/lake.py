@@ -13,7 +13,7 @@ from saelake.answers.contents import contents, contents_html
 from saelake.answers.lookups import Info, Job, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
-from saelake.encoding import check_encode, encode_asked, encode_finished
+from saelake.encoding import check_asked, check_encode, encode_asked, encode_finished
 from saelake.sources import Importable, default_corpus, shown
 from saelake.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
@@ -177,6 +177,7 @@ class Lake:
         )
         if (report := encode_finished(asked, on_progress or silent)) is not None:
             return report
+        check_asked(asked, cluster)
         with extra("workers", "Encoding"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.reencode import reencode
@@ -258,13 +259,17 @@ class Lake:
         """Import, encode and index in one step; the collections, one for each dictionary.
 
         Run again, it continues where it stopped. See `import_corpus` and `encode` for the arguments
-        and errors: what can be told without the model's weights (that it and the dictionaries are
-        there, hook points, names) is raised before anything is imported. The `watcher` is told
+        and errors: what can be told without running the model (that it and the dictionaries are
+        there, hook points, names, settings that contradict a collection's) is raised before
+        anything is imported. The `watcher` is told
         how far each stage is.
         """
         self._writable("ingest")
         called = default_corpus(data) if corpus is None else corpus
         choices, watcher = _choices(dictionary), watcher or Unwatched()
+        with extra("workers"):
+            from saelake.workers.corpus import check_locations
+        check_locations(data)
         check_encode(encode_asked(self.uri, called, choices, options, model=model), cluster)
         importing = partial(
             self.import_corpus,

@@ -178,7 +178,7 @@ def test_a_name_that_another_dictionary_has_is_refused_before_the_import(
     with pytest.raises(saelake.AlreadyExists, match="--name"):
         made.ingest(
             file(parts),
-            "not yet",
+            "not-yet",
             model=str(parts / "model"),
             dictionary=str(tmp_path / "other" / "sae"),
         )

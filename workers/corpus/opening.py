@@ -119,6 +119,13 @@ def open_source(
     return source
 
 
+def check_locations(data: Data) -> None:
+    """Raise `CorpusError` where nothing is at a location; those of the hub are not asked for."""
+    for location in locations_of(data) or ():
+        if location != STDIN and not location.startswith(SCHEME):
+            list_files(location)
+
+
 def locations_of(data: Data) -> Sequence[str] | None:
     """The locations, if it is one or several; None for data in Python. Raises `InvalidInput`."""
     if isinstance(data, str | PathLike):
