@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.documents.filters import SCAN_ROWS
+from saelake.store.documents.columns import read_columns
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
-from saelake.store.query.parts.columns import check_column
 from saelake.store.snapshot.selection import Selected
 
 PAIRS_PER_CHUNK = 4096
@@ -52,9 +51,7 @@ def paired(a: Selected, b: Selected, column: str) -> Pairs:
 
 def _values(selected: Selected, column: str) -> tuple[Array, pa.ChunkedArray]:
     """The documents of a selection that have a value in the column, ascending, and these."""
-    table = selected.collection.documents.table
-    check_column(selected.collection.documents, column)
-    rows = pa.Table.from_batches(table.scan(["doc", column], batch_rows=SCAN_ROWS))
+    rows = read_columns(selected.collection.documents, [column])
     keep = rows[column].is_valid().to_numpy().copy()
     if selected.mask is not None:
         keep &= selected.mask[rows["doc"].to_numpy()]
