@@ -381,7 +381,7 @@ def _nothing_to_import(source: Source, report: ImportReport) -> str:
     counts = ", ".join(f"{n} × {reason}" for reason, n in sorted(report.reasons.items()))
     hint = ""
     if INVALID_UTF8 in report.reasons:
-        hint = " If it has another encoding than UTF-8, say so with --encoding."
+        hint = " If it is a file of another encoding than UTF-8, say so with --encoding."
     return f"No row of {source.name} can be a document: {counts}.{hint}"
 
 
