@@ -51,8 +51,8 @@ def encode_finished(
 
 def check_asked(asked: "EncodeRequest", cluster: RayCluster | None) -> None:
     """Raise what can be told of an encode of an imported corpus before torch is loaded."""
-    from saelake.workers.fleet.foreseen import check_foreseen
-
+    with extra("workers", "Encoding"):  # the hub's client, of which dictionaries are asked
+        from saelake.workers.fleet.foreseen import check_foreseen
     check_foreseen(asked, is_here=cluster is None)
 
 
@@ -62,9 +62,10 @@ def check_encode(asked: "EncodeRequest", cluster: RayCluster | None) -> None:
     As far as that is cheap to know, and not known already.
     """
     from saelake.workers.fleet.finished import is_known
-    from saelake.workers.fleet.foreseen import check_foreseen
 
     if not is_known(asked):
+        with extra("workers", "Encoding"):
+            from saelake.workers.fleet.foreseen import check_foreseen
         check_foreseen(asked, is_here=cluster is None, is_imported=False)
         with extra("workers", "Encoding"):
             from saelake.workers.run import check

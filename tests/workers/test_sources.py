@@ -407,7 +407,7 @@ def test_a_column_alone_is_no_table(lake: Lake, kind: str) -> None:
     "option", [{"delimiter": ";"}, {"encoding": "latin-1"}, {"format": "csv"}, {"split": "train"}]
 )
 def test_what_is_said_of_files_is_refused_of_data_in_python(
-    lake: Lake, option: dict[str, str]
+    lake: Lake, option: dict[str, Any]
 ) -> None:
     (name,) = option
     for kind in ("pandas", "table", "generator"):

@@ -18,7 +18,7 @@ from saelake.store.requests.diff import DiffQuery
 from tests.lakes import MadeLake, make_lake
 
 N = 40
-KINDS = [
+KINDS: list[Any] = [
     None if i % 11 == 10 else {"kind": "ab"[i % 2], "Deep Name": {"year": i % 4}} for i in range(N)
 ]
 COLUMNS = {
@@ -152,7 +152,8 @@ def test_documents_are_aligned_by_a_field(made: MadeLake) -> None:
 
 def test_a_column_is_not_controlled_for_by_itself_in_other_letters(made: MadeLake) -> None:
     lake = saelake.connect(made.lake.uri)
-    for more in ({"control": "stars"}, {"cluster_by": '"Stars"'}):
+    several: list[dict[str, Any]] = [{"control": "stars"}, {"cluster_by": '"Stars"'}]
+    for more in several:
         with pytest.raises(InvalidInput, match="is the column itself"):
             lake["made/random"].associate("STARS", **more)
 
