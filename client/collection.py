@@ -522,15 +522,20 @@ class Collection:
 
     def __repr__(self) -> str:
         """The selection, and what is in the collection; one that cannot be read says why."""
-        return contents(self._named, lambda: [self.info()])
+        return contents(self._named, lambda: [self.info()], self._counted)
 
     def _repr_html_(self) -> str:
-        return contents_html(self._named, lambda: [self.info()])
+        return contents_html(self._named, lambda: [self.info()], self._counted)
 
     @property
     def _named(self) -> str:
         narrowed = f" where {self.filter}" if self.filter else ""
         return f"<Collection {self.name}{narrowed}>"
+
+    @property
+    def _counted(self) -> str | None:
+        """What is counted of a selection, where that is not plain."""
+        return f"a part of {self.name}, of which all is counted here" if self.filter else None
 
     def __iter__(self) -> NoReturn:
         """Raise `InvalidInput`: there are several things that one might go through."""

@@ -49,17 +49,24 @@ def encode_finished(
     return report
 
 
+def check_asked(asked: "EncodeRequest", cluster: RayCluster | None) -> None:
+    """Raise what can be told of an encode of an imported corpus before torch is loaded."""
+    with extra("workers", "Encoding"):  # the hub's client, of which dictionaries are asked
+        from saelake.workers.fleet.foreseen import check_foreseen
+    check_foreseen(asked, is_here=cluster is None)
+
+
 def check_encode(asked: "EncodeRequest", cluster: RayCluster | None) -> None:
-    """Raise what an encode would, as far as that is cheap to know and not known already."""
+    """Raise what an encode of a corpus that is yet to be imported would.
+
+    As far as that is cheap to know, and not known already.
+    """
     from saelake.workers.fleet.finished import is_known
 
     if not is_known(asked):
         with extra("workers", "Encoding"):
+            from saelake.workers.fleet.foreseen import check_foreseen
+        check_foreseen(asked, is_here=cluster is None, is_imported=False)
+        with extra("workers", "Encoding"):
             from saelake.workers.run import check
-        check(
-            asked.lake,
-            str(asked.model),
-            asked.dictionaries,
-            options=asked.options,
-            cluster=cluster,
-        )
+        check(asked, cluster=cluster)

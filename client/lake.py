@@ -1,5 +1,6 @@
 """A lake: its collections, and, where it is in reach, what is written into it."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from saelake.answers.contents import contents, contents_html
 from saelake.answers.lookups import Info, Job, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
-from saelake.encoding import check_encode, encode_asked, encode_finished
+from saelake.encoding import check_asked, check_encode, encode_asked, encode_finished
 from saelake.sources import Importable, default_corpus, shown
 from saelake.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
@@ -102,6 +103,7 @@ class Lake:
         split: str | None = None,
         delimiter: str | None = None,
         encoding: str | None = None,
+        rows_name: str | None = None,
         name: str | None = None,
         on_duplicate: OnDuplicate = "skip",
         on_progress: Callable[[int], object] | None = None,
@@ -116,11 +118,13 @@ class Lake:
         Rows that cannot be documents are recorded and counted. Of rows whose id the corpus has
         with another text or other metadata, `on_duplicate="skip"` keeps what is there, `"update"`
         replaces it, and `"fail"` refuses to import; see `store.documents.imports`. Rows of `data`
-        in Python that have no ids are called by `name` and their number from 0, so that
-        importing them again adds nothing; `name` is the corpus's unless it is given. Raises
-        `CorpusError`.
+        in Python that have no ids are called by `rows_name` and their number from 0, so that
+        importing them again adds nothing; it is the corpus's unless it is given (`name` is what
+        it was called before). Raises `CorpusError`.
         """
         self._writable("import")
+        if name is not None:
+            warnings.warn("name is called rows_name now.", DeprecationWarning, stacklevel=2)
         called = default_corpus(data) if corpus is None else corpus
         with extra("workers"):
             from saelake.store.documents.documents import import_documents
@@ -134,7 +138,7 @@ class Lake:
             split=split,
             delimiter=delimiter,
             encoding=encoding,
-            name=name or called,
+            name=rows_name or name or called,
         )
         report = import_documents(
             StoredLake(self.uri),
@@ -177,6 +181,7 @@ class Lake:
         )
         if (report := encode_finished(asked, on_progress or silent)) is not None:
             return report
+        check_asked(asked, cluster)
         with extra("workers", "Encoding"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.reencode import reencode
@@ -249,7 +254,8 @@ class Lake:
         split: str | None = None,
         delimiter: str | None = None,
         encoding: str | None = None,
-        name: str | None = None,
+        rows_name: str | None = None,
+        name: None = None,
         on_duplicate: OnDuplicate = "skip",
         options: "EncodeOptions | None" = None,
         cluster: RayCluster | None = None,
@@ -258,13 +264,24 @@ class Lake:
         """Import, encode and index in one step; the collections, one for each dictionary.
 
         Run again, it continues where it stopped. See `import_corpus` and `encode` for the arguments
-        and errors: what can be told without the model's weights (that it and the dictionaries are
-        there, hook points, names) is raised before anything is imported. The `watcher` is told
-        how far each stage is.
+        and errors: what can be told without running the model (that it and the dictionaries are
+        there, hook points, names, settings that contradict a collection's) is raised before
+        anything is imported. The `watcher` is told how far each stage is. A `name` is refused:
+        `DictionaryChoice` has the dictionary's, and `rows_name` is of rows without ids.
         """
         self._writable("ingest")
+        if name is not None:
+            raise InvalidInput(
+                f"name={name!r} may be meant for the dictionary or for the rows. Call a dictionary "
+                f"dictionary=saelake.DictionaryChoice(location=…, name={name!r}), and rows in "
+                f"Python without ids rows_name={name!r}.",
+                name=name,
+            )
         called = default_corpus(data) if corpus is None else corpus
         choices, watcher = _choices(dictionary), watcher or Unwatched()
+        with extra("workers"):
+            from saelake.workers.corpus import check_locations
+        check_locations(data)
         check_encode(encode_asked(self.uri, called, choices, options, model=model), cluster)
         importing = partial(
             self.import_corpus,
@@ -276,7 +293,7 @@ class Lake:
             split=split,
             delimiter=delimiter,
             encoding=encoding,
-            name=name,
+            rows_name=rows_name,
             on_duplicate=on_duplicate,
         )
         watched(watcher, Stage(name="import", of=shown(data)), importing)

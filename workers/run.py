@@ -11,9 +11,10 @@ from saelake.workers.beforehand import check_beforehand
 from saelake.workers.dictionaries.load import check_dictionary
 from saelake.workers.encoder.models import check_model
 from saelake.workers.fleet.driver import Driver
+from saelake.workers.fleet.finished import EncodeRequest
+from saelake.workers.fleet.foreseen import check_foreseen
 from saelake.workers.fleet.job import EncodeJob
 from saelake.workers.fleet.local_pool import LocalPool
-from saelake.workers.fleet.naming import names_of
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 from saelake.workers.fleet.pool import Pool
 from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
@@ -75,32 +76,22 @@ def encode(
     )
 
 
-def check(
-    lake: Lake,
-    model: str,
-    dictionaries: Sequence[DictionaryChoice],
-    *,
-    options: EncodeOptions | None = None,
-    cluster: RayCluster | None = None,
-) -> None:
+def check(asked: EncodeRequest, *, cluster: RayCluster | None = None) -> None:
     """Raise what `encode` would raise, as far as that can be told without the model's weights.
 
-    These are neither read nor fetched, so that they may still be wrong; dictionaries are, unless
-    the lake knows them (see `beforehand`). Of what is to be on the machines of a `cluster` only
-    the names are checked.
+    These are not fetched, so that they may still be wrong; dictionaries are, unless the lake knows
+    them (see `beforehand`). Of what is to be on the machines of a `cluster` only the names and the
+    settings are checked.
     """
-    names = names_of(dictionaries)
+    check_foreseen(asked, is_here=cluster is None, is_imported=False)
     if cluster is not None:
         with extra("ray", "Encoding on a Ray cluster"):
             import saelake.workers.ray.pool  # noqa: F401
         return
-    options = options or EncodeOptions()
-    check_model(model, device=options.device, dtype=options.dtype)
-    for choice in dictionaries:
+    check_model(str(asked.model), device=asked.options.device, dtype=asked.options.dtype)
+    for choice in asked.dictionaries:
         check_dictionary(choice.location)
-    check_beforehand(
-        lake.pinned(), model, dictionaries, names, trust_remote_code=options.trust_remote_code
-    )
+    check_beforehand(asked)
 
 
 def _ray_pool(job: EncodeJob, cluster: RayCluster) -> Pool:

@@ -4,23 +4,27 @@ from collections.abc import Callable, Sequence
 
 from saelake.answers.lookups import CollectionInfo
 from saelake.answers.markup import view_html
+from saelake.answers.text import several
 from saelake.answers.view import View
 from saelake.store.errors import SaelakeError
 
 Stored = Callable[[], Sequence[CollectionInfo]]
 
 
-def contents(name: str, info: Stored) -> str:
-    """The name and the collections, as text. Printing raises no error: what is wrong is said."""
-    return str(_view(name, info))
+def contents(name: str, info: Stored, note: str | None = None) -> str:
+    """The name and the collections, as text. Printing raises no error: what is wrong is said.
+
+    The `note` says of what the counts are, where the name does not.
+    """
+    return str(_view(name, info, note))
 
 
-def contents_html(name: str, info: Stored) -> str:
+def contents_html(name: str, info: Stored, note: str | None = None) -> str:
     """The name and the collections, as HTML for a notebook."""
-    return view_html(_view(name, info))
+    return view_html(_view(name, info, note))
 
 
-def _view(name: str, info: Stored) -> View:
+def _view(name: str, info: Stored, note: str | None) -> View:
     try:
         found = info()
     except SaelakeError as error:
@@ -30,10 +34,10 @@ def _view(name: str, info: Stored) -> View:
     rows = [
         (
             row.name,
-            f"{row.n_documents:,} documents",
-            f"{row.n_tokens:,} tokens" if row.n_tokens else "not encoded yet",
+            several(row.n_documents, "document"),
+            several(row.n_tokens, "token") if row.n_tokens else "not encoded yet",
             f"{row.d_sae:,} features at {row.hook} of {row.model}" if row.d_sae else None,
         )
         for row in found
     ]
-    return View(said=[name], rows=rows)
+    return View(said=[name, *([note] if note else [])], rows=rows)

@@ -11,6 +11,11 @@ def one_line(text: str) -> str:
     return re.sub(" {2,}", " ", printable)
 
 
+def several(n: int, noun: str) -> str:
+    """How many of something, as `1 document` and `2,000 documents`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def lasting(seconds: float) -> str:
     """A time for people, in one unit: 45 s, 3 min, 7 h, 2 d."""
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):

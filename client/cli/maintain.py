@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import pyarrow as pa
 import typer
 
+from saelake.answers.text import several
 from saelake.cli.options.lake import DEFAULT_LAKE, FormatOption, LakeOption
 from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
@@ -65,16 +66,16 @@ def delete(
         check_agreed(planned)
         n_agreed = planned.n_documents
     report = opened.delete(corpus, where=where, ids=id or (), expect=n_agreed)
-    n, left = f"{report.n_documents:,} of {report.n_before:,}", f"{report.n_left:,}"
-    say(f"Deleted {n} documents of {corpus}; it has {left} left")
+    n = f"{report.n_documents:,} of {several(report.n_before, 'document')}"
+    say(f"Deleted {n} of {corpus}; it has {report.n_left:,} left")
 
 
 def counted(planned: "DeleteReport") -> str:
     """How many of how many documents, and the first of them."""
-    of = "all" if 0 < planned.n_documents == planned.n_before else f"{planned.n_documents:,} of"
+    of = "all" if 1 < planned.n_documents == planned.n_before else f"{planned.n_documents:,} of"
     shown = ", ".join(planned.ids) + ", …" * (planned.n_documents > len(planned.ids))
     first = f" ({shown})" if shown else ""
-    return f"{of} {planned.n_before:,} documents of {planned.corpus}{first}"
+    return f"{of} {several(planned.n_before, 'document')} of {planned.corpus}{first}"
 
 
 def check_agreed(planned: "DeleteReport") -> None:

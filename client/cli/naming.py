@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from saelake.answers.text import several
 from saelake.cli.options.lake import (
     DEFAULT_LAKE,
     FormatOption,
@@ -66,7 +67,8 @@ def embed(
     with connect(lake or DEFAULT_LAKE) as found, Bars(found) as bars:
         embedding = partial(found.embed, corpus, model=model, device=device)
         n = watched(bars, Stage(name="embed", of=corpus), embedding)
-    say(f"Done: {n:,} documents of {corpus} have dense embeddings")
+    have = "has a dense embedding" if n == 1 else "have dense embeddings"
+    say(f"Done: {several(n, 'document')} of {corpus} {have}")
 
 
 def label(

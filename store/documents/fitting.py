@@ -8,7 +8,7 @@ from saelake.store.errors import CorpusError
 from saelake.store.format.schema import REPLACES, RESERVED_COLUMNS, documents_schema
 from saelake.store.format.widening import converted, widened
 
-REMEDY = "Convert the column, give it another name in the file, or import it as another corpus."
+REMEDY = "Convert the column, give it another name, or import it as another corpus."
 
 
 def fitted_schema(

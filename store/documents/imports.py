@@ -102,7 +102,7 @@ def import_documents(
     Raises `CorpusError` if rows cannot be read, do not fit the corpus's columns, or if none of
     them can be a document; `Conflict` if another import into the corpus finished meanwhile.
     """
-    _check_corpus_name(corpus)
+    check_corpus_name(corpus)
     check_on_duplicate(on_duplicate)
     one_arena()
     while True:
@@ -381,11 +381,12 @@ def _nothing_to_import(source: Source, report: ImportReport) -> str:
     counts = ", ".join(f"{n} × {reason}" for reason, n in sorted(report.reasons.items()))
     hint = ""
     if INVALID_UTF8 in report.reasons:
-        hint = " If it has another encoding than UTF-8, say so with --encoding."
+        hint = " If it is a file of another encoding than UTF-8, say so with --encoding."
     return f"No row of {source.name} can be a document: {counts}.{hint}"
 
 
-def _check_corpus_name(corpus: str) -> None:
+def check_corpus_name(corpus: str) -> None:
+    """Raise `InvalidInput` for what no corpus can be called."""
     if check_name("corpus", corpus) == DICTIONARIES:
         raise InvalidInput(f"A corpus cannot be called {corpus!r}: a table of the lake is.")
 

@@ -46,8 +46,8 @@ def differing(table: Table, docs: Sequence[int], rows: pa.RecordBatch) -> npt.ND
 def another_place(corpus: str, file: str, row: int) -> CorpusError:
     """That the place of a row, which is its id, has another text in the corpus."""
     return CorpusError(
-        f"{file}, row {row}: the corpus {corpus} has another text for this row of a file of this "
-        "name. Name a column of unique ids (--id-column), import the file under another name or "
+        f"{file}, row {row}: the corpus {corpus} has another text for this row under this "
+        "name. Name a column of unique ids (--id-column), import the rows under another name or "
         "into another corpus, or replace what changed with --on-duplicate update.",
         file=file,
         row=row,

@@ -7,6 +7,8 @@ import pyarrow.compute as pc
 
 INVALID_UTF8 = "invalid UTF-8"
 INVALID_VALUE = "invalid value"
+CUT_OFF = "line cut off"
+CUT_TEXT = b"\xff cut off"  # no UTF-8: the text of a row of which the source has only a beginning
 NO_TEXT = "no text"
 EMPTY_TEXT = "empty text"
 NO_ID = "no id"
@@ -18,12 +20,14 @@ def faults(rows: pa.RecordBatch) -> npt.NDArray[np.object_]:
     """For each row why it cannot be a document, "" if it can: str objects (n_rows,).
 
     `rows` has the string columns `id` and `text`, and any others. When several faults meet, the
-    first of these is named: bytes that are not UTF-8 in any column, another value that its type
-    does not allow, a null text, an empty or white-space text, a null or white-space id.
+    first of these is named: a line that is cut off, bytes that are not UTF-8 in any column, another
+    value that its type does not allow, a null text, an empty or white-space text, a null or
+    white-space id.
     """
     reasons = np.full(rows.num_rows, "", np.object_)
     for row, reason in _invalid_rows(rows).items():
-        reasons[row] = reason
+        is_cut = rows["text"][row].cast(pa.binary()).as_py() == CUT_TEXT
+        reasons[row] = CUT_OFF if is_cut else reason
     valid = np.flatnonzero(reasons == "")
     reasons[valid] = _absences(rows["id"].take(valid), rows["text"].take(valid))
     return reasons

@@ -38,8 +38,15 @@ def delete_documents(
     again does nothing. A `dry_run` only counts. Raises `NotFound` for an id that no document has,
     and `Conflict` where they are not as many as one may `expect`; nothing is deleted then.
     """
-    if (where is None) == (not ids):
-        raise InvalidInput("Say which documents to delete: a predicate (where), or their ids.")
+    if where is None and not ids:
+        raise InvalidInput(
+            "Nothing says which documents to delete: give a predicate (--where), or ids (--id)."
+        )
+    if where is not None and ids:
+        raise InvalidInput(
+            "Documents are deleted by --where or by --id, not by both at once. Leave one out, or "
+            "put the ids into the predicate: --where \"(…) AND id IN ('17', '18')\"."
+        )
     documents = Documents.open(lake, corpus)
     chosen = _matching(documents, where) if where is not None else _with_ids(documents, ids)
     _check_expected(corpus, len(chosen), expect)

@@ -1,8 +1,9 @@
 """Codes of shards into the codes table: written as they come, committed in groups, once."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -202,12 +203,16 @@ def _check_same(settings: TableSettings, table: Table) -> None:
         check_kept(settings, table)
         return
     stored = collection_of(table)
-    differences = settings.differences(stored)
-    if differences:
-        said = ", ".join(f"{k} = {was!r} (now {now!r})" for k, (now, was) in differences.items())
-        raise AlreadyExists(
-            f"The collection {settings.name} was encoded with {said}. Use the same settings to "
-            "continue it, or another --name to make a second one.",
-            collection=settings.name,
-            **{k: was for k, (_, was) in differences.items()},
-        )
+    if differences := settings.differences(stored):
+        raise begun_otherwise(settings.name, differences)
+
+
+def begun_otherwise(name: str, differences: Mapping[str, tuple[Any, Any]]) -> AlreadyExists:
+    """The error of a collection that was begun with other settings: each now, and as it was."""
+    said = ", ".join(f"{k} = {was!r} (now {now!r})" for k, (now, was) in differences.items())
+    return AlreadyExists(
+        f"The collection {name} was encoded with {said}. Use the same settings to continue it, or "
+        "another --name to make a second one.",
+        collection=name,
+        **{k: was for k, (_, was) in differences.items()},
+    )

@@ -16,6 +16,7 @@ from saelake.store.lake.lake import Lake
 from saelake.store.tables.tables import Table, overwrite
 
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
+SAYS_SOMETHING = "label <> ''"
 SAID = [name for name in LABELS_COLUMNS.names if not name.startswith("embed")]
 EMBEDDED = ["feature", "label", "explainer", "corpus", "score"]
 PAIRS_AT_ONCE = 1 << 16
@@ -86,8 +87,12 @@ class LabelsTable:
 
     @cached_property
     def best(self) -> pa.Table:
-        """The features' own labels, by feature, without embeddings (the columns `SAID`)."""
+        """The features' own labels, by feature, without embeddings (the columns `SAID`).
+
+        Empty ones, which an earlier saelake took from files, are none.
+        """
         table = self.read(SAID)
+        table = table.filter(pc.not_equal(pc.utf8_trim_whitespace(table["label"]), ""))
         explainers = table["explainer"].to_pylist()
         rank = np.array([self._rank(explainer) for explainer in explainers], np.int64)
         score = table["score"].fill_null(-np.inf).to_numpy()
@@ -140,7 +145,7 @@ class LabelsTable:
     @cached_property
     def _embedders(self) -> Counter[str]:
         """How many labels with embeddings each explainer has made."""
-        rows = self.read(["explainer"], where="embedding IS NOT NULL")
+        rows = self.read(["explainer"], where=f"embedding IS NOT NULL AND {SAYS_SOMETHING}")
         return Counter(rows["explainer"].to_pylist())
 
     @property
@@ -160,15 +165,32 @@ class LabelsTable:
         if not counts:
             raise NotFound(
                 f"The labels of {self.dictionary} have no embeddings, so no phrase can be near "
-                "them. Make some with `saelake label`.",
+                f"them. {self._how_to_embed}",
                 dictionary=self.dictionary,
             )
         least = MOST * max(counts.values())
         chosen = min(counts, key=lambda e: (counts[e] < least, self._rank(e), -counts[e], e))
         quoted = chosen.replace("'", "''")
-        where = f"explainer = '{quoted}' AND embedding IS NOT NULL"
+        where = f"explainer = '{quoted}' AND embedding IS NOT NULL AND {SAYS_SOMETHING}"
         table = self.read([*EMBEDDED, "embedder", "embedding"], where=where)
         return table.sort_by("feature").combine_chunks()
+
+    @property
+    def _how_to_embed(self) -> str:
+        """How embeddings are made for the labels that there are, which need a sentence model."""
+        name = f"{self._corpus or 'CORPUS'}/{self.dictionary}"
+        automatic = f"`saelake label {name} --model MODEL`, with a sentence model,"
+        if len(self) and not any(e.startswith(AUTOMATIC) for e in self._explainers):
+            return (
+                f"Take them again with `saelake label {self.dictionary} --file FILE --model "
+                f"MODEL`; or {automatic} makes automatic ones that have them."
+            )
+        return f"{automatic} makes labels with them."
+
+    @property
+    def _explainers(self) -> list[str]:
+        explainers: list[str] = self.best["explainer"].to_pylist()
+        return explainers
 
     @property
     def embedder(self) -> str:

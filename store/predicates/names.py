@@ -13,7 +13,11 @@ _PLAIN = re.compile(r"[^\W\d]\w*")
 
 
 class UnknownName(ValueError):
-    """A name that no column has, or several; says which there are."""
+    """A name that no column has, or several (then it `is_ambiguous`); says which there are."""
+
+    def __init__(self, message: str, *, is_ambiguous: bool) -> None:
+        super().__init__(message)
+        self.is_ambiguous = is_ambiguous
 
 
 def typed(name: str) -> str:
@@ -45,7 +49,15 @@ def resolved(name: Name, names: Sequence[str], what: str = "column") -> str:
     alike = [other for other in names if other.casefold() == name.text.casefold()]
     if len(alike) == 1 and not name.is_quoted:
         return alike[0]
-    raise UnknownName(_unknown(name, names, alike, what))
+    raise UnknownName(_unknown(name, names, alike, what), is_ambiguous=len(alike) > 1)
+
+
+def nearest(text: str, names: Sequence[str]) -> str | None:
+    """The name that is most like a text, or begins with it; None where none is alike."""
+    alike = [other for other in names if other.casefold() == text.casefold()]
+    longer = [other for other in names if other.casefold().startswith(text.casefold())]
+    close = alike or difflib.get_close_matches(text, names, n=1) or longer
+    return close[0] if close else None
 
 
 def _unknown(name: Name, names: Sequence[str], alike: Sequence[str], what: str) -> str:
@@ -53,9 +65,8 @@ def _unknown(name: Name, names: Sequence[str], alike: Sequence[str], what: str) 
     if len(alike) > 1:
         both = " or ".join(map(quoted, alike))
         return f"{shown} may be {both}: write the one that is meant."
-    longer = [other for other in names if other.casefold().startswith(name.text.casefold())]
-    close = list(alike) or difflib.get_close_matches(name.text, names, n=1) or longer
-    meant = f" Did you mean {typed(close[0])}?" if close else ""
+    close = nearest(name.text, names)
+    meant = f" Did you mean {typed(close)}?" if close else ""
     text = name.text.replace("'", "''")
     single = f" (A text stands in single quotes: '{text}'.)" if name.is_quoted and not alike else ""
     return f"there is no {what} {shown}.{meant}{single} {what.title()}s: {typed_list(names)}."

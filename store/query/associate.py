@@ -14,7 +14,7 @@ import pyarrow as pa
 from saelake.store.arrays.ranks import RankUnits
 from saelake.store.arrays.statistics import adjusted
 from saelake.store.codes.embeddings import Block
-from saelake.store.documents.filters import SCAN_ROWS
+from saelake.store.documents.columns import check_apart, read_columns
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.parts.association import (
     Associated,
@@ -23,7 +23,6 @@ from saelake.store.query.parts.association import (
     Values,
     measured,
 )
-from saelake.store.query.parts.columns import check_column
 from saelake.store.query.parts.controlled import n_bins
 from saelake.store.query.parts.halves import halves
 from saelake.store.query.parts.labelled import labels_of
@@ -132,6 +131,9 @@ class Subject:
         Raises `InvalidInput` for columns that cannot be looked at.
         """
         docs, columns = _known(selected, query.columns)
+        others = [*query.control, *filter(None, [query.cluster_by])]
+        named = [name for name in others if name not in (LENGTH, LENGTH_ONLY)]
+        check_apart(selected.collection.documents, query.columns, named)
         known = is_encoded(session, selected)[docs]
         stratum, cluster = np.zeros(len(docs), np.int64), None
         controls: tuple[str, ...] = ()
@@ -313,9 +315,7 @@ def _confirmation(query: AssociateQuery, n_found: int, n_again: int) -> str:
 def _known(selected: Selected, columns: tuple[str, ...]) -> tuple[Array, pa.Table]:
     """The documents of the selection that have a value in every column, ascending; the columns."""
     documents = selected.collection.documents
-    for column in columns:
-        check_column(documents, column)
-    rows = pa.Table.from_batches(documents.table.scan(["doc", *columns], batch_rows=SCAN_ROWS))
+    rows = read_columns(documents, columns)
     keep = np.all([_has_value(rows[column]) for column in columns], axis=0)
     doc = rows["doc"].to_numpy()
     if selected.mask is not None:

@@ -138,6 +138,17 @@ def test_what_workers_read_elsewhere_is_not_looked_for_here(parts: Path, tmp_pat
         )
 
 
+def test_a_name_is_the_dictionarys_or_the_rows(parts: Path, tmp_path: Path) -> None:
+    lake = saelake.connect(tmp_path / "lake")
+    sae = saelake.DictionaryChoice(location=str(parts / "sae"), name="l4")
+    given: dict[str, Any] = {"model": str(parts / "model"), "dictionary": sae}
+    with pytest.raises(saelake.InvalidInput, match=r"DictionaryChoice.*name='x'.*rows_name='x'"):
+        lake.ingest([{"text": "w1 w2"}], "words", name="x", **given)  # type: ignore[arg-type]
+    assert not (tmp_path / "lake").exists()
+    (made,) = lake.ingest([{"text": "w1 w2"}], "words", rows_name="mine", **given)
+    assert (made.name, made.document(doc=0).id) == ("words/l4", "mine:0")
+
+
 def test_labels_with_a_sentence_model_are_found_by_phrases(
     made: saelake.Lake, tmp_path: Path
 ) -> None:
@@ -178,7 +189,7 @@ def test_a_name_that_another_dictionary_has_is_refused_before_the_import(
     with pytest.raises(saelake.AlreadyExists, match="--name"):
         made.ingest(
             file(parts),
-            "not yet",
+            "not-yet",
             model=str(parts / "model"),
             dictionary=str(tmp_path / "other" / "sae"),
         )

@@ -31,7 +31,10 @@ def test_a_collection_says_what_is_in_it(lake: Lake) -> None:
     narrowed = lake[NAME].where("label = 'pos'")
     for text in (repr(narrowed), shown(narrowed).text):
         assert f"<Collection {NAME} where label = 'pos'>" in text
+        assert f"a part of {NAME}, of which all is counted here" in text
         assert "60 documents" in text
+    for text in (repr(lake[NAME]), shown(lake[NAME]).text):
+        assert "a part of" not in text
 
 
 def test_a_collection_that_is_not_there_says_so(lake: Lake) -> None:

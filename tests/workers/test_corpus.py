@@ -461,8 +461,8 @@ MISTAKES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     ),
     "a line that breaks off": (
         "rows.jsonl",
-        lambda path: path.write_text('{"text": "a"}\n{"text": "b'),
-        r"line 2: this is not a JSON object: Missing a closing quotation mark in string$",
+        lambda path: path.write_text('{"text": "a"}\n{"text": "b\n'),
+        r"line 2: this is not a JSON object: Invalid encoding in string$",
     ),
     "a line that is a list": (
         "rows.jsonl",

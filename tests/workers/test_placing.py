@@ -10,6 +10,7 @@ from saelake.lake import Lake
 from saelake.store.errors import AlreadyExists, InvalidInput, ModelError, SaelakeWarning
 from saelake.store.lake.lake import Lake as StoredLake
 from saelake.workers.encoder.options import KeepOptions
+from saelake.workers.fleet.finished import EncodeRequest
 from saelake.workers.run import DictionaryChoice, EncodeOptions, check
 from tests.tiny import HOOK, save_corpus, save_dictionary, save_model
 
@@ -88,7 +89,14 @@ def test_one_name_never_means_two_places(tmp_path: Path, parts: Path) -> None:
 def test_one_dictionary_at_two_places_has_two_names(tmp_path: Path, parts: Path) -> None:
     lake = imported(tmp_path / "lake", parts)
     both = sae(parts), sae(parts, hook=ELSEWHERE)
-    check(StoredLake(lake.uri), str(parts / "model"), both)
+    asked = EncodeRequest(
+        lake=StoredLake(lake.uri),
+        corpus="made",
+        dictionaries=both,
+        options=EncodeOptions(),
+        model=str(parts / "model"),
+    )
+    check(asked)
     with pytest.warns(SaelakeWarning, match=SAID):
         assert encode(lake, parts, *both) == ["made/sae", f"made/sae-at-{ELSEWHERE}"]
     with pytest.raises(InvalidInput, match="Two dictionaries have one name: sae, sae"):

@@ -315,7 +315,7 @@ def test_rows_without_ids_are_called_by_their_number(lake: Lake) -> None:
     assert opened.import_corpus(({"text": t} for t in "abd"), "c").n_documents == 1
     with pytest.raises(CorpusError, match="another text for this row"):
         opened.import_corpus([{"text": "other"}], "c")
-    opened.import_corpus([{"text": "other"}], "c", name="second")
+    opened.import_corpus([{"text": "other"}], "c", rows_name="second")
     assert [d["id"] for d in documents(lake)] == ["c:0", "c:1", "c:2", "second:0"]
 
 
@@ -362,7 +362,7 @@ def test_an_index_with_a_name_is_a_column(lake: Lake) -> None:
     [
         (5, InvalidInput, "int cannot be imported"),
         ({"text": ["a"]}, InvalidInput, "dict cannot be imported"),
-        ([], InvalidInput, "at least one file"),
+        ([], InvalidInput, "the list is empty"),
         ([5], CorpusError, "row 0: this is int"),
         ([{"text": "a"}, "b"], CorpusError, "row 1: this is str"),
         (iter([]), CorpusError, "no rows"),
@@ -378,6 +378,120 @@ def test_what_is_no_data(lake: Lake, data: Any, error: type[Exception] | None, s
         return
     with pytest.raises(error, match=said):
         opened.import_corpus(data, "c")
+
+
+@pytest.mark.parametrize("empty", ["pandas", "polars", "table", "batch", "columns", "tuple"])
+def test_an_empty_frame_has_no_rows(lake: Lake, empty: str) -> None:
+    made: dict[str, Callable[[], Any]] = {
+        "pandas": lambda: pytest.importorskip("pandas").DataFrame({"text": []}),
+        "polars": lambda: pytest.importorskip("polars").DataFrame({"text": []}),
+        "columns": lambda: pytest.importorskip("pandas").DataFrame(),
+        "table": lambda: pa.table({"text": pa.array([], pa.string())}),
+        "batch": lambda: pa.RecordBatch.from_pydict({"text": pa.array([], pa.null())}),
+    }
+    data = made[empty]() if empty in made else iter(())
+    with pytest.raises(CorpusError, match=r"^c has no rows, so there is nothing to import"):
+        saelake.connect(lake.uri).import_corpus(data, "c")
+
+
+@pytest.mark.parametrize("kind", ["polars", "pandas", "chunks"])
+def test_a_column_alone_is_no_table(lake: Lake, kind: str) -> None:
+    data: Any = pa.chunked_array([["a"]])
+    if kind != "chunks":
+        data = pytest.importorskip(kind).Series(["a"])
+    with pytest.raises(InvalidInput, match=r"^A (Series|ChunkedArray) .*cannot be imported: give"):
+        saelake.connect(lake.uri).import_corpus(data, "c")
+
+
+@pytest.mark.parametrize(
+    "option", [{"delimiter": ";"}, {"encoding": "latin-1"}, {"format": "csv"}, {"split": "train"}]
+)
+def test_what_is_said_of_files_is_refused_of_data_in_python(
+    lake: Lake, option: dict[str, Any]
+) -> None:
+    (name,) = option
+    for kind in ("pandas", "table", "generator"):
+        with pytest.raises(InvalidInput, match=f"in Python, which has no {name}.* leave {name}="):
+            saelake.connect(lake.uri).import_corpus(DATA[kind](), "c", **option)
+
+
+def test_messages_of_data_in_python_speak_of_no_file(lake: Lake) -> None:
+    opened = saelake.connect(lake.uri)
+    opened.import_corpus([{"id": "a", "text": "x", "n": 1}], "c")
+    bad: list[list[dict[str, Any]]] = [
+        [{"id": "b", "text": "x", "n": "y"}],
+        [{"text": "x", "n": 1j}],
+        [{"body": "x"}],
+        [{"text": 1}],
+    ]
+    for rows in bad:
+        with pytest.raises(CorpusError) as caught:
+            opened.import_corpus(rows, "c")
+        assert "file" not in caught.value.message
+
+
+def test_a_former_name_of_rows_works_and_says_so(lake: Lake) -> None:
+    with pytest.warns(DeprecationWarning, match="rows_name"):
+        saelake.connect(lake.uri).import_corpus([{"text": "a"}], "c", name="old")
+    assert [d["id"] for d in documents(lake)] == ["old:0"]
+
+
+# -- lines that are cut off, and ids in upper case
+
+
+@pytest.mark.parametrize("cut", ['{"text": "c', '{"text": "c", "n":', '{"id"', "{", '{"text": "é'])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_line_that_is_cut_off_costs_its_row_alone(
+    lake: Lake, tmp_path: Path, cut: str, zipped: bool
+) -> None:
+    content = ('{"id": "a", "text": "x", "n": 1}\n{"id": "b", "text": "y"}\n' + cut).encode()
+    file = tmp_path / ("rows.jsonl.gz" if zipped else "rows.jsonl")
+    content = content[:-1] if cut.endswith("é") else content  # within a character
+    file.write_bytes(gzip.compress(content) if zipped else content)
+    report = saelake.connect(lake.uri).import_corpus(str(file), "c")
+    assert (report.n_documents, report.reasons) == (2, {"line cut off": 1})
+    assert report.examples == (f"{file.name}, row 2: line cut off",)
+    assert documents(lake) == ROWS
+
+
+def test_a_line_that_is_whole_again_is_imported(lake: Lake, tmp_path: Path) -> None:
+    file, opened = tmp_path / "rows.jsonl", saelake.connect(lake.uri)
+    for end, n in (('{"text": "b', 1), ('{"text": "b"}', 1), ('{"text": "b"}\n', 0)):
+        file.write_text('{"text": "a"}\n' + end)
+        assert opened.import_corpus(str(file), "c").n_documents == n
+    assert [d["id"] for d in documents(lake)] == ["rows.jsonl:0", "rows.jsonl:1"]
+
+
+@pytest.mark.parametrize("content", ['{"text": "c', '\n{"text": "c'])
+def test_a_file_of_nothing_but_a_cut_line_is_refused(
+    lake: Lake, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(content)
+    with pytest.raises(CorpusError, match=r"rows\.jsonl, line"):
+        saelake.connect(lake.uri).import_corpus(str(tmp_path / "rows.jsonl"), "c")
+    (tmp_path / "rows.jsonl").write_text('{"text": " "}\n{"text": "c')
+    with pytest.raises(CorpusError, match="1 × empty text, 1 × line cut off"):
+        saelake.connect(lake.uri).import_corpus(str(tmp_path / "rows.jsonl"), "c")
+
+
+def test_a_wrong_line_that_is_not_the_last_stops_the_import(lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n{"text": "b\n{"text": "c"}\n')
+    with pytest.raises(CorpusError, match="line 2"):
+        saelake.connect(lake.uri).import_corpus(str(tmp_path / "rows.jsonl"), "c")
+
+
+@pytest.mark.parametrize("column", ["ID", "Doc_Id"])
+def test_ids_in_upper_case_are_not_taken_and_that_is_said(
+    lake: Lake, tmp_path: Path, column: str
+) -> None:
+    (tmp_path / "rows.csv").write_text(f"{column},text\n7,a\n8,b\n")
+    opened = saelake.connect(lake.uri)
+    report = opened.import_corpus(str(tmp_path / "rows.csv"), "c")
+    assert any(f"--id-column {column} to take it" in note for note in report.notes)
+    assert [d["id"] for d in documents(lake)] == ["rows.csv:0", "rows.csv:1"]
+    for chosen in (column, ""):
+        report = opened.import_corpus(str(tmp_path / "rows.csv"), "d" + chosen, id_column=chosen)
+        assert not report.notes
 
 
 def test_a_generator_that_fails_leaves_nothing(lake: Lake) -> None:

@@ -46,6 +46,7 @@ class Columns:
     text: str
     id: str | None
     metadata: tuple[MetadataColumn, ...]
+    like_id: str | None = None  # not taken as the id, for its letters are upper case
 
     @classmethod
     def choose(
@@ -62,7 +63,8 @@ class Columns:
             )
         ids = _id_column(schema, id_column, text, name)
         others = [field for field in schema if field.name not in (text, ids)]
-        return cls(text=text, id=ids, metadata=_metadata(others, name))
+        like_id = _like_id(others) if ids is None and id_column is None else None
+        return cls(text=text, id=ids, metadata=_metadata(others, name), like_id=like_id)
 
     @property
     def schema(self) -> pa.Schema:
@@ -78,6 +80,12 @@ class Columns:
         """What becomes of columns and ids of a source called `name`, where that is not plain."""
         for before, after in self.renamed.items():
             yield f"The column {before!r} of {name} is called {after!r} in the corpus."
+        if self.like_id is not None:
+            yield (
+                f"The column {self.like_id!r} of {name} is not taken for the ids, since it is not "
+                f"written {self.like_id.casefold()}: rows are called by their place. Say "
+                f"--id-column {self.like_id} to take it."
+            )
         if self.id is None or not is_odd_id(kind := schema.field(self.id).type):
             return
         if types.is_floating(kind):
@@ -118,6 +126,12 @@ def _id_column(schema: pa.Schema, asked: str | None, text: str, name: str) -> st
     if chosen == text:
         raise CorpusError(f"{name}: the column {text!r} cannot be both id and text.", source=name)
     return chosen
+
+
+def _like_id(fields: list[pa.Field]) -> str | None:
+    """The column that would be taken as the id if it were written in lower case."""
+    fit = (f.name for f in fields if f.name.casefold() in ID_COLUMNS and is_id(f.type))
+    return next(fit, None)
 
 
 def _chosen(schema: pa.Schema, column: str, role: str, name: str) -> str:
@@ -167,7 +181,7 @@ def _type(field: pa.Field, name: str) -> pa.DataType:
     except CorpusError as error:
         raise CorpusError(
             f"The column {field.name!r} of {name} has type {field.type}, which cannot be stored. "
-            "Convert it, or leave it out of the file.",
+            "Convert it, or leave it out.",
             source=name,
             column=field.name,
         ) from error

@@ -81,7 +81,9 @@ class DelimitedPart:
     def schema(self) -> pa.Schema:
         """The columns, with types from the first 16 MiB."""
         with unreadable(self.name), self.file.stream() as stream:
-            beginning = stream.read(2 * LONG_ROW_BYTES)  # only the first block is looked at
+            # Not `read`: a thread of pyarrow's may let go of these bytes when Python has ended,
+            # which aborts the process if they are Python's. Only the first block is looked at.
+            beginning = stream.read_buffer(2 * LONG_ROW_BYTES)
         wanted = {column: pa.string() for column in self.as_text}
         with self._reading(), self._open(beginning, wanted, LONG_ROW_BYTES) as reader:
             schema = reader.schema
@@ -165,10 +167,13 @@ class DelimitedPart:
         return last
 
     def _open(
-        self, source: pa.NativeFile | bytes, column_types: dict[str, pa.DataType], block_bytes: int
+        self,
+        source: pa.NativeFile | pa.Buffer,
+        column_types: dict[str, pa.DataType],
+        block_bytes: int,
     ) -> csv.CSVStreamingReader:
         return csv.open_csv(
-            pa.BufferReader(source) if isinstance(source, bytes) else source,
+            pa.BufferReader(source) if isinstance(source, pa.Buffer) else source,
             read_options=csv.ReadOptions(use_threads=False, block_size=block_bytes),
             parse_options=csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
             convert_options=csv.ConvertOptions(check_utf8=False, column_types=column_types),

@@ -5,11 +5,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from json import dumps as json_text
+from json import loads as read_json
 from typing import NamedTuple
 
 import pyarrow as pa
 from pyarrow import json, types
 
+from saelake.store.documents.screening import CUT_TEXT
 from saelake.store.errors import CorpusError
 from saelake.store.format.widening import widened
 from saelake.workers.corpus.files import File
@@ -40,11 +43,13 @@ class JsonLinesPart:
     """One file of JSON lines. Strings stay strings, also those that look like dates.
 
     Numbers of the columns `ids` that are beyond 64 bits keep all digits. A lone surrogate, which
-    no text can have, becomes bytes that are not UTF-8: an import leaves such rows out.
+    no text can have, becomes bytes that are not UTF-8: an import leaves such rows out. So does the
+    last line of several, if it is cut off: of an object, and without its end.
     """
 
     file: File
     ids: frozenset[str] = frozenset()
+    text_column: str = "text"
 
     @property
     def name(self) -> str:
@@ -126,8 +131,16 @@ class JsonLinesPart:
                         f"{line} or after.",
                         file=self.name,
                     )
-                yield Lines(line, content)
+                yield Lines(line, self._whole(content))
                 line += content.count(b"\n")
+
+    def _whole(self, content: bytes) -> bytes:
+        """The lines; in place of a last one that is cut off a row that says so."""
+        before, last = content[: (end := content.rfind(b"\n") + 1)], content[end:]
+        if not before.strip() or not _is_cut(last):
+            return content
+        key = json_text(self.text_column).encode()
+        return before + b"{" + key + b': "' + CUT_TEXT + b'"}'
 
     def _explained(self, block: Lines, schema: pa.Schema, error: pa.ArrowInvalid) -> CorpusError:
         """Which line of a block cannot be read, and why."""
@@ -158,6 +171,17 @@ class JsonLinesPart:
 def _reason(error: pa.ArrowInvalid) -> str:
     """What pyarrow says of a line, without its number, which counts from where it was parsed."""
     return re.sub(r"^JSON parse error: |\.? in row \d+$", "", str(error))
+
+
+def _is_cut(line: bytes) -> bool:
+    """Whether a line begins an object, and is none."""
+    if not line.lstrip().startswith(b"{"):
+        return False
+    try:
+        read_json(line.decode(errors="replace"))
+    except ValueError:
+        return True
+    return False
 
 
 def _parse(content: bytes, schema: pa.Schema) -> pa.Table:

@@ -109,6 +109,7 @@ def open_source(
     locations = locations_of(data)
     if locations is None:
         called = name or "rows"
+        reading.check_of_files(called)
         parts: Sequence[CorpusPart] = [part_of(data, called)]
     else:
         called = source_name(locations)
@@ -119,6 +120,13 @@ def open_source(
     return source
 
 
+def check_locations(data: Data) -> None:
+    """Raise `CorpusError` where nothing is at a location; those of the hub are not asked for."""
+    for location in locations_of(data) or ():
+        if location != STDIN and not location.startswith(SCHEME):
+            list_files(location)
+
+
 def locations_of(data: Data) -> Sequence[str] | None:
     """The locations, if it is one or several; None for data in Python. Raises `InvalidInput`."""
     if isinstance(data, str | PathLike):
@@ -126,7 +134,7 @@ def locations_of(data: Data) -> Sequence[str] | None:
     if not isinstance(data, list | tuple) or any(isinstance(one, Mapping) for one in data):
         return None
     if not data:
-        raise InvalidInput("Name at least one file to import.")
+        raise InvalidInput("There is nothing to import: the list is empty.")
     paths = [fspath(one) for one in data if isinstance(one, str | PathLike)]
     return paths if len(paths) == len(data) else None
 
@@ -212,7 +220,7 @@ class _HowToRead:
             return [TextFilesPart(name=name, files=files)]
         ids = ID_COLUMNS if self.id_column is None else (self.id_column,)
         if chosen == "jsonl":
-            return [JsonLinesPart(file, frozenset(ids)) for file in files]
+            return [JsonLinesPart(file, frozenset(ids), self.text_column) for file in files]
         delimiter = self.delimiter or ("\t" if chosen == "tsv" else None)
         as_text = frozenset({self.text_column, *filter(None, ids)})
         return [
@@ -221,6 +229,17 @@ class _HowToRead:
             )
             for file in files
         ]
+
+    def check_of_files(self, name: str) -> None:
+        """Raise `InvalidInput` for what is said of how files are read, where there are none."""
+        said = {"format": self.format, "split": self.split, "delimiter": self.delimiter}
+        given = [option for option, value in said.items() if value is not None]
+        given += ["encoding"] if self.encoding != UTF8 else []
+        if given:
+            raise InvalidInput(
+                f"{name} is data in Python, which has no {' or '.join(given)} as files have: leave "
+                f"{', '.join(f'{option}=' for option in given)} out."
+            )
 
     def _check_plain(self, name: str) -> None:
         if self.encoding != UTF8 or self.delimiter is not None:

@@ -140,8 +140,8 @@ class CorpusSource:
         if wider is None:
             raise CorpusError(
                 f"{where}: column {field.name!r} does not fit: it is {given} here, and {before} "
-                "before, and no type holds both without loss. Give it one type in all files, or "
-                "import them as other corpora.",
+                "before, and no type holds both without loss. Give it one type everywhere, or "
+                "import it as another corpus.",
                 source=where,
                 column=field.name,
             )

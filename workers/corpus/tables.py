@@ -1,6 +1,6 @@
 """Rows that are in Python: data frames, Arrow tables and readers, and rows as mappings."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,8 @@ class RowsPart:
 
 def part_of(data: object, name: str) -> CorpusPart:
     """Data in Python as a part of a source called `name`. Raises `InvalidInput`, `CorpusError`."""
+    if isinstance(data, Sized) and not isinstance(data, str | bytes | Mapping) and not len(data):
+        raise CorpusError(f"{name} has no rows, so there is nothing to import.", source=name)
     with unreadable(name):
         if type(data).__module__.partition(".")[0] == "pandas":
             return ArrowPart(name, _from_pandas(data, name))
@@ -79,10 +81,22 @@ def part_of(data: object, name: str) -> CorpusPart:
         if isinstance(data, pa.Table | pa.RecordBatchReader):
             return ArrowPart(name, data)
         if hasattr(data, "__arrow_c_stream__"):
-            return ArrowPart(name, pa.RecordBatchReader.from_stream(data))
+            return ArrowPart(name, _from_stream(data))
     if isinstance(data, Iterable) and not isinstance(data, str | bytes | Mapping):
         return RowsPart(name, SpooledRows(name, data))
     raise InvalidInput(f"{type(data).__name__} cannot be imported: give {KINDS}.")
+
+
+def _from_stream(data: Any) -> pa.RecordBatchReader:
+    """The rows of a table in Arrow's stream; a column alone, as a Series, has none."""
+    try:
+        return pa.RecordBatchReader.from_stream(data)
+    except pa.ArrowInvalid as error:
+        if "non-struct" not in str(error):
+            raise
+        raise InvalidInput(
+            f"A {type(data).__name__} is one column, and cannot be imported: give {KINDS}."
+        ) from error
 
 
 def _from_pandas(frame: Any, name: str) -> pa.Table:

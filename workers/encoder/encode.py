@@ -40,6 +40,19 @@ class Target:
     notes: tuple[str, ...] = ()
 
 
+def misfit(settings: CollectionSettings, hook: str, width: int) -> DictionaryMismatch:
+    """The error of a dictionary for vectors of another width than a hook point has."""
+    return DictionaryMismatch(
+        f"The dictionary {settings.dictionary} encodes {settings.d_in} numbers a token, but {hook} "
+        f"of {settings.model} has {width}. Choose a dictionary of this model, or another hook "
+        "point with --hook.",
+        dictionary=settings.dictionary,
+        d_in=settings.d_in,
+        hook=hook,
+        width=width,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EncodedPage:
     """The codes of a page for each collection, not packed yet; and what could not be encoded.
@@ -99,7 +112,7 @@ class PageEncoder:
             )
             for name, target in self.targets.items()
         }
-        self._check_widths(model)
+        self._check_widths()
 
     @property
     def settings(self) -> tuple[CollectionSettings | KeptSettings, ...]:
@@ -113,20 +126,12 @@ class PageEncoder:
         kept = (keeper.settings for keeper in self.keepers.values())
         return round(sum(2 * settings.d_in * settings.sample.fraction for settings in kept))
 
-    def _check_widths(self, model: Model) -> None:
+    def _check_widths(self) -> None:
         widths = self._reader.widths()
         for target in self.targets.values():
             width, d_in = widths[target.hook.name], target.dictionary.d_in
             if width != d_in:
-                raise DictionaryMismatch(
-                    f"The dictionary {target.settings.dictionary} encodes {d_in} numbers a token, "
-                    f"but {target.hook.name} of {model.name} has {width}. Choose a dictionary of "
-                    "this model, or another hook point with --hook.",
-                    dictionary=target.settings.dictionary,
-                    d_in=d_in,
-                    hook=target.hook.name,
-                    width=width,
-                )
+                raise misfit(target.settings, target.hook.name, width)
 
     def encode(self, page: Page, names: Sequence[str]) -> EncodedPage:
         """The page's codes and kept activations for these names, from one run of the model.

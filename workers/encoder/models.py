@@ -1,6 +1,5 @@
 """A transformer loaded for reading: its module, tokenizer, window and fingerprint."""
 
-import hashlib
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,13 @@ from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from saelake.store.errors import ModelError
+from saelake.workers.encoder.modelfiles import (
+    ModelFiles,
+    fingerprint,
+    local_files,
+    tokenizer_fingerprint,
+    weight_files,
+)
 from saelake.workers.encoder.shallow import Depth, depth_of, shallow
 
 DTYPES = {
@@ -42,11 +48,7 @@ _OFFSET_POSITIONS = {
     "xlm-roberta",
 }
 
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "*.bpe.model")
-
 _SCALE = re.compile(r"\.(\w*weight_scale(_inv|_2)?|input_scale|qweight|qzeros|scales)$")
-
-_SAYS_NOTHING = {"model", "checkpoint", "weights", "final", "hf"}
 
 _LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
 
@@ -105,17 +107,12 @@ def load_model(
     place = device_of(device)
     precision = _dtype(dtype, place)
     with _quiet():
-        source = _locate(location, revision)
+        source = _located(location, revision)
         options: dict[str, Any] = {
             "trust_remote_code": trust_remote_code,
             "revision": source.revision,
         }
-        config = _load("configuration", AutoConfig, source, **options)
-        if getattr(config, "is_encoder_decoder", False):
-            raise ModelError(
-                f"{location} is an encoder-decoder model; saelake reads encoders and decoders only",
-                model=location,
-            )
+        config = _configuration(source, options)
         tokenizer = _tokenizer(source, options)
         kind, depth = _kind(config, hooks, trust_remote_code=trust_remote_code)
         module = _module(source, kind, depth, config, precision, options).to(place)
@@ -141,20 +138,71 @@ def check_model(location: str, *, device: str | None = None, dtype: str | None =
     """
     _dtype(dtype, device_of(device))
     with _quiet():
-        _locate(location, None)
+        _located(location, None)
 
 
-def unweighted(location: str, *, trust_remote_code: bool = False) -> nn.Module | None:
-    """The modules of a model without their weights, which take no memory, to look for hook points.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unweighted:
+    """What a model is without its weights: enough to tell how texts are read, and where.
 
-    None for a model that cannot be made so. Raises `ModelError` for a configuration that
-    transformers cannot read.
+    `module` has no weights and takes no memory; it is None for a model that cannot be made so.
     """
+
+    name: str
+    module: nn.Module | None
+    tokenizer: Any
+    config: Any
+    window: int
+    files: ModelFiles
+
+    @property
+    def fingerprint(self) -> str | None:
+        """That of the model; None where its weights are not on this machine."""
+        folder = self.files.folder
+        return fingerprint(folder) if weight_files(folder) else None
+
+    @property
+    def tokenizer_fingerprint(self) -> str:
+        """That of the model."""
+        return tokenizer_fingerprint(self.files.folder)
+
+    def as_model(self) -> Model | None:
+        """A model that runs, and computes shapes alone; None where there is no module."""
+        if self.module is None:
+            return None
+        return Model(
+            name=self.name,
+            module=self.module.eval().requires_grad_(requires_grad=False),
+            tokenizer=self.tokenizer,
+            config=self.config,
+            window=self.window,
+            d_model=text_config(self.config).hidden_size,
+            fingerprint="",
+            tokenizer_fingerprint="",
+            revision=self.files.revision,
+            device=torch.device("meta"),
+            dtype=torch.float32,
+        )
+
+
+def unweighted(location: str, *, trust_remote_code: bool = False) -> Unweighted:
+    """A model without its weights. Raises the errors of `load_model` that need none."""
     with _quiet():
-        source = _locate(location, None)
+        source = _located(location, None)
         options = {"trust_remote_code": trust_remote_code, "revision": source.revision}
-        config = _load("configuration", AutoConfig, source, **options)
-        return _empty(config, trust_remote_code=trust_remote_code)
+        config = _configuration(source, options)
+        tokenizer = _tokenizer(source, options)
+        module = _empty(config, trust_remote_code=trust_remote_code)
+    if module is not None:
+        _refuse_other_inputs(module, source)
+    return Unweighted(
+        name=source.name,
+        module=module,
+        tokenizer=tokenizer,
+        config=config,
+        window=usable_window(config, tokenizer),
+        files=source,
+    )
 
 
 def _empty(config: Any, *, trust_remote_code: bool) -> nn.Module | None:
@@ -175,29 +223,6 @@ def _kind(
     if module is None or depth is None:
         return AutoModel, None
     return shallow(type(module), depth), depth
-
-
-def fingerprint(folder: Path) -> str:
-    """The sha256 in hex over the names and contents of config.json and the weight files.
-
-    It is the same for a hub model and a copy of its files, and changes with any byte of the
-    weights. Files of the hub's cache are named by their sha256 and are not read again.
-    """
-    return _sha256_of([folder / "config.json", *_weight_files(folder)])
-
-
-def tokenizer_fingerprint(folder: Path) -> str:
-    """The sha256 in hex over the names and contents of the files that make texts tokens."""
-    whole = [path for path in (folder / "tokenizer.json",) if path.is_file()]
-    parts = sorted({path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern)})
-    return _sha256_of(whole or parts)
-
-
-def _sha256_of(files: Sequence[Path]) -> str:
-    total = hashlib.sha256()
-    for path in files:
-        total.update(f"{path.name} {_file_sha256(path)}\n".encode())
-    return total.hexdigest()
 
 
 def usable_window(config: Any, tokenizer: Any) -> int:
@@ -233,40 +258,11 @@ def text_config(config: Any) -> Any:
     return config.get_text_config()
 
 
-@dataclass(frozen=True, slots=True)
-class _ModelFiles:
-    """Where a model's files are: what transformers is given, its folder and its commit."""
-
-    location: str
-    name: str
-    folder: Path
-    revision: str | None
+def _located(location: str, revision: str | None) -> ModelFiles:
+    return local_files(location) or _locate_on_hub(location, revision)
 
 
-def _locate(location: str, revision: str | None) -> _ModelFiles:
-    folder = Path(location).expanduser()
-    if folder.is_dir():
-        _require_files(folder)
-        return _ModelFiles(str(folder), _name_of(folder.resolve()), folder, None)
-    if _is_path(location):
-        raise ModelError(
-            f"no folder {location}: give a folder with a transformers model or a hub id",
-            model=location,
-        )
-    return _locate_on_hub(location, revision)
-
-
-def _name_of(folder: Path) -> str:
-    """The hub id of a folder of the hub's cache, or the folder's name if that says something."""
-    cached = re.fullmatch(r"models--(.+?)--(.+)", folder.parent.parent.name)
-    if folder.parent.name == "snapshots" and cached:
-        return f"{cached[1]}/{cached[2]}"
-    if folder.name in _SAYS_NOTHING:
-        return f"{folder.parent.name}/{folder.name}"
-    return folder.name
-
-
-def _locate_on_hub(location: str, revision: str | None) -> _ModelFiles:
+def _locate_on_hub(location: str, revision: str | None) -> ModelFiles:
     # The commit is fixed here, once: configuration, tokenizer and weights then come from the same
     # one, and files that the cache has need no network.
     try:
@@ -277,41 +273,21 @@ def _locate_on_hub(location: str, revision: str | None) -> _ModelFiles:
             f"local cache gives: {first_line(error)}",
             model=location,
         ) from error
-    return _ModelFiles(location, location, folder, folder.name)
+    return ModelFiles(location, location, folder, folder.name)
 
 
-def _is_path(location: str) -> bool:
-    return location.startswith((".", "/", "~")) or "\\" in location or location.count("/") > 1
-
-
-def _require_files(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{folder} has no config.json: it is no transformers model", model=folder)
-    if not _weight_files(folder):
+def _configuration(source: ModelFiles, options: dict[str, Any]) -> Any:
+    config = _load("configuration", AutoConfig, source, **options)
+    if getattr(config, "is_encoder_decoder", False):
         raise ModelError(
-            f"{folder} has no weights: expected model*.safetensors or pytorch_model*.bin",
-            model=folder,
+            f"{source.location} is an encoder-decoder model; saelake reads encoders and decoders "
+            "only",
+            model=source.location,
         )
-    if not any(any(folder.glob(pattern)) for pattern in _TOKENIZER_FILES):
-        raise ModelError(
-            f"{folder} has no tokenizer: save it there, best as tokenizer.json", model=folder
-        )
+    return config
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    """The files that transformers would load, safetensors before pickles."""
-    return sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-
-
-def _file_sha256(path: Path) -> str:
-    stored = path.resolve()
-    if stored.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", stored.name):
-        return stored.name
-    with stored.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _tokenizer(source: _ModelFiles, options: dict[str, Any]) -> Any:
+def _tokenizer(source: ModelFiles, options: dict[str, Any]) -> Any:
     tokenizer = _load("tokenizer", AutoTokenizer, source, **options)
     if not tokenizer.is_fast:
         raise ModelError(
@@ -323,7 +299,7 @@ def _tokenizer(source: _ModelFiles, options: dict[str, Any]) -> Any:
 
 
 def _module(
-    source: _ModelFiles,
+    source: ModelFiles,
     kind: Any,
     depth: Depth | None,
     config: Any,
@@ -359,7 +335,7 @@ def _module(
     return evaluated
 
 
-def _refuse_other_inputs(module: nn.Module, source: _ModelFiles) -> None:
+def _refuse_other_inputs(module: nn.Module, source: ModelFiles) -> None:
     signature = inspect.signature(module.forward).parameters.values()
     named = [p.name for p in signature if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if named and "input_ids" not in named:
@@ -371,7 +347,7 @@ def _refuse_other_inputs(module: nn.Module, source: _ModelFiles) -> None:
         )
 
 
-def _refuse_lost_scales(unexpected: Iterable[str], source: _ModelFiles) -> None:
+def _refuse_lost_scales(unexpected: Iterable[str], source: ModelFiles) -> None:
     """Quantised weights mean nothing without their scales, which only a quantiser reads."""
     scales = sorted(key for key in unexpected if _SCALE.search(key))
     if scales:
@@ -383,7 +359,7 @@ def _refuse_lost_scales(unexpected: Iterable[str], source: _ModelFiles) -> None:
 
 
 def _in_one_dtype(
-    module: Any, dtype: torch.dtype | str, source: _ModelFiles, *, is_quantised: bool
+    module: Any, dtype: torch.dtype | str, source: ModelFiles, *, is_quantised: bool
 ) -> Any:
     """The module, dequantised in the dtype that was chosen. Raises `ModelError` for bare float8.
 
@@ -403,7 +379,7 @@ def _in_one_dtype(
     return module
 
 
-def _load(part: str, loader: Any, source: _ModelFiles, **options: Any) -> Any:
+def _load(part: str, loader: Any, source: ModelFiles, **options: Any) -> Any:
     try:
         return loader.from_pretrained(source.location, **options)
     except _LOADING_ERRORS as error:

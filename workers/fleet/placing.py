@@ -3,10 +3,10 @@
 from torch import nn
 
 from saelake.store.errors import AlreadyExists, NotFound
+from saelake.store.format.schema import CollectionSettings
 from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.snapshot.collection import open_codes
-from saelake.workers.encoder.encode import Target
 from saelake.workers.encoder.hooks import same_place
 
 
@@ -25,12 +25,11 @@ def elsewhere(name: str, stated: str | None, hook: str, module: nn.Module | None
     )
 
 
-def check_place(lake: Lake, target: Target, module: nn.Module) -> None:
+def check_place(lake: Lake, settings: CollectionSettings, module: nn.Module) -> None:
     """Raise `AlreadyExists` where the lake knows the dictionary's name at another place.
 
     A collection that was begun so goes on.
     """
-    settings = target.settings
     known = RegisteredDictionary.find(lake, settings.dictionary)
     if known is None or known.hook is None or known.fingerprint != settings.fingerprint:
         return

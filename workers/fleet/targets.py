@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.encode import Target
-from saelake.workers.encoder.hooks import resolve_hook
-from saelake.workers.encoder.models import Model
+from saelake.workers.encoder.hooks import HookPoint, resolve_hook
+from saelake.workers.encoder.models import Model, Unweighted
 from saelake.workers.encoder.reader import n_embedded
 from saelake.workers.encoder.tokens import TokenSettings, settled
 from saelake.workers.encoder.vocabulary import vocabulary
@@ -72,7 +72,7 @@ def passes(model: Model, targets: Sequence[Target]) -> dict[TokenSettings, list[
 
 
 def _token_settings(
-    model: Model, dictionary: LoadedDictionary, options: EncodeOptions
+    model: Model | Unweighted, dictionary: LoadedDictionary, options: EncodeOptions
 ) -> TokenSettings:
     """How texts are read for a dictionary: as the user says, or else as its files do."""
     window = options.window
@@ -97,7 +97,7 @@ def _token_settings(
 
 
 def _as_begun(
-    lake: Lake, name: CollectionName, model: Model, tokens: TokenSettings
+    lake: Lake, name: CollectionName, model: Model | Unweighted, tokens: TokenSettings
 ) -> TokenSettings:
     """The settings in the words of the collection that they continue, if they mean the same.
 
@@ -118,6 +118,37 @@ def _target(
     choice: DictionaryChoice,
     options: EncodeOptions,
 ) -> Target:
+    made = intended(lake, model, name, dictionary, choice, options)
+    assert made.hook is not None
+    return Target(
+        settings=made.settings,
+        dictionary=dictionary.to(model.device, model.dtype),
+        hook=made.hook,
+        notes=made.notes,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intended:
+    """A collection as it is to be made; its `hook` is None where the model has no module."""
+
+    settings: CollectionSettings
+    hook: HookPoint | None
+    notes: tuple[str, ...]
+
+
+def intended(
+    lake: Lake,
+    model: Model | Unweighted,
+    name: CollectionName,
+    dictionary: LoadedDictionary,
+    choice: DictionaryChoice,
+    options: EncodeOptions,
+) -> Intended:
+    """What a dictionary is to make of a corpus; this needs no weights of the model.
+
+    Raises `InvalidInput` and `ModelError` for a hook point or a context that cannot be.
+    """
     hook_name = choice.hook or dictionary.hook_name
     if hook_name is None:
         raise InvalidInput(
@@ -125,7 +156,7 @@ def _target(
             "belongs. Give one with --hook, for instance blocks.3.hook_resid_post.",
             dictionary=name.dictionary,
         )
-    hook = resolve_hook(model.module, hook_name)
+    hook = None if model.module is None else resolve_hook(model.module, hook_name)
     called = name.dictionary
     notes = [f"{called}: {dictionary.decoder_fault}."] if dictionary.decoder_fault else []
     if note := elsewhere(called, dictionary.hook_name, hook_name, model.module):
@@ -142,7 +173,7 @@ def _target(
         signed=dictionary.signed,
         by_pole=dictionary.signed,
         model=model.name,
-        model_fingerprint=model.fingerprint,
+        model_fingerprint=_fingerprint(lake, name, model, options),
         hook=hook_name,
         window=tokens.window,
         overlap=tokens.overlap,
@@ -157,12 +188,17 @@ def _target(
         norm_factor=None if choice.norm_factor == 1 else choice.norm_factor,
         batch_invariant=options.batch_invariant,
     )
-    return Target(
-        settings=continued(lake, settings),
-        dictionary=dictionary.to(model.device, model.dtype),
-        hook=hook,
-        notes=tuple(notes),
-    )
+    return Intended(settings=continued(lake, settings), hook=hook, notes=tuple(notes))
+
+
+def _fingerprint(
+    lake: Lake, name: CollectionName, model: Model | Unweighted, options: EncodeOptions
+) -> str:
+    """The model's; where its weights are not here yet, that of the collection as it was begun."""
+    begun = begun_settings(lake, name)
+    if isinstance(model, Unweighted) and begun is None and options.keep_activations is None:
+        return ""  # there is nothing to compare it with, and it takes long to read
+    return model.fingerprint or (begun.model_fingerprint if begun else "")
 
 
 def register(

@@ -124,7 +124,7 @@ class Worker:
         for settings in self.settings:
             check_free(job.lake, settings)
         for target in self._targets:
-            check_place(job.lake, target, self._model.module)
+            check_place(job.lake, target.settings, self._model.module)
         register(job.lake, self._targets, job.dictionaries, self._model, job.model)
 
     def encode(

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from saelake.answers.text import lasting, one_line
+from saelake.answers.text import lasting, one_line, several
 from saelake.cli.show.progress import Counter, EncodeBar
 from saelake.cli.show.screen import say
 from saelake.lake import Lake
@@ -75,7 +75,7 @@ class Bars:
                     say(note)
                 say(f"Imported {added(report)} into {report.corpus}{besides(report)}")
             case "index":
-                say(f"Indexed {report.n_documents:,} documents of {report.collection}")
+                say(f"Indexed {several(report.n_documents, 'document')} of {report.collection}")
 
     def _before_encoding(self, corpus: str) -> None:
         for job in self._lake.encodes(corpus):
@@ -95,7 +95,7 @@ def _examples(report: "ImportReport") -> Iterable[str]:
 
 def added(report: "ImportReport") -> str:
     """How many documents are new."""
-    return f"{report.n_documents - report.n_updated:,} documents"
+    return several(report.n_documents - report.n_updated, "document")
 
 
 def besides(report: "ImportReport") -> str:
@@ -111,7 +111,7 @@ def skipped(report: "ImportReport") -> str:
     reasons = ", ".join(
         f"{n:,} × {reason}{_hint(report, reason)}" for reason, n in sorted(report.reasons.items())
     )
-    return f" ({report.n_skipped:,} rows skipped: {reasons})"
+    return f" ({several(report.n_skipped, 'row')} skipped: {reasons})"
 
 
 def _hint(report: "ImportReport", reason: str) -> str:
@@ -133,9 +133,11 @@ def finished(lake: Lake, names: Iterable[str]) -> str:
     for row in lake.info():
         if row.name in wanted:
             failed = f", {row.n_failed:,} of them failed" if row.n_failed else ""
-            documents = (row.n_encoded or 0) + (row.n_failed or 0)
+            documents = several((row.n_encoded or 0) + (row.n_failed or 0), "document")
+            fraction = row.sample_fraction or 1
+            sample = f" of a {100 * fraction:.6g} % sample" if fraction < 1 else ""
             lines.append(
-                f"{row.name} has {documents:,} documents{failed}, {row.n_tokens or 0:,} tokens, "
-                f"{row.n_codes or 0:,} codes"
+                f"{row.name} has {documents}{failed}, {several(row.n_tokens or 0, 'token')}, "
+                f"{several(row.n_codes or 0, 'code')}{sample}"
             )
     return "Done: " + "; ".join(lines)

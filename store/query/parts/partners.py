@@ -14,10 +14,9 @@ import pyarrow.compute as pc
 
 from saelake.store.codes.embeddings import take
 from saelake.store.codes.table import CodesTable
-from saelake.store.documents.filters import SCAN_ROWS
+from saelake.store.documents.columns import read_columns
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
-from saelake.store.query.parts.columns import check_column
 from saelake.store.query.parts.left_out import n_encoded
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
 from saelake.store.snapshot.selection import Selected
@@ -134,8 +133,7 @@ def _n_shared(a: Selected, b: Selected, grouped_a: Grouped, grouped_b: Grouped) 
 def _values(session: Session, selected: Selected, column: str) -> tuple[Array, pa.ChunkedArray]:
     """The encoded documents of a selection that have a value in the column, and these as text."""
     documents = selected.collection.documents
-    check_column(documents, column)
-    rows = pa.Table.from_batches(documents.table.scan(["doc", column], batch_rows=SCAN_ROWS))
+    rows = read_columns(documents, [column])
     keep = rows[column].is_valid().to_numpy().copy()
     doc = rows["doc"].to_numpy()
     keep &= lengths(session, selected)[doc] != NOT_ENCODED

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.documents.filters import SCAN_ROWS
+from saelake.store.documents.columns import read_columns
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
-from saelake.store.query.parts.columns import check_column
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
@@ -130,8 +129,8 @@ def _control(session: Session, selections: Sequence[Selected], name: str, n_bins
     if _is_length(selections, name):
         values = np.concatenate([lengths(session, selected) for selected in selections])
         return _binned(values, kept & (values != NOT_ENCODED), "length", n_bins)
+    read = [_column(selected, name) for selected in selections]
     column = name[1:-1] if _is_quoted(name) else name
-    read = [_column(selected, column) for selected in selections]
     kinds = sorted({_kind(values.type, column) for values in read})
     if len(kinds) > 1:
         raise InvalidInput(
@@ -147,7 +146,7 @@ def _control(session: Session, selections: Sequence[Selected], name: str, n_bins
 
 
 def _is_quoted(name: str) -> bool:
-    return len(name) > 2 and name[0] == name[-1] == '"'
+    return len(name) > 2 and name[0] == name[-1] == '"' and '"' not in name[1:-1]
 
 
 def _is_length(selections: Sequence[Selected], name: str) -> bool:
@@ -174,10 +173,7 @@ def length_control(selections: Sequence[Selected]) -> str:
 
 def _column(selected: Selected, column: str) -> pa.Array:
     """The column of all documents of the corpus, by number."""
-    documents = selected.collection.documents
-    check_column(documents, column)
-    batches = documents.table.scan(["doc", column], batch_rows=SCAN_ROWS)
-    rows = pa.Table.from_batches(batches).sort_by("doc")
+    rows = read_columns(selected.collection.documents, [column]).sort_by("doc")
     values = rows[column].combine_chunks()
     kind = values.type
     return values.cast(kind.value_type) if pa.types.is_dictionary(kind) else values

@@ -29,6 +29,18 @@ def collections(lake: str) -> dict[str, dict[str, Any]]:
     return {f"{row['corpus']}/{row['dictionary']}": row for row in rows}
 
 
+def test_the_last_line_says_of_which_sample_codes_are(tmp_path: Path, parts: Path) -> None:
+    lake = ["--lake", str(tmp_path / "lake")]
+    file = str(parts / "some words.parquet")
+    kept = run("ingest", file, *encoding(parts, "sae"), *lake, "--keep-activations", "0.5")
+    assert kept.code == 0
+    assert "sample" not in kept.err.splitlines()[-1]
+    sampled = ["--from-activations", "some_words/sae", "--name", "half"]
+    ran = run("encode", "some_words", "--dictionary", str(parts / "sae"), *sampled, *lake)
+    assert ran.code == 0
+    assert ran.err.splitlines()[-1].endswith(" codes of a 50 % sample")
+
+
 def test_ingest_ends_with_counts_and_continues(tmp_path: Path, parts: Path) -> None:
     lake = str(tmp_path / "lake")
     file = str(parts / "some words.parquet")
@@ -120,7 +132,7 @@ def test_an_import_says_what_it_left_out_and_why(tmp_path: Path) -> None:
     ran = run("import", str(rows), "--lake", str(tmp_path / "lake"))
     assert (ran.code, ran.out) == (0, "")
     assert ran.err.splitlines()[-1] == (
-        "Done: 1 documents added to rows (2 rows skipped: 1 × duplicate id, 1 × empty text)"
+        "Done: 1 document added to rows (2 rows skipped: 1 × duplicate id, 1 × empty text)"
     )
     examples = "rows.jsonl, row 1: duplicate id; rows.jsonl, row 2: empty text"
     assert f"Left out: {examples} (the lake's table rows--skipped has all of them)" in ran.err
@@ -137,7 +149,7 @@ def test_known_ids_with_another_text_are_said_and_updated_or_refused(tmp_path: P
     rows.write_text("".join(f'{{"id": {i}, "text": "t{i % 9}", "n": {i}}}\n' for i in range(13)))
     ran = run("import", str(rows), *lake)
     assert ran.err.splitlines()[-1] == (
-        "Done: 1 documents added to rows (12 rows skipped: 12 × id already in the corpus, 3 of "
+        "Done: 1 document added to rows (12 rows skipped: 12 × id already in the corpus, 3 of "
         "them with another text or other metadata: use --on-duplicate update to replace what "
         "is there)"
     )
@@ -183,7 +195,7 @@ def test_several_files_and_standard_input(tmp_path: Path) -> None:
         check=False,
     )
     assert piped.stderr.splitlines()[0] == "Importing standard input …"
-    assert piped.stderr.endswith("Done: 1 documents added to c\n")
+    assert piped.stderr.endswith("Done: 1 document added to c\n")
     assert run("import", "-", *lake).code == 2
 
 
@@ -202,7 +214,7 @@ def test_a_source_is_read_as_it_is_described(
     (tmp_path / name).write_text(content)
     ran = run("import", str(tmp_path / name), "--lake", str(tmp_path / "lake"), *options)
     assert ran.code == 0, ran.err
-    assert ran.err.endswith("Done: 1 documents added to rows\n")
+    assert ran.err.endswith("Done: 1 document added to rows\n")
 
 
 def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> None:

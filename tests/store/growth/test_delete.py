@@ -116,9 +116,12 @@ def test_deleting_by_id_is_all_or_nothing_and_once(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_documents=10)
     with pytest.raises(NotFound, match="no document 'd99', so nothing was deleted"):
         delete_documents(made.lake, "made", ids=["d1", "d99"])
-    wrongs: list[dict[str, Any]] = [{}, {"where": KEPT, "ids": ["d1"]}]
-    for wrong in wrongs:
-        with pytest.raises(InvalidInput, match="which documents to delete"):
+    wrongs: dict[str, dict[str, Any]] = {
+        "which documents to delete": {},
+        "not by both at once. Leave one out": {"where": KEPT, "ids": ["d1"]},
+    }
+    for said, wrong in wrongs.items():
+        with pytest.raises(InvalidInput, match=said):
             delete_documents(made.lake, "made", **wrong)
     assert Documents.open(made.lake, "made").alive is None
     assert delete_documents(made.lake, "made", ids=["d1", "d4", "d1"]).n_left == 8

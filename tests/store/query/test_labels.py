@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saelake.store.engine import Engine
-from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.errors import InvalidInput, NotFound, SaelakeWarning
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.growth import label as labelling
 from saelake.store.growth.index import index
@@ -275,6 +275,37 @@ def test_neuronpedias_explanations_are_read(made: MadeLake, tmp_path: Path, name
     found = [(row["feature"], row["label"], row["explainer"]) for row in asked(made.lake)]
     assert found == [(4, "the sun", "gpt-4o-mini"), (5, "slow films", "imported")]
     assert imported(made, path, explainer="me") == 2
+
+
+def test_an_empty_label_is_none(made: MadeLake, tmp_path: Path, model: str) -> None:
+    write(made.lake, said(3, "fires on w3", "auto:made"), said(7, " ", "earlier"))
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps({"3": "", "4": " \n", "5": "rain"}))
+    with pytest.warns(SaelakeWarning, match=r"2 of the 3 labels in .*labels\.json are empty"):
+        assert imported(made, path, model=model) == 1
+    found = [(row["feature"], row["label"]) for row in asked(made.lake)]
+    assert found == [(3, "fires on w3"), (5, "rain")], "also of those that were taken before"
+
+
+@pytest.mark.parametrize(
+    ("explainer", "corpus", "advice"),
+    [
+        (
+            "me",
+            "made",
+            "`saelake label random --file FILE --model MODEL`; or `saelake label ",
+        ),
+        ("auto:made", "made", "`saelake label made/random --model MODEL`, with a sentence model"),
+        (None, None, "`saelake label CORPUS/random --model MODEL`"),
+    ],
+)
+def test_what_makes_embeddings_is_said(
+    made: MadeLake, explainer: str | None, corpus: str | None, advice: str
+) -> None:
+    if explainer is not None:
+        write(made.lake, said(3, "w3", explainer))
+    with pytest.raises(NotFound, match=advice):
+        _ = LabelsTable.open(made.lake, "random", corpus).embedder
 
 
 def test_imported_labels_are_embedded_by_a_model(

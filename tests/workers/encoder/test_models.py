@@ -15,13 +15,8 @@ from transformers import PreTrainedTokenizerFast
 
 from saelake.store.errors import ModelError
 from saelake.workers.encoder.hooks import resolve_hook
-from saelake.workers.encoder.models import (
-    UNSTATED_WINDOW,
-    fingerprint,
-    load_model,
-    tokenizer_fingerprint,
-    usable_window,
-)
+from saelake.workers.encoder.modelfiles import fingerprint, tokenizer_fingerprint
+from saelake.workers.encoder.models import UNSTATED_WINDOW, load_model, usable_window
 from saelake.workers.encoder.reader import ActivationReader
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
