@@ -8,11 +8,15 @@ import pyarrow as pa
 import pytest
 
 from saelake.store.documents.shown import PATIENCE, ShownColumns
-from saelake.store.tables.changes import Change
+from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table
 
 SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string()), ("rating", pa.int32())])
 DOCS = np.array([5, 2, 2, 7], np.uint64)
+
+
+def added(table: Table, draft: Draft) -> Table:
+    return table.commit(lambda _: Change(add=draft))
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ def table(tmp_path: Path) -> Table:
     rows = [{"id": f"d{i}", "text": f"text {i}", "rating": i if i % 2 else None} for i in range(9)]
     for part in (rows[:4], rows[4:]):
         draft = found.write([pa.RecordBatch.from_pylist(part, schema=SCHEMA)])
-        found = found.commit(lambda _, draft=draft: Change(add=draft))
+        found = added(found, draft)
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.store.tables.changes import Change
+from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.rows import address
 from saelake.store.tables.tables import Table
 
@@ -32,6 +32,10 @@ def rows(first: int, n: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(every, schema=SCHEMA)
 
 
+def added(table: Table, draft: Draft) -> Table:
+    return table.commit(lambda _: Change(add=draft))
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """A table of several files."""
@@ -39,7 +43,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     first = 0
     for n in SIZES:
         draft = found.write([rows(first, n)])
-        found = found.commit(lambda _, draft=draft: Change(add=draft))
+        found = added(found, draft)
         first += n
     return found
 
