@@ -1,0 +1,219 @@
+"""Compiled loops over posting lists: segments' lists made one, and split into their tiers.
+
+A block of features has its postings in parallel arrays; those of feature f are the places
+`begins[f]` to `ends[f]`. The three tiers of a feature are three rows, one after the other: the
+first has one list, of six columns end to end, the others have one list in each column.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from saelake.store.arrays.kernels import compiled
+from saelake.store.format.lists import Array
+
+NO_DOC = np.int64(1 << 62)
+
+
+@compiled
+def append(
+    strongest_at: Array,
+    strongest: Array,
+    later_at: Array,
+    gaps: Array,
+    maxima: Array,
+    positions: Array,
+    starts: Array,
+    lengths: Array,
+    ends: Array,
+    doc: Array,
+    max_: Array,
+    position: Array,
+    token: Array,
+    start: Array,
+    length: Array,
+) -> None:
+    """Append a segment's postings of a block of features, by document; `ends` moves on.
+
+    `strongest_at` and `later_at` int64 (3 n_features + 1,) are the lists' offsets. A posting of a
+    later tier has no token: 0.
+    """
+    for f in range(len(ends)):
+        base = strongest_at[3 * f]
+        n = (strongest_at[3 * f + 1] - base) // 6
+        i, j, k = np.int64(0), later_at[3 * f + 1], later_at[3 * f + 2]
+        second, third = later_at[3 * f + 2], later_at[3 * f + 3]
+        a = np.int64(strongest[base]) if n > 0 else NO_DOC
+        b = np.int64(gaps[j]) if j < second else NO_DOC
+        c = np.int64(gaps[k]) if k < third else NO_DOC
+        at = ends[f]
+        while a < NO_DOC or b < NO_DOC or c < NO_DOC:
+            if a <= b and a <= c:
+                doc[at] = a
+                max_[at] = strongest[base + n + i]
+                position[at] = strongest[base + 2 * n + i]
+                token[at] = strongest[base + 3 * n + i]
+                start[at] = strongest[base + 4 * n + i]
+                length[at] = strongest[base + 5 * n + i]
+                i += 1
+                a = a + np.int64(strongest[base + i]) if i < n else NO_DOC
+            else:
+                first = b <= c
+                here = j if first else k
+                doc[at] = b if first else c
+                max_[at] = maxima[here]
+                position[at] = positions[here]
+                token[at] = 0
+                start[at] = starts[here]
+                length[at] = lengths[here]
+                if first:
+                    j += 1
+                    b = b + np.int64(gaps[j]) if j < second else NO_DOC
+                else:
+                    k += 1
+                    c = c + np.int64(gaps[k]) if k < third else NO_DOC
+            at += 1
+        ends[f] = at
+
+
+@compiled
+def order_by_document(
+    begins: Array,
+    ends: Array,
+    doc: Array,
+    max_: Array,
+    position: Array,
+    token: Array,
+    start: Array,
+    length: Array,
+) -> None:
+    """Put each feature's postings in ascending order of documents; of one document one stays.
+
+    That is the one with the largest maximum, of equals the earliest position. `ends` are of what
+    stays. Lists that are in order are only looked at.
+    """
+    for f in range(len(ends)):
+        a, b = begins[f], ends[f]
+        i = a + 1
+        while i < b and doc[i] > doc[i - 1]:
+            i += 1
+        if i >= b:
+            continue
+        order = np.argsort(doc[a:b], kind="mergesort") + a
+        n = 0
+        for i in range(len(order)):
+            mine = order[i]
+            if n > 0 and doc[order[n - 1]] == doc[mine]:
+                other = order[n - 1]
+                if max_[mine] > max_[other] or (
+                    max_[mine] == max_[other] and position[mine] < position[other]
+                ):
+                    order[n - 1] = mine
+            else:
+                order[n] = mine
+                n += 1
+        chosen = order[:n]
+        doc[a : a + n] = doc[chosen]
+        max_[a : a + n] = max_[chosen]
+        position[a : a + n] = position[chosen]
+        token[a : a + n] = token[chosen]
+        start[a : a + n] = start[chosen]
+        length[a : a + n] = length[chosen]
+        ends[f] = a + n
+
+
+@compiled
+def _weakest_of(codes: Array, n: int, lowest: int) -> Any:
+    """The n-th largest code, and how many of its equals are among the n largest.
+
+    Codes are of 16 bits, from `lowest` on: counted by their upper byte, then by their lower.
+    """
+    upper, lower = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    for i in range(len(codes)):
+        upper[(np.int64(codes[i]) - lowest) >> 8] += 1
+    high, left = 255, n
+    while upper[high] < left:
+        left -= upper[high]
+        high -= 1
+    for i in range(len(codes)):
+        key = np.int64(codes[i]) - lowest
+        if key >> 8 == high:
+            lower[key & 255] += 1
+    low = 255
+    while lower[low] < left:
+        left -= lower[low]
+        low -= 1
+    return (high << 8) + low + lowest, left
+
+
+@compiled
+def split_into_tiers(
+    begins: Array,
+    ends: Array,
+    doc: Array,
+    max_: Array,
+    bits: Array,
+    position: Array,
+    token: Array,
+    start: Array,
+    length: Array,
+    tiers: Array,
+    lowest: int,
+    strongest_at: Array,
+    strongest: Array,
+    later_at: Array,
+    gaps: Array,
+    maxima: Array,
+    positions: Array,
+    starts: Array,
+    lengths: Array,
+) -> None:
+    """Fill the tiers' lists, whose offsets are known, with postings that ascend by document.
+
+    Tier 0 has a feature's `tiers[0]` strongest, tier 1 the next `tiers[1]`, tier 2 all others; of
+    equals the lower document is stronger. `bits` are `max_` without signs.
+    """
+    for f in range(len(ends)):
+        a, b = begins[f], ends[f]
+        n, least, next_least = b - a, np.int64(lowest - 1), np.int64(lowest - 1)
+        equals, next_equals = np.int64(0), np.int64(0)
+        if n > tiers[0]:
+            least, equals = _weakest_of(max_[a:b], tiers[0], lowest)
+        if n > tiers[0] + tiers[1]:
+            next_least, next_equals = _weakest_of(max_[a:b], tiers[0] + tiers[1], lowest)
+        n = min(n, tiers[0])
+        base, i = strongest_at[3 * f], np.int64(0)
+        j, k = later_at[3 * f + 1], later_at[3 * f + 2]
+        before, second, third = np.int64(0), np.int64(0), np.int64(0)
+        for place in range(a, b):
+            value, here = np.int64(max_[place]), np.int64(doc[place])
+            in_next = value > next_least
+            if value == next_least and next_equals > 0:
+                next_equals -= 1
+                in_next = True
+            in_first = value > least
+            if value == least and equals > 0:
+                equals -= 1
+                in_first = True
+            if in_first:
+                strongest[base + i] = here - before
+                strongest[base + n + i] = bits[place]
+                strongest[base + 2 * n + i] = position[place]
+                strongest[base + 3 * n + i] = token[place]
+                strongest[base + 4 * n + i] = start[place]
+                strongest[base + 5 * n + i] = length[place]
+                before = here
+                i += 1
+                continue
+            if in_next:
+                at, gaps[j] = j, here - second
+                second = here
+                j += 1
+            else:
+                at, gaps[k] = k, here - third
+                third = here
+                k += 1
+            maxima[at] = max_[place]
+            positions[at] = position[place]
+            starts[at] = start[place]
+            lengths[at] = length[place]
