@@ -14,30 +14,28 @@ from saelake.store.format.lists import Array
 
 NO_DOC = np.int64(1 << 62)
 
+# What later tiers store: gaps between documents, maxima, positions, starts and lengths of tokens.
+Later = tuple[Array, Array, Array, Array, Array]
+# Of each posting: the document, the maximum, its position, its token's id, start and length.
+Columns = tuple[Array, Array, Array, Array, Array, Array]
+
 
 @compiled
 def append(
     strongest_at: Array,
     strongest: Array,
     later_at: Array,
-    gaps: Array,
-    maxima: Array,
-    positions: Array,
-    starts: Array,
-    lengths: Array,
+    later: Later,
     ends: Array,
-    doc: Array,
-    max_: Array,
-    position: Array,
-    token: Array,
-    start: Array,
-    length: Array,
+    columns: Columns,
 ) -> None:
     """Append a segment's postings of a block of features, by document; `ends` moves on.
 
     `strongest_at` and `later_at` int64 (3 n_features + 1,) are the lists' offsets. A posting of a
     later tier has no token: 0.
     """
+    gaps, maxima, positions, starts, lengths = later
+    doc, max_, position, token, start, length = columns
     for f in range(len(ends)):
         base = strongest_at[3 * f]
         n = (strongest_at[3 * f + 1] - base) // 6
@@ -77,21 +75,57 @@ def append(
 
 
 @compiled
-def order_by_document(
-    begins: Array,
-    ends: Array,
-    doc: Array,
-    max_: Array,
-    position: Array,
-    token: Array,
-    start: Array,
-    length: Array,
-) -> None:
+def _ascending(doc: Array) -> Array:
+    """The places of documents in ascending order, equal ones in theirs: runs are merged by twos."""
+    n, n_runs = len(doc), 1
+    for i in range(1, n):
+        n_runs += doc[i] < doc[i - 1]
+    bounds = np.zeros(n_runs + 1, np.int64)
+    n_runs = 1
+    for i in range(1, n):
+        if doc[i] < doc[i - 1]:
+            bounds[n_runs] = i
+            n_runs += 1
+    bounds[n_runs] = n
+    order, other = np.arange(n), np.empty(n, np.int64)
+    while n_runs > 1:
+        n_merged = 0
+        for run in range(0, n_runs, 2):
+            i, middle, end = bounds[run], bounds[run + 1], bounds[min(run + 2, n_runs)]
+            bounds[n_merged] = i
+            n_merged += 1
+            j = middle
+            for at in range(i, end):
+                if i < middle and (j >= end or doc[order[i]] <= doc[order[j]]):
+                    other[at] = order[i]
+                    i += 1
+                else:
+                    other[at] = order[j]
+                    j += 1
+        bounds[n_merged] = n
+        n_runs = n_merged
+        order, other = other, order
+    return order
+
+
+@compiled
+def _gather(column: Array, order: Array, first: int, n: int) -> None:
+    """Put the values at the first `n` places of `order` from place `first` on."""
+    values = np.empty(n, column.dtype)
+    for i in range(n):
+        values[i] = column[order[i]]
+    for i in range(n):
+        column[first + i] = values[i]
+
+
+@compiled
+def order_by_document(begins: Array, ends: Array, columns: Columns) -> None:
     """Put each feature's postings in ascending order of documents; of one document one stays.
 
     That is the one with the largest maximum, of equals the earliest position. `ends` are of what
     stays. Lists that are in order are only looked at.
     """
+    doc, max_, position, token, start, length = columns
     for f in range(len(ends)):
         a, b = begins[f], ends[f]
         i = a + 1
@@ -99,10 +133,10 @@ def order_by_document(
             i += 1
         if i >= b:
             continue
-        order = np.argsort(doc[a:b], kind="mergesort") + a
+        order = _ascending(doc[a:b])
         n = 0
         for i in range(len(order)):
-            mine = order[i]
+            mine = order[i] + a
             if n > 0 and doc[order[n - 1]] == doc[mine]:
                 other = order[n - 1]
                 if max_[mine] > max_[other] or (
@@ -112,13 +146,12 @@ def order_by_document(
             else:
                 order[n] = mine
                 n += 1
-        chosen = order[:n]
-        doc[a : a + n] = doc[chosen]
-        max_[a : a + n] = max_[chosen]
-        position[a : a + n] = position[chosen]
-        token[a : a + n] = token[chosen]
-        start[a : a + n] = start[chosen]
-        length[a : a + n] = length[chosen]
+        _gather(doc, order, a, n)
+        _gather(max_, order, a, n)
+        _gather(position, order, a, n)
+        _gather(token, order, a, n)
+        _gather(start, order, a, n)
+        _gather(length, order, a, n)
         ends[f] = a + n
 
 
@@ -150,29 +183,22 @@ def _weakest_of(codes: Array, n: int, lowest: int) -> Any:
 def split_into_tiers(
     begins: Array,
     ends: Array,
-    doc: Array,
-    max_: Array,
+    columns: Columns,
     bits: Array,
-    position: Array,
-    token: Array,
-    start: Array,
-    length: Array,
-    tiers: Array,
     lowest: int,
+    tiers: tuple[int, int],
     strongest_at: Array,
     strongest: Array,
     later_at: Array,
-    gaps: Array,
-    maxima: Array,
-    positions: Array,
-    starts: Array,
-    lengths: Array,
+    later: Later,
 ) -> None:
     """Fill the tiers' lists, whose offsets are known, with postings that ascend by document.
 
     Tier 0 has a feature's `tiers[0]` strongest, tier 1 the next `tiers[1]`, tier 2 all others; of
-    equals the lower document is stronger. `bits` are `max_` without signs.
+    equals the lower document is stronger. `bits` are the maxima without signs.
     """
+    gaps, maxima, positions, starts, lengths = later
+    doc, max_, position, token, start, length = columns
     for f in range(len(ends)):
         a, b = begins[f], ends[f]
         n, least, next_least = b - a, np.int64(lowest - 1), np.int64(lowest - 1)
@@ -187,14 +213,10 @@ def split_into_tiers(
         before, second, third = np.int64(0), np.int64(0), np.int64(0)
         for place in range(a, b):
             value, here = np.int64(max_[place]), np.int64(doc[place])
-            in_next = value > next_least
-            if value == next_least and next_equals > 0:
-                next_equals -= 1
-                in_next = True
-            in_first = value > least
-            if value == least and equals > 0:
-                equals -= 1
-                in_first = True
+            in_next = value > next_least or (value == next_least and next_equals > 0)
+            next_equals -= value == next_least
+            in_first = value > least or (value == least and equals > 0)
+            equals -= value == least
             if in_first:
                 strongest[base + i] = here - before
                 strongest[base + n + i] = bits[place]

@@ -218,4 +218,4 @@ def segment_rows(
     whole = merged(pieces, codec.dtype)
     pieces.clear()
     for block in blocks(whole, tokens, width):
-        yield block.rows(schema, covers if block.first_feature == 0 else None)
+        yield from block.batches(schema, covers if block.first_feature == 0 else None)
