@@ -67,12 +67,11 @@ class SegmentBuilder:
             done.append(fragment)
             covers = [f.id for f in done]
             for batch in self.codes.scan(SEGMENT_COLUMNS, fragments=[fragment.id]):
-                rest = batch
-                if segment.n_postings >= self.capacity:
-                    same, rest = _at_first_document(batch)
-                    n_postings += segment.add(same)
+                begun, others = _at_first_document(batch)
+                n_postings += segment.add(begun)
+                if others.num_rows and segment.n_postings >= self.capacity:
                     drafts.append(segment.write(covers=()))
-                n_postings += segment.add(rest)
+                n_postings += segment.add(others)
             if segment.n_postings >= self.capacity / 2 or fragment is fragments[-1]:
                 drafts.append(segment.write(covers=covers))
                 yield BuiltSegments(

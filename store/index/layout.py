@@ -120,7 +120,8 @@ class PostingsBlock:
             later_at,
             later,
         )
-        lists = {name: Lists(later_at, column) for name, column in zip(LATER, later, strict=True)}
+        columns: tuple[Array, ...] = later
+        lists = {name: Lists(later_at, column) for name, column in zip(LATER, columns, strict=True)}
         return Lists(strongest_at, strongest), lists
 
 

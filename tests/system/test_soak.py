@@ -17,12 +17,12 @@ import pytest
 from saelake.store.documents.documents import Documents
 from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
-from saelake.store.index.features import Totals
+from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import Collection
-from saelake.store.tables.tables import Table, read
+from saelake.store.tables.tables import Table
 from tests.system.builders import (
     COMMITTING,
     CORPUS,
@@ -148,9 +148,11 @@ def postings(lake: Path, feature: int) -> list[tuple[int, int, int]]:
 
 
 def assert_same_features(lake: Path, whole: Path) -> None:
-    ours, theirs = (Totals.of(read(Lake(str(of)).features(NAME))) for of in (lake, whole))
-    for counted in ("token_frequency", "document_frequency", "max", "histogram"):
+    ours, theirs = (Totals.of(Table.open(Lake(str(of)).features(NAME))) for of in (lake, whole))
+    for counted in ("token_frequency", "document_frequency", "max"):
         assert np.array_equal(getattr(ours, counted), getattr(theirs, counted))
+    for part in ("keys", "counts"):
+        assert np.array_equal(getattr(ours.cells, part), getattr(theirs.cells, part))
     assert np.allclose(ours.sum, theirs.sum)
 
 

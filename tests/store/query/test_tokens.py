@@ -56,14 +56,14 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
     """Parts of 8 tokens and tiers of 4 and 8 postings, so that small lakes have several."""
     import tests.lakes
     from saelake.store.codes import table as codes
-    from saelake.store.index import features, postings
+    from saelake.store.index import features, layout, merge, postings
     from saelake.store.query import codes as listed
     from saelake.store.query.parts import hits
     from saelake.workers.encoder import pack
 
     for module in (tests.lakes, codes, postings, listed, hits, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
-    for module in (postings, features, query_search):
+    for module in (layout, merge, features, query_search):
         patch.setattr(module, "TIERS", (4, 8))
     patch.setattr(query_search, "DOCUMENTS_PER_READ", 3)
 
