@@ -68,10 +68,10 @@ class SegmentBuilder:
             covers = [f.id for f in done]
             for batch in self.codes.scan(SEGMENT_COLUMNS, fragments=[fragment.id]):
                 begun, others = _at_first_document(batch)
-                n_postings += segment.add(begun)
+                n_postings += segment.add(begun) if begun.num_rows else 0
                 if others.num_rows and segment.n_postings >= self.capacity:
                     drafts.append(segment.write(covers=()))
-                n_postings += segment.add(others)
+                n_postings += segment.add(others) if others.num_rows else 0
             if segment.n_postings >= self.capacity / 2 or fragment is fragments[-1]:
                 drafts.append(segment.write(covers=covers))
                 yield BuiltSegments(

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 from random import Random
 
@@ -27,6 +27,7 @@ from tests.system.builders import (
     COMMITTING,
     CORPUS,
     DICTIONARY,
+    MERGING,
     TASKS,
     WRITING,
     Builder,
@@ -89,6 +90,7 @@ class Soak:
             n_builders=n_builders,
             n_kills=n_kills,
             random=self.random,
+            merges=task == "index",
         ):
             n_killed += 1
             self._tally[f"{task}, {n_builders} at once", phase] += 1
@@ -181,8 +183,9 @@ def test_what_was_killed_is_built_to_its_end(soak: Soak, n_builders: int) -> Non
     assert soak.run(n_builders=n_builders, kills={"import": 1, "encode": 5, "index": 3}) > 0
 
 
-@pytest.mark.parametrize("phase", [WRITING, COMMITTING])
-@pytest.mark.parametrize("task", ["encode", "index"])
+@pytest.mark.parametrize(
+    ("task", "phase"), [*product(["encode", "index"], [WRITING, COMMITTING]), ("index", MERGING)]
+)
 def test_one_that_stalls_and_returns_doubles_nothing(soak: Soak, task: str, phase: str) -> None:
     soak.stall(task, phase)
 

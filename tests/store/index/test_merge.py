@@ -46,14 +46,18 @@ class Built:
         builder = SegmentBuilder(codes=self.codes, table=table, memory_bytes=memory_bytes)
         fragments = by_first_document(self.codes, self.codes.table.fragments)
         for built in builder.each(fragments):
-            table = table.commit(lambda _, draft=built.draft: Change(add=draft))
+            table = committed(table, Change(add=built.draft))
         return PostingsTable(table)
+
+
+def committed(table: Table, change: Change) -> Table:
+    return table.commit(lambda _: change)
 
 
 def merged(found: PostingsTable, chosen: Sequence[Segment], memory_bytes: int) -> PostingsTable:
     done = SegmentMerger(table=found.table, memory_bytes=memory_bytes)(chosen)
     gone = tuple(segment.fragment for segment in done.segments)
-    return PostingsTable(found.table.commit(lambda _: Change(add=done.draft, remove=gone)))
+    return PostingsTable(committed(found.table, Change(add=done.draft, remove=gone)))
 
 
 def rows(found: PostingsTable) -> pa.Table:
