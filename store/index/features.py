@@ -9,12 +9,12 @@ import pyarrow as pa
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
 from saelake.store.format.vocabulary import names_of
-from saelake.store.index.segments import PostingList, PostingsTable
+from saelake.store.index.segments import PostingsTable, Strongest
 from saelake.store.index.totals import N_BINS, N_TOKENS_KEY, SAMPLE_KEY, Totals
 from saelake.store.tables.tables import Table
 
 N_TOP_TOKENS = 10
-LISTS_PER_BLOCK = 2048  # strongest tiers that are read at once, of up to 256 postings each
+LISTS_PER_BLOCK = 4096  # strongest tiers that are read at once, of up to 256 postings each
 ROWS_PER_BLOCK = 1 << 14  # features that are written at once, with 8 MiB of histograms
 COVERS_KEY = "saelake:covers"
 
@@ -102,19 +102,15 @@ class TopTokens:
         pieces = [pa.array([], pa.list_(TOP_TOKEN))]
         for first in range(0, len(features), n_features):
             some = features[first : first + n_features].tolist()
-            lists = self.postings.read(some, 0, self.postings.segments)
-            of = np.repeat(np.arange(len(lists)) // step, [len(each) for each in lists])
-            whole = PostingList.joined(lists, self.postings.dtype)
-            pieces.append(_counted(of, whole, len(some), words))
+            pieces.append(_counted(self.postings.strongest(some), len(some), words))
         return pa.concat_arrays(pieces)
 
 
-def _counted(feature: Array, postings: PostingList, n_features: int, words: pa.Array) -> pa.Array:
-    """The top tokens of a block of features; `feature` is that of each posting (n,)."""
-    strongest = np.lexsort((postings.doc, -postings.max.astype(np.int64), feature))
-    strongest = strongest[_ranks(feature[strongest]) < TIERS[0]]
+def _counted(postings: Strongest, n_features: int, words: pa.Array) -> pa.Array:
+    """The top tokens of a block of features, of which these are the first tiers."""
+    kept = _among_strongest(postings, n_features)
     pairs, counts = np.unique(
-        feature[strongest] << 32 | postings.token[strongest], return_counts=True
+        postings.feature[kept] << 32 | postings.token[kept], return_counts=True
     )
     order = np.lexsort((-counts, pairs >> 32))
     order = order[_ranks(pairs[order] >> 32) < N_TOP_TOKENS]
@@ -124,6 +120,17 @@ def _counted(feature: Array, postings: PostingList, n_features: int, words: pa.A
     return pa.ListArray.from_arrays(
         pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(columns, fields=list(TOP_TOKEN))
     )
+
+
+def _among_strongest(postings: Strongest, n_features: int) -> Array:
+    """Which postings are among the 256 strongest of their feature, bool (n,)."""
+    kept = np.ones(len(postings.doc), np.bool_)
+    many = np.bincount(postings.feature, minlength=n_features) > TIERS[0]
+    at = np.flatnonzero(many[postings.feature])  # most features of most dictionaries have fewer
+    feature = postings.feature[at]
+    order = np.lexsort((postings.doc[at], -postings.max[at].astype(np.int64), feature))
+    kept[at[order[_ranks(feature[order]) >= TIERS[0]]]] = False
+    return kept
 
 
 def _ranks(keys: Array) -> Array:

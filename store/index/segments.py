@@ -124,6 +124,41 @@ class PostingsTable:
         lists = [Lists.of(table[name]) for name in columns]
         return [_later_tier(*(each[row] for each in lists)) for row in range(len(addresses))]
 
+    def strongest(self, features: Sequence[int]) -> "Strongest":
+        """The first tiers of these features in all segments, in no promised order."""
+        addresses = [address(s.fragment, f * N_TIERS) for f in features for s in self.segments]
+        if not addresses:
+            nothing = np.empty(0, np.int64)
+            return Strongest(nothing, nothing, nothing.astype(self.dtype), nothing)
+        lists = Lists.of(self.table.take_addresses(addresses, ["strongest"])["strongest"])
+        sizes = lists.lengths // len(STRONGEST)
+        size = np.repeat(sizes, sizes)
+        ends = np.cumsum(sizes)
+        first = np.arange(int(ends[-1])) + np.repeat(lists.offsets[:-1] - (ends - sizes), sizes)
+        gap, bits, _, token, _, _ = (lists.values[first + c * size] for c in range(len(STRONGEST)))
+        doc = np.cumsum(gap, dtype=np.int64)
+        before = np.append(0, doc)[ends - sizes]
+        return Strongest(
+            feature=np.repeat(np.arange(len(lists.lengths)) // len(self.segments), sizes),
+            doc=doc - np.repeat(before, sizes),
+            max=bits.astype(f"u{self.dtype.itemsize}").view(self.dtype),
+            token=token.astype(np.int64),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Strongest:
+    """The strongest postings of several features: parallel arrays (n,), by feature.
+
+    `feature` int64 is the place among those that were asked for; `doc` int64, `max` value codes,
+    `token` int64 the id of the token that has the maximum.
+    """
+
+    feature: Array
+    doc: Array
+    max: Array
+    token: Array
+
 
 def _segments(table: Table) -> Iterator[Segment]:
     ordered = sorted(table.fragments, key=lambda fragment: fragment.id)
