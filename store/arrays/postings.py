@@ -180,6 +180,26 @@ def _weakest_of(codes: Array, n: int, lowest: int) -> Any:
 
 
 @compiled
+def among_strongest(begins: Array, doc: Array, max_: Array, n: int, lowest: int) -> Any:
+    """Which postings are among the `n` strongest of their feature, bool, in any order of documents.
+
+    Those of feature f are the places `begins[f]` to `begins[f + 1]`; of equals the lower document
+    is stronger.
+    """
+    kept = np.ones(len(doc), np.bool_)
+    for f in range(len(begins) - 1):
+        a, b = begins[f], begins[f + 1]
+        if b - a <= n:
+            continue
+        least, n_equals = _weakest_of(max_[a:b], n, lowest)
+        equals = np.sort(doc[a:b][max_[a:b] == least])
+        last = equals[n_equals - 1]
+        for i in range(a, b):
+            kept[i] = max_[i] > least or (max_[i] == least and doc[i] <= last)
+    return kept
+
+
+@compiled
 def split_into_tiers(
     begins: Array,
     ends: Array,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.arrays.postings import among_strongest
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
 from saelake.store.format.vocabulary import names_of
@@ -108,7 +109,9 @@ class TopTokens:
 
 def _counted(postings: Strongest, n_features: int, words: pa.Array) -> pa.Array:
     """The top tokens of a block of features, of which these are the first tiers."""
-    kept = _among_strongest(postings, n_features)
+    begins = np.searchsorted(postings.feature, np.arange(n_features + 1))
+    lowest = int(np.iinfo(postings.max.dtype).min)
+    kept = among_strongest(begins, postings.doc, postings.max, TIERS[0], lowest)
     pairs, counts = np.unique(
         postings.feature[kept] << 32 | postings.token[kept], return_counts=True
     )
@@ -120,17 +123,6 @@ def _counted(postings: Strongest, n_features: int, words: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays(
         pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(columns, fields=list(TOP_TOKEN))
     )
-
-
-def _among_strongest(postings: Strongest, n_features: int) -> Array:
-    """Which postings are among the 256 strongest of their feature, bool (n,)."""
-    kept = np.ones(len(postings.doc), np.bool_)
-    many = np.bincount(postings.feature, minlength=n_features) > TIERS[0]
-    at = np.flatnonzero(many[postings.feature])  # most features of most dictionaries have fewer
-    feature = postings.feature[at]
-    order = np.lexsort((postings.doc[at], -postings.max[at].astype(np.int64), feature))
-    kept[at[order[_ranks(feature[order]) >= TIERS[0]]]] = False
-    return kept
 
 
 def _ranks(keys: Array) -> Array:

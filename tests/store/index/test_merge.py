@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from saelake.store.arrays.postings import among_strongest
 from saelake.store.codes import table as codes_table
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.schema import N_TIERS, postings_schema
@@ -201,3 +202,18 @@ def test_large_tiers_are_told_apart_by_codes_of_all_sizes() -> None:
             name = "doc_gaps" if tier else "strongest"
             gaps = np.array(found[name][row].as_py()[: high - low])
             assert np.cumsum(gaps).tolist() == np.sort(strength[low:high]).tolist()
+
+
+@examples(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-2, 2)), max_size=60), st.integers(1, 9))
+def test_the_strongest_of_each_feature_are_those_of_a_sort(
+    drawn: list[tuple[int, int]], n: int
+) -> None:
+    feature = np.sort(np.array([f for f, _ in drawn], np.int64))
+    values = np.array([v for _, v in drawn], np.int16)
+    doc = np.random.default_rng(len(drawn)).permutation(len(drawn))
+    begins = np.searchsorted(feature, np.arange(5))
+    kept = among_strongest(begins, doc, values, n, int(np.iinfo(np.int16).min))
+    order = np.lexsort((doc, -values.astype(int), feature))
+    rank = np.arange(len(order)) - begins[feature[order]]
+    assert np.array_equal(kept[order], rank < n)
