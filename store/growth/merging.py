@@ -18,7 +18,7 @@ LEAST_BYTES = 16 << 20  # that a segment counts for: fewer are merged within a s
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _Mergeable:
     """Segments that are merged together or not at all, and how many documents they are of."""
 
     segments: tuple[Segment, ...]
@@ -30,7 +30,7 @@ class _Item:
         return max(sum(segment.size_bytes for segment in self.segments), LEAST_BYTES)
 
     @classmethod
-    def joined(cls, items: Iterable["_Item"]) -> "_Item":
+    def joined(cls, items: Iterable["_Mergeable"]) -> "_Mergeable":
         """Several as one."""
         found = list(items)
         segments = tuple(segment for item in found for segment in item.segments)
@@ -53,7 +53,7 @@ def plan_merges(
     groups = list(_groups(segments, n_documents))
     fitting = [group for group in groups if group.n_documents <= capacity]
     new = [group for group in fitting if built >= set(group.segments[0].covers)]
-    items = [*(g for g in fitting if g not in new), *([_Item.joined(new)] if new else [])]
+    items = [*(g for g in fitting if g not in new), *([_Mergeable.joined(new)] if new else [])]
     small = sorted(
         (item for item in items if item.n_documents <= capacity / 2 or len(item.segments) > 1),
         key=lambda item: item.n_bytes,
@@ -69,7 +69,7 @@ def plan_merges(
     ]
 
 
-def _n_taken(items: Sequence[_Item], excess: int) -> int:
+def _n_taken(items: Sequence[_Mergeable], excess: int) -> int:
     """How many of the smallest to merge so that there are `excess` fewer, or nearly."""
     sizes = [item.n_bytes for item in items]
     smaller = [0, *accumulate(sizes)]
@@ -81,25 +81,25 @@ def _n_taken(items: Sequence[_Item], excess: int) -> int:
     return n
 
 
-def _groups(segments: Sequence[Segment], n_documents: Mapping[int, int]) -> Iterator[_Item]:
+def _groups(segments: Sequence[Segment], n_documents: Mapping[int, int]) -> Iterator[_Mergeable]:
     """The segments by what they cover: those of one group have it only together."""
     groups: dict[tuple[int, ...], list[Segment]] = {}
     for segment in segments:
         groups.setdefault(segment.covers, []).append(segment)
     for covers, group in groups.items():
-        yield _Item(tuple(group), sum(n_documents.get(i, 0) for i in covers))
+        yield _Mergeable(tuple(group), sum(n_documents.get(i, 0) for i in covers))
 
 
-def _is_in(group: _Item, merge: Iterable[_Item]) -> bool:
+def _is_in(group: _Mergeable, merge: Iterable[_Mergeable]) -> bool:
     return any(group.segments[0] in item.segments for item in merge)
 
 
-def _within(capacity: int, groups: Iterable[_Item]) -> Iterator[tuple[Segment, ...]]:
+def _within(capacity: int, groups: Iterable[_Mergeable]) -> Iterator[tuple[Segment, ...]]:
     """The groups in merges of at most `capacity` documents, the smallest first."""
-    chosen: list[_Item] = []
+    chosen: list[_Mergeable] = []
     for group in sorted(groups, key=lambda group: group.n_documents):
-        if _Item.joined([*chosen, group]).n_documents > capacity:
-            yield _Item.joined(chosen).segments
+        if _Mergeable.joined([*chosen, group]).n_documents > capacity:
+            yield _Mergeable.joined(chosen).segments
             chosen = []
         chosen.append(group)
-    yield _Item.joined(chosen).segments
+    yield _Mergeable.joined(chosen).segments

@@ -160,7 +160,9 @@ class _Sizes:
         window = slice(first, first + ROWS_PER_READ)
         full = self.n_full[window].astype(np.int64)
         each = self.seen / self.seen_lists if self.seen_lists else TIERS[0]
-        sizes = self.later[window] + TIERS[0] * full + (self.n_segments - full) * each
+        # Three lists take as much as a posting also where they are empty: offsets, in six columns.
+        first_tiers = TIERS[0] * full + (self.n_segments - full) * each
+        sizes = self.later[window] + first_tiers + self.n_segments
         n = int(np.searchsorted(np.cumsum(sizes), capacity, side="right"))
         return min(first + max(n, 1), len(self.later))
 
