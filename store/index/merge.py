@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from saelake.store.arrays.memory import lean, trim
 from saelake.store.codes.table import collection_of
+from saelake.store.errors import SaelakeError
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import N_TIERS, TIERS
 from saelake.store.index.layout import LATER, PostingsBlock
@@ -64,9 +65,19 @@ class SegmentMerger:
         segments: Sequence[Segment],
         on_progress: Callable[[float], object] = lambda _: None,
     ) -> Merged:
-        """See `__call__`; `on_progress` is told the share of the features that are done."""
+        """See `__call__`; `on_progress` is told the share of the features that are done.
+
+        Raises `Corrupt`.
+        """
+        failed: list[SaelakeError] = []
         with lean():
-            draft = self.table.write(self._rows(segments, on_progress), one_fragment=True)
+            try:
+                rows = _watched(self._rows(segments, on_progress), failed)
+                draft = self.table.write(rows, one_fragment=True)
+            except OSError:
+                if failed:
+                    raise failed[0] from None
+                raise
         return Merged(draft=draft, segments=tuple(segments))
 
     def _rows(
@@ -101,6 +112,17 @@ class SegmentMerger:
     def _read(self, segment: Segment, first: int, last: int) -> pa.Table:
         rows = range(first * N_TIERS, last * N_TIERS)
         return self.table.take_addresses([address(segment.fragment, r) for r in rows], NAMES)
+
+
+def _watched(
+    rows: Iterator[pa.RecordBatch], failed: list[SaelakeError]
+) -> Iterator[pa.RecordBatch]:
+    """The rows; an error of ours is kept, as Lance makes one of its own of it."""
+    try:
+        yield from rows
+    except SaelakeError as error:
+        failed.append(error)
+        raise
 
 
 def _counts(rows: pa.Table) -> Array:

@@ -3,7 +3,7 @@
 import shutil
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 import saelake
 from saelake.store.codes.table import CodesTable
 from saelake.store.engine import Engine
-from saelake.store.errors import Conflict, NotFound
+from saelake.store.errors import Conflict, Corrupt, NotFound
 from saelake.store.format.schema import codes_schema
 from saelake.store.growth import count as counting
 from saelake.store.growth import index as indexing
@@ -22,7 +22,8 @@ from saelake.store.growth.count import Counting
 from saelake.store.growth.index import index, stale
 from saelake.store.growth.merging import MOST_SEGMENTS
 from saelake.store.growth.shards import ShardCommitter
-from saelake.store.index.segments import Segment
+from saelake.store.health.repair import repair
+from saelake.store.index.segments import PostingsTable, Segment
 from saelake.store.index.totals import bin_edges
 from saelake.store.lake.lake import CollectionName
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
@@ -166,6 +167,94 @@ def test_of_two_indexers_one_covers_each_fragment(
     covers = [i for s in Collection(made.lake, made.name).segments for i in s.covers]
     assert len(covers) == len(set(covers))
     assert_indexed_right(made)
+
+
+@pytest.mark.parametrize("by", ["another indexer", "a writer of codes", "the first of two"])
+def test_a_merge_that_comes_too_late_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Its segments were merged already, or would take valid postings along with others' codes."""
+    made = make_lake(tmp_path, n_documents=40, n_fragments=8, n_indexed=0)
+    index(made.lake, made.name, memory_bytes=1)
+    assert len(Collection(made.lake, made.name).segments) == 8
+    replace = indexing._Committer.replace
+
+    def overtaken(self: indexing._Committer, merged: Any) -> None:
+        monkeypatch.setattr(indexing._Committer, "replace", replace)
+        if by == "a writer of codes":
+            _replace_codes(made, lambda rows: rows.sort_by("doc"))
+        else:
+            index(made.lake, made.name)
+        replace(self, merged)
+        if by == "the first of two":
+            replace(self, merged)
+
+    monkeypatch.setattr(indexing._Committer, "replace", overtaken)
+    index(made.lake, made.name)
+    assert_indexed_right(made)
+    n_expected = 8 if by == "a writer of codes" else 1
+    assert len(Table.open(made.lake.postings(made.name)).fragments) == n_expected
+    index(made.lake, made.name)
+    assert len(Collection(made.lake, made.name).segments) == 1
+    assert_indexed_right(made)
+    _details(made)
+
+
+def test_an_indexer_killed_as_it_merges_leaves_the_segments_that_there_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_lake(tmp_path, n_documents=40, n_fragments=8, n_indexed=0)
+    index(made.lake, made.name, memory_bytes=1)
+    before = Collection(made.lake, made.name).segments
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("_block", "merged"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"saelake.store.index.merge.SegmentMerger.{name}", killed)
+            with pytest.raises((KeyboardInterrupt, OSError)):  # Lance asks for rows in a thread
+                index(made.lake, made.name)
+        assert Collection(made.lake, made.name).segments == before
+        assert_indexed_right(made)
+    told: list[tuple[int, int]] = []
+    index(made.lake, made.name, on_progress=lambda *counts: told.append(counts))
+    assert told[-1] == (40, 40)
+    assert_indexed_right(made)
+
+
+def test_damaged_segments_are_not_merged_and_the_error_says_what_to_do(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=40, n_fragments=8, n_indexed=0)
+    index(made.lake, made.name, memory_bytes=1)
+    file = next(Path(made.lake.postings(made.name), "data").iterdir())
+    file.write_bytes(file.read_bytes()[:200] + b"x" * 200)
+    with pytest.raises(Corrupt, match="saelake verify --repair"):
+        index(made.lake, made.name)
+    repair(made.lake)
+    assert_indexed_right(made)
+
+
+def test_top_tokens_are_looked_for_where_codes_are_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And are those of an index that is made at once."""
+    made = make_lake(tmp_path, n_documents=40, n_features=60, density=0.02, n_indexed=3)
+    grown = add_documents(made, 1)
+    asked: list[int] = []
+    strongest = PostingsTable.strongest
+
+    def counted(postings: PostingsTable, features: Sequence[int]) -> Any:
+        asked.extend(features)
+        return strongest(postings, features)
+
+    monkeypatch.setattr(PostingsTable, "strongest", counted)
+    index(grown.lake, grown.name)
+    assert asked == sorted({code.feature for code in grown.codes if code.doc == 40})
+    assert 0 < len(asked) < 60
+    found = read(grown.lake.features(grown.name))
+    index(grown.lake, grown.name, renew_features=True)
+    again = read(grown.lake.features(grown.name))
+    assert found.drop(["sum", "mean"]).equals(again.drop(["sum", "mean"]))
 
 
 def test_of_two_that_make_statistics_the_second_has_nothing_left(
