@@ -14,7 +14,7 @@ from saelake.store.index.segments import Segment
 
 MOST_SEGMENTS = 6  # a question reads one row a segment, all at once
 GROWTHS = (1, 2, 4)  # how many times larger one may be that is taken in, as it becomes necessary
-LEAST_BYTES = 16 << 20  # that a segment counts for: fewer are merged within a second or two
+LEAST_BYTES = 4 << 20  # that a segment counts for: fewer are merged within a second
 
 
 @dataclass(frozen=True, slots=True)
