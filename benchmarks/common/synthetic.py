@@ -199,7 +199,7 @@ def synthesise(lake: Lake, synthesis: Synthesis) -> IndexReport:
     return index(lake, NAME)
 
 
-def shards(lake: Lake, synthesis: Synthesis) -> Iterator[int]:
+def shards(lake: Lake, synthesis: Synthesis, shard_blocks: int = SHARD_BLOCKS) -> Iterator[int]:
     """Write the codes of the collection `NAME`; after each shard how many documents have them."""
     settings = _settings(synthesis.profile)
     dictionary = RegisteredDictionary(
@@ -214,7 +214,7 @@ def shards(lake: Lake, synthesis: Synthesis) -> Iterator[int]:
         parts, codes = synthesis.parts(block), synthesis.activations(block)
         writer.add(pack(parts, codes, schema=schema, codec=settings.codec))
         end = block.first + len(block)
-        if number % SHARD_BLOCKS == 0 or end == synthesis.n_documents:
+        if number % shard_blocks == 0 or end == synthesis.n_documents:
             committer.commit([writer.finish(begin, end)])
             begin = end
             yield end

@@ -2,11 +2,11 @@
 
 `python -m benchmarks growth`: a synthetic collection is indexed, grows by one shard, loses 1 % of
 its documents, and is compacted; after each step the 20 strongest tokens of features are asked for.
+With `--appends` it begins empty, and grows by as many portions that are indexed one by one.
 """
 
 import tempfile
 from collections.abc import Callable
-from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -17,31 +17,34 @@ from benchmarks.common.measure import elapsed_s
 from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import Profile
 from benchmarks.common.synthetic import BLOCK, NAME, SHARD_BLOCKS, Synthesis, shards
+from benchmarks.growth.appends import run_appends
+from benchmarks.growth.questions import question_ms
 from saelake.store.documents.documents import import_documents
-from saelake.store.engine import Engine
 from saelake.store.growth.clean_up import clean_up
 from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
 from saelake.store.lake.lake import Lake
-from saelake.store.requests.tokens import TokensQuery
-
-N_QUESTIONS = 200
-ROUNDS = 3
 
 
 def main(
     documents: Annotated[int, typer.Option(help="documents, of 1,024 a shard")] = 20_480,
     mean_length: Annotated[float, typer.Option(help="tokens a document on average")] = 60,
+    appends: Annotated[int, typer.Option(help="portions to append, in place of the steps")] = 0,
+    each: Annotated[int, typer.Option(help="documents a portion, in blocks of 128")] = 1000,
     seed: int = 0,
 ) -> None:
-    """Run the steps, and print a table of them."""
+    """Run the steps, and print a table of them; of many appends, publish how they went."""
+    if appends:
+        run_appends(appends, each, mean_length, seed)
+        return
     table = Table("step", "seconds", "median question, ms", title=f"{documents:,} documents")
     with tempfile.TemporaryDirectory(prefix="saelake-") as folder:
-        course = _Course(Lake(folder), documents, mean_length, seed)
+        lake = Lake(folder)
+        course = _Course(lake, documents, mean_length, seed)
         for step, run in course.steps().items():
             seconds = elapsed_s(run)
-            table.add_row(step, f"{seconds:.2f}", f"{course.question_ms():.2f}")
+            table.add_row(step, f"{seconds:.2f}", f"{question_ms(lake)[0]:.2f}")
     Console().print(table)
 
 
@@ -56,7 +59,6 @@ class _Course:
             seed=seed,
             mean_length=mean_length,
         )
-        self._d_sae = synthesis.profile.d_sae
         import_documents(lake, NAME.corpus, synthesis)
         self._shards = shards(lake, synthesis)
         while next(self._shards) < n_documents - BLOCK * SHARD_BLOCKS:
@@ -72,17 +74,3 @@ class _Course:
             "compact, and index again": lambda: compact(self._lake, NAME.corpus),
             "clean up": lambda: clean_up(self._lake),
         }
-
-    def question_ms(self) -> float:
-        """The median time of a question, of the fastest of some rounds."""
-        engine = Engine(self._lake.uri)
-        step = max(self._d_sae // N_QUESTIONS, 1)
-        return min(
-            median(_timed_ms(engine, feature) for feature in range(0, self._d_sae, step))
-            for _ in range(ROUNDS)
-        )
-
-
-def _timed_ms(engine: Engine, feature: int) -> float:
-    query = TokensQuery(collection=str(NAME), expression=str(feature))
-    return 1e3 * elapsed_s(lambda: engine.ask(query).read_all())

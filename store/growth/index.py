@@ -1,15 +1,15 @@
 """Index a collection: build segments over new codes, and bring the features table up to date."""
 
-import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from saelake.store.arrays.memory import lean
 from saelake.store.codes.executor import Executor
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.schema import postings_schema
 from saelake.store.growth.count import Counting
+from saelake.store.growth.merging import plan_merges
 from saelake.store.index.builder import BuiltSegments, SegmentBuilder, by_first_document
+from saelake.store.index.merge import Merged, SegmentMerger
 from saelake.store.index.segments import PostingsTable, Segment
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.reports import IndexReport
@@ -18,58 +18,12 @@ from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table
 
 DEFAULT_MEMORY_BYTES = 1 << 30
-FULL_BYTES_PER_POSTING = 3  # in a file: 6 to 10, and a segment is closed at half the capacity
-MAX_SEGMENTS = 8  # a query reads one row a segment, so small ones are joined beyond this many
-GROWTH = 4  # a segment takes in another that is up to so many times larger
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Build:
-    """One segment to build: the codes fragments to cover, and the segments that it replaces."""
-
-    fragments: tuple[Fragment, ...]
-    replaces: tuple[Segment, ...] = ()
-
-
-def plan(
-    fragments: Sequence[Fragment], segments: Sequence[Segment], *, full_bytes: float = math.inf
-) -> Build | None:
-    """What to build next, or None when every fragment is covered by few enough segments.
-
-    Uncovered fragments are built into one new segment. Were there then too many segments, the
-    new one takes in smaller ones, and after those each that is at most `GROWTH` times as large as
-    what it has. So their number grows with the logarithm of the documents, and each document is
-    indexed again only a logarithmic number of times, whatever comes in and in which portions.
-    Segments from `full_bytes` on stay as they are: together they would not fit in memory.
-    """
-    by_id = {fragment.id: fragment for fragment in fragments}
+def uncovered(fragments: Sequence[Fragment], segments: Sequence[Segment]) -> list[Fragment]:
+    """The fragments of codes that no segment covers."""
     covered = {i for segment in segments for i in segment.covers}
-    new = [fragment for fragment in fragments if fragment.id not in covered]
-    if not new:
-        return None
-    taken: set[int] = set()
-    replaced: list[Segment] = []
-    n_rows = sum(fragment.n_rows for fragment in new)
-    together = _together(segments, full_bytes)
-    if len(together) >= MAX_SEGMENTS:
-        for covers in sorted(together, key=lambda covers: _rows(covers, by_id)):
-            if _rows(covers, by_id) > GROWTH * n_rows:
-                break
-            n_rows += _rows(covers, by_id)
-            replaced += together[covers]
-            taken.update(covers)
-    chosen = [f for f in fragments if f.id not in covered or f.id in taken]
-    return Build(fragments=tuple(chosen), replaces=tuple(replaced))
-
-
-def _together(
-    segments: Sequence[Segment], full_bytes: float
-) -> dict[tuple[int, ...], list[Segment]]:
-    """By what they cover, the segments that were built together and can still be joined."""
-    groups: dict[tuple[int, ...], list[Segment]] = {}
-    for segment in segments:
-        groups.setdefault(segment.covers, []).append(segment)
-    return {c: g for c, g in groups.items() if all(s.size_bytes < full_bytes for s in g)}
+    return [fragment for fragment in fragments if fragment.id not in covered]
 
 
 def stale(fragments: Sequence[Fragment], segments: Sequence[Segment]) -> tuple[int, ...]:
@@ -81,10 +35,6 @@ def stale(fragments: Sequence[Fragment], segments: Sequence[Segment]) -> tuple[i
     newest = max(present, default=0)
     gone = (s for s in segments if not s.is_valid(present) and max(s.covers) <= newest)
     return tuple(segment.fragment for segment in gone)
-
-
-def _rows(covers: Iterable[int], by_id: dict[int, Fragment]) -> int:
-    return sum(by_id[i].n_rows for i in covers if i in by_id)
 
 
 def index(
@@ -99,49 +49,103 @@ def index(
 ) -> IndexReport:
     """Index what is not indexed yet, within about `memory_bytes`; each worker of an executor so.
 
-    `redo` are fragments of postings to be replaced, as what they say is wrong; `renew_features`
-    makes the statistics again from all codes, not only from new ones. `on_progress` is told how
-    many of how many documents are done. Safe to kill and to race: a segment is committed only if
-    no other covers its fragments. Raises `Corrupt`.
+    Then segments are merged, until they are few. `redo` are fragments of postings to be replaced,
+    as what they say is wrong; `renew_features` makes the statistics again from all codes, not only
+    from new ones. `on_progress` is told how many of how many documents are done; those whose
+    segments are merged count again. Safe to kill and to race: a segment is committed only if no
+    other covers its fragments, or in place of all that it was merged from. Raises `Corrupt`.
     """
     lake = lake.pinned()
     codes = CodesTable.of(lake, open_codes(lake, name))
     table = Table.open_or_create(lake.postings(name), postings_schema(codes.settings))
     builder = SegmentBuilder(codes=codes, table=table, memory_bytes=memory_bytes)
-    full_bytes = builder.capacity * FULL_BYTES_PER_POSTING
-    committer = _Committer(table, codes.table.fragments, frozenset(redo))
-    n_done = n_postings = 0
+    committer = _Committer(table, codes.table, frozenset(redo))
+    progress = _Progress(on_progress)
+    n_documents = n_postings = 0
+    built_fragments: set[int] = set()
     with lean():
-        while build := plan(codes.table.fragments, committer.segments, full_bytes=full_bytes):
-            for built in _built(builder, build, executor):
-                committer.commit(built, build.replaces)
-                n_done, n_postings = n_done + built.n_rows, n_postings + built.n_postings
-                on_progress(n_done, n_done + committer.n_uncovered)
+        while new := uncovered(codes.table.fragments, committer.segments):
+            for built in _built(builder, by_first_document(codes, new), executor):
+                committer.commit(built)
+                n_documents, n_postings = n_documents + built.n_rows, n_postings + built.n_postings
+                built_fragments |= built.covers
+                progress.add(built.n_rows, committer.n_uncovered)
+        _merge(committer, memory_bytes, built_fragments, executor, progress)
         postings = committer.finish()
         Counting(lake, name, builder, executor).update(postings, renew=renew_features)
     return IndexReport(
         collection=str(name),
-        n_documents=n_done,
+        n_documents=n_documents,
         n_postings=n_postings,
         n_segments=len(postings.segments),
     )
 
 
 def _built(
-    builder: SegmentBuilder, build: Build, executor: Executor | None
+    builder: SegmentBuilder, fragments: Sequence[Fragment], executor: Executor | None
 ) -> Iterator[BuiltSegments]:
-    """The segments of a build; here one after the other, or wherever the executor has workers.
-
-    A build that replaces segments is one piece, because the old ones must go as the new come.
-    """
-    fragments = by_first_document(builder.codes, build.fragments)
+    """The segments of fragments; here one after the other, or wherever the executor has workers."""
     if executor is None:
-        yield from builder.each(fragments, whole=bool(build.replaces))
+        yield from builder.each(fragments)
         return
-    work = builder.whole if build.replaces else builder
-    portions = [fragments] if build.replaces else builder.portions(fragments)
-    for found in executor.map(work, portions):
+    for found in executor.map(builder, builder.portions(fragments)):
         yield from found
+
+
+def _merge(
+    committer: "_Committer",
+    memory_bytes: int,
+    built: set[int],
+    executor: Executor | None,
+    progress: "_Progress",
+) -> None:
+    """Merge segments until they are few; what another indexer was faster with is looked at again.
+
+    That ends: a plan that is made twice was of codes that others have rewritten since.
+    """
+    planned: list[tuple[Segment, ...]] = []
+    while True:
+        merger = SegmentMerger(table=committer.table, memory_bytes=memory_bytes)
+        before, planned = planned, committer.merges(merger.capacity, built)
+        if not planned or planned == before:
+            return
+        sizes = [committer.n_documents(merge) for merge in planned]
+        if executor is None:
+            for n, merge, left in zip(sizes, planned, _left(sizes), strict=True):
+                told = progress.share(n, left)
+                committer.replace(merger.merged(merge, told))
+                progress.add(n, left)
+        else:
+            done = executor.map(merger, planned)
+            for n, merged, left in zip(sizes, done, _left(sizes), strict=True):
+                committer.replace(merged)
+                progress.add(n, left)
+
+
+def _left(sizes: Sequence[int]) -> Iterator[int]:
+    """After each, the sum of those that follow."""
+    left = sum(sizes)
+    for n in sizes:
+        left -= n
+        yield left
+
+
+class _Progress:
+    """How many documents are done, and how many there are to do."""
+
+    def __init__(self, tell: Callable[[int, int], object]) -> None:
+        self._tell = tell
+        self._n_done = 0
+
+    def add(self, n: int, left: int) -> None:
+        """So many more are done, and so many are left."""
+        self._n_done += n
+        self._tell(self._n_done, self._n_done + left)
+
+    def share(self, n: int, left: int) -> Callable[[float], object]:
+        """What is told which share of the next `n` is done; after them so many are left."""
+        total = self._n_done + n + left
+        return lambda share: self._tell(self._n_done + int(share * n), total)
 
 
 class _Committer:
@@ -151,10 +155,17 @@ class _Committer:
     both commit.
     """
 
-    def __init__(self, table: Table, fragments: Sequence[Fragment], redo: frozenset[int]) -> None:
+    def __init__(self, table: Table, codes: Table, redo: frozenset[int]) -> None:
         self._postings = PostingsTable(table.latest())
-        self._fragments = fragments
+        self._codes = codes
+        self._fragments = codes.fragments
+        self._n_rows = {fragment.id: fragment.n_rows for fragment in codes.fragments}
         self._redo = redo
+
+    @property
+    def table(self) -> Table:
+        """The postings after the last commit."""
+        return self._postings.table
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -165,23 +176,45 @@ class _Committer:
     @property
     def n_uncovered(self) -> int:
         """How many rows of codes no segment covers yet."""
-        covered = {i for segment in self.segments for i in segment.covers}
-        return sum(f.n_rows for f in self._fragments if f.id not in covered)
+        return sum(f.n_rows for f in uncovered(self._fragments, self.segments))
 
-    def commit(self, built: BuiltSegments, replaces: Sequence[Segment]) -> None:
-        """Commit segments in place of others, unless another indexer was first."""
-        replaced = {segment.fragment for segment in replaces}
+    def n_documents(self, segments: Sequence[Segment]) -> int:
+        """Of how many rows of codes these segments are."""
+        return sum(self._n_rows[i] for i in {i for s in segments for i in s.covers})
+
+    def merges(self, capacity: int, built: set[int]) -> list[tuple[Segment, ...]]:
+        """What to merge next, of the segments that cover this snapshot of codes."""
+        known = [s for s in self.segments if s.is_valid(self._n_rows.keys())]
+        return plan_merges(known, self._n_rows, capacity=capacity, built=built)
+
+    def commit(self, built: BuiltSegments) -> None:
+        """Commit segments, unless another indexer was first."""
 
         def decide(snapshot: Table) -> Change | None:
             postings = PostingsTable(snapshot)
             gone = self._gone(postings)
-            kept = [s for s in postings.segments if s.fragment not in replaced | gone]
-            missing = replaced - {segment.fragment for segment in postings.segments}
-            if missing or any(built.covers.intersection(s.covers) for s in kept):
+            kept = [s for s in postings.segments if s.fragment not in gone]
+            if any(built.covers.intersection(s.covers) for s in kept):
                 return None
-            return Change(add=built.draft, remove=tuple(replaced | gone))
+            return Change(add=built.draft, remove=tuple(gone))
 
-        self._postings = PostingsTable(self._postings.table.commit(decide))
+        self._commit(decide)
+
+    def replace(self, merged: Merged) -> None:
+        """Commit a segment in place of those that it was merged from, if they all are still there.
+
+        Not if their codes were rewritten meanwhile: it would take the others' postings along.
+        """
+
+        def decide(snapshot: Table) -> Change | None:
+            postings = PostingsTable(snapshot)
+            is_there = set(merged.segments) <= set(postings.segments)
+            if not is_there or not set(merged.covers) <= self._codes.latest().fragment_ids:
+                return None
+            gone = {segment.fragment for segment in merged.segments} | self._gone(postings)
+            return Change(add=merged.draft, remove=tuple(gone))
+
+        self._commit(decide)
 
     def finish(self) -> PostingsTable:
         """The postings, when all codes are covered."""
@@ -190,7 +223,11 @@ class _Committer:
             gone = self._gone(PostingsTable(snapshot))
             return Change(remove=tuple(gone)) if gone else None
 
-        return PostingsTable(self._postings.table.commit(decide))
+        self._commit(decide)
+        return self._postings
+
+    def _commit(self, decide: Callable[[Table], Change | None]) -> None:
+        self._postings = PostingsTable(self._postings.table.commit(decide))
 
     def _gone(self, postings: PostingsTable) -> set[int]:
         present = {segment.fragment for segment in postings.segments}

@@ -10,9 +10,9 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.format.lists import Array, runs
 from saelake.store.format.schema import N_TIERS
 from saelake.store.health.rows import UNREADABLE
-from saelake.store.index.features import Totals
 from saelake.store.index.postings import CODES_COLUMNS, postings_of
 from saelake.store.index.segments import Segment
+from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.tables import Table
@@ -104,14 +104,15 @@ def wrong_features(lake: Lake, name: CollectionName, totals: Totals) -> str | No
         table = Table.find(lake.features(name))
         if table is None:
             return MISSING
-        stored = Totals.of(table.read())
+        stored = Totals.of(table)
     except UNREADABLE:
         return DIFFERENT
     same = (
         np.array_equal(stored.token_frequency, totals.token_frequency)
         and np.array_equal(stored.document_frequency, totals.document_frequency)
         and np.array_equal(stored.max, totals.max)
-        and np.array_equal(stored.histogram, totals.histogram)
+        and np.array_equal(stored.cells.keys, totals.cells.keys)
+        and np.array_equal(stored.cells.counts, totals.cells.counts)
         and np.allclose(stored.sum, totals.sum)
         # of a sample an earlier saelake counted all tokens: `index` counts again
         and (stored.sample != totals.sample or stored.n_tokens == totals.n_tokens)

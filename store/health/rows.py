@@ -18,7 +18,7 @@ from saelake.store.format.activations import KeptSettings
 from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.sampling import TokenSample
-from saelake.store.index.features import TOTALS_COLUMNS, Totals
+from saelake.store.index.totals import TOTALS_COLUMNS, Totals
 from saelake.store.tables.tables import Table
 
 # Which rows of a batch are wrong, bool (n_rows,), by what is wrong with them.

@@ -16,7 +16,7 @@ from saelake.store.errors import Corrupt, NotFound, SaelakeError
 from saelake.store.format.checksums import CHECKSUM
 from saelake.store.health.index import compared, wrong_features
 from saelake.store.health.rows import UNREADABLE, CodesReading, Fault, KeptReading, Reading
-from saelake.store.index.features import Totals
+from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.verify import CHECKS
 from saelake.store.snapshot.collection import Collection, open_codes

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from saelake.store.arrays.memory import lean, trim
@@ -56,14 +57,7 @@ class SegmentBuilder:
         with lean():
             return list(self.each(fragments))
 
-    def whole(self, fragments: Sequence[Fragment]) -> list[BuiltSegments]:
-        """All segments of some fragments in one piece, that is to be committed together."""
-        with lean():
-            return list(self.each(fragments, whole=True))
-
-    def each(
-        self, fragments: Sequence[Fragment], *, whole: bool = False
-    ) -> Iterator[BuiltSegments]:
+    def each(self, fragments: Sequence[Fragment]) -> Iterator[BuiltSegments]:
         """All segments of some fragments, one piece at a time that can be committed by itself."""
         segment = _GrowingSegment(self.codes, self.table)
         drafts: list[Draft] = []
@@ -73,11 +67,12 @@ class SegmentBuilder:
             done.append(fragment)
             covers = [f.id for f in done]
             for batch in self.codes.scan(SEGMENT_COLUMNS, fragments=[fragment.id]):
-                if segment.n_postings >= self.capacity:
+                begun, others = _at_first_document(batch)
+                n_postings += segment.add(begun) if begun.num_rows else 0
+                if others.num_rows and segment.n_postings >= self.capacity:
                     drafts.append(segment.write(covers=()))
-                n_postings += segment.add(batch)
-            is_enough = not whole and segment.n_postings >= self.capacity / 2
-            if is_enough or fragment is fragments[-1]:
+                n_postings += segment.add(others) if others.num_rows else 0
+            if segment.n_postings >= self.capacity / 2 or fragment is fragments[-1]:
                 drafts.append(segment.write(covers=covers))
                 yield BuiltSegments(
                     draft=Draft(tuple(f for draft in drafts for f in draft.fragments)),
@@ -99,6 +94,16 @@ class SegmentBuilder:
             found[place].append(fragment)
             before += fragment.size_bytes
         return [portion for portion in found if portion]
+
+
+def _at_first_document(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """The rows that are parts of a document begun before, and the others.
+
+    A segment is closed between documents, as it says one posting of each.
+    """
+    first = np.flatnonzero(np.asarray(batch["part"]) == 0)
+    n = int(first[0]) if len(first) else batch.num_rows
+    return batch.slice(0, n), batch.slice(n)
 
 
 class _GrowingSegment:

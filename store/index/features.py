@@ -1,176 +1,119 @@
 """Statistics of every feature: how often it fires, how strongly, and on which tokens."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Self
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.codes.table import CodesTable
+from saelake.store.arrays.postings import among_strongest
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
 from saelake.store.format.vocabulary import names_of
-from saelake.store.index.segments import PostingList, PostingsTable
-from saelake.store.tables.tables import metadata
+from saelake.store.index.segments import PostingsTable, Strongest
+from saelake.store.index.totals import N_BINS, N_TOKENS_KEY, SAMPLE_KEY, Totals
+from saelake.store.tables.tables import Table
 
-N_BINS = 64
-MIN_LOG2_BIN = -16  # bin i counts the absolute values in [2^(i/2 - 16), 2^((i+1)/2 - 16))
 N_TOP_TOKENS = 10
-LISTS_PER_BLOCK = 2048  # strongest tiers that are read at once, of up to 256 postings each
+LISTS_PER_BLOCK = 4096  # strongest tiers that are read at once, of up to 256 postings each
+ROWS_PER_BLOCK = 1 << 14  # features that are written at once, with 8 MiB of histograms
 COVERS_KEY = "saelake:covers"
-N_TOKENS_KEY = "saelake:n_tokens"
-SAMPLE_KEY = "saelake:sample"  # which tokens are counted; an earlier saelake counted all
-TOTALS_COLUMNS = ("doc", "part", "token_ids", "features", "max", "counts", "values")
 
 
-def bin_edges() -> Array:
-    """The histogram's edges, float64 (N_BINS + 1,); the outer bins also count all beyond."""
-    edges: Array = np.exp2(np.arange(N_BINS + 1) / 2 + MIN_LOG2_BIN)
-    return edges
+def features_rows(
+    totals: Totals, top_tokens: Iterator[pa.Array], *, covers: Sequence[int]
+) -> pa.RecordBatchReader:
+    """The rows of the features table, one a feature, in order; made as they are read.
 
-
-@dataclass(slots=True)
-class Totals:
-    """Sums over codes that make up the statistics, each (width,) or (width, N_BINS).
-
-    Totals of different fragments add up, so that new fragments are added without reading the
-    old ones. `n_tokens` is how many tokens there were, on which features fire or not: of a sample,
-    those that are in it, and `sample` says which.
+    `top_tokens` gives those of the next `ROWS_PER_BLOCK` features each time.
     """
-
-    token_frequency: Array
-    document_frequency: Array
-    sum: Array
-    max: Array
-    histogram: Array
-    n_tokens: int = 0
-    sample: str | None = None
-    _last_doc: int = -1
-    _seen: Array = field(default_factory=lambda: np.empty(0, np.uint32))
-
-    @classmethod
-    def zero(cls, width: int) -> Self:
-        """The totals of nothing."""
-        return cls(
-            token_frequency=np.zeros(width, np.uint64),
-            document_frequency=np.zeros(width, np.uint64),
-            sum=np.zeros(width, np.float64),
-            max=np.full(width, -np.inf, np.float32),
-            histogram=np.zeros((width, N_BINS), np.uint64),
-        )
-
-    @classmethod
-    def of(cls, features: pa.Table) -> Self:
-        """The totals that a features table was made from."""
-        return cls(
-            token_frequency=features["token_frequency"].to_numpy().copy(),
-            document_frequency=features["document_frequency"].to_numpy().copy(),
-            sum=features["sum"].to_numpy().copy(),
-            max=features["max"].fill_null(-np.inf).to_numpy().copy(),
-            histogram=Lists.of(features["histogram"]).values.reshape(-1, N_BINS).copy(),
-            n_tokens=int(metadata(features.schema).get(N_TOKENS_KEY, 0)),
-            sample=metadata(features.schema).get(SAMPLE_KEY),
-        )
-
-    def __iadd__(self, other: "Totals") -> Self:
-        """Add the totals of other fragments."""
-        self.token_frequency += other.token_frequency
-        self.document_frequency += other.document_frequency
-        self.sum += other.sum
-        np.maximum(self.max, other.max, out=self.max)
-        self.histogram += other.histogram
-        self.n_tokens += other.n_tokens
-        self.sample = self.sample or other.sample
-        return self
-
-    def add(self, batch: pa.RecordBatch, codes: CodesTable) -> None:
-        """Add a batch of codes rows (`TOTALS_COLUMNS`), in table order."""
-        width, codec = len(self.sum), codes.codec
-        self.n_tokens += int(codes.token_counts(batch).sum())
-        self.sample = codes.held.key
-        features = Lists.of(batch["features"])
-        counts = Lists.of(batch["counts"]).values.astype(np.int64)
-        if len(counts) == 0:
-            return
-        values = codec.decode(Lists.of(batch["values"]).values)
-        ids = features.values
-        sums = np.add.reduceat(values, np.cumsum(counts) - counts, dtype=np.float64)
-        self.token_frequency += np.bincount(ids, counts, width).astype(np.uint64)
-        self.document_frequency += np.bincount(ids, minlength=width).astype(np.uint64)
-        self._uncount_repeats(batch, features)
-        self.sum += np.bincount(ids, sums, width)
-        np.maximum.at(self.max, ids, codec.decode(Lists.of(batch["max"]).values))
-        cell = np.repeat(ids.astype(np.int64) * N_BINS, counts) + bins(values)
-        np.add.at(self.histogram.reshape(-1), cell, np.uint64(1))
-
-    def _uncount_repeats(self, batch: pa.RecordBatch, features: Lists) -> None:
-        """Count a feature of several parts of one document once; parts are neighbours."""
-        docs, parts = np.asarray(batch["doc"]), np.asarray(batch["part"])
-        rows = set(np.flatnonzero(parts > 0).tolist()) | {len(docs) - 1}
-        for row in sorted(rows | {row - 1 for row in rows if row}):
-            seen = self._seen if self._last_doc == docs[row] else self._seen[:0]
-            if parts[row] > 0:
-                repeated = np.intersect1d(features[row], seen)
-                self.document_frequency[repeated] -= np.uint64(1)
-            self._seen = np.union1d(seen, features[row])
-            self._last_doc = int(docs[row])
-
-
-def bins(values: Array) -> Array:
-    """The histogram bin of each value, int64 (n,)."""
-    halves: Array = np.floor(2 * (np.log2(np.abs(values)) - MIN_LOG2_BIN))
-    return np.clip(halves, 0, N_BINS - 1).astype(np.int64)
-
-
-def features_table(totals: Totals, top_tokens: pa.Array, *, covers: Sequence[int]) -> pa.Table:
-    """The rows of the features table, one a feature, in order."""
-    fires = totals.token_frequency > 0
-    frequency = np.maximum(totals.token_frequency, 1)
-    histogram = Lists(np.arange(len(fires) + 1) * N_BINS, totals.histogram.reshape(-1))
-    columns = {
-        "feature": pa.array(np.arange(len(fires)), pa.uint32()),
-        "token_frequency": pa.array(totals.token_frequency),
-        "document_frequency": pa.array(totals.document_frequency),
-        "max": pa.array(totals.max, mask=~fires),
-        "mean": pa.array((totals.sum / frequency).astype(np.float32), mask=~fires),
-        "sum": pa.array(totals.sum),
-        "density": pa.array(totals.token_frequency / max(totals.n_tokens, 1)),
-        "histogram": histogram.to_arrow(FEATURES_COLUMNS.field("histogram").type),
-        "top_tokens": top_tokens,
-    }
     said = {COVERS_KEY: ",".join(map(str, covers)), N_TOKENS_KEY: str(totals.n_tokens)}
     if totals.sample is not None:
         said[SAMPLE_KEY] = totals.sample
     schema = FEATURES_COLUMNS.with_metadata(said)
-    return pa.table([columns[name] for name in schema.names], schema=schema)
+    blocks = blocks_of(totals.width)
+    batches = (
+        _rows(totals, block, tokens, schema)
+        for block, tokens in zip(blocks, top_tokens, strict=True)
+    )
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
-def top_tokens(postings: PostingsTable, width: int, vocabulary: Sequence[str]) -> pa.Array:
-    """Per feature the tokens on which its strongest documents peak, the commonest first.
+def blocks_of(width: int) -> list[range]:
+    """The features in blocks of which rows are written at once."""
+    return [range(i, min(i + ROWS_PER_BLOCK, width)) for i in range(0, width, ROWS_PER_BLOCK)]
 
-    Counted over the 256 strongest documents; equal counts in the order of the vocabulary. An id
-    beyond the vocabulary has a name too (see `format.vocabulary`).
+
+def _rows(totals: Totals, block: range, top_tokens: pa.Array, schema: pa.Schema) -> pa.RecordBatch:
+    """The rows of a block of features."""
+    span = slice(block.start, block.stop)
+    token_frequency = totals.token_frequency[span]
+    fires = token_frequency > 0
+    histograms = totals.histograms(block.start, block.stop)
+    lists = Lists(np.arange(len(block) + 1) * N_BINS, histograms.reshape(-1))
+    mean = totals.sum[span] / np.maximum(token_frequency, 1)
+    columns = {
+        "feature": pa.array(np.arange(block.start, block.stop), pa.uint32()),
+        "token_frequency": pa.array(token_frequency),
+        "document_frequency": pa.array(totals.document_frequency[span]),
+        "max": pa.array(totals.max[span], mask=~fires),
+        "mean": pa.array(mean.astype(np.float32), mask=~fires),
+        "sum": pa.array(totals.sum[span]),
+        "density": pa.array(token_frequency / max(totals.n_tokens, 1)),
+        "histogram": lists.to_arrow(FEATURES_COLUMNS.field("histogram").type),
+        "top_tokens": top_tokens,
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopTokens:
+    """Finds the tokens on which features peak: in the first tiers, or where they are known.
+
+    `known` is a features table that is right for all features that `changed`, bool (width,), is
+    not of; None where there is none.
     """
-    words = pa.array(vocabulary, pa.string())
-    step = len(postings.segments)
-    n_features = max(LISTS_PER_BLOCK // max(step, 1), 1)
-    blocks = [pa.array([], pa.list_(TOP_TOKEN))]
-    for first in range(0, width, n_features):
-        features = range(first, min(first + n_features, width))
-        lists = postings.read(features, 0, postings.segments)
-        of = np.repeat(np.arange(len(lists)) // max(step, 1), [len(each) for each in lists])
-        whole = PostingList.joined(lists, postings.dtype)
-        blocks.append(_counted(of, whole, len(features), words))
-    return pa.concat_arrays(blocks)
+
+    postings: PostingsTable
+    vocabulary: Sequence[str]
+    known: Table | None
+    changed: Array
+
+    def blocks(self) -> Iterator[pa.Array]:
+        """Those of each block of `blocks_of`, by feature the commonest first.
+
+        Counted over the 256 strongest documents; equal counts in the order of the vocabulary. An
+        id beyond the vocabulary has a name too (see `format.vocabulary`).
+        """
+        for block in blocks_of(len(self.changed)):
+            changed = self.changed[block.start : block.stop]
+            found = self._found(np.flatnonzero(changed) + block.start)
+            if self.known is None or changed.all():
+                yield found
+                continue
+            known = self.known.take(block, ["top_tokens"])["top_tokens"].cast(found.type)
+            place = np.where(changed, len(block) + np.cumsum(changed) - 1, np.arange(len(block)))
+            yield pa.concat_arrays([*known.chunks, found]).take(pa.array(place))
+
+    def _found(self, features: Array) -> pa.Array:
+        """Those of these features, from the first tiers of all segments."""
+        words = pa.array(self.vocabulary, pa.string())
+        step = max(len(self.postings.segments), 1)
+        n_features = max(LISTS_PER_BLOCK // step, 1)
+        pieces = [pa.array([], pa.list_(TOP_TOKEN))]
+        for first in range(0, len(features), n_features):
+            some = features[first : first + n_features].tolist()
+            pieces.append(_counted(self.postings.strongest(some), len(some), words))
+        return pa.concat_arrays(pieces)
 
 
-def _counted(feature: Array, postings: PostingList, n_features: int, words: pa.Array) -> pa.Array:
-    """The top tokens of a block of features; `feature` is that of each posting (n,)."""
-    strongest = np.lexsort((postings.doc, -postings.max.astype(np.int64), feature))
-    strongest = strongest[_ranks(feature[strongest]) < TIERS[0]]
+def _counted(postings: Strongest, n_features: int, words: pa.Array) -> pa.Array:
+    """The top tokens of a block of features, of which these are the first tiers."""
+    begins = np.searchsorted(postings.feature, np.arange(n_features + 1))
+    lowest = int(np.iinfo(postings.max.dtype).min)
+    kept = among_strongest(begins, postings.doc, postings.max, TIERS[0], lowest)
     pairs, counts = np.unique(
-        feature[strongest] << 32 | postings.token[strongest], return_counts=True
+        postings.feature[kept] << 32 | postings.token[kept], return_counts=True
     )
     order = np.lexsort((-counts, pairs >> 32))
     order = order[_ranks(pairs[order] >> 32) < N_TOP_TOKENS]

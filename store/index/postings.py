@@ -1,7 +1,7 @@
 """Posting lists: from codes rows to the (document, maximum, position) lists of each feature.
 
 Pure array work. A `Postings` holds the postings of many features, sorted by feature and then by
-document; `tiered` splits it into what a segment stores.
+document; `blocks` are what the rows of a segment are made of.
 """
 
 from collections.abc import Iterator
@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from saelake.store.format.lists import Array, Lists, concatenate, runs
-from saelake.store.format.schema import MAX_PART_TOKENS, N_TIERS, TIERS
+from saelake.store.format.schema import MAX_PART_TOKENS
+from saelake.store.index.layout import PostingsBlock
 
 CODES_COLUMNS = ("doc", "part", "features", "max", "counts", "positions", "values")
 TOKEN_COLUMNS = ("token_ids", "token_starts", "token_lengths")
-POSTINGS_PER_BLOCK, FEATURES_PER_BLOCK = 1 << 20, 1 << 16  # bound the scratch space of tiering
+POSTINGS_PER_BLOCK, FEATURES_PER_BLOCK = 1 << 20, 1 << 16  # bound the scratch space of a block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +54,6 @@ class RowTokens:
     ids: Array
     starts: Array
     lengths: Array
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """One tier of one block of features: the lists that go into the postings table's rows.
-
-    `postings` are sorted by feature then document, and `offsets` (n_features + 1,) split them.
-    """
-
-    first_feature: int
-    tier: int
-    offsets: Array
-    postings: Postings
 
 
 def postings_of(
@@ -155,45 +143,24 @@ def _descending(values: Array) -> Array:
     return -values.astype(np.int32)
 
 
-def tiered(postings: Postings, width: int) -> Iterator[Tier]:
-    """The tiers of each block of features, blocks and tiers ascending.
-
-    Tier t of a feature has its next `TIERS[t]` strongest postings (ties: the lower document
-    number is stronger), the last tier all others; documents ascend inside a tier.
-    """
+def blocks(postings: Postings, tokens: RowTokens, width: int) -> Iterator[PostingsBlock]:
+    """The postings of all features, some neighbours at a time."""
     starts = np.searchsorted(postings.feature, np.arange(width + 1))
     first = 0
     while first < width:
         full = np.searchsorted(starts, starts[first] + POSTINGS_PER_BLOCK, side="right") - 1
         last = min(max(int(full), first + 1), first + FEATURES_PER_BLOCK, width)
         block = postings[int(starts[first]) : int(starts[last])]
-        yield from _block_tiers(block, first, last - first)
+        offsets = starts[first : last + 1] - starts[first]
+        yield PostingsBlock(
+            first_feature=first,
+            begins=offsets[:-1],
+            ends=offsets[1:],
+            doc=block.doc.astype(np.uint32),
+            max=block.max,
+            position=block.position,
+            token=tokens.ids[block.token],
+            start=tokens.starts[block.token],
+            length=tokens.lengths[block.token],
+        )
         first = last
-
-
-def _block_tiers(block: Postings, first_feature: int, n_features: int) -> Iterator[Tier]:
-    tier = _tier_of(block)
-    features = np.arange(n_features + 1) + first_feature
-    for number in range(N_TIERS):
-        chosen = block[np.flatnonzero(tier == number)]
-        offsets = np.searchsorted(chosen.feature, features)
-        yield Tier(first_feature, number, offsets, chosen)
-
-
-def _tier_of(block: Postings) -> Array:
-    """The tier of each posting, uint8."""
-    by_strength = np.lexsort((_descending(block.max), block.feature))
-    heads = runs(block.feature)
-    sizes = np.diff(np.append(heads, len(block)))
-    rank = np.arange(len(block)) - np.repeat(heads, sizes)
-    tier = np.empty(len(block), np.uint8)
-    tier[by_strength] = np.searchsorted(np.cumsum(TIERS), rank, side="right")
-    return tier
-
-
-def gaps(docs: Array, offsets: Array) -> Array:
-    """Differences between neighbouring documents of each list; the first counts from zero."""
-    difference = np.diff(docs.astype(np.int64), prepend=0)
-    heads = offsets[:-1][np.diff(offsets) > 0]
-    difference[heads] = docs[heads]
-    return difference.astype(np.uint32)

@@ -17,11 +17,9 @@ from saelake.store.index.postings import (
     TOKEN_COLUMNS,
     Postings,
     RowTokens,
-    Tier,
-    gaps,
+    blocks,
     merged,
     postings_of,
-    tiered,
 )
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.rows import address
@@ -133,6 +131,41 @@ class PostingsTable:
         lists = [Lists.of(table[name]) for name in columns]
         return [_later_tier(*(each[row] for each in lists)) for row in range(len(addresses))]
 
+    def strongest(self, features: Sequence[int]) -> "Strongest":
+        """The first tiers of these features in all segments, in no promised order."""
+        addresses = [address(s.fragment, f * N_TIERS) for f in features for s in self.segments]
+        if not addresses:
+            nothing = np.empty(0, np.int64)
+            return Strongest(nothing, nothing, nothing.astype(self.dtype), nothing)
+        lists = Lists.of(self.table.take_addresses(addresses, ["strongest"])["strongest"])
+        sizes = lists.lengths // len(STRONGEST)
+        size = np.repeat(sizes, sizes)
+        ends = np.cumsum(sizes)
+        first = np.arange(int(ends[-1])) + np.repeat(lists.offsets[:-1] - (ends - sizes), sizes)
+        gap, bits, _, token, _, _ = (lists.values[first + c * size] for c in range(len(STRONGEST)))
+        doc = np.cumsum(gap, dtype=np.int64)
+        before = np.append(0, doc)[ends - sizes]
+        return Strongest(
+            feature=np.repeat(np.arange(len(lists.lengths)) // len(self.segments), sizes),
+            doc=doc - np.repeat(before, sizes),
+            max=bits.astype(f"u{self.dtype.itemsize}").view(self.dtype),
+            token=token.astype(np.int64),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Strongest:
+    """The strongest postings of several features: parallel arrays (n,), by feature.
+
+    `feature` int64 is the place among those that were asked for; `doc` int64, `max` value codes,
+    `token` int64 the id of the token that has the maximum.
+    """
+
+    feature: Array
+    doc: Array
+    max: Array
+    token: Array
+
 
 def _segments(table: Table) -> Iterator[Segment]:
     ordered = sorted(table.fragments, key=lambda fragment: fragment.id)
@@ -231,7 +264,7 @@ def segment_rows(
     pieces: list[Postings],
     tokens: RowTokens,
     *,
-    covers: Iterable[int],
+    covers: Sequence[int],
     schema: pa.Schema,
     codec: ValueCodec,
     width: int,
@@ -239,64 +272,5 @@ def segment_rows(
     """The rows of a segment, in order, a block of features at a time; `pieces` is emptied."""
     whole = merged(pieces, codec.dtype)
     pieces.clear()
-    covering: list[int] | None = list(covers)
-    block: list[Tier] = []
-    for tier in tiered(whole, width):
-        block.append(tier)
-        if len(block) == N_TIERS:
-            yield _block_rows(block, tokens, covering, schema)
-            block, covering = [], None
-
-
-def _block_rows(
-    block: list[Tier], tokens: RowTokens, covering: list[int] | None, schema: pa.Schema
-) -> pa.RecordBatch:
-    """The rows of a block of features: tiers of one feature next to each other."""
-    tables = [_tier_rows(tier, tokens, schema) for tier in block]
-    n_features = tables[0].num_rows
-    interleaved = np.arange(n_features * N_TIERS).reshape(N_TIERS, n_features).T.reshape(-1)
-    batch = pa.concat_batches(tables).take(pa.array(interleaved))
-    covers = pa.array([covering, *[None] * (batch.num_rows - 1)], schema.field("covers").type)
-    return pa.RecordBatch.from_arrays([*batch.columns[:-1], covers], schema=schema)
-
-
-def _tier_rows(tier: Tier, tokens: RowTokens, schema: pa.Schema) -> pa.RecordBatch:
-    offsets, postings = tier.offsets, tier.postings
-    n_features = len(offsets) - 1
-    values = {
-        "doc_gaps": gaps(postings.doc, offsets),
-        "max": postings.max,
-        "positions": postings.position,
-        "token_starts": tokens.starts[postings.token],
-        "token_lengths": tokens.lengths[postings.token],
-    }
-    if tier.tier == 0:
-        bits = postings.max.view(f"u{postings.max.itemsize}")
-        every = values | {"max": bits, "token_ids": tokens.ids[postings.token]}
-        strongest = _end_to_end(offsets, [every[name] for name in STRONGEST])
-        values = {name: column[:0] for name, column in values.items()}
-        offsets = np.zeros_like(offsets)
-    else:
-        strongest = Lists(np.zeros_like(offsets), np.empty(0, np.uint32))
-    lists = {name: Lists(offsets, column) for name, column in values.items()}
-    lists["strongest"] = strongest
-    columns = {
-        "feature": pa.array(
-            np.arange(n_features, dtype=np.uint32) + tier.first_feature, pa.uint32()
-        ),
-        "tier": pa.array(np.full(n_features, tier.tier, np.uint8)),
-        **{name: column.to_arrow(schema.field(name).type) for name, column in lists.items()},
-        "covers": pa.nulls(n_features, schema.field("covers").type),
-    }
-    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
-
-
-def _end_to_end(offsets: Array, columns: Sequence[Array]) -> Lists:
-    """One list for each of the lists that `offsets` makes: that of every column, end to end."""
-    lengths = np.diff(offsets)
-    step = np.repeat(lengths, lengths)
-    first = np.arange(offsets[-1]) + (len(columns) - 1) * np.repeat(offsets[:-1], lengths)
-    values = np.empty(len(columns) * int(offsets[-1]), np.uint32)
-    for place, column in enumerate(columns):
-        values[first + place * step] = column
-    return Lists(len(columns) * offsets, values)
+    for block in blocks(whole, tokens, width):
+        yield from block.batches(schema, covers if block.first_feature == 0 else None)

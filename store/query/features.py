@@ -9,7 +9,8 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import FEATURES_COLUMNS
-from saelake.store.index.features import COVERS_KEY, SAMPLE_KEY
+from saelake.store.index.features import COVERS_KEY
+from saelake.store.index.totals import SAMPLE_KEY
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.snapshot.collection import Collection

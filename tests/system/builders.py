@@ -24,7 +24,8 @@ SHARD_DOCUMENTS = 2
 INDEX_BYTES = 64 << 10  # a segment for each few shards
 
 STARTING, WORKING, WRITING, COMMITTING = "starting", "working", "writing", "committing"
-PHASES = (STARTING, WORKING, WRITING, COMMITTING)
+MERGING = "merging"  # segments, in the middle of writing
+PHASES = (STARTING, WORKING, WRITING, COMMITTING, MERGING)
 
 _IMPORTED = (
     "torch", "transformers.models.auto.modeling_auto", "transformers.models.llama.modeling_llama",
@@ -116,11 +117,14 @@ class _Teller:
         self._told = told
 
     def trace(self) -> None:
-        """Tell when Lance is asked to write or to commit."""
+        """Tell when Lance is asked to write or to commit, and of each block that is merged."""
         import lance
 
+        from saelake.store.index.merge import SegmentMerger
         from saelake.store.tables import tables
 
+        block = self._telling(MERGING, SegmentMerger._block)
+        SegmentMerger._block = block  # type: ignore[method-assign]
         names = vars(tables)
         names["write_fragments"] = self._telling(WRITING, names["write_fragments"])
         commit = self._telling(COMMITTING, lance.LanceDataset.commit)

@@ -9,11 +9,19 @@ from time import sleep
 from types import MappingProxyType
 from typing import Self
 
-from tests.system.builders import COMMITTING, PHASES, STARTING, WORKING, WRITING, Builder
+from tests.system.builders import (
+    COMMITTING,
+    MERGING,
+    PHASES,
+    STARTING,
+    WORKING,
+    WRITING,
+    Builder,
+)
 
 # About as long as each phase takes, so that kills fall anywhere in it and a little beyond.
 LONGEST_S: Mapping[str, float] = MappingProxyType(
-    {STARTING: 0.8, WORKING: 0.02, WRITING: 0.006, COMMITTING: 0.012}
+    {STARTING: 0.8, WORKING: 0.02, WRITING: 0.006, COMMITTING: 0.012, MERGING: 0.006}
 )
 MOST_TIMES = 4
 
@@ -29,9 +37,9 @@ class Plan:
     delay_s: float
 
     @classmethod
-    def drawn(cls, random: Random) -> Self:
-        """A random plan; every phase is as likely."""
-        phase = random.choice(PHASES)
+    def drawn(cls, random: Random, *, merges: bool) -> Self:
+        """A random plan; every phase is as likely, of those that there are."""
+        phase = random.choice([phase for phase in PHASES if merges or phase != MERGING])
         times = 0 if phase == STARTING else random.randint(1, MOST_TIMES)
         return cls(phase=phase, times=times, delay_s=random.uniform(0, LONGEST_S[phase]))
 
@@ -63,20 +71,21 @@ class Victim:
 
 
 def killed(
-    start: Callable[[], Builder], *, n_builders: int, n_kills: int, random: Random
+    start: Callable[[], Builder], *, n_builders: int, n_kills: int, random: Random, merges: bool
 ) -> Iterator[str]:
     """The phase that each of up to `n_kills` builders was killed in; then the last one ends well.
 
     So many are at work at once; each that is killed is followed by another. There are fewer kills
-    when a builder comes to the end of the work before it is due.
+    when a builder comes to the end of the work before it is due. `merges` is whether it merges
+    segments.
     """
-    victims = [Victim(start(), Plan.drawn(random)) for _ in range(n_builders)]
+    victims = [Victim(start(), Plan.drawn(random, merges=merges)) for _ in range(n_builders)]
     for _ in range(n_kills):
         due = _next_due(victims)
         if due is None or not due.kill():
             break
         yield due.builder.phase
-        victims[victims.index(due)] = Victim(start(), Plan.drawn(random))
+        victims[victims.index(due)] = Victim(start(), Plan.drawn(random, merges=merges))
     codes = [victim.builder.finish() for victim in victims]
     assert set(codes) <= {0}, f"a builder failed: {codes}"
     assert start().finish() == 0

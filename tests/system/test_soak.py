@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 from random import Random
 
@@ -17,16 +17,17 @@ import pytest
 from saelake.store.documents.documents import Documents
 from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
-from saelake.store.index.features import Totals
+from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import Collection
-from saelake.store.tables.tables import Table, read
+from saelake.store.tables.tables import Table
 from tests.system.builders import (
     COMMITTING,
     CORPUS,
     DICTIONARY,
+    MERGING,
     TASKS,
     WRITING,
     Builder,
@@ -89,6 +90,7 @@ class Soak:
             n_builders=n_builders,
             n_kills=n_kills,
             random=self.random,
+            merges=task == "index",
         ):
             n_killed += 1
             self._tally[f"{task}, {n_builders} at once", phase] += 1
@@ -148,9 +150,11 @@ def postings(lake: Path, feature: int) -> list[tuple[int, int, int]]:
 
 
 def assert_same_features(lake: Path, whole: Path) -> None:
-    ours, theirs = (Totals.of(read(Lake(str(of)).features(NAME))) for of in (lake, whole))
-    for counted in ("token_frequency", "document_frequency", "max", "histogram"):
+    ours, theirs = (Totals.of(Table.open(Lake(str(of)).features(NAME))) for of in (lake, whole))
+    for counted in ("token_frequency", "document_frequency", "max"):
         assert np.array_equal(getattr(ours, counted), getattr(theirs, counted))
+    for part in ("keys", "counts"):
+        assert np.array_equal(getattr(ours.cells, part), getattr(theirs.cells, part))
     assert np.allclose(ours.sum, theirs.sum)
 
 
@@ -179,8 +183,9 @@ def test_what_was_killed_is_built_to_its_end(soak: Soak, n_builders: int) -> Non
     assert soak.run(n_builders=n_builders, kills={"import": 1, "encode": 5, "index": 3}) > 0
 
 
-@pytest.mark.parametrize("phase", [WRITING, COMMITTING])
-@pytest.mark.parametrize("task", ["encode", "index"])
+@pytest.mark.parametrize(
+    ("task", "phase"), [*product(["encode", "index"], [WRITING, COMMITTING]), ("index", MERGING)]
+)
 def test_one_that_stalls_and_returns_doubles_nothing(soak: Soak, task: str, phase: str) -> None:
     soak.stall(task, phase)
 

@@ -3,28 +3,28 @@
 import shutil
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import saelake
 from saelake.store.codes.table import CodesTable
 from saelake.store.engine import Engine
-from saelake.store.errors import Conflict, NotFound
+from saelake.store.errors import Conflict, Corrupt, NotFound
 from saelake.store.format.schema import codes_schema
 from saelake.store.growth import count as counting
 from saelake.store.growth import index as indexing
 from saelake.store.growth.count import Counting
-from saelake.store.growth.index import MAX_SEGMENTS, Build, index, plan, stale
+from saelake.store.growth.index import index, stale
+from saelake.store.growth.merging import MOST_SEGMENTS
 from saelake.store.growth.shards import ShardCommitter
-from saelake.store.index.features import bin_edges
-from saelake.store.index.segments import Segment
+from saelake.store.health.repair import repair
+from saelake.store.index.segments import PostingsTable, Segment
+from saelake.store.index.totals import bin_edges
 from saelake.store.lake.lake import CollectionName
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.requests.tokens import TokensQuery
@@ -36,25 +36,6 @@ from saelake.workers.encoder.pack import PageCodes, Part, pack
 from tests.lakes import Code, MadeLake, add_documents, commit_shard, make_lake, settings
 
 NAME = "made/random"
-
-
-def covered(fragments: list[Fragment], segments: list[Segment], build: Build | None) -> list[int]:
-    replaced = {s.fragment for s in build.replaces} if build else set()
-    kept = [i for s in segments if s.fragment not in replaced for i in s.covers]
-    return kept + [f.id for f in build.fragments] if build else kept
-
-
-@given(st.lists(st.integers(1, 1000), max_size=30), st.data())
-def test_a_plan_covers_every_fragment_once(sizes: list[int], data: st.DataObject) -> None:
-    fragments = [Fragment(id=i + 1, n_rows=n) for i, n in enumerate(sizes)]
-    ids = [f.id for f in fragments]
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(ids)), max_size=12)))
-    pieces = [tuple(ids[a:b]) for a, b in zip([0, *cuts], cuts, strict=False) if b > a]
-    segments = [Segment(fragment=100 + i, covers=piece) for i, piece in enumerate(pieces)]
-    build = plan(fragments, segments)
-    done = covered(fragments, segments, build)
-    assert sorted(done) == ids
-    assert len(set(done)) == len(done)
 
 
 def best(codes: list[Code]) -> dict[tuple[int, int], tuple[float, int]]:
@@ -87,14 +68,16 @@ def test_posting_lists_are_those_of_the_codes(tmp_path: Path) -> None:
     assert_indexed_right(made)  # all indexed
 
 
-@pytest.mark.parametrize("memory_bytes", [1, 2000, 10_000, 1 << 30])
-def test_little_memory_makes_more_segments_and_the_same_answers(
-    tmp_path: Path, memory_bytes: int
+@pytest.mark.parametrize(
+    ("memory_bytes", "n_segments"), [(1, 4), (2000, 4), (5000, 1), (10_000, 1), (1 << 30, 1)]
+)
+def test_of_memory_for_all_documents_comes_one_segment(
+    tmp_path: Path, memory_bytes: int, n_segments: int
 ) -> None:
+    """A list is merged in memory: with room for 52 postings one has 50 documents, with 20 not."""
     made = make_lake(tmp_path, n_documents=50, n_fragments=4, n_indexed=0)
     report = index(made.lake, made.name, memory_bytes=memory_bytes)
-    assert report.n_documents == 50
-    assert (report.n_segments > 1) == (memory_bytes < 1 << 30)
+    assert (report.n_documents, report.n_segments) == (50, n_segments)
     assert_indexed_right(made)
     assert all(
         check["ok"] for check in Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
@@ -104,7 +87,7 @@ def test_little_memory_makes_more_segments_and_the_same_answers(
 def test_a_lake_that_grows_keeps_few_segments(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_documents=60, n_fragments=30, n_indexed=30)
     collection = Collection(made.lake, made.name)
-    assert 1 < len(collection.segments) <= MAX_SEGMENTS
+    assert 1 < len(collection.segments) <= MOST_SEGMENTS
     assert collection.unindexed == ()
     assert_indexed_right(made)
 
@@ -160,8 +143,8 @@ def test_indexing_reads_only_what_is_new(tmp_path: Path, monkeypatch: pytest.Mon
         scanned = count_scanned(monkeypatch, made.lake.codes(made.name))
         index(made.lake, made.name)
         monkeypatch.undo()
-        # Where documents are, their postings, their statistics: of these, and once of 8 portions.
-        assert sum(scanned) <= (3 * 5 if portion != 7 else 3 * 5 + 2 * 7 * 5)
+        # Where documents are, their postings, their statistics; segments are merged without codes.
+        assert sum(scanned) <= 3 * 5
     assert_indexed_right(made)
 
 
@@ -184,6 +167,94 @@ def test_of_two_indexers_one_covers_each_fragment(
     covers = [i for s in Collection(made.lake, made.name).segments for i in s.covers]
     assert len(covers) == len(set(covers))
     assert_indexed_right(made)
+
+
+@pytest.mark.parametrize("by", ["another indexer", "a writer of codes", "the first of two"])
+def test_a_merge_that_comes_too_late_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Its segments were merged already, or would take valid postings along with others' codes."""
+    made = make_lake(tmp_path, n_documents=40, n_fragments=8, n_indexed=0)
+    index(made.lake, made.name, memory_bytes=1)
+    assert len(Collection(made.lake, made.name).segments) == 8
+    replace = indexing._Committer.replace
+
+    def overtaken(self: indexing._Committer, merged: Any) -> None:
+        monkeypatch.setattr(indexing._Committer, "replace", replace)
+        if by == "a writer of codes":
+            _replace_codes(made, lambda rows: rows.sort_by("doc"))
+        else:
+            index(made.lake, made.name)
+        replace(self, merged)
+        if by == "the first of two":
+            replace(self, merged)
+
+    monkeypatch.setattr(indexing._Committer, "replace", overtaken)
+    index(made.lake, made.name)
+    assert_indexed_right(made)
+    n_expected = 8 if by == "a writer of codes" else 1
+    assert len(Table.open(made.lake.postings(made.name)).fragments) == n_expected
+    index(made.lake, made.name)
+    assert len(Collection(made.lake, made.name).segments) == 1
+    assert_indexed_right(made)
+    _details(made)
+
+
+def test_an_indexer_killed_as_it_merges_leaves_the_segments_that_there_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_lake(tmp_path, n_documents=40, n_fragments=8, n_indexed=0)
+    index(made.lake, made.name, memory_bytes=1)
+    before = Collection(made.lake, made.name).segments
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("_block", "merged"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"saelake.store.index.merge.SegmentMerger.{name}", killed)
+            with pytest.raises((KeyboardInterrupt, OSError)):  # Lance asks for rows in a thread
+                index(made.lake, made.name)
+        assert Collection(made.lake, made.name).segments == before
+        assert_indexed_right(made)
+    told: list[tuple[int, int]] = []
+    index(made.lake, made.name, on_progress=lambda *counts: told.append(counts))
+    assert told[-1] == (40, 40)
+    assert_indexed_right(made)
+
+
+def test_damaged_segments_are_not_merged_and_the_error_says_what_to_do(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=40, n_fragments=8, n_indexed=0)
+    index(made.lake, made.name, memory_bytes=1)
+    file = next(Path(made.lake.postings(made.name), "data").iterdir())
+    file.write_bytes(file.read_bytes()[:200] + b"x" * 200)
+    with pytest.raises(Corrupt, match="saelake verify --repair"):
+        index(made.lake, made.name)
+    repair(made.lake)
+    assert_indexed_right(made)
+
+
+def test_top_tokens_are_looked_for_where_codes_are_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And are those of an index that is made at once."""
+    made = make_lake(tmp_path, n_documents=40, n_features=60, density=0.02, n_indexed=3)
+    grown = add_documents(made, 1)
+    asked: list[int] = []
+    strongest = PostingsTable.strongest
+
+    def counted(postings: PostingsTable, features: Sequence[int]) -> Any:
+        asked.extend(features)
+        return strongest(postings, features)
+
+    monkeypatch.setattr(PostingsTable, "strongest", counted)
+    index(grown.lake, grown.name)
+    assert asked == sorted({code.feature for code in grown.codes if code.doc == 40})
+    assert 0 < len(asked) < 60
+    found = read(grown.lake.features(grown.name))
+    index(grown.lake, grown.name, renew_features=True)
+    again = read(grown.lake.features(grown.name))
+    assert found.drop(["sum", "mean"]).equals(again.drop(["sum", "mean"]))
 
 
 def test_of_two_that_make_statistics_the_second_has_nothing_left(
@@ -401,9 +472,10 @@ def test_postings_of_codes_that_are_gone_are_not_read_and_then_replaced(tmp_path
     _details(made)
 
 
-def test_segments_that_were_built_together_stay_together(
+def test_segments_that_were_built_together_are_merged_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """An earlier saelake left as many as memory made, and those that were large stayed."""
     monkeypatch.setattr("saelake.store.codes.table.SCAN_ROWS", 4)
     made = make_lake(tmp_path, n_documents=120, n_fragments=10, n_indexed=0)
     index(made.lake, made.name, memory_bytes=1)  # a segment for each 4 documents
@@ -411,12 +483,14 @@ def test_segments_that_were_built_together_stay_together(
     assert len(collection.segments) == 30
     assert len({segment.covers for segment in collection.segments}) == 10
     _details(made)
+    told: list[tuple[int, int]] = []
+    report = index(made.lake, made.name, on_progress=lambda *counts: told.append(counts))
+    assert (report.n_documents, report.n_postings, report.n_segments) == (0, 0, 1)
+    assert told[-1] == (120, 120)
+    assert_indexed_right(made)
+    _details(made)
     added = add_documents(made, 3)
-    index(added.lake, added.name, memory_bytes=1)  # all are full, so none is joined
-    assert len({segment.covers for segment in Collection(made.lake, made.name).segments}) == 11
-    added = add_documents(added, 3)
     index(added.lake, added.name)
-    assert len(Collection(made.lake, made.name).segments) == 1
     assert_indexed_right(added)
     _details(added)
 
@@ -429,25 +503,6 @@ def test_a_snapshot_leaves_the_postings_of_newer_codes_alone() -> None:
         Segment(fragment=4, covers=(6,)),  # 6 came after this snapshot
     ]
     assert stale(fragments, segments) == (2,)
-
-
-@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=300))
-def test_growth_costs_little_whatever_the_portions(portions: list[int]) -> None:
-    """The same document is indexed a logarithmic number of times, by few segments."""
-    fragments: list[Fragment] = []
-    segments: list[Segment] = []
-    n_indexed = 0
-    for n, n_rows in enumerate(portions, 1):
-        fragments.append(Fragment(id=n, n_rows=n_rows))
-        build = plan(fragments, segments)
-        assert build is not None
-        n_indexed += sum(fragment.n_rows for fragment in build.fragments)
-        kept = [segment for segment in segments if segment not in build.replaces]
-        covers = tuple(fragment.id for fragment in build.fragments)
-        segments = [*kept, Segment(fragment=1000 + n, covers=covers)]
-    total = sum(portions)
-    assert len(segments) <= MAX_SEGMENTS + np.log(total) / np.log(indexing.GROWTH) + 1
-    assert n_indexed <= total * (2 + np.log(total) / np.log(1 + 1 / indexing.GROWTH))
 
 
 def test_damaged_postings_and_statistics_are_found(tmp_path: Path) -> None:

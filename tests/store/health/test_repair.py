@@ -16,8 +16,8 @@ from saelake.store.format.sampling import TokenSample
 from saelake.store.growth.index import index
 from saelake.store.growth.shards import ShardCommitter
 from saelake.store.health.repair import repair
-from saelake.store.index.features import N_BINS, N_TOKENS_KEY
 from saelake.store.index.segments import PostingsTable
+from saelake.store.index.totals import N_BINS, N_TOKENS_KEY
 from saelake.store.reports import Repaired
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change

@@ -61,7 +61,7 @@ def assert_same(made: MadeLake, other: MadeLake) -> None:
 
 @pytest.mark.parametrize("memory_bytes", [1, 2000, 1 << 20])
 def test_an_index_built_elsewhere_is_the_one_built_here(tmp_path: Path, memory_bytes: int) -> None:
-    """A new one, one that grows, and one of which segments are joined."""
+    """A new one, one that grows, and one of which segments are merged."""
     here = make_lake(tmp_path / "here", n_documents=60, n_fragments=12)
     there = make_lake(tmp_path / "there", n_documents=60, n_fragments=12)
     elsewhere = Elsewhere()
@@ -75,12 +75,12 @@ def test_an_index_built_elsewhere_is_the_one_built_here(tmp_path: Path, memory_b
             executor=elsewhere,
             on_progress=lambda *counts, seen=done: seen.append(counts),
         )
-        assert done[-1] == (report.n_documents, report.n_documents)
+        assert done[-1][0] == done[-1][1] >= report.n_documents
         if portion in (0, 9):
             assert_same(there, here)
         here, there = (add_documents(m, 5, seed=portion) for m in (here, there))
     assert {"SegmentBuilder", "CountTotals"} <= set(elsewhere.sent)
-    assert ("method" in elsewhere.sent) == (memory_bytes == 1 << 20), "segments were joined"
+    assert ("SegmentMerger" in elsewhere.sent) == (memory_bytes > 1)
 
 
 def test_damage_that_is_found_elsewhere_is_told_here(

@@ -12,7 +12,7 @@ from saelake.store.engine import Engine
 from saelake.store.errors import InvalidExpression, InvalidInput
 from saelake.store.growth.index import index
 from saelake.store.index import features as feature_totals
-from saelake.store.index import postings
+from saelake.store.index import layout, merge
 from saelake.store.index.segments import scan_posting_lists, scan_postings
 from saelake.store.query.parts import combined, lists
 from saelake.store.query.parts import search as query_search
@@ -30,7 +30,7 @@ N_TOKENS = 6
 @pytest.fixture(autouse=True)
 def _short_tiers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiers of 8 and 32 postings, so that small lakes have all of them."""
-    for module in (postings, feature_totals, query_search, lists):
+    for module in (layout, merge, feature_totals, query_search, lists):
         monkeypatch.setattr(module, "TIERS", (8, 32))
     monkeypatch.setattr(combined, "FEW_DOCUMENTS", 4)
     monkeypatch.setattr(combined, "TRIED_DOCUMENTS", 40)

@@ -18,7 +18,7 @@ from saelake.store.format.activations import KeptSettings, kept_schema
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.growth.index import index
-from saelake.store.index.features import SAMPLE_KEY
+from saelake.store.index.totals import SAMPLE_KEY
 from saelake.store.lake.lake import CollectionName
 from saelake.store.query import features as features_module
 from saelake.store.requests.checks import Selection

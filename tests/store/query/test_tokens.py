@@ -13,8 +13,10 @@ from saelake.store.codes import table as codes_table
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
 from saelake.store.format.poles import Poles
+from saelake.store.growth import index as growth_index
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
+from saelake.store.index import builder
 from saelake.store.index.builder import BYTES_PER_POSTING
 from saelake.store.query.parts import candidates, lists
 from saelake.store.query.parts import combined as combining
@@ -57,10 +59,12 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
                     folder, n_documents=150, n_fragments=8, n_indexed=6, density=0.15, seed=5
                 )
                 return _without(lake, range(3, 150, 7))
-        case "split":  # segments that were built together, between which documents are split
+        case "split":  # of an earlier saelake: segments between which documents are split
             with pytest.MonkeyPatch.context() as patch:
                 _shorten(patch)
                 patch.setattr(codes_table, "SCAN_ROWS", 4)
+                patch.setattr(builder, "_at_first_document", lambda rows: (rows.slice(0, 0), rows))
+                patch.setattr(growth_index, "plan_merges", lambda *_, **__: [])
                 lake = make_lake(
                     folder, n_documents=40, tokens=(0, 40), n_fragments=1, n_indexed=0, seed=6
                 )
@@ -94,14 +98,14 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
     """Parts of 8 tokens and tiers of 4 and 8 postings, so that small lakes have several."""
     import tests.lakes
     from saelake.store.codes import table as codes
-    from saelake.store.index import features, postings
+    from saelake.store.index import features, layout, merge, postings
     from saelake.store.query import codes as listed
     from saelake.store.query.parts import hits
     from saelake.workers.encoder import pack
 
     for module in (tests.lakes, codes, postings, listed, hits, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
-    for module in (postings, features, query_search, lists):
+    for module in (layout, merge, features, query_search, lists):
         patch.setattr(module, "TIERS", (4, 8))
     patch.setattr(combining, "DOCUMENTS_PER_READ", 3)
     patch.setattr(combining, "FEW_DOCUMENTS", 2)
