@@ -1,0 +1,224 @@
+"""The nearest documents by cosine, from blocks of impacts: estimated, and the best compared.
+
+All documents' cosines are estimated from their levels, and those of the largest estimates are
+computed from their embeddings. What comes out has exact scores, but a document may be missed. How
+many are is measured when a block is made, with documents of its own as questions, and its budget
+is the least of those tried that misses at most one in a hundred, less the standard error.
+
+A block is asked as a part of its collection would be: where it has a tenth of the documents, for
+a tenth of the nearest among a tenth of the candidates. When a collection grows, the same shares of
+it have nearer documents, which are easier to find; so what was measured holds on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from saelake.store.arrays import kernels
+from saelake.store.arrays.levels import row_products
+from saelake.store.codes.embeddings import Block
+from saelake.store.format.lists import Array
+from saelake.store.index.impact_blocks import ImpactsTable, Measured, StoredBlock
+from saelake.store.index.impacts import EVERYTHING, LEAST_RECALL, N_NEAREST
+from saelake.store.index.levels import Levels, inverse_lengths
+
+BUDGETS = (32, 64, 128, 192, 256, 384, 512, 768)  # columns that a query adds up
+N_MEASURED = 256  # documents that are asked about to measure the recall
+QUERIES_AT_ONCE = 8
+LEAST_CANDIDATES = 200  # compared exactly, of a collection
+CANDIDATES = 20  # as a multiple of the answers
+CANDIDATE_SHARE = 1 / 2048  # of the documents
+EXHAUSTIVE = 1 / 16  # of the documents, from which on to compare candidates is not worth it
+
+T = TypeVar("T")
+R = TypeVar("R")
+# Documents uint64 and float32 scores, of those of a block's that share a feature.
+Score = Callable[[Block], tuple[Array, Array]]
+
+
+class Mapper(Protocol):
+    """Runs a function on several things, in their order."""
+
+    def __call__(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]: ...
+
+
+def n_candidates(n: int, k: int) -> int:
+    """How many of `n` documents are compared exactly for the `k` nearest."""
+    return max(LEAST_CANDIDATES, CANDIDATES * k, int(n * CANDIDATE_SHARE))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NearestDocuments:
+    """Searches some blocks of a table, whose levels it keeps where `is_kept`."""
+
+    table: ImpactsTable
+    blocks: tuple[StoredBlock, ...]
+    is_kept: bool = True
+
+    @property
+    def n_documents(self) -> int:
+        """How many documents the blocks have."""
+        return sum(len(block.docs) for block in self.blocks)
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether each block's recall suffices."""
+        return all(block.measured.budget is not None for block in self.blocks)
+
+    @property
+    def recall(self) -> float:
+        """The share of the nearest that is found."""
+        shares = [block.measured.recall * len(block.docs) for block in self.blocks]
+        return sum(shares) / max(self.n_documents, 1)
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory, once all levels were read."""
+        return sum(
+            block.levels.n_bytes + block.docs.nbytes + 24 * len(block.features.numbers)
+            for block in self.blocks
+        )
+
+    def candidates(
+        self, query: Array, k: int, mask: Array | None, spread: Mapper
+    ) -> Sequence[tuple[StoredBlock, Array]]:
+        """The rows of each block that are compared exactly for the `k` nearest.
+
+        `query` float32 is of every feature, and not negative; `mask` says which documents are
+        meant (bool, by number).
+        """
+        room = n_candidates(self.n_documents, k)
+        found: list[_Estimated] = []
+        for group in self._groups():
+            chosen = [b.features.chosen(query, b.measured.budget or 0) for b in group]
+            self.table.read_levels(list(zip(group, chosen, strict=True)))
+            tasks = [
+                _Task(block, indices, query, room, mask)
+                for block, indices in zip(group, chosen, strict=True)
+            ]
+            found += spread(_Task.estimated, tasks)
+            if not self.is_kept:
+                for block in group:
+                    block.__dict__.pop("levels", None)
+        return _best(found, room)
+
+    def _groups(self) -> Iterator[tuple[StoredBlock, ...]]:
+        """The blocks that are read together."""
+        if self.is_kept:
+            yield self.blocks
+        else:
+            yield from ((block,) for block in self.blocks)
+
+    def nearest(
+        self, query: Array, k: int, mask: Array | None, spread: Mapper
+    ) -> Block:
+        """The embeddings of the candidates for the `k` nearest, to be compared."""
+        return self.table.taken(self.candidates(query, k, mask, spread))
+
+    def embeddings(self, docs: Array) -> Block | None:
+        """The embeddings of these documents (uint64), by ascending block; None if not all."""
+        wanted = []
+        n_found = 0
+        for block in self.blocks:
+            ordered = block.docs[block.order]
+            at = np.minimum(np.searchsorted(ordered, docs), len(ordered) - 1)
+            rows = block.order[at[ordered[at] == docs]] if len(ordered) else at[:0]
+            n_found += len(rows)
+            wanted.append((block, rows))
+        return self.table.taken(wanted) if n_found == len(docs) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimated:
+    """Rows of a block, and their estimates."""
+
+    block: StoredBlock
+    rows: Array
+    estimates: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """The search of one block."""
+
+    block: StoredBlock
+    chosen: Array
+    query: Array
+    room: int
+    mask: Array | None
+
+    def estimated(self) -> _Estimated:
+        keep = EVERYTHING if self.mask is None else self.mask[self.block.docs]
+        found = self.block.levels.estimates(self.query, self.chosen)
+        rows = kernels.strongest(found, keep, min(self.room, len(found)))
+        return _Estimated(self.block, rows, found[rows])
+
+
+def _best(found: Sequence[_Estimated], room: int) -> list[tuple[StoredBlock, Array]]:
+    """The rows of the largest estimates of all."""
+    every = np.concatenate([np.empty(0, np.float32), *(part.estimates for part in found)])
+    if len(every) <= room:
+        return [(part.block, np.sort(part.rows)) for part in found]
+    least = np.partition(every, len(every) - room)[len(every) - room]
+    return [(part.block, np.sort(part.rows[part.estimates >= least])) for part in found]
+
+
+def measured(block: Block, levels: Levels, width: int, n_documents: int) -> Measured:
+    """What a search of this block does, of a collection of so many documents."""
+    n = len(block)
+    share = min(n / max(n_documents, 1), 1.0)
+    k = max(int(np.ceil(N_NEAREST * share)), 1)
+    room = max(int(n_candidates(n_documents, N_NEAREST) * share), k)
+    asked = np.unique(np.linspace(0, n - 1, min(n, N_MEASURED)).astype(np.int64))
+    questions = [
+        question
+        for first in range(0, len(asked), QUERIES_AT_ONCE)
+        for question in _questions(block, asked[first : first + QUERIES_AT_ONCE], width, k)
+    ]
+    recalls = np.zeros(1)
+    for budget in BUDGETS:
+        recalls = np.array([_recall(levels, q, budget, room) for q in questions] or [1.0])
+        if recalls.mean() - recalls.std() / len(recalls) ** 0.5 >= LEAST_RECALL:
+            return Measured(budget=budget, recall=float(recalls.mean()), n_asked=len(questions))
+    return Measured(budget=None, recall=float(recalls.mean()), n_asked=len(questions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A row as a query, and the rows that are at least as near as the last of the nearest."""
+
+    row: int
+    values: Array
+    nearest: Array
+    n_nearest: int
+
+
+def _questions(block: Block, asked: Array, width: int, k: int) -> Iterator[_Question]:
+    scale = inverse_lengths(block, width)
+    queries = np.zeros((width, len(asked)), np.float32)
+    for column, row in enumerate(asked):
+        features, values = block.row(int(row))
+        queries[features, column] = values * scale[row]
+    products = row_products(block.offsets, block.features, block.values, queries)
+    products *= scale[:, None]
+    for column, row in enumerate(asked):
+        cosines = products[:, column]
+        cosines[row] = 0
+        n_nearest = min(k, int((cosines > 0).sum()))
+        if n_nearest:
+            least = np.partition(cosines, len(cosines) - n_nearest)[len(cosines) - n_nearest]
+            nearest = np.flatnonzero(cosines >= least)
+            values = np.ascontiguousarray(queries[:, column])
+            yield _Question(int(row), values, nearest, n_nearest)
+
+
+def _recall(levels: Levels, question: _Question, budget: float, room: int) -> float:
+    """The share of the nearest that are candidates; any of those equally far count."""
+    chosen = levels.features.chosen(question.values, budget)
+    found = levels.estimates(question.values, chosen)
+    found[question.row] = 0
+    rows = kernels.strongest(found, EVERYTHING, min(room, len(found)))
+    n_found = int(np.isin(question.nearest, rows).sum())
+    return min(n_found / question.n_nearest, 1.0)
