@@ -45,7 +45,11 @@ def plan(
     size = sum(by_id[i].size_bytes for i in chosen)
     replaced: list[int] = []
     sizes = {b.fragment: sum(by_id[i].size_bytes for i in b.covers) for b in stored}
-    small = [b for b in stored if sizes[b.fragment] < full_bytes / 2 and _n_rows(b) < PIECE_ROWS / 2]
+    small = [
+        block
+        for block in stored
+        if sizes[block.fragment] < full_bytes / 2 and len(block.docs) < PIECE_ROWS / 2
+    ]
     if len(small) >= MAX_SMALL:
         for block in sorted(small, key=lambda b: sizes[b.fragment]):
             if sizes[block.fragment] > GROWTH * size:
@@ -55,10 +59,6 @@ def plan(
             chosen.update(block.covers)
     ordered = [fragment for fragment in fragments if fragment.id in chosen]
     return Build(groups=tuple(_groups(ordered, full_bytes)), replaces=tuple(replaced))
-
-
-def _n_rows(block: StoredBlock) -> int:
-    return len(block.docs)
 
 
 def _groups(fragments: Sequence[Fragment], full_bytes: int) -> Iterator[tuple[Fragment, ...]]:
@@ -116,13 +116,13 @@ class _Builder:
     def __call__(self, fragments: Sequence[Fragment]) -> Draft:
         covers = tuple(fragment.id for fragment in fragments)
         n_rows = sum(fragment.n_rows for fragment in fragments)
-        piece = Piece(self.codes, covers)
-        block = Block.joined(list(blocks(piece, n_rows=max(n_rows, 1) * 2)))
+        found = list(blocks(Piece(self.codes, covers), n_rows=n_rows))
+        block = found[0] if len(found) == 1 else Block.joined(found)
         width = self.codes.settings.width
         levels = Levels.of(block, width)
-        found = measured(block, levels, width, self.n_documents)
-        draft = self.table.write(block, levels, found, covers)
-        del block, levels
+        said = measured(block, levels, width, self.n_documents)
+        draft = self.table.write(block, levels, said, covers)
+        del found, block, levels
         trim()
         return draft
 
@@ -130,9 +130,7 @@ class _Builder:
 class _Committer:
     """Commits blocks over a snapshot of codes, and takes out those that nobody reads any more."""
 
-    def __init__(
-        self, stored: ImpactsTable, fragments: Sequence[Fragment], *, redo: bool
-    ) -> None:
+    def __init__(self, stored: ImpactsTable, fragments: Sequence[Fragment], *, redo: bool) -> None:
         self._stored = stored
         self._present = {fragment.id for fragment in fragments}
         self._redo = {block.fragment for block in stored.blocks} if redo else set()

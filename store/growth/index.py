@@ -9,6 +9,7 @@ from saelake.store.codes.executor import Executor
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.schema import postings_schema
 from saelake.store.growth.count import Counting
+from saelake.store.growth.impacts import index_impacts
 from saelake.store.index.builder import BuiltSegments, SegmentBuilder, by_first_document
 from saelake.store.index.segments import PostingsTable, Segment
 from saelake.store.lake.lake import CollectionName, Lake
@@ -119,6 +120,7 @@ def index(
                 on_progress(n_done, n_done + committer.n_uncovered)
         postings = committer.finish()
         Counting(lake, name, builder, executor).update(postings, renew=renew_features)
+        index_impacts(lake, name, codes, memory_bytes=memory_bytes)
     return IndexReport(
         collection=str(name),
         n_documents=n_done,

@@ -64,6 +64,10 @@ class StoredBlock:
         """Whether all that it covers is in a snapshot of codes (see `Segment.is_valid`)."""
         return fragments >= set(self.covers)
 
+    def chosen(self, query: Array) -> Array:
+        """The features, as indices, that are added up for a query."""
+        return self.features.chosen(query, self.measured.budget or 0)
+
     def address_of_levels(self, index: int) -> int:
         """Where the levels of a feature are, of those that are kept."""
         return address(self.fragment, 1 + int(np.searchsorted(self.features.kept, index)))
@@ -72,11 +76,6 @@ class StoredBlock:
     def first_row(self) -> int:
         """Which row of the fragment is the first document's."""
         return 1 + len(self.features.kept)
-
-    @cached_property
-    def levels(self) -> Levels:
-        """Those that were read so far."""
-        return Levels(self.features)
 
     @cached_property
     def order(self) -> Array:
@@ -117,24 +116,20 @@ class ImpactsTable:
             for i, fragment in enumerate(fragments)
         )
 
-    def read_levels(self, wanted: Sequence[tuple[StoredBlock, Array]]) -> None:
+    def read_levels(self, wanted: Sequence[tuple[StoredBlock, Levels, Array]]) -> None:
         """Read the levels of features (as indices) of blocks, those that were not yet."""
         with self._reading:
             missing = [
-                (block, int(index))
-                for block, indices in wanted
-                for index in indices[~block.levels.has[indices]]
+                (block, levels, int(index))
+                for block, levels, indices in wanted
+                for index in indices[~levels.has[indices]]
             ]
             for first in range(0, len(missing), FEATURES_AT_ONCE):
                 part = missing[first : first + FEATURES_AT_ONCE]
-                places = [block.address_of_levels(index) for block, index in part]
+                places = [block.address_of_levels(index) for block, _, index in part]
                 rows = self.table.take_addresses(places, ["data"])["data"]
-                for (block, index), data in zip(part, rows, strict=True):
-                    block.levels.put(index, memoryview(data.as_buffer()))
-
-    def embeddings(self, block: StoredBlock, rows: Array) -> Block:
-        """The embeddings of these rows of a block."""
-        return self.taken([(block, rows)])
+                for (_, levels, index), data in zip(part, rows, strict=True):
+                    levels.put(index, memoryview(data.as_buffer()))
 
     def taken(self, wanted: Sequence[tuple[StoredBlock, Array]]) -> Block:
         """The embeddings of these rows of these blocks, in this order."""
@@ -224,7 +219,7 @@ def _numpy_type(schema: pa.Schema, name: str) -> Any:
 def _batch(schema: pa.Schema, columns: dict[str, pa.Array]) -> pa.RecordBatch:
     """A batch with these columns, and nulls in the others."""
     n = len(next(iter(columns.values())))
-    arrays = [columns.get(field.name, None) for field in schema]
+    arrays = [columns.get(field.name) for field in schema]
     return pa.RecordBatch.from_arrays(
         [
             pa.nulls(n, field.type) if array is None else array

@@ -4,12 +4,12 @@ The impact of a feature in a document is its value over the embedding's length, 
 sum over features of the query's impact times the document's. It is estimated from some of them:
 those of a query with the most variance of their part of the sum for the time that they take, the
 others by their mean. A feature of many documents is a column of 4 bits a document, which is added
-up as vectors; one of few is a list. (Quantised sums over selected dimensions, as in André, Kermarrec
-and Le Scouarnec, Cache locality is not enough, VLDB 2015; here the dimensions are features.)
+up as vectors; one of few is a list.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -79,13 +79,27 @@ class BlockFeatures:
         """The bytes of a column."""
         return (self.n + 1) // 2
 
+    @property
+    def row_type(self) -> np.dtype[Any]:
+        """That of the rows in lists."""
+        return np.dtype(np.uint16 if self.n <= 1 << 16 else np.uint32)
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory of all levels, and of what is known of the features."""
+        listed = self.counts[self.kept][~self.in_column[self.kept]].sum()
+        n_columns = self.in_column[self.kept].sum()
+        known = (self.numbers, self.counts, self.means, self.variances, self.steps)
+        own = sum(each.nbytes for each in known)
+        return int(n_columns * self.half + listed * (self.row_type.itemsize + 1)) + own
+
     def chosen(self, query: Array, budget: float) -> Array:
         """Which to add up for a query (float32, of every feature) within a budget of columns."""
-        part = query[self.numbers] ** 2 * self.variances
-        part[self.steps == 0] = 0
-        order = np.argsort(-part / self.costs, kind="stable")
-        within = np.cumsum(self.costs[order]) <= budget
-        return np.sort(order[within & (part[order] > 0)])
+        asked = self.kept[query[self.numbers[self.kept]] > 0]
+        part = query[self.numbers[asked]] ** 2 * self.variances[asked]
+        costs = self.costs[asked]
+        order = np.argsort(-part / costs, kind="stable")
+        return np.sort(asked[order[np.cumsum(costs[order]) <= budget]])
 
 
 class Levels:
@@ -104,7 +118,7 @@ class Levels:
         n_listed = int(counts.sum())
         # Memory that is not written to takes none.
         self._columns = np.empty((int(in_column.sum()), features.half), np.uint8)
-        self._rows = np.empty(n_listed, np.uint16 if features.n <= 1 << 16 else np.uint32)
+        self._rows = np.empty(n_listed, features.row_type)
         self._levels = np.empty(n_listed, np.uint8)
         self.has = np.zeros(len(features.numbers), np.bool_)
 
@@ -127,17 +141,13 @@ class Levels:
         made.has[features.kept] = True
         return made
 
-    @property
-    def n_bytes(self) -> int:
-        """The memory, once all is put in."""
-        return self._columns.nbytes + self._rows.nbytes + self._levels.nbytes
-
     def data(self, index: int) -> bytes:
         """The levels of one feature, as they are stored."""
         if self._place[index] >= 0:
-            return self._columns[self._place[index]].tobytes()
+            return bytes(self._columns[self._place[index]].data)
         span = slice(self._begins[index], self._ends[index])
-        return self._rows[span].tobytes() + self._levels[span].tobytes()
+        rows: bytes = self._rows[span].tobytes()
+        return rows + bytes(self._levels[span].data)
 
     def put(self, index: int, data: memoryview) -> None:
         """Put in what `data` gave."""

@@ -10,8 +10,8 @@ a tenth of the nearest among a tenth of the candidates. When a collection grows,
 it have nearer documents, which are easier to find; so what was measured holds on.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -41,7 +41,8 @@ Score = Callable[[Block], tuple[Array, Array]]
 class Mapper(Protocol):
     """Runs a function on several things, in their order."""
 
-    def __call__(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]: ...
+    def __call__(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+        """What `work` makes of each item."""
 
 
 def n_candidates(n: int, k: int) -> int:
@@ -51,11 +52,19 @@ def n_candidates(n: int, k: int) -> int:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NearestDocuments:
-    """Searches some blocks of a table, whose levels it keeps where `is_kept`."""
+    """Searches some blocks of a table; `kept` are the levels of each, as far as they were read.
+
+    Without it (None) they are read anew for every question, one block after the other.
+    """
 
     table: ImpactsTable
     blocks: tuple[StoredBlock, ...]
-    is_kept: bool = True
+    kept: Mapping[int, Levels] | None = None
+
+    def keeping(self) -> "NearestDocuments":
+        """The same, which keeps the levels that it reads: at most `n_bytes`."""
+        kept = {block.fragment: Levels(block.features) for block in self.blocks}
+        return replace(self, kept=kept)
 
     @property
     def n_documents(self) -> int:
@@ -76,10 +85,7 @@ class NearestDocuments:
     @property
     def n_bytes(self) -> int:
         """The memory, once all levels were read."""
-        return sum(
-            block.levels.n_bytes + block.docs.nbytes + 24 * len(block.features.numbers)
-            for block in self.blocks
-        )
+        return sum(block.features.n_bytes + 2 * block.docs.nbytes for block in self.blocks)
 
     def candidates(
         self, query: Array, k: int, mask: Array | None, spread: Mapper
@@ -91,29 +97,17 @@ class NearestDocuments:
         """
         room = n_candidates(self.n_documents, k)
         found: list[_Estimated] = []
-        for group in self._groups():
-            chosen = [b.features.chosen(query, b.measured.budget or 0) for b in group]
-            self.table.read_levels(list(zip(group, chosen, strict=True)))
-            tasks = [
-                _Task(block, indices, query, room, mask)
-                for block, indices in zip(group, chosen, strict=True)
-            ]
+        groups = [self.blocks] if self.kept is not None else [(block,) for block in self.blocks]
+        for group in groups:
+            tasks = [_Task(b, self._levels(b), b.chosen(query), query, room, mask) for b in group]
+            self.table.read_levels([(task.block, task.levels, task.chosen) for task in tasks])
             found += spread(_Task.estimated, tasks)
-            if not self.is_kept:
-                for block in group:
-                    block.__dict__.pop("levels", None)
         return _best(found, room)
 
-    def _groups(self) -> Iterator[tuple[StoredBlock, ...]]:
-        """The blocks that are read together."""
-        if self.is_kept:
-            yield self.blocks
-        else:
-            yield from ((block,) for block in self.blocks)
+    def _levels(self, block: StoredBlock) -> Levels:
+        return Levels(block.features) if self.kept is None else self.kept[block.fragment]
 
-    def nearest(
-        self, query: Array, k: int, mask: Array | None, spread: Mapper
-    ) -> Block:
+    def nearest(self, query: Array, k: int, mask: Array | None, spread: Mapper) -> Block:
         """The embeddings of the candidates for the `k` nearest, to be compared."""
         return self.table.taken(self.candidates(query, k, mask, spread))
 
@@ -144,6 +138,7 @@ class _Task:
     """The search of one block."""
 
     block: StoredBlock
+    levels: Levels
     chosen: Array
     query: Array
     room: int
@@ -151,7 +146,7 @@ class _Task:
 
     def estimated(self) -> _Estimated:
         keep = EVERYTHING if self.mask is None else self.mask[self.block.docs]
-        found = self.block.levels.estimates(self.query, self.chosen)
+        found = self.levels.estimates(self.query, self.chosen)
         rows = kernels.strongest(found, keep, min(self.room, len(found)))
         return _Estimated(self.block, rows, found[rows])
 

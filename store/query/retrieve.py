@@ -55,7 +55,8 @@ def retrieve(session: Session, query: RetrieveQuery) -> pa.Table:
         vector = dense_query(session, selected, query.phrase, NOBODY)
         rankings.append((dense_ranking(session, selected, vector, depth, NOBODY), 1.0))
     found = rankings[0][0] if len(rankings) == 1 else fused(rankings, query.k)
-    table = found_rows(selected.collection, found, labels, made.shares, "max")
+    embeddings = session.embeddings.take(selected, found.doc)
+    table = found_rows(selected.collection, found, labels, made.shares, embeddings)
     return table.replace_schema_metadata(chosen.said(importance))
 
 

@@ -57,4 +57,5 @@ def select(session: Session, query: SelectQuery) -> pa.Table:
     made = Query(values=(values / n_target).astype(np.float32), weights=weights, measure="cosine")
     found = ranking(session, pool, made, query.k, asked, query.pooling)
     labels = labels_of(session, pool.collection)
-    return found_rows(pool.collection, found, labels, made.shares, query.pooling)
+    embeddings = session.embeddings.take(pool, found.doc, query.pooling)
+    return found_rows(pool.collection, found, labels, made.shares, embeddings)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.arrays import kernels
-from saelake.store.codes.embeddings import Block, take
+from saelake.store.codes.embeddings import Block
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
@@ -22,6 +22,7 @@ from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, f
 from saelake.store.query.parts.found import Found, found_rows
 from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_features
+from saelake.store.query.parts.nearest import nearest_of
 from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests.checks import Pooling, Selection, Weight
 from saelake.store.requests.similar import Measure, SimilarQuery
@@ -102,7 +103,8 @@ def similar(session: Session, query: SimilarQuery) -> pa.Table:
     else:
         found = _hybrid(session, selected, made, query, asked)
     labels = labels_of(session, selected.collection)
-    table = found_rows(selected.collection, found, labels, made.shares, query.pooling)
+    embeddings = session.embeddings.take(selected, found.doc, query.pooling)
+    table = found_rows(selected.collection, found, labels, made.shares, embeddings)
     said = {} if chosen is None else chosen.said(made.weights[chosen.features])
     return table.replace_schema_metadata({"recall": f"{recall:.4g}", **said})
 
@@ -181,8 +183,14 @@ def _approximate(
         or query.about is not None
         or query.weights
         or (made.values < 0).any()
-        or selected.collection.codes.locations.n_documents < APPROXIMATE_ABOVE
     ):
+        return None
+    room = query.k + len(asked)
+    if query.pooling == "max" and not query.idf:
+        stored = nearest_of(session, selected, made.values, made, room)
+        if stored is not None:
+            return stored.found.without(asked)[: query.k], stored.recall
+    if selected.collection.codes.locations.n_documents < APPROXIMATE_ABOVE:
         return None
     held = session.embeddings.hold(selected, query.pooling)
     if held is None:
@@ -194,7 +202,6 @@ def _approximate(
     )
     if index.budget is None:
         return None
-    room = query.k + len(asked)
     parts = []
     for impacts in index.blocks:
         keep = EVERYTHING if selected.mask is None else selected.mask[impacts.block.doc]
@@ -243,7 +250,7 @@ def _values(session: Session, selected: Selected, query: SimilarQuery, asked: Ar
         return spread(query.features, selected.width)
     if query.text is not None:
         return _text_values(session, collection, query.text, query.pooling)
-    block = take(collection.codes, asked, query.pooling)
+    block = session.embeddings.take(selected, asked, query.pooling)
     as_directions = len(asked) > 1 and query.measure != "jaccard"
     values = np.zeros(selected.width, np.float64)
     for row in range(len(block)):
