@@ -1,6 +1,6 @@
 """Index a collection's impacts: blocks of documents by which similar ones are found."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from saelake.store.arrays.memory import trim
@@ -15,6 +15,7 @@ from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft, Fragment
 from saelake.store.tables.tables import Table
 
+DEFAULT_MEMORY_BYTES = 1 << 30
 LEAST_DOCUMENTS = 50_000  # fewer are compared exactly in milliseconds
 MEMORY_PER_BYTE = 5  # of a block in the making, of the codes that it covers (measured)
 MAX_SMALL = 8  # a search looks into every block, so small ones are joined beyond this many
@@ -75,19 +76,24 @@ def _groups(fragments: Sequence[Fragment], full_bytes: int) -> Iterator[tuple[Fr
 
 
 def index_impacts(
-    lake: Lake, name: CollectionName, codes: CodesTable, *, memory_bytes: int, redo: bool = False
+    lake: Lake,
+    name: CollectionName,
+    codes: CodesTable,
+    *,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    redo: Collection[int] = (),
 ) -> None:
     """Index the impacts of what has none yet, within about `memory_bytes`.
 
-    Only of collections of `LEAST_DOCUMENTS` and more. `redo` makes all again. Safe to kill and to
-    race: a block is committed only if no other covers its fragments.
+    Only of collections of `LEAST_DOCUMENTS` and more. `redo` are fragments of impacts to be
+    replaced. Safe to kill and to race: a block is committed only if no other covers its fragments.
     """
     n_documents = sum(fragment.n_rows for fragment in codes.table.fragments)
     address = lake.impacts(name)
     if n_documents < LEAST_DOCUMENTS and Table.find(address) is None:
         return
     table = Table.open_or_create(address, impacts_schema(codes.settings))
-    committer = _Committer(ImpactsTable(table), codes.table.fragments, redo=redo)
+    committer = _Committer(ImpactsTable(table), codes.table.fragments, redo=frozenset(redo))
     builder = _Builder(codes, ImpactsTable(table), n_documents)
     full_bytes = memory_bytes // MEMORY_PER_BYTE
     while build := plan(codes.table.fragments, committer.blocks, full_bytes):
@@ -130,10 +136,12 @@ class _Builder:
 class _Committer:
     """Commits blocks over a snapshot of codes, and takes out those that nobody reads any more."""
 
-    def __init__(self, stored: ImpactsTable, fragments: Sequence[Fragment], *, redo: bool) -> None:
+    def __init__(
+        self, stored: ImpactsTable, fragments: Sequence[Fragment], *, redo: frozenset[int]
+    ) -> None:
         self._stored = stored
         self._present = {fragment.id for fragment in fragments}
-        self._redo = {block.fragment for block in stored.blocks} if redo else set()
+        self._redo = redo
 
     @property
     def blocks(self) -> tuple[StoredBlock, ...]:
