@@ -11,8 +11,8 @@ from saelake.store.codes.table import CodesTable, locate
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict
 from saelake.store.format.schema import impacts_schema, postings_schema
-from saelake.store.growth.index import index
 from saelake.store.growth.impacts import index_impacts
+from saelake.store.growth.index import index
 from saelake.store.health.impacts import wrong_blocks
 from saelake.store.health.index import compared, wrong_features
 from saelake.store.health.rows import UNREADABLE, CodesReading, KeptReading, Reading

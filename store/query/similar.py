@@ -22,6 +22,7 @@ from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, f
 from saelake.store.query.parts.found import Found, found_rows
 from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_features
+from saelake.store.query.parts.listed import ListedFeatures, needed
 from saelake.store.query.parts.nearest import Near, nearest_of
 from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests.checks import Pooling, Selection, Weight
@@ -159,10 +160,27 @@ def ranking(
 ) -> Found:
     """The `k` best of the documents that share a feature, without those asked about."""
     room = None if k is None else k + len(asked)
+    features = needed(made.values, made.weights, made.measure)
+    listed = ListedFeatures.of(session, selected, features, pooling)
+    if listed is not None:
+        return _by_lists(session, selected, made, listed, room).without(asked)[:k]
     session.embeddings.hold(selected, pooling)
     whole, work = _unmasked(selected, made)
     parts = [Found.best(*part, room) for part in session.embeddings.map(whole, work, pooling)]
     return Found.joined(parts).best_of(room).without(asked)[:k]
+
+
+def _by_lists(
+    session: Session, selected: Selected, made: Query, listed: ListedFeatures, room: int | None
+) -> Found:
+    """The best by posting lists, and by reading what they do not cover."""
+    docs, scores = listed.scores(made.values, made.weights, made.measure)
+    if selected.mask is not None:
+        keep = selected.mask[docs]
+        docs, scores = docs[keep], scores[keep]
+    rest = session.embeddings.map(selected, made, without=listed.without)
+    parts = [Found.best(docs, scores, room), *(Found.best(*part, room) for part in rest)]
+    return Found.joined(parts).best_of(room)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,87 @@
+"""Scores of documents by a few features, from their posting lists: nothing else is read.
+
+A feature's list has its largest value in each document, which is the embedding pooled by `max`.
+Fragments that no segment covers are left to be scanned (`without` names the others).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from saelake.store.format.lists import Array, concatenate
+from saelake.store.format.schema import N_TIERS
+from saelake.store.requests.checks import Pooling
+from saelake.store.requests.similar import Measure
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.selection import Selected
+from saelake.store.snapshot.session import Session
+
+MOST_FEATURES = 128  # of more to read all embeddings takes no longer
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFeatures:
+    """The posting lists of some features (int64) in the segments of a collection."""
+
+    collection: Collection
+    features: Sequence[int]
+
+    @classmethod
+    def of(
+        cls, session: Session, selected: Selected, features: Array, pooling: Pooling
+    ) -> Self | None:
+        """None where the lists do not say enough, or embeddings are in memory already."""
+        collection = selected.collection
+        if pooling != "max" or len(features) > MOST_FEATURES or not collection.segments:
+            return None
+        if session.embeddings.holds(selected, pooling):
+            return None
+        return cls(collection, features.tolist())
+
+    @property
+    def without(self) -> frozenset[int]:
+        """The fragments of codes that the lists cover."""
+        return frozenset(i for segment in self.collection.segments for i in segment.covers)
+
+    def each(self) -> Iterator[tuple[int, Array, Array]]:
+        """Each feature, the documents that it fires in (uint64), and its values there (float32)."""
+        codec = self.collection.codes.codec
+        for feature in self.features:
+            lists = [
+                postings
+                for tier in range(N_TIERS)
+                for postings in self.collection.tier(feature, tier, self.collection.segments)
+            ]
+            doc = concatenate((postings.doc for postings in lists), np.uint64)
+            codes = concatenate((postings.max for postings in lists), codec.dtype)
+            yield feature, doc, codec.decode(codes)
+
+    def scores(self, query: Array, weights: Array, measure: Measure) -> tuple[Array, Array]:
+        """The documents whose scores are not 0 (uint64), and the scores (float32).
+
+        `query` and `weights` (float32, of every feature) are as `similar` has them.
+        """
+        n = self.collection.documents.n_documents
+        part, whole = np.zeros(n, np.float32), np.zeros(n, np.float32)
+        for feature, doc, value in self.each():
+            weighted = weights[feature] * value
+            if measure == "jaccard":
+                part[doc] += np.minimum(query[feature], weighted)
+                whole[doc] += weighted
+            else:
+                part[doc] += query[feature] * weighted
+                whole[doc] += weighted * weighted
+        hit = np.flatnonzero(part)
+        part, whole = part[hit], whole[hit]
+        if measure == "jaccard":
+            part = part / (whole + np.float32(query.sum()) - part)
+        elif measure == "cosine":
+            part = part / (np.sqrt(whole) * np.float32(np.linalg.norm(query)))
+        return hit.astype(np.uint64), part
+
+
+def needed(query: Array, weights: Array, measure: Measure) -> Array:
+    """The features on which scores depend: for a length, all that count."""
+    return np.flatnonzero(query * weights if measure == "dot" else weights)
