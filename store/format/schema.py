@@ -212,8 +212,8 @@ def impacts_schema(settings: CollectionSettings) -> pa.Schema:
 
     The first row has the lists: which codes fragments the block `covers`, its `docs`, and what is
     known of the `features` (poles) that fire in it; and of `asked` questions that were searched
-    with a `budget` of columns the share `recall` of the nearest found (see `index.levels`; no
-    budget where none finds enough). Then come rows with the levels of each feature whose `steps`
+    with each of some `budgets` of columns the share `recalls` of the nearest found (see
+    `index.nearest`). Then come rows with the levels of each feature whose `steps`
     is above 0, and then a row for each document with its embedding (see `index.packed`), in
     `data`, of which a few rows are read at a time.
     """
@@ -228,8 +228,8 @@ def impacts_schema(settings: CollectionSettings) -> pa.Schema:
             _list("variances", pa.float32()),
             _list("steps", pa.float32()),
             _list("in_column", pa.uint8()),
-            pa.field("budget", pa.float32()),
-            pa.field("recall", pa.float32()),
+            _list("budgets", pa.float32()),
+            _list("recalls", pa.float32()),
             pa.field("asked", pa.uint32()),
             pa.field("data", pa.large_binary(), metadata=bare),
         ],

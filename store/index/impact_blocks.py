@@ -28,22 +28,27 @@ _HEADER = (
     "variances",
     "steps",
     "in_column",
-    "budget",
-    "recall",
+    "budgets",
+    "recalls",
     "asked",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """With `budget` columns `n_asked` questions found the share `recall` of their nearest.
+    """With `budgets[i]` columns `n_asked` questions found the share `recalls[i]` of their nearest.
 
-    The budget is None where none finds enough: then the documents are compared one by one.
+    Budgets ascend, and larger ones than the last find no less.
     """
 
-    budget: float | None
-    recall: float
+    budgets: tuple[float, ...]
+    recalls: tuple[float, ...]
     n_asked: int
+
+    def recall(self, budget: float) -> float:
+        """The share that is found within a budget: of the largest that was tried and is not."""
+        tried = [r for b, r in zip(self.budgets, self.recalls, strict=True) if b <= budget]
+        return tried[-1] if tried else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,10 +68,6 @@ class StoredBlock:
     def is_valid(self, fragments: Set[int]) -> bool:
         """Whether all that it covers is in a snapshot of codes (see `Segment.is_valid`)."""
         return fragments >= set(self.covers)
-
-    def chosen(self, query: Array) -> Array:
-        """The features, as indices, that are added up for a query."""
-        return self.features.chosen(query, self.measured.budget or 0)
 
     def address_of_levels(self, index: int) -> int:
         """Where the levels of a feature are, of those that are kept."""
@@ -104,14 +105,14 @@ class ImpactsTable:
         if not firsts:
             return ()
         rows = self.table.take_addresses(firsts, list(_HEADER))
-        lists = {name: Lists.of(rows[name]) for name in _HEADER[:8]}
-        told = {name: rows[name].to_pylist() for name in _HEADER[8:]}
+        lists = {name: Lists.of(rows[name]) for name in _HEADER[:-1]}
+        asked = rows["asked"].to_pylist()
         return tuple(
             _block(
                 fragment.id,
                 fragment.size_bytes,
                 {name: each[i] for name, each in lists.items()},
-                {name: each[i] for name, each in told.items()},
+                asked[i],
             )
             for i, fragment in enumerate(fragments)
         )
@@ -153,9 +154,7 @@ class ImpactsTable:
         return self.table.write(rows, one_fragment=True)
 
 
-def _block(
-    fragment: int, size_bytes: int, lists: dict[str, Array], told: dict[str, Any]
-) -> StoredBlock:
+def _block(fragment: int, size_bytes: int, lists: dict[str, Array], n_asked: int) -> StoredBlock:
     features = BlockFeatures(
         n=len(lists["docs"]),
         numbers=lists["features"],
@@ -165,7 +164,11 @@ def _block(
         steps=lists["steps"],
         in_column=lists["in_column"].astype(np.bool_),
     )
-    measured = Measured(budget=told["budget"], recall=told["recall"], n_asked=told["asked"])
+    measured = Measured(
+        budgets=tuple(lists["budgets"].tolist()),
+        recalls=tuple(lists["recalls"].tolist()),
+        n_asked=n_asked,
+    )
     return StoredBlock(
         fragment=fragment,
         covers=tuple(lists["covers"].tolist()),
@@ -194,15 +197,16 @@ def _rows(
         "variances": features.variances,
         "steps": features.steps,
         "in_column": features.in_column,
+        "budgets": np.array(measured.budgets),
+        "recalls": np.array(measured.recalls),
     }
-    told = {"budget": measured.budget, "recall": measured.recall, "asked": measured.n_asked}
     header = {
         name: Lists(np.array([0, len(values)]), values.astype(_numpy_type(schema, name))).to_arrow(
             schema.field(name).type
         )
         for name, values in lists.items()
     }
-    header |= {name: pa.array([value], schema.field(name).type) for name, value in told.items()}
+    header["asked"] = pa.array([measured.n_asked], pa.uint32())
     yield _batch(schema, header)
     for first in range(0, len(features.kept), FEATURES_AT_ONCE):
         part = features.kept[first : first + FEATURES_AT_ONCE]

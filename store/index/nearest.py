@@ -12,6 +12,7 @@ it have nearer documents, which are easier to find; so what was measured holds o
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -24,12 +25,14 @@ from saelake.store.index.impact_blocks import ImpactsTable, Measured, StoredBloc
 from saelake.store.index.impacts import EVERYTHING, LEAST_RECALL, N_NEAREST
 from saelake.store.index.levels import Levels, inverse_lengths
 
-BUDGETS = (32, 64, 128, 192, 256, 384, 512, 768)  # columns that a query adds up
-N_MEASURED = 256  # documents that are asked about to measure the recall
+BUDGETS = (32, 64, 128, 192, 256, 384, 512, 768, 1024)  # columns that a query adds up
+N_MEASURED = 512  # documents of a collection that are asked about to measure the recall
+LEAST_MEASURED = 64  # of a block
+ENOUGH = 0.9985  # a recall from which on no larger budget is tried
 QUERIES_AT_ONCE = 8
 LEAST_CANDIDATES = 200  # compared exactly, of a collection
 CANDIDATES = 20  # as a multiple of the answers
-CANDIDATE_SHARE = 1 / 2048  # of the documents
+CANDIDATE_SHARE = 1 / 1024  # of the documents
 EXHAUSTIVE = 1 / 16  # of the documents, from which on to compare candidates is not worth it
 
 T = TypeVar("T")
@@ -71,16 +74,24 @@ class NearestDocuments:
         """How many documents the blocks have."""
         return sum(len(block.docs) for block in self.blocks)
 
-    @property
-    def is_worth_it(self) -> bool:
-        """Whether each block's recall suffices."""
-        return all(block.measured.budget is not None for block in self.blocks)
+    @cached_property
+    def budget(self) -> float | None:
+        """The columns that are added up; None where no number of them finds enough."""
+        n_asked = max(sum(block.measured.n_asked for block in self.blocks), 1)
+        for budget in sorted({b for block in self.blocks for b in block.measured.budgets}):
+            recall = self._recall(budget)
+            if recall - (recall * (1 - recall) / n_asked) ** 0.5 >= LEAST_RECALL:
+                return budget
+        return None
 
     @property
     def recall(self) -> float:
         """The share of the nearest that is found."""
-        shares = [block.measured.recall * len(block.docs) for block in self.blocks]
-        return sum(shares) / max(self.n_documents, 1)
+        return 0.0 if self.budget is None else self._recall(self.budget)
+
+    def _recall(self, budget: float) -> float:
+        shares = [block.measured.recall(budget) * len(block.docs) for block in self.blocks]
+        return min(sum(shares) / max(self.n_documents, 1), 1.0)
 
     @property
     def n_bytes(self) -> int:
@@ -99,13 +110,15 @@ class NearestDocuments:
         found: list[_Estimated] = []
         groups = [self.blocks] if self.kept is not None else [(block,) for block in self.blocks]
         for group in groups:
-            tasks = [_Task(b, self._levels(b), b.chosen(query), query, room, mask) for b in group]
+            tasks = [self._task(block, query, room, mask) for block in group]
             self.table.read_levels([(task.block, task.levels, task.chosen) for task in tasks])
             found += spread(_Task.estimated, tasks)
         return _best(found, room)
 
-    def _levels(self, block: StoredBlock) -> Levels:
-        return Levels(block.features) if self.kept is None else self.kept[block.fragment]
+    def _task(self, block: StoredBlock, query: Array, room: int, mask: Array | None) -> "_Task":
+        chosen = block.features.chosen(query, self.budget or 0)
+        levels = Levels(block.features) if self.kept is None else self.kept[block.fragment]
+        return _Task(block, levels, chosen, query, room, mask)
 
     def nearest(self, query: Array, k: int, mask: Array | None, spread: Mapper) -> Block:
         """The embeddings of the candidates for the `k` nearest, to be compared."""
@@ -165,19 +178,21 @@ def measured(block: Block, levels: Levels, width: int, n_documents: int) -> Meas
     n = len(block)
     share = min(n / max(n_documents, 1), 1.0)
     k = max(int(np.ceil(N_NEAREST * share)), 1)
-    room = max(int(n_candidates(n_documents, N_NEAREST) * share), k)
-    asked = np.unique(np.linspace(0, n - 1, min(n, N_MEASURED)).astype(np.int64))
+    room = max(int(np.ceil(n_candidates(n_documents, N_NEAREST) * share)), k)
+    n_asked = min(n, max(int(N_MEASURED * share), LEAST_MEASURED))
+    asked = np.unique(np.linspace(0, n - 1, n_asked).astype(np.int64))
     questions = [
         question
         for first in range(0, len(asked), QUERIES_AT_ONCE)
         for question in _questions(block, asked[first : first + QUERIES_AT_ONCE], width, k)
     ]
-    recalls = np.zeros(1)
+    recalls: list[float] = []
     for budget in BUDGETS:
-        recalls = np.array([_recall(levels, q, budget, room) for q in questions] or [1.0])
-        if recalls.mean() - recalls.std() / len(recalls) ** 0.5 >= LEAST_RECALL:
-            return Measured(budget=budget, recall=float(recalls.mean()), n_asked=len(questions))
-    return Measured(budget=None, recall=float(recalls.mean()), n_asked=len(questions))
+        found = [_recall(levels, question, budget, room) for question in questions]
+        recalls.append(float(np.mean(found or [1.0])))
+        if recalls[-1] >= ENOUGH:
+            break
+    return Measured(budgets=BUDGETS[: len(recalls)], recalls=tuple(recalls), n_asked=len(questions))
 
 
 @dataclass(frozen=True, slots=True)

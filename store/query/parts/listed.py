@@ -74,12 +74,12 @@ class ListedFeatures:
                 part[doc] += query[feature] * weighted
                 whole[doc] += weighted * weighted
         hit = np.flatnonzero(part)
-        part, whole = part[hit], whole[hit]
+        scores = part[hit]
         if measure == "jaccard":
-            part = part / (whole + np.float32(query.sum()) - part)
+            scores = scores / (whole[hit] + np.float32(query.sum()) - scores)
         elif measure == "cosine":
-            part = part / (np.sqrt(whole) * np.float32(np.linalg.norm(query)))
-        return hit.astype(np.uint64), part
+            scores = scores / (np.sqrt(whole[hit]) * np.float32(np.linalg.norm(query)))
+        return hit.astype(np.uint64), scores.astype(np.float32)
 
 
 def needed(query: Array, weights: Array, measure: Measure) -> Array:

@@ -61,7 +61,7 @@ def nearest_of(
 def _searchable(session: Session, selected: Selected, k: int) -> NearestDocuments | None:
     """What finds the `k` nearest quicker than all can be compared, if anything."""
     nearest = session.nearest(selected)
-    if nearest is None or not nearest.is_worth_it:
+    if nearest is None or nearest.budget is None:
         return None
     n = nearest.n_documents
     return nearest if n_candidates(n, k) <= EXHAUSTIVE * n else None

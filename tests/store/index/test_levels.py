@@ -1,5 +1,7 @@
 """Estimates of cosines from levels: near the exact ones, and chosen by what they tell."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -9,8 +11,9 @@ from saelake.store.format.lists import Array
 from saelake.store.format.values import Float16Bits
 from saelake.store.index import levels as of_levels
 from saelake.store.index import nearest
+from saelake.store.index.impact_blocks import Measured, StoredBlock
 from saelake.store.index.levels import Levels
-from saelake.store.index.nearest import measured
+from saelake.store.index.nearest import NearestDocuments, measured
 from saelake.store.index.packed import packed, unpacked
 
 N, D = 1501, 80
@@ -109,7 +112,7 @@ def test_the_recall_is_that_of_a_ranking(
     block: Block, monkeypatch: pytest.MonkeyPatch, n_documents: int
 ) -> None:
     monkeypatch.setattr(nearest, "BUDGETS", (6,))
-    monkeypatch.setattr(nearest, "LEAST_RECALL", 0.0)
+    monkeypatch.setattr(nearest, "LEAST_MEASURED", 100)
     monkeypatch.setattr(nearest, "CANDIDATES", 2)
     monkeypatch.setattr(nearest, "LEAST_CANDIDATES", 1)
     monkeypatch.setattr(nearest, "CANDIDATE_SHARE", 0)
@@ -124,13 +127,34 @@ def test_the_recall_is_that_of_a_ranking(
         exact[row] = near[row] = -1
         if exact.max() > 0:
             shares.append(np.isin(np.argsort(-exact)[:k], np.argsort(-near)[:room]).mean())
-    assert found.budget == 6
+    assert found.budgets == (6,)
     assert found.n_asked == len(shares)
-    assert found.recall == pytest.approx(np.mean(shares), abs=0.02)  # ties
+    assert found.recalls[0] == pytest.approx(np.mean(shares), abs=0.02)  # ties
 
 
-def test_no_budget_where_none_finds_enough(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nearest, "BUDGETS", (1,))
-    monkeypatch.setattr(nearest, "LEAST_CANDIDATES", 10)
-    monkeypatch.setattr(nearest, "CANDIDATES", 1)
-    assert measured(block, Levels.of(block, D), D, N).budget is None
+def blocks(*measured: tuple[int, Measured]) -> NearestDocuments:
+    unknown: Any = None
+    made = [
+        StoredBlock(
+            fragment=i,
+            covers=(),
+            size_bytes=0,
+            docs=np.zeros(n),
+            features=unknown,
+            measured=found,
+        )
+        for i, (n, found) in enumerate(measured)
+    ]
+    return NearestDocuments(table=unknown, blocks=tuple(made))
+
+
+def test_a_budget_is_the_least_that_finds_enough_in_all_blocks() -> None:
+    quick = Measured(budgets=(32,), recalls=(1.0,), n_asked=10_000)
+    slow = Measured(budgets=(32, 64, 128), recalls=(0.9, 0.982, 0.994), n_asked=10_000)
+    assert blocks((100, quick)).budget == 32
+    assert blocks((100, slow)).budget == 128
+    both = blocks((100, quick), (100, slow))
+    assert (both.budget, both.recall) == (64, pytest.approx(0.991))
+    few = Measured(budgets=(32, 64), recalls=(0.991, 0.991), n_asked=100)
+    assert blocks((100, few)).budget is None  # it may be by chance
+    assert blocks((100, few)).recall == 0
