@@ -74,7 +74,7 @@ class ListedFeatures:
                 part[doc] += query[feature] * weighted
                 whole[doc] += weighted * weighted
         hit = np.flatnonzero(part)
-        scores = part[hit]
+        scores: Array = part[hit]
         if measure == "jaccard":
             scores = scores / (whole[hit] + np.float32(query.sum()) - scores)
         elif measure == "cosine":
