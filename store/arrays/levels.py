@@ -170,25 +170,28 @@ def packed_rows(offsets: Array, features: Array, codes: Array) -> Any:
 
 @compiled
 def unpacked_rows(data: Array, starts: Array, size: int) -> Any:
-    """What `packed_rows` made these bytes of: offsets int64, features uint32, codes as bytes."""
+    """Of bytes of `packed_rows`: offsets int64, features uint32, and the bytes of all codes."""
     n = len(starts) - 1
     offsets = np.zeros(n + 1, np.int64)
     for row in range(n):
         length = starts[row + 1] - starts[row] - 1
         offsets[row + 1] = offsets[row] + length // (np.int64(data[starts[row]]) + size)
     features = np.empty(offsets[n], np.uint32)
-    codes = np.empty((offsets[n], size), np.uint8)
+    codes = np.empty(offsets[n] * size, np.uint8)
     for row in range(n):
         gap_bytes = np.int64(data[starts[row]])
+        begin, end = offsets[row], offsets[row + 1]
         at = starts[row] + 1
         before = np.int64(0)
-        for i in range(offsets[row], offsets[row + 1]):
-            for byte in range(gap_bytes):
-                before += np.int64(data[at]) << (8 * byte)
-                at += 1
-            features[i] = before
-        for i in range(offsets[row], offsets[row + 1]):
-            for byte in range(size):
-                codes[i, byte] = data[at]
-                at += 1
+        if gap_bytes == 1:  # as almost always
+            for i in range(begin, end):
+                before += np.int64(data[at + i - begin])
+                features[i] = before
+        else:
+            for i in range(begin, end):
+                for byte in range(gap_bytes):
+                    before += np.int64(data[at + (i - begin) * gap_bytes + byte]) << (8 * byte)
+                features[i] = before
+        at += (end - begin) * gap_bytes
+        codes[size * begin : size * end] = data[at : starts[row + 1]]
     return offsets, features, codes

@@ -18,7 +18,8 @@ from saelake.store.index.packed import packed, unpacked
 from saelake.store.tables.changes import Draft
 from saelake.store.tables.tables import Table, address
 
-FEATURES_AT_ONCE = 256
+FEATURES_AT_ONCE = 256  # that are written
+LEVELS_AT_ONCE = 2048  # of a feature in a block, up to 32 KiB each, that are read
 _HEADER = (
     "covers",
     "docs",
@@ -79,9 +80,19 @@ class StoredBlock:
         return 1 + len(self.features.kept)
 
     @cached_property
-    def order(self) -> Array:
-        """The rows, by ascending document."""
-        return np.argsort(self.docs, kind="stable")
+    def _ordered(self) -> tuple[Array, Array]:
+        """The rows by ascending document, and the documents."""
+        order = np.argsort(self.docs, kind="stable")
+        return order, self.docs[order]
+
+    def rows_of(self, docs: Array) -> Array:
+        """The rows of those of these documents that it has."""
+        order, ordered = self._ordered
+        if len(ordered) == 0:
+            return order
+        at = np.minimum(np.searchsorted(ordered, docs), len(ordered) - 1)
+        rows: Array = order[at[ordered[at] == docs]]
+        return rows
 
 
 class ImpactsTable:
@@ -119,14 +130,16 @@ class ImpactsTable:
 
     def read_levels(self, wanted: Sequence[tuple[StoredBlock, Levels, Array]]) -> None:
         """Read the levels of features (as indices) of blocks, those that were not yet."""
+        if all(levels.has[indices].all() for _, levels, indices in wanted):
+            return
         with self._reading:
             missing = [
                 (block, levels, int(index))
                 for block, levels, indices in wanted
                 for index in indices[~levels.has[indices]]
             ]
-            for first in range(0, len(missing), FEATURES_AT_ONCE):
-                part = missing[first : first + FEATURES_AT_ONCE]
+            for first in range(0, len(missing), LEVELS_AT_ONCE):
+                part = missing[first : first + LEVELS_AT_ONCE]
                 places = [block.address_of_levels(index) for block, _, index in part]
                 rows = self.table.take_addresses(places, ["data"])["data"]
                 for (_, levels, index), data in zip(part, rows, strict=True):

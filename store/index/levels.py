@@ -109,8 +109,8 @@ class Levels:
         self.features = features
         known = features.kept
         in_column = features.in_column[known]
-        self._place = np.full(len(features.numbers), -1)
-        self._place[known[in_column]] = np.arange(in_column.sum())
+        self._place = np.full(len(features.numbers), -1)  # columns are in the order they came in
+        self._n_placed = 0
         counts = np.zeros(len(features.numbers), np.int64)
         counts[known[~in_column]] = features.counts[known[~in_column]]
         self._ends = np.cumsum(counts)
@@ -130,12 +130,13 @@ class Levels:
         found = levels.moments(*arrays, scale, width)
         features = BlockFeatures.of(len(block), *found)
         made = cls(features)
+        for index in features.kept[features.in_column[features.kept]].tolist():
+            made._put_column(index, 0)
         steps, place = np.zeros(width, np.float32), np.full(width, -1)
         cursor = np.zeros(width, np.int64)
         steps[features.numbers] = features.steps
         place[features.numbers] = made._place
         cursor[features.numbers] = made._begins
-        made._columns[:] = 0
         into = (made._columns, cursor, made._rows, made._levels)
         levels.as_levels(*arrays, scale, steps, place, *into)
         made.has[features.kept] = True
@@ -151,14 +152,19 @@ class Levels:
 
     def put(self, index: int, data: memoryview) -> None:
         """Put in what `data` gave."""
-        if self._place[index] >= 0:
-            self._columns[self._place[index]] = np.frombuffer(data, np.uint8)
+        if self.features.in_column[index]:
+            self._put_column(index, np.frombuffer(data, np.uint8))
         else:
             span = slice(self._begins[index], self._ends[index])
             n_bytes = self._rows.itemsize * (span.stop - span.start)
             self._rows[span] = np.frombuffer(data[:n_bytes], self._rows.dtype)
             self._levels[span] = np.frombuffer(data[n_bytes:], np.uint8)
         self.has[index] = True
+
+    def _put_column(self, index: int, column: Array | int) -> None:
+        self._place[index] = self._n_placed
+        self._columns[self._n_placed] = column
+        self._n_placed += 1
 
     def estimates(self, query: Array, chosen: Array) -> Array:
         """The products with a query (float32, of every feature) from the chosen, float32 (n,)."""

@@ -126,15 +126,10 @@ class NearestDocuments:
 
     def embeddings(self, docs: Array) -> Block | None:
         """The embeddings of these documents (uint64), by ascending block; None if not all."""
-        wanted = []
-        n_found = 0
-        for block in self.blocks:
-            ordered = block.docs[block.order]
-            at = np.minimum(np.searchsorted(ordered, docs), len(ordered) - 1)
-            rows = block.order[at[ordered[at] == docs]] if len(ordered) else at[:0]
-            n_found += len(rows)
-            wanted.append((block, rows))
-        return self.table.taken(wanted) if n_found == len(docs) else None
+        wanted = [(block, block.rows_of(docs)) for block in self.blocks]
+        found = [(block, rows) for block, rows in wanted if len(rows)]
+        n_found = sum(len(rows) for _, rows in found)
+        return self.table.taken(found) if n_found == len(docs) else None
 
 
 @dataclass(frozen=True, slots=True)

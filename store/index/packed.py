@@ -35,5 +35,5 @@ def unpacked(rows: pa.Array, doc: Array, codec: ValueCodec) -> Block:
     kept = np.frombuffer(data or b"", np.uint8)
     size = codec.dtype.itemsize
     offsets, features, codes = levels.unpacked_rows(kept, begins, size)
-    values = codec.decode(codes.view(codec.dtype).reshape(-1))
+    values = codec.decode(codes.view(codec.dtype))
     return Block(doc=doc, offsets=offsets, features=features, values=values)

@@ -41,7 +41,7 @@ def test_packed_rows_are_as_before(width: int, size: int) -> None:
     codes = np.random.default_rng(2).integers(0, 256, (made.nnz, size), dtype=np.uint8)
     data, starts = levels.packed_rows(offsets, features, codes)
     found = levels.unpacked_rows(data, starts, size)
-    for mine, expected in zip(found, (offsets, features, codes), strict=True):
+    for mine, expected in zip(found, (offsets, features, codes.reshape(-1)), strict=True):
         assert np.array_equal(mine, expected)
     gap = 1 if width == 200 else 2 if width == 5000 else 4
     assert len(data) <= 300 + made.nnz * (gap + size)
