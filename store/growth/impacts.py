@@ -23,7 +23,7 @@ GROWTH = 4  # a block takes in others that are up to so many times larger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Build:
+class BlockBuild:
     """Blocks to make, by the fragments that each covers, and those that they replace."""
 
     groups: tuple[tuple[Fragment, ...], ...]
@@ -32,7 +32,7 @@ class Build:
 
 def plan(
     fragments: Sequence[Fragment], stored: Sequence[StoredBlock], full_bytes: int
-) -> Build | None:
+) -> BlockBuild | None:
     """What to make next; None when every fragment of codes is covered.
 
     As of segments of postings (see `growth.index`): once there are `MAX_SMALL` blocks that are
@@ -59,7 +59,7 @@ def plan(
             replaced.append(block.fragment)
             chosen.update(block.covers)
     ordered = [fragment for fragment in fragments if fragment.id in chosen]
-    return Build(groups=tuple(_groups(ordered, full_bytes)), replaces=tuple(replaced))
+    return BlockBuild(groups=tuple(_groups(ordered, full_bytes)), replaces=tuple(replaced))
 
 
 def _groups(fragments: Sequence[Fragment], full_bytes: int) -> Iterator[tuple[Fragment, ...]]:
@@ -93,8 +93,8 @@ def index_impacts(
     if n_documents < LEAST_DOCUMENTS and Table.find(address) is None:
         return
     table = Table.open_or_create(address, impacts_schema(codes.settings))
-    committer = _Committer(ImpactsTable(table), codes.table.fragments, redo=frozenset(redo))
-    builder = _Builder(codes, ImpactsTable(table), n_documents)
+    committer = _BlockCommitter(ImpactsTable(table), codes.table.fragments, redo=frozenset(redo))
+    builder = _BlockBuilder(codes, ImpactsTable(table), n_documents)
     full_bytes = memory_bytes // MEMORY_PER_BYTE
     while build := plan(codes.table.fragments, committer.blocks, full_bytes):
         if build.replaces:  # together: else a document might be in two blocks, or in none
@@ -112,7 +112,7 @@ def _joined(drafts: Sequence[Draft]) -> Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class _Builder:
+class _BlockBuilder:
     """Makes a block of fragments of codes; it is not committed yet."""
 
     codes: CodesTable
@@ -133,7 +133,7 @@ class _Builder:
         return draft
 
 
-class _Committer:
+class _BlockCommitter:
     """Commits blocks over a snapshot of codes, and takes out those that nobody reads any more."""
 
     def __init__(

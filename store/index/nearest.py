@@ -65,7 +65,7 @@ class NearestDocuments:
     kept: Mapping[int, Levels] | None = None
 
     def keeping(self) -> "NearestDocuments":
-        """The same, which keeps the levels that it reads: at most `n_bytes`."""
+        """A search of these blocks that keeps the levels it reads: at most `n_bytes`."""
         kept = {block.fragment: Levels(block.features) for block in self.blocks}
         return replace(self, kept=kept)
 
@@ -112,13 +112,13 @@ class NearestDocuments:
         for group in groups:
             tasks = [self._task(block, query, room, mask) for block in group]
             self.table.read_levels([(task.block, task.levels, task.chosen) for task in tasks])
-            found += spread(_Task.estimated, tasks)
+            found += spread(_Estimate.estimated, tasks)
         return _best(found, room)
 
-    def _task(self, block: StoredBlock, query: Array, room: int, mask: Array | None) -> "_Task":
+    def _task(self, block: StoredBlock, query: Array, room: int, mask: Array | None) -> "_Estimate":
         chosen = block.features.chosen(query, self.budget or 0)
         levels = Levels(block.features) if self.kept is None else self.kept[block.fragment]
-        return _Task(block, levels, chosen, query, room, mask)
+        return _Estimate(block, levels, chosen, query, room, mask)
 
     def nearest(self, query: Array, k: int, mask: Array | None, spread: Mapper) -> Block:
         """The embeddings of the candidates for the `k` nearest, to be compared."""
@@ -142,7 +142,7 @@ class _Estimated:
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class _Estimate:
     """The search of one block."""
 
     block: StoredBlock
@@ -191,7 +191,7 @@ def measured(block: Block, levels: Levels, width: int, n_documents: int) -> Meas
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _Measuring:
     """A row as a query, and the rows that are at least as near as the last of the nearest."""
 
     row: int
@@ -200,7 +200,7 @@ class _Question:
     n_nearest: int
 
 
-def _questions(block: Block, asked: Array, width: int, k: int) -> Iterator[_Question]:
+def _questions(block: Block, asked: Array, width: int, k: int) -> Iterator[_Measuring]:
     scale = inverse_lengths(block, width)
     queries = np.zeros((width, len(asked)), np.float32)
     for column, row in enumerate(asked):
@@ -216,10 +216,10 @@ def _questions(block: Block, asked: Array, width: int, k: int) -> Iterator[_Ques
             least = np.partition(cosines, len(cosines) - n_nearest)[len(cosines) - n_nearest]
             nearest = np.flatnonzero(cosines >= least)
             values = np.ascontiguousarray(queries[:, column])
-            yield _Question(int(row), values, nearest, n_nearest)
+            yield _Measuring(int(row), values, nearest, n_nearest)
 
 
-def _recall(levels: Levels, question: _Question, budget: float, room: int) -> float:
+def _recall(levels: Levels, question: _Measuring, budget: float, room: int) -> float:
     """The share of the nearest that are candidates; any of those equally far count."""
     chosen = levels.features.chosen(question.values, budget)
     found = levels.estimates(question.values, chosen)

@@ -14,7 +14,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.growth import impacts
 from saelake.store.growth.compact import compact
 from saelake.store.growth.drop import drop_target
-from saelake.store.growth.impacts import Build, index_impacts, plan
+from saelake.store.growth.impacts import BlockBuild, index_impacts, plan
 from saelake.store.growth.index import index
 from saelake.store.health.impacts import wrong_blocks
 from saelake.store.health.repair import repair
@@ -53,7 +53,7 @@ def test_a_plan_covers_every_fragment_once(
     blocks = [stored(100 + i, piece, 1) for i, piece in enumerate(pieces)]
     build = plan(fragments, blocks, full_bytes)
     assert (build is None) == (sum(map(len, pieces)) == len(ids))
-    made = build or Build(groups=())
+    made = build or BlockBuild(groups=())
     kept = [i for b in blocks if b.fragment not in made.replaces for i in b.covers]
     assert sorted([*kept, *(f.id for group in made.groups for f in group)]) == ids
     for group in made.groups:
@@ -110,7 +110,7 @@ def test_two_indexers_make_every_block_once(
 ) -> None:
     made = make_lake(tmp_path, n_fragments=4, n_indexed=0)
     codes = CodesTable.of(made.lake, open_codes(made.lake, made.name))
-    decide = impacts._Committer.commit
+    decide = impacts._BlockCommitter.commit
     raced = []
 
     def slow(self: Any, *args: Any) -> None:
@@ -119,7 +119,7 @@ def test_two_indexers_make_every_block_once(
             index_impacts(made.lake, made.name, codes, memory_bytes=1)
         decide(self, *args)
 
-    monkeypatch.setattr(impacts._Committer, "commit", slow)
+    monkeypatch.setattr(impacts._BlockCommitter, "commit", slow)
     index_impacts(made.lake, made.name, codes, memory_bytes=1)
     assert len(ImpactsTable(Table.open(made.lake.impacts(made.name))).blocks) == 4
     assert_right(made)
