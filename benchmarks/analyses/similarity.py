@@ -49,7 +49,7 @@ def main(
 ) -> None:
     """Measure each collection, and print a table of them."""
     rows = []
-    for size in documents if documents is not None else [] if lake else [60_000]:
+    for size in documents or ([] if lake else [60_000]):
         with _made(size, seed) as place:
             rows.append(measure(place, NAME, questions, exact, scipy, seed))
     for text in lake or ():

@@ -19,6 +19,7 @@ OPTIONS = {
     "query": "--codes",
     "s3": "--latency-ms",
     "analyses": "--milvus-documents",
+    "similarity": "--questions",
     "calibration": "--splits",
     "quality": "--max-tokens",
     "encode": "--whole",

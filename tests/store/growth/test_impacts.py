@@ -1,5 +1,6 @@
 """Blocks of impacts: every fragment of codes is in one, whatever happens, and they are right."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import saelake
 from saelake.store.codes.table import CodesTable
 from saelake.store.growth import impacts
+from saelake.store.growth.clean_up import clean_up
 from saelake.store.growth.compact import compact
 from saelake.store.growth.drop import drop_target
 from saelake.store.growth.impacts import BlockBuild, index_impacts, plan
@@ -19,6 +21,8 @@ from saelake.store.growth.index import index
 from saelake.store.health.impacts import wrong_blocks
 from saelake.store.health.repair import repair
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
+from saelake.store.lake.lake import Lake
+from saelake.store.lake.tags import make_tag
 from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.tables.changes import Change, Fragment
 from saelake.store.tables.tables import Table
@@ -148,6 +152,28 @@ def test_a_block_of_other_codes_is_found_and_made_again(tmp_path: Path) -> None:
     assert list(lake.verify().problems) == []
     index(made.lake, made.name)
     assert_right(made)
+
+
+def test_a_tag_keeps_the_impacts_of_its_state(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_fragments=4, n_indexed=4)
+    make_tag(made.lake, "before")
+    compact(made.lake, "made")
+    clean_up(made.lake, older_than=timedelta(0), unverified=True)
+    newest, tagged = (Collection(lake, made.name).nearest for lake in (made.lake, at_tag(made)))
+    assert newest is not None
+    assert tagged is not None
+    assert len(newest.blocks) == 1
+    assert len(tagged.blocks) == 4
+    assert tagged.embeddings(np.arange(20, dtype=np.uint64)) is not None
+    early = make_lake(tmp_path / "early", n_fragments=4, n_indexed=0)
+    make_tag(early.lake, "before")
+    index(early.lake, early.name)
+    assert Collection(early.lake, early.name).nearest is not None
+    assert Collection(at_tag(early), early.name).nearest is None
+
+
+def at_tag(made: MadeLake) -> Lake:
+    return Lake(made.lake.uri, "before")
 
 
 def test_dropping_takes_the_impacts_along(tmp_path: Path) -> None:
