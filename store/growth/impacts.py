@@ -17,7 +17,7 @@ from saelake.store.tables.tables import Table
 
 DEFAULT_MEMORY_BYTES = 1 << 30
 LEAST_DOCUMENTS = 50_000  # fewer are compared exactly in milliseconds
-MEMORY_PER_BYTE = 5  # of a block in the making, of the codes that it covers (measured)
+MEMORY_PER_BYTE = 6  # of a block in the making, of the codes that it covers (measured)
 MAX_SMALL = 8  # a search looks into every block, so small ones are joined beyond this many
 GROWTH = 4  # a block takes in others that are up to so many times larger
 
