@@ -115,7 +115,7 @@ def test_two_indexers_make_every_block_once(
     made = make_lake(tmp_path, n_fragments=4, n_indexed=0)
     codes = CodesTable.of(made.lake, open_codes(made.lake, made.name))
     decide = impacts._BlockCommitter.commit
-    raced = []
+    raced: list[bool] = []
 
     def slow(self: Any, *args: Any) -> None:
         if not raced:  # before the first commit another indexer makes everything

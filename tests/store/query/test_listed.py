@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from saelake.store.codes.embeddings import Block
+from saelake.store.codes.embeddings import Block, blocks
 from saelake.store.codes.executor import Piece
 from saelake.store.engine import Engine
 from saelake.store.query.parts import listed
@@ -32,7 +32,6 @@ def test_few_features_are_not_read_from_embeddings(
     )
     query = SimilarQuery(collection="made/random", k=None, **asked)
     read: list[int] = []
-    blocks = embeddings.blocks
 
     def seen(piece: Piece, *args: Any, **options: Any) -> Iterator[Block]:
         read.extend(piece.fragments)
