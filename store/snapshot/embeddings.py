@@ -71,10 +71,6 @@ class Embeddings:
         work = _Task(_itself, pooling, None)
         return self._gathered((selected.codes_key, pooling), work, selected)
 
-    def holds(self, selected: Selected, pooling: Pooling = "max") -> bool:
-        """Whether the embeddings of the whole snapshot are in memory now."""
-        return self.cache.find((selected.codes_key, pooling)) is not None
-
     def take(self, selected: Selected, docs: Array, pooling: Pooling = "max") -> Block:
         """The embeddings of these documents (uint64), without those that have none, in any order.
 

@@ -19,6 +19,7 @@ from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 MOST_FEATURES = 128  # of more to read all embeddings takes no longer
+FEATURES_AT_ONCE = 8  # whose lists are in memory together
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,11 @@ class ListedFeatures:
     def of(
         cls, session: Session, selected: Selected, features: Array, pooling: Pooling
     ) -> Self | None:
-        """None where the lists do not say enough, or embeddings are in memory already."""
+        """None where the lists do not say enough, or all embeddings fit in memory."""
         collection = selected.collection
         if pooling != "max" or len(features) > MOST_FEATURES or not collection.segments:
             return None
-        if session.embeddings.holds(selected, pooling):
+        if session.embeddings.hold(selected, pooling) is not None:
             return None
         return cls(collection, features.tolist())
 
@@ -47,16 +48,19 @@ class ListedFeatures:
 
     def each(self) -> Iterator[tuple[int, Array, Array]]:
         """Each feature, the documents that it fires in (uint64), and its values there (float32)."""
+        postings, segments = self.collection.postings, self.collection.segments
         codec = self.collection.codes.codec
-        for feature in self.features:
-            lists = [
-                postings
-                for tier in range(N_TIERS)
-                for postings in self.collection.tier(feature, tier, self.collection.segments)
-            ]
-            doc = concatenate((postings.doc for postings in lists), np.uint64)
-            codes = concatenate((postings.max for postings in lists), codec.dtype)
-            yield feature, doc, codec.decode(codes)
+        if postings is None:
+            return
+        for first in range(0, len(self.features), FEATURES_AT_ONCE):
+            group = self.features[first : first + FEATURES_AT_ONCE]
+            tiers = [postings.read(group, tier, segments) for tier in range(N_TIERS)]
+            for i, feature in enumerate(group):
+                span = slice(i * len(segments), (i + 1) * len(segments))
+                lists = [found for tier in tiers for found in tier[span]]
+                codes = concatenate((found.max for found in lists), codec.dtype)
+                doc = concatenate((found.doc for found in lists), np.uint64)
+                yield feature, doc, codec.decode(codes)
 
     def scores(self, query: Array, weights: Array, measure: Measure) -> tuple[Array, Array]:
         """The documents whose scores are not 0 (uint64), and the scores (float32).
