@@ -7,8 +7,6 @@ import numpy as np
 from saelake.store.arrays.kernels import compiled
 from saelake.store.format.lists import Array
 
-HIGHEST = 15  # of the levels 1 to 15; 0 is no value
-FULL_WEIGHT = 255  # of the largest weight of a query
 TOGETHER = 16  # columns of which a sum of 16 bits can hold all: 16 * 15 * 255 < 2^16
 _CHUNK = 2048  # bytes of a column, so that sums of its documents stay in the nearest cache
 
@@ -42,8 +40,9 @@ def as_levels(
     cursor: Array,
     rows: Array,
     levels: Array,
+    highest: int,
 ) -> None:
-    """Write each row's impacts as levels, `steps[f]` (float32, 0: left out) a level.
+    """Write each row's impacts as levels 1 to `highest`, `steps[f]` (float32, 0: left out) each.
 
     Of a feature with `place[f]` >= 0 into that line of `columns` (uint8, half as many as rows):
     row i and row half + i share a byte. Of others to `rows` and `levels` (uint8) from `cursor[f]`
@@ -55,7 +54,7 @@ def as_levels(
             feature = features[i]
             if steps[feature] == 0:
                 continue
-            level = min(max(int(values[i] * scale[row] / steps[feature] + 0.5), 1), HIGHEST)
+            level = min(max(int(values[i] * scale[row] / steps[feature] + 0.5), 1), highest)
             at = place[feature]
             if at < 0:
                 rows[cursor[feature]] = row

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from saelake.store.arrays import kernels, levels
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
 
+HIGHEST = 15  # of the levels 1 to 15; 0 is no value
+FULL_WEIGHT = 255  # of the largest weight of a query
 BYTES_PER_DOCUMENT = 1024  # of levels, for the features that matter most
 COLUMN_BYTES, LIST_BYTES = 1 / 2, 3  # a document; a document that has the feature
 LIST_COST = 11  # the time of a document in a list, in documents of a column (measured)
@@ -53,7 +54,7 @@ class BlockFeatures:
         order = np.argsort(-(squares * variance) / n_bytes, kind="stable")
         kept = order[np.cumsum(n_bytes[order]) <= BYTES_PER_DOCUMENT]
         steps = np.zeros(len(numbers), np.float32)
-        steps[kept] = ((fires + SPREAD * deviation) / levels.HIGHEST)[kept]
+        steps[kept] = ((fires + SPREAD * deviation) / HIGHEST)[kept]
         return cls(
             n=n,
             numbers=numbers.astype(np.uint32),
@@ -125,6 +126,8 @@ class Levels:
     @classmethod
     def of(cls, block: Block, width: int) -> "Levels":
         """All levels of a block's documents, whose features are under `width`."""
+        from saelake.store.arrays import levels  # not every process that has a session needs numba
+
         arrays = (block.offsets, block.features, block.values)
         scale = inverse_lengths(block, width)
         found = levels.moments(*arrays, scale, width)
@@ -138,7 +141,7 @@ class Levels:
         place[features.numbers] = made._place
         cursor[features.numbers] = made._begins
         into = (made._columns, cursor, made._rows, made._levels)
-        levels.as_levels(*arrays, scale, steps, place, *into)
+        levels.as_levels(*arrays, scale, steps, place, *into, HIGHEST)
         made.has[features.kept] = True
         return made
 
@@ -168,6 +171,8 @@ class Levels:
 
     def estimates(self, query: Array, chosen: Array) -> Array:
         """The products with a query (float32, of every feature) from the chosen, float32 (n,)."""
+        from saelake.store.arrays import levels
+
         features = self.features
         means = query[features.numbers] * features.means
         rest = np.float32(means.sum() - means[chosen].sum())
@@ -175,7 +180,7 @@ class Levels:
         if len(chosen) == 0:
             return sums[: features.n] + rest
         exact = query[features.numbers[chosen]] * features.steps[chosen]
-        unit = exact.max() / np.float32(levels.FULL_WEIGHT)
+        unit = exact.max() / np.float32(FULL_WEIGHT)
         weights = np.rint(exact / unit).astype(np.uint16)
         place = self._place[chosen]
         in_column = place >= 0
@@ -193,6 +198,8 @@ class Levels:
 
 def inverse_lengths(block: Block, width: int) -> Array:
     """One over the length of each row, float32 (n,)."""
+    from saelake.store.arrays import kernels
+
     ones = np.ones(width, np.float32)
     _, square = kernels.products(block.offsets, block.features, block.values, ones, ones)
     scale: Array = 1 / np.sqrt(np.maximum(square, np.float32(1e-30)))

@@ -17,14 +17,13 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from saelake.store.arrays import kernels
-from saelake.store.arrays.levels import row_products
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
 from saelake.store.index.impact_blocks import ImpactsTable, Measured, StoredBlock
-from saelake.store.index.impacts import EVERYTHING, LEAST_RECALL, N_NEAREST
 from saelake.store.index.levels import Levels, inverse_lengths
 
+LEAST_RECALL = 0.99  # of the `N_NEAREST` nearest
+N_NEAREST = 10
 BUDGETS = (32, 64, 128, 192, 256, 384, 512, 768, 1024)  # columns that a query adds up
 N_MEASURED = 512  # documents of a collection that are asked about to measure the recall
 LEAST_MEASURED = 64  # of a block
@@ -34,6 +33,8 @@ LEAST_CANDIDATES = 200  # compared exactly, of a collection
 CANDIDATES = 20  # as a multiple of the answers
 CANDIDATE_SHARE = 1 / 1024  # of the documents
 EXHAUSTIVE = 1 / 16  # of the documents, from which on to compare candidates is not worth it
+
+EVERYTHING = np.empty(0, np.bool_)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -153,6 +154,8 @@ class _Estimate:
     mask: Array | None
 
     def estimated(self) -> _Estimated:
+        from saelake.store.arrays import kernels  # not every process that has a session needs numba
+
         keep = EVERYTHING if self.mask is None else self.mask[self.block.docs]
         found = self.levels.estimates(self.query, self.chosen)
         rows = kernels.strongest(found, keep, min(self.room, len(found)))
@@ -201,6 +204,8 @@ class _Measuring:
 
 
 def _questions(block: Block, asked: Array, width: int, k: int) -> Iterator[_Measuring]:
+    from saelake.store.arrays.levels import row_products
+
     scale = inverse_lengths(block, width)
     queries = np.zeros((width, len(asked)), np.float32)
     for column, row in enumerate(asked):
@@ -221,6 +226,8 @@ def _questions(block: Block, asked: Array, width: int, k: int) -> Iterator[_Meas
 
 def _recall(levels: Levels, question: _Measuring, budget: float, room: int) -> float:
     """The share of the nearest that are candidates; any of those equally far count."""
+    from saelake.store.arrays import kernels
+
     chosen = levels.features.chosen(question.values, budget)
     found = levels.estimates(question.values, chosen)
     found[question.row] = 0

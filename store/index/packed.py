@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.arrays import levels
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
 from saelake.store.format.values import ValueCodec
@@ -15,6 +14,8 @@ ROWS_AT_ONCE = 4096
 
 def packed(block: Block, codec: ValueCodec) -> Iterator[pa.Array]:
     """The embeddings of a block's documents, in order, as large binaries."""
+    from saelake.store.arrays import levels  # not every process that has a session needs numba
+
     for first in range(0, len(block), ROWS_AT_ONCE):
         last = min(first + ROWS_AT_ONCE, len(block))
         span = slice(block.offsets[first], block.offsets[last])
@@ -30,6 +31,8 @@ def packed(block: Block, codec: ValueCodec) -> Iterator[pa.Array]:
 
 def unpacked(rows: pa.Array, doc: Array, codec: ValueCodec) -> Block:
     """The embeddings of these documents (uint64), of what was packed of them."""
+    from saelake.store.arrays import levels
+
     _, starts, data = rows.buffers()
     begins = np.frombuffer(starts, np.int64)[rows.offset : rows.offset + len(rows) + 1]
     kept = np.frombuffer(data or b"", np.uint8)

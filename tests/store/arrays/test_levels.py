@@ -8,6 +8,7 @@ from scipy import sparse
 
 from saelake.store.arrays import levels
 from saelake.store.format.lists import Array
+from saelake.store.index.levels import FULL_WEIGHT
 
 
 @settings(max_examples=60, deadline=None)
@@ -19,7 +20,7 @@ def test_columns_add_up(half: int, n_columns: int, seed: int) -> None:
     asked = random.integers(0, n_columns, 4 * random.integers(0, 10))
     asked[: len(asked) // 2] = 0
     weights = random.integers(0, 256, len(asked)).astype(np.uint16)
-    weights[: len(asked) // 2] = levels.FULL_WEIGHT
+    weights[: len(asked) // 2] = FULL_WEIGHT
     sums = np.zeros(2 * half, np.float32)
     levels.add_columns(columns, asked, weights, sums)
     whole = np.concatenate([columns & 15, columns >> 4], axis=1).astype(np.int64)
