@@ -35,6 +35,9 @@ COMMANDS: Mapping[str, Command] = {
         "analyses.analyses",
         "nearest documents, diff, NPMI, clusters: saelake, SciPy, Seismic, milvus-lite",
     ),
+    "similarity": Command(
+        "analyses.similarity", "nearest documents of collections that are larger than memory"
+    ),
     "calibration": Command(
         "analyses.calibration", "how often diff calls sides different that differ by chance alone"
     ),

@@ -91,8 +91,8 @@ class Repaired:
 
     `documents` are the ids of those whose codes were damaged and taken out, as far as they can be
     read in `n_files` files of codes that could not: `encode` makes them again. The same is true of
-    `kept` and `n_kept_files`, of kept activations. So many segments of postings, and the
-    statistics if `features`, were made again.
+    `kept` and `n_kept_files`, of kept activations. So many segments of postings and blocks of
+    impacts, and the statistics if `features`, were made again.
     """
 
     collection: str
@@ -101,6 +101,7 @@ class Repaired:
     kept: tuple[str, ...] = ()
     n_kept_files: int = 0
     n_segments: int = 0
+    n_blocks: int = 0
     features: bool = False
 
     @property

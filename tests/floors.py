@@ -42,7 +42,7 @@ WINGS: Mapping[str, str] = {
     "store/labels": "what features are called",
     "store/snapshot": "one state of a collection, and what was read of it",
     "store/activations": "kept activations",
-    "store/index": "postings, segments, impacts, bitmaps, statistics, vectors",
+    "store/index": "postings, segments, impacts, levels, bitmaps, statistics, vectors",
     "store/codes": "the codes of a collection, and maps over them",
     "store/documents": "import, filters, deletions",
     "store/lake": "names, tags, jobs, registered dictionaries",

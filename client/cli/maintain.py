@@ -226,6 +226,8 @@ def repaired(done: "Repaired") -> str:
     said += _taken_out("kept activations", done.kept, done.n_kept_files)
     if done.n_segments:
         said.append(f"made {done.n_segments:,} segments of postings again")
+    if done.n_blocks:
+        said.append(f"made {done.n_blocks:,} blocks of impacts again")
     if done.features:
         said.append("made the statistics of features again")
     return f"Repaired {done.collection}: {'; '.join(said)}"

@@ -29,17 +29,30 @@ def products(offsets: Array, features: Array, values: Array, query: Array, weigh
     """Per row sum(q v) and sum(w v^2), float32 (n,): one pass over the values.
 
     `query` and `weight` float32 (d_sae,) are dense; `query` already has the weights on both sides.
+    Both of a feature are read at once, and two sums of each go on side by side.
     """
     n = len(offsets) - 1
+    both = np.empty((len(query), 2), np.float32)
+    for feature in range(len(query)):
+        both[feature, 0], both[feature, 1] = query[feature], weight[feature]
     dot, square = np.empty(n, np.float32), np.empty(n, np.float32)
     for row in range(n):
-        q = np.float32(0)
-        w = np.float32(0)
-        for i in range(offsets[row], offsets[row + 1]):
-            feature, value = features[i], values[i]
-            q += query[feature] * value
-            w += weight[feature] * value * value
-        dot[row], square[row] = q, w
+        q, other_q = np.float32(0), np.float32(0)
+        w, other_w = np.float32(0), np.float32(0)
+        begin, end = offsets[row], offsets[row + 1]
+        even = begin + ((end - begin) >> 1 << 1)
+        for i in range(begin, even, 2):
+            a, b = np.int64(features[i]), np.int64(features[i + 1])
+            v, u = values[i], values[i + 1]
+            q += both[a, 0] * v
+            w += both[a, 1] * (v * v)
+            other_q += both[b, 0] * u
+            other_w += both[b, 1] * (u * u)
+        for i in range(even, end):
+            a, v = np.int64(features[i]), values[i]
+            q += both[a, 0] * v
+            w += both[a, 1] * (v * v)
+        dot[row], square[row] = q + other_q, w + other_w
     return dot, square
 
 

@@ -3,6 +3,7 @@
 Features are poles here and in all that is made of embeddings, so values are never negative.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -98,8 +99,15 @@ class Block:
         )
 
 
-def blocks(piece: Piece, pooling: Pooling = "max", n_rows: int | None = None) -> Iterator[Block]:
+def blocks(
+    piece: Piece,
+    pooling: Pooling = "max",
+    n_rows: int | None = None,
+    n_bytes: float = math.inf,
+) -> Iterator[Block]:
     """The embeddings of a piece's documents, `n_rows` or `PIECE_ROWS` a block, in table order.
+
+    A block is of about `n_bytes` of rows at most, and `SCAN_ROWS` are read at once.
 
     A document that could not be encoded has none; of one in several parts, those parts count that
     could be.
@@ -109,7 +117,9 @@ def blocks(piece: Piece, pooling: Pooling = "max", n_rows: int | None = None) ->
     held: list[pa.RecordBatch] = []
     for batch in piece.codes.scan(columns, fragments=piece.fragments, batch_rows=SCAN_ROWS):
         whole = np.flatnonzero(np.asarray(batch["part"]) == 0)  # parts of a document stay together
-        if len(whole) and held and sum(b.num_rows for b in held) + batch.num_rows > n_rows:
+        rows = sum(b.num_rows for b in held) + batch.num_rows
+        size = sum(b.nbytes for b in held) + batch.nbytes
+        if len(whole) and held and (rows > n_rows or size > n_bytes):
             held.append(batch.slice(0, int(whole[0])))
             yield embedded(_let_go(held), piece.codes.codec, pooling, piece.codes.held)
             batch = batch.slice(int(whole[0]))

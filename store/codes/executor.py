@@ -4,11 +4,13 @@ An analysis gives `map` a function and pieces, both of which can be pickled, and
 back in the order of the pieces, so every executor gives the same answer.
 """
 
+import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol, TypeVar
 
 from saelake.store.codes.table import CodesTable
@@ -28,16 +30,27 @@ class Piece:
     fragments: tuple[int, ...]
 
 
-def pieces(codes: CodesTable, n_rows: int = PIECE_ROWS) -> list[Piece]:
-    """The snapshot's fragments in groups of about `n_rows` rows, in table order."""
+def pieces(
+    codes: CodesTable,
+    n_rows: int = PIECE_ROWS,
+    n_bytes: float = math.inf,
+    without: Collection[int] = (),
+) -> list[Piece]:
+    """The snapshot's fragments in groups of about `n_rows` rows and `n_bytes`, in table order.
+
+    Those whose ids are in `without` are left out.
+    """
     groups: list[list[int]] = []
-    filled = n_rows
+    rows = size = math.inf
     for fragment in codes.table.fragments:
-        if filled + fragment.n_rows > n_rows:
+        if fragment.id in without:
+            continue
+        if rows + fragment.n_rows > n_rows or size + fragment.size_bytes > n_bytes:
             groups.append([])
-            filled = 0
+            rows = size = 0
         groups[-1].append(fragment.id)
-        filled += fragment.n_rows
+        rows += fragment.n_rows
+        size += fragment.size_bytes
     return [Piece(codes, tuple(group)) for group in groups]
 
 
@@ -82,3 +95,20 @@ class Threads:
             finally:
                 for future in running:  # the caller stopped, or a piece failed
                     future.cancel()
+
+
+def quickly(work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+    """What `work` makes of each item, in their order: milliseconds, in threads that wait for it.
+
+    They are others than those of `Threads`, so that nothing waits for pieces that take seconds.
+    """
+    listed = list(items)
+    if len(listed) < 2 or _cores() < 2:
+        return map(work, listed)
+    return _waiting(os.getpid()).map(work, listed)
+
+
+@cache
+def _waiting(_: int, /) -> ThreadPoolExecutor:
+    """The threads of a process: one that was forked has none of its parent's."""
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="saelake-quick")

@@ -207,6 +207,36 @@ def postings_schema(settings: CollectionSettings) -> pa.Schema:
     )
 
 
+def impacts_schema(settings: CollectionSettings) -> pa.Schema:
+    """One fragment per block of documents: a row that describes it, its levels, its embeddings.
+
+    The first row has the lists: which codes fragments the block `covers`, its `docs`, and what is
+    known of the `features` (poles) that fire in it; and of `asked` questions that were searched
+    with each of some `budgets` of columns the share `recalls` of the nearest found (see
+    `index.nearest`). Then come rows with the levels of each feature whose `steps`
+    is above 0, and then a row for each document with its embedding (see `index.packed`), in
+    `data`, of which a few rows are read at a time.
+    """
+    bare = {"lance-encoding:compression": "none", "lance-encoding:structural-encoding": "fullzip"}
+    return pa.schema(
+        [
+            _list("covers", pa.uint32()),
+            _list("docs", pa.uint64()),
+            _list("features", pa.uint32()),
+            _list("counts", pa.uint32()),
+            _list("means", pa.float32()),
+            _list("variances", pa.float32()),
+            _list("steps", pa.float32()),
+            _list("in_column", pa.uint8()),
+            _list("budgets", pa.float32()),
+            _list("recalls", pa.float32()),
+            pa.field("asked", pa.uint32()),
+            pa.field("data", pa.large_binary(), metadata=bare),
+        ],
+        metadata=settings_metadata(settings),
+    )
+
+
 TOP_TOKEN = pa.struct([("token", pa.string()), ("documents", pa.uint32())])
 
 FEATURES_COLUMNS = pa.schema(

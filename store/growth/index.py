@@ -7,6 +7,7 @@ from saelake.store.codes.executor import Executor
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.schema import postings_schema
 from saelake.store.growth.count import Counting
+from saelake.store.growth.impacts import index_impacts
 from saelake.store.growth.merging import plan_merges
 from saelake.store.index.builder import BuiltSegments, SegmentBuilder, by_first_document
 from saelake.store.index.merge import Merged, SegmentMerger
@@ -73,6 +74,7 @@ def index(
         _merge(committer, memory_bytes, built_fragments, executor, progress)
         postings = committer.finish()
         Counting(lake, name, builder, executor).update(postings, renew=renew_features)
+        index_impacts(lake, name, codes, memory_bytes=memory_bytes)
     return IndexReport(
         collection=str(name),
         n_documents=n_documents,

@@ -10,8 +10,10 @@ from saelake.store.activations.table import ActivationsTable
 from saelake.store.codes.table import CodesTable, locate
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict
-from saelake.store.format.schema import postings_schema
+from saelake.store.format.schema import impacts_schema, postings_schema
+from saelake.store.growth.impacts import index_impacts
 from saelake.store.growth.index import index
+from saelake.store.health.impacts import wrong_blocks
 from saelake.store.health.index import compared, wrong_features
 from saelake.store.health.rows import UNREADABLE, CodesReading, KeptReading, Reading
 from saelake.store.lake.lake import CollectionName, Lake
@@ -53,6 +55,7 @@ def _repaired(lake: Lake, name: CollectionName) -> Repaired:
     collection, n_lost = _opened(lake, name)
     if collection.postings is None:
         return Repaired(collection=str(name), documents=ids, n_files=n_files)
+    n_blocks = _repaired_impacts(lake, collection)
     wrong = _wrong_segments(collection)
     n_segments = n_lost + len(wrong) + len(collection.postings.outdated)
     is_counted = not (damaged or reading.unreadable or collection.unindexed)
@@ -64,8 +67,22 @@ def _repaired(lake: Lake, name: CollectionName) -> Repaired:
         documents=ids,
         n_files=n_files,
         n_segments=n_segments,
+        n_blocks=n_blocks,
         features=features,
     )
+
+
+def _repaired_impacts(lake: Lake, collection: Collection) -> int:
+    """Make wrong blocks of impacts again; how many there were."""
+    try:
+        wrong = [block.fragment for block in wrong_blocks(collection)]
+    except UNREADABLE:  # not even what describes them
+        wrong = [fragment.id for fragment in Table.open(lake.impacts(collection.name)).fragments]
+        drop(lake.impacts(collection.name))
+        Table.open_or_create(lake.impacts(collection.name), impacts_schema(collection.settings))
+    if wrong:
+        index_impacts(lake, collection.name, collection.codes, redo=wrong)
+    return len(wrong)
 
 
 def _kept_repaired(lake: Lake, name: CollectionName, done: Repaired) -> Repaired:
@@ -172,7 +189,8 @@ def _written(table: Table, fragment: int, start: int, stop: int) -> Draft:
 
 def _drop(lake: Lake, name: CollectionName) -> None:
     """Delete the tables of a collection of which no row is left; the postings before the codes."""
-    for uri in (lake.postings(name), lake.features(name), lake.codes(name)):
+    uris = (lake.impacts(name), lake.postings(name), lake.features(name), lake.codes(name))
+    for uri in uris:
         drop(uri)
 
 

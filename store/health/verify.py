@@ -14,6 +14,7 @@ from saelake.store.documents.documents import Documents
 from saelake.store.documents.scratch import Scratch
 from saelake.store.errors import Corrupt, NotFound, SaelakeError
 from saelake.store.format.checksums import CHECKSUM
+from saelake.store.health.impacts import wrong_blocks
 from saelake.store.health.index import compared, wrong_features
 from saelake.store.health.rows import UNREADABLE, CodesReading, Fault, KeptReading, Reading
 from saelake.store.index.totals import Totals
@@ -140,6 +141,7 @@ def _ids(name: str, documents: Documents) -> TableCheck:
 def _collection(lake: Lake, collection: Collection) -> Iterator[TableCheck]:
     codes, name = collection.codes, str(collection.name)
     tables = [codes.table] + ([collection.postings.table] if collection.postings else [])
+    tables += [collection.impacts.table] if collection.impacts else []
     yield _files(name, tables)
     reading = CodesReading.of(codes)
     yield _rows(name, collection, reading)
@@ -148,6 +150,7 @@ def _collection(lake: Lake, collection: Collection) -> Iterator[TableCheck]:
     yield _once(name, codes.locations, collection.documents, "encoded")
     if not reading.faults:
         yield _postings(name, collection)
+        yield from _impacts(name, collection)
         yield from _features(lake, collection, reading.totals)
 
 
@@ -236,6 +239,20 @@ def _postings(name: str, collection: Collection) -> TableCheck:
         problem=f"those of the codes fragments {_listed(wrong)} do not" if wrong else None,
         detail=f"{n} postings in {len(collection.segments)} segments"
         + (OUTDATED.format(name) if collection.is_outdated else ""),
+    )
+
+
+def _impacts(name: str, collection: Collection) -> Iterator[TableCheck]:
+    """Each block of impacts is of the codes that it covers."""
+    if collection.nearest is None:
+        return
+    wrong = [i for block in wrong_blocks(collection) for i in block.covers]
+    yield TableCheck(
+        table=name,
+        check="impacts agree with the codes",
+        problem=f"those of the codes fragments {_listed(wrong)} do not" if wrong else None,
+        detail=f"{collection.nearest.n_documents} documents in "
+        f"{len(collection.nearest.blocks)} blocks",
     )
 
 

@@ -1,1 +1,1 @@
-"""What makes a question quick: postings, segments, impacts, bitmaps, statistics, vectors."""
+"""What makes questions quick: postings, segments, impacts, levels, bitmaps, statistics, vectors."""

@@ -102,6 +102,10 @@ class Lake:
         """The address of a collection's postings table."""
         return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.postings")
 
+    def impacts(self, name: CollectionName) -> str:
+        """The address of a collection's impacts, by which similar documents are found."""
+        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.impacts")
+
     def features(self, name: CollectionName) -> str:
         """The address of a collection's features table."""
         return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.features")

@@ -6,6 +6,7 @@ divided by the 90th percentile of the feature's values where it fires; the score
 hybrid fuses that ranking with the dense embeddings' by reciprocal rank.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.parts.found import found_rows
 from saelake.store.query.parts.labelled import labels_of, nearest_labels
+from saelake.store.query.parts.listed import ListedFeatures
 from saelake.store.query.similar import Query, ranking
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.retrieve import RetrieveQuery
@@ -55,7 +57,8 @@ def retrieve(session: Session, query: RetrieveQuery) -> pa.Table:
         vector = dense_query(session, selected, query.phrase, NOBODY)
         rankings.append((dense_ranking(session, selected, vector, depth, NOBODY), 1.0))
     found = rankings[0][0] if len(rankings) == 1 else fused(rankings, query.k)
-    table = found_rows(selected.collection, found, labels, made.shares, "max")
+    embeddings = session.embeddings.take(selected, found.doc)
+    table = found_rows(selected.collection, found, labels, made.shares, embeddings)
     return table.replace_schema_metadata(chosen.said(importance))
 
 
@@ -79,11 +82,7 @@ def percentiles(session: Session, selected: Selected, features: Array) -> Array:
     Over the whole collection, so that a filter does not change what counts as much; 0 for a
     feature that never fires.
     """
-    wanted = np.zeros(selected.width, np.bool_)
-    wanted[features] = True
-    whole = selected.whole
-    session.embeddings.hold(whole)
-    parts = list(session.embeddings.map(whole, _ValuesOf(wanted)))
+    parts = list(_values(session, selected.whole, features))
     feature = concatenate((f for f, _ in parts), np.uint32)
     value = concatenate((v for _, v in parts), np.float32)
     order = np.argsort(feature, kind="stable")
@@ -94,3 +93,18 @@ def percentiles(session: Session, selected: Selected, features: Array) -> Array:
         if end > begin:
             scale[number] = np.percentile(value[begin:end], PERCENTILE)
     return scale
+
+
+def _values(session: Session, whole: Selected, features: Array) -> Iterator[tuple[Array, Array]]:
+    """The features uint32 and values float32 of these features in all documents."""
+    wanted = np.zeros(whole.width, np.bool_)
+    wanted[features] = True
+    listed = ListedFeatures.of(session, whole, features, "max")
+    if listed is None:
+        session.embeddings.hold(whole)
+        yield from session.embeddings.map(whole, _ValuesOf(wanted))
+        return
+    for feature, doc, value in listed.each():
+        found = value if whole.mask is None else value[whole.mask[doc]]
+        yield np.full(len(found), feature, np.uint32), found
+    yield from session.embeddings.map(whole, _ValuesOf(wanted), without=listed.without)

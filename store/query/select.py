@@ -62,7 +62,8 @@ def select(session: Session, query: SelectQuery) -> pa.Table:
     made = Query(values=(values / n_target).astype(np.float32), weights=weights, measure="cosine")
     found = ranking(session, pool, made, query.k, asked, query.pooling)
     labels = labels_of(session, pool.collection)
-    rows = found_rows(pool.collection, found, labels, made.shares, query.pooling)
+    embeddings = session.embeddings.take(pool, found.doc, query.pooling)
+    rows = found_rows(pool.collection, found, labels, made.shares, embeddings)
     notes = _left_out(session, query, pool, target, asked, len(found))
     return rows.replace_schema_metadata(metadata(notes=[*notes]))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.arrays import kernels
-from saelake.store.codes.embeddings import Block, take
+from saelake.store.codes.embeddings import Block
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
@@ -22,6 +22,8 @@ from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, f
 from saelake.store.query.parts.found import Found, found_rows
 from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_features
+from saelake.store.query.parts.listed import ListedFeatures, needed
+from saelake.store.query.parts.nearest import Near, nearest_of
 from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests.checks import Pooling, Selection, Weight
 from saelake.store.requests.similar import Measure, SimilarQuery
@@ -89,22 +91,37 @@ def similar(session: Session, query: SimilarQuery) -> pa.Table:
     asked = _asked(selected, query)
     chosen = _chosen(session, selected.collection, query)
     made = _query(session, selected, query, asked, chosen)
-    recall = 1.0
-    if query.method == "sae":
-        nearly = _approximate(session, selected, made, query, asked)
-        if nearly is not None:
-            found, recall = nearly
-        else:
-            found = ranking(session, selected, made, query.k, asked, query.pooling)
-    elif query.method == "dense":
-        vector = dense_query(session, selected, query.text, asked)
-        found = dense_ranking(session, selected, vector, query.k, asked)
-    else:
-        found = _hybrid(session, selected, made, query, asked)
-    labels = labels_of(session, selected.collection)
-    table = found_rows(selected.collection, found, labels, made.shares, query.pooling)
+    near = _near(session, selected, made, query, asked)
+    found, labels = near.found, labels_of(session, selected.collection)
+    embeddings = near.embeddings(session, selected, query.pooling)
+    table = found_rows(selected.collection, found, labels, made.shares, embeddings)
     said = {} if chosen is None else chosen.said(made.weights[chosen.features])
-    return table.replace_schema_metadata({"recall": f"{recall:.4g}", **said})
+    return table.replace_schema_metadata({"recall": f"{near.recall:.4g}", **said})
+
+
+def _near(
+    session: Session, selected: Selected, made: Query, query: SimilarQuery, asked: Array
+) -> Near:
+    """What is found, by the method asked for."""
+    if query.method == "dense":
+        vector = dense_query(session, selected, query.text, asked)
+        return Near(dense_ranking(session, selected, vector, query.k, asked))
+    if query.method == "hybrid":
+        return _hybrid(session, selected, made, query, asked)
+    return _by_features(session, selected, made, query, query.k, asked)
+
+
+def _by_features(
+    session: Session,
+    selected: Selected,
+    made: Query,
+    query: SimilarQuery,
+    k: int | None,
+    asked: Array,
+) -> Near:
+    """The `k` nearest in SAE space, nearly where that is quicker."""
+    nearly = _approximate(session, selected, made, query, k, asked)
+    return nearly or Near(ranking(session, selected, made, k, asked, query.pooling))
 
 
 def _chosen(session: Session, collection: Collection, query: SimilarQuery) -> Chosen | None:
@@ -116,7 +133,7 @@ def _chosen(session: Session, collection: Collection, query: SimilarQuery) -> Ch
 
 def _hybrid(
     session: Session, selected: Selected, made: Query, query: SimilarQuery, asked: Array
-) -> Found:
+) -> Near:
     """By the ranks in SAE space, in dense embeddings and, for a text, in its words.
 
     A short text has few features, and by them alone is found worse than by its words or meaning
@@ -128,9 +145,9 @@ def _hybrid(
     if query.text is not None:
         words = word_ranking(selected, query.text, query.where, depth, asked)
         rankings += [(words, 1.0)] if words is not None else []
-    by_features = ranking(session, selected, made, depth, asked, query.pooling)
-    rankings.append((by_features, 1.0 if query.text is None else TEXT_VOTE))
-    return fused(rankings, query.k)
+    near = _by_features(session, selected, made, query, depth, asked)
+    rankings.append((near.found, 1.0 if query.text is None else TEXT_VOTE))
+    return Near(fused(rankings, query.k), near.recall)
 
 
 def ranking(
@@ -143,10 +160,27 @@ def ranking(
 ) -> Found:
     """The `k` best of the documents that share a feature, without those asked about."""
     room = None if k is None else k + len(asked)
+    features = needed(made.values, made.weights, made.measure)
+    listed = ListedFeatures.of(session, selected, features, pooling)
+    if listed is not None:
+        return _by_lists(session, selected, made, listed, room).without(asked)[:k]
     session.embeddings.hold(selected, pooling)
     whole, work = _unmasked(selected, made)
     parts = [Found.best(*part, room) for part in session.embeddings.map(whole, work, pooling)]
     return Found.joined(parts).best_of(room).without(asked)[:k]
+
+
+def _by_lists(
+    session: Session, selected: Selected, made: Query, listed: ListedFeatures, room: int | None
+) -> Found:
+    """The best by posting lists, and by reading what they do not cover."""
+    docs, scores = listed.scores(made.values, made.weights, made.measure)
+    if selected.mask is not None:
+        keep = selected.mask[docs]
+        docs, scores = docs[keep], scores[keep]
+    rest = session.embeddings.map(selected, made, without=listed.without)
+    parts = [Found.best(docs, scores, room), *(Found.best(*part, room) for part in rest)]
+    return Found.joined(parts).best_of(room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +204,35 @@ def _unmasked(selected: Selected, made: Query) -> tuple[Selected, Query | _Maske
 
 
 def _approximate(
-    session: Session, selected: Selected, made: Query, query: SimilarQuery, asked: Array
-) -> tuple[Found, float] | None:
-    """Nearly the same by cosine, and with what recall; None where that would not be faster."""
+    session: Session,
+    selected: Selected,
+    made: Query,
+    query: SimilarQuery,
+    k: int | None,
+    asked: Array,
+) -> Near | None:
+    """Nearly the same by cosine; None where that would not be faster."""
     if (
         query.exact
-        or query.k is None
+        or k is None
         or query.measure != "cosine"
         or query.within
         or query.about is not None
         or query.weights
         or (made.values < 0).any()
-        or selected.collection.codes.locations.n_documents < APPROXIMATE_ABOVE
     ):
+        return None
+    stored = None
+    if query.pooling == "max" and not query.idf:
+        stored = nearest_of(session, selected, made.values, made, k, asked)
+    return stored or _in_memory(session, selected, made, query, k, asked)
+
+
+def _in_memory(
+    session: Session, selected: Selected, made: Query, query: SimilarQuery, k: int, asked: Array
+) -> Near | None:
+    """By impacts that are made when they are first asked for, of what fits in memory."""
+    if selected.collection.codes.locations.n_documents < APPROXIMATE_ABOVE:
         return None
     held = session.embeddings.hold(selected, query.pooling)
     if held is None:
@@ -194,13 +244,13 @@ def _approximate(
     )
     if index.budget is None:
         return None
-    room = query.k + len(asked)
+    room = k + len(asked)
     parts = []
     for impacts in index.blocks:
         keep = EVERYTHING if selected.mask is None else selected.mask[impacts.block.doc]
         near = impacts.nearest(made.values, made.weights, room, keep, index.budget)
         parts.append(Found.best(*near, room))
-    return Found.joined(parts).best_of(room).without(asked)[: query.k], index.recall
+    return Near(Found.joined(parts).best_of(room).without(asked)[:k], index.recall)
 
 
 def _asked(selected: Selected, query: SimilarQuery) -> Array:
@@ -243,7 +293,7 @@ def _values(session: Session, selected: Selected, query: SimilarQuery, asked: Ar
         return spread(query.features, selected.width)
     if query.text is not None:
         return _text_values(session, collection, query.text, query.pooling)
-    block = take(collection.codes, asked, query.pooling)
+    block = session.embeddings.take(selected, asked, query.pooling)
     as_directions = len(asked) > 1 and query.measure != "jaccard"
     values = np.zeros(selected.width, np.float64)
     for row in range(len(block)):

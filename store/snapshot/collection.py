@@ -1,7 +1,8 @@
 """A collection as queries see it: one consistent snapshot of its tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from saelake.store.documents.documents import Documents
 from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import N_TIERS
+from saelake.store.index.impact_blocks import ImpactsTable
+from saelake.store.index.nearest import NearestDocuments
 from saelake.store.index.segments import (
     PostingList,
     PostingsTable,
@@ -41,19 +44,45 @@ class Collection:
         self.postings = PostingsTable(postings) if postings else None
         self.documents = Documents.open(lake, name.corpus)
         self.filters = self.documents.filters
-        fragments = {fragment.id for fragment in self.codes.table.fragments}
+        self._fragments = fragments = {fragment.id for fragment in self.codes.table.fragments}
         stored = self.postings.segments if self.postings else ()
         self.segments = tuple(segment for segment in stored if segment.is_valid(fragments))
         covered = {i for segment in self.segments for i in segment.covers}
         self.unindexed = tuple(sorted(fragments - covered))
+
+    @cached_property
+    def impacts(self) -> ImpactsTable | None:
+        """The impacts, opened when first asked for: few questions need them."""
+        table = Table.find(self._lake.impacts(self.name))
+        return ImpactsTable(table) if table is not None and table.fragments else None
+
+    @cached_property
+    def nearest(self) -> NearestDocuments | None:
+        """A search of those blocks of impacts that are valid for these codes, if there are any."""
+        if self.impacts is None:
+            return None
+        valid = tuple(b for b in self.impacts.blocks if b.is_valid(self._fragments))
+        return NearestDocuments(table=self.impacts, blocks=valid) if valid else None
 
     @property
     def is_current(self) -> bool:
         """Whether nothing was committed since this snapshot."""
         tables = [self.codes.table, *([self.postings.table] if self.postings else [])]
         created = self.postings is None and Table.find(self._lake.postings(self.name)) is not None
+        if "impacts" in self.__dict__:
+            tables += [self.impacts.table] if self.impacts else []
+            created |= self.impacts is None and self._has_impacts()
         same = not created and all(table.latest() is table for table in tables)
         return same and self.documents.is_current and self._is_named()
+
+    @property
+    def impacts_key(self) -> Hashable:
+        """What tells this snapshot of impacts from every other."""
+        return self.impacts and (self.impacts.table.uri, self.impacts.table.version)
+
+    def _has_impacts(self) -> bool:
+        table = Table.find(self._lake.impacts(self.name))
+        return table is not None and bool(table.fragments)
 
     def _is_named(self) -> bool:
         """Whether the dictionary's name still means these codes."""

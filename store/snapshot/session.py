@@ -10,6 +10,7 @@ from threading import Lock
 
 from saelake.store.codes.executor import Executor, Threads
 from saelake.store.errors import NotFound, OutdatedIndex
+from saelake.store.index.nearest import NearestDocuments
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.cache import Cache
@@ -74,6 +75,14 @@ class Session:
         """The documents of a selection. Raises `NotFound` and `InvalidFilter`."""
         collection = self.collection(selection.collection)
         return Selected(collection, collection.filters.mask(selection.where))
+
+    def nearest(self, selected: Selected) -> NearestDocuments | None:
+        """What searches the collection's impacts: one whose levels are kept, where they can be."""
+        found = selected.collection.nearest
+        if found is None or found.n_bytes > self.cache.capacity:
+            return found
+        key = (selected.collection.impacts_key, selected.codes_key)
+        return self.cache.kept(key, found.keeping, lambda nearest: nearest.n_bytes)
 
     def close(self) -> None:
         """Forget everything."""

@@ -20,6 +20,7 @@ OPTIONS = {
     "expressions": "--checked",
     "s3": "--latency-ms",
     "analyses": "--milvus-documents",
+    "similarity": "--questions",
     "calibration": "--splits",
     "quality": "--max-tokens",
     "encode": "--whole",

@@ -173,9 +173,11 @@ def _encode(lake: str, parts: Parts) -> None:
 
 
 def _index(lake: str, parts: Parts) -> None:
+    from saelake.store.growth import impacts
     from saelake.store.growth.index import index
     from saelake.store.lake.lake import CollectionName, Lake
 
+    impacts.LEAST_DOCUMENTS = 1  # else so few documents have no impacts
     index(Lake(lake), CollectionName(CORPUS, DICTIONARY), memory_bytes=INDEX_BYTES)
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.codes.embeddings import Block, take
+from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.parts.hits import metadata_column, with_metadata
-from saelake.store.requests.checks import Pooling
 from saelake.store.requests.columns import FOUND, SHARED
 from saelake.store.snapshot.collection import Collection
 
@@ -64,9 +63,12 @@ Shares = Callable[[Block], Array]
 
 
 def found_rows(
-    collection: Collection, found: Found, labels: LabelsTable, shares: Shares, pooling: Pooling
+    collection: Collection, found: Found, labels: LabelsTable, shares: Shares, embeddings: Block
 ) -> pa.Table:
-    """The documents as rows, in their order, each with the features that make its score most."""
+    """The documents as rows, in their order, each with the features that make its score most.
+
+    `embeddings` are those of the documents, in any order.
+    """
     schema = with_metadata(FOUND, collection.documents)
     rows = collection.documents.take(
         found.doc, ["id", "text", *collection.documents.metadata_columns]
@@ -78,7 +80,7 @@ def found_rows(
         "score": pa.array(found.score, pa.float32()),
         "text": pa.array(texts, pa.string()),
         "metadata": metadata_column(rows, collection.documents),
-        "shared_features": _shared(collection, found, labels, shares, pooling),
+        "shared_features": _shared(found, labels, shares, embeddings),
     }
     return pa.Table.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
@@ -91,11 +93,8 @@ def beginning(text: str) -> str:
     return text[: space if space > 0 else TEXT_CHARACTERS]
 
 
-def _shared(
-    collection: Collection, found: Found, labels: LabelsTable, shares: Shares, pooling: Pooling
-) -> pa.Array:
+def _shared(found: Found, labels: LabelsTable, shares: Shares, block: Block) -> pa.Array:
     """The features that make most of each document's score; none for one without an embedding."""
-    block = take(collection.codes, found.doc, pooling)
     share = shares(block)
     rows = dict(zip(block.doc.tolist(), range(len(block)), strict=True))
     chosen = []

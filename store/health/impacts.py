@@ -1,0 +1,58 @@
+"""Whether blocks of impacts agree with the codes that they were made from."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from saelake.store.codes.embeddings import Block, blocks
+from saelake.store.codes.executor import Piece
+from saelake.store.health.rows import UNREADABLE
+from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
+from saelake.store.index.levels import Levels
+from saelake.store.snapshot.collection import Collection
+
+ROWS_AT_ONCE = 1024
+
+
+def wrong_blocks(collection: Collection) -> Iterator[StoredBlock]:
+    """The valid blocks that differ from the codes; of two that cover the same the second too."""
+    if collection.nearest is None:
+        return
+    seen: set[int] = set()
+    for stored in collection.nearest.blocks:
+        if not seen.isdisjoint(stored.covers) or not _agrees(collection, stored):
+            yield stored
+        seen.update(stored.covers)
+
+
+def _agrees(collection: Collection, stored: StoredBlock) -> bool:
+    codes = collection.codes
+    block = Block.joined(list(blocks(Piece(codes, stored.covers))))
+    if not np.array_equal(block.doc, stored.docs):
+        return False
+    table = collection.nearest.table if collection.nearest else None
+    try:
+        return table is not None and _same(table, stored, block, codes.settings.width)
+    except (*UNREADABLE, IndexError):
+        return False
+
+
+def _same(table: ImpactsTable, stored: StoredBlock, block: Block, width: int) -> bool:
+    """Whether its levels and embeddings are those of a block."""
+    expected, found = Levels.of(block, width), Levels(stored.features)
+    kept = stored.features.kept
+    if not np.array_equal(expected.features.kept, kept):
+        return False
+    table.read_levels([(stored, found, kept)])
+    if any(expected.data(index) != found.data(index) for index in kept.tolist()):
+        return False
+    return all(
+        _equal(table.taken([(stored, rows)]), block[rows])
+        for first in range(0, len(block), ROWS_AT_ONCE)
+        for rows in [np.arange(first, min(first + ROWS_AT_ONCE, len(block)))]
+    )
+
+
+def _equal(a: Block, b: Block) -> bool:
+    arrays = zip((a.offsets, a.features, a.values), (b.offsets, b.features, b.values), strict=True)
+    return all(np.array_equal(mine, other) for mine, other in arrays)

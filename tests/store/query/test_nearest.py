@@ -1,0 +1,173 @@
+"""Similar documents by the impacts in a lake, against dense matrices of the same codes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import saelake
+from saelake.store.engine import Engine
+from saelake.store.growth import impacts
+from saelake.store.index import nearest as by_impacts
+from saelake.store.index.nearest import NearestDocuments
+from saelake.store.query.parts import nearest
+from saelake.store.requests.similar import SimilarQuery
+from saelake.store.tables.tables import drop
+from tests.lakes import MadeLake, make_lake
+from tests.store.query.test_similar import (
+    COLLECTION,
+    N_DOCUMENTS,
+    N_FEATURES,
+    WHERES,
+    Asked,
+    brute_force,
+    check,
+    features,
+    positive,
+)
+
+plain_ways = st.fixed_dictionaries(
+    {"k": st.sampled_from([1, 5, 20]), "where": st.sampled_from(WHERES)}
+)
+things = st.one_of(
+    st.fixed_dictionaries(
+        {"docs": st.lists(st.integers(0, N_DOCUMENTS - 1), min_size=1, max_size=3).map(tuple)}
+    ),
+    st.fixed_dictionaries({"features": st.lists(positive, min_size=1, max_size=4).map(tuple)}),
+    st.fixed_dictionaries({"features": st.just(()), "docs": st.tuples(features)}),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def every_lake_has_impacts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(impacts, "LEAST_DOCUMENTS", 1)
+        patch.setattr(nearest, "EXHAUSTIVE", 1e9)
+        yield
+
+
+@pytest.fixture(scope="module", params=["plain", "signed", "signed of before"])
+def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    """Of six fragments, five in blocks of impacts."""
+    signed = request.param != "plain"
+    made = make_lake(
+        tmp_path_factory.mktemp("nearest") / "lake",
+        seed=4,
+        n_documents=N_DOCUMENTS,
+        n_features=N_FEATURES // 2 if signed else N_FEATURES,
+        n_fragments=6,
+        n_indexed=5,
+        signed=signed,
+        by_pole=request.param == "signed",
+        failed={(7, 0)},
+    )
+    found = Asked(made)
+    collection = found.engine._session.collection(COLLECTION)
+    assert collection.nearest is not None
+    assert len(collection.nearest.blocks) == 5
+    assert len(collection.unindexed) == 1
+    return found
+
+
+@settings(max_examples=80, deadline=None)
+@given(thing=things, way=plain_ways)
+def test_what_is_compared_exactly_is_as_by_dense_rows(
+    asked: Asked, thing: dict[str, Any], way: dict[str, Any]
+) -> None:
+    check(asked, thing | way)
+
+
+@settings(max_examples=80, deadline=None)
+@given(thing=things, way=plain_ways)
+def test_few_candidates_have_exact_scores(
+    asked: Asked, thing: dict[str, Any], way: dict[str, Any]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_impacts, "LEAST_CANDIDATES", 1)
+        patch.setattr(by_impacts, "CANDIDATES", 1)
+        query = SimilarQuery(collection=COLLECTION, **thing, **way)
+        expected = brute_force(asked, query)
+        if not expected:
+            return
+        for hit in asked.similar(**thing, **way):
+            assert hit["score"] == pytest.approx(expected[hit["doc"]], rel=1e-4, abs=1e-5)
+
+
+def test_shared_features_are_of_the_codes(asked: Asked) -> None:
+    for hit in asked.similar(docs=(3,), k=20):
+        for shared in hit["shared_features"]:
+            assert shared["value"] == asked.dense["max"][hit["doc"], shared["feature"]]
+
+
+def test_the_answer_says_the_recall(asked: Asked) -> None:
+    nearest_documents = asked.engine._session.collection(COLLECTION).nearest
+    assert nearest_documents is not None
+    reader = asked.engine.ask(asked.named(SimilarQuery(collection=COLLECTION, docs=(3,))))
+    assert float(reader.schema.metadata[b"recall"]) == pytest.approx(
+        nearest_documents.recall, abs=1e-3
+    )
+
+
+def recalled(asked: Asked, monkeypatch: pytest.MonkeyPatch, cache_bytes: int) -> set[bytes]:
+    """The answers of an engine with so much memory."""
+    engine = Engine(asked.made.lake.uri, cache_bytes=cache_bytes)
+    found = set()
+    for doc in (3, 5, 11):
+        rows = engine.ask(SimilarQuery(collection=COLLECTION, docs=(doc,))).read_all()
+        found.add(repr(rows.to_pylist()).encode())
+    return found
+
+
+def test_what_does_not_fit_is_read_for_each_question(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    search = NearestDocuments.candidates
+
+    def seen(self: NearestDocuments, *args: Any) -> Any:
+        kept.append(self.kept is not None)
+        return search(self, *args)
+
+    monkeypatch.setattr(NearestDocuments, "candidates", seen)
+    assert recalled(asked, monkeypatch, 100) == recalled(asked, monkeypatch, 1 << 30)
+    assert kept == [False] * 3 + [True] * 3
+
+
+def test_deleted_documents_are_no_hits(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=40, tokens=(4, 12), n_fragments=3, n_indexed=3)
+    before = found(made, k=10)
+    saelake.connect(made.lake.uri).delete("made", ids=[f"d{doc}" for doc in before[:3]])
+    assert found(made, k=7) == before[3:]
+
+
+def found(made: MadeLake, k: int) -> list[int]:
+    query = SimilarQuery(collection=COLLECTION, docs=(5,), k=k)
+    docs: list[int] = Engine(made.lake.uri).ask(query).read_all()["doc"].to_pylist()
+    return docs
+
+
+def test_a_lake_of_before_answers_the_same(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=40, tokens=(4, 12), n_fragments=3, n_indexed=3)
+    query = SimilarQuery(collection=COLLECTION, docs=(5,))
+    with_impacts = Engine(made.lake.uri).ask(query).read_all()
+    drop(made.lake.impacts(made.name))
+    without = Engine(made.lake.uri).ask(query).read_all()
+    assert with_impacts.to_pylist() == without.to_pylist()
+
+
+def test_an_index_that_came_is_used_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_lake(tmp_path, n_documents=40, tokens=(4, 12), n_fragments=3, n_indexed=3)
+    drop(made.lake.impacts(made.name))
+    engine = Engine(made.lake.uri)
+    collection = engine._session.collection(COLLECTION)
+    assert collection.nearest is None
+    impacts.index_impacts(made.lake, made.name, collection.codes)
+    assert not collection.is_current
+    newest = Engine(made.lake.uri)._session.collection(COLLECTION).nearest
+    assert newest is not None
+    assert newest.n_documents == 40
