@@ -82,11 +82,13 @@ def index_impacts(
     *,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     redo: Collection[int] = (),
+    on_progress: Callable[[int, int], object] = lambda *_: None,
 ) -> None:
     """Index the impacts of what has none yet, within about `memory_bytes`.
 
     Only of collections of `LEAST_DOCUMENTS` and more. `redo` are fragments of impacts to be
-    replaced. Safe to kill and to race: a block is committed only if no other covers its fragments.
+    replaced. `on_progress` is told how many more documents are done, and how many are left. Safe to
+    kill and to race: a block is committed only if no other covers its fragments.
     """
     n_documents = sum(fragment.n_rows for fragment in codes.table.fragments)
     address = lake.impacts(name)
@@ -101,10 +103,18 @@ def index_impacts(
             drafts = [builder(group) for group in build.groups]
             covers = {fragment.id for group in build.groups for fragment in group}
             committer.commit(_joined(drafts), covers, build.replaces)
+            on_progress(sum(map(_n_documents, build.groups)), 0)
             continue
+        left = sum(_n_documents(group) for group in build.groups)
         for group in build.groups:
             committer.commit(builder(group), {fragment.id for fragment in group})
+            left -= _n_documents(group)
+            on_progress(_n_documents(group), left)
     committer.finish()
+
+
+def _n_documents(group: Sequence[Fragment]) -> int:
+    return sum(fragment.n_rows for fragment in group)
 
 
 def _joined(drafts: Sequence[Draft]) -> Draft:

@@ -53,8 +53,9 @@ def index(
     Then segments are merged, until they are few. `redo` are fragments of postings to be replaced,
     as what they say is wrong; `renew_features` makes the statistics again from all codes, not only
     from new ones. `on_progress` is told how many of how many documents are done; those whose
-    segments are merged count again. Safe to kill and to race: a segment is committed only if no
-    other covers its fragments, or in place of all that it was merged from. Raises `Corrupt`.
+    segments are merged, or whose impacts are indexed, count again. Safe to kill and to race: a
+    segment is committed only if no other covers its fragments, or in place of all that it was
+    merged from. Raises `Corrupt`.
     """
     lake = lake.pinned()
     codes = CodesTable.of(lake, open_codes(lake, name))
@@ -74,7 +75,7 @@ def index(
         _merge(committer, memory_bytes, built_fragments, executor, progress)
         postings = committer.finish()
         Counting(lake, name, builder, executor).update(postings, renew=renew_features)
-        index_impacts(lake, name, codes, memory_bytes=memory_bytes)
+        index_impacts(lake, name, codes, memory_bytes=memory_bytes, on_progress=progress.add)
     return IndexReport(
         collection=str(name),
         n_documents=n_documents,

@@ -102,6 +102,22 @@ def test_a_lake_that_grows_keeps_few_blocks(tmp_path: Path) -> None:
     assert_right(made)
 
 
+def test_documents_of_blocks_are_counted_as_they_are_done(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=0)
+    codes = CodesTable.of(made.lake, open_codes(made.lake, made.name))
+    told: list[tuple[int, int]] = []
+    index_impacts(
+        made.lake,
+        made.name,
+        codes,
+        memory_bytes=1,  # a block for each fragment
+        on_progress=lambda n, left: told.append((n, left)),
+    )
+    n_rows = [fragment.n_rows for fragment in codes.table.fragments]
+    assert [n for n, _ in told] == n_rows
+    assert [left for _, left in told] == [sum(n_rows[i + 1 :]) for i in range(len(n_rows))]
+
+
 def test_small_collections_have_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(impacts, "LEAST_DOCUMENTS", 41)
     made = make_lake(tmp_path, n_documents=40, n_fragments=2, n_indexed=2)
