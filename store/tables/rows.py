@@ -25,7 +25,7 @@ def address(fragment_id: int, row: int) -> int:
     return fragment_id << _ROW_BITS | row
 
 
-class Rows:
+class SingleRows:
     """The rows of a snapshot; thread-safe.
 
     A file stays open for each choice of columns, as often as threads read it at once: a reader is
@@ -37,8 +37,8 @@ class Rows:
         self._files: dict[int, str | None] = {}
         self._idle: dict[tuple[str, tuple[str, ...]], list[LanceFileReader]] = {}
 
-    def __reduce__(self) -> tuple[type["Rows"], tuple["lance.LanceDataset"]]:
-        return Rows, (self._dataset,)  # without what is open here
+    def __reduce__(self) -> tuple[type["SingleRows"], tuple["lance.LanceDataset"]]:
+        return SingleRows, (self._dataset,)  # without what is open here
 
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these offsets in table order, in the order asked for."""

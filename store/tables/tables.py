@@ -42,7 +42,7 @@ from saelake.store.tables.evolution import (
     evolve,
     numbered,
 )
-from saelake.store.tables.rows import Rows
+from saelake.store.tables.rows import SingleRows
 
 STORAGE_VERSION = "2.2"
 SUFFIX = ".lance"
@@ -59,7 +59,7 @@ class Table:
     def __init__(self, dataset: "lance.LanceDataset", at: str | None = None) -> None:
         self._dataset = dataset
         self._at = at
-        self._rows = Rows(dataset)
+        self._rows = SingleRows(dataset)
 
     @classmethod
     def open(cls, uri: str, version: int | None = None) -> "Table":

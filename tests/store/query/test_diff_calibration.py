@@ -160,7 +160,7 @@ def test_length_is_said(unlike: Asked) -> None:
     assert a < b
     assert notes(table)[0] == (
         f"The sides differ in length (median {a:,.0f} against {b:,.0f} tokens): {n} features with "
-        "q < .05 may follow length; try control=length."
+        "q < .05 may follow length; try control=length()."
     )
     controlled = unlike.table("soft0", control=("length()",))
     assert not any("differ in length" in note for note in notes(controlled))
