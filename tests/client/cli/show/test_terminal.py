@@ -159,7 +159,7 @@ def test_progress_on_a_terminal_goes_when_it_is_done(tmp_path: Path) -> None:
     arguments = ["import", str(tmp_path / "rows.jsonl"), "--lake", str(tmp_path / "lake")]
     code, shown = on_terminal(*arguments)
     assert code == 0
-    assert shown.endswith("Done: 1 documents added to rows\r\n")
+    assert shown.endswith("Done: 1 document added to rows\r\n")
     assert "Importing" in shown
 
 
