@@ -17,7 +17,7 @@ from saelake.store.index.postings import (
     RowTokens,
     postings_of,
 )
-from saelake.store.index.segments import segment_rows
+from saelake.store.index.segment_rows import segment_rows
 from saelake.store.tables.changes import Draft, Fragment
 from saelake.store.tables.tables import Table
 

@@ -4,7 +4,6 @@ Pure array work. A `Postings` holds the postings of many features, sorted by fea
 document; `blocks` are what the rows of a segment are made of.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +12,9 @@ import pyarrow as pa
 
 from saelake.store.format.lists import Array, Lists, concatenate, runs
 from saelake.store.format.schema import MAX_PART_TOKENS
-from saelake.store.index.layout import PostingsBlock
 
 CODES_COLUMNS = ("doc", "part", "features", "max", "counts", "positions", "values")
 TOKEN_COLUMNS = ("token_ids", "token_starts", "token_lengths")
-POSTINGS_PER_BLOCK, FEATURES_PER_BLOCK = 1 << 20, 1 << 16  # bound the scratch space of a block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,26 +138,3 @@ def stable_order(keys: Array) -> Array:
 def _descending(values: Array) -> Array:
     """Keys whose ascending order is the descending order of value codes."""
     return -values.astype(np.int32)
-
-
-def blocks(postings: Postings, tokens: RowTokens, width: int) -> Iterator[PostingsBlock]:
-    """The postings of all features, some neighbours at a time."""
-    starts = np.searchsorted(postings.feature, np.arange(width + 1))
-    first = 0
-    while first < width:
-        full = np.searchsorted(starts, starts[first] + POSTINGS_PER_BLOCK, side="right") - 1
-        last = min(max(int(full), first + 1), first + FEATURES_PER_BLOCK, width)
-        block = postings[int(starts[first]) : int(starts[last])]
-        offsets = starts[first : last + 1] - starts[first]
-        yield PostingsBlock(
-            first_feature=first,
-            begins=offsets[:-1],
-            ends=offsets[1:],
-            doc=block.doc.astype(np.uint32),
-            max=block.max,
-            position=block.position,
-            token=tokens.ids[block.token],
-            start=tokens.starts[block.token],
-            length=tokens.lengths[block.token],
-        )
-        first = last

@@ -6,18 +6,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from saelake.store.codes.table import CodesTable, collection_of
 from saelake.store.format.lists import Array, Lists, concatenate
 from saelake.store.format.schema import N_TIERS, STRONGEST
-from saelake.store.format.values import ValueCodec
 from saelake.store.index.postings import (
     CODES_COLUMNS,
     TOKEN_COLUMNS,
     Postings,
-    RowTokens,
-    blocks,
     merged,
     postings_of,
 )
@@ -258,19 +254,3 @@ def scan_posting_lists(
     ends = np.searchsorted(whole.feature, only, side="right")
     starts = np.searchsorted(whole.feature, only, side="left")
     return {int(f): lists[slice(a, b)] for f, a, b in zip(only, starts, ends, strict=True)}
-
-
-def segment_rows(
-    pieces: list[Postings],
-    tokens: RowTokens,
-    *,
-    covers: Sequence[int],
-    schema: pa.Schema,
-    codec: ValueCodec,
-    width: int,
-) -> Iterator[pa.RecordBatch]:
-    """The rows of a segment, in order, a block of features at a time; `pieces` is emptied."""
-    whole = merged(pieces, codec.dtype)
-    pieces.clear()
-    for block in blocks(whole, tokens, width):
-        yield from block.batches(schema, covers if block.first_feature == 0 else None)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lakes import make_lake
 from tests.tiny import save_dictionary, save_model
 
 # Not typer and rich: the hub's client, which transformers needs, brings them.
@@ -64,3 +65,21 @@ def test_texts_become_packed_codes_without_the_store(script: str) -> None:
     n_rows, n_codes = map(int, run.stdout.split())
     assert n_rows == 2
     assert 0 < n_codes <= 5 * 6
+
+
+ASK = """
+import sys
+from saelake.store.engine import Engine
+from saelake.store.requests.tokens import TokensQuery
+hits = Engine({uri!r}).ask(TokensQuery(collection={name!r}, expression="0")).read_all()
+print(hits.num_rows, sorted({{"numba", "scipy", "torch", "faiss", "ray"}} & set(sys.modules)))
+"""
+
+
+def test_tokens_of_a_feature_need_no_compiled_loops(tmp_path: Path) -> None:
+    made = make_lake(tmp_path)
+    script = ASK.format(uri=made.lake.uri, name=str(made.name))
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    n_hits, loaded = run.stdout.split(maxsplit=1)
+    assert int(n_hits) > 0
+    assert loaded.strip() == "[]"

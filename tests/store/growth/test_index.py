@@ -96,7 +96,7 @@ def test_a_lake_that_grows_keeps_few_segments(tmp_path: Path) -> None:
 def test_blocks_of_features_make_one_segment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:
-    monkeypatch.setattr(f"saelake.store.index.postings.{bound}", most)
+    monkeypatch.setattr(f"saelake.store.index.segment_rows.{bound}", most)
     made = make_lake(tmp_path, n_documents=40, n_fragments=1, n_indexed=1)
     assert len(Collection(made.lake, made.name).segments) == 1
     assert_indexed_right(made)
@@ -226,7 +226,8 @@ def test_an_indexer_killed_as_it_merges_leaves_the_segments_that_there_were(
 def test_damaged_segments_are_not_merged_and_the_error_says_what_to_do(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_documents=40, n_fragments=8, n_indexed=0)
     index(made.lake, made.name, memory_bytes=1)
-    file = next(Path(made.lake.postings(made.name), "data").iterdir())
+    table = Table.open(made.lake.postings(made.name))
+    file = Path(table.uri, "data", table.file_of(table.fragments[0].id))
     file.write_bytes(file.read_bytes()[:200] + b"x" * 200)
     with pytest.raises(Corrupt, match="saelake verify --repair"):
         index(made.lake, made.name)
