@@ -5,6 +5,7 @@ is exactly that. `meta.kind` is the field `kind` of the column `meta`.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -59,6 +60,22 @@ def check_apart(documents: Documents, columns: Sequence[str], others: Sequence[s
                 "cluster by.",
                 column=other,
             )
+
+
+Values = TypeVar("Values", pa.Array, pa.ChunkedArray)
+
+
+def as_texts(values: Values, column: str, purpose: str) -> Values:
+    """A column's values as texts. Raises `InvalidInput` for those that cannot serve the purpose."""
+    try:
+        texts: Values = values.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InvalidInput(
+            f"{column} has values of type {values.type}, which cannot {purpose} documents: name a "
+            "column of texts or numbers.",
+            column=column,
+        ) from error
+    return texts
 
 
 def _selected(batch: pa.RecordBatch, paths: dict[str, Path]) -> pa.RecordBatch:

@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 
 from saelake.store.codes.embeddings import take
 from saelake.store.codes.table import CodesTable
-from saelake.store.documents.columns import read_columns
-from saelake.store.errors import InvalidInput
+from saelake.store.documents.columns import as_texts, read_columns
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.left_out import n_encoded
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
@@ -139,18 +138,7 @@ def _values(session: Session, selected: Selected, column: str) -> tuple[Array, p
     keep &= lengths(session, selected)[doc] != NOT_ENCODED
     if selected.mask is not None:
         keep &= selected.mask[doc]
-    return doc[keep], _texts(rows[column].filter(pa.array(keep)), column)
-
-
-def _texts(values: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
-    try:
-        return values.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InvalidInput(
-            f"{column} has values of type {values.type}, which cannot align documents: name a "
-            "column of texts or numbers.",
-            column=column,
-        ) from error
+    return doc[keep], as_texts(rows[column].filter(pa.array(keep)), column, "align")
 
 
 # -- In what share of a value's documents each feature fires.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.documents.columns import read_columns
+from saelake.store.documents.columns import as_texts, read_columns
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
@@ -57,7 +57,7 @@ def groups(selections: Sequence[Selected], column: str) -> Groups:
     Values are compared as text, so 5 and "5" are one. Raises `InvalidInput` for a column that one
     of the corpora does not have, or of which values are no text.
     """
-    read = [_texts(_column(selected, column), column) for selected in selections]
+    read = [as_texts(_column(selected, column), column, "group") for selected in selections]
     encoded = pa.concat_arrays(read).dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     known = np.concatenate([_kept(selected) for selected in selections]) & (codes >= 0)
@@ -177,17 +177,6 @@ def _column(selected: Selected, column: str) -> pa.Array:
     values = rows[column].combine_chunks()
     kind = values.type
     return values.cast(kind.value_type) if pa.types.is_dictionary(kind) else values
-
-
-def _texts(values: pa.Array, column: str) -> pa.Array:
-    try:
-        return values.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InvalidInput(
-            f"{column} has values of type {values.type}, which cannot group documents: name a "
-            "column of texts or numbers.",
-            column=column,
-        ) from error
 
 
 def _kind(kind: pa.DataType, column: str) -> str:

@@ -1,5 +1,6 @@
 """Single rows are those of the table, whichever way they are read."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saelake.store.tables import rows as rows_of_tables
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.rows import address
 from saelake.store.tables.tables import Table
@@ -56,12 +58,30 @@ def test_rows_come_in_the_order_asked_for(table: Table, wanted: list[int]) -> No
     assert found.to_pylist() == [whole[i] for i in wanted]
 
 
-@given(wanted=st.lists(st.tuples(st.sampled_from(range(3)), st.integers(0, 0)), max_size=6))
-def test_addresses_name_the_same_rows(table: Table, wanted: list[tuple[int, int]]) -> None:
-    firsts = (0, SIZES[0], SIZES[0] + SIZES[1])
-    ids = [fragment.id for fragment in table.fragments]
-    found = table.take_addresses([address(ids[f], row) for f, row in wanted], ["doc"])
-    assert found["doc"].to_pylist() == [firsts[f] + row for f, row in wanted]
+@given(wanted=st.lists(st.integers(0, sum(SIZES) - 1), max_size=12))
+def test_addresses_name_the_same_rows(table: Table, wanted: list[int]) -> None:
+    every = [address(f.id, row) for f in table.fragments for row in range(f.n_rows)]
+    found = table.take_addresses([every[i] for i in wanted], ["doc"])
+    assert found["doc"].to_pylist() == wanted
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open files are read from /proc")
+def test_few_files_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_of_tables, "MOST_IDLE", 2)
+    table = Table.open_or_create(str(tmp_path / "t.lance"), SCHEMA)
+    for first in range(5):
+        table = added(table, table.write([rows(first, 1)]))
+    before = open_files()
+    for row in [*range(5), *range(5)]:
+        assert table.take([row], ["doc"])["doc"].to_pylist() == [row]
+    assert len(open_files() - before) <= 2
+
+
+def open_files() -> set[str]:
+    """The data files that this process has open."""
+    links = Path("/proc/self/fd").iterdir()
+    found = {str(link.readlink()) for link in links if link.is_symlink()}
+    return {name for name in found if name.endswith(".lance")}
 
 
 def test_a_file_is_read_by_several_threads(table: Table) -> None:
