@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Command] = {
         "query.expressions",
         "top 20 of expressions of features: pairs, wide alternatives, mixes, with filters",
     ),
+    "scale": Command("query.scale", "top 20 of a feature, by the size of the lake"),
     "s3": Command("query.s3", "requests and bytes that a question costs in an object store"),
     "analyses": Command(
         "analyses.analyses",
@@ -82,6 +83,9 @@ COMMANDS: Mapping[str, Command] = {
     "control": Command(
         "decisions.d019_control",
         "p-values of associate and correlate where nothing is there but length or clusters",
+    ),
+    "rows": Command(
+        "decisions.d024_rows", "a few rows of a table: of the table, of its file, from memory"
     ),
     "profile": Command(
         "common.profile", "measure a collection's statistics, for synthetic lakes like it"

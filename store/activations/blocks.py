@@ -12,8 +12,7 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.activations import NUMPY_TYPES, KeptSettings
 from saelake.store.format.lists import Lists, concatenate, runs
 from saelake.store.format.sampling import TokenSample
-from saelake.store.tables.rows import address
-from saelake.store.tables.tables import Table
+from saelake.store.tables.tables import Table, address
 
 TOKEN_COLUMNS = ("doc", "positions", "token_ids", "vectors")
 SCAN_ROWS = 65_536

@@ -12,8 +12,7 @@ from saelake.store.codes.poles import by_pole, stored_columns
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings
 from saelake.store.lake.lake import Lake
-from saelake.store.tables.rows import address
-from saelake.store.tables.tables import Table, metadata
+from saelake.store.tables.tables import Table, address, metadata
 
 SCAN_ROWS = 256  # with all their codes
 DOCS_PER_RUN_SCAN = 65_536

@@ -16,8 +16,7 @@ from saelake.store.format.values import ValueCodec
 from saelake.store.index.levels import BlockFeatures, Levels
 from saelake.store.index.packed import packed, unpacked
 from saelake.store.tables.changes import Draft
-from saelake.store.tables.rows import address
-from saelake.store.tables.tables import Table
+from saelake.store.tables.tables import Table, address
 
 FEATURES_AT_ONCE = 256  # that are written
 LEVELS_AT_ONCE = 2048  # of a feature in a block, up to 32 KiB each, that are read

@@ -14,8 +14,7 @@ from saelake.store.format.schema import N_TIERS, TIERS
 from saelake.store.index.layout import LATER, PostingsBlock
 from saelake.store.index.segments import Segment
 from saelake.store.tables.changes import Draft
-from saelake.store.tables.rows import address
-from saelake.store.tables.tables import Table
+from saelake.store.tables.tables import Table, address
 
 MERGE_BYTES_PER_POSTING = 96  # as read, side by side, as rows again, and what Lance holds of them
 MOST_AT_ONCE = 1 << 27  # postings of a block: offsets of lists have 32 bits, and six columns

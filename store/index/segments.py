@@ -18,8 +18,7 @@ from saelake.store.index.postings import (
     postings_of,
 )
 from saelake.store.tables.changes import Fragment
-from saelake.store.tables.rows import address
-from saelake.store.tables.tables import Table
+from saelake.store.tables.tables import Table, address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Lance tables: snapshots, streaming writes, and commits that happen exactly once.
 
-This file, `rows` and `evolution` speak Lance. What the rest of the store may rely on:
+This file and `evolution` speak Lance. What the rest of the store may rely on:
 
 - A `Table` is a snapshot; it never changes under a reader. `latest()` gives the next one.
 - Data is written first (`write`) and becomes visible by one atomic commit (`commit`).
@@ -42,7 +42,6 @@ from saelake.store.tables.evolution import (
     evolve,
     numbered,
 )
-from saelake.store.tables.rows import SingleRows
 
 STORAGE_VERSION = "2.2"
 SUFFIX = ".lance"
@@ -59,7 +58,6 @@ class Table:
     def __init__(self, dataset: "lance.LanceDataset", at: str | None = None) -> None:
         self._dataset = dataset
         self._at = at
-        self._rows = SingleRows(dataset)
 
     @classmethod
     def open(cls, uri: str, version: int | None = None) -> "Table":
@@ -261,12 +259,12 @@ class Table:
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these offsets in table order, in the order asked for."""
         with reading(self.uri):
-            return self._rows.take(rows, columns)
+            return self._dataset.take(list(rows), columns=list(columns))
 
     def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
         with reading(self.uri):
-            return self._rows.at(addresses, columns)
+            return self._dataset._take_rows(list(addresses), columns=list(columns))
 
     @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
@@ -485,6 +483,11 @@ def _new_files(
         storage_options=lance_options(uri),
     )
     return written
+
+
+def address(fragment_id: int, row: int) -> int:
+    """Lance's 64-bit address of a row of a fragment."""
+    return fragment_id << 32 | row
 
 
 @stored

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 OPTIONS = {
     "query": "--codes",
     "expressions": "--checked",
+    "scale": "--mean-length",
     "s3": "--latency-ms",
     "analyses": "--milvus-documents",
     "similarity": "--questions",
@@ -35,6 +36,7 @@ OPTIONS = {
     "topk": "--threads",
     "clusterings": "--seeds",
     "control": "--features",
+    "rows": "--rounds",
     "profile": "--save",
     "all": "--help",
 }

@@ -1,6 +1,5 @@
-"""Single rows are those of the table, whichever way they are read."""
+"""Single rows are those of the table, in the order asked for."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.store.tables import rows as rows_of_tables
 from saelake.store.tables.changes import Change, Draft
-from saelake.store.tables.rows import address
-from saelake.store.tables.tables import Table
+from saelake.store.tables.tables import Table, address
 
 SCHEMA = pa.schema(
     [
@@ -65,26 +62,7 @@ def test_addresses_name_the_same_rows(table: Table, wanted: list[int]) -> None:
     assert found["doc"].to_pylist() == wanted
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="open files are read from /proc")
-def test_few_files_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_of_tables, "MOST_IDLE", 2)
-    table = Table.open_or_create(str(tmp_path / "t.lance"), SCHEMA)
-    for first in range(5):
-        table = added(table, table.write([rows(first, 1)]))
-    before = open_files()
-    for row in [*range(5), *range(5)]:
-        assert table.take([row], ["doc"])["doc"].to_pylist() == [row]
-    assert len(open_files() - before) <= 2
-
-
-def open_files() -> set[str]:
-    """The data files that this process has open."""
-    links = Path("/proc/self/fd").iterdir()
-    found = {str(link.readlink()) for link in links if link.is_symlink()}
-    return {name for name in found if name.endswith(".lance")}
-
-
-def test_a_file_is_read_by_several_threads(table: Table) -> None:
+def test_rows_are_read_by_several_threads(table: Table) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = pool.map(lambda i: table.take([4, i % 5, 0], ["doc"])["doc"].to_pylist(), range(60))
     assert list(found) == [[4, i % 5, 0] for i in range(60)]
