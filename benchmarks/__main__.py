@@ -39,6 +39,9 @@ COMMANDS: Mapping[str, Command] = {
     "similarity": Command(
         "analyses.similarity", "nearest documents of collections that are larger than memory"
     ),
+    "whole": Command(
+        "analyses.whole", "every analysis of a whole collection: time and memory, by its size"
+    ),
     "calibration": Command(
         "analyses.calibration", "how often diff calls sides different that differ by chance alone"
     ),

@@ -7,10 +7,12 @@ from -1/2 to 1/2 with a mean of 0 in strata of all sizes (van Elteren 1960).
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from saelake.store.arrays.kernels import compiled
 from saelake.store.format.lists import Array, runs
 
 DENSE_CELLS = 1 << 22  # of features and strata that are multiplied at once
@@ -32,19 +34,80 @@ class Ranked:
 
 def ranked(cell: Array, value: Array, n: Array) -> Ranked:
     """Ranks of values, sorted by cell and then ascending, among n[c] of which the rest are 0."""
-    fires = np.bincount(cell, minlength=len(n))
-    negative = np.bincount(cell[value < 0], minlength=len(n))
-    zeros = n - fires
-    changes = (cell[1:] != cell[:-1]) | (value[1:] != value[:-1])
-    heads = runs(np.concatenate([[0], np.cumsum(changes)])[: len(value)])  # of equal values
-    sizes = np.diff(np.append(heads, len(value)))
-    place = np.repeat(heads + (sizes + 1) / 2, sizes) - (np.cumsum(fires) - fires)[cell]
-    return Ranked(
-        rank=place + np.where(value > 0, zeros[cell], 0),
-        cell=cell,
-        zero=negative + (zeros + 1) / 2,
-        ties=np.bincount(cell[heads], _cubes(sizes), len(n)) + _cubes(zeros),
-    )
+    rank, zero, ties = _ranked(cell, value, np.asarray(n, np.int64))
+    return Ranked(rank=rank, cell=cell, zero=zero, ties=ties)
+
+
+@compiled
+def _ranked(cell: Array, value: Array, n: Array) -> Any:
+    """See `ranked`: the rank of each value; of each cell the rank of 0 and the sum of ties."""
+    rank = np.empty(len(value), np.float64)
+    zero, ties = np.empty(len(n), np.float64), np.empty(len(n), np.float64)
+    begin = 0
+    for c in range(len(n)):
+        end = begin
+        while end < len(cell) and cell[end] == c:
+            end += 1
+        zeros = float(n[c] - (end - begin))
+        negative, tied, first = 0, zeros**3 - zeros, begin
+        while first < end:
+            last = first + 1
+            while last < end and value[last] == value[first]:
+                last += 1
+            size = float(last - first)
+            tied += size**3 - size
+            if value[first] < 0:
+                negative = last - begin
+            middle = first - begin + (size + 1) / 2 + (zeros if value[first] > 0 else 0)
+            rank[first:last] = middle
+            first = last
+        zero[c], ties[c] = negative + (zeros + 1) / 2, tied
+        begin = end
+    return rank, zero, ties
+
+
+@compiled
+def area_variances(feature: Array, value: Array, inside: Array, n_inside: Array, n: int) -> Any:
+    """The variance of the area under each feature's curve, float64 (n_features,) (DeLong 1988).
+
+    Values are sorted by feature and then ascending, and those of other documents are 0. Of each
+    document counts the share of the other class that is below it, equals half; the areas vary by
+    the variances of these shares. `inside` bool (n_values,) are the documents of the class, of
+    which a feature has `n_inside` int64 (n_features,) in all, of `n` documents.
+    """
+    found = np.empty(len(n_inside), np.float64)
+    begin = 0
+    for f in range(len(n_inside)):
+        end = begin
+        fires = np.zeros(2, np.int64)
+        while end < len(feature) and feature[end] == f:
+            fires[int(inside[end])] += 1
+            end += 1
+        sizes = np.array([n - n_inside[f], n_inside[f]])
+        zeros = sizes - fires
+        below, total, square = np.zeros(2), np.zeros(2), np.zeros(2)
+        first, past_zero = begin, False
+        while first < end or not past_zero:
+            equal = np.zeros(2)
+            if not past_zero and (first == end or value[first] > 0):
+                past_zero = True
+                equal[0], equal[1] = zeros[0], zeros[1]
+            else:
+                now = value[first]
+                while first < end and value[first] == now:
+                    equal[int(inside[first])] += 1
+                    first += 1
+            for side in range(2):
+                share = (below[1 - side] + equal[1 - side] / 2) / sizes[1 - side]
+                total[side] += equal[side] * share
+                square[side] += equal[side] * share**2
+            below += equal
+        found[f] = 0
+        for side in range(2):
+            spread = max(square[side] - total[side] ** 2 / sizes[side], 0)
+            found[f] += spread / max(sizes[side] - 1, 1) / sizes[side]
+        begin = end
+    return found
 
 
 def _cubes(sizes: Array) -> Array:
@@ -183,7 +246,8 @@ class FeatureScores:
         if n_strata > 1:
             order = np.argsort(key, kind="stable")
             key, row, value = key[order], row[order], value[order]
-        cells, cell = np.unique(key, return_inverse=True)
+        heads = runs(key)
+        cells, cell = key[heads], np.repeat(np.arange(len(heads)), np.diff([*heads, len(key)]))
         stratum = cells % n_strata
         n = units.sizes[stratum]
         made = ranked(cell, value, n)

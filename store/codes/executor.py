@@ -19,6 +19,7 @@ from saelake.store.errors import InvalidInput
 T = TypeVar("T")
 R = TypeVar("R")
 
+STREAM_BYTES = 32 << 20  # of codes in files, that are read at once
 PIECE_ROWS = 65_536  # what one worker holds at once, and the documents of one block
 
 
@@ -52,6 +53,11 @@ def pieces(
         rows += fragment.n_rows
         size += fragment.size_bytes
     return [Piece(codes, tuple(group)) for group in groups]
+
+
+def streamed(codes: CodesTable, without: Collection[int] = ()) -> list[Piece]:
+    """The snapshot in pieces that are read one after the other: each thread has one in memory."""
+    return pieces(codes, n_bytes=STREAM_BYTES, without=without)
 
 
 class Executor(Protocol):

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from saelake.store.arrays.ranks import RankUnits
 from saelake.store.arrays.statistics import adjusted
-from saelake.store.codes.embeddings import Block
 from saelake.store.documents.columns import check_apart, read_columns
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.parts.association import (
@@ -24,6 +23,7 @@ from saelake.store.query.parts.association import (
     measured,
 )
 from saelake.store.query.parts.controlled import n_bins
+from saelake.store.query.parts.gathered import ValuesOf
 from saelake.store.query.parts.halves import halves
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.left_out import is_encoded, n_encoded, unencoded, without
@@ -35,7 +35,6 @@ from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
-VALUES_AT_ONCE = 1 << 24  # values of features that are ranked together: about 1 GiB of scratch
 SIGNIFICANT = 0.05  # of q-values, for features that are confirmed
 
 
@@ -53,7 +52,7 @@ def associate(session: Session, query: AssociateQuery) -> pa.Table:
     if query.confirm:
         parts = halves([selected], query.cluster_by, query.confirm_share)
     subject = Subject.of(session, parts[0][0], query)
-    fires = subject.fires()
+    fires = subject.values.fires()
     features = np.flatnonzero(fires >= max(query.min_documents, 1))
     found = subject.measured(features, fires[features])
     q = _adjusted(found.p)
@@ -165,19 +164,20 @@ class Subject:
             n_alone=0 if cluster is None else int((cluster[keep] >= len(docs)).sum()),
         )
 
-    def fires(self) -> Array:
-        """In how many of the documents each feature has a value, int64 (width,)."""
-        work = _Fires(_marked(self.docs, self.selected), self.selected.width)
-        counted = self.session.embeddings.map(self.selected, work, self.query.pooling)
-        total: Array = np.sum([np.zeros(self.selected.width, np.int64), *counted], axis=0)
-        return total
+    @cached_property
+    def values(self) -> ValuesOf:
+        """What reads the values of features in the documents."""
+        return ValuesOf(
+            session=self.session,
+            selected=self.selected,
+            docs=self.docs,
+            pooling=self.query.pooling,
+        )
 
     def measured(self, features: Array, fires: Array, category: Array | None = None) -> Associated:
         """What is measured of these features; of the class that is given for each, if it is."""
-        parts = []
-        for part in _parts(fires):
-            values = _gathered(self.session, self.selected, self.docs, features[part], self.query)
-            parts.append(self.measure(values, None if category is None else category[part]))
+        work = _Measuring(self.measure, category)
+        parts = list(self.values.map(features, fires, work))
         return Associated(
             **{
                 name: concatenate((getattr(p, name) for p in parts), np.dtype(kind))
@@ -260,6 +260,17 @@ class Subject:
         yield f"{said}; try control={length_control([self.selected])}."
 
 
+@dataclass(frozen=True, slots=True)
+class _Measuring:
+    """Measures the values of some features, each for its class of `category`, if that is given."""
+
+    measure: AssociationMeasure
+    category: Array | None
+
+    def __call__(self, values: Values, part: slice) -> Associated:
+        return self.measure(values, None if self.category is None else self.category[part])
+
+
 _KINDS = {"effect": "f8", "p": "f8", "low": "f8", "high": "f8", "category": "i8"}
 
 
@@ -284,7 +295,7 @@ def _again(
     chosen = np.flatnonzero(q < SIGNIFICANT)
     if query.confirm and len(chosen):
         other = Subject.of(session, held, query, subject.measure.about.categories)
-        fires = other.fires()[features[chosen]]
+        fires = other.values.fires()[features[chosen]]
         made = other.measured(features[chosen], fires, found.category[chosen])
         for name in _KINDS:
             nothing[name][chosen] = getattr(made, name)
@@ -308,10 +319,6 @@ def _confirmation(query: AssociateQuery, n_found: int, n_again: int) -> str:
     )
 
 
-# -- Features are counted first, for those that fire too seldom are left out, and then gathered,
-# some at a time.
-
-
 def _known(selected: Selected, columns: tuple[str, ...]) -> tuple[Array, pa.Table]:
     """The documents of the selection that have a value in every column, ascending; the columns."""
     documents = selected.collection.documents
@@ -327,89 +334,3 @@ def _has_value(column: pa.ChunkedArray) -> Array:
     """Where a column is not null, and finite."""
     known: Array = column.is_valid().to_numpy()
     return np.isfinite(column.to_numpy()) if pa.types.is_floating(column.type) else known
-
-
-def _marked(docs: Array, selected: Selected) -> Array:
-    marked = np.zeros(selected.collection.documents.n_documents, np.bool_)
-    marked[docs] = True
-    return marked
-
-
-@dataclass(frozen=True, slots=True)
-class _Fires:
-    """Counts the documents of a block that are looked at and in which a feature fires."""
-
-    looked_at: Array
-    d_sae: int
-
-    def __call__(self, block: Block) -> Array:
-        """For each feature how many, int64 (width,)."""
-        looked_at = self.looked_at[block.doc]
-        fires = looked_at[block.rows] & (block.values != 0)
-        return np.bincount(block.features[fires], minlength=self.d_sae)
-
-
-def _parts(sizes: Array) -> Iterator[slice]:
-    """Runs of features that have at most `VALUES_AT_ONCE` values together."""
-    begin = 0
-    ends = np.cumsum(sizes)
-    while begin < len(sizes):
-        before = ends[begin - 1] if begin else 0
-        end = int(np.searchsorted(ends, before + VALUES_AT_ONCE, side="right"))
-        end = max(end, begin + 1)
-        yield slice(begin, end)
-        begin = end
-
-
-@dataclass(frozen=True, slots=True)
-class _Gather:
-    """Gathers the values of some features in the documents that are looked at.
-
-    `place` and `number` say where a document and a feature stand among those, or -1.
-    """
-
-    place: Array
-    number: Array
-
-    def __call__(self, block: Block) -> tuple[Array, Array, Array]:
-        """Features int64, rows int64 and values float32 (n,)."""
-        row = self.place[block.doc][block.rows]
-        feature = self.number[block.features]
-        keep = (row >= 0) & (feature >= 0) & (block.values != 0)
-        return feature[keep], row[keep], block.values[keep]
-
-
-def _gathered(
-    session: Session, selected: Selected, docs: Array, features: Array, query: AssociateQuery
-) -> Values:
-    gather = _Gather(
-        _numbered(docs, selected.collection.documents.n_documents),
-        _numbered(features, selected.width),
-    )
-    found = list(session.embeddings.map(selected, gather, query.pooling))
-    feature, row, value = (
-        concatenate((part[i] for part in found), dtype)
-        for i, dtype in enumerate((np.int64, np.int64, np.float32))
-    )
-    order = np.argsort(feature.astype(np.uint64) << np.uint64(32) | _ascending(value))
-    return Values(
-        feature=feature[order],
-        row=row[order],
-        value=value[order],
-        n=len(docs),
-        n_features=len(features),
-    )
-
-
-def _ascending(values: Array) -> Array:
-    """Uint32 in the order of float32 values: one key sorts 5 times as fast as two."""
-    bits = values.view(np.uint32)
-    negative = bits >> np.uint32(31) == 1
-    return np.where(negative, ~bits, bits | np.uint32(1 << 31))
-
-
-def _numbered(chosen: Array, n: int) -> Array:
-    """Where each of n things stands among those chosen, -1 for the rest, int64 (n,)."""
-    number = np.full(n, -1, np.int64)
-    number[chosen] = np.arange(len(chosen))
-    return number

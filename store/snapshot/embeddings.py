@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from saelake.store.codes.embeddings import Block, blocks, take
-from saelake.store.codes.executor import Executor, Piece, pieces
+from saelake.store.codes.executor import Executor, Piece, pieces, streamed
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import AsBitmaps, Bitmap
@@ -15,7 +15,6 @@ from saelake.store.requests.checks import Pooling
 from saelake.store.snapshot.cache import Cache
 from saelake.store.snapshot.selection import Selected
 
-STREAM_BYTES = 32 << 20  # of codes in a file, that are read at once
 BLOCK_BYTES = 64 << 20  # of features and values that are read of a larger fragment at once
 LEAST_TESTED = 1 / 2  # bytes of codes, of the cache's: of fewer the embeddings may well fit
 SURELY = 1.5  # fragments differ
@@ -61,7 +60,7 @@ class Embeddings:
         The fragments of codes in `without` are left out.
         """
         held = None if without else self.cache.find((selected.codes_key, pooling))
-        sources: Sequence[Any] = held or _streamed(selected, without)
+        sources: Sequence[Any] = held or streamed(selected.collection.codes, without)
         task = _Task(work, pooling, selected.mask)
         for results in self.executor.map(task, sources):
             yield from results
@@ -128,11 +127,6 @@ class Embeddings:
         made = work(Piece(codes, (first.id,)))
         n_bytes = sum(part.n_bytes for part in made or ())
         return n_bytes * total / max(first.size_bytes, 1) > SURELY * self.cache.capacity
-
-
-def _streamed(selected: Selected, without: Collection[int]) -> list[Piece]:
-    """Pieces that are read one after the other: small ones, as each thread has one in memory."""
-    return pieces(selected.collection.codes, n_bytes=STREAM_BYTES, without=without)
 
 
 def _rows_of(block: Block, docs: Array) -> Array:

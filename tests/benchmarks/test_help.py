@@ -22,6 +22,7 @@ OPTIONS = {
     "s3": "--latency-ms",
     "analyses": "--milvus-documents",
     "similarity": "--questions",
+    "whole": "--analysis",
     "calibration": "--splits",
     "quality": "--max-tokens",
     "encode": "--whole",

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse, spatial, special
 
-from saelake.store.arrays.ranks import ColumnScores, FeatureScores, RankUnits, ranked
+from saelake.store.arrays.ranks import ColumnScores, FeatureScores, RankUnits, area_variances
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 
@@ -273,21 +273,10 @@ class Auc:
         return 0.5 + products / scale, deviation / scale, z
 
     def _delong(self, values: Values, category: Array) -> Array:
-        """The deviation of each area: of the shares of the other class below each document."""
+        """The deviation of each area."""
         n_1 = np.bincount(self.code + 1, minlength=len(self.about.categories) + 1)[category + 1]
-        sizes = np.stack([values.n - n_1, n_1], axis=1).ravel()  # by feature, by class
-        whole = ranked(values.feature, values.value, np.full(values.n_features, values.n))
-        cell = values.feature * 2 + (self.code[values.row] == category[values.feature])
-        order = np.argsort(cell, kind="stable")
-        own = ranked(cell[order], values.value[order], sizes)
-        others = np.stack([n_1, values.n - n_1], axis=1).ravel()
-        below = (whole.rank[order] - own.rank) / others[own.cell]
-        rest = (np.repeat(whole.zero, 2) - own.zero) / others
-        silent = sizes - np.bincount(own.cell, minlength=len(sizes))
-        total = np.bincount(own.cell, below, len(sizes)) + silent * rest
-        square = np.bincount(own.cell, below**2, len(sizes)) + silent * rest**2
-        spread = np.maximum(square - total**2 / sizes, 0) / np.maximum(sizes - 1, 1)
-        found: Array = np.sqrt((spread / sizes).reshape(-1, 2).sum(axis=1))
+        inside = self.code[values.row] == category[values.feature]
+        found: Array = np.sqrt(area_variances(values.feature, values.value, inside, n_1, values.n))
         return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block
-from saelake.store.codes.executor import Piece, pieces
+from saelake.store.codes.executor import Piece, streamed
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array, Lists, runs
@@ -19,7 +19,7 @@ from saelake.store.snapshot.session import Session
 
 R = TypeVar("R")
 
-SCAN_ROWS = 4096
+SCAN_ROWS = 512  # half a million values of short documents, in some arrays of 8 bytes
 
 
 def firing(
@@ -38,7 +38,7 @@ def firing(
         yield from session.embeddings.map(selected, _Above(work, threshold), pooling)
     else:
         task = _OfTokens(work, selected.mask, threshold)
-        for found in session.executor.map(task, pieces(selected.collection.codes)):
+        for found in session.executor.map(task, streamed(selected.collection.codes)):
             yield from found
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saelake.store.codes.executor import Piece, pieces
+from saelake.store.codes.executor import Piece, streamed
 from saelake.store.codes.held import TOKEN_COUNT_COLUMNS
 from saelake.store.format.lists import Array
 from saelake.store.snapshot.selection import Selected
@@ -30,7 +30,7 @@ def lengths(session: Session, selected: Selected) -> Array:
 
 def _lengths(session: Session, selected: Selected, n_documents: int) -> Array:
     found = np.full(n_documents, NOT_ENCODED, np.int32)
-    parts = session.executor.map(_TokenCounter(), pieces(selected.collection.codes))
+    parts = session.executor.map(_TokenCounter(), streamed(selected.collection.codes))
     for doc, n_tokens in parts:
         found[doc[found[doc] == NOT_ENCODED]] = 0
         np.add.at(found, doc, n_tokens)

@@ -14,8 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidFilter, InvalidInput, NotFound
-from saelake.store.query import associate
-from saelake.store.query.parts import association
+from saelake.store.query.parts import association, gathered
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Pooling
 from tests.lakes import MadeLake, make_lake
@@ -202,7 +201,7 @@ def test_equal_places(tmp_path: Path) -> None:
 
 def test_features_in_several_goes(made: MadeLake, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ask(made, "stars")
-    monkeypatch.setattr(associate, "VALUES_AT_ONCE", 20)
+    monkeypatch.setattr(gathered, "SCANNED_AT_ONCE", 20)
     assert ask(made, "stars") == whole
 
 
