@@ -23,7 +23,7 @@ from saelake.store.query.parts.association import (
     measured,
 )
 from saelake.store.query.parts.controlled import n_bins
-from saelake.store.query.parts.gathered import ValuesOf
+from saelake.store.query.parts.gathered import GatheredValues
 from saelake.store.query.parts.halves import halves
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.query.parts.left_out import is_encoded, n_encoded, unencoded, without
@@ -165,9 +165,9 @@ class Subject:
         )
 
     @cached_property
-    def values(self) -> ValuesOf:
+    def values(self) -> GatheredValues:
         """What reads the values of features in the documents."""
-        return ValuesOf(
+        return GatheredValues(
             session=self.session,
             selected=self.selected,
             docs=self.docs,
@@ -176,7 +176,7 @@ class Subject:
 
     def measured(self, features: Array, fires: Array, category: Array | None = None) -> Associated:
         """What is measured of these features; of the class that is given for each, if it is."""
-        work = _Measuring(self.measure, category)
+        work = _Associating(self.measure, category)
         parts = list(self.values.map(features, fires, work))
         return Associated(
             **{
@@ -261,7 +261,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measuring:
+class _Associating:
     """Measures the values of some features, each for its class of `category`, if that is given."""
 
     measure: AssociationMeasure

@@ -32,7 +32,7 @@ Work = Callable[[Values, slice], R]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValuesOf:
+class GatheredValues:
     """The values, pooled, of a selection's documents `docs` (uint64, ascending)."""
 
     session: Session
