@@ -17,7 +17,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -26,6 +27,7 @@ from saelake.store.tables.changes import Change, Draft, Evolution, Fragment
 from saelake.store.tables.damage import damaged, reading
 from saelake.store.tables.failures import storage_error, storage_errors, stored
 from saelake.store.tables.files import delete_folder
+from saelake.store.tables.mirrors import mirror_of
 from saelake.store.tables.objectstore import lance_options
 from saelake.store.tables.refused import is_of_rows, refused
 
@@ -42,6 +44,9 @@ from saelake.store.tables.evolution import (
     evolve,
     numbered,
 )
+from saelake.store.tables.mirrored import Mirrored
+
+R = TypeVar("R")
 
 STORAGE_VERSION = "2.2"
 SUFFIX = ".lance"
@@ -58,6 +63,11 @@ class Table:
     def __init__(self, dataset: "lance.LanceDataset", at: str | None = None) -> None:
         self._dataset = dataset
         self._at = at
+        self._mirrored: Mirrored | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs, which has mirrors of its own or none."""
+        return {**self.__dict__, "_mirrored": None}
 
     @classmethod
     def open(cls, uri: str, version: int | None = None) -> "Table":
@@ -196,9 +206,10 @@ class Table:
             return
         # With a filter an error may be of its evaluation, of rows that it does not fit.
         with reading(self.uri) if where is None else storage_errors(self.uri):
-            scanner = self._scanner(columns, where, ids, batch_rows)
+            begin = partial(self._batches, columns, where, ids, batch_rows)
+            mirrored = self.mirrored
             try:
-                yield from scanner.to_batches()
+                yield from begin(self._dataset) if mirrored is None else mirrored.stream(begin)
             except (ValueError, OSError) as error:
                 if where is None or not is_of_rows(error):
                     raise
@@ -207,16 +218,39 @@ class Table:
     def read(self, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
         """The whole of a small table at once."""
         with reading(self.uri) if where is None else storage_errors(self.uri):
-            return self._dataset.to_table(columns=columns, filter=where)
+            return self._read(lambda dataset: dataset.to_table(columns=columns, filter=where))
 
-    def _scanner(
-        self, columns: Sequence[str], where: str | None, ids: Sequence[int], batch_rows: int
-    ) -> "lance.LanceScanner":
+    @property
+    def mirrored(self) -> Mirrored | None:
+        """The snapshot by way of a disk cache, where its lake has one in this process.
+
+        Rows are read of that. Whatever is written is made of the store's own snapshot, as the
+        other's manifest names places of this machine.
+        """
+        mirror = mirror_of(self.uri)
+        if mirror is None:
+            return None
+        if self._mirrored is None or self._mirrored.mirror is not mirror:
+            self._mirrored = Mirrored(self._dataset, mirror)
+        return self._mirrored
+
+    def _read(self, work: Callable[["lance.LanceDataset"], R]) -> R:
+        mirrored = self.mirrored
+        return work(self._dataset) if mirrored is None else mirrored.read(work)
+
+    def _batches(
+        self,
+        columns: Sequence[str],
+        where: str | None,
+        ids: Sequence[int],
+        batch_rows: int,
+        dataset: "lance.LanceDataset",
+    ) -> Iterator[pa.RecordBatch]:
         try:
-            scanner = self._dataset.scanner(
+            scanner = dataset.scanner(
                 columns=list(columns),
                 filter=where,
-                fragments=[self._dataset.get_fragment(i) for i in ids],
+                fragments=[dataset.get_fragment(i) for i in ids],
                 batch_size=batch_rows,
                 batch_readahead=2,
                 fragment_readahead=1,
@@ -228,7 +262,7 @@ class Table:
             if where is None or storage_error(error, self.uri):
                 raise
             raise refused(where, error, self.schema.names) from error
-        return scanner
+        yield from scanner.to_batches()
 
     def has_words(self, column: str) -> bool:
         """Whether the words of a text column are indexed."""
@@ -259,12 +293,13 @@ class Table:
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these offsets in table order, in the order asked for."""
         with reading(self.uri):
-            return self._dataset.take(list(rows), columns=list(columns))
+            return self._read(lambda dataset: dataset.take(list(rows), columns=list(columns)))
 
     def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
         with reading(self.uri):
-            return self._dataset._take_rows(list(addresses), columns=list(columns))
+            wanted = list(addresses)
+            return self._read(lambda dataset: dataset._take_rows(wanted, columns=list(columns)))
 
     @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
