@@ -18,9 +18,10 @@ from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import check_state
 from saelake.store.query.parts.signed import answered
+from saelake.store.reports import Prefetched
 from saelake.store.requests.request import Request
 from saelake.store.snapshot.models import Texts
-from saelake.store.snapshot.prefetch import Prefetched, prefetch
+from saelake.store.snapshot.prefetch import prefetch
 from saelake.store.snapshot.sampled import marked, sample_said
 from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session
 from saelake.store.tables.diskcache import DiskCache

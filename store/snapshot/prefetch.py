@@ -1,22 +1,12 @@
 """Fetching a collection's files into a disk cache before they are asked for."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from saelake.store.lake.lake import Lake
+from saelake.store.reports import Prefetched
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.mirrors import Mirror
 from saelake.store.tables.tables import Table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prefetched:
-    """What was fetched: files and bytes, what was there before, and what there was no room for."""
-
-    n_files: int
-    n_bytes: int
-    n_present: int
-    n_left_out: int
 
 
 def prefetch(

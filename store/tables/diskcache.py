@@ -36,16 +36,16 @@ Read = Callable[[int, int], bytes]  # some bytes, from an offset
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _CachedFile:
     """A file of the cache, or a part of one."""
 
-    path: str
+    path: Path
     n_bytes: int
     used_s: float
 
     @property
     def is_part(self) -> bool:
-        return self.path.endswith(_PART)
+        return self.path.name.endswith(_PART)
 
 
 class DiskCache:
@@ -92,7 +92,9 @@ class DiskCache:
             return frozenset()
         with suppress(FileNotFoundError):  # of a file that goes meanwhile
             return frozenset(
-                f.name for f in found if sizes.get(f.name, -1) == f.stat(follow_symlinks=False).st_size
+                f.name
+                for f in found
+                if sizes.get(f.name, -1) == f.stat(follow_symlinks=False).st_size
             )
         return self.present(uri, sizes)
 
@@ -170,7 +172,7 @@ class DiskCache:
             if n_bytes <= 0:
                 return
             with suppress(FileNotFoundError):
-                os.unlink(found.path)
+                found.path.unlink()
                 room.used -= found.n_bytes
                 n_bytes -= found.n_bytes
 
@@ -203,7 +205,7 @@ class _Room:
     root: Path
     used: int
 
-    def files(self) -> Iterator[_File]:
+    def files(self) -> Iterator[_CachedFile]:
         """Every file of every table, and what is being fetched or was left."""
         for table in os.scandir(self.root):
             if not table.is_dir(follow_symlinks=False):
@@ -211,7 +213,7 @@ class _Room:
             for entry in os.scandir(table.path):
                 with suppress(FileNotFoundError):
                     found = entry.stat(follow_symlinks=False)
-                    yield _File(entry.path, found.st_size, found.st_mtime)
+                    yield _CachedFile(Path(entry.path), found.st_size, found.st_mtime)
 
     def count(self) -> None:
         """See what is taken: what is written down is wrong after a process was killed."""
@@ -227,14 +229,14 @@ def _locked(file: int, path: Path) -> bool:
         return False
 
 
-def _is_left(file: _File) -> bool:
+def _is_left(file: _CachedFile) -> bool:
     """Whether nobody is at what is being fetched any more."""
     try:
         opened = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        return _locked(opened, Path(file.path))
+        return _locked(opened, file.path)
     finally:
         os.close(opened)
 

@@ -25,7 +25,7 @@ _MOST_SHIFT = 63
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class _WireField:
     """One field of a message: its number, its value, and its bytes as they are."""
 
     number: int
@@ -68,7 +68,7 @@ def _file(file: bytes, names: Collection[str]) -> bytes:
     return file + _number(_FILE_BASE, BASE_ID)
 
 
-def _fields(message: bytes) -> Iterator[_Field]:
+def _fields(message: bytes) -> Iterator[_WireField]:
     """The fields of a message, in order."""
     at = 0
     while at < len(message):
@@ -83,7 +83,7 @@ def _fields(message: bytes) -> Iterator[_Field]:
             value, at = message[at : at + size], at + size
         if at > len(message):
             raise _damaged()
-        yield _Field(key >> 3, value, message[begin:at])
+        yield _WireField(key >> 3, value, message[begin:at])
 
 
 def _fixed(kind: int) -> int:
@@ -106,7 +106,7 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
     raise _damaged()
 
 
-def _message(field: _Field) -> bytes:
+def _message(field: _WireField) -> bytes:
     if not isinstance(field.value, bytes):
         raise _damaged()
     return field.value

@@ -129,9 +129,7 @@ class Mirrored:
 
 
 def _is_of_reading(error: BaseException) -> bool:
-    return (
-        isinstance(error, OSError | ValueError | RuntimeError) or type(error).__name__ == _PANIC
-    )
+    return isinstance(error, OSError | ValueError | RuntimeError) or type(error).__name__ == _PANIC
 
 
 def _after(batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:

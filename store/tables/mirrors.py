@@ -1,8 +1,8 @@
 """Which lakes have a disk cache in this process, and the threads that fetch files into it.
 
 Readers are never kept waiting: a file that is not there yet is read where it is. Files are fetched
-beside the questions, small ones when a table is first read, and large ones when it is read again and
-again: a process that asks once would end before they came.
+beside the questions, small ones when a table is first read, and large ones when it is read again
+and again: a process that asks once would end before they came.
 """
 
 import atexit
@@ -118,9 +118,9 @@ class Mirror:
             pass  # of the store: a question that needs the file says so
         except OSError as error:
             self._trouble = (
-                f"The disk cache {self.cache.folder} takes no more files: {error.strerror or error}."
-                " Questions read them of the object store. Free some of the disk, or name another "
-                "folder."
+                f"The disk cache {self.cache.folder} takes no more files: "
+                f"{error.strerror or error}. Questions read them of the object store. Free some of "
+                "the disk, or name another folder."
             )
         with self._own:
             self._wanted.discard((uri, name))
