@@ -139,7 +139,10 @@ class DiskCache:
             return False
         try:
             for offset in range(0, n_bytes, PART_BYTES):
-                _put(file, read(offset, min(PART_BYTES, n_bytes - offset)), offset)
+                data = read(offset, min(PART_BYTES, n_bytes - offset))
+                if len(data) < min(PART_BYTES, n_bytes - offset):
+                    raise OSError(f"{path.name} ends at {offset + len(data)} of {n_bytes} bytes")
+                _put(file, data, offset)
             os.fsync(file)  # so that a file of this name is whole after a loss of power too
             part.rename(path)
             whole = True
