@@ -24,6 +24,7 @@ SMALL_BYTES = 32 << 20  # a third of a second at 100 MB/s
 PATIENCE = 3  # questions of a table before its large files are fetched
 THREADS = 4
 RETRY_S = 60.0  # after a file did not come, or did not fit
+_SLASH = "--"  # in the name of a copy, for that of a file in a folder of the table's data
 CLOSE_S = 10.0  # for small files under way when a mirror is closed
 
 _mirrors: dict[str, list["Mirror"]] = defaultdict(list)  # by lake; the last is asked
@@ -88,6 +89,18 @@ class Mirror:
             if not self.cache.fetch(uri, name, n_bytes, _counted(_reader(uri, name), on_bytes))
         ]
 
+    def copy_of(self, uri: str, name: str, n_bytes: int) -> str | None:
+        """The path of a copy of a file in a table's data folder; None while it is not here.
+
+        Then it is wanted. The path may cease to be, though not under who has opened it.
+        """
+        called = name.replace("/", _SLASH)
+        if called in self.cache.present(uri, {called: n_bytes}):
+            self.cache.use(uri, [called])
+            return str(self.cache.place(uri) / called)
+        self.want(uri, {called: n_bytes})
+        return None
+
     def close(self) -> None:
         """Fetch no more; small files under way still come, within some seconds."""
         with _lock:
@@ -148,7 +161,7 @@ def _reader(uri: str, name: str) -> Read:
 
     def read(offset: int, size: int) -> bytes:
         if not opened:
-            opened.append(parts_of(f"{uri}/data/{name}"))
+            opened.append(parts_of(f"{uri}/data/{name.replace(_SLASH, '/')}"))
         return opened[0](offset, size)
 
     return read
@@ -176,9 +189,17 @@ def mirrored(lake: str, cache: DiskCache | None) -> Mirror | None:
     return Mirror(lake, cache) if cache is not None and is_s3(lake) else None
 
 
+def is_unmirrored() -> bool:
+    """Whether somebody in this process is looking at what is stored; see `unmirrored`."""
+    return _pauses > 0
+
+
 @contextmanager
 def unmirrored() -> Iterator[None]:
-    """A block in which this process reads no files of disk caches: what is stored is looked at."""
+    """A block in which this process reads no files of disk caches: what is stored is looked at.
+
+    Tables that are opened in it are read as if nothing was known of their files.
+    """
     global _pauses
     with _lock:
         _pauses += 1

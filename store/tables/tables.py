@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -27,8 +27,8 @@ from saelake.store.tables.changes import Change, Draft, Evolution, Fragment
 from saelake.store.tables.damage import damaged, reading
 from saelake.store.tables.failures import storage_error, storage_errors, stored
 from saelake.store.tables.files import delete_folder
-from saelake.store.tables.mirrors import mirror_of
-from saelake.store.tables.objectstore import lance_options
+from saelake.store.tables.mirrors import is_unmirrored, mirror_of
+from saelake.store.tables.objectstore import credentials, is_s3, lance_options
 from saelake.store.tables.refused import is_of_rows, refused
 
 os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
@@ -55,6 +55,7 @@ ROWS_PER_FRAGMENT = 1 << 20
 ROWS_PER_BATCH = 8192
 MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
 COMMIT_ATTEMPTS = 50
+SESSION_BYTES = 128 << 20  # of what is known of files in object stores, and of indexes there
 
 
 class Table:
@@ -301,6 +302,11 @@ class Table:
             wanted = list(addresses)
             return self._read(lambda dataset: dataset._take_rows(wanted, columns=list(columns)))
 
+    def copy_of(self, name: str, n_bytes: int) -> str | None:
+        """The path of a copy of a file in the table's data folder, where a disk cache has it."""
+        mirror = mirror_of(self.uri)
+        return None if mirror is None else mirror.copy_of(self.uri, name, n_bytes)
+
     @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
         """Stream `batches` into new files that nobody sees until they are committed."""
@@ -434,15 +440,31 @@ def _parted(uri: str) -> tuple[str, str | None]:
 
 
 def _dataset(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset":
-    options = lance_options(uri)
+    given: dict[str, Any] = {"storage_options": lance_options(uri), "session": _session_of(uri)}
     if at is None:
-        return lance.dataset(uri, version=version, storage_options=options)
+        return lance.dataset(uri, version=version, **given)
     moment = moment_of(at)
     if moment is None:
-        return lance.dataset(uri, version=at, storage_options=options)
+        return lance.dataset(uri, version=at, **given)
     # Lance compares with local times that do not say so.
     local = moment.astimezone().replace(tzinfo=None)
-    return lance.dataset(uri, asof=local, storage_options=options)
+    return lance.dataset(uri, asof=local, **given)
+
+
+def _session_of(uri: str) -> "lance.Session | None":
+    """What Lance knows of the files of tables in object stores: each is asked for once.
+
+    Files and manifests are known by name and, those whose names come again, by their content's tag.
+    """
+    shared = is_s3(uri) and not is_unmirrored()
+    return _session(credentials(os.environ)) if shared else None
+
+
+@lru_cache(maxsize=1)  # connections keep the credentials that they were made with
+def _session(_who: int) -> "lance.Session":
+    return lance.Session(
+        index_cache_size_bytes=SESSION_BYTES, metadata_cache_size_bytes=SESSION_BYTES
+    )
 
 
 def moment_of(at: str) -> datetime | None:

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from saelake.store.errors import AccessDenied, NotFound, SaelakeWarning
 from saelake.store.tables import mirrored as looks
 from saelake.store.tables import mirrors
-from saelake.store.tables.changes import Change
+from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.diskcache import DiskCache
+from saelake.store.tables.files import write_bytes
 from saelake.store.tables.mirrors import Mirror, unmirrored
 from saelake.store.tables.tables import Table, address, drop
 from tests.mirrored import files, settled
@@ -37,9 +38,12 @@ def table_of(uri: str, sizes: tuple[int, ...] = SIZES) -> Table:
     """A table of some files, its rows numbered from 0."""
     found = Table.open_or_create(uri, SCHEMA)
     for n in sizes:
-        draft = found.write([batch(found.n_rows, n)])
-        found = found.commit(lambda _, draft=draft: Change(add=draft))
+        found = added(found, found.write([batch(found.n_rows, n)]))
     return found
+
+
+def added(table: Table, draft: Draft) -> Table:
+    return table.commit(lambda _: Change(add=draft))
 
 
 def numbers(table: Table) -> list[int]:
@@ -206,8 +210,7 @@ def test_a_file_of_another_length_is_none(place: Place, proxy: Proxy) -> None:
 def test_new_rows_are_seen_and_come_too(place: Place, proxy: Proxy) -> None:
     table = place.filled()
     assert table.latest() is table
-    draft = table.write([batch(table.n_rows, 5)])
-    table.commit(lambda _: Change(add=draft))
+    added(table, table.write([batch(table.n_rows, 5)]))
     newest = table.latest()
     assert numbers(newest) == list(range(sum(SIZES) + 5))
     settled(place.mirror)
@@ -243,8 +246,7 @@ def test_a_table_dropped_and_made_again_is_another(place: Place) -> None:
     with pytest.raises(NotFound):
         table.latest()
     made = Table.open_or_create(place.table, SCHEMA)
-    draft = made.write([batch(1000, 50)])
-    made = made.commit(lambda _: Change(add=draft))
+    added(made, made.write([batch(1000, 50)]))
     assert numbers(Table.open(place.table)) == list(range(1000, 1050))
     settled(place.mirror)
     assert numbers(Table.open(place.table)) == list(range(1000, 1050))
@@ -352,6 +354,20 @@ def test_a_mirror_that_is_closed_fetches_no_large_file_to_its_end(
     assert table.take([0], ["doc"])["doc"].to_pylist() == [0]
     assert time.monotonic() - began < mirrors.CLOSE_S
     assert not any(path.name.endswith(".part") for path in files(place.cache))
+
+
+def test_a_file_beside_the_data_has_a_copy_too(place: Place) -> None:
+    table, data = Table.open(place.table), bytes(range(256)) * 40
+    write_bytes(f"{place.table}/data/0101/0011.blob", data)
+    assert table.copy_of("0101/0011.blob", len(data)) is None
+    settled(place.mirror)
+    path = table.copy_of("0101/0011.blob", len(data))
+    assert path is not None
+    with Path(path).open("rb") as opened:
+        place.cache.forget(place.table, [Path(path).name])
+        assert opened.read() == data  # who has opened it keeps it
+    with unmirrored():
+        assert table.copy_of("0101/0011.blob", len(data)) is None
 
 
 def test_a_lake_that_is_not_in_a_store_has_no_mirror(tmp_path: Path) -> None:
