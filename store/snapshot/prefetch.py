@@ -1,6 +1,7 @@
 """Fetching a collection's files into a disk cache before they are asked for."""
 
 from collections.abc import Callable, Iterator
+from threading import Lock
 
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import Prefetched
@@ -16,21 +17,24 @@ def prefetch(
 
     What there is no room for is left out, and read where it is.
     """
-    missing = [(table, found) for table in _tables(collection, lake) for found in _missing(table)]
-    total = sum(n_bytes for _, (_, n_bytes) in missing)
-    come, n_left_out = 0, 0
+    tables = [(t, t.mirrored) for t in _tables(collection, lake) if t.mirrored is not None]
+    missing = [(table, mirrored.missing()) for table, mirrored in tables]
+    n_missing = sum(len(files) for _, files in missing)
+    total = sum(sum(files.values()) for _, files in missing)
+    come, n_left_out, lock = 0, 0, Lock()
 
     def count(n_bytes: int) -> None:
         nonlocal come
-        come += n_bytes
-        on_bytes(come, total)
+        with lock:
+            come += n_bytes
+            on_bytes(come, total)
 
-    for table, (name, n_bytes) in missing:
-        n_left_out += len(mirror.fetch(table.uri, {name: n_bytes}, count))
+    for table, files in missing:
+        n_left_out += len(mirror.fetch(table.uri, files, count))
     return Prefetched(
-        n_files=len(missing) - n_left_out,
+        n_files=n_missing - n_left_out,
         n_bytes=come,
-        n_present=sum(_n_files(t) for t in _tables(collection, lake)) - len(missing),
+        n_present=sum(len(mirrored.sizes) for _, mirrored in tables) - n_missing,
         n_left_out=n_left_out,
     )
 
@@ -45,11 +49,3 @@ def _tables(collection: Collection, lake: Lake) -> Iterator[Table]:
         yield collection.impacts.table
     yield from Table.open_all([lake.features(name), lake.labels(name.dictionary)])
     yield collection.codes.table
-
-
-def _missing(table: Table) -> list[tuple[str, int]]:
-    return [] if table.mirrored is None else list(table.mirrored.missing().items())
-
-
-def _n_files(table: Table) -> int:
-    return 0 if table.mirrored is None else len(table.mirrored.sizes)

@@ -48,6 +48,10 @@ class _CachedFile:
         return self.path.name.endswith(_PART)
 
 
+class NoRoom(Exception):
+    """A file that does not fit beside those in use."""
+
+
 class DiskCache:
     """Files of tables, by a table's address and a file's name, up to `size_bytes` in all.
 
@@ -117,8 +121,8 @@ class DiskCache:
     def fetch(self, uri: str, name: str, n_bytes: int, read: Read) -> bool:
         """Whether the file is there now: what `read` gives, part after part.
 
-        It is not where there is no room for it, or another process is at it. Raises `OSError` of a
-        disk that cannot take it, and what `read` raises; then nothing of it stays.
+        It is not where another process is at it. Raises `NoRoom`, `OSError` of a disk that cannot
+        take it, and what `read` raises; then nothing of it stays.
         """
         place = self.place(uri)
         place.mkdir(mode=_ONLY_OWNER, exist_ok=True)
@@ -134,9 +138,11 @@ class DiskCache:
             part.unlink()
             return True
         whole = False
-        if not self._take_room(file, n_bytes):
+        try:
+            self._take_room(file, n_bytes)
+        except NoRoom:
             part.unlink()
-            return False
+            raise
         try:
             for offset in range(0, n_bytes, PART_BYTES):
                 data = read(offset, min(PART_BYTES, n_bytes - offset))
@@ -153,17 +159,16 @@ class DiskCache:
                     room.used -= n_bytes
         return True
 
-    def _take_room(self, file: int, n_bytes: int) -> bool:
-        """Whether there is room for a file now; of files out of use as many go as are needed."""
+    def _take_room(self, file: int, n_bytes: int) -> None:
+        """Take room for a file; of files out of use as many go as are needed. Raises `NoRoom`."""
         with self._room() as room:
             if room.used + n_bytes > self.size_bytes:
                 room.count()
                 self._let_go(room, room.used + n_bytes - self.size_bytes)
             if room.used + n_bytes > self.size_bytes:
-                return False
+                raise NoRoom
             os.ftruncate(file, n_bytes)  # what is taken is seen by who counts
             room.used += n_bytes
-            return True
 
     def _let_go(self, room: "_Room", n_bytes: int) -> None:
         """Delete the files that were out of use longest, if that gives as many bytes."""

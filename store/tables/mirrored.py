@@ -14,7 +14,8 @@ from saelake.store.tables.mirrors import Mirror
 R = TypeVar("R")
 
 LOOK_S = 1.0  # between two looks whether files have come
-SETTLED_S = 30.0  # between two looks when all are there
+SETTLED_S = 30.0  # between two looks when all are there, and between two signs of use
+LOOKING = 50  # times as long as a look takes: of a table of ten thousand files it is not quick
 _PANIC = "PanicException"  # of the Rust runtime; it is no Exception, and cannot be imported
 
 
@@ -32,7 +33,7 @@ class Mirrored:
         self._opened = dataset
         self._here: frozenset[str] = frozenset()
         self._sizes: dict[str, int] | None = None
-        self._next_look_s = 0.0
+        self._next_look_s = self._next_use_s = 0.0
         self._lock = Lock()
 
     def read(self, work: Callable[["lance.LanceDataset"], R]) -> R:
@@ -96,10 +97,12 @@ class Mirrored:
         here = cache.present(self._uri, self.sizes)
         if here != self._here:
             self._opened, self._here = self._with(here), here
-        settled = len(here) == len(self.sizes)
-        self._next_look_s = now + (SETTLED_S if settled else LOOK_S)
-        cache.use(self._uri, here)
+        if now >= self._next_use_s:
+            cache.use(self._uri, here)
+            self._next_use_s = now + SETTLED_S
         self.mirror.want(self._uri, {n: s for n, s in self.sizes.items() if n not in here})
+        pause = SETTLED_S if len(here) == len(self.sizes) else LOOK_S
+        self._next_look_s = now + max(pause, pause and LOOKING * (time.monotonic() - now))
 
     def _with(self, here: frozenset[str]) -> "lance.LanceDataset":
         """The snapshot with these files where the cache has them."""

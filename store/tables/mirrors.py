@@ -10,13 +10,14 @@ import time
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
 from queue import Empty, PriorityQueue
 from threading import Event, Lock, Thread
 
 from saelake.store.errors import SaelakeError, SaelakeWarning
-from saelake.store.tables.diskcache import DiskCache, Read
+from saelake.store.tables.diskcache import DiskCache, NoRoom, Read
 from saelake.store.tables.files import parts_of
 from saelake.store.tables.objectstore import is_s3
 
@@ -49,6 +50,7 @@ class Mirror:
         self._refused: dict[tuple[str, str], float] = {}  # until when
         self._threads: list[Thread] = []
         self._closed = Event()
+        self._full = (0.0, 0)  # until when there is no room for files of so many bytes
         self._trouble: str | None = None
         self._told = False
         self._own = Lock()
@@ -79,15 +81,20 @@ class Mirror:
     def fetch(
         self, uri: str, missing: Mapping[str, int], on_bytes: Callable[[int], object]
     ) -> list[str]:
-        """Fetch files now; the names of those for which there was no room.
+        """Fetch files now, some at once; the names of those for which there was no room.
 
-        Raises what the store and the disk do. `on_bytes` is told of each part that came.
+        Raises what the store and the disk do. `on_bytes` is told of each part that came, by several
+        threads. When the mirror is closed no more come.
         """
-        return [
-            name
-            for name, n_bytes in missing.items()
-            if not self.cache.fetch(uri, name, n_bytes, _counted(_reader(uri, name), on_bytes))
-        ]
+
+        def come(name: str) -> bool:
+            with suppress(_Closed):
+                read = _counted(_reader(uri, name), on_bytes)
+                return not self._closed.is_set() and self._come(uri, name, missing[name], read)
+            return False
+
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="saelake-fetch") as pool:
+            return [n for n, came in zip(missing, pool.map(come, missing), strict=True) if not came]
 
     def copy_of(self, uri: str, name: str, n_bytes: int) -> str | None:
         """The path of a copy of a file in a table's data folder; None while it is not here.
@@ -125,8 +132,7 @@ class Mirror:
     def _fetch_one(self, uri: str, name: str, n_bytes: int) -> None:
         came = False
         try:
-            read = self._until_closed(_reader(uri, name), n_bytes)
-            came = self._trouble is None and self.cache.fetch(uri, name, n_bytes, read)
+            came = self._trouble is None and self._come(uri, name, n_bytes, _reader(uri, name))
         except (SaelakeError, _Closed):
             pass  # of the store: a question that needs the file says so
         except OSError as error:
@@ -139,6 +145,20 @@ class Mirror:
             self._wanted.discard((uri, name))
             if not came:
                 self._refused[uri, name] = time.monotonic() + RETRY_S
+
+    def _come(self, uri: str, name: str, n_bytes: int, read: Read) -> bool:
+        """Whether a file has come. Where one does not fit, larger ones are not tried for a while.
+
+        To find that out all files are counted.
+        """
+        until, size = self._full
+        if n_bytes >= size and time.monotonic() < until:
+            return False
+        try:
+            return self.cache.fetch(uri, name, n_bytes, self._until_closed(read, n_bytes))
+        except NoRoom:
+            self._full = (time.monotonic() + RETRY_S, n_bytes)
+            return False
 
     def _until_closed(self, read: Read, n_bytes: int) -> Read:
         def part(offset: int, size: int) -> bytes:

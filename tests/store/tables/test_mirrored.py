@@ -3,6 +3,7 @@
 import os
 import pickle
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saelake.store.errors import AccessDenied, NotFound, SaelakeWarning
+from saelake.store.tables import diskcache, mirrors
 from saelake.store.tables import mirrored as looks
-from saelake.store.tables import mirrors
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.diskcache import DiskCache
 from saelake.store.tables.files import write_bytes
@@ -296,6 +297,27 @@ def test_a_budget_smaller_than_a_file_leaves_it_in_the_store(
         settled(mirror)
         assert numbers(table) == list(range(sum(SIZES)))
         assert files(mirror.cache) == []
+    finally:
+        mirror.close()
+
+
+def test_where_one_file_has_no_room_larger_ones_are_not_tried(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try counts every file of the cache; a budget that is full must not be found so anew."""
+    table = table_of(f"{bucket}/lake/t.lance", (5, *[50] * 20))
+    sizes = {table.file_of(f.id): f.size_bytes for f in table.fragments}
+    mirror = Mirror(f"{bucket}/lake", DiskCache(tmp_path, min(sizes.values())))
+    counted, count = Counter[str](), diskcache._Room.count
+
+    def counts(room: diskcache._Room) -> None:
+        counted["times"] += 1
+        count(room)
+
+    monkeypatch.setattr(diskcache._Room, "count", counts)
+    try:
+        assert len(mirror.fetch(table.uri, sizes, abs)) == 20
+        assert 0 < counted["times"] <= mirrors.THREADS
     finally:
         mirror.close()
 
