@@ -31,7 +31,10 @@ COMMANDS: Mapping[str, Command] = {
         "top 20 of expressions of features: pairs, wide alternatives, mixes, with filters",
     ),
     "scale": Command("query.scale", "top 20 of a feature, by the size of the lake"),
-    "s3": Command("query.s3", "requests and bytes that a question costs in an object store"),
+    "objectstore": Command(
+        "query.objectstore",
+        "requests, bytes and time of questions and commits in an object store, with a disk cache",
+    ),
     "analyses": Command(
         "analyses.analyses",
         "nearest documents, diff, NPMI, clusters: saelake, SciPy, Seismic, milvus-lite",

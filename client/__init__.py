@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from saelake.store.reports import ImportReport as ImportReport
     from saelake.store.reports import IndexReport as IndexReport
     from saelake.store.reports import OnDuplicate as OnDuplicate
+    from saelake.store.reports import Prefetched as Prefetched
     from saelake.store.reports import Repaired as Repaired
     from saelake.store.reports import ReplaceReport as ReplaceReport
     from saelake.store.reports import Tag as Tag

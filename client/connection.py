@@ -3,14 +3,21 @@
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saelake.lake import Lake
+from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, extra
 from saelake.texts import model_texts
+
+if TYPE_CHECKING:
+    from saelake.store.tables.diskcache import DiskCache
 
 SCHEMES = ("grpc://", "grpcs://")
 SERVER = re.compile(r"https?://.*|(\[[0-9a-fA-F:]+\]|[\w.-]+):\d+/?")
 TOKEN_VARIABLE = "SAELAKE_TOKEN"  # a name, not a secret
+DISK_CACHE_VARIABLE = "SAELAKE_DISK_CACHE"
+DISK_CACHE_BYTES_VARIABLE = "SAELAKE_DISK_CACHE_BYTES"
 
 
 def connect(
@@ -22,6 +29,8 @@ def connect(
     key: str | os.PathLike[str] | None = None,
     timeout_s: float | None = 60.0,
     at: str | None = None,
+    disk_cache: str | os.PathLike[str] | None = None,
+    disk_cache_bytes: int | None = None,
 ) -> Lake:
     """The lake at a path, an object-store URI, `grpc://HOST:PORT` or (with TLS) `grpcs://…`.
 
@@ -36,6 +45,10 @@ def connect(
 
     With `at`, a tag or a time (ISO 8601, local if it names no zone), the lake is as it was then,
     and can only be read; a server answers of the newest state only.
+
+    `disk_cache` (default: the variable SAELAKE_DISK_CACHE) is a folder for files of a lake in an
+    object store, up to `disk_cache_bytes` (default: SAELAKE_DISK_CACHE_BYTES, or 16 GiB); without
+    one nothing is kept on this machine's disk. Other lakes have no use of it.
 
     Raises `InvalidInput` for a target that cannot be meant, `MissingExtra` when a lake in this
     process needs parts that are not installed, and `NotFound` for a tag that the lake has not.
@@ -61,7 +74,27 @@ def connect(
         return Lake(uri, remote, is_remote=True)
     with extra("store", "A lake in this process", "or ask a server with grpc://HOST:PORT"):
         from saelake.store.engine import Engine
-    return Lake(uri, Engine(uri, at=at, texts=model_texts()), is_remote=False, at=at)
+    cache = disk_cache_of(uri, disk_cache, disk_cache_bytes)
+    engine = Engine(uri, at=at, texts=model_texts(), disk_cache=cache)
+    return Lake(uri, engine, is_remote=False, at=at)
+
+
+def disk_cache_of(
+    uri: str, folder: str | os.PathLike[str] | None = None, size_bytes: int | None = None
+) -> "DiskCache | None":
+    """The disk cache for a lake, as given or as the variables say; None where it needs none.
+
+    Raises `InvalidInput`.
+    """
+    chosen = folder or os.environ.get(DISK_CACHE_VARIABLE)
+    if not chosen or not uri.startswith("s3://"):
+        return None
+    from saelake.store.tables.diskcache import DEFAULT_SIZE_BYTES, DiskCache
+
+    said = os.environ.get(DISK_CACHE_BYTES_VARIABLE)
+    if size_bytes is None:
+        size_bytes = parse_size(said) if said else DEFAULT_SIZE_BYTES
+    return DiskCache(chosen, size_bytes)
 
 
 def _uri(target: str | os.PathLike[str]) -> str:

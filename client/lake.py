@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
         DeleteReport,
         ImportReport,
         IndexReport,
+        Prefetched,
         Repaired,
         ReplaceReport,
         Tag,
@@ -493,6 +494,24 @@ class Lake:
         return repair(
             StoredLake(self.uri), None if collection is None else CollectionName.parse(collection)
         )
+
+    def prefetch(
+        self, collection: str, *, on_bytes: Callable[[int, int], object] | None = None
+    ) -> "Prefetched":
+        """Fetch a collection's files into the disk cache, those first that most questions read.
+
+        What there is no room for is left out, and read where it is. Raises `InvalidInput` where
+        `connect` was given no disk cache, or the lake is not in an object store.
+        """
+        with extra("store"):
+            from saelake.store.engine import Engine
+        if not isinstance(self.transport, Engine):
+            raise InvalidInput(
+                "A server has a disk cache of its own: give `saelake serve` a --disk-cache.",
+                lake=self.uri,
+            )
+        name = str(CollectionName.parse(collection))
+        return self.transport.prefetch(name, on_bytes=on_bytes or silent)
 
     def close(self) -> None:
         """Let go of connections."""

@@ -5,20 +5,27 @@ values, text or frames. It raises before the first batch wherever that is possib
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from threading import Thread
 from typing import Any
 
 import pyarrow as pa
 
 from saelake.store.codes.executor import Executor
+from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import check_state
 from saelake.store.query.parts.signed import answered
+from saelake.store.reports import Prefetched
 from saelake.store.requests.request import Request
 from saelake.store.snapshot.models import Texts
+from saelake.store.snapshot.prefetch import prefetch
 from saelake.store.snapshot.sampled import marked, sample_said
 from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session
+from saelake.store.tables.diskcache import DiskCache
+from saelake.store.tables.mirrors import mirrored
 
 
 class Engine:
@@ -26,7 +33,7 @@ class Engine:
 
     `at` is a tag or a time (ISO 8601): the lake as it was then; raises `NotFound` for a tag that it
     has not. `texts` runs models where a question has a text in it; `cache_bytes` bounds what is
-    kept in memory between questions.
+    kept in memory between questions. Files of a lake in an object store are kept in `disk_cache`.
     """
 
     def __init__(
@@ -37,8 +44,10 @@ class Engine:
         texts: Texts | None = None,
         executor: Executor | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
+        disk_cache: DiskCache | None = None,
     ) -> None:
         self.lake = Lake(uri, at)
+        self._mirror = mirrored(uri, disk_cache)
         if at is not None:
             check_state(Lake(uri), at)
         self._session = Session(self.lake, texts=texts, executor=executor, cache_bytes=cache_bytes)
@@ -56,9 +65,37 @@ class Engine:
         answer = answered(self._session, request, _answering(request.question))
         return marked(_reader(answer), sample_said(self._session, request))
 
+    def prefetch(
+        self, collection: str, *, on_bytes: Callable[[int, int], object] = lambda *_: None
+    ) -> Prefetched:
+        """Fetch the files of a collection into the disk cache; see `store.snapshot.prefetch`.
+
+        `on_bytes` is told how many of how many bytes have come. Raises `NotFound`, and
+        `InvalidInput` where there is no disk cache.
+        """
+        if self._mirror is None:
+            raise InvalidInput(
+                f"There is no disk cache to fetch {collection} into: name a folder for one with "
+                "--disk-cache or connect(…, disk_cache=…), of a lake in an object store.",
+                collection=collection,
+            )
+        return prefetch(self._session.collection(collection), self.lake, self._mirror, on_bytes)
+
+    def prefetch_all(self) -> None:
+        """Fetch the files of every collection, beside questions, where there is a disk cache."""
+        if self._mirror is not None:
+            Thread(target=self._prefetch_all, name="saelake-prefetch", daemon=True).start()
+
+    def _prefetch_all(self) -> None:
+        for name in self.lake.collections():
+            with suppress(SaelakeError, OSError):  # a question of it says what is the matter
+                self.prefetch(str(name))
+
     def close(self) -> None:
         """Forget what was read."""
         self._session.close()
+        if self._mirror is not None:
+            self._mirror.close()
 
 
 def _reader(answer: Any) -> pa.RecordBatchReader:

@@ -117,3 +117,13 @@ class Tag:
     name: str
     created: datetime
     n_tables: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prefetched:
+    """What was fetched into a disk cache: files and bytes; what was there, what had no room."""
+
+    n_files: int
+    n_bytes: int
+    n_present: int
+    n_left_out: int

@@ -1,4 +1,4 @@
-"""Commands that keep a lake in shape: delete, compact, cleanup, replace, drop, tag, tags, untag."""
+"""Commands that keep a lake in shape: delete, compact, …, tag, and prefetch into a disk cache."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,16 @@ import pyarrow as pa
 import typer
 
 from saelake.answers.text import several
-from saelake.cli.options.lake import DEFAULT_LAKE, FormatOption, LakeOption
+from saelake.cli.options.lake import (
+    DEFAULT_LAKE,
+    AtOption,
+    CollectionArgument,
+    DiskCacheBytesOption,
+    DiskCacheOption,
+    FormatOption,
+    LakeOption,
+    opened_lake,
+)
 from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
@@ -31,7 +40,7 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (delete, compact, cleanup, replace, drop, tag, tags, untag):
+    for command in (delete, compact, cleanup, replace, drop, tag, tags, untag, prefetch):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -209,6 +218,28 @@ def tags(*, lake: LakeOption = None, format: FormatOption = "table") -> None:  #
         document=lambda: {"tags": rows},
         show=lambda: out.print(lookups.tags(found)),
     )
+
+
+def prefetch(
+    collection: CollectionArgument,
+    *,
+    lake: LakeOption = None,
+    disk_cache: DiskCacheOption = None,
+    disk_cache_bytes: DiskCacheBytesOption = None,
+    at: AtOption = None,
+) -> None:
+    """Fetch a collection's files from an object store into the disk cache.
+
+    Example: `saelake prefetch imdb/minilm-l4 --lake s3://bucket/lake --disk-cache /mnt/nvme`
+    """
+    opened = opened_lake(lake, disk_cache, disk_cache_bytes, at)
+    with opened, Counter(f"Fetching {collection}", "MiB") as counter:
+        done = opened.prefetch(
+            collection, on_bytes=lambda come, total: counter(come >> 20, total >> 20)
+        )
+    there = f"; {done.n_present:,} were there" if done.n_present else ""
+    left = f"; there was no room for {done.n_left_out:,}" if done.n_left_out else ""
+    say(f"Fetched {several(done.n_files, 'file')}, {lookups.size(done.n_bytes)}{there}{left}")
 
 
 TAGS = pa.schema(

@@ -6,9 +6,16 @@ from typing import Annotated
 
 import typer
 
-from saelake.cli.options.lake import DEFAULT_LAKE, LakeOption, read_token
+from saelake.cli.options.lake import (
+    DEFAULT_LAKE,
+    DiskCacheBytesOption,
+    DiskCacheOption,
+    LakeOption,
+    read_token,
+)
 from saelake.cli.show.screen import say
-from saelake.connection import TOKEN_VARIABLE
+from saelake.connection import TOKEN_VARIABLE, disk_cache_of
+from saelake.quantities import parse_size
 from saelake.store.errors import extra
 from saelake.texts import model_texts
 
@@ -23,6 +30,8 @@ def add_to(app: typer.Typer) -> None:
 def serve(
     *,
     lake: LakeOption = None,
+    disk_cache: DiskCacheOption = None,
+    disk_cache_bytes: DiskCacheBytesOption = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Which port; 0 takes a free one.")] = 50051,
     token_file: Annotated[
@@ -63,13 +72,16 @@ def serve(
         from saelake.store.service.serve import Address, ServerSettings
         from saelake.store.service.serve import serve as run
     token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE) or None
+    uri = lake or DEFAULT_LAKE
+    n_bytes = parse_size(disk_cache_bytes) if disk_cache_bytes else None
     settings = ServerSettings(
-        uri=lake or DEFAULT_LAKE,
+        uri=uri,
         address=Address(host=host, port=port),
         access=Access(
             token=token, certificate=cert, key=key, client_ca=client_ca, insecure=insecure
         ),
         texts=model_texts(),
+        disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
     )
     scheme = "grpcs://" if cert else ""
     run(

@@ -1,7 +1,7 @@
 """The documents of a corpus: what they are, and how they come in (`import_documents`)."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -67,7 +67,12 @@ class Documents:
     @property
     def is_current(self) -> bool:
         """Whether nothing was imported or deleted since this snapshot."""
-        return self.table.latest() is self.table and self.tombstones.is_current
+        return all(check() for check in self.checks)
+
+    @property
+    def checks(self) -> list[Callable[[], bool]]:
+        """What `is_current` asks: each one a question to the store, and none waits for another."""
+        return [lambda: self.table.latest() is self.table, lambda: self.tombstones.is_current]
 
     def is_alive(self, doc: int) -> bool:
         """Whether the document of this number is not deleted."""

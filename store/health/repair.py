@@ -20,6 +20,7 @@ from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.reports import Repaired
 from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.tables.changes import Change, Draft
+from saelake.store.tables.mirrors import unmirrored
 from saelake.store.tables.tables import Table, drop
 
 Range = tuple[int, int]
@@ -33,7 +34,8 @@ def repair(lake: Lake, only: CollectionName | None = None) -> list[Repaired]:
     """
     lake = lake.pinned()
     names = [only] if only else [name for name in lake.collections() if _is_begun(lake, name)]
-    repaired = [_kept_repaired(lake, name, _repaired(lake, name)) for name in names]
+    with unmirrored():  # what is stored is looked at, not a copy of it
+        repaired = [_kept_repaired(lake, name, _repaired(lake, name)) for name in names]
     return [done for done in repaired if done.anything]
 
 

@@ -18,6 +18,7 @@ from saelake.store.errors import InvalidInput
 from saelake.store.service.auth import Access, TokenCheck
 from saelake.store.service.rpc import LakeService, Limits
 from saelake.store.snapshot.models import Texts
+from saelake.store.tables.diskcache import DiskCache
 from saelake.store.wire.requests import SERVICE
 
 T = TypeVar("T")
@@ -47,13 +48,17 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """A lake to serve, where, to whom, how much of it, and what reads the texts of questions."""
+    """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
+
+    Files of a lake in an object store are kept in `disk_cache`, and fetched as the server starts.
+    """
 
     uri: str
     address: Address = field(default_factory=Address)
     access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
     texts: Texts | None = None
+    disk_cache: DiskCache | None = None
 
 
 class Server:
@@ -62,8 +67,9 @@ class Server:
     def __init__(self, settings: ServerSettings) -> None:
         settings.access.check_host(settings.address.host)
         self._settings = settings
-        self._engine = Engine(settings.uri, texts=settings.texts)
+        self._engine = Engine(settings.uri, texts=settings.texts, disk_cache=settings.disk_cache)
         self._engine.lake.tables()  # a server of nothing is a mistake
+        self._engine.prefetch_all()
         self._service = LakeService(self._engine, settings.limits)
         self._health = health.aio.HealthServicer()
 

@@ -1,8 +1,8 @@
 """A collection as queries see it: one consistent snapshot of its tables."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from saelake.store.index.segments import (
     scan_postings,
 )
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.tables.at_once import are_all
 from saelake.store.tables.tables import Table
 
 
@@ -66,14 +67,16 @@ class Collection:
 
     @property
     def is_current(self) -> bool:
-        """Whether nothing was committed since this snapshot."""
-        tables = [self.codes.table, *([self.postings.table] if self.postings else [])]
-        created = self.postings is None and Table.find(self._lake.postings(self.name)) is not None
-        if "impacts" in self.__dict__:
-            tables += [self.impacts.table] if self.impacts else []
-            created |= self.impacts is None and self._has_impacts()
-        same = not created and all(table.latest() is table for table in tables)
-        return same and self.documents.is_current and self._is_named()
+        """Whether nothing was committed since this snapshot; its tables are asked at once."""
+        checks: list[Callable[[], bool]] = [self._is_named, *self.documents.checks]
+        checks.append(partial(_is_newest, self.codes.table))
+        postings = None if self.postings is None else self.postings.table
+        checks.append(partial(_is_still, postings, self._lake.postings(self.name)))
+        if "impacts" in self.__dict__ and self.impacts is not None:
+            checks.append(partial(_is_newest, self.impacts.table))
+        elif "impacts" in self.__dict__:
+            checks.append(lambda: not self._has_impacts())
+        return are_all(self._lake.uri, checks)
 
     @property
     def impacts_key(self) -> Hashable:
@@ -143,6 +146,15 @@ class Collection:
         dtype = self.codes.codec.dtype
         whole = PostingList.joined([*tiers, self.unindexed_postings(feature)], dtype)
         return whole[np.argsort(whole.doc)]
+
+
+def _is_newest(table: Table) -> bool:
+    return table.latest() is table
+
+
+def _is_still(table: Table | None, uri: str) -> bool:
+    """Whether a table is as it was found, or is still not there."""
+    return Table.find(uri) is None if table is None else _is_newest(table)
 
 
 def check_same_dictionary(first: Collection, other: Collection) -> None:

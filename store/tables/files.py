@@ -5,12 +5,14 @@ a bucket (see `storage`).
 Names that begin with a dot are of files that are still being written; they are not listed.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 from pyarrow import fs
 
-from saelake.store.tables.failures import stored
+from saelake.store.errors import NotFound, Unavailable
+from saelake.store.tables.failures import storage_errors, stored
 from saelake.store.tables.objectstore import is_s3, s3_of
 
 
@@ -37,6 +39,31 @@ def read_bytes(uri: str) -> bytes | None:
             return bytes(file.read())
     except FileNotFoundError:
         return None
+
+
+@stored
+def parts_of(uri: str) -> Callable[[int, int], bytes]:
+    """What reads so many bytes, from an offset, of the file at `uri`, by one request.
+
+    Raises `NotFound`, and `Unavailable` for a file that ends before.
+    """
+    filesystem, path = filesystem_of(uri)
+    try:
+        file = filesystem.open_input_file(path)
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no file {uri} any more.", uri=uri) from error
+
+    def read(offset: int, n_bytes: int) -> bytes:
+        with storage_errors(uri):
+            data = bytes(file.read_at(n_bytes, offset))
+        if len(data) < n_bytes:
+            raise Unavailable(
+                f"{uri} ends {n_bytes - len(data)} bytes too early. Run the same command again.",
+                uri=uri,
+            )
+        return data
+
+    return read
 
 
 @stored

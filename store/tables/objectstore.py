@@ -14,6 +14,14 @@ from pyarrow import fs
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5, 10  # of one try: to connect, and between two bytes
 RETRIES, RETRY_TIMEOUT_S = 3, 10
 DEFAULT_REGION = "us-east-1"  # what stores that have no regions call theirs
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+)
 _YES = ("1", "true", "yes")
 
 
@@ -74,6 +82,11 @@ class S3:
 def lance_options(uri: str) -> dict[str, str] | None:
     """What Lance needs to know to reach a URI (None: nothing)."""
     return S3.of(os.environ).lance_options() if is_s3(uri) else None
+
+
+def credentials(variables: Mapping[str, str]) -> int:
+    """A number that is another when the environment's credentials are."""
+    return hash(tuple(variables.get(name) for name in _CREDENTIALS))
 
 
 def is_s3(uri: str) -> bool:

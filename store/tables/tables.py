@@ -17,7 +17,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -26,7 +27,8 @@ from saelake.store.tables.changes import Change, Draft, Evolution, Fragment
 from saelake.store.tables.damage import damaged, reading
 from saelake.store.tables.failures import storage_error, storage_errors, stored
 from saelake.store.tables.files import delete_folder
-from saelake.store.tables.objectstore import lance_options
+from saelake.store.tables.mirrors import is_unmirrored, mirror_of
+from saelake.store.tables.objectstore import credentials, is_s3, lance_options
 from saelake.store.tables.refused import is_of_rows, refused
 
 os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
@@ -42,6 +44,9 @@ from saelake.store.tables.evolution import (
     evolve,
     numbered,
 )
+from saelake.store.tables.mirrored import Mirrored
+
+R = TypeVar("R")
 
 STORAGE_VERSION = "2.2"
 SUFFIX = ".lance"
@@ -50,6 +55,7 @@ ROWS_PER_FRAGMENT = 1 << 20
 ROWS_PER_BATCH = 8192
 MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
 COMMIT_ATTEMPTS = 50
+SESSION_BYTES = 128 << 20  # of what is known of files in object stores, and of indexes there
 
 
 class Table:
@@ -58,6 +64,11 @@ class Table:
     def __init__(self, dataset: "lance.LanceDataset", at: str | None = None) -> None:
         self._dataset = dataset
         self._at = at
+        self._mirrored: Mirrored | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs, which has mirrors of its own or none."""
+        return {**self.__dict__, "_mirrored": None}
 
     @classmethod
     def open(cls, uri: str, version: int | None = None) -> "Table":
@@ -196,9 +207,10 @@ class Table:
             return
         # With a filter an error may be of its evaluation, of rows that it does not fit.
         with reading(self.uri) if where is None else storage_errors(self.uri):
-            scanner = self._scanner(columns, where, ids, batch_rows)
+            begin = partial(self._batches, columns, where, ids, batch_rows)
+            mirrored = self.mirrored
             try:
-                yield from scanner.to_batches()
+                yield from begin(self._dataset) if mirrored is None else mirrored.stream(begin)
             except (ValueError, OSError) as error:
                 if where is None or not is_of_rows(error):
                     raise
@@ -207,16 +219,39 @@ class Table:
     def read(self, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
         """The whole of a small table at once."""
         with reading(self.uri) if where is None else storage_errors(self.uri):
-            return self._dataset.to_table(columns=columns, filter=where)
+            return self._read(lambda dataset: dataset.to_table(columns=columns, filter=where))
 
-    def _scanner(
-        self, columns: Sequence[str], where: str | None, ids: Sequence[int], batch_rows: int
-    ) -> "lance.LanceScanner":
+    @property
+    def mirrored(self) -> Mirrored | None:
+        """The snapshot by way of a disk cache, where its lake has one in this process.
+
+        Rows are read of that. Whatever is written is made of the store's own snapshot, as the
+        other's manifest names places of this machine.
+        """
+        mirror = mirror_of(self.uri)
+        if mirror is None:
+            return None
+        if self._mirrored is None or self._mirrored.mirror is not mirror:
+            self._mirrored = Mirrored(self._dataset, mirror)
+        return self._mirrored
+
+    def _read(self, work: Callable[["lance.LanceDataset"], R]) -> R:
+        mirrored = self.mirrored
+        return work(self._dataset) if mirrored is None else mirrored.read(work)
+
+    def _batches(
+        self,
+        columns: Sequence[str],
+        where: str | None,
+        ids: Sequence[int],
+        batch_rows: int,
+        dataset: "lance.LanceDataset",
+    ) -> Iterator[pa.RecordBatch]:
         try:
-            scanner = self._dataset.scanner(
+            scanner = dataset.scanner(
                 columns=list(columns),
                 filter=where,
-                fragments=[self._dataset.get_fragment(i) for i in ids],
+                fragments=[dataset.get_fragment(i) for i in ids],
                 batch_size=batch_rows,
                 batch_readahead=2,
                 fragment_readahead=1,
@@ -228,7 +263,7 @@ class Table:
             if where is None or storage_error(error, self.uri):
                 raise
             raise refused(where, error, self.schema.names) from error
-        return scanner
+        yield from scanner.to_batches()
 
     def has_words(self, column: str) -> bool:
         """Whether the words of a text column are indexed."""
@@ -259,12 +294,18 @@ class Table:
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these offsets in table order, in the order asked for."""
         with reading(self.uri):
-            return self._dataset.take(list(rows), columns=list(columns))
+            return self._read(lambda dataset: dataset.take(list(rows), columns=list(columns)))
 
     def take_addresses(self, addresses: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
         with reading(self.uri):
-            return self._dataset._take_rows(list(addresses), columns=list(columns))
+            wanted = list(addresses)
+            return self._read(lambda dataset: dataset._take_rows(wanted, columns=list(columns)))
+
+    def copy_of(self, name: str, n_bytes: int) -> str | None:
+        """The path of a copy of a file in the table's data folder, where a disk cache has it."""
+        mirror = mirror_of(self.uri)
+        return None if mirror is None else mirror.copy_of(self.uri, name, n_bytes)
 
     @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:
@@ -399,15 +440,31 @@ def _parted(uri: str) -> tuple[str, str | None]:
 
 
 def _dataset(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset":
-    options = lance_options(uri)
+    given: dict[str, Any] = {"storage_options": lance_options(uri), "session": _session_of(uri)}
     if at is None:
-        return lance.dataset(uri, version=version, storage_options=options)
+        return lance.dataset(uri, version=version, **given)
     moment = moment_of(at)
     if moment is None:
-        return lance.dataset(uri, version=at, storage_options=options)
+        return lance.dataset(uri, version=at, **given)
     # Lance compares with local times that do not say so.
     local = moment.astimezone().replace(tzinfo=None)
-    return lance.dataset(uri, asof=local, storage_options=options)
+    return lance.dataset(uri, asof=local, **given)
+
+
+def _session_of(uri: str) -> "lance.Session | None":
+    """What Lance knows of the files of tables in object stores: each is asked for once.
+
+    Files and manifests are known by name and, those whose names come again, by their content's tag.
+    """
+    shared = is_s3(uri) and not is_unmirrored()
+    return _session(credentials(os.environ)) if shared else None
+
+
+@lru_cache(maxsize=1)  # connections keep the credentials that they were made with
+def _session(_who: int) -> "lance.Session":
+    return lance.Session(
+        index_cache_size_bytes=SESSION_BYTES, metadata_cache_size_bytes=SESSION_BYTES
+    )
 
 
 def moment_of(at: str) -> datetime | None:

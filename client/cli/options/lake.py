@@ -12,6 +12,7 @@ from saelake.cli.show.screen import Format
 from saelake.collection import Collection
 from saelake.connection import SCHEMES, connect
 from saelake.lake import Lake
+from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.poles import numbered, said
 from saelake.store.requests.checks import Selection
@@ -60,6 +61,22 @@ AtOption = Annotated[
         help="The lake as it was: a tag, or a time as 2026-11-21T10:00.", rich_help_panel=WHERE
     ),
 ]
+DiskCacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="A folder that keeps files of a lake in an object store.",
+        envvar="SAELAKE_DISK_CACHE",
+        rich_help_panel=WHERE,
+    ),
+]
+DiskCacheBytesOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How much it keeps, as 50GiB. [default: 16GiB]",
+        envvar="SAELAKE_DISK_CACHE_BYTES",
+        rich_help_panel=WHERE,
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the answer.")]
 WhereOption = Annotated[
     str | None,
@@ -81,6 +98,8 @@ def asked_lake(
     cert: CertOption = None,
     key: KeyOption = None,
     at: AtOption = None,
+    disk_cache: DiskCacheOption = None,
+    disk_cache_bytes: DiskCacheBytesOption = None,
 ) -> Iterator[Lake]:
     """The lake that these options name. Raises `InvalidInput`."""
     lake, server = _one_place(ctx, lake, server)
@@ -91,8 +110,16 @@ def asked_lake(
         with connect(target, token=token, ca=ca, certificate=cert, key=key, at=at) as found:
             yield found
         return
-    with connect(lake or DEFAULT_LAKE, at=at) as found:
+    with opened_lake(lake, disk_cache, disk_cache_bytes, at) as found:
         yield found
+
+
+def opened_lake(
+    lake: str | None, disk_cache: Path | None, disk_cache_bytes: str | None, at: str | None = None
+) -> Lake:
+    """A lake in this process, with a disk cache if one is named. Raises `InvalidInput`."""
+    n_bytes = parse_size(disk_cache_bytes) if disk_cache_bytes else None
+    return connect(lake or DEFAULT_LAKE, at=at, disk_cache=disk_cache, disk_cache_bytes=n_bytes)
 
 
 def _one_place(

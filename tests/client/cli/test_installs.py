@@ -106,6 +106,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("replace", "random", "other"), store),
         (("tag", "first"), store),
         (("tags",), store),
+        (("prefetch", NAME), store),
         (("untag", "first"), store),
         (("drop", NAME, "--yes"), store),
         (("serve", "--port", "99999"), store),
