@@ -239,7 +239,7 @@ def _in_memory(
         return None
     index = session.cache.kept(
         (selected.key, query.pooling, query.idf, "impacts"),
-        lambda: ImpactIndex.of(held, made.weights),
+        lambda: ImpactIndex.of(list(held), made.weights),
         lambda made_of: made_of.n_bytes,
     )
     if index.budget is None:

@@ -84,11 +84,27 @@ class Session:
         key = (selected.collection.impacts_key, selected.codes_key)
         return self.cache.kept(key, found.keeping, lambda nearest: nearest.n_bytes)
 
+    def renew(self) -> bool:
+        """Forget the snapshots that are not the newest any more; whether there were any."""
+        with self._lock:
+            known = dict(self._collections)
+        old = [name for name, fresh in known.items() if not _is_current(fresh)]
+        with self._lock:
+            for name in old:
+                self._collections.pop(name, None)
+        return bool(old)
+
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
             self._collections.clear()
         self.cache.clear()
+
+
+def _is_current(known: Fresh[Collection]) -> bool:
+    with suppress(NotFound):  # of a table that was dropped
+        return known.value().is_current
+    return False
 
 
 def _warn_of_outdated(collection: Collection) -> None:
