@@ -2,11 +2,14 @@
 
 import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 from saelake.lake import Lake
+from saelake.owners import ray_owners
 from saelake.store.errors import InvalidInput, extra
 from saelake.texts import model_texts
+from saelake.workers.fleet.ray_cluster import RayCluster
 
 SCHEMES = ("grpc://", "grpcs://")
 SERVER = re.compile(r"https?://.*|(\[[0-9a-fA-F:]+\]|[\w.-]+):\d+/?")
@@ -22,6 +25,8 @@ def connect(
     key: str | os.PathLike[str] | None = None,
     timeout_s: float | None = 60.0,
     at: str | None = None,
+    ray: str | RayCluster | None = None,
+    ray_memory_bytes: int | None = None,
 ) -> Lake:
     """The lake at a path, an object-store URI, `grpc://HOST:PORT` or (with TLS) `grpcs://…`.
 
@@ -37,10 +42,24 @@ def connect(
     With `at`, a tag or a time (ISO 8601, local if it names no zone), the lake is as it was then,
     and can only be read; a server answers of the newest state only.
 
+    With `ray`, the address of a Ray cluster (`auto`, `HOST:PORT`, `ray://HOST:PORT`, or `local` to
+    start Ray on this machine) or a `RayCluster`, actors there read what this lake's questions need
+    and keep it, each up to `ray_memory_bytes` (1 GiB): the answers are those of one process. Every
+    machine must reach the lake. `close` the lake to end them.
+
     Raises `InvalidInput` for a target that cannot be meant, `MissingExtra` when a lake in this
-    process needs parts that are not installed, and `NotFound` for a tag that the lake has not.
+    process needs parts that are not installed, `NotFound` for a tag that the lake has not, and
+    `Unavailable` when no Ray cluster answers.
     """
     uri = _uri(target)
+    if ray is None and ray_memory_bytes is not None:
+        raise InvalidInput("ray_memory_bytes is of a Ray cluster: give ray too.")
+    if uri.startswith(SCHEMES) and ray is not None:
+        raise InvalidInput(
+            "A server answers with the cluster that it was started with, by `saelake serve --ray`: "
+            "connect to it without ray.",
+            target=uri,
+        )
     if uri.startswith(SCHEMES) and at is not None:
         raise InvalidInput(
             f"A server answers of the newest state, not of {at!r}: open the lake where it is, "
@@ -61,7 +80,13 @@ def connect(
         return Lake(uri, remote, is_remote=True)
     with extra("store", "A lake in this process", "or ask a server with grpc://HOST:PORT"):
         from saelake.store.engine import Engine
-    return Lake(uri, Engine(uri, at=at, texts=model_texts()), is_remote=False, at=at)
+    if ray is None:
+        return Lake(uri, Engine(uri, at=at, texts=model_texts()), is_remote=False, at=at)
+    with ExitStack() as failing:
+        owners = failing.enter_context(ray_owners(ray, ray_memory_bytes))
+        engine = Engine(uri, at=at, texts=model_texts(), executor=owners)
+        failing.pop_all()
+    return Lake(uri, engine, is_remote=False, at=at)
 
 
 def _uri(target: str | os.PathLike[str]) -> str:

@@ -43,7 +43,8 @@ class Engine:
         self.lake = Lake(uri, at)
         if at is not None:
             check_state(Lake(uri), at)
-        self._session = Session(self.lake, texts=texts, executor=executor, cache_bytes=cache_bytes)
+        read = self.lake.from_anywhere if isinstance(executor, Owners) else self.lake
+        self._session = Session(read, texts=texts, executor=executor, cache_bytes=cache_bytes)
 
     @property
     def local_lake(self) -> Lake:

@@ -13,6 +13,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput
 from saelake.store.service.auth import Access, TokenCheck
@@ -47,13 +48,17 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """A lake to serve, where, to whom, how much of it, and what reads the texts of questions."""
+    """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
+
+    The `executor` is where analyses run (None: in threads); it is closed with the server.
+    """
 
     uri: str
     address: Address = field(default_factory=Address)
     access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
     texts: Texts | None = None
+    executor: Executor | None = None
 
 
 class Server:
@@ -62,7 +67,7 @@ class Server:
     def __init__(self, settings: ServerSettings) -> None:
         settings.access.check_host(settings.address.host)
         self._settings = settings
-        self._engine = Engine(settings.uri, texts=settings.texts)
+        self._engine = Engine(settings.uri, texts=settings.texts, executor=settings.executor)
         self._engine.lake.tables()  # a server of nothing is a mistake
         self._service = LakeService(self._engine, settings.limits)
         self._health = health.aio.HealthServicer()

@@ -64,7 +64,7 @@ class RayOwners:
     """Actors on a cluster, as many as it has room for or as were asked for.
 
     In place of one that dies another is asked for, which owns the same pieces. Thread-safe. To be
-    opened before use.
+    opened before use, and closed.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class RayOwners:
         return self
 
     def __enter__(self) -> Self:
-        return self.open()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
