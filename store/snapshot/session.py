@@ -4,6 +4,7 @@ What was read of them is kept in a session's `cache`; `embeddings` maps over tho
 """
 
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Lock
@@ -18,6 +19,7 @@ from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.embeddings import Embeddings
 from saelake.store.snapshot.fresh import Fresh
 from saelake.store.snapshot.models import NoTexts, Texts
+from saelake.store.snapshot.part import PartPiece, parts_of
 from saelake.store.snapshot.selection import Selected
 
 DEFAULT_CACHE_BYTES = 1 << 30
@@ -75,6 +77,12 @@ class Session:
         """The documents of a selection. Raises `NotFound` and `InvalidFilter`."""
         collection = self.collection(selection.collection)
         return Selected(collection, collection.filters.mask(selection.where))
+
+    def parts(self, collection: Collection) -> Sequence[PartPiece]:
+        """The parts of a collection that are searched by who owns them; none: here."""
+        table = collection.codes.table
+        key = ("parts", table.uri, table.version, collection.postings_key)
+        return self.cache.kept(key, lambda: parts_of(collection), lambda _: 0)
 
     def nearest(self, selected: Selected) -> NearestDocuments | None:
         """What searches the collection's impacts: one whose levels are kept, where they can be."""

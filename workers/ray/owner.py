@@ -11,21 +11,16 @@ import ray
 
 from saelake.workers.ray.holdings import Holdings
 
-KNOWN_TASKS = 16  # that are kept unpacked: those of the questions that are answered now
+MOST_FETCHED = 32  # tasks and items of the questions that are answered now
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is done with each of some items, all of which is sent to an owner once.
-
-    Without `make`, `work` is given an item, and else each of its parts. `items` is None where they
-    are sent one by one.
-    """
+    """What is done with each of some items; without `make` as a whole, else with each part."""
 
     work: Callable[[Any], Any]
     make: Callable[[Any], Iterable[Any]] | None = None
     merge: Callable[[Any, Any], Any] | None = None
-    items: Sequence[Any] | None = None
 
     def done(self, item: Any, holdings: Holdings) -> Any:
         """What becomes of an item."""
@@ -56,12 +51,20 @@ class Task:
         return results
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A value in Ray's memory, which an owner fetches once: a task, or the items of several."""
+
+    name: str
+    reference: Any
+
+
 class Owner:
     """Works on pieces in threads. What it raises is raised where the piece was sent from."""
 
     def __init__(self, memory_bytes: int) -> None:
         self._holdings = Holdings(memory_bytes)
-        self._tasks: OrderedDict[str, Task] = OrderedDict()
+        self._fetched: OrderedDict[str, Any] = OrderedDict()
         self._lock = Lock()
 
     def ready(self) -> None:
@@ -71,22 +74,19 @@ class Owner:
         """What is kept."""
         return self._holdings.n_bytes
 
-    def done(self, name: str, task: Sequence[Any], item: Any) -> Any:
-        """What the task of this name makes of an item, or of the item of this number.
+    def done(self, task: Sent, items: Sent | None, item: Any) -> Any:
+        """What a task makes of an item, or of the one of this number among `items`."""
+        known: Task = self._known(task)
+        return known.done(item if items is None else self._known(items)[item], self._holdings)
 
-        `task` has a reference to it, in a list, so that Ray does not fetch it for each call.
-        """
-        known = self._known(name, task)
-        return known.done(item if known.items is None else known.items[item], self._holdings)
-
-    def _known(self, name: str, task: Sequence[Any]) -> Task:
+    def _known(self, sent: Sent) -> Any:
         with self._lock:
-            if name in self._tasks:
-                self._tasks.move_to_end(name)
-                return self._tasks[name]
-        fetched: Task = ray.get(task[0])
+            if sent.name in self._fetched:
+                self._fetched.move_to_end(sent.name)
+                return self._fetched[sent.name]
+        fetched = ray.get(sent.reference)
         with self._lock:
-            self._tasks[name] = fetched
-            while len(self._tasks) > KNOWN_TASKS:
-                self._tasks.popitem(last=False)
+            self._fetched[sent.name] = fetched
+            while len(self._fetched) > MOST_FETCHED:
+                self._fetched.popitem(last=False)
         return fetched

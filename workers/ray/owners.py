@@ -5,7 +5,7 @@ snapshot that it is of, so it is the same wherever it is worked on, and may be a
 """
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from saelake.store.codes.executor import Part, Placed
 from saelake.store.errors import InvalidInput, Unavailable
 from saelake.workers.fleet.ray_cluster import RayCluster
-from saelake.workers.ray.owner import Owner, Task
+from saelake.workers.ray.owner import Owner, Sent, Task
 from saelake.workers.ray.placing import asked_of, owners_of
 from saelake.workers.ray.session import RaySession, cause
 
@@ -35,6 +35,7 @@ ATTEMPTS = 4  # at a piece whose owner dies
 QUEUED = 2  # calls under way for each CPU of an owner: one of them waits
 STARTS = 3  # in a row that may fail
 PATIENCE_S = 120.0  # for an owner, while there is none
+KNOWN_ITEMS = 16  # lists of pieces that stay in Ray's memory
 LOOK_S = 5.0  # between looks for machines that came or went
 
 
@@ -42,7 +43,8 @@ LOOK_S = 5.0  # between looks for machines that came or went
 class _Call:
     """A piece that an owner was asked for."""
 
-    task: "_Sent"
+    task: Sent
+    items: Sent | None
     item: Any
     place: Hashable | None
     owner: int = -1
@@ -50,14 +52,6 @@ class _Call:
     attempts: int = 0
     reference: Any = None
     future: "Future[Any] | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A task in Ray's memory."""
-
-    name: str
-    reference: Any
 
 
 class RayOwners:
@@ -81,6 +75,7 @@ class RayOwners:
         self._memory_bytes, self._replicas = memory_bytes, replicas
         self._actors: dict[int, Any] = {}  # also those that are not ready yet
         self._calls: dict[int, int] = {}  # under way, of those that are ready
+        self._items: OrderedDict[int, tuple[Sequence[Any], Sent]] = OrderedDict()
         self._changed = Condition()
         self._names = (str(number) for number in count())
         self._n_failed = 0
@@ -119,6 +114,7 @@ class RayOwners:
             actors = list(self._actors.values())
             self._actors.clear()
             self._calls.clear()
+            self._items.clear()
             self._changed.notify_all()
         for actor in actors:
             ray.kill(actor, no_restart=True)
@@ -131,8 +127,6 @@ class RayOwners:
 
     def map(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
         """See `Executor`. Raises what `work` raises, and `Unavailable` when owners die of it."""
-        if isinstance(items, Sequence):
-            return self._map(Task(work, items=items), items)
         return self._map(Task(work), items)
 
     def map_parts(
@@ -144,24 +138,43 @@ class RayOwners:
         /,
     ) -> Iterator[list[R]]:
         """See `Owners`. Raises as `map` does."""
-        return self._map(Task(work, make, merge, items), items)
+        return self._map(Task(work, make, merge), items)
 
     def _map(self, task: Task, items: Iterable[Any]) -> Iterator[Any]:
         self._look()
-        sent = _Sent(next(self._names), ray.put(task))
+        sent = self._put(task)
+        listed = self._sent_items(items) if isinstance(items, Sequence) else None
         running: deque[_Call] = deque()
         try:
             for number, item in enumerate(items):
                 while len(running) >= self._n_at_once:
                     yield self._result(running.popleft())
                 place = getattr(item, "place", None)
-                given = item if task.items is None else number
-                running.append(self._send(_Call(task=sent, item=given, place=place)))
+                given = item if listed is None else number
+                call = _Call(task=sent, items=listed, item=given, place=place)
+                running.append(self._send(call))
             while running:
                 yield self._result(running.popleft())
         finally:
             for call in running:  # the caller stopped, or a piece failed
                 ray.cancel(call.reference)  # which what was begun does not hear
+
+    def _put(self, value: Any) -> Sent:
+        return Sent(next(self._names), ray.put(value))
+
+    def _sent_items(self, items: Sequence[Any]) -> Sent:
+        """The items, which are sent once where questions have the same list of them."""
+        with self._changed:
+            known = self._items.get(id(items))
+            if known is not None:
+                self._items.move_to_end(id(items))
+                return known[1]
+        sent = self._put(items)
+        with self._changed:
+            self._items[id(items)] = items, sent  # whose id is no other's while it is here
+            while len(self._items) > KNOWN_ITEMS:
+                self._items.popitem(last=False)
+        return sent
 
     @property
     def _most(self) -> int:
@@ -181,9 +194,7 @@ class RayOwners:
             call.actor = actor = self._actors[call.owner]
             call.attempts += 1
             try:
-                call.reference = actor.done.remote(
-                    call.task.name, [call.task.reference], call.item
-                )
+                call.reference = actor.done.remote(call.task, call.items, call.item)
             except BaseException:
                 self._calls[call.owner] -= 1
                 raise

@@ -1,0 +1,40 @@
+"""A search in parts of a collection, where others own them: each has its strongest, or all."""
+
+from dataclasses import dataclass, replace
+
+from saelake.store.codes.executor import Owners
+from saelake.store.documents.filters import DocumentMask
+from saelake.store.query.parts.matches import TokensFound
+from saelake.store.query.parts.search import search
+from saelake.store.requests.tokens import TokensQuery
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.part import AsPart, CollectionPart
+from saelake.store.snapshot.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search in one part, of the documents that a filter keeps."""
+
+    query: TokensQuery
+    mask: DocumentMask | None
+
+    def __call__(self, part: CollectionPart) -> TokensFound:
+        return search(part.masked(self.mask), self.query)
+
+
+def spread_search(session: Session, collection: Collection, query: TokensQuery) -> TokensFound:
+    """What `search` finds, in the parts of those who own them, where that takes less time.
+
+    Each document is in one part, so the strongest of all are among the strongest of each.
+    """
+    owners = session.executor
+    if not isinstance(owners, Owners) or not (parts := session.parts(collection)):
+        return search(collection, query)
+    in_part = query if query.order == "top" else replace(query, order="top", k=None)
+    work = _Search(in_part, collection.filters.mask(query.where))
+    found = owners.map_parts(AsPart(), work, parts)
+    joined = TokensFound.joined(matches for part in found for matches in part)
+    if query.order == "quantiles":
+        return joined.spread(query.k or len(joined))
+    return joined.strongest(query.k)
