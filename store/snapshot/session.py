@@ -12,6 +12,7 @@ from threading import Lock
 from saelake.store.codes.executor import Executor, Threads
 from saelake.store.errors import NotFound, OutdatedIndex
 from saelake.store.index.nearest import NearestDocuments
+from saelake.store.index.owned_blocks import owners_of_blocks
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.cache import Cache
@@ -81,12 +82,15 @@ class Session:
     def parts(self, collection: Collection) -> Sequence[PartPiece]:
         """The parts of a collection that are searched by who owns them; none: here."""
         table = collection.codes.table
-        key = ("parts", table.uri, table.version, collection.postings_key)
+        versions = table.version, collection.postings_key, collection.documents.n_documents
+        key = ("parts", table.uri, versions)
         return self.cache.kept(key, lambda: parts_of(collection), lambda _: 0)
 
     def nearest(self, selected: Selected) -> NearestDocuments | None:
         """What searches the collection's impacts: one whose levels are kept, where they can be."""
         found = selected.collection.nearest
+        if found is not None and owners_of_blocks(self.executor, found) is not None:
+            return found
         if found is None or found.n_bytes > self.cache.capacity:
             return found
         key = (selected.collection.impacts_key, selected.codes_key)
