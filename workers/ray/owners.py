@@ -228,8 +228,11 @@ class RayOwners:
                 patience = time.monotonic() + PATIENCE_S
             elif self._n_failed >= STARTS or time.monotonic() > patience:
                 self._n_failed = 0
-                problem = self._problem or "there is no room for it."
-                raise Unavailable(f"No owner of pieces starts on the Ray cluster: {problem}")
+                problem = self._problem or (
+                    f"no machine has {self._share.cpus} CPUs that nobody else has taken. Give "
+                    "--workers and --cpus-per-worker less."
+                )
+                raise Unavailable(f"No worker starts on the Ray cluster: {problem}")
             self._changed.wait(1.0)
         return value
 
