@@ -1,6 +1,6 @@
 """The embeddings of a selection: mapped over in parallel, and kept in memory where they fit."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 

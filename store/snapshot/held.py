@@ -50,9 +50,7 @@ class HeldByOwners(Generic[S]):
     make: Callable[[Piece], Iterable[S]]
     pieces: Sequence[Piece]
 
-    def map(
-        self, work: Callable[[S], R], merge: Callable[[R, R], R] | None = None
-    ) -> Iterator[R]:
+    def map(self, work: Callable[[S], R], merge: Callable[[R, R], R] | None = None) -> Iterator[R]:
         """See `Held`."""
         for found in self.owners.map_parts(self.make, work, self.pieces, merge):
             yield from found

@@ -112,9 +112,7 @@ class CollectionPart(Collection):
         keys = [(feature, segment.fragment, tier, characters) for feature, segment in wanted]
         found = [self._lists.find(key) for key in keys]
         missing = [i for i, known in enumerate(found) if known is None]
-        read = self.postings.read_each(
-            [wanted[i] for i in missing], tier, characters=characters
-        )
+        read = self.postings.read_each([wanted[i] for i in missing], tier, characters=characters)
         for i, postings in zip(missing, read, strict=True):
             found[i] = postings
             self._lists.put(keys[i], postings)

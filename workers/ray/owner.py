@@ -1,7 +1,7 @@
 """An actor that works on pieces, and keeps parts of those that it is asked for."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 from threading import Lock

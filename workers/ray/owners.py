@@ -314,4 +314,3 @@ class RayOwners:
     def _end(self, owner: int) -> None:
         self._calls.pop(owner, None)
         ray.kill(self._actors.pop(owner), no_restart=True)
-

@@ -1,6 +1,8 @@
-"""A search in parts of a collection, where others own them: each has its strongest, or all."""
+"""Work on posting lists in parts of a collection, where others own these."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from saelake.store.codes.executor import Owners
 from saelake.store.documents.filters import DocumentMask
@@ -11,6 +13,8 @@ from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.part import AsPart, CollectionPart
 from saelake.store.snapshot.session import Session
 
+R = TypeVar("R")
+
 
 @dataclass(frozen=True, slots=True)
 class _Search:
@@ -19,8 +23,21 @@ class _Search:
     query: TokensQuery
     mask: DocumentMask | None
 
-    def __call__(self, part: CollectionPart) -> TokensFound:
+    def __call__(self, part: Collection) -> TokensFound:
+        assert isinstance(part, CollectionPart)
         return search(part.masked(self.mask), self.query)
+
+
+def in_parts(
+    session: Session, collection: Collection, work: Callable[[Collection], R]
+) -> Iterator[R]:
+    """What `work` makes of each part of a collection, where others own these, or else of all."""
+    owners = session.executor
+    if not isinstance(owners, Owners) or not (parts := session.parts(collection)):
+        yield work(collection)
+        return
+    for found in owners.map_parts(AsPart(), work, parts):
+        yield from found
 
 
 def spread_search(session: Session, collection: Collection, query: TokensQuery) -> TokensFound:
@@ -28,13 +45,11 @@ def spread_search(session: Session, collection: Collection, query: TokensQuery) 
 
     Each document is in one part, so the strongest of all are among the strongest of each.
     """
-    owners = session.executor
-    if not isinstance(owners, Owners) or not (parts := session.parts(collection)):
+    if not isinstance(session.executor, Owners) or not session.parts(collection):
         return search(collection, query)
     in_part = query if query.order == "top" else replace(query, order="top", k=None)
     work = _Search(in_part, collection.filters.mask(query.where))
-    found = owners.map_parts(AsPart(), work, parts)
-    joined = TokensFound.joined(matches for part in found for matches in part)
+    joined = TokensFound.joined(in_parts(session, collection, work))
     if query.order == "quantiles":
         return joined.spread(query.k or len(joined))
     return joined.strongest(query.k)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from saelake.store.codes.executor import Owners, Piece, Threads, pieces
 from saelake.store.engine import Engine
-from saelake.store.errors import InvalidExpression, InvalidFilter, NotFound
+from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
 from saelake.store.growth import impacts
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
@@ -113,7 +113,9 @@ def test_tokens_are_those_of_one_process(
     order: str,
 ) -> None:
     given = {"per": per, "scope": scope, "order": order, "k": k or (k, 5)[order == "quantiles"]}
-    same(here, there, TokensQuery(collection=COLLECTION, expression=expression, where=where, **given))
+    same(
+        here, there, TokensQuery(collection=COLLECTION, expression=expression, where=where, **given)
+    )
     assert owners.asked[-1] == "_Search"
     collection = there._session.collection(COLLECTION)
     assert len(there._session.parts(collection)) >= 3
@@ -183,6 +185,32 @@ def test_nearest_documents_are_those_of_one_process(
     same(here, there, question)
     if not exact and pooling == "max":
         assert "Search" in owners.asked[-2:]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.integers(0, 11), min_size=1, max_size=4, unique=True).map(tuple),
+    st.sampled_from([1, 5, None]),
+    st.sampled_from(WHERES),
+    st.sampled_from(["cosine", "dot", "jaccard"]),
+)
+def test_few_features_are_scored_from_the_lists_of_parts(
+    made: MadeLake, features: tuple[int, ...], k: int | None, where: str | None, measure: str
+) -> None:
+    owners = OwnersElsewhere()
+    here, there = (
+        Engine(made.lake.uri, executor=executor, cache_bytes=0) for executor in (Threads(2), owners)
+    )
+    given = {"within": features, "measure": measure, "where": where, "k": k}
+    question = SimilarQuery(collection=COLLECTION, docs=(20, 50), exact=True, **given)
+    try:
+        expected = here.ask(question).read_all()
+    except InvalidInput:
+        with pytest.raises(InvalidInput):
+            there.ask(question)
+        return
+    assert there.ask(question).read_all().equals(expected)
+    assert "_ByLists" in owners.asked
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 3000, 1 << 20])
