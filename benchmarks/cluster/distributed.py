@@ -1,8 +1,8 @@
 """Questions answered with actors on Ray, against the same in one process.
 
-`python -m benchmarks distributed --documents 20000`. The cluster is of real raylets on this machine,
-each with one CPU, so that with more actors than cores only processor time says what they cost.
-Answers are compared with those of one process before anything is measured.
+`python -m benchmarks distributed --documents 20000`. The cluster is of real raylets on this
+machine, each with one CPU, so that with more actors than cores only processor time says what they
+cost. Answers are compared with those of one process before anything is measured.
 """
 
 import statistics

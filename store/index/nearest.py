@@ -154,6 +154,7 @@ class Estimate:
     mask: Array | None
 
     def estimated(self) -> Estimated:
+        """The rows with the largest estimates, of the documents that the mask keeps."""
         from saelake.store.arrays import kernels  # not every process that has a session needs numba
 
         keep = EVERYTHING if self.mask is None else self.mask[self.block.docs]

@@ -58,6 +58,7 @@ class AsLevels:
     """Opens a block; what it is kept by."""
 
     def __call__(self, piece: BlockPiece) -> Iterator[OwnedBlock]:
+        """The block, without levels yet."""
         table = ImpactsTable(piece.impacts)
         (fragment,) = (f for f in piece.impacts.fragments if f.id == piece.fragment)
         (block,) = table.described([fragment])

@@ -1,4 +1,4 @@
-"""Parts of a whole snapshot that are kept in memory: of this process, or of those who own pieces."""
+"""Parts of a whole snapshot that are kept in memory: here, or by those who own pieces."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -155,6 +155,7 @@ class AsPart:
     """Opens a part; what it is kept by."""
 
     def __call__(self, piece: PartPiece) -> Iterator[CollectionPart]:
+        """The part."""
         yield CollectionPart(piece)
 
 

@@ -20,10 +20,11 @@ from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
 from saelake.store.index import owned_blocks
 from saelake.store.query.parts import nearest
+from saelake.store.requests.checks import Pooling
 from saelake.store.requests.request import Request
 from saelake.store.requests.retrieve import RetrieveQuery
-from saelake.store.requests.similar import SimilarQuery
-from saelake.store.requests.tokens import TokensQuery
+from saelake.store.requests.similar import Measure, SimilarQuery
+from saelake.store.requests.tokens import Order, Per, TokensQuery
 from saelake.store.snapshot import part
 from tests.elsewhere import OwnersElsewhere
 from tests.lakes import MadeLake, add_dictionary, add_documents, make_lake
@@ -107,15 +108,21 @@ def test_tokens_are_those_of_one_process(
     owners: OwnersElsewhere,
     expression: str,
     k: int | None,
-    per: str,
+    per: Per,
     scope: str,
     where: str | None,
-    order: str,
+    order: Order,
 ) -> None:
-    given = {"per": per, "scope": scope, "order": order, "k": k or (k, 5)[order == "quantiles"]}
-    same(
-        here, there, TokensQuery(collection=COLLECTION, expression=expression, where=where, **given)
+    question = TokensQuery(
+        collection=COLLECTION,
+        expression=expression,
+        where=where,
+        per=per,
+        scope=scope,
+        order=order,
+        k=k or (5 if order == "quantiles" else None),
     )
+    same(here, there, question)
     assert owners.asked[-1] == "_Search"
     collection = there._session.collection(COLLECTION)
     assert len(there._session.parts(collection)) >= 3
@@ -151,7 +158,7 @@ def test_documents_in_parts_are_found_once(
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_the_same_words(
-    here: Engine, there: Engine, given: dict[str, str], error: type[Exception]
+    here: Engine, there: Engine, given: dict[str, Any], error: type[Exception]
 ) -> None:
     question = TokensQuery(collection=COLLECTION, **given)
     with pytest.raises(error) as expected:
@@ -176,7 +183,7 @@ def test_nearest_documents_are_those_of_one_process(
     docs: tuple[int, ...],
     k: int,
     where: str | None,
-    pooling: str,
+    pooling: Pooling,
     exact: bool,
 ) -> None:
     question = SimilarQuery(
@@ -195,14 +202,21 @@ def test_nearest_documents_are_those_of_one_process(
     st.sampled_from(["cosine", "dot", "jaccard"]),
 )
 def test_few_features_are_scored_from_the_lists_of_parts(
-    made: MadeLake, features: tuple[int, ...], k: int | None, where: str | None, measure: str
+    made: MadeLake, features: tuple[int, ...], k: int | None, where: str | None, measure: Measure
 ) -> None:
     owners = OwnersElsewhere()
     here, there = (
         Engine(made.lake.uri, executor=executor, cache_bytes=0) for executor in (Threads(2), owners)
     )
-    given = {"within": features, "measure": measure, "where": where, "k": k}
-    question = SimilarQuery(collection=COLLECTION, docs=(20, 50), exact=True, **given)
+    question = SimilarQuery(
+        collection=COLLECTION,
+        docs=(20, 50),
+        exact=True,
+        within=features,
+        measure=measure,
+        where=where,
+        k=k,
+    )
     try:
         expected = here.ask(question).read_all()
     except InvalidInput:

@@ -66,7 +66,7 @@ def test_what_surely_does_not_fit_is_not_read(
     read: list[int] = []
     task = embeddings._Task.__call__
 
-    def seen(self: embeddings._Task, source: Piece) -> list[Block]:
+    def seen(self: embeddings._Task[Block], source: Piece) -> list[Block]:
         read.extend(source.fragments)
         found: list[Block] = task(self, source)
         return found
