@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, TypeVar
 
-from saelake.store.codes.executor import Part, Placed
+from saelake.store.codes.executor import PiecePart, Placed
 
 T = TypeVar("T")
 R = TypeVar("R")
-K = TypeVar("K", bound=Part)
+K = TypeVar("K", bound=PiecePart)
 P = TypeVar("P", bound=Placed)
 
 

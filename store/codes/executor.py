@@ -19,7 +19,7 @@ from saelake.store.errors import InvalidInput
 
 T = TypeVar("T")
 R = TypeVar("R")
-K = TypeVar("K", bound="Part")
+K = TypeVar("K", bound="PiecePart")
 
 PIECE_ROWS = 65_536  # what one worker holds at once, and the documents of one block
 
@@ -74,7 +74,7 @@ class Executor(Protocol):
         """What `work` makes of each item, in the order of the items."""
 
 
-class Part(Protocol):
+class PiecePart(Protocol):
     """What is kept of a piece."""
 
     @property

@@ -122,7 +122,7 @@ class CodesTable:
         return {**self.__dict__, "_locations": None}
 
     def within(self, fragments: Sequence[int]) -> "CodesTable":
-        """The same snapshot, in which only the documents of these fragments are found."""
+        """This snapshot, in which only the documents of these fragments are found."""
         same = CodesTable(self.table, self.held)
         same._locatable = tuple(fragments)
         return same

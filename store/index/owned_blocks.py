@@ -66,7 +66,7 @@ class AsLevels:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class BlockSearch:
     """The search of one block for the `room` largest estimates, within a budget of columns."""
 
     query: Array
@@ -95,7 +95,7 @@ def nearest_by_owners(
 ) -> Block:
     """What `NearestDocuments.nearest` gives."""
     room = n_candidates(nearest.n_documents, k)
-    search = Search(query, nearest.budget or 0, room, mask)
+    search = BlockSearch(query, nearest.budget or 0, room, mask)
     found = owners.map_parts(AsLevels(), search, _pieces(nearest))
     estimated = (part for parts in found for part in parts)
     each = zip(nearest.blocks, estimated, strict=True)

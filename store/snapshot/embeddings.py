@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from saelake.store.codes.embeddings import Block, blocks, take
-from saelake.store.codes.executor import Executor, Owners, Part, Piece, pieces
+from saelake.store.codes.executor import Executor, Owners, Piece, PiecePart, pieces
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import AsBitmaps, Bitmap
@@ -22,12 +22,12 @@ LEAST_TESTED = 1 / 2  # bytes of codes, of the cache's: of fewer the embeddings 
 SURELY = 1.5  # fragments differ
 
 R = TypeVar("R")
-S = TypeVar("S", bound=Part)
+S = TypeVar("S", bound=PiecePart)
 Make = Callable[[Piece], Iterable[S | None]]  # None says that what follows is not worth its memory
 
 
 @dataclass(frozen=True, slots=True)
-class _Blocks:
+class _AsBlocks:
     """Makes the blocks of a piece; what they are kept by where pieces are owned."""
 
     pooling: Pooling
@@ -37,7 +37,7 @@ class _Blocks:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _OnKept:
     """What is done with a block: with the documents of it that a filter keeps."""
 
     work: Callable[[Block], Any]
@@ -48,7 +48,7 @@ class _Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class _Task(Generic[S]):
+class _OnPiece(Generic[S]):
     """What a worker does with a piece: with one part after the other."""
 
     make: Make[S]
@@ -82,18 +82,18 @@ class Embeddings:
         The fragments of codes in `without` are left out.
         """
         held = None if without else self._found(selected, pooling)
-        task = _Kept(work, selected.mask)
+        task = _OnKept(work, selected.mask)
         if held is not None:
             return held.map(task)
         streamed = _streamed(selected, without)
         if isinstance(self.executor, Owners):
-            return HeldByOwners(self.executor, _Blocks(pooling), streamed).map(task)
-        results = self.executor.map(_Task(_Blocks(pooling), task), streamed)
+            return HeldByOwners(self.executor, _AsBlocks(pooling), streamed).map(task)
+        results = self.executor.map(_OnPiece(_AsBlocks(pooling), task), streamed)
         return (result for found in results for result in found)
 
     def hold(self, selected: Selected, pooling: Pooling = "max") -> Held[Block] | None:
         """The embeddings of the whole snapshot, kept in memory; None when they do not fit."""
-        return self._gathered((selected.codes_key, pooling), _Blocks(pooling), selected)
+        return self._gathered((selected.codes_key, pooling), _AsBlocks(pooling), selected)
 
     def _found(self, selected: Selected, pooling: Pooling) -> Held[Block] | None:
         """What `hold` kept, if it did."""
@@ -137,7 +137,7 @@ class Embeddings:
             return (held if self._fits(held.map(_n_bytes)) else None), 0
         made: list[Any] = []
         n_bytes = 0
-        for found in self.executor.map(_Task(make, _itself), whole):
+        for found in self.executor.map(_OnPiece(make, _itself), whole):
             made += found
             n_bytes += sum(part.n_bytes for part in found if part is not None)
             if None in found or n_bytes > self.cache.capacity:
@@ -160,7 +160,7 @@ class Embeddings:
         if total <= self.cache.capacity * LEAST_TESTED:
             return False
         first = min(codes.table.fragments, key=lambda fragment: fragment.size_bytes)
-        made = _Task(make, _n_bytes)(Piece(codes, (first.id,)))
+        made = _OnPiece(make, _n_bytes)(Piece(codes, (first.id,)))
         n_bytes = sum(size or 0 for size in made)
         return n_bytes * total / max(first.size_bytes, 1) > SURELY * self.cache.capacity
 
@@ -183,5 +183,5 @@ def _itself(part: S) -> S:
     return part
 
 
-def _n_bytes(part: Part | None) -> int | None:
+def _n_bytes(part: PiecePart | None) -> int | None:
     return None if part is None else part.n_bytes

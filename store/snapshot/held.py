@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from saelake.store.codes.executor import Executor, Owners, Part, Piece
+from saelake.store.codes.executor import Executor, Owners, Piece, PiecePart
 
-S = TypeVar("S", bound=Part)
-S_co = TypeVar("S_co", bound=Part, covariant=True)
+S = TypeVar("S", bound=PiecePart)
+S_co = TypeVar("S_co", bound=PiecePart, covariant=True)
 R = TypeVar("R")
 
 

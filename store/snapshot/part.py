@@ -86,7 +86,7 @@ class CollectionPart(Collection):
         self.documents = Counted(piece.n_documents)
         self.filters = OneMask(None)
         self.segments, self.unindexed = piece.segments, piece.unindexed
-        self._lists = Lists()
+        self._lists = KeptLists()
 
     @property
     def n_bytes(self) -> int:
@@ -94,7 +94,7 @@ class CollectionPart(Collection):
         return LIST_BYTES if self.segments else 0
 
     def masked(self, mask: DocumentMask | None) -> "CollectionPart":
-        """The same, in which every filter keeps these documents."""
+        """This part, in which every filter keeps these documents."""
         same = object.__new__(type(self))
         same.__dict__.update(self.__dict__, filters=OneMask(mask))
         return same
@@ -119,7 +119,7 @@ class CollectionPart(Collection):
         return [postings for postings in found if postings is not None]
 
 
-class Lists:
+class KeptLists:
     """The posting lists that were asked for last; thread-safe."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ IDLE_S = 60.0  # after which what nobody asked for makes room for what somebody 
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Holding:
     parts: Sequence[Any]
     n_bytes: int
     used: float
@@ -29,7 +29,7 @@ class Holdings:
         self.capacity = capacity
         self.n_bytes = 0
         self._clock = clock
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()  # by when they were used
+        self._kept: OrderedDict[Hashable, _Holding] = OrderedDict()  # by when they were used
         self._lock = Lock()
 
     def find(self, key: Hashable) -> Sequence[Any] | None:
@@ -55,7 +55,7 @@ class Holdings:
             while self.n_bytes + n_bytes > self.capacity:
                 _, gone = self._kept.popitem(last=False)
                 self.n_bytes -= gone.n_bytes
-            self._kept[key] = _Kept(parts, n_bytes, self._clock())
+            self._kept[key] = _Holding(parts, n_bytes, self._clock())
             self.n_bytes += n_bytes
 
     def _fits(self, n_bytes: int) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from saelake.store.codes.executor import Part, Placed
+from saelake.store.codes.executor import PiecePart, Placed
 from saelake.store.errors import InvalidInput, Unavailable
 from saelake.workers.fleet.ray_cluster import RayCluster
 from saelake.workers.ray.owner import Owner, Sent, Task
@@ -26,7 +26,7 @@ from saelake.workers.ray.session import RaySession, cause
 
 T = TypeVar("T")
 R = TypeVar("R")
-K = TypeVar("K", bound=Part)
+K = TypeVar("K", bound=PiecePart)
 P = TypeVar("P", bound=Placed)
 
 DEFAULT_OWNER_BYTES = 1 << 30
@@ -40,7 +40,7 @@ LOOK_S = 5.0  # between looks for machines that came or went
 
 
 @dataclass(slots=True, kw_only=True)
-class _Call:
+class _Asked:
     """A piece that an owner was asked for."""
 
     task: Sent
@@ -144,14 +144,14 @@ class RayOwners:
         self._look()
         sent = self._put(task)
         listed = self._sent_items(items) if isinstance(items, Sequence) else None
-        running: deque[_Call] = deque()
+        running: deque[_Asked] = deque()
         try:
             for number, item in enumerate(items):
                 while len(running) >= self._n_at_once:
                     yield self._result(running.popleft())
                 place = getattr(item, "place", None)
                 given = item if listed is None else number
-                call = _Call(task=sent, items=listed, item=given, place=place)
+                call = _Asked(task=sent, items=listed, item=given, place=place)
                 running.append(self._send(call))
             while running:
                 yield self._result(running.popleft())
@@ -186,7 +186,7 @@ class RayOwners:
         """How many pieces of a map are under way, or wait to be merged."""
         return max(self._most * self.n_ready, 1)
 
-    def _send(self, call: _Call) -> _Call:
+    def _send(self, call: _Asked) -> _Asked:
         """Ask an owner of the piece, as soon as one of them has room for a call."""
         with self._changed:
             call.owner = self._wait_for(lambda: self._chosen(call.place))
@@ -236,7 +236,7 @@ class RayOwners:
             self._changed.wait(1.0)
         return value
 
-    def _result(self, call: _Call) -> Any:
+    def _result(self, call: _Asked) -> Any:
         """What an owner answered; if it dies, another is asked."""
         while True:
             assert call.future is not None

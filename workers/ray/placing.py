@@ -53,7 +53,7 @@ def _of_owner(owner: int) -> int:
 
 
 def _hash(text: str) -> int:
-    """The same in every process, as Python's own is not."""
+    """A hash that is the same in every process, as Python's own is not."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 

@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class _PartSearch:
     """A search in one part, of the documents that a filter keeps."""
 
     query: TokensQuery
@@ -48,7 +48,7 @@ def spread_search(session: Session, collection: Collection, query: TokensQuery) 
     if not isinstance(session.executor, Owners) or not session.parts(collection):
         return search(collection, query)
     in_part = query if query.order == "top" else replace(query, order="top", k=None)
-    work = _Search(in_part, collection.filters.mask(query.where))
+    work = _PartSearch(in_part, collection.filters.mask(query.where))
     joined = TokensFound.joined(in_parts(session, collection, work))
     if query.order == "quantiles":
         return joined.spread(query.k or len(joined))

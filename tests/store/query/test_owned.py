@@ -6,6 +6,7 @@ cluster are in tests/system.
 
 import pickle
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,7 +124,7 @@ def test_tokens_are_those_of_one_process(
         k=k or (5 if order == "quantiles" else None),
     )
     same(here, there, question)
-    assert owners.asked[-1] == "_Search"
+    assert owners.asked[-1] == "_PartSearch"
     collection = there._session.collection(COLLECTION)
     assert len(there._session.parts(collection)) >= 3
 
@@ -191,7 +192,7 @@ def test_nearest_documents_are_those_of_one_process(
     )
     same(here, there, question)
     if not exact and pooling == "max":
-        assert "Search" in owners.asked[-2:]
+        assert "BlockSearch" in owners.asked[-2:]
 
 
 @settings(max_examples=30, deadline=None)
