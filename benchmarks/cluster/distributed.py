@@ -24,7 +24,7 @@ from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import Profile
 from benchmarks.common.report import Cell, Table, publish
 from benchmarks.common.synthetic import NAME, SHELVES, Synthesis, synthesise
-from saelake.store.codes.executor import Owners, Threads
+from saelake.store.codes.executor import Owners, Threads, pieces
 from saelake.store.engine import Engine
 from saelake.store.lake.lake import Lake
 from saelake.store.requests.checks import Selection
@@ -54,9 +54,13 @@ def main(
     actors: Annotated[list[int] | None, typer.Option(help="how many; repeat it")] = None,
     askers: Annotated[int, typer.Option(help="threads that ask at once")] = 4,
     seconds: Annotated[float, typer.Option(help="of each measurement")] = 5.0,
+    piece_documents: Annotated[
+        int, typer.Option(help="of a piece: few, so that small lakes have as many as large ones")
+    ] = 2048,
 ) -> None:
     """Ask a lake in one process, and with actors."""
     require("ray")
+    pieces.__defaults__ = (piece_documents, *(pieces.__defaults__ or ())[1:])
     with _place(lake, documents, mean_length) as place:
         collection = Collection(Lake(str(place)), NAME)
         kinds = _kinds(collection)
@@ -78,6 +82,7 @@ def main(
             "segments": len(collection.segments),
             "MiB": size_bytes(place) / MIB,
             "askers": askers,
+            "documents of a piece": piece_documents,
         }
     order = {kind: number for number, kind in enumerate(kinds)}
     rows.sort(key=lambda row: order[str(row["question"])])

@@ -1,12 +1,15 @@
 """Questions on real Ray clusters, of which machines are killed and join while they are asked."""
 
+import operator
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -99,6 +102,17 @@ def napping(piece: int) -> int:
     return piece
 
 
+@dataclass(frozen=True)
+class OfAnotherVersion:
+    """Work that is known here, and not there."""
+
+    def __call__(self, piece: int) -> int:
+        return piece
+
+    def __reduce__(self) -> Any:
+        return operator.attrgetter("version_of_tomorrow"), (operator,)
+
+
 def test_owners_work_in_order_within_bounds_though_they_die(tmp_path: Path) -> None:
     with RayOwners(TWO).open() as owners:
         assert list(owners.map(lambda i: i * i, range(9))) == [i * i for i in range(9)]
@@ -135,6 +149,8 @@ def test_owners_work_in_order_within_bounds_though_they_die(tmp_path: Path) -> N
         assert died.exists()
         with pytest.raises(Unavailable, match=r"tried 4 times .* its actor died each time"):
             list(owners.map(lambda _: os.kill(os.getpid(), signal.SIGKILL), [0]))
+        with pytest.raises(Unavailable, match="Install one version of saelake on all machines"):
+            list(owners.map(OfAnotherVersion(), [0]))
         assert list(owners.map(napping, range(5))) == list(range(5))
         until(lambda: owners.n_ready == 2)
     with pytest.raises(Unavailable, match="was closed"):

@@ -15,7 +15,7 @@ from threading import Condition
 from typing import Any, Self, TypeVar
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RaySystemError, RayTaskError
 
 from saelake.store.codes.executor import PiecePart, Placed
 from saelake.store.errors import InvalidInput, Unavailable
@@ -40,7 +40,7 @@ LOOK_S = 5.0  # between looks for machines that came or went
 
 
 @dataclass(slots=True, kw_only=True)
-class _Asked:
+class _Errand:
     """A piece that an owner was asked for."""
 
     task: Sent
@@ -144,14 +144,14 @@ class RayOwners:
         self._look()
         sent = self._put(task)
         listed = self._sent_items(items) if isinstance(items, Sequence) else None
-        running: deque[_Asked] = deque()
+        running: deque[_Errand] = deque()
         try:
             for number, item in enumerate(items):
                 while len(running) >= self._n_at_once:
                     yield self._result(running.popleft())
                 place = getattr(item, "place", None)
                 given = item if listed is None else number
-                call = _Asked(task=sent, items=listed, item=given, place=place)
+                call = _Errand(task=sent, items=listed, item=given, place=place)
                 running.append(self._send(call))
             while running:
                 yield self._result(running.popleft())
@@ -186,7 +186,7 @@ class RayOwners:
         """How many pieces of a map are under way, or wait to be merged."""
         return max(self._most * self.n_ready, 1)
 
-    def _send(self, call: _Asked) -> _Asked:
+    def _send(self, call: _Errand) -> _Errand:
         """Ask an owner of the piece, as soon as one of them has room for a call."""
         with self._changed:
             call.owner = self._wait_for(lambda: self._chosen(call.place))
@@ -236,7 +236,7 @@ class RayOwners:
             self._changed.wait(1.0)
         return value
 
-    def _result(self, call: _Asked) -> Any:
+    def _result(self, call: _Errand) -> Any:
         """What an owner answered; if it dies, another is asked."""
         while True:
             assert call.future is not None
@@ -250,6 +250,11 @@ class RayOwners:
                 lost = error
                 if isinstance(error, RayActorError):
                     self._lost(call.owner, call.actor)
+            if isinstance(lost, RaySystemError):
+                raise Unavailable(
+                    f"An actor could not read what it was sent: {cause(lost)} Install one version "
+                    "of saelake on all machines of the Ray cluster."
+                ) from lost
             if call.attempts >= ATTEMPTS:
                 raise Unavailable(
                     f"A piece of work was tried {ATTEMPTS} times on the Ray cluster, and its actor "
