@@ -1,16 +1,21 @@
 """An actor that works on pieces, and keeps parts of those that it is asked for."""
 
+import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 import ray
+from ray import cloudpickle
+from ray.exceptions import RaySystemError
 
+from saelake.store.errors import Unavailable
 from saelake.workers.ray.holdings import Holdings
 
+PACKED_BYTES = 64 << 10  # to fetch so little would take longer
 MOST_FETCHED = 32  # tasks and items of the questions that are answered now
 
 
@@ -53,10 +58,33 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A value in Ray's memory, which an owner fetches once: a task, or the items of several."""
+    """A task, or the items of several, which an owner unpacks once.
+
+    A small one is `packed` with each call; a large one is in Ray's memory, to be fetched.
+    """
 
     name: str
-    reference: Any
+    packed: bytes | None = None
+    reference: Any = None
+
+    @classmethod
+    def of(cls, name: str, value: Any) -> Self:
+        """The value, to be sent under this name."""
+        packed = cloudpickle.dumps(value)
+        if len(packed) <= PACKED_BYTES:
+            return cls(name, packed)
+        return cls(name, reference=ray.put(value))
+
+    def value(self) -> Any:
+        """What was sent. Raises `Unavailable` where it is of another version of saelake."""
+        try:
+            return ray.get(self.reference) if self.packed is None else pickle.loads(self.packed)
+        except (AttributeError, ImportError, TypeError, RaySystemError) as error:
+            said = next(iter(str(error).splitlines()), type(error).__name__)
+            raise Unavailable(
+                f"An actor cannot read what it was sent: {said}. Install one version of saelake on "
+                "all machines of the Ray cluster."
+            ) from None
 
 
 class Owner:
@@ -84,7 +112,7 @@ class Owner:
             if sent.name in self._fetched:
                 self._fetched.move_to_end(sent.name)
                 return self._fetched[sent.name]
-        fetched = ray.get(sent.reference)
+        fetched = sent.value()
         with self._lock:
             self._fetched[sent.name] = fetched
             while len(self._fetched) > MOST_FETCHED:

@@ -15,7 +15,7 @@ from threading import Condition
 from typing import Any, Self, TypeVar
 
 import ray
-from ray.exceptions import RayActorError, RayError, RaySystemError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from saelake.store.codes.executor import PiecePart, Placed
 from saelake.store.errors import InvalidInput, Unavailable
@@ -77,7 +77,7 @@ class RayOwners:
         self._calls: dict[int, int] = {}  # under way, of those that are ready
         self._items: OrderedDict[int, tuple[Sequence[Any], Sent]] = OrderedDict()
         self._changed = Condition()
-        self._names = (str(number) for number in count())
+        self._numbers = count()
         self._n_failed = 0
         self._looked = 0.0
         self._is_closed = False
@@ -160,7 +160,7 @@ class RayOwners:
                 ray.cancel(call.reference)  # which what was begun does not hear
 
     def _put(self, value: Any) -> Sent:
-        return Sent(next(self._names), ray.put(value))
+        return Sent.of(str(next(self._numbers)), value)
 
     def _sent_items(self, items: Sequence[Any]) -> Sent:
         """The items, which are sent once where questions have the same list of them."""
@@ -250,11 +250,6 @@ class RayOwners:
                 lost = error
                 if isinstance(error, RayActorError):
                     self._lost(call.owner, call.actor)
-            if isinstance(lost, RaySystemError):
-                raise Unavailable(
-                    f"An actor could not read what it was sent: {cause(lost)} Install one version "
-                    "of saelake on all machines of the Ray cluster."
-                ) from lost
             if call.attempts >= ATTEMPTS:
                 raise Unavailable(
                     f"A piece of work was tried {ATTEMPTS} times on the Ray cluster, and its actor "
@@ -273,7 +268,11 @@ class RayOwners:
             if self._looked and now - self._looked < LOOK_S:
                 return
             self._looked = now
-            self._share = self._session.share
+        share = self._session.share  # which asks the cluster
+        with self._changed:
+            self._share = share
+            if self._is_closed:
+                return
             waiting = sorted(set(self._actors) - set(self._calls), reverse=True)
             for owner in waiting[: max(len(self._actors) - self._share.workers, 0)]:
                 self._end(owner)
