@@ -69,6 +69,9 @@ COMMANDS: Mapping[str, Command] = {
         "cluster.cluster",
         "encode on Ray against processes, and a driver of 1,000 workers, simulated",
     ),
+    "distributed": Command(
+        "cluster.distributed", "questions with actors on Ray, against one process"
+    ),
     "growth": Command(
         "growth.growth", "appending, deleting and compacting, and what questions cost meanwhile"
     ),

@@ -2,13 +2,16 @@
 
 import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saelake.lake import Lake
+from saelake.owners import ray_owners
 from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, extra
 from saelake.texts import model_texts
+from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:
     from saelake.store.tables.diskcache import DiskCache
@@ -31,6 +34,8 @@ def connect(
     at: str | None = None,
     disk_cache: str | os.PathLike[str] | None = None,
     disk_cache_bytes: int | None = None,
+    ray: str | RayCluster | None = None,
+    ray_memory_bytes: int | None = None,
 ) -> Lake:
     """The lake at a path, an object-store URI, `grpc://HOST:PORT` or (with TLS) `grpcs://…`.
 
@@ -50,10 +55,24 @@ def connect(
     object store, up to `disk_cache_bytes` (default: SAELAKE_DISK_CACHE_BYTES, or 16 GiB); without
     one nothing is kept on this machine's disk. Other lakes have no use of it.
 
+    With `ray`, the address of a Ray cluster (`auto`, `HOST:PORT`, `ray://HOST:PORT`, or `local` to
+    start Ray on this machine) or a `RayCluster`, actors there read what this lake's questions need
+    and keep it, each up to `ray_memory_bytes` (1 GiB): the answers are those of one process. Every
+    machine must reach the lake. `close` the lake to end them.
+
     Raises `InvalidInput` for a target that cannot be meant, `MissingExtra` when a lake in this
-    process needs parts that are not installed, and `NotFound` for a tag that the lake has not.
+    process needs parts that are not installed, `NotFound` for a tag that the lake has not, and
+    `Unavailable` when no Ray cluster answers.
     """
     uri = _uri(target)
+    if ray is None and ray_memory_bytes is not None:
+        raise InvalidInput("ray_memory_bytes is of a Ray cluster: give ray too.")
+    if uri.startswith(SCHEMES) and ray is not None:
+        raise InvalidInput(
+            "A server answers with the cluster that it was started with, by `saelake serve --ray`: "
+            "connect to it without ray.",
+            target=uri,
+        )
     if uri.startswith(SCHEMES) and at is not None:
         raise InvalidInput(
             f"A server answers of the newest state, not of {at!r}: open the lake where it is, "
@@ -75,7 +94,10 @@ def connect(
     with extra("store", "A lake in this process", "or ask a server with grpc://HOST:PORT"):
         from saelake.store.engine import Engine
     cache = disk_cache_of(uri, disk_cache, disk_cache_bytes)
-    engine = Engine(uri, at=at, texts=model_texts(), disk_cache=cache)
+    with ExitStack() as failing:
+        owners = None if ray is None else failing.enter_context(ray_owners(ray, ray_memory_bytes))
+        engine = Engine(uri, at=at, texts=model_texts(), executor=owners, disk_cache=cache)
+        failing.pop_all()
     return Lake(uri, engine, is_remote=False, at=at)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from saelake.store.codes.executor import Executor
-from saelake.store.errors import InvalidInput, SaelakeError
+from saelake.store.codes.executor import Executor, Owners
+from saelake.store.errors import Corrupt, InvalidInput, SaelakeError
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import check_state
 from saelake.store.query.parts.signed import answered
@@ -33,7 +33,9 @@ class Engine:
 
     `at` is a tag or a time (ISO 8601): the lake as it was then; raises `NotFound` for a tag that it
     has not. `texts` runs models where a question has a text in it; `cache_bytes` bounds what is
-    kept in memory between questions. Files of a lake in an object store are kept in `disk_cache`.
+    kept in memory between questions. The `executor` is where analyses run; it is closed with the
+    engine where it has workers of its own. Files of a lake in an object store are kept in
+    `disk_cache`.
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class Engine:
         self._mirror = mirrored(uri, disk_cache)
         if at is not None:
             check_state(Lake(uri), at)
-        self._session = Session(self.lake, texts=texts, executor=executor, cache_bytes=cache_bytes)
+        read = self.lake.from_anywhere if isinstance(executor, Owners) else self.lake
+        self._session = Session(read, texts=texts, executor=executor, cache_bytes=cache_bytes)
 
     @property
     def local_lake(self) -> Lake:
@@ -62,6 +65,14 @@ class Engine:
 
         Its schema's metadata has `sample` where it is of a sample of a collection's tokens.
         """
+        try:
+            return self._answer(request)
+        except Corrupt:
+            if not self._session.renew():
+                raise
+        return self._answer(request)  # of a state whose files nobody has cleaned up
+
+    def _answer(self, request: Request) -> pa.RecordBatchReader:
         answer = answered(self._session, request, _answering(request.question))
         return marked(_reader(answer), sample_said(self._session, request))
 
@@ -92,10 +103,12 @@ class Engine:
                 self.prefetch(str(name))
 
     def close(self) -> None:
-        """Forget what was read."""
+        """Forget what was read, and let go of those who own pieces."""
         self._session.close()
         if self._mirror is not None:
             self._mirror.close()
+        if isinstance(self._session.executor, Owners):
+            self._session.executor.close()
 
 
 def _reader(answer: Any) -> pa.RecordBatchReader:

@@ -26,7 +26,7 @@ WINGS: Mapping[str, str] = {
     "client": "connect, lake, collection, dictionary: `import saelake`",
     "client/answers": "what comes back: frozen values over Arrow tables",
     "workers": "the two ways to encode: a corpus, and kept activations",
-    "workers/ray": "workers on a Ray cluster",
+    "workers/ray": "workers, and those who own pieces, on a Ray cluster",
     "workers/fleet": "who encodes what: schedule, driver, workers, pools",
     "workers/kept": "activations that are kept, and read again",
     "workers/texts": "models that read a question's text",

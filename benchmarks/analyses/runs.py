@@ -61,8 +61,9 @@ def held(lake: str, collection: str) -> Mapping[str, float]:
     session = Session(Lake(lake))
     stretch = Stretch()
     selected = session.select(Selection(collection=collection))
-    blocks = session.embeddings.hold(selected)
-    assert blocks is not None, "the embeddings are more than a session keeps"
+    held = session.embeddings.hold(selected)
+    assert held is not None, "the embeddings are more than a session keeps"
+    blocks = list(held)
     ones = np.ones(selected.width, np.float32)
     index = ImpactIndex.of(blocks, ones)
     taken = stretch.stop()

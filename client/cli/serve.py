@@ -1,6 +1,8 @@
 """The command that serves a lake."""
 
 import os
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,20 +15,25 @@ from saelake.cli.options.lake import (
     LakeOption,
     read_token,
 )
+from saelake.cli.options.ray import PANEL, ClusterCommand, cpu_cluster_options
+from saelake.cli.options.shared import shares
 from saelake.cli.show.screen import say
 from saelake.connection import TOKEN_VARIABLE, disk_cache_of
+from saelake.owners import ray_owners
 from saelake.quantities import parse_size
-from saelake.store.errors import extra
+from saelake.store.errors import InvalidInput, extra
 from saelake.texts import model_texts
+from saelake.workers.fleet.ray_cluster import RayCluster
 
 ACCESS = "Who may ask"
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this command."""
-    app.command(rich_help_panel="Serve")(serve)
+    app.command(cls=ClusterCommand, rich_help_panel="Serve")(serve)
 
 
+@shares("cluster", cpu_cluster_options)
 def serve(
     *,
     lake: LakeOption = None,
@@ -60,10 +67,19 @@ def serve(
             "--insecure", help="Let other machines ask without either.", rich_help_panel=ACCESS
         ),
     ] = False,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="What each worker keeps of what it read, as 512MiB or 8GiB. [default: 1GiB]",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    cluster: RayCluster | None,
 ) -> None:
     """Answer questions over gRPC, until Ctrl-C.
 
     Only this machine may ask, unless the server is protected: by a token and TLS, or by mTLS.
+    With --ray workers on a cluster answer with it, each from what it keeps in memory.
 
     Example: `saelake serve --lake lake`, and elsewhere `saelake info --server localhost:50051`
     """
@@ -72,6 +88,8 @@ def serve(
         from saelake.store.service.serve import Address, ServerSettings
         from saelake.store.service.serve import serve as run
     token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE) or None
+    if memory is not None and cluster is None:
+        raise InvalidInput("--memory is of workers on a Ray cluster: give --ray too.")
     uri = lake or DEFAULT_LAKE
     n_bytes = parse_size(disk_cache_bytes) if disk_cache_bytes else None
     settings = ServerSettings(
@@ -84,10 +102,16 @@ def serve(
         disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
     )
     scheme = "grpcs://" if cert else ""
-    run(
-        settings,
-        on_ready=lambda address: say(
+
+    def ready(address: Address) -> None:
+        say(
             f"Serving {settings.uri} on {address}. Ask with: saelake info --server "
             f"{scheme}{address}    (Ctrl-C stops)"
-        ),
-    )
+        )
+
+    with ExitStack() as closing:
+        if cluster is not None:
+            owners = ray_owners(cluster, None if memory is None else parse_size(memory))
+            closing.callback(owners.close)
+            settings = replace(settings, executor=owners)
+        run(settings, on_ready=ready)

@@ -1,23 +1,25 @@
 """Where the parts of an analysis run: a map over pieces of a collection, merged by the caller.
 
 An analysis gives `map` a function and pieces, both of which can be pickled, and merges what comes
-back in the order of the pieces, so every executor gives the same answer.
+back in the order of the pieces, so every executor gives the same answer. Where that is the workers
+of a cluster, they keep what they make of a piece, and the same worker is asked for it again.
 """
 
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from saelake.store.codes.table import CodesTable
 from saelake.store.errors import InvalidInput
 
 T = TypeVar("T")
 R = TypeVar("R")
+K = TypeVar("K", bound="PiecePart")
 
 STREAM_BYTES = 32 << 20  # of codes in files, that are read at once
 PIECE_ROWS = 65_536  # what one worker holds at once, and the documents of one block
@@ -29,6 +31,17 @@ class Piece:
 
     codes: CodesTable
     fragments: tuple[int, ...]
+
+    @property
+    def place(self) -> Hashable:
+        """What a worker is chosen by: the same in every snapshot that has these fragments."""
+        return self.codes.table.uri, self.fragments
+
+    @property
+    def contents(self) -> Hashable:
+        """What tells these rows from all others: the files, of which each is written once."""
+        files = tuple(map(self.codes.table.file_of, self.fragments))
+        return self.codes.table.uri, files, self.codes.held.key
 
 
 def pieces(
@@ -65,6 +78,51 @@ class Executor(Protocol):
 
     def map(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
         """What `work` makes of each item, in the order of the items."""
+
+
+class PiecePart(Protocol):
+    """What is kept of a piece."""
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory that it takes."""
+
+
+class Placed(Protocol):
+    """A piece that some workers are to be asked for, so that one of them may keep parts of it."""
+
+    @property
+    def place(self) -> Hashable:
+        """What the workers are chosen by."""
+
+    @property
+    def contents(self) -> Hashable:
+        """What tells it from all others; with what makes its parts, the key of these."""
+
+
+P = TypeVar("P", bound=Placed)
+
+
+@runtime_checkable
+class Owners(Executor, Protocol):
+    """An executor of workers that own pieces: each keeps what it made of its own, in its memory."""
+
+    def map_parts(
+        self,
+        make: Callable[[P], Iterable[K]],
+        work: Callable[[K], R],
+        items: Sequence[P],
+        merge: Callable[[R, R], R] | None = None,
+        /,
+    ) -> Iterator[list[R]]:
+        """What `work` makes of each part of each item, in their order.
+
+        `make` makes the parts, and can be a key. With `merge` those of an item are put together
+        where they were made, into one; to be used where that changes nothing of the answer.
+        """
+
+    def close(self) -> None:
+        """Let go of the workers."""
 
 
 def _cores() -> int:

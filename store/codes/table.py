@@ -115,6 +115,17 @@ class CodesTable:
         self.codec = self.settings.codec
         self.held = held or HeldTokens.of(self.settings)
         self._locations: Locations | None = None
+        self._locatable: tuple[int, ...] | None = None  # fragments; None: all
+
+    def __getstate__(self) -> dict[str, object]:
+        """What is sent elsewhere: not where the documents are, which is read there."""
+        return {**self.__dict__, "_locations": None}
+
+    def within(self, fragments: Sequence[int]) -> "CodesTable":
+        """This snapshot, in which only the documents of these fragments are found."""
+        same = CodesTable(self.table, self.held)
+        same._locatable = tuple(fragments)
+        return same
 
     @classmethod
     def of(cls, lake: Lake, table: Table) -> "CodesTable":
@@ -132,7 +143,9 @@ class CodesTable:
     def locations(self) -> Locations:
         """Where the documents are; read when first asked for."""
         if self._locations is None:
-            self._locations = locate(self.table, [f.id for f in self.table.fragments])
+            every = tuple(fragment.id for fragment in self.table.fragments)
+            within = every if self._locatable is None else self._locatable
+            self._locations = locate(self.table, within)
         return self._locations
 
     def take(self, docs: npt.NDArray[np.uint64], columns: Sequence[str]) -> tuple[Array, pa.Table]:

@@ -4,6 +4,7 @@ Where a feature fires in more than one of 32 documents, its bits are smaller tha
 its documents, and what two features share is one instruction for 64 documents.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,14 +71,16 @@ class AsBitmaps:
 
     width: int
 
-    def __call__(self, piece: Piece) -> list[Bitmap] | None:
-        """The bitmaps of the piece's blocks, each of about `BITMAP_ROWS` documents."""
-        made = []
+    def __call__(self, piece: Piece) -> Iterator[Bitmap | None]:
+        """The bitmaps of the piece's blocks, each of about `BITMAP_ROWS` documents.
+
+        They end with None where one would be larger.
+        """
         for block in blocks(piece, "binary", BITMAP_ROWS):
             if 8 * self.width * n_words(len(block)) > block.features.nbytes:
-                return None
-            made.append(Bitmap.of(block, self.width))
-        return made
+                yield None
+                return
+            yield Bitmap.of(block, self.width)
 
 
 def n_words(n_documents: int) -> int:

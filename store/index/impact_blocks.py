@@ -15,7 +15,7 @@ from saelake.store.format.lists import Array, Lists
 from saelake.store.format.values import ValueCodec
 from saelake.store.index.levels import BlockFeatures, Levels
 from saelake.store.index.packed import packed, unpacked
-from saelake.store.tables.changes import Draft
+from saelake.store.tables.changes import Draft, Fragment
 from saelake.store.tables.tables import Table, address
 
 FEATURES_AT_ONCE = 256  # that are written
@@ -111,7 +111,10 @@ class ImpactsTable:
     @cached_property
     def blocks(self) -> tuple[StoredBlock, ...]:
         """The blocks, in table order; only what describes them is read."""
-        fragments = self.table.fragments
+        return self.described(self.table.fragments)
+
+    def described(self, fragments: Sequence[Fragment]) -> tuple[StoredBlock, ...]:
+        """The blocks in these fragments; only what describes them is read."""
         firsts = [address(fragment.id, 0) for fragment in fragments]
         if not firsts:
             return ()

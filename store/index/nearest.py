@@ -108,18 +108,18 @@ class NearestDocuments:
         meant (bool, by number).
         """
         room = n_candidates(self.n_documents, k)
-        found: list[_Estimated] = []
+        found: list[Estimated] = []
         groups = [self.blocks] if self.kept is not None else [(block,) for block in self.blocks]
         for group in groups:
             tasks = [self._task(block, query, room, mask) for block in group]
             self.table.read_levels([(task.block, task.levels, task.chosen) for task in tasks])
-            found += spread(_Estimate.estimated, tasks)
-        return _best(found, room)
+            found += spread(Estimate.estimated, tasks)
+        return best_of(found, room)
 
-    def _task(self, block: StoredBlock, query: Array, room: int, mask: Array | None) -> "_Estimate":
+    def _task(self, block: StoredBlock, query: Array, room: int, mask: Array | None) -> "Estimate":
         chosen = block.features.chosen(query, self.budget or 0)
         levels = Levels(block.features) if self.kept is None else self.kept[block.fragment]
-        return _Estimate(block, levels, chosen, query, room, mask)
+        return Estimate(block, levels, chosen, query, room, mask)
 
     def nearest(self, query: Array, k: int, mask: Array | None, spread: Mapper) -> Block:
         """The embeddings of the candidates for the `k` nearest, to be compared."""
@@ -134,7 +134,7 @@ class NearestDocuments:
 
 
 @dataclass(frozen=True, slots=True)
-class _Estimated:
+class Estimated:
     """Rows of a block, and their estimates."""
 
     block: StoredBlock
@@ -143,7 +143,7 @@ class _Estimated:
 
 
 @dataclass(frozen=True, slots=True)
-class _Estimate:
+class Estimate:
     """The search of one block."""
 
     block: StoredBlock
@@ -153,16 +153,17 @@ class _Estimate:
     room: int
     mask: Array | None
 
-    def estimated(self) -> _Estimated:
+    def estimated(self) -> Estimated:
+        """The rows with the largest estimates, of the documents that the mask keeps."""
         from saelake.store.arrays import kernels  # not every process that has a session needs numba
 
         keep = EVERYTHING if self.mask is None else self.mask[self.block.docs]
         found = self.levels.estimates(self.query, self.chosen)
         rows = kernels.strongest(found, keep, min(self.room, len(found)))
-        return _Estimated(self.block, rows, found[rows])
+        return Estimated(self.block, rows, found[rows])
 
 
-def _best(found: Sequence[_Estimated], room: int) -> list[tuple[StoredBlock, Array]]:
+def best_of(found: Sequence[Estimated], room: int) -> list[tuple[StoredBlock, Array]]:
     """The rows of the largest estimates of all."""
     every = np.concatenate([np.empty(0, np.float32), *(part.estimates for part in found)])
     if len(every) <= room:

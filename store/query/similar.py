@@ -5,7 +5,7 @@ With q and v the pooled values of the query and of a document, both times the fe
 Jaccard similarity sum(min(q, v)) / sum(max(q, v)). A document that shares no feature is no hit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_features
 from saelake.store.query.parts.listed import ListedFeatures, needed
 from saelake.store.query.parts.nearest import Near, nearest_of
+from saelake.store.query.parts.spread import in_parts
 from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests.checks import Pooling, Selection, Weight
 from saelake.store.requests.similar import Measure, SimilarQuery
@@ -174,13 +175,29 @@ def _by_lists(
     session: Session, selected: Selected, made: Query, listed: ListedFeatures, room: int | None
 ) -> Found:
     """The best by posting lists, and by reading what they do not cover."""
-    docs, scores = listed.scores(made.values, made.weights, made.measure)
-    if selected.mask is not None:
-        keep = selected.mask[docs]
-        docs, scores = docs[keep], scores[keep]
+    by_lists = _ByLists(listed.features, made, selected.mask, room)
     rest = session.embeddings.map(selected, made, without=listed.without)
-    parts = [Found.best(docs, scores, room), *(Found.best(*part, room) for part in rest)]
-    return Found.joined(parts).best_of(room)
+    found = in_parts(session, selected.collection, by_lists)
+    return Found.joined([*found, *(Found.best(*part, room) for part in rest)]).best_of(room)
+
+
+@dataclass(frozen=True, slots=True)
+class _ByLists:
+    """The best documents of a collection, or of a part of it, by the lists of some features."""
+
+    features: Sequence[int]
+    made: Query
+    mask: DocumentMask | None
+    room: int | None
+
+    def __call__(self, collection: Collection) -> Found:
+        made = self.made
+        listed = ListedFeatures(collection, self.features)
+        docs, scores = listed.scores(made.values, made.weights, made.measure)
+        if self.mask is not None:
+            keep = self.mask[docs]
+            docs, scores = docs[keep], scores[keep]
+        return Found.best(docs, scores, self.room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +256,7 @@ def _in_memory(
         return None
     index = session.cache.kept(
         (selected.key, query.pooling, query.idf, "impacts"),
-        lambda: ImpactIndex.of(held, made.weights),
+        lambda: ImpactIndex.of(list(held), made.weights),
         lambda made_of: made_of.n_bytes,
     )
     if index.budget is None:

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from saelake.store.query.parts.hits import hits
-from saelake.store.query.parts.search import search
+from saelake.store.query.parts.spread import spread_search
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.snapshot.session import Session
 
@@ -14,4 +14,5 @@ def tokens(session: Session, query: TokensQuery) -> pa.RecordBatchReader:
     Raises `InvalidExpression`, `InvalidFilter`, `InvalidInput` and `NotFound` (of a feature).
     """
     collection = session.collection(query.collection)
-    return hits(collection, search(collection, query), query.context)
+    found = spread_search(session, collection, query)
+    return hits(collection, found, query.context)

@@ -13,6 +13,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput
 from saelake.store.service.auth import Access, TokenCheck
@@ -51,6 +52,7 @@ class ServerSettings:
     """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
 
     Files of a lake in an object store are kept in `disk_cache`, and fetched as the server starts.
+    The `executor` is where analyses run (None: in threads); it is closed with the server.
     """
 
     uri: str
@@ -59,6 +61,7 @@ class ServerSettings:
     limits: Limits = field(default_factory=Limits)
     texts: Texts | None = None
     disk_cache: DiskCache | None = None
+    executor: Executor | None = None
 
 
 class Server:
@@ -67,7 +70,12 @@ class Server:
     def __init__(self, settings: ServerSettings) -> None:
         settings.access.check_host(settings.address.host)
         self._settings = settings
-        self._engine = Engine(settings.uri, texts=settings.texts, disk_cache=settings.disk_cache)
+        self._engine = Engine(
+            settings.uri,
+            texts=settings.texts,
+            executor=settings.executor,
+            disk_cache=settings.disk_cache,
+        )
         self._engine.lake.tables()  # a server of nothing is a mistake
         self._engine.prefetch_all()
         self._service = LakeService(self._engine, settings.limits)

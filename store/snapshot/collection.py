@@ -83,6 +83,11 @@ class Collection:
         """What tells this snapshot of impacts from every other."""
         return self.impacts and (self.impacts.table.uri, self.impacts.table.version)
 
+    @property
+    def postings_key(self) -> Hashable:
+        """What tells this snapshot of postings from every other."""
+        return self.postings and (self.postings.table.uri, self.postings.table.version)
+
     def _has_impacts(self) -> bool:
         table = Table.find(self._lake.impacts(self.name))
         return table is not None and bool(table.fragments)

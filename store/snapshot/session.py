@@ -4,6 +4,7 @@ What was read of them is kept in a session's `cache`; `embeddings` maps over tho
 """
 
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Lock
@@ -11,6 +12,7 @@ from threading import Lock
 from saelake.store.codes.executor import Executor, Threads
 from saelake.store.errors import NotFound, OutdatedIndex
 from saelake.store.index.nearest import NearestDocuments
+from saelake.store.index.owned_blocks import owners_of_blocks
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.cache import Cache
@@ -18,6 +20,7 @@ from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.embeddings import Embeddings
 from saelake.store.snapshot.fresh import Fresh
 from saelake.store.snapshot.models import NoTexts, Texts
+from saelake.store.snapshot.part import PartPiece, parts_of
 from saelake.store.snapshot.selection import Selected
 
 DEFAULT_CACHE_BYTES = 1 << 30
@@ -76,19 +79,44 @@ class Session:
         collection = self.collection(selection.collection)
         return Selected(collection, collection.filters.mask(selection.where))
 
+    def parts(self, collection: Collection) -> Sequence[PartPiece]:
+        """The parts of a collection that are searched by who owns them; none: here."""
+        table = collection.codes.table
+        versions = table.version, collection.postings_key, collection.documents.n_documents
+        key = ("parts", table.uri, versions)
+        return self.cache.kept(key, lambda: parts_of(collection), lambda _: 0)
+
     def nearest(self, selected: Selected) -> NearestDocuments | None:
         """What searches the collection's impacts: one whose levels are kept, where they can be."""
         found = selected.collection.nearest
+        if found is not None and owners_of_blocks(self.executor, found) is not None:
+            return found
         if found is None or found.n_bytes > self.cache.capacity:
             return found
         key = (selected.collection.impacts_key, selected.codes_key)
         return self.cache.kept(key, found.keeping, lambda nearest: nearest.n_bytes)
+
+    def renew(self) -> bool:
+        """Forget the snapshots that are not the newest any more; whether there were any."""
+        with self._lock:
+            known = dict(self._collections)
+        old = [name for name, fresh in known.items() if not _is_current(fresh)]
+        with self._lock:
+            for name in old:
+                self._collections.pop(name, None)
+        return bool(old)
 
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
             self._collections.clear()
         self.cache.clear()
+
+
+def _is_current(known: Fresh[Collection]) -> bool:
+    with suppress(NotFound):  # of a table that was dropped
+        return known.value().is_current
+    return False
 
 
 def _warn_of_outdated(collection: Collection) -> None:

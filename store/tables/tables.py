@@ -56,6 +56,7 @@ ROWS_PER_BATCH = 8192
 MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
 COMMIT_ATTEMPTS = 50
 SESSION_BYTES = 128 << 20  # of what is known of files in object stores, and of indexes there
+_MISSING = "Not found: "  # how Lance says that a file is not there
 
 
 class Table:
@@ -212,6 +213,8 @@ class Table:
             try:
                 yield from begin(self._dataset) if mirrored is None else mirrored.stream(begin)
             except (ValueError, OSError) as error:
+                if where is not None and _MISSING in str(error):
+                    raise damaged(self.uri, error) from error
                 if where is None or not is_of_rows(error):
                     raise
                 raise refused(where, error, self.schema.names) from error

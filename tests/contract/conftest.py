@@ -1,4 +1,4 @@
-"""One lake of random codes, in this process and behind a server."""
+"""One lake of random codes, in this process, behind a server, and with actors on Ray."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,26 @@ def remote(made: MadeLake) -> Iterator[Lake]:
         yield lake
 
 
-@pytest.fixture(scope="session", params=["embedded", "remote"])
+@pytest.fixture(scope="session")
+def on_ray(made: MadeLake) -> Iterator[Lake]:
+    pytest.importorskip("ray")
+    cluster = saelake.RayCluster(address="local", workers=2, cpus_per_worker=1)
+    with saelake.connect(made.lake.uri, ray=cluster) as lake:
+        yield lake
+
+
+# Ray leaves sockets and files to the garbage collector.
+ON_RAY = pytest.param(
+    "on_ray",
+    marks=[
+        pytest.mark.cluster,
+        pytest.mark.filterwarnings("ignore::ResourceWarning"),
+        pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    ],
+)
+
+
+@pytest.fixture(scope="session", params=["embedded", "remote", ON_RAY])
 def lake(request: pytest.FixtureRequest) -> Lake:
     opened: Lake = request.getfixturevalue(request.param)
     return opened

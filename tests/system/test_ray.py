@@ -7,10 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,10 +41,11 @@ from saelake.workers.run import (
     RayCluster,
     encode,
 )
+from tests.system.machines import Machines
 from tests.tiny import save_corpus, save_dictionary, save_model_with_code
 
-cluster_utils = pytest.importorskip("ray.cluster_utils")
-from saelake.workers.ray.executor import RayExecutor  # noqa: E402  # it needs Ray
+pytest.importorskip("ray")
+from saelake.workers.ray.executor import RayExecutor  # it needs Ray
 
 pytestmark = [
     pytest.mark.cluster,
@@ -60,14 +60,7 @@ R = TypeVar("R")
 NAME = CollectionName("made", "sae")
 N_DOCUMENTS, SHARD = 200, 5
 DEADLY = "w7"
-OBJECT_STORE_BYTES = 100 << 20
 PATIENCE_S = 200
-QUICK_TO_NOTICE = {
-    "health_check_initial_delay_ms": 0,
-    "health_check_period_ms": 500,
-    "health_check_timeout_ms": 1000,
-    "health_check_failure_threshold": 4,
-}
 ENCODE = """
 import sys
 from saelake.store.lake.lake import Lake
@@ -137,50 +130,6 @@ def n_stray_shards(lake: Lake) -> int:
     """Shards that were written and never committed, for another one of theirs was."""
     written = len(list(Path(lake.codes(NAME), "data").glob("*.lance")))
     return written - 1 - len(Table.open(lake.codes(NAME)).fragments)  # the anchor is one
-
-
-class Machines:
-    """A cluster of several nodes on this machine, the head of which has no workers."""
-
-    def __init__(self) -> None:
-        self._cluster = cluster_utils.Cluster(
-            initialize_head=True,
-            head_node_args={
-                "num_cpus": 0,
-                "object_store_memory": OBJECT_STORE_BYTES,
-                "include_dashboard": False,
-                "_system_config": QUICK_TO_NOTICE,
-            },
-        )
-
-    def add(self) -> Any:
-        """A node with room for one worker."""
-        return self._cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES)
-
-    def kill(self, node: Any) -> None:
-        """End a node's processes by SIGKILL."""
-        self._cluster.remove_node(node, allow_graceful=False)
-
-    def stall(self, node: Any, workers: Iterable[int]) -> None:
-        """Have a node and its workers stand still, as a machine does that is cut off."""
-        for pid in (*_pids(node), *workers):
-            os.kill(pid, signal.SIGSTOP)
-
-    def go_on(self, node: Any, workers: Iterable[int]) -> None:
-        """Have them go on, as if nothing had been."""
-        for pid in (*_pids(node), *workers):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-    def room(self, workers: int) -> RayCluster:
-        return RayCluster(address=self._cluster.address, workers=workers, cpus_per_worker=1)
-
-    def close(self) -> None:
-        self._cluster.shutdown()
-
-
-def _pids(node: Any) -> list[int]:
-    return [info.process.pid for infos in node.all_processes.values() for info in infos]
 
 
 @pytest.fixture

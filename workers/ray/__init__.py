@@ -1,1 +1,1 @@
-"""Workers on a Ray cluster; the only wing that speaks Ray."""
+"""Workers, and those who own pieces, on a Ray cluster; the only wing that speaks Ray."""

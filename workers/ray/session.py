@@ -20,18 +20,24 @@ SETTINGS = {
 }
 
 
+_users: set[int] = set()  # the sessions that share the connection of this process, which is ours
+
+
 class RaySession:
-    """Connects to a cluster, or starts one here; one that the caller has connected to stays so."""
+    """Connects to a cluster, or starts one here; one that the caller has connected to stays so.
+
+    A process has one connection, which goes with the last session.
+    """
 
     def __init__(self, cluster: RayCluster) -> None:
         self._cluster = cluster
-        self._is_ours = False
 
     def open(self) -> None:
         """Connect. Raises `Unavailable` when there is no cluster."""
-        if ray.is_initialized():  # by whoever calls us
+        if ray.is_initialized():
+            if _users:  # and not by whoever calls us
+                _users.add(id(self))
             return
-        self._is_ours = True
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -43,6 +49,7 @@ class RaySession:
             with warnings.catch_warnings():  # Ray's own processes never touch Lance
                 warnings.filterwarnings("ignore", message="lance is not fork-safe")
                 ray.init(self._cluster.address, **options)
+            _users.add(id(self))
         except (OSError, RuntimeError, ValueError) as error:
             raise Unavailable(
                 f"No Ray cluster answers at {self._cluster.address!r}: {_first_line(error)} Start "
@@ -68,7 +75,10 @@ class RaySession:
 
     def close(self) -> None:
         """Disconnect, and end what was started here."""
-        if self._is_ours:
+        if id(self) not in _users:
+            return
+        _users.discard(id(self))
+        if not _users:
             ray.shutdown()
             _let_print(allowed=True)
 

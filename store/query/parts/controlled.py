@@ -99,8 +99,9 @@ def within(session: Session, selected: Selected, stratum: Array, features: Array
     sizes = np.zeros(n_strata, np.int64)
     bitmaps = session.embeddings.bitmaps(selected) if n_strata <= FEW_STRATA else None
     if bitmaps is not None:
-        for bitmap in bitmaps:
-            _add_bits(bitmap, kept, features, fires, sizes)
+        for counts, n in bitmaps.map(_BitsByStratum(kept, features, n_strata)):
+            fires += counts
+            sizes += n
         return Within(fires=fires, number=number, sizes=sizes)
     for found, n in session.embeddings.map(selected, _ByStratum(kept, number, n_strata), "binary"):
         fires += found.toarray()
@@ -108,11 +109,22 @@ def within(session: Session, selected: Selected, stratum: Array, features: Array
     return Within(fires=fires, number=number, sizes=sizes)
 
 
-def _add_bits(bitmap: Bitmap, kept: Array, features: Array, fires: Array, sizes: Array) -> None:
-    for number in range(len(sizes)):
-        n, found = bitmap.frequencies(kept == number)
-        fires[:, number] += found[features].astype(np.uint32)
-        sizes[number] += n
+@dataclass(frozen=True, slots=True)
+class _BitsByStratum:
+    """Counts the documents of a bitmap in which each feature fires, by stratum."""
+
+    stratum: Array
+    features: Array
+    n_strata: int
+
+    def __call__(self, bitmap: Bitmap) -> tuple[Array, Array]:
+        """Uint32 (n_features, n_strata), and how many documents each stratum has."""
+        fires = np.zeros((len(self.features), self.n_strata), np.uint32)
+        sizes = np.zeros(self.n_strata, np.int64)
+        for number in range(self.n_strata):
+            sizes[number], found = bitmap.frequencies(self.stratum == number)
+            fires[:, number] = found[self.features]
+        return fires, sizes
 
 
 @dataclass(frozen=True, slots=True)

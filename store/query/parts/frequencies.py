@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from saelake.store.codes.embeddings import Block
+from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
+from saelake.store.index.bitmaps import Bitmap
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
@@ -32,6 +34,20 @@ def counted(parts: Iterable[tuple[int, Array]], d_sae: int) -> tuple[int, Array]
     return n, fires
 
 
+@dataclass(frozen=True, slots=True)
+class _InBitmap:
+    """Counts the documents of a bitmap that a filter keeps, and each feature's."""
+
+    mask: DocumentMask | None
+
+    def __call__(self, bitmap: Bitmap) -> tuple[int, Array]:
+        return bitmap.frequencies(self.mask)
+
+
+def _added(some: tuple[int, Array], others: tuple[int, Array]) -> tuple[int, Array]:
+    return some[0] + others[0], some[1] + others[1]
+
+
 def frequencies(session: Session, selected: Selected) -> tuple[int, Array]:
     """How many documents a selection has, and in how many each feature fires, int64 (d_sae,)."""
     if selected.mask is not selected.whole.mask:
@@ -46,6 +62,7 @@ def frequencies(session: Session, selected: Selected) -> tuple[int, Array]:
 def _frequencies(session: Session, selected: Selected) -> tuple[int, Array]:
     bitmaps = session.embeddings.bitmaps(selected)
     if bitmaps is not None:
-        return counted((b.frequencies(selected.mask) for b in bitmaps), selected.width)
+        found = bitmaps.map(_InBitmap(selected.mask), _added)
+        return counted(found, selected.width)
     parts = session.embeddings.map(selected, Count(selected.width), "binary")
     return counted(parts, selected.width)

@@ -12,6 +12,7 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.codes.executor import quickly
 from saelake.store.format.lists import Array
 from saelake.store.index.nearest import EXHAUSTIVE, NearestDocuments, n_candidates
+from saelake.store.index.owned_blocks import nearest_by_owners, owners_of_blocks
 from saelake.store.query.parts.found import Found
 from saelake.store.requests.checks import Pooling
 from saelake.store.snapshot.selection import Selected
@@ -50,7 +51,11 @@ def nearest_of(
     nearest = _searchable(session, selected, room)
     if nearest is None:
         return None
-    read = nearest.nearest(query, room, selected.mask, quickly)
+    owners = owners_of_blocks(session.executor, nearest)
+    if owners is None:
+        read = nearest.nearest(query, room, selected.mask, quickly)
+    else:
+        read = nearest_by_owners(owners, nearest, query, room, selected.mask)
     covered = {i for block in nearest.blocks for i in block.covers}
     rest = session.embeddings.map(selected, score, without=covered)
     parts = [Found.best(*score(read), room), *(Found.best(*part, room) for part in rest)]

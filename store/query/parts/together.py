@@ -107,7 +107,7 @@ class Alone:
         if bitmaps is None:
             self._session.embeddings.hold(self._selected, "binary")
             return self._session.embeddings.map(self._selected, work, "binary")
-        return self._session.executor.map(partial(work.of_bits, mask=self._selected.mask), bitmaps)
+        return bitmaps.map(partial(work.of_bits, mask=self._selected.mask), np.add)
 
 
 class Around(Alone):

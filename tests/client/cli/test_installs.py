@@ -110,6 +110,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("untag", "first"), store),
         (("drop", NAME, "--yes"), store),
         (("serve", "--port", "99999"), store),
+        (("serve", "--port", "0", "--ray", "local"), (*store, "ray")),
     ]
     return [Case(arguments=a if a[0] == "demo" else (*a, *here), needs=needs) for a, needs in given]
 

@@ -72,4 +72,4 @@ def test_a_session_keeps_bits_that_are_smaller_than_numbers(
     if found is not None:
         again = session.embeddings.bitmaps(selected)
         assert again is not None
-        assert again[0] is found[0]
+        assert next(iter(again)) is next(iter(found))

@@ -64,14 +64,14 @@ def test_what_surely_does_not_fit_is_not_read(
     made: MadeLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    task = embeddings._Task.__call__
+    task = embeddings._OnPiece.__call__
 
-    def seen(self: embeddings._Task, source: Piece) -> list[Block]:
+    def seen(self: embeddings._OnPiece[Block], source: Piece) -> list[Block]:
         read.extend(source.fragments)
         found: list[Block] = task(self, source)
         return found
 
-    monkeypatch.setattr(embeddings._Task, "__call__", seen)
+    monkeypatch.setattr(embeddings._OnPiece, "__call__", seen)
     session = session_of(made, 600)
     assert session.embeddings.hold(session.select(WHOLE)) is None
     assert len(read) == 1
