@@ -123,7 +123,7 @@ class _GrowingSegment:
     def add(self, batch: pa.RecordBatch) -> int:
         """Take in a batch of codes rows; how many postings it had."""
         try:
-            piece = postings_of(batch, first_token=self._n_tokens)
+            piece = postings_of(batch, first_token=self._n_tokens, with_others=True)
         except (IndexError, ValueError) as error:
             name = self._codes.settings.name
             raise Corrupt(
