@@ -121,7 +121,7 @@ class PostingBand:
     def __len__(self) -> int:
         if self.known is not None:
             return len(self.known)
-        return self.packed.n if self.packed else 0
+        return 0 if self.packed is None else self.packed.n
 
     def others(self) -> Others:
         """The tokens besides those of the maxima, as far as they are known."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -96,17 +96,12 @@ class Candidates:
         """With `upper`, and without the documents that it rules out."""
         lower_of = self._value if self.asked.of_documents else self._nothing
         upper = self.asked.expression.between(lower_of, self._upper)[1]
-        bounded = Candidates(
-            asked=self.asked,
-            docs=self.docs,
-            upper=upper,
-            unseen=self.unseen,
-            values=self.values,
-            positions=self.positions,
-            ceilings=self.ceilings,
-            parted=self.parted,
-        )
+        bounded = self.with_upper(upper)
         return bounded[np.flatnonzero((upper > NOTHING) & (upper >= least))]
+
+    def with_upper(self, upper: Values) -> "Candidates":
+        """The same documents, with other bounds."""
+        return replace(self, upper=upper)
 
     def strongest_first(self) -> "Candidates":
         """By falling bound, ties by document."""

@@ -15,12 +15,15 @@ from saelake.store.query.parts.expression import NOTHING
 from saelake.store.query.parts.lists import FeatureLists
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.query.parts.meeting import meeting
+from saelake.store.query.parts.token_bounds import TokenBounds
 from saelake.store.snapshot.collection import Collection
 
 DOCUMENTS_PER_READ = 32  # in the first batch; each next one is twice as large
 MOST_PER_READ = 1024
 MOST_BYTES_PER_READ = 32 << 20  # as they are stored, on average
 FEW_DOCUMENTS = 48  # that are read as fast as one long tier of postings
+NARROWED = 1024  # documents whose tokens are looked at first, in what is known of them
+MOST_NARROWED = 65_536  # at once
 TRIED_DOCUMENTS = 256  # that are read in the hope that no further postings need to be
 
 
@@ -60,6 +63,8 @@ class Combined:
         while True:
             candidates = Candidates.of(self._asked, self.lists, self._least)
             self._raise_to(self._kth(candidates))
+            if self._has_tokens:
+                candidates = self._narrowed(candidates)
             candidates = self._pending(candidates)
             deeper = self._deeper()
             if not deeper or self._is_little(candidates):
@@ -68,6 +73,37 @@ class Combined:
             if self._has_negated and self._try(candidates):
                 return self._with_characters()
             self.lists.read(deeper)
+
+    @property
+    def _has_tokens(self) -> bool:
+        """Whether it matters at which tokens of a document its features fire."""
+        return len(self.lists.of) > 1 and not self._asked.of_documents
+
+    def _narrowed(self, candidates: Candidates) -> Candidates:
+        """The candidates, bounded by what is known of their tokens: the strongest first.
+
+        Until the k-th best of these are above all others; without k all of them.
+        """
+        upper = candidates.upper.copy()
+        size = NARROWED if self._k else len(candidates)
+        while len(candidates):
+            n = min(size, len(candidates))
+            chosen = np.arange(n)
+            if n < len(candidates):
+                chosen = np.sort(np.argpartition(-candidates.upper, n)[:n])
+            lower = []
+            for begin in range(0, n, MOST_NARROWED):
+                at = chosen[begin : begin + MOST_NARROWED]
+                bounds = TokenBounds.of(candidates[at], self.lists)
+                upper[at] = bounds.upper
+                lower.append(bounds.lower)
+            if self._k and self._k <= n:
+                self._raise_to(np.partition(np.concatenate(lower), n - self._k)[n - self._k])
+            if n == len(candidates) or self._least >= candidates.upper[chosen].min():
+                break
+            size *= 4
+        kept = np.flatnonzero((upper > NOTHING) & (upper >= self._least))
+        return candidates.with_upper(upper)[kept]
 
     def _kth(self, candidates: Candidates) -> np.float32:
         return NOTHING if self._k is None else candidates.kth_value(self._k)

@@ -20,12 +20,12 @@ def meeting(codes: CodesTable, docs: Array, asked: Asked, *, best_only: bool) ->
     anchors = np.unique(concatenate((places for places, _ in held), np.int64))
 
     def value_of(term: FeatureTerm) -> Values:
-        return _window_maxima(
+        return window_maxima(
             keys[term.number], fired[term.number].value, anchors, asked.reach, span
         )
 
     value = asked.expression.evaluate(value_of)
-    at = np.stack([_window_maxima(*found, anchors, 0, span) for found in held])
+    at = np.stack([window_maxima(*found, anchors, 0, span) for found in held])
     own = at.max(axis=0)
     sign = signs(asked.expression, value_of, value, asked.poles)
     if asked.poles.signed:  # where the token itself is as strong, its own
@@ -48,7 +48,7 @@ def _best_of_each(matches: TokensFound) -> TokensFound:
     return matches[order[runs(matches.doc[order])]]
 
 
-def _window_maxima(keys: Array, values: Array, anchors: Array, reach: int, span: int) -> Values:
+def window_maxima(keys: Array, values: Array, anchors: Array, reach: int, span: int) -> Values:
     """The largest value within `reach` tokens of each anchor, -inf where there is none.
 
     Keys and anchors are `document * span + position`, ascending; windows end with the document.

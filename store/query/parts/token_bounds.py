@@ -1,0 +1,117 @@
+"""Bounds of an expression's value at the tokens of documents, by what postings list of these.
+
+A posting says where a feature fires besides its strongest token, and about how strongly. So of
+documents in which features fire, but never near each other, nothing need be read.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from saelake.store.format.lists import Array, concatenate
+from saelake.store.query.parts.candidates import Candidates
+from saelake.store.query.parts.expression import NOTHING, FeatureTerm, Values
+from saelake.store.query.parts.lists import FeatureLists
+from saelake.store.query.parts.meeting import window_maxima
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is known of one feature in some documents.
+
+    `keys` int64, ascending, are the tokens: the document's index times the span of positions, and
+    the position; `lower` and `upper` float32 are bounds there. `rest` float32 (n_docs,) bounds the
+    value at all other tokens of each document.
+    """
+
+    keys: Array
+    lower: Values
+    upper: Values
+    rest: Values
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBounds:
+    """Bounds of the value at the best token of each of some documents (n,); -inf is none."""
+
+    lower: Values
+    upper: Values
+
+    @classmethod
+    def of(cls, chosen: Candidates, lists: FeatureLists) -> "TokenBounds":
+        """Those of candidates whose documents ascend."""
+        asked, n = chosen.asked, len(chosen)
+        known, span = _known(chosen, lists)
+        terms = list(dict.fromkeys(asked.expression.positive()))
+        anchors = np.unique(concatenate((known[t.number].keys for t in terms), np.int64))
+        index = anchors // span
+
+        def lower_of(term: FeatureTerm) -> Values:
+            found = known[term.number]
+            return window_maxima(found.keys, found.lower, anchors, asked.reach, span)
+
+        def upper_of(term: FeatureTerm) -> Values:
+            found = known[term.number]
+            upper = window_maxima(found.keys, found.upper, anchors, asked.reach, span)
+            rest = found.rest[index]
+            if asked.reach:
+                return np.maximum(upper, rest)
+            return np.where(upper > NOTHING, upper, rest)
+
+        lower, upper = asked.expression.between(lower_of, upper_of)
+        own = np.full(len(anchors), NOTHING, np.float32)
+        for term in terms:
+            found = known[term.number]
+            at = window_maxima(found.keys, found.lower, anchors, 0, span)
+            own = np.maximum(own, np.where(term.holds(at), at, NOTHING))
+        best = np.full((2, n), NOTHING, np.float32)
+        np.maximum.at(best[0], index, np.where(own > NOTHING, lower, NOTHING))
+        np.maximum.at(best[1], index, upper)
+        elsewhere = _elsewhere(chosen, terms, known)
+        return cls(best[0], np.minimum(np.maximum(best[1], elsewhere), chosen.upper))
+
+
+def _known(chosen: Candidates, lists: FeatureLists) -> tuple[dict[int, _Known], int]:
+    """What is known of each feature, and how many positions a document has at most."""
+    found = {}
+    for number in lists.of:
+        values, positions = chosen.values[number], chosen.positions[number]
+        at = np.flatnonzero(values > NOTHING)
+        index, position, lower, upper, rest = lists.others(number, chosen.docs)
+        unread = values == NOTHING
+        rest = np.where(unread, chosen.ceilings[number], rest)
+        parted = np.maximum(values, chosen.ceilings[number])
+        found[number] = (
+            np.concatenate([at, index]),
+            np.concatenate([positions[at], position]),
+            np.concatenate([values[at], lower]),
+            np.concatenate([values[at], upper]),
+            np.where(chosen.parted, parted, rest),
+        )
+    span = 1 + max(int(each[1].max(initial=0)) for each in found.values())
+    known = {}
+    for number, (index, position, lower, upper, rest) in found.items():
+        keys = index * span + position
+        order = np.argsort(keys, kind="stable")
+        known[number] = _Known(
+            keys=keys[order], lower=lower[order], upper=upper[order], rest=rest
+        )
+    return known, span
+
+
+def _elsewhere(
+    chosen: Candidates, terms: list[FeatureTerm], known: dict[int, _Known]
+) -> Values:
+    """At most the value at tokens of which it is not known that a feature fires there (n_docs,)."""
+    fires = np.zeros(len(chosen), np.bool_)
+    for term in terms:
+        fires |= term.holds(known[term.number].rest)
+    if not fires.any():
+        return np.full(len(chosen), NOTHING, np.float32)
+    upper = chosen.upper
+    if chosen.asked.reach == 0:
+        nothing = np.full(len(chosen), NOTHING, np.float32)
+        upper = chosen.asked.expression.between(
+            lambda _: nothing, lambda term: known[term.number].rest
+        )[1]
+    return np.where(fires, upper, NOTHING)
