@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from saelake.store.format.lists import Array, concatenate
 
-MOST_OTHERS = 6
+MOST_OTHERS = 14
 UNKNOWN = MOST_OTHERS + 1  # the count of a posting of which none is known
 LOWEST_LEVEL = 14  # of what is not listed
 NONE_LEFT = 15  # instead of a level of what is not listed: that is nothing; of a token, or lower

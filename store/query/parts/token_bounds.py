@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saelake.store.format.lists import Array, concatenate
+from saelake.store.arrays.windows import window_maxima
+from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.query.parts.candidates import Candidates
 from saelake.store.query.parts.expression import NOTHING, FeatureTerm, Values
 from saelake.store.query.parts.lists import FeatureLists
-from saelake.store.query.parts.meeting import window_maxima
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,18 @@ class _Known:
     upper: Values
     rest: Values
 
+    def at(self, anchors: Array, index: Array, reach: int, span: int) -> tuple[Values, Values]:
+        """At least and at most the largest value within reach of each anchor.
+
+        `index` int64 says of which document an anchor is.
+        """
+        lower = window_maxima(self.keys, self.lower, anchors, reach, span)
+        upper = window_maxima(self.keys, self.upper, anchors, reach, span)
+        rest = self.rest[index]
+        if reach:
+            return lower, np.maximum(upper, rest)
+        return lower, np.where(upper > NOTHING, upper, rest)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenBounds:
@@ -43,29 +55,23 @@ class TokenBounds:
         asked, n = chosen.asked, len(chosen)
         known, span = _known(chosen, lists)
         terms = list(dict.fromkeys(asked.expression.positive()))
-        anchors = np.unique(concatenate((known[t.number].keys for t in terms), np.int64))
+        anchors = np.sort(concatenate((known[t.number].keys for t in terms), np.int64))
+        anchors = anchors[runs(anchors)]
         index = anchors // span
-
-        def lower_of(term: FeatureTerm) -> Values:
-            found = known[term.number]
-            return window_maxima(found.keys, found.lower, anchors, asked.reach, span)
-
-        def upper_of(term: FeatureTerm) -> Values:
-            found = known[term.number]
-            upper = window_maxima(found.keys, found.upper, anchors, asked.reach, span)
-            rest = found.rest[index]
-            if asked.reach:
-                return np.maximum(upper, rest)
-            return np.where(upper > NOTHING, upper, rest)
-
-        lower, upper = asked.expression.between(lower_of, upper_of)
-        own = np.full(len(anchors), NOTHING, np.float32)
+        at = {number: each.at(anchors, index, asked.reach, span) for number, each in known.items()}
+        lower, upper = asked.expression.between(
+            lambda term: at[term.number][0], lambda term: at[term.number][1]
+        )
+        own = np.zeros(len(anchors), np.bool_)
         for term in terms:
             found = known[term.number]
-            at = window_maxima(found.keys, found.lower, anchors, 0, span)
-            own = np.maximum(own, np.where(term.holds(at), at, NOTHING))
+            own |= term.holds(
+                window_maxima(found.keys, found.lower, anchors, 0, span)
+                if asked.reach
+                else at[term.number][0]
+            )
         best = np.full((2, n), NOTHING, np.float32)
-        np.maximum.at(best[0], index, np.where(own > NOTHING, lower, NOTHING))
+        np.maximum.at(best[0], index, np.where(own, lower, NOTHING))
         np.maximum.at(best[1], index, upper)
         elsewhere = _elsewhere(chosen, terms, known)
         return cls(best[0], np.minimum(np.maximum(best[1], elsewhere), chosen.upper))
