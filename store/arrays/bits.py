@@ -23,6 +23,7 @@ BLOCK = 128  # postings whose numbers have one width: of 64 to 1,024 the fewest 
 LEVEL_BITS = 4
 RATIO = 16  # the average length of tokens is told in so many parts of a character
 LARGEST_RATIO = 65_535
+WIDEST = 40  # bits of a number: a byte of it and seven bits of the one before are kept at once
 
 
 @compiled
@@ -53,7 +54,12 @@ def put_run(data: Array, at: int, values: Array, n: int) -> int:
 
 @compiled
 def take_run(data: Array, at: int, values: Array, n: int) -> int:
-    """Read `n` numbers of a run into `values` (int64); where the next is."""
+    """Read `n` numbers of a run into `values` (int64); where the next is.
+
+    Raises `ValueError` where the bytes end before it, or cannot be a run.
+    """
+    if at < 0 or at >= len(data) or data[at] > WIDEST or at + 1 + (n * data[at] + 7) // 8 > len(data):
+        raise ValueError("packed postings are cut short")
     width = np.uint64(data[at])
     mask = (np.uint64(1) << width) - np.uint64(1)
     at += 1
@@ -181,6 +187,8 @@ def take_others(
             if count[i] <= most:
                 begin += count[i]
             n_full += count[i] == most
+        if begin > len(positions):
+            raise ValueError("packed postings are cut short")
         at = take_run(data, at, numbers, begin - begun)
         for i in range(begin - begun):
             positions[begun + i] = numbers[i]
@@ -227,6 +235,8 @@ def take_characters(
     data: Array, at: int, n: int, position: Array, start: Array, length: Array
 ) -> int:
     """Read the third section of `n` postings at these positions; where the next is."""
+    if at + 2 > len(data):
+        raise ValueError("packed postings are cut short")
     ratio = np.int64(data[at]) | np.int64(data[at + 1]) << 8
     at += 2
     numbers = np.empty(BLOCK, np.int64)

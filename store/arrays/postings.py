@@ -100,6 +100,7 @@ def append_packed(
     data: Array,
     lowest: int,
     ends: Array,
+    limits: Array,
     columns: Columns,
     listed: Listed,
     n_listed: int,
@@ -109,19 +110,24 @@ def append_packed(
     """Append a segment's packed postings of a block of features, band by band; `ends` moves on.
 
     What is listed of others follows the first `n_listed`, and the sum of both is returned. See
-    `bits.take_others` for `most` and `nothing`.
+    `bits.take_others` for `most` and `nothing`. Raises `ValueError` where the bytes cannot be
+    such, or have more postings of a feature than up to its place in `limits`.
     """
     doc, max_, position, token, start, length, count, rest, other = columns
     for row in range(3 * len(ends)):
         f, byte = row // 3, data_at[row]
         if byte == data_at[row + 1]:
             continue
-        n_bands = _uint32(data, byte)
+        n_bands = _uint32(data, byte) if byte + 4 <= data_at[row + 1] else np.int64(1)
         header, byte = byte + 4, byte + 4 + n_bands * HEADER
+        if byte > data_at[row + 1]:
+            raise ValueError("packed postings are cut short")
         for _ in range(n_bands):
             n, least = _uint32(data, header), _uint32(data, header + 8) + lowest
             header += HEADER
             a, b = ends[f], ends[f] + n
+            if b > limits[f] or (row % 3 == 0 and 6 * n != strongest_at[row + 1] - strongest_at[row]):
+                raise ValueError("packed postings are not as many as they say")
             if row % 3 == 0:
                 base, before = strongest_at[row], np.int64(0)
                 for i in range(n):

@@ -7,10 +7,11 @@ from itertools import groupby
 import numpy as np
 
 from saelake.store.codes.table import CodesTable
-from saelake.store.format.lists import Array, runs
+from saelake.store.format.lists import Array
 from saelake.store.format.schema import N_TIERS
 from saelake.store.health.rows import UNREADABLE
-from saelake.store.index.postings import CODES_COLUMNS, postings_of
+from saelake.store.index.others import MOST_OTHERS, Others
+from saelake.store.index.postings import CODES_COLUMNS, one_of_each, postings_of
 from saelake.store.index.segments import Segment
 from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
@@ -39,20 +40,23 @@ def compared(collection: Collection) -> Iterator[Compared]:
     seen: set[int] = set()
     for covers, together in groupby(collection.segments, lambda segment: segment.covers):
         segments = tuple(together)
-        n, total = _stored(collection, segments)
-        expected = _computed_checksum(collection.codes, covers)
-        agrees = (n, total) == expected and seen.isdisjoint(covers)
+        n, *stored = _stored(collection, segments)
+        n_expected, *expected = _computed_checksum(collection.codes, covers)
+        if not all(segment.is_packed for segment in segments):  # nothing is known of others
+            expected[1] = stored[1]
+        agrees = [n, *stored] == [n_expected, *expected] and seen.isdisjoint(covers)
         seen.update(covers)
         yield Compared(segments=segments, n_postings=max(n, 0), agrees=agrees)
 
 
-def _stored(collection: Collection, segments: tuple[Segment, ...]) -> tuple[int, int]:
-    """How many postings the segments have and their checksum; -1 if they cannot be read."""
+def _stored(collection: Collection, segments: tuple[Segment, ...]) -> tuple[int, int, int]:
+    """How many postings the segments have and their checksums; -1 if they cannot be read."""
     try:
         sums = [_stored_checksum(collection, segment) for segment in segments]
     except (*UNREADABLE, IndexError):
-        return -1, 0
-    return sum(n for n, _ in sums), sum(total for _, total in sums) % 2**64
+        return -1, 0, 0
+    n, total, others = (sum(each) for each in zip(*sums, strict=True))
+    return n, total % 2**64, others % 2**64
 
 
 def _checksum(feature: Array, doc: Array, value: Array, position: Array) -> int:
@@ -65,37 +69,50 @@ def _checksum(feature: Array, doc: Array, value: Array, position: Array) -> int:
         return int((mixed * mixed).sum(dtype=np.uint64))
 
 
-def _stored_checksum(collection: Collection, segment: Segment) -> tuple[int, int]:
-    n = total = 0
+def _others_checksum(feature: Array, doc: Array, others: Others) -> int:
+    """The same over the tokens besides those of the maxima, and the levels of what is not listed.
+
+    Of a posting that does not know them, which is of several parts of a document, nothing.
+    """
+    known = np.flatnonzero(others.count <= MOST_OTHERS)
+    posting, position, level = others.listed()
+    listed = _checksum(feature[posting], doc[posting], level.astype(np.int64) + 1, position)
+    rest = others.rest[known].astype(np.int64) - 100
+    return listed + _checksum(feature[known], doc[known], rest, others.count[known])
+
+
+def _stored_checksum(collection: Collection, segment: Segment) -> tuple[int, int, int]:
+    """How many postings a segment has, their checksum, and that of their other tokens."""
+    n = total = others = 0
     width = collection.settings.width
     for first in range(0, width, FEATURES_PER_READ):
         features = range(first, min(first + FEATURES_PER_READ, width))
         for tier in range(N_TIERS):
-            if collection.postings is None:
-                continue
-            for feature, p in zip(
-                features, collection.postings.read(features, tier, [segment]), strict=True
-            ):
+            found = collection.bands([(feature, segment) for feature in features], tier)
+            each = zip(features, found, strict=True)
+            for feature, band in ((f, band) for f, bands in each for band in bands):
+                p = band.postings()
+                number = np.full(len(p), feature)
                 n += len(p)
-                total += _checksum(np.full(len(p), feature), p.doc, p.max, p.position)
-    return n, total % 2**64
+                total += _checksum(number, p.doc, p.max, p.position)
+                if segment.is_packed:
+                    others += _others_checksum(number, p.doc, band.others())
+    return n, total % 2**64, others % 2**64
 
 
-def _computed_checksum(codes: CodesTable, covers: Iterable[int]) -> tuple[int, int]:
-    n = total = 0
+def _computed_checksum(codes: CodesTable, covers: Iterable[int]) -> tuple[int, int, int]:
+    n = total = others = 0
     columns = (*CODES_COLUMNS, "token_ids")
     for batch in codes.scan(columns, fragments=covers):
-        postings = postings_of(batch)
+        postings = postings_of(batch, with_others=True)
         if np.asarray(batch["part"]).any():
-            order = np.lexsort(
-                (postings.position, -postings.max.astype(np.int32), postings.feature, postings.doc)
-            )
-            postings = postings[order]
-            key = postings.doc.astype(np.uint64) << np.uint64(32) | postings.feature
-            postings = postings[runs(key)]
+            order = np.lexsort((postings.feature, postings.doc))
+            postings = one_of_each(postings[order])
         n += len(postings)
         total += _checksum(postings.feature, postings.doc, postings.max, postings.position)
-    return n, total % 2**64
+        assert postings.others is not None
+        others += _others_checksum(postings.feature, postings.doc, postings.others)
+    return n, total % 2**64, others % 2**64
 
 
 def wrong_features(lake: Lake, name: CollectionName, totals: Totals) -> str | None:

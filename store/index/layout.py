@@ -73,7 +73,7 @@ class PostingsBlock:
         """Add a segment's postings of these features: the rows of their tiers, in order.
 
         So many other tokens are listed before, and the sum of them is returned. Documents of a
-        feature are then in order tier by tier.
+        feature are then in order tier by tier. Raises `ValueError` where bytes are damaged.
         """
         strongest = Lists.of(rows["strongest"])
         starts, data = bytes_of(rows["packed"])
@@ -85,6 +85,7 @@ class PostingsBlock:
                 data,
                 self._lowest,
                 self.ends,
+                np.append(self.begins[1:], len(self.doc)),
                 self.columns,
                 (self.others.position, self.others.level),
                 n_listed,

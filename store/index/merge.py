@@ -15,6 +15,7 @@ from saelake.store.index.layout import LISTED, PostingsBlock, last_row
 from saelake.store.index.segments import Segment
 from saelake.store.index.tiers import n_others
 from saelake.store.tables.changes import Draft
+from saelake.store.tables.damage import damaged
 from saelake.store.tables.tables import Table, address
 
 MERGE_BYTES_PER_POSTING = 96  # as read, side by side, as rows again, and what Lance holds of them
@@ -100,7 +101,7 @@ class SegmentMerger:
         self, segments: Sequence[Segment], first: int, last: int, sizes: "_Sizes"
     ) -> PostingsBlock:
         """The postings of the features [first, last) in all segments."""
-        read = [_Rows(s, self._read(s, first, last)) for s in segments]
+        read = [_Rows(s, self._read(s, first, last), self.table.uri) for s in segments]
         read.sort(key=lambda rows: rows.first_document)  # then the lists mostly follow each other
         counts = np.sum([rows.counts for rows in read], axis=0)
         sizes.learn(first, last, counts)
@@ -108,7 +109,10 @@ class SegmentMerger:
         listed = sum(rows.n_others for rows in read)
         block, n = PostingsBlock.empty(first, counts, dtype, listed), 0
         while read:
-            n = read.pop(0).append_to(block, n)
+            try:
+                n = read.pop(0).append_to(block, n)
+            except ValueError as error:
+                raise damaged(self.table.uri, error) from None
         block.order_by_document()
         return block
 
@@ -124,6 +128,7 @@ class _Rows:
 
     segment: Segment
     rows: pa.Table
+    uri: str
 
     @property
     def counts(self) -> Array:
@@ -147,7 +152,7 @@ class _Rows:
     @property
     def n_others(self) -> int:
         """How many other tokens they list."""
-        return n_others(self.rows["packed"]) if self.segment.is_packed else 0
+        return n_others(self.rows["packed"], self.uri) if self.segment.is_packed else 0
 
     def append_to(self, block: PostingsBlock, n_listed: int) -> int:
         """Add the postings to a block; see `PostingsBlock.append`."""

@@ -20,6 +20,7 @@ from saelake.store.index.postings import (
 )
 from saelake.store.index.tiers import Band, bands
 from saelake.store.tables.changes import Fragment
+from saelake.store.tables.damage import damaged
 from saelake.store.tables.tables import Table, address
 
 
@@ -208,20 +209,25 @@ class PostingsTable:
         names = [name for name in ("strongest", "packed") if name in self.table.schema.names]
         rows = self.table.take_addresses(addresses, names)
         strongest = Lists.of(rows["strongest"])
-        packed = bands(rows["packed"], self.dtype) if "packed" in names else [[]] * len(addresses)
-        return [
-            [PostingBand(self.dtype, _first_tier(strongest[row], self.dtype), *(own or [None]))]
-            if len(strongest[row])
-            else []
-            for row, own in enumerate(packed)
-        ]
+        packed: list[list[Band]] = [[]] * len(addresses)
+        if "packed" in names:
+            packed = bands(rows["packed"], self.dtype, self.table.uri)
+        found = []
+        for row, own in enumerate(packed):
+            postings = _first_tier(strongest[row], self.dtype)
+            if own and own[0].n != len(postings):
+                raise damaged(self.table.uri, ValueError("packed postings are not as many"))
+            band = PostingBand(self.dtype, postings, own[0] if own else None)
+            found.append([band] if len(postings) else [])
+        return found
 
     def _bands(self, wanted: Sequence[tuple[int, Segment]], tier: int) -> list[list[Band]]:
         """The packed bands of one tier of each feature in its segment."""
         addresses = [address(s.fragment, feature * N_TIERS + tier) for feature, s in wanted]
         if not addresses:
             return []
-        return bands(self.table.take_addresses(addresses, ["packed"])["packed"], self.dtype)
+        packed = self.table.take_addresses(addresses, ["packed"])["packed"]
+        return bands(packed, self.dtype, self.table.uri)
 
     def _listed(
         self, wanted: Sequence[tuple[int, Segment]], tier: int, characters: bool
