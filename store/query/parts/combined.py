@@ -22,7 +22,7 @@ DOCUMENTS_PER_READ = 32  # in the first batch; each next one is twice as large
 MOST_PER_READ = 1024
 MOST_BYTES_PER_READ = 32 << 20  # as they are stored, on average
 FEW_DOCUMENTS = 48  # that are read as fast as one long tier of postings
-NARROWED = 1024  # documents whose tokens are looked at first, in what is known of them
+NARROWED = 256  # documents whose tokens are looked at first, in what is known of them
 MOST_NARROWED = 65_536  # at once
 TRIED_DOCUMENTS = 256  # that are read in the hope that no further postings need to be
 
@@ -84,29 +84,24 @@ class Combined:
 
         Until the k-th best of these are above all others; without k all of them.
         """
-        upper = candidates.upper.copy()
-        size = NARROWED if self._k else len(candidates)
-        while len(candidates):
-            n = min(size, len(candidates))
-            chosen = np.arange(n)
-            if n < len(candidates):
-                chosen = np.sort(np.argpartition(-candidates.upper, n)[:n])
-            lower = []
-            for begin in range(0, n, MOST_NARROWED):
-                at = chosen[begin : begin + MOST_NARROWED]
-                bounds = TokenBounds.of(candidates[at], self.lists)
-                upper[at] = bounds.upper
-                lower.append(bounds.lower)
-            if self._k and self._k <= n:
-                self._raise_to(np.partition(np.concatenate(lower), n - self._k)[n - self._k])
-            if n == len(candidates) or self._least >= candidates.upper[chosen].min():
-                break
-            size *= 4
+        upper, lower = candidates.upper.copy(), [np.empty(0, np.float32)]
+        is_left, size = np.ones(len(candidates), np.bool_), NARROWED
+        while len(left := np.flatnonzero(is_left & (candidates.upper >= self._least))):
+            if self._k and len(left) > size:
+                left = left[np.argpartition(-candidates.upper[left], size)[:size]]
+            chosen, size = np.sort(left)[:MOST_NARROWED], 4 * size
+            bounds = TokenBounds.of(candidates[chosen], self.lists)
+            upper[chosen], is_left[chosen] = bounds.upper, False
+            lower.append(bounds.lower)
+            if self._k:
+                self._raise_to(_kth_largest(np.concatenate(lower), self._k))
         kept = np.flatnonzero((upper > NOTHING) & (upper >= self._least))
         return candidates.with_upper(upper)[kept]
 
     def _kth(self, candidates: Candidates) -> np.float32:
-        return NOTHING if self._k is None else candidates.kth_value(self._k)
+        if self._k is None or self._has_tokens:  # what is known of tokens will say more
+            return NOTHING
+        return candidates.kth_value(self._k)
 
     def _raise_to(self, least: np.float32) -> None:
         self._least = max(self._least, least)
@@ -215,6 +210,14 @@ class Combined:
             known = of_feature[0] >= 0
             start[known], length[known] = of_feature[0][known], of_feature[1][known]
         return found.with_characters(start, length)
+
+
+def _kth_largest(values: Array, k: int) -> np.float32:
+    """The k-th largest of float32 values, -inf where there are fewer."""
+    if len(values) < k:
+        return NOTHING
+    found: np.float32 = np.partition(values, len(values) - k)[len(values) - k]
+    return found
 
 
 def _most_per_read(collection: Collection) -> int:
