@@ -344,9 +344,10 @@ def _listed_rows(postings: PostingsTable, segment: Segment, schema: pa.Schema) -
     n_rows = segment.n_rows - 1
     addresses = [address(segment.fragment, row) for row in range(n_rows)]
     kept = postings.table.take_addresses(addresses, ["feature", "tier", "strongest", "covers"])
-    columns: dict[str, list[Any]] = {name: column.to_pylist() for name, column in zip(
-        kept.column_names, kept.columns, strict=True
-    )}
+    columns: dict[str, list[Any]] = {
+        name: column.to_pylist()
+        for name, column in zip(kept.column_names, kept.columns, strict=True)
+    }
     columns |= {name: [] for name in LISTED}
     for row in range(n_rows):
         feature, tier = divmod(row, N_TIERS)

@@ -23,11 +23,11 @@ BLOCK = 128  # postings whose numbers have one width: of 64 to 1,024 the fewest 
 LEVEL_BITS = 4
 RATIO = 16  # the average length of tokens is told in so many parts of a character
 LARGEST_RATIO = 65_535
-WIDEST = 40  # bits of a number: a byte of it and seven bits of the one before are kept at once
+WIDEST = 40  # bits of a number: it and seven bits of the one before are kept at once
 
 
 @compiled
-def put_run(data: Array, at: int, values: Array, n: int) -> int:
+def put_run(data: Array, at: Any, values: Array, n: int) -> Any:
     """Write the first `n` values (int64, from 0 on) from byte `at` on; where the next is."""
     largest = np.int64(0)
     for i in range(n):
@@ -53,12 +53,17 @@ def put_run(data: Array, at: int, values: Array, n: int) -> int:
 
 
 @compiled
-def take_run(data: Array, at: int, values: Array, n: int) -> int:
+def take_run(data: Array, at: Any, values: Array, n: int) -> Any:
     """Read `n` numbers of a run into `values` (int64); where the next is.
 
     Raises `ValueError` where the bytes end before it, or cannot be a run.
     """
-    if at < 0 or at >= len(data) or data[at] > WIDEST or at + 1 + (n * data[at] + 7) // 8 > len(data):
+    if (
+        at < 0
+        or at >= len(data)
+        or data[at] > WIDEST
+        or at + 1 + (n * data[at] + 7) // 8 > len(data)
+    ):
         raise ValueError("packed postings are cut short")
     width = np.uint64(data[at])
     mask = (np.uint64(1) << width) - np.uint64(1)
@@ -77,8 +82,8 @@ def take_run(data: Array, at: int, values: Array, n: int) -> int:
 
 @compiled
 def put_postings(
-    data: Array, at: int, places: Array, doc: Array, max_: Array, position: Array, least: int
-) -> int:
+    data: Array, at: Any, places: Array, doc: Array, max_: Array, position: Array, least: Any
+) -> Any:
     """Write the first section of the band of these places; where the next is."""
     numbers = np.empty(BLOCK, np.int64)
     before = np.int64(0)
@@ -100,8 +105,8 @@ def put_postings(
 
 @compiled
 def take_postings(
-    data: Array, at: int, n: int, least: int, doc: Array, max_: Array, position: Array
-) -> int:
+    data: Array, at: Any, n: int, least: Any, doc: Array, max_: Array, position: Array
+) -> Any:
     """Read the `n` postings of a first section; where the next is."""
     numbers = np.empty(BLOCK, np.int64)
     before = np.int64(0)
@@ -123,14 +128,14 @@ def take_postings(
 @compiled
 def put_others(
     data: Array,
-    at: int,
+    at: Any,
     places: Array,
     count: Array,
     rest: Array,
     other: Array,
     listed: tuple[Array, Array],
     most: int,
-) -> int:
+) -> Any:
     """Write the second section: posting i has those from `other[i]` on in `listed`."""
     positions, levels = listed
     numbers = np.empty(BLOCK * most, np.int64)
@@ -160,13 +165,13 @@ def put_others(
 @compiled
 def take_others(
     data: Array,
-    at: int,
+    at: Any,
     n: int,
     count: Array,
     rest: Array,
     other: Array,
     listed: tuple[Array, Array],
-    begin: int,
+    begin: Any,
     most: int,
     nothing: int,
 ) -> Any:
@@ -206,14 +211,14 @@ def take_others(
 
 @compiled
 def put_characters(
-    data: Array, at: int, places: Array, position: Array, start: Array, length: Array
-) -> int:
+    data: Array, at: Any, places: Array, position: Array, start: Array, length: Array
+) -> Any:
     """Write the third section; where the next is."""
     starts, positions = np.int64(0), np.int64(1)
     for place in places:
         starts += start[place]
         positions += position[place]
-    ratio = min(starts * RATIO // positions, LARGEST_RATIO)
+    ratio: Any = min(starts * RATIO // positions, LARGEST_RATIO)
     data[at], data[at + 1] = ratio & 255, ratio >> 8
     at += 2
     numbers = np.empty(BLOCK, np.int64)
@@ -232,8 +237,8 @@ def put_characters(
 
 @compiled
 def take_characters(
-    data: Array, at: int, n: int, position: Array, start: Array, length: Array
-) -> int:
+    data: Array, at: Any, n: int, position: Array, start: Array, length: Array
+) -> Any:
     """Read the third section of `n` postings at these positions; where the next is."""
     if at + 2 > len(data):
         raise ValueError("packed postings are cut short")

@@ -38,7 +38,8 @@ def others_of_groups(
         tally[:] = 0
         for i in range(first, first + counts[g]):
             if i != best[g]:
-                tally[min((top - np.int64(values[i])) >> shift, HIGHEST)] += 1
+                below: Any = min((top - np.int64(values[i])) >> shift, HIGHEST)
+                tally[below] += 1
         room, last = np.int64(most), 0  # all above level `last` are listed, and `room` of that
         while last < HIGHEST and tally[last] <= room:
             room -= tally[last]
@@ -47,7 +48,7 @@ def others_of_groups(
         for i in range(first, first + counts[g]):
             if i == best[g]:
                 continue
-            mine = min((top - np.int64(values[i])) >> shift, HIGHEST)
+            mine: Any = min((top - np.int64(values[i])) >> shift, HIGHEST)
             if mine > last or (mine == last and room == 0):
                 rest[g] = min(mine, rest[g], LOWEST_OF_REST)
                 continue

@@ -81,13 +81,13 @@ def append(
 
 
 @compiled
-def _uint32(data: Array, at: int) -> int:
+def _uint32(data: Array, at: Any) -> Any:
     low = np.int64(data[at]) | np.int64(data[at + 1]) << 8
     return low | np.int64(data[at + 2]) << 16 | np.int64(data[at + 3]) << 24
 
 
 @compiled
-def _put_uint32(data: Array, at: int, number: int) -> None:
+def _put_uint32(data: Array, at: Any, number: Any) -> None:
     for i in range(4):
         data[at + i] = number >> (8 * i) & 255
 
@@ -126,7 +126,9 @@ def append_packed(
             n, least = _uint32(data, header), _uint32(data, header + 8) + lowest
             header += HEADER
             a, b = ends[f], ends[f] + n
-            if b > limits[f] or (row % 3 == 0 and 6 * n != strongest_at[row + 1] - strongest_at[row]):
+            if b > limits[f] or (
+                row % 3 == 0 and 6 * n != strongest_at[row + 1] - strongest_at[row]
+            ):
                 raise ValueError("packed postings are not as many as they say")
             if row % 3 == 0:
                 base, before = strongest_at[row], np.int64(0)
@@ -145,9 +147,7 @@ def append_packed(
                 data, byte, n, count[a:b], rest[a:b], other[a:b], listed, n_listed, most, nothing
             )
             if row % 3:
-                byte = bits.take_characters(
-                    data, byte, n, position[a:b], start[a:b], length[a:b]
-                )
+                byte = bits.take_characters(data, byte, n, position[a:b], start[a:b], length[a:b])
             ends[f] = b
     return n_listed
 
@@ -334,8 +334,8 @@ def split_into_tiers(
     all others tier 2. `bits_of` are the maxima without signs; `data_at` int64 (3 n_features + 1,)
     is filled with where the bytes of each tier begin.
     """
-    doc, max_, position, token, start, length, count, rest, other = columns
-    at = np.int64(0)
+    doc, max_, position, _, start, length, count, rest, other = columns
+    at: Any = np.int64(0)
     for f in range(len(ends)):
         a, b = begins[f], ends[f]
         places, firsts = _into_bands(max_[a:b], ends_of_bands, lowest)

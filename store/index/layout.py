@@ -182,4 +182,5 @@ def last_row(schema: pa.Schema) -> pa.RecordBatch:
 def _ends_of_tiers(sizes: Array) -> Array:
     """How many postings there are up to the end of each tier, int64 (n_features, N_TIERS)."""
     bounds = np.array([TIERS[0], sum(TIERS), np.iinfo(np.int64).max])
-    return np.minimum(sizes[:, None], bounds)
+    ends: Array = np.minimum(sizes[:, None], bounds)
+    return ends

@@ -1,8 +1,8 @@
 """The tokens of a posting besides the one that has the maximum: where, and about how strong.
 
 A posting lists up to `MOST_OTHERS` of them, the strongest, each with a *level*: how far below the
-maximum it is, in quarters of an octave (of the 16-bit codec; about that of others). So an expression
-knows of each token of a document within which bounds a feature's value is.
+maximum it is, in quarters of an octave (with signs, in halves). So an expression knows of each
+token of a document within which bounds a feature's value is.
 """
 
 from dataclasses import dataclass
@@ -102,9 +102,7 @@ def code_bounds(maxima: Array, level: Array) -> tuple[Array, Array]:
     return np.maximum(lower, 1).astype(maxima.dtype), np.maximum(upper, 1).astype(maxima.dtype)
 
 
-def others_of(
-    counts: Array, values: Array, positions: Array, best: Array, base: Array
-) -> Others:
+def others_of(counts: Array, values: Array, positions: Array, best: Array, base: Array) -> Others:
     """The tokens of postings besides those at the indices `best`, of rows of codes.
 
     Posting i has `counts[i]` of the `values` (codes) and `positions`, which begin at `base[i]`.

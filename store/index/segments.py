@@ -115,7 +115,8 @@ class PostingBand:
     def least(self) -> Array:
         """The smallest value code, at least that of every posting of the next band, (1,)."""
         if self.known is not None:
-            return self.known.max.min(keepdims=True)
+            least: Array = self.known.max.min(keepdims=True)
+            return least
         assert self.packed is not None
         return np.array([self.packed.least]).astype(self.dtype)
 
@@ -173,7 +174,8 @@ class PostingsTable:
             rows = Lists.of(self.table.take_addresses(addresses, ["strongest"])["strongest"])
             return [_first_tier(rows[row], self.dtype) for row in range(len(addresses))]
         packed = iter(self._bands([(f, s) for f, s in chosen if s.is_packed], tier))
-        listed = iter(self._listed([(f, s) for f, s in chosen if not s.is_packed], tier, characters))
+        before = [(f, s) for f, s in chosen if not s.is_packed]
+        listed = iter(self._listed(before, tier, characters=characters))
         return [
             _unpacked(next(packed), self.dtype, characters) if s.is_packed else next(listed)
             for _, s in chosen
@@ -191,7 +193,7 @@ class PostingsTable:
         if tier == 0:
             return self._first_bands(chosen)
         packed = iter(self._bands([(f, s) for f, s in chosen if s.is_packed], tier))
-        listed = iter(self._listed([(f, s) for f, s in chosen if not s.is_packed], tier, True))
+        listed = iter(self._listed([(f, s) for f, s in chosen if not s.is_packed], tier))
         found = []
         for _, segment in chosen:
             if segment.is_packed:
@@ -230,7 +232,7 @@ class PostingsTable:
         return bands(packed, self.dtype, self.table.uri)
 
     def _listed(
-        self, wanted: Sequence[tuple[int, Segment]], tier: int, characters: bool
+        self, wanted: Sequence[tuple[int, Segment]], tier: int, *, characters: bool = True
     ) -> list[PostingList]:
         """A later tier of each feature in its segment of an earlier saelake."""
         addresses = [address(s.fragment, feature * N_TIERS + tier) for feature, s in wanted]

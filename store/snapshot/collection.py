@@ -122,9 +122,7 @@ class Collection:
             return []
         return self.postings.read([feature], tier, segments)
 
-    def bands(
-        self, wanted: Sequence[tuple[int, Segment]], tier: int
-    ) -> list[list[PostingBand]]:
+    def bands(self, wanted: Sequence[tuple[int, Segment]], tier: int) -> list[list[PostingBand]]:
         """One tier of each feature in its segment, in bands: see `PostingsTable.read_bands`."""
         return [] if self.postings is None else self.postings.read_bands(wanted, tier)
 

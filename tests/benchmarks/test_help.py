@@ -19,6 +19,7 @@ OPTIONS = {
     "query": "--codes",
     "expressions": "--checked",
     "scale": "--mean-length",
+    "bytes": "--tokens",
     "s3": "--latency-ms",
     "analyses": "--milvus-documents",
     "similarity": "--questions",

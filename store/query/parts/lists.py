@@ -199,11 +199,11 @@ class FeatureLists:
             at = at[inside]
             chosen, code = piece.others[at], piece.code[at]
             posting, position, level = chosen.listed()
-            bounds = (self._decoded(each) for each in code_bounds(code[posting], level))
-            found.append((inside[posting], position.astype(np.int64), *bounds))
+            least, most = map(self._decoded, code_bounds(code[posting], level))
+            found.append((inside[posting], position.astype(np.int64), least, most))
             left = np.flatnonzero(chosen.rest != NONE_LEFT)
-            most = self._decoded(code_bounds(code[left], chosen.rest[left])[1])
-            rest[inside[left]] = np.maximum(rest[inside[left]], most)
+            ceiling = self._decoded(code_bounds(code[left], chosen.rest[left])[1])
+            rest[inside[left]] = np.maximum(rest[inside[left]], ceiling)
         index, position, lower, upper = (
             concatenate((piece[i] for piece in found), kind)
             for i, kind in enumerate((np.int64, np.int64, np.float32, np.float32))

@@ -99,15 +99,11 @@ def _known(chosen: Candidates, lists: FeatureLists) -> tuple[dict[int, _Known], 
     for number, (index, position, lower, upper, rest) in found.items():
         keys = index * span + position
         order = np.argsort(keys, kind="stable")
-        known[number] = _Known(
-            keys=keys[order], lower=lower[order], upper=upper[order], rest=rest
-        )
+        known[number] = _Known(keys=keys[order], lower=lower[order], upper=upper[order], rest=rest)
     return known, span
 
 
-def _elsewhere(
-    chosen: Candidates, terms: list[FeatureTerm], known: dict[int, _Known]
-) -> Values:
+def _elsewhere(chosen: Candidates, terms: list[FeatureTerm], known: dict[int, _Known]) -> Values:
     """At most the value at tokens of which it is not known that a feature fires there (n_docs,)."""
     fires = np.zeros(len(chosen), np.bool_)
     for term in terms:
