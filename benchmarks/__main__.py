@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, Command] = {
         "top 20 of expressions of features: pairs, wide alternatives, mixes, with filters",
     ),
     "scale": Command("query.scale", "top 20 of a feature, by the size of the lake"),
-    "bytes": Command("query.stored", "where the bytes of a lake go, by table and column"),
+    "bytes": Command("query.bytes", "where the bytes of a lake go, by table and column"),
     "s3": Command("query.s3", "requests and bytes that a question costs in an object store"),
     "analyses": Command(
         "analyses.analyses",

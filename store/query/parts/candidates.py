@@ -1,7 +1,7 @@
 """Documents in which an expression may hold, and what posting lists tell of its value there."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,6 +98,14 @@ class Candidates:
         upper = self.asked.expression.between(lower_of, self._upper)[1]
         bounded = self.with_upper(upper)
         return bounded[np.flatnonzero((upper > NOTHING) & (upper >= least))]
+
+    def are_known(self, features: Iterable[int]) -> Array:
+        """Of which documents all is read that there is of these features, bool (n_docs,)."""
+        known = ~self.parted
+        for number in features:
+            if self.ceilings[number] > NOTHING:
+                known &= self.values[number] > NOTHING
+        return known
 
     def with_upper(self, upper: Values) -> "Candidates":
         """The same documents, with other bounds."""

@@ -77,6 +77,31 @@ class TokenBounds:
         return cls(best[0], np.minimum(np.maximum(best[1], elsewhere), chosen.upper))
 
 
+class KnownBounds:
+    """The bounds of documents of which all postings are known: reading more leaves them so."""
+
+    def __init__(self) -> None:
+        self._docs = np.empty(0, np.int64)
+        self._lower = self._upper = np.empty(0, np.float32)
+
+    def of(self, docs: Array) -> tuple[Array, TokenBounds]:
+        """Which of these documents are known (indices), and their bounds."""
+        if len(self._docs) == 0:
+            return np.empty(0, np.int64), TokenBounds(self._lower, self._upper)
+        place = np.minimum(np.searchsorted(self._docs, docs), len(self._docs) - 1)
+        at = np.flatnonzero(self._docs[place] == docs)
+        return at, TokenBounds(self._lower[place[at]], self._upper[place[at]])
+
+    def add(self, chosen: Candidates, bounds: TokenBounds) -> None:
+        """Keep those bounds of candidates that will not change."""
+        final = chosen.are_known(chosen.values)
+        docs = np.concatenate([self._docs, chosen.docs[final]])
+        order = np.argsort(docs, kind="stable")
+        self._docs = docs[order]
+        self._lower = np.concatenate([self._lower, bounds.lower[final]])[order]
+        self._upper = np.concatenate([self._upper, bounds.upper[final]])[order]
+
+
 def _known(chosen: Candidates, lists: FeatureLists) -> tuple[dict[int, _Known], int]:
     """What is known of each feature, and how many positions a document has at most."""
     found = {}
