@@ -25,7 +25,7 @@ DOCUMENTS_PER_READ = 32  # in the first batch; each next one is twice as large
 MOST_PER_READ = 1024
 MOST_BYTES_PER_READ = 32 << 20  # as they are stored, on average
 FEW_DOCUMENTS = 48  # that are read as fast as one long tier of postings
-NARROWED = 256  # documents whose tokens are looked at first, in what is known of them
+NARROWED = 1024  # documents whose tokens are looked at first, in what is known of them
 MOST_NARROWED = 65_536  # at once
 TRIED_DOCUMENTS = 256  # that are read in the hope that no further postings need to be
 
