@@ -48,7 +48,7 @@ def compared(collection: Collection) -> Iterator[Compared]:
 
 
 @dataclass(slots=True)
-class _Sums:
+class _Checksums:
     """How many postings there are, their checksum, and that of their other tokens.
 
     `n_unknown` postings do not know these.
@@ -66,7 +66,7 @@ class _Sums:
         self.others += _others_checksum(feature, doc, known)
         self.n_unknown += int((known.count > MOST_OTHERS).sum())
 
-    def agrees(self, expected: "_Sums") -> bool:
+    def agrees(self, expected: "_Checksums") -> bool:
         """Whether these are of the same postings.
 
         Where more are unknown than need be, as they were merged from an earlier saelake's, the
@@ -77,9 +77,9 @@ class _Sums:
         return same and not (comparable and (self.others - expected.others) % 2**64)
 
 
-def _stored(collection: Collection, segments: tuple[Segment, ...]) -> _Sums | None:
+def _stored(collection: Collection, segments: tuple[Segment, ...]) -> _Checksums | None:
     """The sums of what segments store; None if they cannot be read."""
-    sums = _Sums()
+    sums = _Checksums()
     try:
         for segment in segments:
             _add_stored(sums, collection, segment)
@@ -99,7 +99,7 @@ def _checksum(feature: Array, doc: Array, value: Array, position: Array) -> int:
 
 
 def _others_checksum(feature: Array, doc: Array, others: Others) -> int:
-    """The same over the tokens besides those of the maxima, and the levels of what is not listed.
+    """A sum over tokens besides those of the maxima, and over the levels of what is not listed.
 
     Of a posting that does not know them, which is of several parts of a document, nothing.
     """
@@ -110,7 +110,7 @@ def _others_checksum(feature: Array, doc: Array, others: Others) -> int:
     return listed + _checksum(feature[known], doc[known], rest, others.count[known])
 
 
-def _add_stored(sums: _Sums, collection: Collection, segment: Segment) -> None:
+def _add_stored(sums: _Checksums, collection: Collection, segment: Segment) -> None:
     width = collection.settings.width
     for first in range(0, width, FEATURES_PER_READ):
         features = range(first, min(first + FEATURES_PER_READ, width))
@@ -123,9 +123,9 @@ def _add_stored(sums: _Sums, collection: Collection, segment: Segment) -> None:
                 sums.add(number, p.doc, p.max, p.position, band.others())
 
 
-def _computed(codes: CodesTable, covers: Iterable[int]) -> _Sums:
+def _computed(codes: CodesTable, covers: Iterable[int]) -> _Checksums:
     """The sums of what the segments of these fragments should store."""
-    sums = _Sums()
+    sums = _Checksums()
     for batch in codes.scan((*CODES_COLUMNS, "token_ids"), fragments=covers):
         p = postings_of(batch, with_others=True)
         if np.asarray(batch["part"]).any():

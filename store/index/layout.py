@@ -95,7 +95,7 @@ class PostingsBlock:
         )
 
     def append_listed(self, rows: pa.Table) -> None:
-        """The same of a segment of an earlier saelake, which knows no other tokens."""
+        """Add the postings of a segment of an earlier saelake, which knows no other tokens."""
         strongest = Lists.of(rows["strongest"])
         gaps, maxima, positions, starts, lengths = (Lists.of(rows[name]) for name in LISTED)
         kernels.append(

@@ -101,7 +101,7 @@ class SegmentMerger:
         self, segments: Sequence[Segment], first: int, last: int, sizes: "_Sizes"
     ) -> PostingsBlock:
         """The postings of the features [first, last) in all segments."""
-        read = [_Rows(s, self._read(s, first, last), self.table.uri) for s in segments]
+        read = [_StoredLists(s, self._read(s, first, last), self.table.uri) for s in segments]
         read.sort(key=lambda rows: rows.first_document)  # then the lists mostly follow each other
         counts = np.sum([rows.counts for rows in read], axis=0)
         sizes.learn(first, last, counts)
@@ -123,7 +123,7 @@ class SegmentMerger:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class _StoredLists:
     """The rows of some neighbouring features in a segment, as they are stored."""
 
     segment: Segment

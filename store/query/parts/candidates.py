@@ -108,7 +108,7 @@ class Candidates:
         return known
 
     def with_upper(self, upper: Values) -> "Candidates":
-        """The same documents, with other bounds."""
+        """These documents, with other bounds."""
         return replace(self, upper=upper)
 
     def strongest_first(self) -> "Candidates":

@@ -1,6 +1,7 @@
 """Postings of an earlier saelake, whose later tiers are lists: read, verified, merged."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from saelake.store.growth import merging
 from saelake.store.growth.index import index
 from saelake.store.health.index import compared
 from saelake.store.index import layout, merge
+from saelake.store.index.others import MOST_OTHERS
+from saelake.store.index.segments import Segment
 from saelake.store.query.parts import lists, search
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery
@@ -73,8 +76,8 @@ def test_a_merge_keeps_what_only_some_segments_know(tmp_path: Path) -> None:
     collection = Collection(made.lake, made.name)
     found = [b for bands in collection.bands([(3, collection.segments[0])], 1) for b in bands]
     doc, count = found[0].postings().doc, found[0].others().count
-    assert set(doc[count > layout.MOST_OTHERS] >= 60) <= {False}
-    assert set(doc[count <= layout.MOST_OTHERS] < 60) <= {False}
+    assert set(doc[count > MOST_OTHERS] >= 60) <= {False}
+    assert set(doc[count <= MOST_OTHERS] < 60) <= {False}
     assert _is_sound(grown)
 
 
@@ -94,16 +97,17 @@ def test_other_tokens_that_are_wrong_are_found(tmp_path: Path) -> None:
     assert [each.agrees for each in compared(Collection(made.lake, made.name))] == [False]
 
 
-def _blocks(merger: merge.SegmentMerger, segment: object) -> list[layout.PostingsBlock]:
+def _blocks(merger: merge.SegmentMerger, segment: Segment) -> list[layout.PostingsBlock]:
     kept: list[layout.PostingsBlock] = []
     with pytest.MonkeyPatch.context() as patch:
         original = merge.SegmentMerger._block
-        patch.setattr(
-            merge.SegmentMerger,
-            "_block",
-            lambda self, *asked: kept.append(original(self, *asked)) or kept[-1],
-        )
-        merger([segment])  # type: ignore[list-item]
+
+        def block(self: merge.SegmentMerger, *asked: Any) -> layout.PostingsBlock:
+            kept.append(original(self, *asked))
+            return kept[-1]
+
+        patch.setattr(merge.SegmentMerger, "_block", block)
+        merger([segment])
     return kept
 
 
