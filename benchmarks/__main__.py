@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Command] = {
         "query.objectstore",
         "requests, bytes and time of questions and commits in an object store, with a disk cache",
     ),
+    "bytes": Command("query.bytes", "where the bytes of a lake go, by table and column"),
     "analyses": Command(
         "analyses.analyses",
         "nearest documents, diff, NPMI, clusters: saelake, SciPy, Seismic, milvus-lite",

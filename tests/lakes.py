@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,17 @@ from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import (
     DICTIONARIES_COLUMNS,
     MAX_PART_TOKENS,
+    N_TIERS,
     CollectionSettings,
     codes_schema,
 )
 from saelake.store.growth.index import index
 from saelake.store.growth.shards import ShardCommitter, ShardWriter
+from saelake.store.index.layout import LISTED
+from saelake.store.index.segments import PostingsTable, Segment
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.tables.changes import Change
-from saelake.store.tables.tables import Table, overwrite, read
+from saelake.store.tables.changes import Change, Draft
+from saelake.store.tables.tables import Table, address, drop, overwrite, read
 from saelake.workers.encoder.pack import PageCodes, Part, pack
 
 MADE = CollectionName("made", "random")
@@ -315,6 +319,45 @@ def index_as_before(lake: MadeLake, patch: pytest.MonkeyPatch) -> None:
         )
         before.setattr(codes_by_pole, "_is_as_stored", lambda *_: True)
         index(lake.lake, lake.name)
+
+
+def list_postings(made: MadeLake) -> None:
+    """Write the segments of a lake again as an earlier saelake did: later tiers as lists."""
+    uri = made.lake.postings(made.name)
+    postings = PostingsTable(Table.open(uri))
+    schema = postings.table.schema
+    for name in ("size", "packed"):
+        schema = schema.remove(schema.get_field_index(name))
+    rows = [_listed_rows(postings, segment, schema) for segment in postings.segments]
+    drop(uri)
+    table = Table.open_or_create(uri, schema)
+    for batch in rows:
+        draft = table.write([batch], one_fragment=True)
+        table = table.commit(partial(_adding, draft))
+
+
+def _adding(draft: Draft, _: Table) -> Change:
+    return Change(add=draft)
+
+
+def _listed_rows(postings: PostingsTable, segment: Segment, schema: pa.Schema) -> pa.RecordBatch:
+    n_rows = segment.n_rows - 1
+    addresses = [address(segment.fragment, row) for row in range(n_rows)]
+    kept = postings.table.take_addresses(addresses, ["feature", "tier", "strongest", "covers"])
+    columns: dict[str, list[Any]] = {
+        name: column.to_pylist()
+        for name, column in zip(kept.column_names, kept.columns, strict=True)
+    }
+    columns |= {name: [] for name in LISTED}
+    for row in range(n_rows):
+        feature, tier = divmod(row, N_TIERS)
+        (found,) = postings.read([feature], tier, [segment])
+        found = found[np.argsort(found.doc)][slice(0, 0) if tier == 0 else slice(None)]
+        gaps = np.diff(found.doc.astype(np.int64), prepend=0)
+        arrays = gaps, found.max, found.position, found.start, found.length
+        for name, array in zip(LISTED, arrays, strict=True):
+            columns[name].append(array.tolist())
+    return pa.RecordBatch.from_pydict(columns, schema)
 
 
 def add_documents(made: MadeLake, n: int, *, seed: int = 5, encoded: bool = True) -> MadeLake:

@@ -19,6 +19,11 @@ LONGEST_NAME = 100  # two of them and a suffix name a folder: file systems allow
 MAX_PART_TOKENS = 65_535  # positions and counts are uint16; a longer document has numbered parts
 TIERS = (256, 16_384)  # postings in the strongest tiers of a feature; the last tier has the rest
 N_TIERS = len(TIERS) + 1
+BANDS = (
+    65_536,
+    262_144,
+    1_048_576,
+)  # postings up to the end of a band of the last tier
 STRONGEST = ("doc_gaps", "max", "positions", "token_ids", "token_starts", "token_lengths")
 
 DELETED = "deleted"  # the error of a row of codes whose document is
@@ -141,8 +146,9 @@ class CollectionSettings:
         return {k: (mine[k], theirs[k]) for k in differing}
 
 
-def _list(name: str, item: pa.DataType) -> pa.Field:
-    return pa.field(name, pa.list_(pa.field("item", item, nullable=False)))
+def _list(name: str, item: pa.DataType, compression: str | None = None) -> pa.Field:
+    said = None if compression is None else {"lance-encoding:compression": compression}
+    return pa.field(name, pa.list_(pa.field("item", item, nullable=False, metadata=said)))
 
 
 def settings_metadata(settings: CollectionSettings) -> dict[str, str]:
@@ -159,7 +165,8 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
     collection from before, `by_pole` False, whose values have signs: they are told apart as they
     are read (see `codes.poles`). `token_starts` and `token_lengths` are characters of the
     document's text. `error` says why a document has no codes. `checksum` is of the row's lists
-    (see `checksums`); tables that an earlier saelake made do not have it.
+    (see `checksums`); tables that an earlier saelake made do not have it. What a question about all
+    documents reads, features and maxima, is not compressed (docs/decisions/027-positions.md).
     """
     value = settings.codec.arrow_type
     return pa.schema(
@@ -172,9 +179,9 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
             _list("token_lengths", pa.uint16()),
             _list("features", pa.uint32()),
             _list("max", value),
-            _list("counts", pa.uint16()),
+            _list("counts", pa.uint16(), "zstd"),
             _list("positions", pa.uint16()),
-            _list("values", value),
+            _list("values", value, "zstd"),
             pa.field("checksum", pa.uint32()),
         ],
         metadata=settings_metadata(settings),
@@ -187,10 +194,14 @@ def postings_schema(settings: CollectionSettings) -> pa.Schema:
     Row `feature * N_TIERS + tier` of a segment holds, for each document of that tier in
     ascending order: the gap to the document before, the feature's largest value there, the
     position of the token that has it, and its characters. The first tier, of the strongest
-    documents, is in one list, `strongest`, to be one read: the lists `STRONGEST` end to end; its
-    other lists are empty. `covers`, in a segment's first row, names the codes fragments that the
-    segment indexes.
+    documents, is in one list, `strongest`, to be one read: the lists `STRONGEST` end to end. All
+    else is in `packed`, as bytes (see `index.tiers`): later tiers, and of every tier the tokens
+    besides those of the maxima. `size` is how many postings a tier has. `covers`, in a segment's
+    first row, names the codes fragments that the segment indexes. After all tiers follows a row of
+    nulls. Segments of an earlier saelake do not have that row, `packed` and `size`, but the lists
+    of later tiers in columns of their own, in tables that have them.
     """
+    bare = {"lance-encoding:compression": "none", "lance-encoding:structural-encoding": "fullzip"}
     return pa.schema(
         [
             pa.field("feature", pa.uint32()),
@@ -202,6 +213,8 @@ def postings_schema(settings: CollectionSettings) -> pa.Schema:
             _list("token_lengths", pa.uint16()),
             _list("strongest", pa.uint32()),
             _list("covers", pa.uint32()),
+            pa.field("size", pa.uint32()),
+            pa.field("packed", pa.large_binary(), metadata=bare),
         ],
         metadata=settings_metadata(settings),
     )

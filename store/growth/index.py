@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+import pyarrow as pa
+
 from saelake.store.arrays.memory import lean
 from saelake.store.codes.executor import Executor
 from saelake.store.codes.table import CodesTable
@@ -59,7 +61,7 @@ def index(
     """
     lake = lake.pinned()
     codes = CodesTable.of(lake, open_codes(lake, name))
-    table = Table.open_or_create(lake.postings(name), postings_schema(codes.settings))
+    table = _with_new_columns(lake.postings(name), postings_schema(codes.settings))
     builder = SegmentBuilder(codes=codes, table=table, memory_bytes=memory_bytes)
     committer = _Committer(table, codes.table, frozenset(redo))
     progress = _Progress(on_progress)
@@ -82,6 +84,26 @@ def index(
         n_postings=n_postings,
         n_segments=len(postings.segments),
     )
+
+
+def _with_new_columns(uri: str, schema: pa.Schema) -> Table:
+    """The table of postings; one of an earlier saelake gets the columns of now, which are null.
+
+    Its segments stay as they are, until they are merged.
+    """
+    table = Table.open_or_create(uri, schema)
+    missing = [field for field in schema if field.name not in table.schema.names]
+    if not missing:
+        return table
+
+    def decide(snapshot: Table) -> Change | None:
+        names = snapshot.schema.names
+        wanted = pa.schema([*snapshot.schema, *(f for f in missing if f.name not in names)])
+        if len(wanted) == len(names):
+            return None
+        return Change(evolution=snapshot.evolve(wanted, lambda column, _: column))
+
+    return table.commit(decide)
 
 
 def _built(

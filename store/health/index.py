@@ -7,10 +7,11 @@ from itertools import groupby
 import numpy as np
 
 from saelake.store.codes.table import CodesTable
-from saelake.store.format.lists import Array, runs
+from saelake.store.format.lists import Array
 from saelake.store.format.schema import N_TIERS
 from saelake.store.health.rows import UNREADABLE
-from saelake.store.index.postings import CODES_COLUMNS, postings_of
+from saelake.store.index.others import MOST_OTHERS, Others
+from saelake.store.index.postings import CODES_COLUMNS, one_of_each, postings_of
 from saelake.store.index.segments import Segment
 from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
@@ -39,20 +40,52 @@ def compared(collection: Collection) -> Iterator[Compared]:
     seen: set[int] = set()
     for covers, together in groupby(collection.segments, lambda segment: segment.covers):
         segments = tuple(together)
-        n, total = _stored(collection, segments)
-        expected = _computed_checksum(collection.codes, covers)
-        agrees = (n, total) == expected and seen.isdisjoint(covers)
+        stored, expected = _stored(collection, segments), _computed(collection.codes, covers)
+        agrees = stored is not None and stored.agrees(expected) and seen.isdisjoint(covers)
         seen.update(covers)
-        yield Compared(segments=segments, n_postings=max(n, 0), agrees=agrees)
+        n_postings = stored.n if stored is not None else 0
+        yield Compared(segments=segments, n_postings=n_postings, agrees=agrees)
 
 
-def _stored(collection: Collection, segments: tuple[Segment, ...]) -> tuple[int, int]:
-    """How many postings the segments have and their checksum; -1 if they cannot be read."""
+@dataclass(slots=True)
+class _Checksums:
+    """How many postings there are, their checksum, and that of their other tokens.
+
+    `n_unknown` postings do not know these.
+    """
+
+    n: int = 0
+    postings: int = 0
+    others: int = 0
+    n_unknown: int = 0
+
+    def add(self, feature: Array, doc: Array, value: Array, position: Array, known: Others) -> None:
+        """Count postings in: parallel arrays (n,)."""
+        self.n += len(doc)
+        self.postings += _checksum(feature, doc, value, position)
+        self.others += _others_checksum(feature, doc, known)
+        self.n_unknown += int((known.count > MOST_OTHERS).sum())
+
+    def agrees(self, expected: "_Checksums") -> bool:
+        """Whether these are of the same postings.
+
+        Where more are unknown than need be, as they were merged from an earlier saelake's, the
+        other tokens are not compared.
+        """
+        same = self.n == expected.n and (self.postings - expected.postings) % 2**64 == 0
+        comparable = self.n_unknown == expected.n_unknown
+        return same and not (comparable and (self.others - expected.others) % 2**64)
+
+
+def _stored(collection: Collection, segments: tuple[Segment, ...]) -> _Checksums | None:
+    """The sums of what segments store; None if they cannot be read."""
+    sums = _Checksums()
     try:
-        sums = [_stored_checksum(collection, segment) for segment in segments]
+        for segment in segments:
+            _add_stored(sums, collection, segment)
     except (*UNREADABLE, IndexError):
-        return -1, 0
-    return sum(n for n, _ in sums), sum(total for _, total in sums) % 2**64
+        return None
+    return sums
 
 
 def _checksum(feature: Array, doc: Array, value: Array, position: Array) -> int:
@@ -65,37 +98,41 @@ def _checksum(feature: Array, doc: Array, value: Array, position: Array) -> int:
         return int((mixed * mixed).sum(dtype=np.uint64))
 
 
-def _stored_checksum(collection: Collection, segment: Segment) -> tuple[int, int]:
-    n = total = 0
+def _others_checksum(feature: Array, doc: Array, others: Others) -> int:
+    """A sum over tokens besides those of the maxima, and over the levels of what is not listed.
+
+    Of a posting that does not know them, which is of several parts of a document, nothing.
+    """
+    known = np.flatnonzero(others.count <= MOST_OTHERS)
+    posting, position, level = others.listed()
+    listed = _checksum(feature[posting], doc[posting], level.astype(np.int64) + 1, position)
+    rest = others.rest[known].astype(np.int64) - 100
+    return listed + _checksum(feature[known], doc[known], rest, others.count[known])
+
+
+def _add_stored(sums: _Checksums, collection: Collection, segment: Segment) -> None:
     width = collection.settings.width
     for first in range(0, width, FEATURES_PER_READ):
         features = range(first, min(first + FEATURES_PER_READ, width))
         for tier in range(N_TIERS):
-            if collection.postings is None:
-                continue
-            for feature, p in zip(
-                features, collection.postings.read(features, tier, [segment]), strict=True
-            ):
-                n += len(p)
-                total += _checksum(np.full(len(p), feature), p.doc, p.max, p.position)
-    return n, total % 2**64
+            found = collection.bands([(feature, segment) for feature in features], tier)
+            each = zip(features, found, strict=True)
+            for feature, band in ((f, band) for f, bands in each for band in bands):
+                p = band.postings()
+                number = np.full(len(p), feature)
+                sums.add(number, p.doc, p.max, p.position, band.others())
 
 
-def _computed_checksum(codes: CodesTable, covers: Iterable[int]) -> tuple[int, int]:
-    n = total = 0
-    columns = (*CODES_COLUMNS, "token_ids")
-    for batch in codes.scan(columns, fragments=covers):
-        postings = postings_of(batch)
+def _computed(codes: CodesTable, covers: Iterable[int]) -> _Checksums:
+    """The sums of what the segments of these fragments should store."""
+    sums = _Checksums()
+    for batch in codes.scan((*CODES_COLUMNS, "token_ids"), fragments=covers):
+        p = postings_of(batch, with_others=True)
         if np.asarray(batch["part"]).any():
-            order = np.lexsort(
-                (postings.position, -postings.max.astype(np.int32), postings.feature, postings.doc)
-            )
-            postings = postings[order]
-            key = postings.doc.astype(np.uint64) << np.uint64(32) | postings.feature
-            postings = postings[runs(key)]
-        n += len(postings)
-        total += _checksum(postings.feature, postings.doc, postings.max, postings.position)
-    return n, total % 2**64
+            p = one_of_each(p[np.lexsort((p.feature, p.doc))])
+        assert p.others is not None
+        sums.add(p.feature, p.doc, p.max, p.position, p.others)
+    return sums
 
 
 def wrong_features(lake: Lake, name: CollectionName, totals: Totals) -> str | None:

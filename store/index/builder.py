@@ -21,7 +21,7 @@ from saelake.store.index.segment_rows import segment_rows
 from saelake.store.tables.changes import Draft, Fragment
 from saelake.store.tables.tables import Table
 
-BYTES_PER_POSTING = 112  # 26 held, and sorted copies of them: 101 of 10.9 million (measured)
+BYTES_PER_POSTING = 160  # 50 held of long documents, and sorted copies of them
 SEGMENT_COLUMNS = (*CODES_COLUMNS, *TOKEN_COLUMNS)
 CODES_BYTES_PER_POSTING = 24  # of long documents; 5 of short ones, in which little fires twice
 
@@ -123,7 +123,7 @@ class _GrowingSegment:
     def add(self, batch: pa.RecordBatch) -> int:
         """Take in a batch of codes rows; how many postings it had."""
         try:
-            piece = postings_of(batch, first_token=self._n_tokens)
+            piece = postings_of(batch, first_token=self._n_tokens, with_others=True)
         except (IndexError, ValueError) as error:
             name = self._codes.settings.name
             raise Corrupt(

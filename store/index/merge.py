@@ -10,16 +10,18 @@ from saelake.store.arrays.memory import lean, trim
 from saelake.store.codes.table import collection_of
 from saelake.store.errors import SaelakeError
 from saelake.store.format.lists import Array, Lists
-from saelake.store.format.schema import N_TIERS, TIERS
-from saelake.store.index.layout import LATER, PostingsBlock
+from saelake.store.format.schema import N_TIERS, STRONGEST, TIERS
+from saelake.store.index.layout import LISTED, PostingsBlock, last_row
 from saelake.store.index.segments import Segment
+from saelake.store.index.tiers import n_others
 from saelake.store.tables.changes import Draft
+from saelake.store.tables.damage import damaged
 from saelake.store.tables.tables import Table, address
 
 MERGE_BYTES_PER_POSTING = 96  # as read, side by side, as rows again, and what Lance holds of them
 MOST_AT_ONCE = 1 << 27  # postings of a block: offsets of lists have 32 bits, and six columns
 ROWS_PER_READ = 1 << 16
-NAMES = ("strongest", *LATER)
+PACKED = ("strongest", "size", "packed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,25 +95,77 @@ class SegmentMerger:
             trim()
             on_progress(last / width)
             first, covers = last, None
+        yield last_row(self.table.schema)
 
     def _block(
         self, segments: Sequence[Segment], first: int, last: int, sizes: "_Sizes"
     ) -> PostingsBlock:
         """The postings of the features [first, last) in all segments."""
-        read = [self._read(segment, first, last) for segment in segments]
-        read.sort(key=_first_document)  # then the lists follow each other, and need no sorting
-        counts = np.sum([_counts(rows) for rows in read], axis=0)
+        read = [_StoredLists(s, self._read(s, first, last), self.table.uri) for s in segments]
+        read.sort(key=lambda rows: rows.first_document)  # then the lists mostly follow each other
+        counts = np.sum([rows.counts for rows in read], axis=0)
         sizes.learn(first, last, counts)
         dtype = self.table.schema.field("max").type.value_type.to_pandas_dtype()
-        block = PostingsBlock.empty(first, counts, dtype)
+        listed = sum(rows.n_others for rows in read)
+        block, n = PostingsBlock.empty(first, counts, dtype, listed), 0
         while read:
-            block.append(read.pop(0))
+            try:
+                n = read.pop(0).append_to(block, n)
+            except ValueError as error:
+                raise damaged(self.table.uri, error) from None
         block.order_by_document()
         return block
 
     def _read(self, segment: Segment, first: int, last: int) -> pa.Table:
         rows = range(first * N_TIERS, last * N_TIERS)
-        return self.table.take_addresses([address(segment.fragment, r) for r in rows], NAMES)
+        names = PACKED if segment.is_packed else ("strongest", *LISTED)
+        return self.table.take_addresses([address(segment.fragment, r) for r in rows], names)
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredLists:
+    """The rows of some neighbouring features in a segment, as they are stored."""
+
+    segment: Segment
+    rows: pa.Table
+    uri: str
+
+    @property
+    def counts(self) -> Array:
+        """How many postings each feature has, int64 (n_features,)."""
+        if self.segment.is_packed:
+            sizes = np.asarray(self.rows["size"]).astype(np.int64)
+        else:
+            strongest, later = (Lists.of(self.rows[name]).lengths for name in ("strongest", "max"))
+            sizes = strongest // len(STRONGEST) + later
+        counts: Array = sizes.reshape(-1, N_TIERS).sum(axis=1)
+        return counts
+
+    @property
+    def first_document(self) -> int:
+        """The lowest document; gaps of a list count from its first one."""
+        firsts = [_firsts(self.rows["strongest"])]
+        if not self.segment.is_packed:
+            firsts.append(_firsts(self.rows["doc_gaps"]))
+        return int(np.concatenate(firsts).min(initial=np.iinfo(np.uint32).max))
+
+    @property
+    def n_others(self) -> int:
+        """How many other tokens they list."""
+        return n_others(self.rows["packed"], self.uri) if self.segment.is_packed else 0
+
+    def append_to(self, block: PostingsBlock, n_listed: int) -> int:
+        """Add the postings to a block; see `PostingsBlock.append`."""
+        if self.segment.is_packed:
+            return block.append(self.rows, n_listed)
+        block.append_listed(self.rows)
+        return n_listed
+
+
+def _firsts(column: pa.ChunkedArray) -> Array:
+    lists = Lists.of(column)
+    firsts: Array = lists.values[lists.offsets[:-1][lists.lengths > 0]]
+    return firsts
 
 
 def _watched(
@@ -125,18 +179,12 @@ def _watched(
         raise
 
 
-def _counts(rows: pa.Table) -> Array:
-    """How many postings the features of these rows have, int64 (n_features,)."""
-    strongest, later = (Lists.of(rows[name]).lengths for name in ("strongest", "max"))
-    counts: Array = (strongest // len(NAMES) + later).reshape(-1, N_TIERS).sum(axis=1)
-    return counts
-
-
-def _first_document(rows: pa.Table) -> int:
-    """The lowest document in these rows; gaps of a list count from its first one."""
-    lists = [Lists.of(rows[name]) for name in ("strongest", "doc_gaps")]
-    firsts = [each.values[each.offsets[:-1][each.lengths > 0]] for each in lists]
-    return int(np.concatenate(firsts).min(initial=np.iinfo(np.uint32).max))
+def _later_sizes(row: int, column: pa.Array, n_left: int) -> Array:
+    """How many postings are in later tiers, of rows from `row` on, of which so many count."""
+    if pa.types.is_list(column.type):
+        return Lists.of(column).lengths
+    sizes = np.asarray(column.fill_null(0)).astype(np.int64)[:n_left]
+    return np.where((np.arange(len(sizes)) + row) % N_TIERS, sizes, 0)
 
 
 @dataclass(slots=True)
@@ -159,17 +207,19 @@ class _Sizes:
         width = collection_of(table).width
         sizes = cls(np.zeros(width, np.int64), np.zeros(width, np.int32), len(segments))
         for segment in segments:
-            row = 0
+            row, column = 0, "size" if segment.is_packed else "token_lengths"
             batches = table.scan(
-                ["token_lengths"], fragments=[segment.fragment], batch_rows=N_TIERS * ROWS_PER_READ
+                [column], fragments=[segment.fragment], batch_rows=N_TIERS * ROWS_PER_READ
             )
             for batch in batches:
-                sizes._add(row, Lists.of(batch["token_lengths"]).lengths)
+                sizes._add(row, _later_sizes(row, batch.column(0), N_TIERS * width - row))
                 row += batch.num_rows
         return sizes
 
     def _add(self, row: int, lengths: Array) -> None:
-        """Count the lists of rows from `row` on."""
+        """Count the later tiers of rows from `row` on."""
+        if len(lengths) == 0:
+            return
         feature = (np.arange(len(lengths)) + row) // N_TIERS
         first, last = int(feature[0]), int(feature[-1]) + 1
         later = np.bincount(feature - first, lengths, last - first).astype(np.int64)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from saelake.store.format.lists import Array, Lists, concatenate, runs
 from saelake.store.format.schema import MAX_PART_TOKENS
+from saelake.store.index.others import Others, others_of
 
 CODES_COLUMNS = ("doc", "part", "features", "max", "counts", "positions", "values")
 TOKEN_COLUMNS = ("token_ids", "token_starts", "token_lengths")
@@ -22,7 +23,8 @@ class Postings:
     """Postings of many features: parallel arrays (n,).
 
     `feature` uint32, `doc` uint64, `max` value codes, `position` uint32 (of the first token that
-    reaches the maximum), `token` int64 (index of that token in `RowTokens`).
+    reaches the maximum), `token` int64 (index of that token in `RowTokens`); `others` are the
+    tokens besides that, where they were asked for.
     """
 
     feature: Array
@@ -30,6 +32,7 @@ class Postings:
     max: Array
     position: Array
     token: Array
+    others: Others | None = None
 
     def __len__(self) -> int:
         return len(self.doc)
@@ -41,6 +44,7 @@ class Postings:
             max=self.max[index],
             position=self.position[index],
             token=self.token[index],
+            others=None if self.others is None else self.others[index],
         )
 
 
@@ -54,12 +58,17 @@ class RowTokens:
 
 
 def postings_of(
-    batch: pa.RecordBatch, *, only: Array | None = None, first_token: int = 0
+    batch: pa.RecordBatch,
+    *,
+    only: Array | None = None,
+    first_token: int = 0,
+    with_others: bool = False,
 ) -> Postings:
     """The postings of a batch of codes rows (with `CODES_COLUMNS` and `token_ids`).
 
     In the batch's order: by row, then by feature. `only` keeps these features (ascending).
-    `first_token` is the index of the batch's first token in `RowTokens`.
+    `first_token` is the index of the batch's first token in `RowTokens`. `with_others` they have
+    the tokens besides those of the maxima.
     """
     features = Lists.of(batch["features"])
     counts = Lists.of(batch["counts"]).values.astype(np.int64)
@@ -69,13 +78,14 @@ def postings_of(
     rows = features.rows
     best = _first_maxima(values, maxima, counts)
     position = positions[best].astype(np.uint32)
-    part = np.asarray(batch["part"])[rows].astype(np.uint32)
+    base = np.asarray(batch["part"])[rows].astype(np.uint32) * np.uint32(MAX_PART_TOKENS)
     postings = Postings(
         feature=features.values,
         doc=np.asarray(batch["doc"])[rows],
         max=maxima,
-        position=position + part * np.uint32(MAX_PART_TOKENS),
+        position=position + base,
         token=Lists.of(batch["token_ids"]).offsets[rows] + position + first_token,
+        others=others_of(counts, values, positions, best, base) if with_others else None,
     )
     if only is None:
         return postings
@@ -106,24 +116,34 @@ def merged(pieces: list[Postings], dtype: npt.DTypeLike) -> Postings:
     """
     feature = concatenate((p.feature for p in pieces), np.uint32)
     order = stable_order(feature)
+    others = [p.others for p in pieces if p.others is not None]
     whole = Postings(
         feature=feature[order],
         doc=concatenate((p.doc for p in pieces), np.uint64)[order],
         max=concatenate((p.max for p in pieces), dtype)[order],
         position=concatenate((p.position for p in pieces), np.uint32)[order],
         token=concatenate((p.token for p in pieces), np.int64)[order],
+        others=Others.joined(others)[order] if len(others) == len(pieces) else None,
     )
-    return _without_repeats(whole)
+    return one_of_each(whole)
 
 
-def _without_repeats(postings: Postings) -> Postings:
-    """One posting for each (feature, document): the largest maximum, the earliest of equals."""
+def one_of_each(postings: Postings) -> Postings:
+    """One posting for each (feature, document): the largest maximum, the earliest of equals.
+
+    Those of a document are neighbours. Of a posting of several nothing is known but its maximum.
+    """
     same = (postings.feature[1:] == postings.feature[:-1]) & (postings.doc[1:] == postings.doc[:-1])
     if not same.any():
         return postings
     group = np.concatenate([[0], np.cumsum(~same)])
     best = np.lexsort((postings.position, _descending(postings.max), group))
-    return postings[best[runs(group[best])]]
+    heads = runs(group[best])
+    whole = postings[best[heads]]
+    if whole.others is not None:
+        several = np.diff(np.append(heads, len(group))) > 1
+        whole.others.forget(several)
+    return whole
 
 
 def stable_order(keys: Array) -> Array:

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.format.values import ValueCodec
-from saelake.store.index.layout import PostingsBlock
+from saelake.store.index.layout import PostingsBlock, last_row
+from saelake.store.index.others import Others
 from saelake.store.index.postings import Postings, RowTokens, merged
 
 POSTINGS_PER_BLOCK, FEATURES_PER_BLOCK = 1 << 20, 1 << 16  # bound the scratch space of a block
@@ -26,6 +27,7 @@ def segment_rows(
     pieces.clear()
     for block in _blocks(whole, tokens, width):
         yield from block.batches(schema, covers if block.first_feature == 0 else None)
+    yield last_row(schema)
 
 
 def _blocks(postings: Postings, tokens: RowTokens, width: int) -> Iterator[PostingsBlock]:
@@ -37,6 +39,7 @@ def _blocks(postings: Postings, tokens: RowTokens, width: int) -> Iterator[Posti
         last = min(max(int(full), first + 1), first + FEATURES_PER_BLOCK, width)
         block = postings[int(starts[first]) : int(starts[last])]
         offsets = starts[first : last + 1] - starts[first]
+        others = block.others or Others.unknown(len(block))
         yield PostingsBlock(
             first_feature=first,
             begins=offsets[:-1],
@@ -47,5 +50,6 @@ def _blocks(postings: Postings, tokens: RowTokens, width: int) -> Iterator[Posti
             token=tokens.ids[block.token],
             start=tokens.starts[block.token],
             length=tokens.lengths[block.token],
+            others=others,
         )
         first = last

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from saelake.store.codes.table import CodesTable, collection_of
 from saelake.store.format.lists import Array, Lists, concatenate
 from saelake.store.format.schema import N_TIERS, STRONGEST
+from saelake.store.index.others import Others
 from saelake.store.index.postings import (
     CODES_COLUMNS,
     TOKEN_COLUMNS,
@@ -17,7 +18,9 @@ from saelake.store.index.postings import (
     merged,
     postings_of,
 )
+from saelake.store.index.tiers import Band, bands
 from saelake.store.tables.changes import Fragment
+from saelake.store.tables.damage import damaged
 from saelake.store.tables.tables import Table, address
 
 
@@ -77,12 +80,61 @@ class Segment:
     size_bytes: int = 0
     n_rows: int = 0
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether its tiers are bytes: an earlier saelake wrote lists, and no last row."""
+        return self.n_rows % N_TIERS == 1
+
     def is_valid(self, fragments: Set[int]) -> bool:
         """Whether all that it covers is in a snapshot of codes: else it may tell of what is gone.
 
         What an invalid segment covers is searched by scanning, until the next index replaces it.
         """
         return fragments >= set(self.covers)
+
+
+@dataclass(frozen=True, slots=True)
+class PostingBand:
+    """Postings of a feature that are stronger than the next band's: a list, or bytes, or both.
+
+    `dtype` is that of value codes. Of a list without bytes nothing is known of other tokens.
+    """
+
+    dtype: np.dtype[Any]
+    known: PostingList | None
+    packed: Band | None
+
+    def postings(self) -> PostingList:
+        """The postings, by ascending document; where bytes have the characters, without these."""
+        if self.known is not None:
+            return self.known
+        assert self.packed is not None
+        return _unpacked([self.packed], self.dtype, characters=False)
+
+    @property
+    def least(self) -> Array:
+        """The smallest value code, at least that of every posting of the next band, (1,)."""
+        if self.known is not None:
+            least: Array = self.known.max.min(keepdims=True)
+            return least
+        assert self.packed is not None
+        return np.array([self.packed.least]).astype(self.dtype)
+
+    def __len__(self) -> int:
+        if self.known is not None:
+            return len(self.known)
+        return 0 if self.packed is None else self.packed.n
+
+    def others(self) -> Others:
+        """The tokens besides those of the maxima, as far as they are known."""
+        return Others.unknown(len(self)) if self.packed is None else self.packed.others()
+
+    def characters(self, position: Array) -> tuple[Array, Array]:
+        """Where the tokens of all postings, at these positions, are in their texts, int64."""
+        if self.known is not None:
+            return self.known.start, self.known.length
+        assert self.packed is not None
+        return self.packed.characters(position)
 
 
 class PostingsTable:
@@ -96,8 +148,8 @@ class PostingsTable:
         self.table = table
         n_rows = collection_of(table).width * N_TIERS
         stored = tuple(_segments(table))
-        self.segments = tuple(segment for segment in stored if segment.n_rows == n_rows)
-        self.outdated = tuple(segment for segment in stored if segment.n_rows != n_rows)
+        self.segments = tuple(s for s in stored if s.n_rows in (n_rows, n_rows + 1))
+        self.outdated = tuple(s for s in stored if s not in self.segments)
         self.dtype = np.dtype(table.schema.field("max").type.value_type.to_pandas_dtype())
 
     def read(
@@ -114,12 +166,78 @@ class PostingsTable:
 
         Without `characters` later tiers do not say where a token is in its text: -1, -1.
         """
+        chosen = list(wanted)
+        if tier == 0:
+            addresses = [address(s.fragment, feature * N_TIERS) for feature, s in chosen]
+            if not addresses:
+                return []
+            rows = Lists.of(self.table.take_addresses(addresses, ["strongest"])["strongest"])
+            return [_first_tier(rows[row], self.dtype) for row in range(len(addresses))]
+        packed = iter(self._bands([(f, s) for f, s in chosen if s.is_packed], tier))
+        before = [(f, s) for f, s in chosen if not s.is_packed]
+        listed = iter(self._listed(before, tier, characters=characters))
+        return [
+            _unpacked(next(packed), self.dtype, characters) if s.is_packed else next(listed)
+            for _, s in chosen
+        ]
+
+    def read_bands(
+        self, wanted: Iterable[tuple[int, Segment]], tier: int
+    ) -> list[list["PostingBand"]]:
+        """One tier of each feature in its segment, in bands that are unpacked when they are needed.
+
+        A band has stronger postings than the next. Of a segment of an earlier saelake a tier is one
+        band; of an empty tier there is none.
+        """
+        chosen = list(wanted)
+        if tier == 0:
+            return self._first_bands(chosen)
+        packed = iter(self._bands([(f, s) for f, s in chosen if s.is_packed], tier))
+        listed = iter(self._listed([(f, s) for f, s in chosen if not s.is_packed], tier))
+        found = []
+        for _, segment in chosen:
+            if segment.is_packed:
+                found.append([PostingBand(self.dtype, None, band) for band in next(packed)])
+            else:
+                postings = next(listed)
+                found.append([PostingBand(self.dtype, postings, None)] if len(postings) else [])
+        return found
+
+    def _first_bands(self, wanted: Sequence[tuple[int, Segment]]) -> list[list["PostingBand"]]:
+        """The first tiers, whose lists and bytes are one read."""
+        addresses = [address(s.fragment, feature * N_TIERS) for feature, s in wanted]
+        if not addresses:
+            return []
+        names = [name for name in ("strongest", "packed") if name in self.table.schema.names]
+        rows = self.table.take_addresses(addresses, names)
+        strongest = Lists.of(rows["strongest"])
+        packed: list[list[Band]] = [[]] * len(addresses)
+        if "packed" in names:
+            packed = bands(rows["packed"], self.dtype, self.table.uri)
+        found = []
+        for row, own in enumerate(packed):
+            postings = _first_tier(strongest[row], self.dtype)
+            if own and own[0].n != len(postings):
+                raise damaged(self.table.uri, ValueError("packed postings are not as many"))
+            band = PostingBand(self.dtype, postings, own[0] if own else None)
+            found.append([band] if len(postings) else [])
+        return found
+
+    def _bands(self, wanted: Sequence[tuple[int, Segment]], tier: int) -> list[list[Band]]:
+        """The packed bands of one tier of each feature in its segment."""
         addresses = [address(s.fragment, feature * N_TIERS + tier) for feature, s in wanted]
         if not addresses:
             return []
-        if tier == 0:
-            rows = Lists.of(self.table.take_addresses(addresses, ["strongest"])["strongest"])
-            return [_first_tier(rows[row], self.dtype) for row in range(len(addresses))]
+        packed = self.table.take_addresses(addresses, ["packed"])["packed"]
+        return bands(packed, self.dtype, self.table.uri)
+
+    def _listed(
+        self, wanted: Sequence[tuple[int, Segment]], tier: int, *, characters: bool = True
+    ) -> list[PostingList]:
+        """A later tier of each feature in its segment of an earlier saelake."""
+        addresses = [address(s.fragment, feature * N_TIERS + tier) for feature, s in wanted]
+        if not addresses:
+            return []
         columns = ["doc_gaps", "max", "positions"]
         columns += ["token_starts", "token_lengths"] if characters else []
         table = self.table.take_addresses(addresses, columns)
@@ -207,6 +325,21 @@ def _later_tier(gap: Array, value: Array, position: Array, *characters: Array) -
         start=start,
         length=length,
     )
+
+
+def _unpacked(bands: Sequence[Band], dtype: np.dtype[Any], characters: bool) -> PostingList:
+    """The postings of all bands of a tier."""
+    pieces = []
+    for band in bands:
+        doc, max_, position = band.postings(dtype)
+        unknown = np.broadcast_to(np.int64(-1), band.n)
+        start, length = band.characters(position) if characters else (unknown, unknown)
+        pieces.append(
+            PostingList(
+                doc=doc, max=max_, position=position, token=unknown, start=start, length=length
+            )
+        )
+    return pieces[0] if len(pieces) == 1 else PostingList.joined(pieces, dtype)
 
 
 def scan_postings(codes: CodesTable, fragments: Iterable[int], feature: int) -> PostingList:

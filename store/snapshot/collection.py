@@ -14,6 +14,7 @@ from saelake.store.format.schema import N_TIERS
 from saelake.store.index.impact_blocks import ImpactsTable
 from saelake.store.index.nearest import NearestDocuments
 from saelake.store.index.segments import (
+    PostingBand,
     PostingList,
     PostingsTable,
     Segment,
@@ -129,13 +130,9 @@ class Collection:
             return []
         return self.postings.read([feature], tier, segments)
 
-    def tiers(
-        self, wanted: Sequence[tuple[int, Segment]], tier: int, *, characters: bool = True
-    ) -> list[PostingList]:
-        """One tier of each feature in its segment; see `PostingsTable.read_each`."""
-        if self.postings is None:
-            return []
-        return self.postings.read_each(wanted, tier, characters=characters)
+    def bands(self, wanted: Sequence[tuple[int, Segment]], tier: int) -> list[list[PostingBand]]:
+        """One tier of each feature in its segment, in bands: see `PostingsTable.read_bands`."""
+        return [] if self.postings is None else self.postings.read_bands(wanted, tier)
 
     def unindexed_postings(self, feature: int) -> PostingList:
         """The postings of a feature in the fragments that no segment covers."""

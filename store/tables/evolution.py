@@ -52,7 +52,7 @@ def _rewritten(
     convert: Convert,
 ) -> tuple[FragmentMetadata, LanceSchema]:
     failures: list[Exception] = []
-    read = [field.name for field in wider] or ["doc"]
+    read = [field.name for field in wider] or fragment.schema.names[:1]
     schema = pa.schema([*(field.with_name(_WIDER + field.name) for field in wider), *new])
 
     def rewrite(batch: pa.RecordBatch) -> pa.RecordBatch:

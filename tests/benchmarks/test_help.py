@@ -20,6 +20,7 @@ OPTIONS = {
     "expressions": "--checked",
     "scale": "--mean-length",
     "objectstore": "--latency-ms",
+    "bytes": "--tokens",
     "analyses": "--milvus-documents",
     "similarity": "--questions",
     "whole": "--analysis",

@@ -1,8 +1,8 @@
 """Documents in which an expression may hold, and what posting lists tell of its value there."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -96,17 +96,20 @@ class Candidates:
         """With `upper`, and without the documents that it rules out."""
         lower_of = self._value if self.asked.of_documents else self._nothing
         upper = self.asked.expression.between(lower_of, self._upper)[1]
-        bounded = Candidates(
-            asked=self.asked,
-            docs=self.docs,
-            upper=upper,
-            unseen=self.unseen,
-            values=self.values,
-            positions=self.positions,
-            ceilings=self.ceilings,
-            parted=self.parted,
-        )
+        bounded = self.with_upper(upper)
         return bounded[np.flatnonzero((upper > NOTHING) & (upper >= least))]
+
+    def are_known(self, features: Iterable[int]) -> Array:
+        """Of which documents all is read that there is of these features, bool (n_docs,)."""
+        known = ~self.parted
+        for number in features:
+            if self.ceilings[number] > NOTHING:
+                known &= self.values[number] > NOTHING
+        return known
+
+    def with_upper(self, upper: Values) -> "Candidates":
+        """These documents, with other bounds."""
+        return replace(self, upper=upper)
 
     def strongest_first(self) -> "Candidates":
         """By falling bound, ties by document."""

@@ -6,21 +6,27 @@ others are read by falling bound, until no other can be among the k strongest
 (docs/decisions/023-expressions.md).
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
+from saelake.store.format.schema import TIERS
 from saelake.store.query.parts.candidates import Asked, Candidates, matters
 from saelake.store.query.parts.expression import NOTHING
 from saelake.store.query.parts.lists import FeatureLists
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.query.parts.meeting import meeting
+from saelake.store.query.parts.token_bounds import KnownBounds, TokenBounds
 from saelake.store.snapshot.collection import Collection
 
 DOCUMENTS_PER_READ = 32  # in the first batch; each next one is twice as large
 MOST_PER_READ = 1024
 MOST_BYTES_PER_READ = 32 << 20  # as they are stored, on average
 FEW_DOCUMENTS = 48  # that are read as fast as one long tier of postings
+NARROWED = 1024  # documents whose tokens are looked at first, in what is known of them
+MOST_NARROWED = 65_536  # at once
 TRIED_DOCUMENTS = 256  # that are read in the hope that no further postings need to be
 
 
@@ -53,13 +59,17 @@ class Combined:
         self._found = TokensFound.joined([])  # the k strongest so far
         self._done = np.empty(0, np.int64)  # documents whose matches are found, ascending
         self._most = _most_per_read(collection)
+        self._bounds = KnownBounds()
         self._least = NOTHING  # no match below is among the k strongest
 
     def search(self) -> TokensFound:
         """The matches, in no order: the k strongest are among them."""
         while True:
             candidates = Candidates.of(self._asked, self.lists, self._least)
-            self._raise_to(self._kth(candidates))
+            if not self._has_tokens or self._are_short(self.lists.of):
+                self._raise_to(self._kth(candidates))
+            if self._has_tokens and not self._are_short(self._deeper()):
+                candidates = self._narrowed(candidates)
             candidates = self._pending(candidates)
             deeper = self._deeper()
             if not deeper or self._is_little(candidates):
@@ -69,8 +79,46 @@ class Combined:
                 return self._with_characters()
             self.lists.read(deeper)
 
+    @property
+    def _has_tokens(self) -> bool:
+        """Whether it matters at which tokens of a document its features fire."""
+        return len(self.lists.of) > 1 and not self._asked.of_documents
+
+    def _are_short(self, features: Iterable[int]) -> bool:
+        """Whether the next tiers of some of these features are read sooner than they are avoided.
+
+        What first tiers alone tell of tokens is seldom enough.
+        """
+        lists = (self.lists.of[number] for number in features)
+        return any(known.unread and known.tier < len(TIERS) for known in lists)
+
+    def _narrowed(self, candidates: Candidates) -> Candidates:
+        """The candidates, bounded by what is known of their tokens: the strongest first.
+
+        Until the k-th best of these are above all others; without k all of them. Not those of
+        which a feature's posting may not be read yet: it might fire anywhere.
+        """
+        upper, is_left = candidates.upper.copy(), candidates.are_known(self._positive)
+        at, found = self._bounds.of(candidates.docs)
+        upper[at], is_left[at] = found.upper, False
+        lower, size = [found.lower], NARROWED
+        while len(left := np.flatnonzero(is_left & (candidates.upper >= self._least))):
+            if self._k and len(left) > size:
+                left = left[np.argpartition(-candidates.upper[left], size)[:size]]
+            chosen, size = np.sort(left)[:MOST_NARROWED], 4 * size
+            bounds = TokenBounds.of(candidates[chosen], self.lists)
+            upper[chosen], is_left[chosen] = bounds.upper, False
+            lower.append(bounds.lower)
+            self._bounds.add(candidates[chosen], bounds)
+            if self._k:
+                self._raise_to(_kth_largest(np.concatenate(lower), self._k))
+        kept = np.flatnonzero((upper > NOTHING) & (upper >= self._least))
+        return candidates.with_upper(upper)[kept]
+
     def _kth(self, candidates: Candidates) -> np.float32:
-        return NOTHING if self._k is None else candidates.kth_value(self._k)
+        if self._k is None:
+            return NOTHING
+        return candidates.kth_value(self._k)
 
     def _raise_to(self, least: np.float32) -> None:
         self._least = max(self._least, least)
@@ -179,6 +227,14 @@ class Combined:
             known = of_feature[0] >= 0
             start[known], length[known] = of_feature[0][known], of_feature[1][known]
         return found.with_characters(start, length)
+
+
+def _kth_largest(values: Array, k: int) -> np.float32:
+    """The k-th largest of float32 values, -inf where there are fewer."""
+    if len(values) < k:
+        return NOTHING
+    found: np.float32 = np.partition(values, len(values) - k)[len(values) - k]
+    return found
 
 
 def _most_per_read(collection: Collection) -> int:

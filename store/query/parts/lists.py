@@ -1,32 +1,47 @@
 """What is known of an expression's features: their posting lists, read a tier at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from saelake.store.documents.filters import DocumentMask
-from saelake.store.format.lists import Array
+from saelake.store.format.lists import Array, concatenate
 from saelake.store.format.schema import TIERS
-from saelake.store.index.segments import PostingList, Segment
+from saelake.store.index.others import NONE_LEFT, Others, code_bounds
+from saelake.store.index.segments import PostingBand, Segment
 from saelake.store.query.parts.expression import NOTHING
 from saelake.store.snapshot.collection import Collection
 
 FAR = -(1 << 42)  # the position of what does not fire: no window reaches it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReadPostings:
     """Postings of one feature that were read together: parallel arrays (n,), `doc` ascending.
 
-    `doc` int64, `value` float32, `position` uint32; `start` and `length` int64, -1 where not read.
+    `doc` int64, `code` value codes, `value` float32, `position` uint32. They are those at `index`
+    of a band, of which the rest is unpacked when it is asked for.
     """
 
     doc: Array
+    code: Array
     value: Array
     position: Array
-    start: Array
-    length: Array
+    index: Array
+    band: PostingBand
+
+    @cached_property
+    def others(self) -> Others:
+        """The tokens besides those of the maxima."""
+        return self.band.others()[self.index]
+
+    @cached_property
+    def characters(self) -> tuple[Array, Array]:
+        """Where the tokens are in their texts, int64; -1 where that is not known."""
+        start, length = self.band.characters(self.band.postings().position)
+        return start[self.index], length[self.index]
 
 
 @dataclass(slots=True)
@@ -34,17 +49,18 @@ class FeatureList:
     """What was read of one feature.
 
     `unread` are the segments whose tier number `tier` is not read yet, each with a bound of the
-    values there.
+    values there; `packed` are bands that were read, but not unpacked, with a bound of each's.
     """
 
     pieces: list[ReadPostings]
     unread: list[tuple[Segment, np.float32]]
     tier: int = 0
+    packed: list[tuple[list[PostingBand], np.float32]] = field(default_factory=list)
 
     @property
     def ceiling(self) -> np.float32:
-        """At least the value of every posting that was not read; -inf where all were."""
-        return max((bound for _, bound in self.unread), default=NOTHING)
+        """At least the value of every posting that is not known yet; -inf where all are."""
+        return max((bound for _, bound in (*self.unread, *self.packed)), default=NOTHING)
 
 
 class FeatureLists:
@@ -63,45 +79,69 @@ class FeatureLists:
         numbers = sorted(set(features))
         unindexed = collection.unindexed_lists(numbers)
         everything = [(segment, -NOTHING) for segment in collection.segments]
-        self.of = {n: FeatureList(list(self._pieces(unindexed[n])), everything) for n in numbers}
+        dtype = collection.codes.codec.dtype
+        self.of = {
+            n: FeatureList(list(self._pieces(PostingBand(dtype, unindexed[n], None))), everything)
+            for n in numbers
+        }
         self.parted = collection.split_documents
         self.read(numbers)
 
     def read(self, features: Iterable[int]) -> None:
-        """Read the next tier of these features."""
+        """Read the next tier of these features, or unpack the next band of their last."""
         by_tier: dict[int, list[int]] = {}
         for feature in features:
-            by_tier.setdefault(self.of[feature].tier, []).append(feature)
+            known = self.of[feature]
+            if known.unread:
+                by_tier.setdefault(known.tier, []).append(feature)
+            else:
+                bands, known.packed = [each for each, _ in known.packed], []
+                for each in bands:
+                    self._unpack(known, each)
         for tier, numbers in by_tier.items():
             self._read_tier(tier, numbers)
 
     def _read_tier(self, tier: int, features: Sequence[int]) -> None:
         wanted = [(f, segment) for f in features for segment, _ in self.of[f].unread]
-        is_last = tier == len(TIERS)
-        found = self._collection.tiers(wanted, tier, characters=not is_last)
+        found = self._collection.bands(wanted, tier)
         for feature in features:
             self.of[feature].unread, self.of[feature].tier = [], tier + 1
-        for (feature, segment), postings in zip(wanted, found, strict=True):
+        for (feature, segment), bands in zip(wanted, found, strict=True):
             known = self.of[feature]
-            if not is_last and len(postings) == TIERS[tier]:
-                known.unread.append((segment, self._decoded(postings.max).min()))
-            known.pieces += self._pieces(postings)
+            if bands:
+                self._unpack(known, bands)
+            if tier < len(TIERS) and sum(map(len, bands)) == TIERS[tier]:
+                known.unread.append((segment, self._least(bands[-1])))
 
-    def _pieces(self, postings: PostingList) -> Iterator[ReadPostings]:
+    def _unpack(self, known: FeatureList, bands: list[PostingBand]) -> None:
+        """Take in the first of some bands, and keep the others for later."""
+        first, *later = bands
+        known.pieces += self._pieces(first)
+        if later:
+            known.packed.append((later, self._least(first)))
+
+    def _least(self, band: PostingBand) -> np.float32:
+        return np.float32(self._decoded(band.least)[0])
+
+    def _pieces(self, band: PostingBand) -> Iterator[ReadPostings]:
         """The postings as a piece, if the mask keeps any."""
+        postings = band.postings()
         self.n_read += len(postings)
+        index = np.arange(len(postings))
         if self._mask is not None:
-            postings = postings[self._mask[postings.doc]]
-        if len(postings) == 0:
-            return
+            index = np.flatnonzero(self._mask[postings.doc])
         if (postings.doc[1:] < postings.doc[:-1]).any():
-            postings = postings[np.argsort(postings.doc, kind="stable")]
+            index = index[np.argsort(postings.doc[index], kind="stable")]
+        if len(index) == 0:
+            return
+        code = postings.max[index]
         yield ReadPostings(
-            doc=postings.doc.astype(np.int64),
-            value=self._decoded(postings.max),
-            position=postings.position,
-            start=postings.start,
-            length=postings.length,
+            doc=postings.doc[index].astype(np.int64),
+            code=code,
+            value=self._decoded(code),
+            position=postings.position[index],
+            index=index,
+            band=band,
         )
 
     def _decoded(self, codes: Array) -> Array:
@@ -139,5 +179,33 @@ class FeatureLists:
         for piece in self.of[feature].pieces:
             at = np.minimum(np.searchsorted(piece.doc, docs), len(piece.doc) - 1)
             same = (piece.doc[at] == docs) & (piece.position[at] == positions)
-            start[same], length[same] = piece.start[at[same]], piece.length[at[same]]
+            if same.any():
+                starts, lengths = piece.characters
+                start[same], length[same] = starts[at[same]], lengths[at[same]]
         return start, length
+
+    def others(self, feature: int, docs: Array) -> tuple[Array, Array, Array, Array, Array]:
+        """What else is known of these documents (ascending int64), besides their maxima.
+
+        Of every token that is listed the index into `docs`, the position, and at least and at most
+        the value, float32; and at most the value at tokens that are not, (n_docs,), -inf where
+        there are none, and where the feature was not read to fire.
+        """
+        found: list[tuple[Array, Array, Array, Array]] = []
+        rest = np.full(len(docs), NOTHING, np.float32)
+        for piece in self.of[feature].pieces:
+            at = np.minimum(np.searchsorted(piece.doc, docs), len(piece.doc) - 1)
+            inside = np.flatnonzero(piece.doc[at] == docs)
+            at = at[inside]
+            chosen, code = piece.others[at], piece.code[at]
+            posting, position, level = chosen.listed()
+            least, most = map(self._decoded, code_bounds(code[posting], level))
+            found.append((inside[posting], position.astype(np.int64), least, most))
+            left = np.flatnonzero(chosen.rest != NONE_LEFT)
+            ceiling = self._decoded(code_bounds(code[left], chosen.rest[left])[1])
+            rest[inside[left]] = np.maximum(rest[inside[left]], ceiling)
+        index, position, lower, upper = (
+            concatenate((piece[i] for piece in found), kind)
+            for i, kind in enumerate((np.int64, np.int64, np.float32, np.float32))
+        )
+        return index, position, lower, upper, rest

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from saelake.store.arrays.windows import window_maxima
 from saelake.store.codes.table import CodesTable, Occurrences
 from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.query.parts.candidates import Asked
@@ -17,15 +18,16 @@ def meeting(codes: CodesTable, docs: Array, asked: Asked, *, best_only: bool) ->
     keys = {number: found.index * span + found.position for number, found in fired.items()}
     positive = list(asked.expression.positive())
     held = [_held(term, fired[term.number], keys[term.number]) for term in positive]
-    anchors = np.unique(concatenate((places for places, _ in held), np.int64))
+    anchors = np.sort(concatenate((places for places, _ in held), np.int64))
+    anchors = anchors[runs(anchors)]
 
     def value_of(term: FeatureTerm) -> Values:
-        return _window_maxima(
+        return window_maxima(
             keys[term.number], fired[term.number].value, anchors, asked.reach, span
         )
 
     value = asked.expression.evaluate(value_of)
-    at = np.stack([_window_maxima(*found, anchors, 0, span) for found in held])
+    at = np.stack([window_maxima(*found, anchors, 0, span) for found in held])
     own = at.max(axis=0)
     sign = signs(asked.expression, value_of, value, asked.poles)
     if asked.poles.signed:  # where the token itself is as strong, its own
@@ -46,20 +48,3 @@ def _best_of_each(matches: TokensFound) -> TokensFound:
     """Of each document the strongest token, of equals that which is itself strongest, or first."""
     order = np.lexsort((matches.position, -matches.own, -matches.value, matches.doc))
     return matches[order[runs(matches.doc[order])]]
-
-
-def _window_maxima(keys: Array, values: Array, anchors: Array, reach: int, span: int) -> Values:
-    """The largest value within `reach` tokens of each anchor, -inf where there is none.
-
-    Keys and anchors are `document * span + position`, ascending; windows end with the document.
-    """
-    if len(anchors) == 0:
-        return np.empty(0, np.float32)
-    position = anchors % span
-    first = anchors - np.minimum(position, reach)
-    last = anchors + np.minimum(span - 1 - position, reach)
-    low = np.searchsorted(keys, first, side="left")
-    high = np.searchsorted(keys, last, side="right")
-    padded = np.append(values, NOTHING)  # so that every bound is an index
-    maxima = np.maximum.reduceat(padded, np.stack([low, high], axis=1).reshape(-1))[::2]
-    return np.where(low < high, maxima, NOTHING).astype(np.float32)

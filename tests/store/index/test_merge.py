@@ -3,8 +3,10 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given
@@ -20,7 +22,9 @@ from saelake.store.index import layout, merge, postings
 from saelake.store.index.builder import SegmentBuilder, by_first_document
 from saelake.store.index.layout import PostingsBlock
 from saelake.store.index.merge import MERGE_BYTES_PER_POSTING, SegmentMerger
+from saelake.store.index.others import MOST_OTHERS, NONE_LEFT, Others
 from saelake.store.index.segments import PostingsTable, Segment
+from saelake.store.index.tiers import bands, n_others
 from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table
@@ -81,6 +85,7 @@ def tiers(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Small tiers, scans and parts, so that small lakes have all of them."""
     for module in (layout, merge):
         monkeypatch.setattr(module, "TIERS", SMALL_TIERS)
+    monkeypatch.setattr(layout, "BANDS", (11,))
     monkeypatch.setattr(codes_table, "SCAN_ROWS", 2)
     for module in (lakes, pack, postings, codes_table):
         monkeypatch.setattr(module, "MAX_PART_TOKENS", 4)
@@ -145,63 +150,107 @@ def test_a_segment_is_closed_between_documents(tmp_path: Path, tiers: tuple[int,
     assert sum(map(len, docs)) == len(set().union(*docs)) == 20
 
 
+def random_block(random: np.random.Generator, sizes: npt.NDArray[np.int64]) -> PostingsBlock:
+    """Postings of features with many ties, with other tokens, some of them not known."""
+    n = int(sizes.sum())
+    count = random.integers(0, MOST_OTHERS + 1, n).astype(np.uint8)
+    block = PostingsBlock.empty(0, sizes, np.uint16, int(count.sum()))
+    own = block.doc, block.max, block.position, block.token, block.start, block.length
+    for column in own:
+        column[:] = random.integers(1, 5, n)
+    for first, size in zip(block.begins, sizes, strict=True):
+        block.doc[first : first + size] = np.sort(random.choice(50, size, replace=False))
+    block.ends[:] = block.begins + sizes
+    others = block.others
+    others.count[:], others.begin[:] = count, np.cumsum(count) - count
+    others.rest[:] = np.where(count == MOST_OTHERS, random.integers(0, 16, n), NONE_LEFT)
+    others.position[:] = random.integers(0, 300, len(others.position))
+    others.level[:] = random.integers(0, 16, len(others.level))
+    others.forget(random.random(n) < 0.2)
+    return block
+
+
+def others_at(others: Others, index: Any) -> list[tuple[int, int, list[int], list[int]]]:
+    chosen = others[index]
+    posting, position, level = chosen.listed()
+    return [
+        (int(n), int(rest), position[posting == i].tolist(), level[posting == i].tolist())
+        for i, (n, rest) in enumerate(zip(chosen.count, chosen.rest, strict=True))
+    ]
+
+
 def test_rows_are_those_of_a_plain_computation(tiers: tuple[int, int]) -> None:
-    """Tiers by value and then document, each ascending by document, with gaps."""
+    """Tiers by value and then document, the last in bands, each ascending by document."""
     random = np.random.default_rng(0)
     schema = postings_schema(lakes.settings(n_features=40))
-    sizes = random.integers(0, 20, 40)
-    block = PostingsBlock.empty(0, sizes, np.uint16)
-    for column in block.columns:
-        column[:] = random.integers(1, 5, len(column))
-    for first, n in zip(block.begins, sizes, strict=True):
-        block.doc[first : first + n] = np.sort(random.choice(50, n, replace=False))
-    block.ends[:] = block.begins + sizes
-    found = pa.Table.from_batches(block.batches(schema, covers=[7, 8]), schema).to_pylist()
-    assert [row["covers"] for row in found] == [[7, 8]] + [None] * (3 * 40 - 1)
-    for feature, (first, n) in enumerate(zip(block.begins, sizes, strict=True)):
-        every = list(range(first, first + n))
+    block = random_block(random, random.integers(0, 30, 40))
+    table = pa.Table.from_batches(block.batches(schema, covers=[7, 8]), schema)
+    rows = table.to_pylist()
+    assert [row["covers"] for row in rows] == [[7, 8]] + [None] * (3 * 40 - 1)
+    packed = bands(table["packed"], np.uint16)
+    assert n_others(table["packed"]) == len(block.others[slice(None)].listed()[0])
+    for feature, (first, end) in enumerate(zip(block.begins, block.ends, strict=True)):
+        every = list(range(first, end))
         strength = sorted(every, key=lambda i: (-int(block.max[i]), int(block.doc[i])))
-        for tier, (low, high) in enumerate([(0, 3), (3, 8), (8, 99)]):
-            at = sorted(strength[low:high])
-            gaps = np.diff(block.doc[at].astype(int), prepend=0)
-            others = block.max, block.position, block.token, block.start, block.length
-            columns = [gaps, *(column[at] for column in others)]
-            row = found[3 * feature + tier]
-            assert (row["feature"], row["tier"]) == (feature, tier)
-            later = [row[name] for name in layout.LATER]
-            if tier == 0:
-                assert row["strongest"] == np.concatenate(columns).tolist()
-                assert later == [[]] * 5
-            else:
-                assert row["strongest"] == []
-                assert later == [columns[c].tolist() for c in (0, 1, 2, 4, 5)]
+        limits = [(0, 3), (3, 8), (8, 11), (11, 99)]
+        at = [sorted(strength[low:high]) for low, high in limits]
+        assert rows[3 * feature]["strongest"] == strongest_of(block, at[0])
+        found = packed[3 * feature : 3 * feature + 3]
+        assert [[band.n for band in each] for each in found] == [
+            [len(band) for band in each if band] for each in (at[:1], at[1:2], at[2:])
+        ]
+        sizes = [row["size"] for row in rows[3 * feature : 3 * feature + 3]]
+        assert sizes == [sum(band.n for band in each) for each in found]
+        for band, places in zip([b for each in found for b in each], at, strict=False):
+            assert others_at(band.others(), slice(None)) == others_at(block.others, places)
+            if places is at[0]:
+                continue
+            doc, max_, position = band.postings(np.uint16)
+            start, length = band.characters(position)
+            assert band.least == block.max[places].min()
+            assert doc.tolist() == block.doc[places].tolist()
+            assert max_.tolist() == block.max[places].tolist()
+            assert position.tolist() == block.position[places].tolist()
+            assert start.tolist() == block.start[places].tolist()
+            assert length.tolist() == block.length[places].tolist()
 
 
-def test_large_tiers_are_told_apart_by_codes_of_all_sizes() -> None:
+def strongest_of(block: PostingsBlock, places: list[int]) -> list[int]:
+    gaps = np.diff(block.doc[places].astype(int), prepend=0)
+    others = block.max, block.position, block.token, block.start, block.length
+    columns: list[int] = np.concatenate([gaps, *(column[places] for column in others)]).tolist()
+    return columns
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.uint8, np.int8])
+def test_large_tiers_are_told_apart_by_codes_of_all_sizes(dtype: type[np.integer[Any]]) -> None:
     """More postings than the first two real tiers hold, with codes over the whole range."""
     random = np.random.default_rng(1)
-    schema = postings_schema(lakes.settings(n_features=2, signed=True))
-    n = 20_000
-    block = PostingsBlock.empty(0, np.array([n, n]), np.int16)
+    schema = postings_schema(lakes.settings(n_features=2))
+    n, limits = 20_000, np.iinfo(dtype)
+    block = PostingsBlock.empty(0, np.array([n, n]), dtype)
     for column in (block.position, block.token, block.start, block.length):
-        column[:] = 0
+        column[:] = random.integers(0, np.iinfo(column.dtype).max, len(column))
     block.doc[:] = np.tile(np.arange(n), 2)
-    block.max[:n] = random.integers(-(1 << 15), 1 << 15, n)
+    block.max[:n] = random.integers(limits.min, limits.max, n, endpoint=True)
     block.max[n:] = random.integers(0, 3, n)
     block.ends[:] = block.begins + n
-    found = pa.Table.from_batches(
-        block.batches(
-            schema.set(3, pa.field("max", pa.list_(pa.field("item", pa.int16(), nullable=False))))
-        )
-    )
+    found = pa.Table.from_batches(block.batches(schema))
+    packed = bands(found["packed"], dtype)
     for feature in range(2):
         values = block.max[feature * n : feature * n + n].astype(int)
         strength = np.lexsort((np.arange(n), -values))
-        for tier, (low, high) in enumerate([(0, 256), (256, 16_640), (16_640, n)]):
-            row = 3 * feature + tier
-            name = "doc_gaps" if tier else "strongest"
-            gaps = np.array(found[name][row].as_py()[: high - low])
-            assert np.cumsum(gaps).tolist() == np.sort(strength[low:high]).tolist()
+        gaps = np.array(found["strongest"][3 * feature].as_py()[:256])
+        assert np.cumsum(gaps).tolist() == np.sort(strength[:256]).tolist()
+        for tier, (low, high) in ((1, (256, 16_640)), (2, (16_640, n))):
+            (band,) = packed[3 * feature + tier]
+            doc, max_, position = band.postings(dtype)
+            start, length = band.characters(position)
+            at = np.sort(strength[low:high])
+            assert np.array_equal(doc, at)
+            assert np.array_equal(max_, values[at])
+            assert np.array_equal(start, block.start[feature * n + at])
+            assert np.array_equal(length, block.length[feature * n + at])
 
 
 @examples(deadline=None)

@@ -30,7 +30,7 @@ N_TOKENS = 6
 @pytest.fixture(autouse=True)
 def _short_tiers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiers of 8 and 32 postings, so that small lakes have all of them."""
-    for module in (layout, merge, feature_totals, query_search, lists):
+    for module in (layout, merge, feature_totals, query_search, lists, combined):
         monkeypatch.setattr(module, "TIERS", (8, 32))
     monkeypatch.setattr(combined, "FEW_DOCUMENTS", 4)
     monkeypatch.setattr(combined, "TRIED_DOCUMENTS", 40)
@@ -71,6 +71,32 @@ def test_documents_in_which_features_meet_at_their_strongest_are_not_read(tmp_pa
     assert found == [0, 1, 2, 3, 4]
     assert made.n_documents_read == 0
     assert made.lists.n_read <= 2 * (8 + 32)  # and of the lists no last tier
+
+
+def _apart(n: int, *, meeting: int) -> list[npt.NDArray[np.float32]]:
+    """Documents in which two features are strongest at tokens of their own; in some they meet."""
+    documents = _documents(n)
+    for number, codes in enumerate(documents):
+        value = 1 + (n - 1 - number) / 100
+        codes[1, 0], codes[4, 1] = value, value
+        codes[2, 0], codes[5, 1] = value / 2, value / 2
+        if number % meeting == meeting - 1:
+            codes[2, 1] = value / 3
+    return documents
+
+
+def test_documents_in_which_features_never_meet_are_not_read(tmp_path: Path) -> None:
+    made, found = _searched(tmp_path, _apart(300, meeting=1000), "0 & 1")
+    assert found == []
+    assert made.n_documents_read == 0
+
+
+@pytest.mark.parametrize(("reach", "most"), [(0, 16), (1, 16)])
+def test_documents_are_read_where_features_may_meet(tmp_path: Path, reach: int, most: int) -> None:
+    expression = "0 & 1"
+    made, found = _searched(tmp_path, _apart(300, meeting=20), expression, reach=reach)
+    assert found == [19, 39, 59, 79, 99]
+    assert made.n_documents_read <= most
 
 
 def test_alternatives_need_no_more_than_the_strongest_of_each(tmp_path: Path) -> None:

@@ -31,13 +31,13 @@ from saelake.store.query.parts.expression import (
 )
 from saelake.store.requests.tokens import Order, TokensQuery
 from saelake.store.snapshot.collection import Collection
-from tests.lakes import MadeLake, make_lake
+from tests.lakes import MadeLake, add_documents, list_postings, make_lake
 
 COLLECTION = "made/random"
 Place = tuple[int, int]
 
 
-SHORTENED = ("long", "many", "split", "old-signed")
+SHORTENED = ("long", "many", "split", "old-signed", "listed", "mixed", "few-others")
 
 
 @pytest.fixture(scope="module", params=["16-bit", "8-bit", "signed", *SHORTENED])
@@ -71,6 +71,24 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
                 index(lake.lake, lake.name, memory_bytes=BYTES_PER_POSTING * 60)
                 assert len(Collection(lake.lake, lake.name).segments) > 4
                 return lake
+        case "listed" | "mixed":  # of an earlier saelake: later tiers as lists, some or all
+            with pytest.MonkeyPatch.context() as patch:
+                _shorten(patch)
+                patch.setattr(growth_index, "plan_merges", lambda *_, **__: [])
+                lake = make_lake(folder, n_documents=120, n_fragments=6, n_indexed=4, seed=8)
+                list_postings(lake)
+                if request.param == "mixed":
+                    lake = add_documents(lake, 60, seed=9)
+                    index(lake.lake, lake.name)
+                    kinds = [s.is_packed for s in Collection(lake.lake, lake.name).segments]
+                    assert set(kinds) == {False, True}
+                return lake
+        case "few-others":  # listed: that others fire is known, but not where
+            with pytest.MonkeyPatch.context() as patch:
+                _shorten(patch, n_others=2)
+                return make_lake(
+                    folder, n_documents=90, tokens=(0, 8), density=0.6, n_fragments=4, seed=9
+                )
         case "old-signed":  # rows of codes from before they had poles
             with pytest.MonkeyPatch.context() as patch:
                 _shorten(patch)
@@ -88,25 +106,32 @@ def _without(made: MadeLake, docs: range) -> MadeLake:
 def _short_parts(request: pytest.FixtureRequest) -> object:
     if "made" in request.fixturenames and any(n in request.node.name for n in SHORTENED):
         with pytest.MonkeyPatch.context() as patch:
-            _shorten(patch)
+            _shorten(patch, n_others=2 if "few-others" in request.node.name else None)
             yield
     else:
         yield
 
 
-def _shorten(patch: pytest.MonkeyPatch) -> None:
-    """Parts of 8 tokens and tiers of 4 and 8 postings, so that small lakes have several."""
+def _shorten(patch: pytest.MonkeyPatch, n_others: int | None = None) -> None:
+    """Parts of 8 tokens, tiers of 4 and 8 postings, bands: so that small lakes have several."""
     import tests.lakes
     from saelake.store.codes import table as codes
-    from saelake.store.index import features, layout, merge, postings
+    from saelake.store.index import features, layout, merge, others, postings, tiers
     from saelake.store.query import codes as listed
     from saelake.store.query.parts import hits
     from saelake.workers.encoder import pack
 
     for module in (tests.lakes, codes, postings, listed, hits, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
-    for module in (layout, merge, features, query_search, lists):
+    for module in (layout, merge, features, query_search, lists, combining):
         patch.setattr(module, "TIERS", (4, 8))
+    patch.setattr(layout, "BANDS", (16, 24))
+    if n_others is not None:
+        patch.setattr(others, "UNKNOWN", n_others + 1)
+        for module in (layout, others, tiers):
+            patch.setattr(module, "MOST_OTHERS", n_others)
+    patch.setattr(combining, "NARROWED", 3)
+    patch.setattr(combining, "MOST_NARROWED", 5)
     patch.setattr(combining, "DOCUMENTS_PER_READ", 3)
     patch.setattr(combining, "FEW_DOCUMENTS", 2)
     patch.setattr(combining, "TRIED_DOCUMENTS", 9)

@@ -1,0 +1,61 @@
+"""Compiled: which tokens of a posting are listed besides that of its maximum, and their levels."""
+
+from typing import Any
+
+import numpy as np
+
+from saelake.store.arrays.kernels import compiled
+from saelake.store.format.lists import Array
+
+HIGHEST, LOWEST_OF_REST = 15, 14
+
+
+@compiled
+def others_of_groups(
+    counts: Array,
+    values: Array,
+    positions: Array,
+    best: Array,
+    base: Array,
+    shift: int,
+    most: int,
+) -> Any:
+    """See `store.index.others`: counts, rests and begins of groups; positions and levels listed.
+
+    Of more than `most` the strongest, of equally strong ones the earlier.
+    """
+    n = len(counts)
+    size = np.int64(0)
+    for g in range(n):
+        size += min(counts[g] - 1, most)
+    count, rest = np.empty(n, np.uint8), np.full(n, np.uint8(HIGHEST))
+    begin = np.empty(n, np.int64)
+    position, level = np.empty(size, np.uint32), np.empty(size, np.uint8)
+    tally = np.empty(HIGHEST + 1, np.int64)
+    first, at = np.int64(0), np.int64(0)
+    for g in range(n):
+        top = np.int64(values[best[g]])
+        tally[:] = 0
+        for i in range(first, first + counts[g]):
+            if i != best[g]:
+                below: Any = min((top - np.int64(values[i])) >> shift, HIGHEST)
+                tally[below] += 1
+        room, last = np.int64(most), 0  # all above level `last` are listed, and `room` of that
+        while last < HIGHEST and tally[last] <= room:
+            room -= tally[last]
+            last += 1
+        begin[g] = at
+        for i in range(first, first + counts[g]):
+            if i == best[g]:
+                continue
+            mine: Any = min((top - np.int64(values[i])) >> shift, HIGHEST)
+            if mine > last or (mine == last and room == 0):
+                rest[g] = min(mine, rest[g], LOWEST_OF_REST)
+                continue
+            room -= mine == last
+            position[at] = base[g] + np.int64(positions[i])
+            level[at] = mine
+            at += 1
+        count[g] = at - begin[g]
+        first += counts[g]
+    return count, rest, begin, position, level
