@@ -12,7 +12,7 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import AsBitmaps, Bitmap
 from saelake.store.requests.checks import Pooling
-from saelake.store.snapshot.cache import Cache
+from saelake.store.arrays.cache import Cache
 from saelake.store.snapshot.selection import Selected
 
 STREAM_BYTES = 32 << 20  # of codes in a file, that are read at once

@@ -78,8 +78,10 @@ def strongest_postings(
 
     Reads one tier after another, and only of the segments whose next tier can still matter.
     """
-    best = _top(_kept(collection.unindexed_postings(feature), mask), k)
     dtype = collection.codes.codec.dtype
+    best = PostingList.joined([], dtype)
+    if collection.unindexed:
+        best = _top(_kept(collection.unindexed_postings(feature), mask), k)
     open_segments = collection.segments
     for tier, size in enumerate((*TIERS, math.inf)):
         if not open_segments:
@@ -91,10 +93,13 @@ def strongest_postings(
 
 
 def _kept(postings: PostingList, mask: DocumentMask | None) -> PostingList:
-    return postings if mask is None else postings[mask[postings.doc]]
+    return postings if mask is None else postings[np.flatnonzero(mask[postings.doc])]
 
 
 def _top(postings: PostingList, k: int) -> PostingList:
+    if 0 < k < len(postings):
+        least = np.partition(postings.max, -k)[-k]
+        postings = postings[np.flatnonzero(postings.max >= least)]
     return postings[np.lexsort((postings.doc, -postings.max.astype(np.int32)))[:k]]
 
 

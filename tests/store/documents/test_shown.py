@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saelake.store.documents.shown import PATIENCE, ShownColumns
+from saelake.store.documents.shown import ShownColumns
 from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table
 
