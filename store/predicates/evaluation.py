@@ -4,9 +4,9 @@ Comparisons, IN, BETWEEN, IS, LIKE without wildcards inside, starts_with, AND, O
 columns of texts, whole and floating numbers, truths, days and moments, with literals. All else is
 left to the engine, errors included: then there is no answer here.
 
-Logic is of three values, as SQL has it. Floating numbers are in the total order of IEEE 754, in
-which -0 is below 0 and NaN equals itself and is above all, as in the engine. Texts are in the order
-of their bytes.
+Logic is of three values, as SQL has it. Floating numbers are in the total order of IEEE 754, but for
+-0, which equals 0: NaN equals itself and is above all, below all with a sign, as in the engine.
+Texts are in the order of their bytes.
 """
 
 import operator
@@ -248,9 +248,10 @@ class _Numbers:
 
 
 def _ordered(bits: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The bits of floating numbers, as whole numbers in their total order."""
-    ordered: npt.NDArray[Any] = bits ^ ((bits >> (bits.itemsize * 8 - 1)) & np.iinfo(bits.dtype).max)
-    return ordered
+    """The bits of floating numbers, as whole numbers in their order; 0 and -0 are 0."""
+    n_bits = bits.itemsize * 8
+    total: npt.NDArray[Any] = bits ^ ((bits >> (n_bits - 1)) & np.iinfo(bits.dtype).max)
+    return total + (total < 0)
 
 
 def _against(values: npt.NDArray[Any], order: str, number: Number) -> Mask:
