@@ -34,9 +34,7 @@ class Documents:
     `alive` tells which are not deleted, bool (n_documents,); it is None while none is.
     """
 
-    def __init__(
-        self, lake: Lake, corpus: str, table: Table, cache: Cache | None = None
-    ) -> None:
+    def __init__(self, lake: Lake, corpus: str, table: Table, cache: Cache | None = None) -> None:
         self.corpus = corpus
         self.table = table
         self._lake = lake

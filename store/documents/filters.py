@@ -85,8 +85,9 @@ class FilterCache:
             mask, is_stable = _matching(self._documents, where, asked), asked.is_stable
         if self._alive is not None:
             mask &= self._alive
-        if is_stable:
-            self._cache.put(key, mask, mask.nbytes + len(where))
+        n_bytes = mask.nbytes + len(where)
+        if is_stable and n_bytes <= self._cache.capacity:
+            self._cache.put(key, mask, n_bytes)
         return mask
 
     def predicate(self, where: str) -> Predicate:

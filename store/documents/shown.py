@@ -20,7 +20,7 @@ SHARE = 1 / 8  # of the cache's bytes, for ids and metadata of a corpus
 TEXT_SHARE = 1 / 4  # for its texts
 TEXT = "text"
 MOST_BYTES = 2**31 - 1  # of one array of texts
-HELD_BYTES = 512 << 20  # of a cache of its own, of which a share is for each of these
+HELD_BYTES = 256 << 20  # of a cache of its own, of which a share is for each of these
 SCAN_ROWS = 65_536
 
 
@@ -84,7 +84,10 @@ class ShownColumns:
         for name in sorted(self._columns, key=lambda name: name == TEXT):
             held = self._found(name)
             if held is None:
-                held = HeldColumn(self._files, self._whole(name, room[name == TEXT]))
+                try:
+                    held = HeldColumn(self._files, self._whole(name, room[name == TEXT]))
+                except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # of no one piece
+                    held = HeldColumn(self._files, None)
                 self._cache.put(self._keys[name], held, _bytes(held))
             room[name == TEXT] -= _bytes(held)
 

@@ -4,13 +4,13 @@ Comparisons, IN, BETWEEN, IS, LIKE without wildcards inside, starts_with, AND, O
 columns of texts, whole and floating numbers, truths, days and moments, with literals. All else is
 left to the engine, errors included: then there is no answer here.
 
-Logic is of three values, as SQL has it. Floating numbers are in the total order of IEEE 754, but for
--0, which equals 0: NaN equals itself and is above all, below all with a sign, as in the engine.
+Logic is of three values, as SQL has it. Floating numbers are in the total order of IEEE 754, but
+for -0, which equals 0: NaN equals itself and is above all, below all with a sign, as in the engine.
 Texts are in the order of their bytes.
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeAlias
@@ -157,7 +157,9 @@ class _Evaluation:
             values = _Numbers.of(column)
             wanted = [values.literal(each) for each in node.values]
             exact = [each.floor for each in wanted if each.is_exact]
-            found = _Truth(np.isin(values.values, np.array(exact, values.values.dtype)), values.known)
+            found = _Truth(
+                np.isin(values.values, np.array(exact, values.values.dtype)), values.known
+            )
         return ~found if node.negated else found
 
     def _compared(self, of: Node, order: str, literal: Node) -> _Truth:

@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from saelake.store.arrays.cache import Cache
 from saelake.store.codes.embeddings import Block, blocks, take
 from saelake.store.codes.executor import Executor, Piece, pieces
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import AsBitmaps, Bitmap
 from saelake.store.requests.checks import Pooling
-from saelake.store.arrays.cache import Cache
 from saelake.store.snapshot.selection import Selected
 
 STREAM_BYTES = 32 << 20  # of codes in a file, that are read at once

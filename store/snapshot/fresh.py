@@ -49,7 +49,7 @@ class Fresh(Generic[T]):
             return self._look() if found is None else found[1]
 
     def _begin(self) -> None:
-        """Begin to look, in another thread, unless one looks. Who asks later sees what it raises."""
+        """Begin to look beside the questions, unless someone looks."""
         if self._turn.acquire(blocking=False):
             try:
                 self._beside(self._look_beside)
@@ -58,7 +58,7 @@ class Fresh(Generic[T]):
 
     def _look_beside(self) -> None:
         try:
-            with suppress(Exception):
+            with suppress(Exception):  # who must wait for a look sees what it raises
                 self._look()
         finally:
             self._turn.release()

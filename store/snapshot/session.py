@@ -8,12 +8,12 @@ from contextlib import suppress
 from functools import partial
 from threading import Lock
 
+from saelake.store.arrays.cache import Cache
 from saelake.store.codes.executor import Executor, Threads
 from saelake.store.errors import NotFound, OutdatedIndex
 from saelake.store.index.nearest import NearestDocuments
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.checks import Selection
-from saelake.store.arrays.cache import Cache
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.embeddings import Embeddings
 from saelake.store.snapshot.fresh import Fresh

@@ -86,14 +86,14 @@ class Tiers:
         self._postings = postings
         self._segments = segments
         self._cache = cache
-        self._place = (postings.table.uri, postings.table.version)
+        self._snapshot = (postings.table.uri, postings.table.version)
         self._files: dict[int, Hashable] = {}
 
     def read(
         self, wanted: Sequence[tuple[int, Segment]], tier: int, *, characters: bool = True
     ) -> list[PostingList]:
         """One tier of each feature in its segment; see `PostingsTable.read_each`."""
-        places = [Place(self._file(s), f, tier, characters or tier == 0) for f, s in wanted]
+        places = [self._place(f, s, tier, characters=characters) for f, s in wanted]
         found = [self._find(place) for place in places]
         missing = [i for i, postings in enumerate(found) if postings is None]
         if missing:
@@ -123,9 +123,9 @@ class Tiers:
 
     def _wish(self, tier: int) -> None:
         if tier == 0:
-            self._cache.wish(("first tiers", self._place), self._read_first)
+            self._cache.wish(("first tiers", self._snapshot), self._read_first)
         elif tier == 1:
-            self._cache.wish(("second tiers", self._place), self._read_second)
+            self._cache.wish(("second tiers", self._snapshot), self._read_second)
 
     def _read_first(self) -> None:
         """Read the first tiers of all segments, the largest first, as far as they fit."""
@@ -147,16 +147,21 @@ class Tiers:
             n_features = segment.n_rows // N_TIERS
             for first in range(0, n_features, FEATURES_AT_ONCE):
                 last = min(first + FEATURES_AT_ONCE, n_features)
-                places = [Place(self._file(segment), f, 1, True) for f in range(first, last)]
+                places = [self._place(f, segment, 1) for f in range(first, last)]
                 missing = [place for place in places if not self._cache.knows(place)]
                 lists = self._postings.read([place.feature for place in missing], 1, [segment])
                 room -= sum(map(self._keep, missing, lists))
                 if room < 0:
                     return
 
+    def _place(
+        self, feature: int, segment: Segment, tier: int, *, characters: bool = True
+    ) -> Place:
+        return Place(self._file(segment), feature, tier, characters or tier == 0)
+
     def _file(self, segment: Segment) -> Hashable:
         """What tells a segment from every other, of any snapshot."""
         if segment.fragment not in self._files:
             name = self._postings.table.file_of(segment.fragment)
-            self._files[segment.fragment] = ("segment", self._place[0], name)
+            self._files[segment.fragment] = ("segment", self._snapshot[0], name)
         return self._files[segment.fragment]
