@@ -101,6 +101,11 @@ class Documents:
         return [name for name in self.table.schema.names if name not in RESERVED_COLUMNS]
 
     @cached_property
+    def metadata_type(self) -> pa.StructType:
+        """The user's metadata columns as one struct, with their types."""
+        return pa.struct([self.table.schema.field(name) for name in self.metadata_columns])
+
+    @cached_property
     def n_skipped(self) -> int:
         """How many rows the imports of these documents left out."""
         skipped = Table.find(self._lake.skipped(self.corpus))

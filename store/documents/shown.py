@@ -5,9 +5,10 @@ which never change: a snapshot with more files goes on with what is kept of the 
 rest.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ TEXT = "text"
 MOST_BYTES = 2**31 - 1  # of one array of texts
 HELD_BYTES = 256 << 20  # of a cache of its own, of which a share is for each of these
 SCAN_ROWS = 65_536
+SCAN_TEXTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +105,16 @@ class ShownColumns:
     def _whole(self, column: str, room: int) -> pa.Array | None:
         """All values of a column; None where they take more room."""
         known: HeldColumn | None = self._cache.find(self._keys[column])
-        parts, n_known = [], 0
+        first, n_known = [], 0
         if known and known.values is not None and known.files == self._files[: len(known.files)]:
-            parts, n_known = [known.values], len(known.files)
-        n_bytes = sum(part.nbytes for part in parts)
-        rest = [fragment.id for fragment in self._documents.fragments[n_known:]]
-        for batch in self._documents.scan([column], fragments=rest, batch_rows=SCAN_ROWS):
-            parts.append(batch[column])
-            n_bytes += batch.nbytes
-            if n_bytes > room:
-                return None
-        return pa.concat_arrays(parts) if parts else None
+            first, n_known = [known.values], len(known.files)
+        table = self._documents
+        rest = [fragment.id for fragment in table.fragments[n_known:]]
+        n_rows = SCAN_TEXTS if column == TEXT else SCAN_ROWS
+        batches = table.scan([column], fragments=rest, batch_rows=n_rows)
+        parts = chain(first, (batch[column] for batch in batches))
+        is_text = table.schema.field(column).type == pa.string()
+        return texts_in_one(parts, self._n_rows, room) if is_text else in_one(parts, room)
 
     def _are_first(self, files: tuple[str, ...]) -> bool:
         """Whether the snapshot's files are the first of these."""
@@ -134,6 +135,43 @@ class ShownColumns:
     def _keys(self) -> Mapping[str, Hashable]:
         uri, schema = self._documents.uri, self._documents.schema
         return {name: ("column", uri, name, str(schema.field(name).type)) for name in self._columns}
+
+
+def in_one(parts: Iterable[pa.Array], room: int) -> pa.Array | None:
+    """The parts as one array; None where they take more room."""
+    found: list[pa.Array] = []
+    for part in parts:
+        found.append(part)
+        room -= part.nbytes
+        if room < 0:
+            return None
+    return pa.concat_arrays(found) if found else None
+
+
+def texts_in_one(parts: Iterable[pa.Array], n_rows: int, room: int) -> pa.Array | None:
+    """The parts, of texts, as one array of `n_rows`; None where they take more room.
+
+    Each part is forgotten when the next comes, and of the room only what is filled is memory.
+    """
+    offsets = np.zeros(n_rows + 1, np.int32)
+    valid = np.ones(n_rows, np.bool_)
+    data = np.empty(max(room - offsets.nbytes, 0), np.uint8)
+    row = end = 0
+    for part in parts:
+        _, places, characters = part.buffers()
+        at = np.frombuffer(places, np.int32)[part.offset : part.offset + len(part) + 1]
+        begin, size = int(at[0]), int(at[-1] - at[0])
+        if end + size > len(data):
+            return None
+        if size:
+            data[end : end + size] = np.frombuffer(characters, np.uint8)[begin : begin + size]
+        offsets[row + 1 : row + len(part) + 1] = at[1:] - begin + end
+        if part.null_count:
+            valid[row : row + len(part)] = np.asarray(part.is_valid())
+        row, end = row + len(part), end + size
+    bits = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    buffers = [bits, pa.py_buffer(offsets), pa.py_buffer(data[:end])]
+    return pa.Array.from_buffers(pa.string(), row, buffers)
 
 
 def _bytes(held: HeldColumn) -> int:

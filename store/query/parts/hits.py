@@ -18,22 +18,16 @@ from saelake.store.snapshot.collection import Collection
 HITS_PER_BATCH = 1000
 
 
-def metadata_type(documents: Documents) -> pa.DataType:
-    """The user's columns as one struct, with their types."""
-    schema = documents.table.schema
-    return pa.struct([schema.field(name) for name in documents.metadata_columns])
-
-
 def with_metadata(answer: pa.Schema, documents: Documents) -> pa.Schema:
     """The columns of an answer, of which `metadata` has those of the corpus."""
-    field = pa.field(METADATA.name, metadata_type(documents))
+    field = pa.field(METADATA.name, documents.metadata_type)
     return answer.set(answer.get_field_index(METADATA.name), field)
 
 
 def metadata_column(rows: pa.Table, documents: Documents) -> pa.StructArray:
     """The metadata of rows of the documents table, one struct a row."""
     columns = [rows[name].combine_chunks() for name in documents.metadata_columns]
-    return struct_column(columns, metadata_type(documents), rows.num_rows)
+    return struct_column(columns, documents.metadata_type, rows.num_rows)
 
 
 def struct_column(columns: Sequence[pa.Array], kind: pa.DataType, n_rows: int) -> pa.StructArray:

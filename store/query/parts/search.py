@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
@@ -87,9 +88,16 @@ def strongest_postings(
         if not open_segments:
             break
         lists = collection.tier(feature, tier, open_segments)
-        best = _top(PostingList.joined([best, *(_kept(p, mask) for p in lists)], dtype), k)
+        found = [best, *(_kept(postings, mask) for postings in lists)]
+        best = _top(_joined(found, dtype), k)
         open_segments = _unfinished(open_segments, lists, size, best, k)
     return best
+
+
+def _joined(lists: Iterable[PostingList], dtype: npt.DTypeLike) -> PostingList:
+    """The postings of several lists, of which most are empty where a filter keeps few."""
+    found = [postings for postings in lists if len(postings)]
+    return found[0] if len(found) == 1 else PostingList.joined(found, dtype)
 
 
 def _kept(postings: PostingList, mask: DocumentMask | None) -> PostingList:

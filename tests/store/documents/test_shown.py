@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from saelake.store.arrays.cache import PATIENCE, Cache
 from saelake.store.documents.filters import FilterCache
-from saelake.store.documents.shown import SHARE, ShownColumns
+from saelake.store.documents.shown import SHARE, ShownColumns, texts_in_one
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table, drop
 
@@ -89,7 +91,7 @@ def test_one_question_reads_only_what_it_shows(table: Table) -> None:
 
 
 def test_columns_that_are_too_large_are_not_kept(table: Table) -> None:
-    cache = Cache(int(45 / SHARE))
+    cache = Cache(int(55 / SHARE))
     shown = kept(table, cache)
     assert shown.find("id") is None  # 9 ids and their offsets
     assert shown.find("rating") is not None
@@ -180,6 +182,26 @@ def test_a_filter_is_answered_from_columns_in_memory(table: Table) -> None:
     assert kept_in_memory is not None
     assert kept_in_memory.tolist() == read.tolist()
     assert read.nonzero()[0].tolist() == [1, 5, 7]
+
+
+TEXTS = st.lists(st.lists(st.none() | st.text(max_size=4), max_size=5), max_size=4)
+
+
+@given(TEXTS, st.integers(0, 60))
+@example([["a", None, ""], [], ["über"]], 400)
+def test_texts_in_one_piece_are_those_of_the_parts(
+    parts: list[list[str | None]], room: int
+) -> None:
+    whole = [text for part in parts for text in part]
+    arrays = [pa.array(["before", *part, "after"], pa.string())[1:-1] for part in parts]
+    found = texts_in_one(iter(arrays), len(whole), room)
+    n_bytes = 4 * (len(whole) + 1) + sum(len((text or "").encode()) for text in whole)
+    assert (found is not None) == (n_bytes <= max(room, 4 * (len(whole) + 1)))
+    if found is not None:
+        found.validate(full=True)
+        assert found.to_pylist() == whole
+        assert found.null_count == whole.count(None)
+        assert found[1:].to_pylist() == whole[1:]
 
 
 def test_columns_of_any_kind_are_kept(tmp_path: Path) -> None:
