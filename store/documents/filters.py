@@ -102,7 +102,7 @@ class FilterCache:
 
     def _column(self, name: str) -> pa.Array | None:
         assert self._columns is not None
-        values = self._columns.find(name)
+        values = self._columns.words(name)
         if values is None:
             self._columns.wish()
         return values

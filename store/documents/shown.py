@@ -22,6 +22,7 @@ TEXT_SHARE = 1 / 4  # for its texts
 TEXT = "text"
 MOST_BYTES = 2**31 - 1  # of one array of texts
 HELD_BYTES = 256 << 20  # of a cache of its own, of which a share is for each of these
+ALIKE = 8  # texts that are the same, on average, where a test is asked of each once
 SCAN_ROWS = 65_536
 SCAN_TEXTS = 4096
 
@@ -73,6 +74,19 @@ class ShownColumns:
             return None
         n_rows = self._n_rows
         return held.values if len(held.values) == n_rows else held.values.slice(0, n_rows)
+
+    def words(self, column: str) -> pa.Array | None:
+        """What `find` gives, where texts are encoded by a dictionary if many are the same."""
+        values = self.find(column)
+        if values is None or values.type != pa.string() or column == TEXT:
+            return values
+        key = ("words", self._keys[column], self._files)
+        if not self._cache.knows(key):
+            words = values.dictionary_encode()
+            is_small = len(words.dictionary) * ALIKE <= len(words)
+            self._cache.put(key, words if is_small else None, words.nbytes if is_small else 0)
+        words = self._cache.find(key)
+        return values if words is None else words
 
     def wish(self) -> None:
         """Let the columns be read beside the questions, once they were asked for often enough."""

@@ -58,6 +58,7 @@ _TEXT_ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {
     ">": pc.greater,
     ">=": pc.greater_equal,
 }
+FEW_WORDS = 8  # that are looked for one by one, in less time than all are looked up
 _WILD = frozenset("%_\\")
 
 
@@ -68,7 +69,8 @@ class _Left(Exception):
 def evaluated(node: Node, schema: pa.Schema, columns: Columns) -> Mask | None:
     """Which rows fulfil a filter, bool (n_rows,); None where only the engine can tell.
 
-    `columns` gives the values of a column, or None where they are not in memory. A null is a no.
+    `columns` gives the values of a column, or None where they are not in memory; those of texts may
+    be encoded by a dictionary. A null is a no.
     """
     try:
         return _Evaluation(schema, columns).truth(node).certain
@@ -150,9 +152,9 @@ class _Evaluation:
 
     def _in(self, node: In) -> _Truth:
         column = self._column(node.of)
-        texts = [_text(each) for each in node.values] if types.is_string(column.type) else None
-        if texts is not None:
-            found = _with_nulls(column, np.asarray(pc.is_in(column, pa.array(texts))))
+        if _is_texts(column.type):
+            texts = pa.array([_text(each) for each in node.values])
+            found = _of_texts(column, lambda values: pc.is_in(values, texts))
         else:
             values = _Numbers.of(column)
             wanted = [values.literal(each) for each in node.values]
@@ -164,8 +166,9 @@ class _Evaluation:
 
     def _compared(self, of: Node, order: str, literal: Node) -> _Truth:
         column = self._column(of)
-        if types.is_string(column.type):
-            return _of_arrow(_TEXT_ORDERS[order](column, pa.scalar(_text(literal))))
+        if _is_texts(column.type):
+            text = pa.scalar(_text(literal))
+            return _of_texts(column, lambda values: _TEXT_ORDERS[order](values, text))
         if types.is_boolean(column.type):
             return self._of_flags(column, order, literal)
         values = _Numbers.of(column)
@@ -181,26 +184,29 @@ class _Evaluation:
     def _like(self, node: Like) -> _Truth:
         column, pattern = self._column(node.of), _text(node.pattern)
         inner = pattern.removeprefix("%").removesuffix("%")
-        if node.how != "LIKE" or not types.is_string(column.type) or _WILD & set(inner):
+        if node.how != "LIKE" or not _is_texts(column.type) or _WILD & set(inner):
             raise _Left
         ends = (pattern.startswith("%"), len(pattern) > 1 and pattern.endswith("%"))
-        found = _of_arrow(_LIKE[ends](column, inner))
+        found = _of_texts(column, lambda values: _LIKE[ends](values, inner))
         return ~found if node.negated else found
 
     def _called(self, node: FunctionCall) -> _Truth:
         if node.name != "starts_with" or len(node.values) != 2:  # the column, and how it starts
             raise _Left
         column = self._column(node.values[0])
-        if not types.is_string(column.type):
+        if not _is_texts(column.type):
             raise _Left
-        return _of_arrow(pc.starts_with(column, _text(node.values[1])))
+        start = _text(node.values[1])
+        return _of_texts(column, lambda values: pc.starts_with(values, start))
 
     def _column(self, node: Node) -> pa.Array:
         """The values of a column that is in memory."""
         if not isinstance(node, Name):
             raise _Left
         name = resolved(node, self._schema.names)
-        column = None if "`" in name else self._columns(name)
+        if "`" in name or types.is_dictionary(self._schema.field(name).type):
+            raise _Left
+        column = self._columns(name)
         if column is None:
             raise _Left
         return column
@@ -278,8 +284,13 @@ def _is_numbers(type_: pa.DataType) -> bool:
     )
 
 
+def _is_texts(type_: pa.DataType) -> bool:
+    value = type_.value_type if types.is_dictionary(type_) else type_
+    return bool(types.is_string(value))
+
+
 def _is_answered(type_: pa.DataType) -> bool:
-    return bool(types.is_string(type_) or types.is_boolean(type_) or _is_numbers(type_))
+    return bool(_is_texts(type_) or types.is_boolean(type_) or _is_numbers(type_))
 
 
 def _text(node: Node) -> str:
@@ -295,8 +306,19 @@ def _of_arrow(truths: pa.Array) -> _Truth:
     return _Truth(np.asarray(truths.fill_null(False)), np.asarray(truths.is_valid()))  # noqa: FBT003
 
 
-def _with_nulls(column: pa.Array, true: Mask) -> _Truth:
-    return _Truth(true, np.asarray(column.is_valid()) if column.null_count else None)
+def _of_texts(column: pa.Array, test: Callable[[pa.Array], pa.Array]) -> _Truth:
+    """What a test says of each text: of those in a dictionary it is asked once of each."""
+    known = np.asarray(column.is_valid()) if column.null_count else None
+    if not types.is_dictionary(column.type):
+        return _Truth(np.asarray(test(column).fill_null(False)), known)  # noqa: FBT003
+    codes = np.asarray(column.indices if known is None else column.indices.fill_null(0))
+    passed = np.asarray(test(column.dictionary))
+    if np.count_nonzero(passed) > FEW_WORDS:
+        return _Truth(passed[codes], known)
+    true = np.zeros(len(column), np.bool_)
+    for code in np.flatnonzero(passed):
+        true |= codes == codes.dtype.type(code)
+    return _Truth(true, known)
 
 
 _CONDITIONS: Mapping[type, Callable[[_Evaluation, Any], _Truth]] = {

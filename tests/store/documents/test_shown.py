@@ -184,6 +184,20 @@ def test_a_filter_is_answered_from_columns_in_memory(table: Table) -> None:
     assert read.nonzero()[0].tolist() == [1, 5, 7]
 
 
+def test_texts_that_are_often_the_same_are_words(tmp_path: Path) -> None:
+    batch = pa.record_batch({"few": ["a", None, "b"] * 10, "id": [f"d{i}" for i in range(30)]})
+    table = added(Table.open_or_create(str(tmp_path / "w.lance"), batch.schema), batch)
+    shown = ShownColumns(table, ["few", "id"], cache=Cache(ROOM))
+    assert shown.words("few") is None
+    shown.read()
+    for _ in range(2):
+        few, ids = shown.words("few"), shown.words("id")
+        assert few is not None
+        assert ids is not None
+        assert (few.type, ids.type) == (pa.dictionary(pa.int32(), pa.string()), pa.string())
+        assert few.to_pylist() == batch["few"].to_pylist()
+
+
 TEXTS = st.lists(st.lists(st.none() | st.text(max_size=4), max_size=5), max_size=4)
 
 

@@ -228,8 +228,14 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Ways:
     """What a filter keeps in memory (None: it is left to the engine), and as the engine has it."""
     table = stored(str(tmp_path_factory.mktemp("t") / "t.lance"), MANY)
 
+    words = {name: MANY.column(name) for name in MANY.schema.names}
+    words |= {name: words[name].dictionary_encode() for name in ("t", "full", "empty")}
+
     def kept(where: str) -> tuple[list[int] | None, list[int]]:
         mask = evaluated(parse(where), MANY.schema, MANY.column)
+        by_word = evaluated(parse(where), MANY.schema, words.get)
+        assert (by_word is None) == (mask is None)
+        assert mask is None or by_word is None or mask.tolist() == by_word.tolist()
         here = None if mask is None else np.flatnonzero(mask).tolist()
         try:
             return here, np.flatnonzero(matching_documents(table, where)).tolist()
