@@ -148,7 +148,9 @@ class PostingsTable:
             if n_bytes > most_bytes or n_bytes * segment.n_rows > 2 * most_bytes * n_rows:
                 return None
         firsts = np.concatenate(offsets)[::N_TIERS].copy()  # other tiers' lists here are empty
-        return FirstTiers(Lists(firsts, np.concatenate(values)), self.dtype)
+        whole = np.concatenate(values)
+        whole.setflags(write=False)
+        return FirstTiers(Lists(firsts, whole), self.dtype)
 
     def strongest(self, features: Sequence[int]) -> "Strongest":
         """The first tiers of these features in all segments, in no promised order."""

@@ -43,7 +43,10 @@ class Narrow:
     def of(cls, postings: PostingList) -> Self:
         """The list, which keeps nothing else in memory."""
         whole = (postings.doc, postings.position, postings.token, postings.start, postings.length)
-        return cls((postings.max.copy(), *map(_narrowed, whole)))
+        found = cls((postings.max.copy(), *map(_narrowed, whole)))
+        for column in found.columns:
+            column.setflags(write=False)
+        return found
 
     @property
     def n_bytes(self) -> int:
