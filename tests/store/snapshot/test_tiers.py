@@ -143,6 +143,21 @@ def test_what_does_not_fit_is_read(made: MadeLake, monkeypatch: pytest.MonkeyPat
     assert roomy.n_bytes > 0
 
 
+def test_a_long_list_is_kept_when_it_is_asked_for_again(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiers, "LONG", 3)
+    cache = Cache(ROOM)
+    collection, kept = opened(made, cache)
+    wanted = [(2, collection.segments[0])]
+    sizes = []
+    for _ in range(3):
+        (found,) = kept.read(wanted, 1)
+        assert len(found) > 3
+        sizes.append(cache.n_bytes)
+    assert sizes[0] == tiers.LEAST_BYTES < sizes[1] == sizes[2]
+
+
 def asked(made: MadeLake, feature: int, where: str | None, k: int = 6) -> TokensQuery:
     return TokensQuery(collection=str(made.name), expression=str(feature), where=where, k=k)
 
