@@ -119,7 +119,7 @@ class Tiers:
         return None if known is None else known.postings
 
     def _keep(self, place: Place, postings: PostingList) -> int:
-        """Keep a list, a long one when it is asked for again, and none that is very long; the bytes.
+        """Keep a list, a long one when it is asked for again, a very long one never; the bytes.
 
         To copy a long one takes a third of the time of reading it.
         """
