@@ -167,9 +167,11 @@ def texts_in_one(parts: Iterable[pa.Array], n_rows: int, room: int) -> pa.Array 
 
     Each part is forgotten when the next comes, and of the room only what is filled is memory.
     """
+    if 4 * (n_rows + 1) > room:
+        return None
     offsets = np.zeros(n_rows + 1, np.int32)
     valid = np.ones(n_rows, np.bool_)
-    data = np.empty(max(room - offsets.nbytes, 0), np.uint8)
+    data = np.empty(room - offsets.nbytes, np.uint8)
     row = end = 0
     for part in parts:
         _, places, characters = part.buffers()
@@ -183,8 +185,9 @@ def texts_in_one(parts: Iterable[pa.Array], n_rows: int, room: int) -> pa.Array 
         if part.null_count:
             valid[row : row + len(part)] = np.asarray(part.is_valid())
         row, end = row + len(part), end + size
+    data.resize(end, refcheck=False)  # in its place
     bits = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    buffers = [bits, pa.py_buffer(offsets), pa.py_buffer(data[:end])]
+    buffers = [bits, pa.py_buffer(offsets), pa.py_buffer(data)]
     return pa.Array.from_buffers(pa.string(), row, buffers)
 
 

@@ -210,7 +210,7 @@ def test_texts_in_one_piece_are_those_of_the_parts(
     arrays = [pa.array(["before", *part, "after"], pa.string())[1:-1] for part in parts]
     found = texts_in_one(iter(arrays), len(whole), room)
     n_bytes = 4 * (len(whole) + 1) + sum(len((text or "").encode()) for text in whole)
-    assert (found is not None) == (n_bytes <= max(room, 4 * (len(whole) + 1)))
+    assert (found is not None) == (n_bytes <= room)
     if found is not None:
         found.validate(full=True)
         assert found.to_pylist() == whole
