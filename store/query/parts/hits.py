@@ -77,7 +77,7 @@ def _batch(
     arrays = {
         "doc": pa.array(matches.doc, pa.uint64()),
         "id": ids,
-        "position": pa.array(matches.position, pa.uint32()),
+        "position": pa.array(matches.position.astype(np.uint32)),
         "value": pa.array(matches.value * matches.sign, pa.float32()),
         "token": pa.array([t[s : s + n] for t, s, n in shown], pa.string()),
         "text": pa.array([t for t, _, _ in shown], pa.string()),

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as npst
 from saelake.store.arrays.cache import PATIENCE, Cache
 from saelake.store.engine import Engine
 from saelake.store.format.schema import N_TIERS
+from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
 from saelake.store.index import features, layout, merge
@@ -162,11 +163,11 @@ def asked(made: MadeLake, feature: int, where: str | None, k: int = 6) -> Tokens
     return TokensQuery(collection=str(made.name), expression=str(feature), where=where, k=k)
 
 
-@pytest.mark.parametrize("cache_bytes", [0, 5000, ROOM])
+@pytest.mark.parametrize("cache_bytes", [5000, ROOM])
 def test_answers_are_the_same_from_memory_and_from_files(made: MadeLake, cache_bytes: int) -> None:
     engine = Engine(made.lake.uri, cache_bytes=cache_bytes)
     grown = made
-    for step in range(3):
+    for step in range(4):
         cold = Engine(made.lake.uri)
         expected = {
             (f, w, k): cold.ask(asked(made, f, w, k)).read_all()
@@ -185,6 +186,8 @@ def test_answers_are_the_same_from_memory_and_from_files(made: MadeLake, cache_b
         if step == 1:
             delete_documents(made.lake, made.name.corpus, ids=["d2", "d7", "d95"])
             index(made.lake, made.name)
+        if step == 2:
+            compact(made.lake, made.name.corpus)
         time.sleep(fresh.FRESH_S + 0.1)
 
 
