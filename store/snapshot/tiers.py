@@ -22,7 +22,6 @@ LIST_SHARE = 1 / 64  # for one list
 LONG = 16_384  # postings of a list, no more than which second tiers have
 FEWEST_BYTES = 6  # of a posting: document, maximum, position, and where the token is
 LEAST_BYTES = 1000  # of a list, for its arrays and its key
-WIDENED = 2  # times as large as in its file the second tiers of a segment are, about
 FEATURES_AT_ONCE = 64  # of which second tiers are read at once: up to 30 MiB
 
 
@@ -153,20 +152,24 @@ class Tiers:
             room -= 0 if whole is None else whole.n_bytes
 
     def _read_second(self) -> None:
-        """Read the second tiers of all segments, if they fit."""
+        """Read the second tiers of all segments, as far as they fit; none where few would."""
         room = self._cache.capacity * SHARE
-        if WIDENED * sum(segment.size_bytes for segment in self._segments) > room:
-            return
-        for segment in self._segments:
-            n_features = segment.n_rows // N_TIERS
+        counts = [segment.n_rows // N_TIERS for segment in self._segments]
+        n_bytes = n_read = 0
+        for segment, n_features in zip(self._segments, counts, strict=True):
             for first in range(0, n_features, FEATURES_AT_ONCE):
                 last = min(first + FEATURES_AT_ONCE, n_features)
-                places = [self._place(f, segment, 1) for f in range(first, last)]
-                missing = [place for place in places if not self._cache.knows(place)]
-                lists = self._postings.read([place.feature for place in missing], 1, [segment])
-                room -= sum(map(self._keep, missing, lists))
-                if room < 0:
+                n_bytes += self._keep_second(segment, range(first, last))
+                n_read += last - first
+                if n_bytes > room or n_bytes * sum(counts) > 2 * room * n_read:
                     return
+
+    def _keep_second(self, segment: Segment, features: range) -> int:
+        """Read and keep the second tiers of these features that are not kept; the bytes."""
+        places = [self._place(feature, segment, 1) for feature in features]
+        missing = [place for place in places if not self._cache.knows(place)]
+        lists = self._postings.read([place.feature for place in missing], 1, [segment])
+        return sum(map(self._keep, missing, lists))
 
     def _place(
         self, feature: int, segment: Segment, tier: int, *, characters: bool = True

@@ -144,6 +144,20 @@ def test_what_does_not_fit_is_read(made: MadeLake, monkeypatch: pytest.MonkeyPat
     assert roomy.n_bytes > 0
 
 
+def test_second_tiers_of_which_few_would_fit_are_left_alone(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiers, "FEATURES_AT_ONCE", 2)
+    monkeypatch.setattr(tiers, "LIST_SHARE", 1)
+    roomy = Cache(ROOM)
+    _, kept = opened(made, roomy)
+    kept._read_second()
+    few = Cache(roomy.n_bytes)  # a share of which is a quarter of them
+    _, kept = opened(made, few)
+    kept._read_second()
+    assert 0 < few.n_bytes < roomy.n_bytes / 8
+
+
 def test_a_long_list_is_kept_when_it_is_asked_for_again(
     made: MadeLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
