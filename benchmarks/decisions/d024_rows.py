@@ -4,7 +4,6 @@ Every way is asked in turn, for rows of its own at random.
 """
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from benchmarks.common.profile import Profile
 from benchmarks.common.report import Cell, Table, publish
 from benchmarks.common.synthetic import NAME, Synthesis, synthesise
 from benchmarks.common.turns import in_turn
-from saelake.store.documents.shown import PATIENCE, ShownColumns
+from saelake.store.documents.shown import ShownColumns
 from saelake.store.format.schema import N_TIERS
 from saelake.store.lake.lake import Lake
 from saelake.store.snapshot.collection import Collection
@@ -29,7 +28,6 @@ from saelake.store.tables.tables import Table as StoredTable
 from saelake.store.tables.tables import address
 
 N_HITS, MEAN_LENGTH, WARM_UP = 20, 50, 10
-READ_S = 2  # in which columns of a small lake are in memory
 Read = Callable[[], object]
 
 
@@ -92,9 +90,7 @@ def _ways(collection: Collection, random: np.random.Generator) -> Mapping[str, C
 def _kept(documents: StoredTable, columns: Sequence[str]) -> ShownColumns:
     """The columns but the text, in memory."""
     shown = ShownColumns(documents, [name for name in columns if name != "text"])
-    for _ in range(PATIENCE + 1):
-        shown.take(np.zeros(1, np.int64), columns)
-    time.sleep(READ_S)
+    shown.read()
     return shown
 
 

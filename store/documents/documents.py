@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.arrays.batches import split
+from saelake.store.arrays.cache import Cache
 from saelake.store.documents.filters import FilterCache
 from saelake.store.documents.imports import Source, SourceBatch, import_documents
-from saelake.store.documents.shown import ShownColumns
+from saelake.store.documents.shown import HELD_BYTES, ShownColumns
 from saelake.store.documents.tombstones import Tombstones
 from saelake.store.errors import NotFound
 from saelake.store.format.schema import RESERVED_COLUMNS
@@ -33,18 +34,24 @@ class Documents:
     `alive` tells which are not deleted, bool (n_documents,); it is None while none is.
     """
 
-    def __init__(self, lake: Lake, corpus: str, table: Table) -> None:
+    def __init__(self, lake: Lake, corpus: str, table: Table, cache: Cache | None = None) -> None:
         self.corpus = corpus
         self.table = table
         self._lake = lake
         self.tombstones = Tombstones(lake.deleted(corpus), table)
         self.alive = self.tombstones.alive(table.n_rows)
-        self.filters = FilterCache(table, self.alive)
-        self._shown = ShownColumns(table, ["id", *self.metadata_columns])
+        cache = cache or Cache(HELD_BYTES)
+        self._shown = ShownColumns(table, ["id", *self.metadata_columns, "text"], cache=cache)
+        self.filters = FilterCache(
+            table, self.alive, cache=cache, columns=self._shown, deleted=self.tombstones.key
+        )
 
     @classmethod
-    def open(cls, lake: Lake, corpus: str) -> "Documents":
-        """The newest snapshot. Raises `NotFound`, also for a corpus that has no documents."""
+    def open(cls, lake: Lake, corpus: str, cache: Cache | None = None) -> "Documents":
+        """The newest snapshot. Raises `NotFound`, also for a corpus that has no documents.
+
+        What is read of it is kept in the cache, or else in one of its own.
+        """
         table = Table.find(lake.documents(corpus))
         if table is None or table.n_rows == 0:
             raise NotFound(
@@ -52,7 +59,7 @@ class Documents:
                 f"FILE --lake {lake.uri} --corpus {corpus}`.",
                 corpus=corpus,
             )
-        return cls(lake, corpus, table)
+        return cls(lake, corpus, table, cache)
 
     @property
     def n_documents(self) -> int:
@@ -99,6 +106,11 @@ class Documents:
         return [name for name in self.table.schema.names if name not in RESERVED_COLUMNS]
 
     @cached_property
+    def metadata_type(self) -> pa.StructType:
+        """The user's metadata columns as one struct, with their types."""
+        return pa.struct([self.table.schema.field(name) for name in self.metadata_columns])
+
+    @cached_property
     def n_skipped(self) -> int:
         """How many rows the imports of these documents left out."""
         skipped = Table.find(self._lake.skipped(self.corpus))
@@ -116,6 +128,12 @@ class Documents:
         if len(docs):
             self._check_number(int(docs.max()))
         return self._shown.take(docs, columns)
+
+    def arrays(self, docs: npt.NDArray[np.uint64], columns: Sequence[str]) -> list[pa.Array]:
+        """What `take` gives, column by column."""
+        if len(docs):
+            self._check_number(int(docs.max()))
+        return self._shown.arrays(docs, columns)
 
     def scan_texts(
         self, start: int, stop: int, *, batch_rows: int = 256

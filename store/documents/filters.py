@@ -1,14 +1,19 @@
 """Metadata filters: which documents a `where` keeps."""
 
-from collections import OrderedDict
-from threading import Lock
+from collections.abc import Hashable
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from saelake.store.arrays.cache import Cache
+from saelake.store.documents.shown import ShownColumns
 from saelake.store.errors import InvalidFilter
+from saelake.store.predicates.evaluation import evaluated
+from saelake.store.predicates.grammar import parse
 from saelake.store.predicates.mistakes import refusal
 from saelake.store.predicates.predicate import Predicate, predicate
+from saelake.store.predicates.tree import Node
 from saelake.store.tables.tables import Table
 
 DocumentMask = npt.NDArray[np.bool_]
@@ -36,43 +41,68 @@ def _matching(documents: Table, where: str, asked: Predicate) -> DocumentMask:
     return mask
 
 
-class FilterCache:
-    """The masks of the filters asked last, for one snapshot of a corpus; thread-safe.
+def _last_file(documents: Table) -> str:
+    """What tells a table from one that was dropped before it was made, with as many versions."""
+    return documents.file_of(documents.fragments[-1].id) if documents.fragments else ""
 
-    `alive` tells which documents are not deleted (None: all); a mask keeps no others.
+
+class FilterCache:
+    """The masks of the filters of one snapshot of a corpus, kept in a cache; thread-safe.
+
+    `alive` tells which documents are not deleted (None: all), and `deleted` tells that from what
+    was so of other snapshots; a mask keeps no others. Where `columns` has what a filter is about,
+    it is answered from there.
     """
 
     def __init__(
-        self, documents: Table, alive: DocumentMask | None = None, size_bytes: int = CACHE_BYTES
+        self,
+        documents: Table,
+        alive: DocumentMask | None = None,
+        *,
+        cache: Cache | None = None,
+        columns: ShownColumns | None = None,
+        deleted: Hashable = None,
     ) -> None:
         self._documents = documents
         self._alive = alive
-        self._capacity = max(size_bytes // max(documents.n_rows, 1), 1)
-        self._masks: OrderedDict[str, DocumentMask] = OrderedDict()
-        self._lock = Lock()
+        self._cache = cache or Cache(CACHE_BYTES)
+        self._columns = columns
+        self._snapshot = (documents.uri, documents.version, _last_file(documents), deleted)
 
     def mask(self, where: str | None) -> DocumentMask | None:
         """The mask of `where`; None when there is no filter and nothing is deleted."""
         if where is None:
             return self._alive
-        with self._lock:
-            if where in self._masks:
-                self._masks.move_to_end(where)
-                return self._masks[where]
-        asked = self.predicate(where)
-        mask = _matching(self._documents, where, asked)
+        key = ("mask", self._snapshot, where)
+        kept: DocumentMask | None = self._cache.find(key)
+        if kept is not None:
+            return kept
+        node = parse(where)
+        mask = self._evaluated(node)
+        is_stable = True
+        if mask is None:
+            asked = self.predicate(where)
+            mask, is_stable = _matching(self._documents, where, asked), asked.is_stable
         if self._alive is not None:
             mask &= self._alive
-        if asked.is_stable:
-            self._keep(where, mask)
+        n_bytes = mask.nbytes + len(where)
+        if is_stable and n_bytes <= self._cache.capacity:
+            self._cache.put(key, mask, n_bytes)
         return mask
 
     def predicate(self, where: str) -> Predicate:
         """What a filter means for the columns of these documents. Raises `InvalidFilter`."""
         return predicate(where, self._documents.schema)
 
-    def _keep(self, where: str, mask: DocumentMask) -> None:
-        with self._lock:
-            self._masks[where] = mask
-            while len(self._masks) > self._capacity:
-                self._masks.popitem(last=False)
+    def _evaluated(self, node: Node) -> DocumentMask | None:
+        """The mask as the columns in memory say; None where they cannot tell."""
+        if self._columns is None:
+            return None
+        return evaluated(node, self._documents.schema, self._column)
+
+    def _column(self, name: str) -> pa.Array | None:
+        assert self._columns is not None
+        values = self._columns.words(name)
+        if values is None:
+            self._columns.wish()
+        return values

@@ -23,6 +23,8 @@ from saelake.store.tables.changes import Fragment
 from saelake.store.tables.damage import damaged
 from saelake.store.tables.tables import Table, address
 
+FEATURES_AT_ONCE = 1024  # of which first tiers are read at once: 6 MiB
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostingList:
@@ -244,6 +246,30 @@ class PostingsTable:
         lists = [Lists.of(table[name]) for name in columns]
         return [_later_tier(*(each[row] for each in lists)) for row in range(len(addresses))]
 
+    def first_tiers(self, segment: Segment, most_bytes: float) -> "FirstTiers | None":
+        """The first tiers of all features in a segment; None where they have more bytes.
+
+        That is seen by the first features, as others are like them, and for certain at the end.
+        """
+        offsets, values = [np.zeros(1, np.int64)], [np.empty(0, np.uint32)]
+        n_rows = n_values = 0
+        batches = self.table.scan(
+            ["strongest"], fragments=[segment.fragment], batch_rows=N_TIERS * FEATURES_AT_ONCE
+        )
+        for batch in batches:
+            lists = Lists.of(batch["strongest"])
+            offsets.append(n_values + lists.offsets[1:])
+            values.append(lists.values)
+            n_rows += len(lists.lengths)
+            n_values += len(lists.values)
+            n_bytes = 4 * n_values + 8 * n_rows / N_TIERS
+            if n_bytes > most_bytes or n_bytes * segment.n_rows > 2 * most_bytes * n_rows:
+                return None
+        firsts = np.concatenate(offsets)[::N_TIERS].copy()  # other tiers' lists here are empty
+        whole = np.concatenate(values)
+        whole.setflags(write=False)
+        return FirstTiers(Lists(firsts, whole), self.dtype)
+
     def strongest(self, features: Sequence[int]) -> "Strongest":
         """The first tiers of these features in all segments, in no promised order."""
         addresses = [address(s.fragment, f * N_TIERS) for f in features for s in self.segments]
@@ -264,6 +290,23 @@ class PostingsTable:
             max=bits.astype(f"u{self.dtype.itemsize}").view(self.dtype),
             token=token.astype(np.int64),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FirstTiers:
+    """The first tiers of all features in a segment, as they are stored."""
+
+    lists: Lists
+    dtype: np.dtype[Any]
+
+    @property
+    def n_bytes(self) -> int:
+        """How much memory they take."""
+        return int(self.lists.offsets.nbytes + self.lists.values.nbytes)
+
+    def of(self, feature: int) -> PostingList:
+        """The first tier of a feature."""
+        return _first_tier(self.lists[feature], self.dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from saelake.store.predicates.moments import (
 )
 from saelake.store.predicates.tree import Value
 
+LARGEST_WHOLE = 2**53  # of those that are floating numbers, with all below
 BEYOND = 100  # powers of ten that are beyond every whole and every decimal number
 
 
@@ -53,6 +54,53 @@ def floor_of(value: Value, type: pa.DataType) -> Floor:  # noqa: A002  # as Arro
     if value.kind in ("text", "date", "time", "timestamp"):
         return _moment(value.text, type)
     raise Unfit("")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What `Floor` is, as the number that a column keeps: days, or units of time since 1970."""
+
+    floor: float | None
+    is_exact: bool = True
+
+
+def number_of(value: Value, type: pa.DataType) -> Number | None:  # noqa: A002
+    """A literal among the numbers of a type; None where only the engine knows.
+
+    Raises `Unfit` for one of another kind.
+    """
+    if types.is_date32(type) and value.kind in ("text", "date", "timestamp"):
+        moment = read_moment(value.text)
+        if moment.offset is not None:
+            return None
+        day, rest = divmod(moment.ns, DAY_NS)
+        return Number(day, is_exact=rest == 0)
+    if types.is_timestamp(type) and value.kind in ("text", "date", "timestamp"):
+        units, rest = divmod(instant(read_moment(value.text), type.tz), NS_IN[type.unit])
+        return _clamped(units, rest == 0, (-(2**63) + 1, 2**63 - 1))
+    if value.kind != "number":
+        return None
+    if types.is_integer(type):
+        units, is_exact = _scaled(value.text, 0)
+        return _clamped(units, is_exact, _limits(type))
+    if not types.is_floating(type):
+        return None
+    exact = float(value.text)  # a larger whole number the engine rounds otherwise
+    is_whole = value.text.removeprefix("-").isdecimal()  # of which there is no -0
+    return Number(exact + 0.0 if is_whole else exact) if abs(exact) < LARGEST_WHOLE else None
+
+
+def _clamped(n: int, is_exact: bool, limits: tuple[int, int]) -> Number:
+    least, greatest = limits
+    if n < least:
+        return Number(None, is_exact=False)
+    return Number(min(n, greatest), is_exact=is_exact and n <= greatest)
+
+
+def _limits(type: pa.DataType) -> tuple[int, int]:  # noqa: A002
+    """The least and the greatest whole number of a type."""
+    least = 0 if types.is_unsigned_integer(type) else -(2 ** (type.bit_width - 1))
+    return least, least + 2**type.bit_width - 1
 
 
 def plain(value: Value) -> str:
@@ -86,10 +134,8 @@ def _number(text: str, type: pa.DataType) -> Floor:  # noqa: A002
     if types.is_floating(type):
         return Floor(f"arrow_cast({_plain_number(text)}, '{engine_name(type)}')")
     if types.is_integer(type):
-        least = 0 if types.is_unsigned_integer(type) else -(2 ** (type.bit_width - 1))
-        greatest = least + 2**type.bit_width - 1
         units, is_exact = _scaled(text, 0)
-        return _within(units, is_exact, (least, greatest), lambda n: _whole(n, type))
+        return _within(units, is_exact, _limits(type), lambda n: _whole(n, type))
     if types.is_decimal(type):
         greatest = 10**type.precision - 1
         units, is_exact = _scaled(text, type.scale)

@@ -6,8 +6,10 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from saelake.store.arrays.cache import Cache
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
+from saelake.store.documents.shown import HELD_BYTES
 from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import N_TIERS
@@ -22,6 +24,7 @@ from saelake.store.index.segments import (
     scan_postings,
 )
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.snapshot.tiers import Tiers
 from saelake.store.tables.at_once import are_all
 from saelake.store.tables.tables import Table
 
@@ -36,21 +39,27 @@ class Collection:
     none of them covers.
     """
 
-    def __init__(self, lake: Lake, name: CollectionName) -> None:
+    def __init__(self, lake: Lake, name: CollectionName, cache: Cache | None = None) -> None:
+        """The newest snapshot; what is read of it is kept in the cache, or else in its own.
+
+        Raises `NotFound`.
+        """
         self.name = name
+        cache = cache or Cache(HELD_BYTES)
         self._lake = lake = lake.pinned()
         postings = Table.find(lake.postings(name))
         self.codes = CodesTable.of(lake, open_codes(lake, name))
         # A replaced dictionary goes by the name that it was given then.
         self.settings = replace(self.codes.settings, dictionary=name.dictionary)
         self.postings = PostingsTable(postings) if postings else None
-        self.documents = Documents.open(lake, name.corpus)
+        self.documents = Documents.open(lake, name.corpus, cache)
         self.filters = self.documents.filters
         self._fragments = fragments = {fragment.id for fragment in self.codes.table.fragments}
         stored = self.postings.segments if self.postings else ()
         self.segments = tuple(segment for segment in stored if segment.is_valid(fragments))
         covered = {i for segment in self.segments for i in segment.covers}
         self.unindexed = tuple(sorted(fragments - covered))
+        self._tiers = Tiers(self.postings, self.segments, cache) if self.postings else None
 
     @cached_property
     def impacts(self) -> ImpactsTable | None:
@@ -113,7 +122,7 @@ class Collection:
         """Whether what is indexed is from before both poles of a feature were counted."""
         return bool(self.postings and self.postings.outdated)
 
-    @property
+    @cached_property
     def split_documents(self) -> Array:
         """Documents that may have postings of a feature in two segments, ascending int64.
 
@@ -126,13 +135,19 @@ class Collection:
 
     def tier(self, feature: int, tier: int, segments: Iterable[Segment]) -> list[PostingList]:
         """One tier of a feature in each of these segments."""
-        if self.postings is None:
-            return []
-        return self.postings.read([feature], tier, segments)
+        return self.tiers([(feature, segment) for segment in segments], tier)
 
     def bands(self, wanted: Sequence[tuple[int, Segment]], tier: int) -> list[list[PostingBand]]:
         """One tier of each feature in its segment, in bands: see `PostingsTable.read_bands`."""
         return [] if self.postings is None else self.postings.read_bands(wanted, tier)
+
+    def tiers(
+        self, wanted: Sequence[tuple[int, Segment]], tier: int, *, characters: bool = True
+    ) -> list[PostingList]:
+        """One tier of each feature in its segment; see `PostingsTable.read_each`."""
+        if self._tiers is None:
+            return []
+        return self._tiers.read(wanted, tier, characters=characters)
 
     def unindexed_postings(self, feature: int) -> PostingList:
         """The postings of a feature in the fragments that no segment covers."""

@@ -6,13 +6,13 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from saelake.store.arrays.cache import Cache
 from saelake.store.codes.embeddings import Block, blocks, take
 from saelake.store.codes.executor import Executor, Owners, Piece, PiecePart, pieces, streamed
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import AsBitmaps, Bitmap
 from saelake.store.requests.checks import Pooling
-from saelake.store.snapshot.cache import Cache
 from saelake.store.snapshot.held import Held, HeldByOwners, HeldHere
 from saelake.store.snapshot.selection import Selected
 

@@ -2,27 +2,36 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 FRESH_S = 1.0  # how old what an answer is made of may be, when the question is asked
-EARLY = 1 / 2  # of that age: from here on it is renewed, so that few ever wait for it
+EARLY = 1 / 2  # of that age: from here on it is renewed beside the questions, so that few wait
 
 
 class Fresh(Generic[T]):
     """A value that was looked at less than `FRESH_S` before it is asked for; thread-safe.
 
-    Its age is that of the last look, not of the last question. One thread looks at a time. Others
-    go on with what is fresh enough meanwhile, and wait only where nothing is.
+    Its age is that of the last look, not of the last question. One thread looks at a time, and
+    nobody waits for it who finds what is fresh enough.
     """
 
     def __init__(
-        self, renewed: Callable[[T | None], T], clock: Callable[[], float] = time.monotonic
+        self,
+        renewed: Callable[[T | None], T],
+        clock: Callable[[], float] = time.monotonic,
+        beside: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
-        """`renewed` makes the value of the one before, which may be that one; None at first."""
+        """`renewed` makes the value of the one before, which may be that one; None at first.
+
+        `beside` runs a look beside the questions: by default in a thread of its own.
+        """
         self._renewed = renewed
+        self._beside = beside or _in_thread
         self._clock = clock
         self._looked: tuple[float, T] | None = None  # when a look began, and what it found
         self._turn = Lock()
@@ -30,16 +39,27 @@ class Fresh(Generic[T]):
     def value(self) -> T:
         """The value; raises what a look raises, and then looks again next time."""
         asked = self._clock()
-        found = self._found(asked, EARLY * FRESH_S)
-        if found is not None:
-            return found[1]
         usable = self._found(asked, FRESH_S)
-        if not self._turn.acquire(blocking=usable is None):
-            assert usable is not None
+        if usable is not None:
+            if asked - usable[0] >= EARLY * FRESH_S:
+                self._begin()
             return usable[1]
-        try:
-            found = self._found(asked, FRESH_S if usable is None else EARLY * FRESH_S)
+        with self._turn:
+            found = self._found(asked, FRESH_S)
             return self._look() if found is None else found[1]
+
+    def _begin(self) -> None:
+        """Begin to look beside the questions, unless someone looks."""
+        if self._turn.acquire(blocking=False):
+            try:
+                self._beside(self._look_beside)
+            except RuntimeError:  # the interpreter is about to end
+                self._turn.release()
+
+    def _look_beside(self) -> None:
+        try:
+            with suppress(Exception):  # who must wait for a look sees what it raises
+                self._look()
         finally:
             self._turn.release()
 
@@ -53,3 +73,9 @@ class Fresh(Generic[T]):
         value = self._renewed(None if self._looked is None else self._looked[1])
         self._looked = (began, value)
         return value
+
+
+def _in_thread(look: Callable[[], None]) -> None:
+    pool = ThreadPoolExecutor(1, thread_name_prefix="saelake-fresh")
+    pool.submit(look)
+    pool.shutdown(wait=False)

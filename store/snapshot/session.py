@@ -9,13 +9,13 @@ from contextlib import suppress
 from functools import partial
 from threading import Lock
 
+from saelake.store.arrays.cache import Cache
 from saelake.store.codes.executor import Executor, Threads
 from saelake.store.errors import NotFound, OutdatedIndex
 from saelake.store.index.nearest import NearestDocuments
 from saelake.store.index.owned_blocks import owners_of_blocks
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.checks import Selection
-from saelake.store.snapshot.cache import Cache
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.embeddings import Embeddings
 from saelake.store.snapshot.fresh import Fresh
@@ -70,7 +70,7 @@ class Session:
         with suppress(NotFound):  # of a table that was dropped
             if known is not None and known.is_current:
                 return known
-        found = Collection(self._lake, name)
+        found = Collection(self._lake, name, self.cache)
         _warn_of_outdated(found)
         return found
 

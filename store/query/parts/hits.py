@@ -1,6 +1,6 @@
 """From matching tokens to what a reader sees: the token, the text around it, the metadata."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,24 +18,22 @@ from saelake.store.snapshot.collection import Collection
 HITS_PER_BATCH = 1000
 
 
-def metadata_type(documents: Documents) -> pa.DataType:
-    """The user's columns as one struct, with their types."""
-    schema = documents.table.schema
-    return pa.struct([schema.field(name) for name in documents.metadata_columns])
-
-
 def with_metadata(answer: pa.Schema, documents: Documents) -> pa.Schema:
     """The columns of an answer, of which `metadata` has those of the corpus."""
-    field = pa.field(METADATA.name, metadata_type(documents))
+    field = pa.field(METADATA.name, documents.metadata_type)
     return answer.set(answer.get_field_index(METADATA.name), field)
 
 
 def metadata_column(rows: pa.Table, documents: Documents) -> pa.StructArray:
     """The metadata of rows of the documents table, one struct a row."""
-    kind = metadata_type(documents)
-    if kind.num_fields == 0:
-        return pa.array([{}] * rows.num_rows, kind)
     columns = [rows[name].combine_chunks() for name in documents.metadata_columns]
+    return struct_column(columns, documents.metadata_type, rows.num_rows)
+
+
+def struct_column(columns: Sequence[pa.Array], kind: pa.DataType, n_rows: int) -> pa.StructArray:
+    """Columns as one of structs; of none as many empty structs as there are rows."""
+    if kind.num_fields == 0:
+        return pa.array([{}] * n_rows, kind)
     return pa.StructArray.from_arrays(columns, fields=list(kind))
 
 
@@ -55,36 +53,46 @@ def _batch(
     collection: Collection, matches: TokensFound, context: int, schema: pa.Schema
 ) -> pa.RecordBatch:
     documents = collection.documents
-    columns = ["id", "text", *documents.metadata_columns]
-    docs, row = np.unique(matches.doc, return_inverse=True)
+    names = ["id", "text", *documents.metadata_columns]
+    docs, row = _apart(matches.doc)
     starts, lengths = matches.start, matches.length
     unknown = np.flatnonzero(starts < 0)
     if len(unknown):
         starts, lengths = starts.copy(), lengths.copy()
         with ThreadPoolExecutor(1) as pool:  # the two reads wait on storage side by side
             spans = pool.submit(token_spans, collection.codes, matches[unknown])
-            table = documents.take(docs, columns)
+            ids, texts, *columns = documents.arrays(docs, names)
             starts[unknown], lengths[unknown] = spans.result()
     else:
-        table = documents.take(docs, columns)
-    texts = table["text"].to_pylist()
+        ids, texts, *columns = documents.arrays(docs, names)
+    whole = texts.to_pylist()
     shown = [
-        window(texts[r], int(start), int(length), context)
-        for r, start, length in zip(row, starts, lengths, strict=True)
+        window(whole[r], start, length, context)
+        for r, start, length in zip(row.tolist(), starts.tolist(), lengths.tolist(), strict=True)
     ]
-    rows = table.select(["id", *documents.metadata_columns]).take(pa.array(row))
+    if len(docs) < len(row):
+        places = pa.array(row)
+        ids, columns = ids.take(places), [column.take(places) for column in columns]
+    kind = schema.field(METADATA.name).type
     arrays = {
         "doc": pa.array(matches.doc, pa.uint64()),
-        "id": rows["id"].combine_chunks(),
-        "position": pa.array(matches.position, pa.uint32()),
+        "id": ids,
+        "position": pa.array(matches.position.astype(np.uint32)),
         "value": pa.array(matches.value * matches.sign, pa.float32()),
         "token": pa.array([t[s : s + n] for t, s, n in shown], pa.string()),
         "text": pa.array([t for t, _, _ in shown], pa.string()),
         "token_start": pa.array([s for _, s, _ in shown], pa.uint32()),
         "token_length": pa.array([n for _, _, n in shown], pa.uint32()),
-        "metadata": metadata_column(rows, documents),
+        METADATA.name: struct_column(columns, kind, len(row)),
     }
     return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
+
+
+def _apart(docs: Array) -> tuple[Array, Array]:
+    """Each of these documents once, and for each place the index of its document among them."""
+    if len(set(docs.tolist())) == len(docs):  # as the best tokens of documents are
+        return docs, np.arange(len(docs))
+    return np.unique(docs, return_inverse=True)
 
 
 def token_spans(codes: CodesTable, matches: TokensFound) -> tuple[Array, Array]:

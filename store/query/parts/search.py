@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
@@ -78,23 +79,35 @@ def strongest_postings(
 
     Reads one tier after another, and only of the segments whose next tier can still matter.
     """
-    best = _top(_kept(collection.unindexed_postings(feature), mask), k)
     dtype = collection.codes.codec.dtype
+    best = PostingList.joined([], dtype)
+    if collection.unindexed:
+        best = _top(_kept(collection.unindexed_postings(feature), mask), k)
     open_segments = collection.segments
     for tier, size in enumerate((*TIERS, math.inf)):
         if not open_segments:
             break
         lists = collection.tier(feature, tier, open_segments)
-        best = _top(PostingList.joined([best, *(_kept(p, mask) for p in lists)], dtype), k)
+        found = [best, *(_kept(postings, mask) for postings in lists)]
+        best = _top(_joined(found, dtype), k)
         open_segments = _unfinished(open_segments, lists, size, best, k)
     return best
 
 
+def _joined(lists: Iterable[PostingList], dtype: npt.DTypeLike) -> PostingList:
+    """The postings of several lists, of which most are empty where a filter keeps few."""
+    found = [postings for postings in lists if len(postings)]
+    return found[0] if len(found) == 1 else PostingList.joined(found, dtype)
+
+
 def _kept(postings: PostingList, mask: DocumentMask | None) -> PostingList:
-    return postings if mask is None else postings[mask[postings.doc]]
+    return postings if mask is None else postings[np.flatnonzero(mask[postings.doc])]
 
 
 def _top(postings: PostingList, k: int) -> PostingList:
+    if 0 < k < len(postings):
+        least = np.partition(postings.max, -k)[-k]
+        postings = postings[np.flatnonzero(postings.max >= least)]
     return postings[np.lexsort((postings.doc, -postings.max.astype(np.int32)))[:k]]
 
 
