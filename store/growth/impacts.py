@@ -9,7 +9,7 @@ from saelake.store.codes.executor import PIECE_ROWS, Piece
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.schema import impacts_schema
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
-from saelake.store.index.levels import Levels
+from saelake.store.index.levels import Levels, inverse_lengths
 from saelake.store.index.nearest import measured
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft, Fragment
@@ -135,9 +135,10 @@ class _BlockBuilder:
         found = list(blocks(Piece(self.codes, covers), n_rows=n_rows))
         block = found[0] if len(found) == 1 else Block.joined(found)
         width = self.codes.settings.width
-        levels = Levels.of(block, width)
-        said = measured(block, levels, width, self.n_documents)
-        draft = self.table.write(block, levels, said, covers)
+        scale = inverse_lengths(block, width)
+        levels = Levels.of(block, scale, width)
+        said = measured(block, scale, levels, width, self.n_documents)
+        draft = self.table.write(block, scale, levels, said, covers)
         del found, block, levels
         trim()
         return draft

@@ -20,7 +20,7 @@ import numpy as np
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
 from saelake.store.index.impact_blocks import ImpactsTable, Measured, StoredBlock
-from saelake.store.index.levels import Levels, inverse_lengths
+from saelake.store.index.levels import Levels
 
 LEAST_RECALL = 0.99  # of the `N_NEAREST` nearest
 N_NEAREST = 10
@@ -31,7 +31,9 @@ ENOUGH = 0.9985  # a recall from which on no larger budget is tried
 QUERIES_AT_ONCE = 8
 LEAST_CANDIDATES = 200  # compared exactly, of a collection
 CANDIDATES = 20  # as a multiple of the answers
-CANDIDATE_SHARE = 1 / 1024  # of the documents
+CANDIDATE_SHARE = 1 / 256  # of the documents
+FEW = 2  # times as many documents as candidates: all are compared, and none is estimated
+ROUNDING = 1e-5  # of a score, within which another sum of the same products is
 EXHAUSTIVE = 1 / 16  # of the documents, from which on to compare candidates is not worth it
 
 EVERYTHING = np.empty(0, np.bool_)
@@ -58,7 +60,7 @@ def n_candidates(n: int, k: int) -> int:
 class NearestDocuments:
     """Searches some blocks of a table; `kept` are the levels of each, as far as they were read.
 
-    Without it (None) they are read anew for every question, one block after the other.
+    Without it (None) they are opened anew for every question, one block after the other.
     """
 
     table: ImpactsTable
@@ -67,13 +69,18 @@ class NearestDocuments:
 
     def keeping(self) -> "NearestDocuments":
         """A search of these blocks that keeps the levels it reads: at most `n_bytes`."""
-        kept = {block.fragment: Levels(block.features) for block in self.blocks}
+        kept = {block.fragment: self.table.levels(block) for block in self.blocks}
         return replace(self, kept=kept)
 
-    @property
+    @cached_property
     def n_documents(self) -> int:
         """How many documents the blocks have."""
         return sum(len(block.docs) for block in self.blocks)
+
+    @cached_property
+    def covers(self) -> frozenset[int]:
+        """The fragments of codes that they cover."""
+        return frozenset(i for block in self.blocks for i in block.covers)
 
     @cached_property
     def budget(self) -> float | None:
@@ -94,36 +101,56 @@ class NearestDocuments:
         shares = [block.measured.recall(budget) * len(block.docs) for block in self.blocks]
         return min(sum(shares) / max(self.n_documents, 1), 1.0)
 
-    @property
+    @cached_property
     def n_bytes(self) -> int:
         """The memory, once all levels were read."""
-        return sum(block.features.n_bytes + 2 * block.docs.nbytes for block in self.blocks)
+        levels = sum(Levels(block.features, block.typical).n_bytes for block in self.blocks)
+        return levels + sum(block.n_bytes for block in self.blocks)
 
     def candidates(
         self, query: Array, k: int, mask: Array | None, spread: Mapper
     ) -> Sequence[tuple[StoredBlock, Array]]:
         """The rows of each block that are compared exactly for the `k` nearest.
 
-        `query` float32 is of every feature, and not negative; `mask` says which documents are
-        meant (bool, by number).
+        `query` float32 is of every feature, of length 1, and not negative; `mask` says which
+        documents are meant (bool, by number): all of them are candidates where they are few.
         """
         room = n_candidates(self.n_documents, k)
-        found: list[_Estimated] = []
-        groups = [self.blocks] if self.kept is not None else [(block,) for block in self.blocks]
-        for group in groups:
-            tasks = [self._task(block, query, room, mask) for block in group]
-            self.table.read_levels([(task.block, task.levels, task.chosen) for task in tasks])
-            found += spread(_Estimate.estimated, tasks)
-        return _best(found, room)
-
-    def _task(self, block: StoredBlock, query: Array, room: int, mask: Array | None) -> "_Estimate":
-        chosen = block.features.chosen(query, self.budget or 0)
-        levels = Levels(block.features) if self.kept is None else self.kept[block.fragment]
-        return _Estimate(block, levels, chosen, query, room, mask)
+        keeps = [_kept(block, mask) for block in self.blocks]
+        if mask is not None and sum(int(keep.sum()) for keep in keeps) <= FEW * room:
+            found = [(block, np.flatnonzero(k)) for block, k in zip(self.blocks, keeps, strict=True)]
+            return [(block, rows) for block, rows in found if len(rows)]
+        tasks = [
+            _Estimate(self, block, query, keep)
+            for block, keep in zip(self.blocks, keeps, strict=True)
+        ]
+        done = spread if self.kept is not None else map  # one after the other
+        estimated = list(done(_Estimate.estimated, tasks))
+        if not estimated:
+            return []
+        counts = np.sum([part.counts for part in estimated], axis=0)
+        at_least = np.cumsum(counts[::-1])[::-1]
+        least = max(int(np.count_nonzero(at_least >= room)) - 1, 0)
+        rows = [part.rows_from(least) for part in estimated]
+        return [(part.block, each) for part, each in zip(estimated, rows, strict=True) if len(each)]
 
     def nearest(self, query: Array, k: int, mask: Array | None, spread: Mapper) -> Block:
-        """The embeddings of the candidates for the `k` nearest, to be compared."""
-        return self.table.taken(self.candidates(query, k, mask, spread))
+        """The embeddings of the `k` nearest, and of those that are as near but for rounding."""
+        unit = (query / np.linalg.norm(query)).astype(np.float32)
+        found = self.candidates(unit, k, mask, spread)
+        cosines = list(spread(lambda part: self._cosines(*part, unit), found))
+        every = np.concatenate([np.empty(0, np.float32), *cosines])
+        if len(every) > k:
+            least = np.partition(every, len(every) - k)[len(every) - k] * (1 - ROUNDING)
+            found = [
+                (block, rows[near >= least])
+                for (block, rows), near in zip(found, cosines, strict=True)
+            ]
+        return self.table.taken(found)
+
+    def _cosines(self, block: StoredBlock, rows: Array, query: Array) -> Array:
+        found: Array = self.table.products(block, rows, query) * block.scales[rows]
+        return found
 
     def embeddings(self, docs: Array) -> Block | None:
         """The embeddings of these documents (uint64), by ascending block; None if not all."""
@@ -132,47 +159,60 @@ class NearestDocuments:
         n_found = sum(len(rows) for _, rows in found)
         return self.table.taken(found) if n_found == len(docs) else None
 
+    def levels_for(self, block: StoredBlock, chosen: Array) -> Levels:
+        """The levels of a block, those of the chosen features among them."""
+        levels = self.table.levels(block) if self.kept is None else self.kept[block.fragment]
+        self.table.read_levels(block, levels, chosen)
+        return levels
+
+
+def _kept(block: StoredBlock, mask: Array | None) -> Array:
+    return EVERYTHING if mask is None else mask[block.docs]
+
 
 @dataclass(frozen=True, slots=True)
 class _Estimated:
-    """Rows of a block, and their estimates."""
+    """The estimates of a block's documents, and how many of those to keep are in each step."""
 
     block: StoredBlock
-    rows: Array
     estimates: Array
+    keep: Array
+    counts: Array
+
+    def rows_from(self, least: int) -> Array:
+        """The rows to keep in this step and higher ones."""
+        from saelake.store.arrays import levels
+
+        found: Array = levels.rows_from(self.estimates, self.keep, least)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Estimate:
     """The search of one block."""
 
+    search: NearestDocuments
     block: StoredBlock
-    levels: Levels
-    chosen: Array
     query: Array
-    room: int
-    mask: Array | None
+    keep: Array
 
     def estimated(self) -> _Estimated:
-        from saelake.store.arrays import kernels  # not every process that has a session needs numba
+        from saelake.store.arrays import levels  # not every process that has a session needs numba
 
-        keep = EVERYTHING if self.mask is None else self.mask[self.block.docs]
-        found = self.levels.estimates(self.query, self.chosen)
-        rows = kernels.strongest(found, keep, min(self.room, len(found)))
-        return _Estimated(self.block, rows, found[rows])
-
-
-def _best(found: Sequence[_Estimated], room: int) -> list[tuple[StoredBlock, Array]]:
-    """The rows of the largest estimates of all."""
-    every = np.concatenate([np.empty(0, np.float32), *(part.estimates for part in found)])
-    if len(every) <= room:
-        return [(part.block, np.sort(part.rows)) for part in found]
-    least = np.partition(every, len(every) - room)[len(every) - room]
-    return [(part.block, np.sort(part.rows[part.estimates >= least])) for part in found]
+        chosen = self.block.features.chosen(self.query, self.search.budget or 0)
+        found = self.search.levels_for(self.block, chosen).estimates(self.query, chosen)
+        counts = np.zeros(levels.N_STEPS, np.int64)
+        levels.count_steps(found, self.keep, counts)
+        return _Estimated(self.block, found, self.keep, counts)
 
 
-def measured(block: Block, levels: Levels, width: int, n_documents: int) -> Measured:
-    """What a search of this block does, of a collection of so many documents."""
+def measured(
+    block: Block, scale: Array, levels: Levels, width: int, n_documents: int
+) -> Measured:
+    """What a search of this block does, of a collection of so many documents.
+
+    `scale` are one over the lengths of its documents.
+    """
     n = len(block)
     share = min(n / max(n_documents, 1), 1.0)
     k = max(int(np.ceil(N_NEAREST * share)), 1)
@@ -182,7 +222,7 @@ def measured(block: Block, levels: Levels, width: int, n_documents: int) -> Meas
     questions = [
         question
         for first in range(0, len(asked), QUERIES_AT_ONCE)
-        for question in _questions(block, asked[first : first + QUERIES_AT_ONCE], width, k)
+        for question in _questions(block, scale, asked[first : first + QUERIES_AT_ONCE], width, k)
     ]
     recalls: list[float] = []
     for budget in BUDGETS:
@@ -203,10 +243,11 @@ class _Measuring:
     n_nearest: int
 
 
-def _questions(block: Block, asked: Array, width: int, k: int) -> Iterator[_Measuring]:
+def _questions(
+    block: Block, scale: Array, asked: Array, width: int, k: int
+) -> Iterator[_Measuring]:
     from saelake.store.arrays.levels import row_products
 
-    scale = inverse_lengths(block, width)
     queries = np.zeros((width, len(asked)), np.float32)
     for column, row in enumerate(asked):
         features, values = block.row(int(row))
@@ -226,11 +267,10 @@ def _questions(block: Block, asked: Array, width: int, k: int) -> Iterator[_Meas
 
 def _recall(levels: Levels, question: _Measuring, budget: float, room: int) -> float:
     """The share of the nearest that are candidates; any of those equally far count."""
-    from saelake.store.arrays import kernels
-
     chosen = levels.features.chosen(question.values, budget)
     found = levels.estimates(question.values, chosen)
-    found[question.row] = 0
-    rows = kernels.strongest(found, EVERYTHING, min(room, len(found)))
-    n_found = int(np.isin(question.nearest, rows).sum())
+    found[question.row] = -np.inf
+    room = min(room, len(found))
+    least = np.partition(found, len(found) - room)[len(found) - room]
+    n_found = int((found[question.nearest] >= least).sum())
     return min(n_found / question.n_nearest, 1.0)

@@ -104,7 +104,7 @@ class Lake:
 
     def impacts(self, name: CollectionName) -> str:
         """The address of a collection's impacts, by which similar documents are found."""
-        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.impacts")
+        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.nearest")
 
     def features(self, name: CollectionName) -> str:
         """The address of a collection's features table."""

@@ -22,6 +22,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from saelake.store.errors import Conflict, InvalidInput, NotFound, SaelakeError
+from saelake.store.tables.blobs import Blob, blobs_of
 from saelake.store.tables.changes import Change, Draft, Evolution, Fragment
 from saelake.store.tables.damage import damaged, reading
 from saelake.store.tables.failures import storage_error, storage_errors, stored
@@ -265,6 +266,12 @@ class Table:
         """`columns` of the rows at these addresses (see `address`), in the order asked for."""
         with reading(self.uri):
             return self._dataset._take_rows(list(addresses), columns=list(columns))
+
+    def blobs(self, addresses: Sequence[int], column: str) -> list[Blob]:
+        """The large values of a column in the rows at these addresses, to be read in parts."""
+        with reading(self.uri):
+            files = {i: self.file_of(i) for i in {address >> 32 for address in addresses}}
+            return blobs_of(self._dataset, files, addresses, column)
 
     @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:

@@ -51,8 +51,7 @@ def nearest_of(
     if nearest is None:
         return None
     read = nearest.nearest(query, room, selected.mask, quickly)
-    covered = {i for block in nearest.blocks for i in block.covers}
-    rest = session.embeddings.map(selected, score, without=covered)
+    rest = session.embeddings.map(selected, score, without=nearest.covers)
     parts = [Found.best(*score(read), room), *(Found.best(*part, room) for part in rest)]
     found = Found.joined(parts).best_of(room).without(asked)[:k]
     return Near(found, nearest.recall, read)

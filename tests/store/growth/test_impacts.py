@@ -39,8 +39,10 @@ def stored(number: int, covers: tuple[int, ...], n_docs: int) -> StoredBlock:
     return StoredBlock(
         fragment=number,
         covers=covers,
-        size_bytes=0,
         docs=np.zeros(n_docs),
+        typical=unknown,
+        scales=unknown,
+        starts=unknown,
         features=unknown,
         measured=unknown,
     )
@@ -155,11 +157,10 @@ def test_a_block_of_other_codes_is_found_and_made_again(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_fragments=3, n_indexed=3)
     table = ImpactsTable(Table.open(made.lake.impacts(made.name)))
     first, second, *_ = table.blocks
-    rows = list(table.table.scan(table.table.schema.names, fragments=[first.fragment]))
-    changed = [row.to_pylist() for row in rows]
-    changed[0][0]["covers"] = list(second.covers)
-    batches = [pa.RecordBatch.from_pylist(each, table.table.schema) for each in changed]
-    draft = table.table.write(batches, one_fragment=True)
+    block = table.taken([(first, np.arange(len(first.docs)))])
+    draft = table.write(
+        block, first.scales, table.levels(first), first.measured, second.covers
+    )
     table.table.commit(lambda _: Change(add=draft, remove=(second.fragment,)))
     lake = saelake.connect(made.lake.uri)
     assert any("impacts" in check.check for check in lake.verify().problems)
@@ -195,4 +196,4 @@ def at_tag(made: MadeLake) -> Lake:
 def test_dropping_takes_the_impacts_along(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_fragments=2, n_indexed=2)
     drop_target(made.lake, "made/random")
-    assert not [table for table in made.lake.tables() if "impacts" in table]
+    assert not [table for table in made.lake.tables() if "nearest" in table]
