@@ -57,6 +57,38 @@ def products(offsets: Array, features: Array, values: Array, query: Array, weigh
 
 
 @compiled
+def dot_products(offsets: Array, features: Array, values: Array, query: Array) -> Any:
+    """Per row sum(q v), float32 (n,), of a query (float32, of every feature): four sums a row."""
+    n = len(offsets) - 1
+    found = np.empty(n, np.float32)
+    for row in range(n):
+        a, b, c, d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+        begin, end = offsets[row], offsets[row + 1]
+        last = begin + ((end - begin) >> 2 << 2)
+        for i in range(begin, last, 4):
+            a += query[np.int64(features[i])] * values[i]
+            b += query[np.int64(features[i + 1])] * values[i + 1]
+            c += query[np.int64(features[i + 2])] * values[i + 2]
+            d += query[np.int64(features[i + 3])] * values[i + 3]
+        for i in range(last, end):
+            a += query[np.int64(features[i])] * values[i]
+        found[row] = (a + b) + (c + d)
+    return found
+
+
+@compiled
+def row_lengths(offsets: Array, values: Array) -> Any:
+    """The length of each row, float32 (n,)."""
+    found = np.empty(len(offsets) - 1, np.float32)
+    for row in range(len(found)):
+        total = np.float32(0)
+        for i in range(offsets[row], offsets[row + 1]):
+            total += values[i] * values[i]
+        found[row] = np.sqrt(total)
+    return found
+
+
+@compiled
 def overlaps(offsets: Array, features: Array, values: Array, query: Array, weight: Array) -> Any:
     """Per row sum(min(q, w v)) and sum(w v), float32 (n,); `query` has the weights in it."""
     n = len(offsets) - 1

@@ -12,7 +12,8 @@ MOST_WEIGHT = 17  # of a group: 15 times it is 255
 MEAN_WEIGHT = 4.25  # of a column, so that most groups are full
 MOST_WEIGHTS = 3800  # of all columns: 15 times it, and what rounding adds, fits in 16 bits
 _WORDS = 2048  # of a column, so that sums of its documents stay in the nearest cache
-LOWEST, HIGHEST, N_STEPS = -0.25, 1.25, 1 << 15  # of estimates, in steps by which they are counted
+LOWEST, HIGHEST, N_STEPS = -0.25, 1.25, 1 << 13  # of estimates, in steps by which they are counted
+
 
 @compiled
 def moments(offsets: Array, features: Array, values: Array, scale: Array, width: int) -> Any:
@@ -32,9 +33,7 @@ def moments(offsets: Array, features: Array, values: Array, scale: Array, width:
 
 
 @compiled
-def typicality(
-    offsets: Array, features: Array, values: Array, scale: Array, means: Array
-) -> Any:
+def typicality(offsets: Array, features: Array, values: Array, scale: Array, means: Array) -> Any:
     """How typical each row is, and how each feature goes with that.
 
     The product of a row's impacts with the features' `means` (float32, of every feature) less its
@@ -95,37 +94,89 @@ def as_levels(
                 columns[at, row - half] |= np.uint8(level << 4)
 
 
-def grouped(weights: Array) -> tuple[Array, Array]:
-    """Columns in groups of `TOGETHER` whose weights come to at most `MOST_WEIGHT`.
+@compiled
+def chosen(worth: Array, costs: Array, budget: float) -> Any:
+    """Which of some features to add up: those worth most for their costs, within a budget.
 
-    `weights` int64 (n,). Returns places in it and weights uint16, both of whole groups: a weight
-    that is too large is in several, and what is left of a group has the weight 0.
+    `worth` (n,) and `costs` are float32. Worths are told apart in steps of a 32nd to a 64th; those
+    of the step that breaks the budget are left out, with all that are worth less. Int64, ascending.
     """
-    n_whole = np.maximum(weights - 1, 0) // MOST_WEIGHT
-    places = np.append(np.repeat(np.arange(len(weights)), n_whole), np.flatnonzero(weights))
-    parts = np.append(
-        np.full(n_whole.sum(), MOST_WEIGHT), (weights - MOST_WEIGHT * n_whole)[weights > 0]
-    )
-    order = np.argsort(-parts, kind="stable")
-    found: tuple[Array, Array] = _in_groups(places[order], parts[order])
-    return found
+    n = len(worth)
+    steps = np.empty(n, np.int64)
+    spent = np.zeros(1 << 13, np.float32)
+    bits = worth.view(np.int32)
+    for i in range(n):
+        steps[i] = bits[i] >> 18  # the sign, the exponent, and 5 bits more
+        spent[steps[i]] += costs[i]
+    least = (1 << 13) - 1
+    total = spent[least]
+    while least > 1 and total + spent[least - 1] <= budget:
+        least -= 1
+        total += spent[least]
+    found = np.empty(n, np.int64)
+    size = 0
+    for i in range(n):
+        if steps[i] >= least and worth[i] > 0:
+            found[size] = i
+            size += 1
+    return found[:size].copy()
 
 
 @compiled
-def _in_groups(places: Array, parts: Array) -> Any:
-    """Groups of the largest weight that is left, and of the smallest ones that fit beside it."""
-    found = np.zeros(TOGETHER * len(parts), np.int64)
-    shares = np.zeros(TOGETHER * len(parts), np.uint16)
-    first, last, base = 0, len(parts) - 1, 0
+def expected(query: Array, numbers: Array, means: Array, slopes: Array, without: Array) -> Any:
+    """The products of a query with means and with slopes of features, but for those left out."""
+    mean, slope = np.float32(0), np.float32(0)
+    for i in range(len(numbers)):
+        mean += query[numbers[i]] * means[i]
+        slope += query[numbers[i]] * slopes[i]
+    for i in without:
+        mean -= query[numbers[i]] * means[i]
+        slope -= query[numbers[i]] * slopes[i]
+    return mean, slope
+
+
+@compiled
+def grouped(exact: Array, unit: float) -> Any:
+    """Columns in groups of `TOGETHER` whose weights come to at most `MOST_WEIGHT`.
+
+    A weight is `exact` (float32 (n,)) in units, rounded. Returns places in it, int64, and weights,
+    uint16, both of whole groups: a weight that is too large is in several, and what is left of a
+    group has the weight 0. A group has the largest weight that is left, and of the smallest ones
+    as many as fit beside it.
+    """
+    n = len(exact)
+    weights = np.empty(n, np.int64)
+    begins = np.zeros(MOST_WEIGHT + 2, np.int64)  # of the parts of each weight, the largest first
+    for i in range(n):
+        weights[i] = np.int64(exact[i] / unit + 0.5)
+        left = weights[i]
+        while left > 0:
+            begins[MOST_WEIGHT - min(left, MOST_WEIGHT) + 1] += 1
+            left -= MOST_WEIGHT
+    for i in range(MOST_WEIGHT + 1):
+        begins[i + 1] += begins[i]
+    n_parts = begins[-1]
+    places, parts = np.empty(n_parts, np.int64), np.empty(n_parts, np.int64)
+    for i in range(n):
+        left = weights[i]
+        while left > 0:
+            part = min(left, MOST_WEIGHT)
+            at = begins[MOST_WEIGHT - part]
+            begins[MOST_WEIGHT - part] += 1
+            places[at], parts[at] = i, part
+            left -= MOST_WEIGHT
+    found = np.zeros(TOGETHER * n_parts, np.int64)
+    shares = np.zeros(TOGETHER * n_parts, np.uint16)
+    first, last, base = 0, n_parts - 1, 0
     while first <= last:
-        left = MOST_WEIGHT - parts[first]
+        room = MOST_WEIGHT - parts[first]
         found[base : base + TOGETHER] = places[first]  # where its weight is 0, it is in the cache
         shares[base] = parts[first]
         first += 1
         used = 1
-        while used < TOGETHER and first <= last and parts[last] <= left:
+        while used < TOGETHER and first <= last and parts[last] <= room:
             found[base + used], shares[base + used] = places[last], parts[last]
-            left -= parts[last]
+            room -= parts[last]
             last -= 1
             used += 1
         base += TOGETHER
@@ -190,7 +241,7 @@ def add_columns(columns: Array, asked: Array, weights: Array, unit: float, sums:
 def add_lists(
     rows: Array, levels: Array, begins: Array, ends: Array, weights: Array, sums: Array
 ) -> None:
-    """Add to `sums` (float32) the levels of lists times `weights` (float32), each from its begin."""
+    """Add to `sums` (float32) the levels of lists times `weights` (float32)."""
     for i in range(len(begins)):
         weight = np.float32(weights[i])
         for at in range(begins[i], ends[i]):
@@ -199,7 +250,7 @@ def add_lists(
 
 @compiled
 def count_steps(estimates: Array, keep: Array, counts: Array) -> None:
-    """Add to `counts` (int64, `N_STEPS`) how many estimates are in each step, of those to keep.
+    """Add to `counts` (int32, `N_STEPS`) how many estimates are in each step, of those to keep.
 
     `keep` is bool, or empty for all. Those beyond the steps are in the nearest.
     """
@@ -207,7 +258,7 @@ def count_steps(estimates: Array, keep: Array, counts: Array) -> None:
     for row in range(len(estimates)):
         if len(keep) == 0 or keep[row]:
             step = int((estimates[row] - np.float32(LOWEST)) * scale)
-            counts[min(max(step, 0), N_STEPS - 1)] += 1
+            counts[min(max(step, 0), N_STEPS - 1)] += np.int32(1)
 
 
 @compiled

@@ -85,7 +85,7 @@ def unpacked_rows(data: Array, starts: Array, size: int) -> Any:
 
 
 @compiled
-def _product(data: Array, begin: int, end: int, size: int, query: Array, decoded: Array) -> float:
+def _product(data: Array, begin: int, end: int, size: int, query: Array, decoded: Array) -> Any:
     """The product of the row in these bytes with a query: four sums go on side by side."""
     gap_bytes = np.int64(data[begin])
     n = (end - begin - 1) // (gap_bytes + size)

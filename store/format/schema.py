@@ -228,9 +228,9 @@ def impacts_schema(settings: CollectionSettings) -> pa.Schema:
     """One row, in a fragment of its own, per block of documents.
 
     It says which codes fragments the block `covers`; its `docs`, and of each how `typical` it is,
-    one over its length (`scales`), and the bytes of its row (`sizes`); what is known of the `features`
-    (poles) that fire in it (see `index.levels`); and of `asked` questions that were searched with
-    each of some `budgets` of columns the share `recalls` of the nearest found (see
+    one over its length (`scales`), and the bytes of its row (`sizes`); what is known of the
+    `features` (poles) that fire in it (see `index.levels`); and of `asked` questions that were
+    searched with each of some `budgets` of columns the share `recalls` of the nearest found (see
     `index.nearest`). `levels` are those of the features whose `steps` are above 0, and `rows` the
     documents' embeddings (see `index.packed`).
     """

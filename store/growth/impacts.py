@@ -13,7 +13,7 @@ from saelake.store.index.levels import Levels, inverse_lengths
 from saelake.store.index.nearest import measured
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft, Fragment
-from saelake.store.tables.tables import Table
+from saelake.store.tables.tables import Table, drop
 
 DEFAULT_MEMORY_BYTES = 1 << 30
 LEAST_DOCUMENTS = 50_000  # fewer are compared exactly in milliseconds
@@ -111,6 +111,14 @@ def index_impacts(
             left -= _n_documents(group)
             on_progress(_n_documents(group), left)
     committer.finish()
+    _forget_outdated(lake, name)
+
+
+def _forget_outdated(lake: Lake, name: CollectionName) -> None:
+    """Delete what was made before levels and rows had files of their own, unless a tag has it."""
+    old = Table.find(lake.outdated_impacts(name))
+    if old is not None and not old.tags():
+        drop(old.uri)
 
 
 def _n_documents(group: Sequence[Fragment]) -> int:

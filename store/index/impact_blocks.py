@@ -181,8 +181,8 @@ class ImpactsTable:
         """The bytes of these rows, end to end, and where each begins; neighbours are read once."""
         begins, ends = block.starts[rows], block.starts[rows + 1]
         heads = np.flatnonzero(np.append(True, begins[1:] != ends[:-1]))
-        tails = np.append(heads[1:], len(rows)) - 1
-        spans = list(zip(begins[heads].tolist(), (ends[tails] - begins[heads]).tolist(), strict=True))
+        sizes = ends[np.append(heads[1:], len(rows)) - 1] - begins[heads]
+        spans = list(zip(begins[heads].tolist(), sizes.tolist(), strict=True))
         data = b"".join(self._blobs[block.fragment][1].read(spans))
         return data, np.append(0, np.cumsum(ends - begins))
 

@@ -20,9 +20,9 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
 
 HIGHEST = 15  # of the levels 1 to 15; 0 is no value
-BYTES_PER_DOCUMENT = 1024  # of levels, for the features that matter most
+BYTES_PER_DOCUMENT = 768  # of levels, for the features that matter most
 COLUMN_BYTES, LIST_BYTES = 1 / 2, 3  # a document; a document that has the feature
-LEAST_IN_COLUMN = 1 / 12  # of the documents have the feature: columns are quicker, lists smaller
+LEAST_IN_COLUMN = 1 / 24  # of the documents have the feature: columns are quicker, lists smaller
 LIST_COST = 40  # the time of a document in a list, in documents of a column (measured)
 SPREAD = 3  # the highest level is so many deviations above the mean of what fires
 ALIGNED = 64  # bytes, to which columns and lists are filled up
@@ -106,24 +106,19 @@ class BlockFeatures:
 
     def chosen(self, query: Array, budget: float) -> Array:
         """Which to add up for a query (float32, of every feature) within a budget of columns."""
-        part = np.square(query[self._kept_numbers]) * self._kept_worth
-        order = np.argsort(-part, kind="stable")
-        spent = np.cumsum(self._kept_costs[order])
-        n = min(int(np.searchsorted(spent, budget, side="right")), int(np.count_nonzero(part)))
-        return np.sort(self.kept[order[:n]])
+        from saelake.store.arrays import levels  # not every process that has a session needs numba
+
+        numbers, worth, costs = self._of_kept
+        asked = query[numbers]
+        found: Array = self.kept[levels.chosen(asked * asked * worth, costs, budget)]
+        return found
 
     @cached_property
-    def _kept_numbers(self) -> Array:
-        return self.numbers[self.kept]
-
-    @cached_property
-    def _kept_costs(self) -> Array:
-        return self.costs[self.kept]
-
-    @cached_property
-    def _kept_worth(self) -> Array:
-        worth: Array = self.variances[self.kept] / self._kept_costs
-        return worth.astype(np.float32)
+    def _of_kept(self) -> tuple[Array, Array, Array]:
+        """The numbers of those that have levels, their variances for their costs, and the costs."""
+        costs = self.costs[self.kept]
+        worth = self.variances[self.kept] / costs
+        return self.numbers[self.kept], worth.astype(np.float32), costs.astype(np.float32)
 
 
 class Levels:
@@ -163,7 +158,7 @@ class Levels:
 
         `scale` are `inverse_lengths`.
         """
-        from saelake.store.arrays import levels  # not every process that has a session needs numba
+        from saelake.store.arrays import levels
 
         arrays = (block.offsets, block.features, block.values, scale)
         counts, sums, squares = levels.moments(*arrays, width)
@@ -213,22 +208,19 @@ class Levels:
         from saelake.store.arrays import levels
 
         features = self.features
-        asked = query[features.numbers]
-        rest = asked.copy()
-        rest[chosen] = 0
-        sums = np.float32(rest @ features.slopes) * self.typical
-        sums += np.float32(rest @ features.means)
-        exact = asked[chosen] * features.steps[chosen]
+        known = (features.numbers, features.means, features.slopes)
+        mean, slope = levels.expected(query, *known, chosen)
+        sums: Array = np.float32(slope) * self.typical
+        sums += np.float32(mean)
+        exact = query[features.numbers[chosen]] * features.steps[chosen]
         in_column = features.in_column[chosen]
-        columns = exact[in_column]
+        columns, lists = exact[in_column], chosen[~in_column]
         if len(columns):
             shares = (levels.MEAN_WEIGHT * len(columns), levels.MOST_WEIGHTS)
-            unit = columns.sum() / np.float32(min(shares))
-            weights = np.rint(columns / unit).astype(np.int64)
-            groups, parts = levels.grouped(weights)
+            unit = float(columns.sum() / min(shares))
+            groups, parts = levels.grouped(columns, unit)
             place = self._place[chosen[in_column]][groups]
-            levels.add_columns(self._columns.view(np.uint16), place, parts, float(unit), sums)
-        lists = chosen[~in_column]
+            levels.add_columns(self._columns.view(np.uint16), place, parts, unit, sums)
         if len(lists):
             spans = (self._begins[lists], self._ends[lists])
             levels.add_lists(self._rows, self._levels, *spans, exact[~in_column], sums)

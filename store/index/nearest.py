@@ -24,12 +24,12 @@ from saelake.store.index.levels import Levels
 
 LEAST_RECALL = 0.99  # of the `N_NEAREST` nearest
 N_NEAREST = 10
-BUDGETS = (32, 64, 128, 192, 256, 384, 512, 768, 1024)  # columns that a query adds up
+BUDGETS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # columns that a query adds up
 N_MEASURED = 512  # documents of a collection that are asked about to measure the recall
 LEAST_MEASURED = 64  # of a block
 ENOUGH = 0.9985  # a recall from which on no larger budget is tried
 QUERIES_AT_ONCE = 8
-LEAST_CANDIDATES = 200  # compared exactly, of a collection
+LEAST_CANDIDATES = 600  # compared exactly, of a collection
 CANDIDATES = 20  # as a multiple of the answers
 CANDIDATE_SHARE = 1 / 256  # of the documents
 FEW = 2  # times as many documents as candidates: all are compared, and none is estimated
@@ -107,19 +107,28 @@ class NearestDocuments:
         levels = sum(Levels(block.features, block.typical).n_bytes for block in self.blocks)
         return levels + sum(block.n_bytes for block in self.blocks)
 
+    def all_kept(self, mask: Array | None) -> Sequence[tuple[StoredBlock, Array]]:
+        """The rows of each block whose documents are meant: `mask` is bool, by number."""
+        found = []
+        for block in self.blocks:
+            docs = block.docs
+            rows = np.arange(len(docs)) if mask is None else np.flatnonzero(mask[docs])
+            if len(rows):
+                found.append((block, rows))
+        return found
+
     def candidates(
         self, query: Array, k: int, mask: Array | None, spread: Mapper
     ) -> Sequence[tuple[StoredBlock, Array]]:
         """The rows of each block that are compared exactly for the `k` nearest.
 
         `query` float32 is of every feature, of length 1, and not negative; `mask` says which
-        documents are meant (bool, by number): all of them are candidates where they are few.
+        documents are meant: all of them are candidates where they are few.
         """
         room = n_candidates(self.n_documents, k)
         keeps = [_kept(block, mask) for block in self.blocks]
         if mask is not None and sum(int(keep.sum()) for keep in keeps) <= FEW * room:
-            found = [(block, np.flatnonzero(k)) for block, k in zip(self.blocks, keeps, strict=True)]
-            return [(block, rows) for block, rows in found if len(rows)]
+            return self.all_kept(mask)
         tasks = [
             _Estimate(self, block, query, keep)
             for block, keep in zip(self.blocks, keeps, strict=True)
@@ -128,16 +137,21 @@ class NearestDocuments:
         estimated = list(done(_Estimate.estimated, tasks))
         if not estimated:
             return []
-        counts = np.sum([part.counts for part in estimated], axis=0)
+        counts = np.sum([part.counts for part in estimated], axis=0, dtype=np.int64)
         at_least = np.cumsum(counts[::-1])[::-1]
         least = max(int(np.count_nonzero(at_least >= room)) - 1, 0)
         rows = [part.rows_from(least) for part in estimated]
         return [(part.block, each) for part, each in zip(estimated, rows, strict=True) if len(each)]
 
-    def nearest(self, query: Array, k: int, mask: Array | None, spread: Mapper) -> Block:
-        """The embeddings of the `k` nearest, and of those that are as near but for rounding."""
+    def nearest(
+        self, query: Array, k: int, mask: Array | None, spread: Mapper, *, exact: bool = False
+    ) -> Block:
+        """The embeddings of the `k` nearest, and of those that are as near but for rounding.
+
+        `exact` compares all documents that are meant, and not only candidates.
+        """
         unit = (query / np.linalg.norm(query)).astype(np.float32)
-        found = self.candidates(unit, k, mask, spread)
+        found = self.all_kept(mask) if exact else self.candidates(unit, k, mask, spread)
         cosines = list(spread(lambda part: self._cosines(*part, unit), found))
         every = np.concatenate([np.empty(0, np.float32), *cosines])
         if len(every) > k:
@@ -201,14 +215,12 @@ class _Estimate:
 
         chosen = self.block.features.chosen(self.query, self.search.budget or 0)
         found = self.search.levels_for(self.block, chosen).estimates(self.query, chosen)
-        counts = np.zeros(levels.N_STEPS, np.int64)
+        counts = np.zeros(levels.N_STEPS, np.int32)
         levels.count_steps(found, self.keep, counts)
         return _Estimated(self.block, found, self.keep, counts)
 
 
-def measured(
-    block: Block, scale: Array, levels: Levels, width: int, n_documents: int
-) -> Measured:
+def measured(block: Block, scale: Array, levels: Levels, width: int, n_documents: int) -> Measured:
     """What a search of this block does, of a collection of so many documents.
 
     `scale` are one over the lengths of its documents.

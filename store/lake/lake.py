@@ -106,6 +106,10 @@ class Lake:
         """The address of a collection's impacts, by which similar documents are found."""
         return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.nearest")
 
+    def outdated_impacts(self, name: CollectionName) -> str:
+        """The address of impacts as they were kept before, which nobody reads any more."""
+        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.impacts")
+
     def features(self, name: CollectionName) -> str:
         """The address of a collection's features table."""
         return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.features")

@@ -9,6 +9,7 @@ import os
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,9 +99,9 @@ def _path(folder: str, data_file: str, described: Mapping[str, Any]) -> str | No
     if described["kind"] != _DEDICATED:
         return None
     name = f"{described['blob_id']:032b}"[::-1]
-    path = f"{folder}/data/{data_file.removesuffix('.lance')}/{name}.blob"
+    path = Path(folder) / "data" / data_file.removesuffix(".lance") / f"{name}.blob"
     try:
-        return path if os.stat(path).st_size == described["size"] else None
+        return str(path) if path.stat().st_size == described["size"] else None
     except OSError:
         return None
 

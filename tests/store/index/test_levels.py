@@ -112,7 +112,7 @@ def test_levels_are_read_as_they_were_written(block: Block) -> None:
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=40))
 def test_groups_of_columns_fit_in_a_byte(weights: list[int]) -> None:
-    places, parts = of_arrays.grouped(np.array(weights))
+    places, parts = of_arrays.grouped(np.array(weights, np.float32), 1.0)
     assert len(places) % of_arrays.TOGETHER == 0
     groups = parts.reshape(-1, of_arrays.TOGETHER).astype(int)
     assert (groups.sum(axis=1) <= of_arrays.MOST_WEIGHT).all()
@@ -131,15 +131,17 @@ def test_columns_are_added_up_as_by_numpy(n: int, exact: list[float], seed: int)
     columns = random.integers(0, 256, (len(exact), half), dtype=np.uint8)
     dense = np.concatenate([columns & 15, columns >> 4], axis=1)[:, :n].astype(float)
     unit = sum(exact) / (of_arrays.MEAN_WEIGHT * len(exact))
-    weights = np.rint(np.array(exact) / unit).astype(np.int64)
-    places, parts = of_arrays.grouped(weights)
+    weights = (np.array(exact, np.float32) / unit + 0.5).astype(np.int64)
+    places, parts = of_arrays.grouped(np.array(exact, np.float32), unit)
     sums = np.full(n, 0.5, np.float32)
     of_arrays.add_columns(columns.view(np.uint16), places, parts, unit, sums)
     assert np.allclose(sums, 0.5 + unit * (weights @ dense), rtol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1, 5, 900])
-@pytest.mark.parametrize("codec", [Float16Bits(signed=False), Float16Bits(signed=True), Log8(False)])
+@pytest.mark.parametrize(
+    "codec", [Float16Bits(signed=False), Float16Bits(signed=True), Log8(signed=False)]
+)
 def test_embeddings_are_packed_exactly(
     block: Block, codec: ValueCodec, scale: int, tmp_path: Path
 ) -> None:
