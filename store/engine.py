@@ -5,6 +5,7 @@ values, text or frames. It raises before the first batch wherever that is possib
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import pyarrow as pa
 
 from saelake.store.codes.executor import Executor
+from saelake.store.errors import InvalidInput
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import check_state
 from saelake.store.query.parts.signed import answered
 from saelake.store.requests.request import Request
+from saelake.store.requests.similar import SimilarQuery
 from saelake.store.snapshot.models import Texts
 from saelake.store.snapshot.sampled import marked, sample_said
 from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session
@@ -55,6 +58,19 @@ class Engine:
         """
         answer = answered(self._session, request, _answering(request.question))
         return marked(_reader(answer), sample_said(self._session, request))
+
+    def warm(self) -> None:
+        """Ask a question whose first answer takes long, if a collection has blocks of impacts.
+
+        Its loops are compiled or loaded for that, which takes seconds in a new installation.
+        """
+        for name in map(str, self.lake.collections()):
+            nearest = self._session.collection(name).nearest
+            if nearest is not None:
+                docs = (int(nearest.blocks[0].docs[0]),)
+                with suppress(InvalidInput):  # it has no features
+                    self.ask(SimilarQuery(collection=name, docs=docs, k=1)).read_all()
+                return
 
     def close(self) -> None:
         """Forget what was read."""
