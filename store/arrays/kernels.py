@@ -18,6 +18,12 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 STEPS = 1024  # in which a query's gains are told apart
 
 
+# The C library's pread: bytes of an open file from a place on, whatever others read of it.
+read_at = types.ExternalFunction(
+    "pread", types.int64(types.int32, types.voidptr, types.uintp, types.int64)
+)
+
+
 def compiled(loop: Kernel) -> Kernel:
     """The loop as machine code, made when it is first called with arguments of some types."""
     made: Kernel = njit(cache=True, nogil=True)(loop)

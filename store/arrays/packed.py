@@ -6,15 +6,9 @@ A row has the bytes of a gap (1, 2 or 4), the gaps of its features, and the code
 from typing import Any
 
 import numpy as np
-from numba import types
 
-from saelake.store.arrays.kernels import compiled
+from saelake.store.arrays.kernels import compiled, read_at
 from saelake.store.format.lists import Array
-
-# Of the C library: reads bytes at a place of a file, whatever others read.
-_pread = types.ExternalFunction(
-    "pread", types.int64(types.int32, types.voidptr, types.uintp, types.int64)
-)
 
 
 @compiled
@@ -144,7 +138,7 @@ def products_in_file(
     for i in range(len(rows)):
         begin = starts[rows[i]]
         n_bytes = starts[rows[i] + 1] - begin
-        if _pread(np.int32(file), data.ctypes, np.uint64(n_bytes), begin) != n_bytes:
+        if read_at(np.int32(file), data.ctypes, np.uint64(n_bytes), begin) != n_bytes:
             return found, False
         found[i] = _product(data, 0, n_bytes, size, query, decoded)
     return found, True
