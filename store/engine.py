@@ -20,6 +20,7 @@ from saelake.store.lake.tags import check_state
 from saelake.store.query.parts.signed import answered
 from saelake.store.reports import Prefetched
 from saelake.store.requests.request import Request
+from saelake.store.requests.similar import SimilarQuery
 from saelake.store.snapshot.models import Texts
 from saelake.store.snapshot.prefetch import prefetch
 from saelake.store.snapshot.sampled import marked, sample_said
@@ -101,6 +102,19 @@ class Engine:
         for name in self.lake.collections():
             with suppress(SaelakeError, OSError):  # a question of it says what is the matter
                 self.prefetch(str(name))
+
+    def warm(self) -> None:
+        """Ask a question whose first answer takes long, if a collection has blocks of impacts.
+
+        Its loops are compiled or loaded for that, which takes seconds in a new installation.
+        """
+        for name in map(str, self.lake.collections()):
+            nearest = self._session.collection(name).nearest
+            if nearest is not None:
+                docs = (int(nearest.blocks[0].docs[0]),)
+                with suppress(InvalidInput):  # it has no features
+                    self.ask(SimilarQuery(collection=name, docs=docs, k=1)).read_all()
+                return
 
     def close(self) -> None:
         """Forget what was read, and let go of those who own pieces."""

@@ -92,7 +92,7 @@ def measure(
     row: dict[str, Cell] = {
         "documents": f"{n:,}",
         "index s": build_s,
-        "index bytes a document": collection.nearest.table.table.size_bytes / n,
+        "index bytes a document": collection.nearest.table.size_bytes / n,
         "first ms": 1e3 * near["seconds"][0],
         "p50 ms": 1e3 * float(np.median(seconds)),
         "p99 ms": 1e3 * float(np.quantile(seconds, 0.99)),

@@ -1,4 +1,4 @@
-"""Compiled loops over documents' impacts in levels of 4 bits, and over rows packed into bytes."""
+"""Compiled loops over documents' impacts in levels of 4 bits: made, and added up to estimates."""
 
 from typing import Any
 
@@ -7,8 +7,12 @@ import numpy as np
 from saelake.store.arrays.kernels import compiled
 from saelake.store.format.lists import Array
 
-TOGETHER = 16  # columns of which a sum of 16 bits can hold all: 16 * 15 * 255 < 2^16
-_CHUNK = 2048  # bytes of a column, so that sums of its documents stay in the nearest cache
+TOGETHER = 4  # columns of a group, whose sums of a document fit in a byte
+MOST_WEIGHT = 17  # of a group: 15 times it is 255
+MEAN_WEIGHT = 4.25  # of a column, so that most groups are full
+MOST_WEIGHTS = 3800  # of all columns: 15 times it, and what rounding adds, fits in 16 bits
+_WORDS = 2048  # of a column, so that sums of its documents stay in the nearest cache
+LOWEST, HIGHEST, N_STEPS = -0.25, 1.25, 1 << 13  # of estimates, in steps by which they are counted
 
 
 @compiled
@@ -26,6 +30,30 @@ def moments(offsets: Array, features: Array, values: Array, scale: Array, width:
             sums[features[i]] += impact
             squares[features[i]] += impact * impact
     return counts, sums, squares
+
+
+@compiled
+def typicality(offsets: Array, features: Array, values: Array, scale: Array, means: Array) -> Any:
+    """How typical each row is, and how each feature goes with that.
+
+    The product of a row's impacts with the features' `means` (float32, of every feature) less its
+    mean over rows, float32 (n,); and the slopes of the regressions of impacts on it, float32
+    (width,).
+    """
+    n = len(offsets) - 1
+    found, slopes = np.zeros(n, np.float32), np.zeros(len(means))
+    for row in range(n):
+        total = np.float32(0)
+        for i in range(offsets[row], offsets[row + 1]):
+            total += means[features[i]] * values[i]
+        found[row] = total * scale[row]
+    found -= np.float32(found.mean()) if n else np.float32(0)
+    square = 0.0
+    for row in range(n):
+        square += np.float64(found[row]) ** 2
+        for i in range(offsets[row], offsets[row + 1]):
+            slopes[features[i]] += np.float64(values[i] * scale[row] * found[row])
+    return found, (slopes / max(square, 1e-30)).astype(np.float32)
 
 
 @compiled
@@ -67,53 +95,184 @@ def as_levels(
 
 
 @compiled
-def add_columns(columns: Array, asked: Array, weights: Array, sums: Array) -> None:
-    """Add to `sums` (float32, two a byte) the levels of these columns times `weights` (uint16).
+def chosen(worth: Array, costs: Array, budget: float) -> Any:
+    """Which of some features to add up: those worth most for their costs, within a budget.
 
-    The numbers of both must be a multiple of 4.
+    `worth` (n,) and `costs` are float32. Worths are told apart in steps of a 32nd to a 64th; those
+    of the step that breaks the budget are left out, with all that are worth less. Int64, ascending.
     """
-    half = columns.shape[1]
-    low, high = np.empty(_CHUNK, np.uint16), np.empty(_CHUNK, np.uint16)
-    mask, shift = np.uint8(15), np.uint8(4)
-    for begin in range(0, half, _CHUNK):
-        n = min(_CHUNK, half - begin)
-        for first in range(0, len(asked), TOGETHER):
-            low[:] = 0
-            high[:] = 0
-            for j in range(first, min(first + TOGETHER, len(asked)), 4):
-                a = columns[asked[j], begin : begin + n]
-                b = columns[asked[j + 1], begin : begin + n]
-                c = columns[asked[j + 2], begin : begin + n]
-                d = columns[asked[j + 3], begin : begin + n]
-                p, q = np.uint16(weights[j]), np.uint16(weights[j + 1])
-                r, s = np.uint16(weights[j + 2]), np.uint16(weights[j + 3])
-                for i in range(n):
-                    low[i] += np.uint16(
-                        p * np.uint16(a[i] & mask)
-                        + q * np.uint16(b[i] & mask)
-                        + r * np.uint16(c[i] & mask)
-                        + s * np.uint16(d[i] & mask)
-                    )
-                    high[i] += np.uint16(
-                        p * np.uint16(a[i] >> shift)
-                        + q * np.uint16(b[i] >> shift)
-                        + r * np.uint16(c[i] >> shift)
-                        + s * np.uint16(d[i] >> shift)
-                    )
-            for i in range(n):
-                sums[begin + i] += np.float32(low[i])
-                sums[half + begin + i] += np.float32(high[i])
+    n = len(worth)
+    steps = np.empty(n, np.int64)
+    spent = np.zeros(1 << 13, np.float32)
+    bits = worth.view(np.int32)
+    for i in range(n):
+        steps[i] = bits[i] >> 18  # the sign, the exponent, and 5 bits more
+        spent[steps[i]] += costs[i]
+    least = (1 << 13) - 1
+    total = spent[least]
+    while least > 1 and total + spent[least - 1] <= budget:
+        least -= 1
+        total += spent[least]
+    found = np.empty(n, np.int64)
+    size = 0
+    for i in range(n):
+        if steps[i] >= least and worth[i] > 0:
+            found[size] = i
+            size += 1
+    return found[:size].copy()
+
+
+@compiled
+def expected(query: Array, numbers: Array, means: Array, slopes: Array, without: Array) -> Any:
+    """The products of a query with means and with slopes of features, but for those left out."""
+    mean, slope = np.float32(0), np.float32(0)
+    for i in range(len(numbers)):
+        mean += query[numbers[i]] * means[i]
+        slope += query[numbers[i]] * slopes[i]
+    for i in without:
+        mean -= query[numbers[i]] * means[i]
+        slope -= query[numbers[i]] * slopes[i]
+    return mean, slope
+
+
+@compiled
+def grouped(exact: Array, unit: float) -> Any:
+    """Columns in groups of `TOGETHER` whose weights come to at most `MOST_WEIGHT`.
+
+    A weight is `exact` (float32 (n,)) in units, rounded. Returns places in it, int64, and weights,
+    uint16, both of whole groups: a weight that is too large is in several, and what is left of a
+    group has the weight 0. A group has the largest weight that is left, and of the smallest ones
+    as many as fit beside it.
+    """
+    n = len(exact)
+    weights = np.empty(n, np.int64)
+    begins = np.zeros(MOST_WEIGHT + 2, np.int64)  # of the parts of each weight, the largest first
+    for i in range(n):
+        weights[i] = np.int64(exact[i] / unit + 0.5)
+        left = weights[i]
+        while left > 0:
+            begins[MOST_WEIGHT - min(left, MOST_WEIGHT) + 1] += 1
+            left -= MOST_WEIGHT
+    for i in range(MOST_WEIGHT + 1):
+        begins[i + 1] += begins[i]
+    n_parts = begins[-1]
+    places, parts = np.empty(n_parts, np.int64), np.empty(n_parts, np.int64)
+    for i in range(n):
+        left = weights[i]
+        while left > 0:
+            part = min(left, MOST_WEIGHT)
+            at = begins[MOST_WEIGHT - part]
+            begins[MOST_WEIGHT - part] += 1
+            places[at], parts[at] = i, part
+            left -= MOST_WEIGHT
+    found = np.zeros(TOGETHER * n_parts, np.int64)
+    shares = np.zeros(TOGETHER * n_parts, np.uint16)
+    first, last, base = 0, n_parts - 1, 0
+    while first <= last:
+        room = MOST_WEIGHT - parts[first]
+        found[base : base + TOGETHER] = places[first]  # where its weight is 0, it is in the cache
+        shares[base] = parts[first]
+        first += 1
+        used = 1
+        while used < TOGETHER and first <= last and parts[last] <= room:
+            found[base + used], shares[base + used] = places[last], parts[last]
+            room -= parts[last]
+            last -= 1
+            used += 1
+        base += TOGETHER
+    return found[:base], shares[:base]
+
+
+@compiled
+def add_columns(columns: Array, asked: Array, weights: Array, unit: float, sums: Array) -> None:
+    """Add to `sums` (float32) the levels of these columns times `weights` (uint16) times `unit`.
+
+    Columns are words of 16 bits, of four documents: word i of those 2i and 2i + 1 in the low half
+    of each byte, and of those as many further on as a column has bytes in the high half. Columns
+    are in groups (see `grouped`), so that one product is of two documents, and the sum of a group
+    fits in the byte of each.
+    """
+    n_words = columns.shape[1]
+    n, half = len(sums), 2 * n_words
+    even, odd = np.empty(_WORDS, np.uint16), np.empty(_WORDS, np.uint16)
+    far_even, far_odd = np.empty(_WORDS, np.uint16), np.empty(_WORDS, np.uint16)
+    nibbles, byte = np.uint16(0x0F0F), np.uint16(0xFF)
+    four, eight = np.uint16(4), np.uint16(8)
+    factor = np.float32(unit)
+    for begin in range(0, n_words, _WORDS):
+        size = min(_WORDS, n_words - begin)
+        even[:], odd[:], far_even[:], far_odd[:] = 0, 0, 0, 0
+        for j in range(0, len(asked), TOGETHER):
+            a = columns[asked[j], begin : begin + size]
+            b = columns[asked[j + 1], begin : begin + size]
+            c = columns[asked[j + 2], begin : begin + size]
+            d = columns[asked[j + 3], begin : begin + size]
+            p, q, r, s = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
+            for i in range(size):
+                near = np.uint16(
+                    np.uint16(p * (a[i] & nibbles))
+                    + np.uint16(q * (b[i] & nibbles))
+                    + np.uint16(r * (c[i] & nibbles))
+                    + np.uint16(s * (d[i] & nibbles))
+                )
+                far = np.uint16(
+                    np.uint16(p * ((a[i] >> four) & nibbles))
+                    + np.uint16(q * ((b[i] >> four) & nibbles))
+                    + np.uint16(r * ((c[i] >> four) & nibbles))
+                    + np.uint16(s * ((d[i] >> four) & nibbles))
+                )
+                even[i] += near & byte
+                odd[i] += near >> eight
+                far_even[i] += far & byte
+                far_odd[i] += far >> eight
+        at = 2 * begin
+        for i in range(min(size, (n - at + 1) // 2)):
+            sums[at + 2 * i] += factor * np.float32(even[i])
+            if at + 2 * i + 1 < n:
+                sums[at + 2 * i + 1] += factor * np.float32(odd[i])
+        at += half
+        for i in range(min(size, (n - at + 1) // 2)):
+            sums[at + 2 * i] += factor * np.float32(far_even[i])
+            if at + 2 * i + 1 < n:
+                sums[at + 2 * i + 1] += factor * np.float32(far_odd[i])
 
 
 @compiled
 def add_lists(
     rows: Array, levels: Array, begins: Array, ends: Array, weights: Array, sums: Array
 ) -> None:
-    """Add to `sums` (float32) the levels of lists times `weights`: list i from its begin to end."""
+    """Add to `sums` (float32) the levels of lists times `weights` (float32)."""
     for i in range(len(begins)):
         weight = np.float32(weights[i])
         for at in range(begins[i], ends[i]):
             sums[rows[at]] += weight * np.float32(levels[at])
+
+
+@compiled
+def count_steps(estimates: Array, keep: Array, counts: Array) -> None:
+    """Add to `counts` (int32, `N_STEPS`) how many estimates are in each step, of those to keep.
+
+    `keep` is bool, or empty for all. Those beyond the steps are in the nearest.
+    """
+    scale = np.float32(N_STEPS / (HIGHEST - LOWEST))
+    for row in range(len(estimates)):
+        if len(keep) == 0 or keep[row]:
+            step = int((estimates[row] - np.float32(LOWEST)) * scale)
+            counts[min(max(step, 0), N_STEPS - 1)] += np.int32(1)
+
+
+@compiled
+def rows_from(estimates: Array, keep: Array, least: int) -> Any:
+    """The rows to keep whose estimates are in this step or a higher one, int64."""
+    scale = np.float32(N_STEPS / (HIGHEST - LOWEST))
+    n = 0
+    found = np.empty(len(estimates), np.int64)
+    for row in range(len(estimates)):
+        step = int((estimates[row] - np.float32(LOWEST)) * scale)
+        if min(max(step, 0), N_STEPS - 1) >= least and (len(keep) == 0 or keep[row]):
+            found[n] = row
+            n += 1
+    return found[:n].copy()
 
 
 @compiled
@@ -127,70 +286,3 @@ def row_products(offsets: Array, features: Array, values: Array, queries: Array)
             for j in range(width):
                 found[row, j] += value * line[j]
     return found
-
-
-@compiled
-def packed_rows(offsets: Array, features: Array, codes: Array) -> Any:
-    """Rows as bytes: the bytes of a gap (1, 2 or 4), the gaps of features, and the value codes.
-
-    `codes` are bytes (n_values, n_bytes). Returns uint8, and where each row begins, int64 (n + 1,).
-    """
-    n, size = len(offsets) - 1, codes.shape[1]
-    gap_bytes, starts = np.ones(n, np.int64), np.zeros(n + 1, np.int64)
-    for row in range(n):
-        before = np.int64(0)
-        for i in range(offsets[row], offsets[row + 1]):
-            gap = np.int64(features[i]) - before
-            before = np.int64(features[i])
-            if gap > 65_535:
-                gap_bytes[row] = 4
-            elif gap > 255 and gap_bytes[row] < 2:
-                gap_bytes[row] = 2
-        n_values = offsets[row + 1] - offsets[row]
-        starts[row + 1] = starts[row] + 1 + n_values * (gap_bytes[row] + size)
-    out = np.empty(starts[n], np.uint8)
-    for row in range(n):
-        at = starts[row]
-        out[at] = gap_bytes[row]
-        at += 1
-        before = np.int64(0)
-        for i in range(offsets[row], offsets[row + 1]):
-            gap = np.int64(features[i]) - before
-            before = np.int64(features[i])
-            for byte in range(gap_bytes[row]):
-                out[at] = (gap >> (8 * byte)) & 255
-                at += 1
-        for i in range(offsets[row], offsets[row + 1]):
-            for byte in range(size):
-                out[at] = codes[i, byte]
-                at += 1
-    return out, starts
-
-
-@compiled
-def unpacked_rows(data: Array, starts: Array, size: int) -> Any:
-    """Of bytes of `packed_rows`: offsets int64, features uint32, and the bytes of all codes."""
-    n = len(starts) - 1
-    offsets = np.zeros(n + 1, np.int64)
-    for row in range(n):
-        length = starts[row + 1] - starts[row] - 1
-        offsets[row + 1] = offsets[row] + length // (np.int64(data[starts[row]]) + size)
-    features = np.empty(offsets[n], np.uint32)
-    codes = np.empty(offsets[n] * size, np.uint8)
-    for row in range(n):
-        gap_bytes = np.int64(data[starts[row]])
-        begin, end = offsets[row], offsets[row + 1]
-        at = starts[row] + 1
-        before = np.int64(0)
-        if gap_bytes == 1:  # as almost always
-            for i in range(begin, end):
-                before += np.int64(data[at + i - begin])
-                features[i] = before
-        else:
-            for i in range(begin, end):
-                for byte in range(gap_bytes):
-                    before += np.int64(data[at + (i - begin) * gap_bytes + byte]) << (8 * byte)
-                features[i] = before
-        at += (end - begin) * gap_bytes
-        codes[size * begin : size * end] = data[at : starts[row + 1]]
-    return offsets, features, codes

@@ -6,6 +6,7 @@ Features are poles here and in all that is made of embeddings, so values are nev
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +28,7 @@ _COLUMNS: dict[Pooling, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Block:
     """The SAE embeddings of some documents, as sparse rows.
 
@@ -49,6 +50,14 @@ class Block:
         arrays = (self.doc, self.offsets, self.features, self.values)
         return sum(array.nbytes for array in arrays)
 
+    @cached_property
+    def lengths(self) -> Array:
+        """The length of each row, float32 (n,)."""
+        from saelake.store.arrays import kernels  # not every process that reads codes needs numba
+
+        found: Array = kernels.row_lengths(self.offsets, self.values)
+        return found
+
     @property
     def rows(self) -> Array:
         """The row of each value, int64 (n_values,)."""
@@ -61,7 +70,7 @@ class Block:
 
     def __getitem__(self, rows: Array) -> "Block":
         """The rows at these indices, in this order."""
-        from saelake.store.arrays import kernels  # not every process that reads codes needs numba
+        from saelake.store.arrays import kernels
 
         offsets = np.concatenate([[0], np.cumsum(np.diff(self.offsets)[rows])])
         arrays = (self.offsets, self.features, self.values)

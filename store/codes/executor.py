@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from typing import Protocol, TypeVar, runtime_checkable
 
 from saelake.store.codes.table import CodesTable
@@ -22,6 +23,7 @@ R = TypeVar("R")
 K = TypeVar("K", bound="PiecePart")
 
 STREAM_BYTES = 32 << 20  # of codes in files, that are read at once
+PARTS_PER_CORE = 3  # of what is done quickly
 PIECE_ROWS = 65_536  # what one worker holds at once, and the documents of one block
 
 
@@ -169,7 +171,12 @@ def quickly(work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
     listed = list(items)
     if len(listed) < 2 or _cores() < 2:
         return map(work, listed)
-    return _waiting(os.getpid()).map(work, listed)
+    n_parts = min(PARTS_PER_CORE * _cores(), len(listed))  # to hand one over takes a while, too
+    parts = [
+        listed[len(listed) * i // n_parts : len(listed) * (i + 1) // n_parts]
+        for i in range(n_parts)
+    ]
+    return chain.from_iterable(_waiting(os.getpid()).map(lambda part: [*map(work, part)], parts))
 
 
 @cache

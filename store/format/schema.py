@@ -220,31 +220,52 @@ def postings_schema(settings: CollectionSettings) -> pa.Schema:
     )
 
 
-def impacts_schema(settings: CollectionSettings) -> pa.Schema:
-    """One fragment per block of documents: a row that describes it, its levels, its embeddings.
+# A large value in a file of its own, as Lance describes one (see `tables.blobs`).
+_BLOB = pa.struct(
+    [
+        pa.field("data", pa.large_binary()),
+        pa.field("uri", pa.utf8()),
+        pa.field("position", pa.uint64()),
+        pa.field("size", pa.uint64()),
+    ]
+)
+_AS_BLOB = {
+    "ARROW:extension:name": "lance.blob.v2",
+    "ARROW:extension:metadata": "",
+    "lance-encoding:blob-inline-size-threshold": "0",
+    "lance-encoding:blob-dedicated-size-threshold": "1",
+}
 
-    The first row has the lists: which codes fragments the block `covers`, its `docs`, and what is
-    known of the `features` (poles) that fire in it; and of `asked` questions that were searched
-    with each of some `budgets` of columns the share `recalls` of the nearest found (see
-    `index.nearest`). Then come rows with the levels of each feature whose `steps`
-    is above 0, and then a row for each document with its embedding (see `index.packed`), in
-    `data`, of which a few rows are read at a time.
+
+def impacts_schema(settings: CollectionSettings) -> pa.Schema:
+    """One row, in a fragment of its own, per block of documents.
+
+    It says which codes fragments the block `covers`; its `docs`, and of each how `typical` it is,
+    one over its length (`scales`), and the bytes of its row (`sizes`); what is known of the
+    `features` (poles) that fire in it (see `index.levels`); and of `asked` questions that were
+    searched with each of some `budgets` of columns the share `recalls` of the nearest found (see
+    `index.nearest`). `levels` are those of the features whose `steps` are above 0, and `rows` the
+    documents' embeddings (see `index.packed`).
     """
-    bare = {"lance-encoding:compression": "none", "lance-encoding:structural-encoding": "fullzip"}
     return pa.schema(
         [
             _list("covers", pa.uint32()),
             _list("docs", pa.uint64()),
+            _list("typical", pa.float32()),
+            _list("scales", pa.float32()),
+            _list("sizes", pa.uint32()),
             _list("features", pa.uint32()),
             _list("counts", pa.uint32()),
             _list("means", pa.float32()),
+            _list("slopes", pa.float32()),
             _list("variances", pa.float32()),
             _list("steps", pa.float32()),
             _list("in_column", pa.uint8()),
             _list("budgets", pa.float32()),
             _list("recalls", pa.float32()),
             pa.field("asked", pa.uint32()),
-            pa.field("data", pa.large_binary(), metadata=bare),
+            pa.field("levels", _BLOB, metadata=_AS_BLOB),
+            pa.field("rows", _BLOB, metadata=_AS_BLOB),
         ],
         metadata=settings_metadata(settings),
     )

@@ -9,11 +9,11 @@ from saelake.store.codes.executor import PIECE_ROWS, Piece
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.schema import impacts_schema
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
-from saelake.store.index.levels import Levels
+from saelake.store.index.levels import Levels, inverse_lengths
 from saelake.store.index.nearest import measured
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft, Fragment
-from saelake.store.tables.tables import Table
+from saelake.store.tables.tables import Table, drop
 
 DEFAULT_MEMORY_BYTES = 1 << 30
 LEAST_DOCUMENTS = 50_000  # fewer are compared exactly in milliseconds
@@ -111,6 +111,14 @@ def index_impacts(
             left -= _n_documents(group)
             on_progress(_n_documents(group), left)
     committer.finish()
+    _forget_outdated(lake, name)
+
+
+def _forget_outdated(lake: Lake, name: CollectionName) -> None:
+    """Delete what was made before levels and rows had files of their own, unless a tag has it."""
+    old = Table.find(lake.outdated_impacts(name))
+    if old is not None and not old.tags():
+        drop(old.uri)
 
 
 def _n_documents(group: Sequence[Fragment]) -> int:
@@ -135,9 +143,10 @@ class _BlockBuilder:
         found = list(blocks(Piece(self.codes, covers), n_rows=n_rows))
         block = found[0] if len(found) == 1 else Block.joined(found)
         width = self.codes.settings.width
-        levels = Levels.of(block, width)
-        said = measured(block, levels, width, self.n_documents)
-        draft = self.table.write(block, levels, said, covers)
+        scale = inverse_lengths(block, width)
+        levels = Levels.of(block, scale, width)
+        said = measured(block, scale, levels, width, self.n_documents)
+        draft = self.table.write(block, scale, levels, said, covers)
         del found, block, levels
         trim()
         return draft

@@ -8,10 +8,8 @@ from saelake.store.codes.embeddings import Block, blocks
 from saelake.store.codes.executor import Piece
 from saelake.store.health.rows import UNREADABLE
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
-from saelake.store.index.levels import Levels
+from saelake.store.index.levels import Levels, inverse_lengths
 from saelake.store.snapshot.collection import Collection
-
-ROWS_AT_ONCE = 1024
 
 
 def wrong_blocks(collection: Collection) -> Iterator[StoredBlock]:
@@ -39,18 +37,29 @@ def _agrees(collection: Collection, stored: StoredBlock) -> bool:
 
 def _same(table: ImpactsTable, stored: StoredBlock, block: Block, width: int) -> bool:
     """Whether its levels and embeddings are those of a block."""
-    expected, found = Levels.of(block, width), Levels(stored.features)
-    kept = stored.features.kept
+    scales = inverse_lengths(block, width)
+    expected = Levels.of(block, scales, width)
+    features, kept = stored.features, stored.features.kept
     if not np.array_equal(expected.features.kept, kept):
         return False
-    table.read_levels([(stored, found, kept)])
-    if any(expected.data(index) != found.data(index) for index in kept.tolist()):
-        return False
-    return all(
-        _equal(table.taken([(stored, rows)]), block[rows])
-        for first in range(0, len(block), ROWS_AT_ONCE)
-        for rows in [np.arange(first, min(first + ROWS_AT_ONCE, len(block)))]
+    found = table.levels(stored)
+    table.read_levels(stored, found, kept)
+    known = (
+        (expected.data, found.data),
+        (expected.typical, stored.typical),
+        (scales, stored.scales),
+        (expected.features.means, features.means),
+        (expected.features.slopes, features.slopes),
+        (expected.features.steps, features.steps),
     )
+    if not all(np.array_equal(mine, other) for mine, other in known):
+        return False
+    first = 0
+    for part in table.scanned(stored):
+        if not _equal(part, block[np.arange(first, first + len(part))]):
+            return False
+        first += len(part)
+    return True
 
 
 def _equal(a: Block, b: Block) -> bool:

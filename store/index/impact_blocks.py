@@ -14,25 +14,13 @@ from saelake.store.codes.table import collection_of
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.values import ValueCodec
 from saelake.store.index.levels import BlockFeatures, Levels
-from saelake.store.index.packed import packed, unpacked
+from saelake.store.index.packed import decoded, packed, unpacked
+from saelake.store.tables.blobs import Blob, as_blobs
 from saelake.store.tables.changes import Draft, Fragment
 from saelake.store.tables.tables import Table, address
 
-FEATURES_AT_ONCE = 256  # that are written
-LEVELS_AT_ONCE = 2048  # of a feature in a block, up to 32 KiB each, that are read
-_HEADER = (
-    "covers",
-    "docs",
-    "features",
-    "counts",
-    "means",
-    "variances",
-    "steps",
-    "in_column",
-    "budgets",
-    "recalls",
-    "asked",
-)
+ROWS_AT_ONCE = 4096  # that are read of a block
+_BLOBS = ("levels", "rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +44,17 @@ class Measured:
 class StoredBlock:
     """A block in the table: the codes fragments that it covers, and what is known of it.
 
-    `docs` uint64 (n,) are its documents, in the order of its rows.
+    `docs` uint64 (n,) are its documents, in the order of its rows; `typical` float32 says how
+    typical each is, `scales` float32 is one over its length, and its row begins at the byte
+    `starts[i]` (int64, (n + 1,)) of all rows.
     """
 
     fragment: int
     covers: tuple[int, ...]
-    size_bytes: int
     docs: Array
+    typical: Array
+    scales: Array
+    starts: Array
     features: BlockFeatures
     measured: Measured
 
@@ -70,18 +62,17 @@ class StoredBlock:
         """Whether all that it covers is in a snapshot of codes (see `Segment.is_valid`)."""
         return fragments >= set(self.covers)
 
-    def address_of_levels(self, index: int) -> int:
-        """Where the levels of a feature are, of those that are kept."""
-        return address(self.fragment, 1 + int(np.searchsorted(self.features.kept, index)))
-
     @property
-    def first_row(self) -> int:
-        """Which row of the fragment is the first document's."""
-        return 1 + len(self.features.kept)
+    def n_bytes(self) -> int:
+        """The memory, without its levels."""
+        arrays = (self.docs, self.docs, self.typical, self.scales, self.starts)
+        return sum(array.nbytes for array in arrays)
 
     @cached_property
-    def _ordered(self) -> tuple[Array, Array]:
-        """The rows by ascending document, and the documents."""
+    def _ordered(self) -> tuple[Array | None, Array]:
+        """The rows by ascending document (None: as they are), and the documents."""
+        if (self.docs[1:] > self.docs[:-1]).all():
+            return None, self.docs
         order = np.argsort(self.docs, kind="stable")
         return order, self.docs[order]
 
@@ -89,10 +80,10 @@ class StoredBlock:
         """The rows of those of these documents that it has."""
         order, ordered = self._ordered
         if len(ordered) == 0:
-            return order
+            return np.empty(0, np.int64)
         at = np.minimum(np.searchsorted(ordered, docs), len(ordered) - 1)
-        rows: Array = order[at[ordered[at] == docs]]
-        return rows
+        found: Array = at[ordered[at] == docs]
+        return found if order is None else order[found]
 
 
 class ImpactsTable:
@@ -108,6 +99,17 @@ class ImpactsTable:
         """That of the values of embeddings."""
         return self.settings.codec
 
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of the snapshot's files."""
+        blobs = (blob for blobs in self._blobs.values() for blob in blobs)
+        return self.table.size_bytes + sum(blob.size for blob in blobs)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its files are of this machine, so that reading a row takes no request."""
+        return all(blob.is_local for blobs in self._blobs.values() for blob in blobs)
+
     @cached_property
     def blocks(self) -> tuple[StoredBlock, ...]:
         """The blocks, in table order; only what describes them is read."""
@@ -115,67 +117,107 @@ class ImpactsTable:
 
     def described(self, fragments: Sequence[Fragment]) -> tuple[StoredBlock, ...]:
         """The blocks in these fragments; only what describes them is read."""
-        firsts = [address(fragment.id, 0) for fragment in fragments]
-        if not firsts:
+        if not fragments:
             return ()
-        rows = self.table.take_addresses(firsts, list(_HEADER))
-        lists = {name: Lists.of(rows[name]) for name in _HEADER[:-1]}
+        names = [name for name in self.table.schema.names if name not in _BLOBS]
+        rows = self.table.take_addresses([address(f.id, 0) for f in fragments], names)
         asked = rows["asked"].to_pylist()
+        lists = {name: Lists.of(rows[name]) for name in names if name != "asked"}
         return tuple(
-            _block(
-                fragment.id,
-                fragment.size_bytes,
-                {name: each[i] for name, each in lists.items()},
-                asked[i],
-            )
+            _block(fragment.id, {name: each[i] for name, each in lists.items()}, asked[i])
             for i, fragment in enumerate(fragments)
         )
 
-    def read_levels(self, wanted: Sequence[tuple[StoredBlock, Levels, Array]]) -> None:
-        """Read the levels of features (as indices) of blocks, those that were not yet."""
-        if all(levels.has[indices].all() for _, levels, indices in wanted):
+    @cached_property
+    def _blobs(self) -> dict[int, tuple[Blob, Blob]]:
+        """The levels and the rows of each block."""
+        ids = [fragment.id for fragment in self.table.fragments]
+        places = [address(i, 0) for i in ids]
+        pairs = zip(*(self.table.blobs(places, column) for column in _BLOBS), strict=True)
+        return dict(zip(ids, pairs, strict=True))
+
+    def levels(self, block: StoredBlock) -> Levels:
+        """A block's levels: all of them where its file is of this machine, and else none yet."""
+        stored, _ = self._blobs[block.fragment]
+        mapped = stored.mapped() if stored.is_local else None
+        return Levels(block.features, block.typical, mapped)
+
+    def read_levels(self, block: StoredBlock, levels: Levels, indices: Array) -> None:
+        """Read the levels of these features (as indices) of a block, those that were not yet."""
+        if levels.has[indices].all():
             return
         with self._reading:
-            missing = [
-                (block, levels, int(index))
-                for block, levels, indices in wanted
-                for index in indices[~levels.has[indices]]
-            ]
-            for first in range(0, len(missing), LEVELS_AT_ONCE):
-                part = missing[first : first + LEVELS_AT_ONCE]
-                places = [block.address_of_levels(index) for block, _, index in part]
-                rows = self.table.take_addresses(places, ["data"])["data"]
-                for (_, levels, index), data in zip(part, rows, strict=True):
-                    levels.put(index, memoryview(data.as_buffer()))
+            spans = levels.missing(indices)
+            levels.put(indices, spans, self._blobs[block.fragment][0].read(spans))
+
+    def products(self, block: StoredBlock, rows: Array, query: Array) -> Array:
+        """The products of these rows of a block with a query (float32, of every feature)."""
+        from saelake.store.arrays import packed  # not every process that has a session needs numba
+
+        stored, size = self._blobs[block.fragment][1], self.codec.dtype.itemsize
+        if stored.is_local:
+            of_file = (stored.file, block.starts, np.asarray(rows, np.int64))
+            found, whole = packed.products_in_file(*of_file, size, query, self._decoded)
+            if not whole:
+                raise stored.cut_short()
+        else:
+            data, starts = self._row_bytes(block, rows)
+            array = np.frombuffer(bytearray(data), np.uint8)
+            found = packed.packed_products(array, starts, size, query, self._decoded)
+        products: Array = found
+        return products
+
+    @cached_property
+    def _decoded(self) -> Array:
+        return decoded(self.codec)
 
     def taken(self, wanted: Sequence[tuple[StoredBlock, Array]]) -> Block:
         """The embeddings of these rows of these blocks, in this order."""
-        places = [
-            address(block.fragment, block.first_row + row)
+        parts = [
+            unpacked(*self._row_bytes(block, rows), block.docs[rows], self.codec)
             for block, rows in wanted
-            for row in rows.tolist()
+            if len(rows)
         ]
-        if not places:
-            return Block.joined([])
-        data = self.table.take_addresses(places, ["data"])["data"].combine_chunks()
-        found = data.chunk(0) if isinstance(data, pa.ChunkedArray) else data
-        doc = np.concatenate([block.docs[rows] for block, rows in wanted])
-        return unpacked(found, doc, self.codec)
+        return parts[0] if len(parts) == 1 else Block.joined(parts)
+
+    def _row_bytes(self, block: StoredBlock, rows: Array) -> tuple[bytes, Array]:
+        """The bytes of these rows, end to end, and where each begins; neighbours are read once."""
+        begins, ends = block.starts[rows], block.starts[rows + 1]
+        heads = np.flatnonzero(np.append(True, begins[1:] != ends[:-1]))
+        sizes = ends[np.append(heads[1:], len(rows)) - 1] - begins[heads]
+        spans = list(zip(begins[heads].tolist(), sizes.tolist(), strict=True))
+        data = b"".join(self._blobs[block.fragment][1].read(spans))
+        return data, np.append(0, np.cumsum(ends - begins))
+
+    def scanned(self, block: StoredBlock) -> Iterator[Block]:
+        """All embeddings of a block, in order, some rows at a time."""
+        for first in range(0, len(block.docs), ROWS_AT_ONCE):
+            rows = np.arange(first, min(first + ROWS_AT_ONCE, len(block.docs)))
+            yield self.taken([(block, rows)])
 
     def write(
-        self, block: Block, levels: Levels, measured: Measured, covers: Sequence[int]
+        self,
+        block: Block,
+        scales: Array,
+        levels: Levels,
+        measured: Measured,
+        covers: Sequence[int],
     ) -> Draft:
-        """Write a block to files that nobody sees until they are committed."""
-        rows = _rows(self.table.schema, block, levels, measured, covers, self.codec)
-        return self.table.write(rows, one_fragment=True)
+        """Write a block to files that nobody sees until they are committed.
+
+        `scales` are one over the lengths of its documents.
+        """
+        rows = _rows(self.table.schema, block, scales, levels, measured, covers, self.codec)
+        return self.table.write([rows], one_fragment=True)
 
 
-def _block(fragment: int, size_bytes: int, lists: dict[str, Array], n_asked: int) -> StoredBlock:
+def _block(fragment: int, lists: dict[str, Array], n_asked: int) -> StoredBlock:
     features = BlockFeatures(
         n=len(lists["docs"]),
         numbers=lists["features"],
         counts=lists["counts"].astype(np.int64),
         means=lists["means"],
+        slopes=lists["slopes"],
         variances=lists["variances"],
         steps=lists["steps"],
         in_column=lists["in_column"].astype(np.bool_),
@@ -188,8 +230,10 @@ def _block(fragment: int, size_bytes: int, lists: dict[str, Array], n_asked: int
     return StoredBlock(
         fragment=fragment,
         covers=tuple(lists["covers"].tolist()),
-        size_bytes=size_bytes,
         docs=lists["docs"],
+        typical=lists["typical"],
+        scales=lists["scales"],
+        starts=np.append(0, np.cumsum(lists["sizes"], dtype=np.int64)),
         features=features,
         measured=measured,
     )
@@ -198,52 +242,43 @@ def _block(fragment: int, size_bytes: int, lists: dict[str, Array], n_asked: int
 def _rows(
     schema: pa.Schema,
     block: Block,
+    scales: Array,
     levels: Levels,
     measured: Measured,
     covers: Sequence[int],
     codec: ValueCodec,
-) -> Iterator[pa.RecordBatch]:
+) -> pa.RecordBatch:
+    """The row of a block."""
     features = levels.features
+    parts = list(packed(block, codec))
     lists = {
         "covers": np.array(covers),
         "docs": block.doc,
+        "typical": levels.typical,
+        "scales": scales,
+        "sizes": np.concatenate([np.empty(0, np.int64), *(np.diff(s) for _, s in parts)]),
         "features": features.numbers,
         "counts": features.counts,
         "means": features.means,
+        "slopes": features.slopes,
         "variances": features.variances,
         "steps": features.steps,
         "in_column": features.in_column,
         "budgets": np.array(measured.budgets),
         "recalls": np.array(measured.recalls),
     }
-    header = {
+    columns = {
         name: Lists(np.array([0, len(values)]), values.astype(_numpy_type(schema, name))).to_arrow(
             schema.field(name).type
         )
         for name, values in lists.items()
     }
-    header["asked"] = pa.array([measured.n_asked], pa.uint32())
-    yield _batch(schema, header)
-    for first in range(0, len(features.kept), FEATURES_AT_ONCE):
-        part = features.kept[first : first + FEATURES_AT_ONCE]
-        data = pa.array([levels.data(int(index)) for index in part], pa.large_binary())
-        yield _batch(schema, {"data": data})
-    for data in packed(block, codec):
-        yield _batch(schema, {"data": data})
+    columns["asked"] = pa.array([measured.n_asked], pa.uint32())
+    data = [levels.data.tobytes(), b"".join(part.tobytes() for part, _ in parts) or b"\0"]
+    for name, value in zip(_BLOBS, data, strict=True):
+        columns[name] = as_blobs([value], schema.field(name).type)
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
 def _numpy_type(schema: pa.Schema, name: str) -> Any:
     return schema.field(name).type.value_type.to_pandas_dtype()
-
-
-def _batch(schema: pa.Schema, columns: dict[str, pa.Array]) -> pa.RecordBatch:
-    """A batch with these columns, and nulls in the others."""
-    n = len(next(iter(columns.values())))
-    arrays = [columns.get(field.name) for field in schema]
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.nulls(n, field.type) if array is None else array
-            for array, field in zip(arrays, schema, strict=True)
-        ],
-        schema=schema,
-    )

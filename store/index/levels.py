@@ -2,11 +2,14 @@
 
 The impact of a feature in a document is its value over the embedding's length, so a cosine is a
 sum over features of the query's impact times the document's. It is estimated from some of them:
-those of a query with the most variance of their part of the sum for the time that they take, the
-others by their mean. A feature of many documents is a column of 4 bits a document, which is added
-up as vectors; one of few is a list.
+those of a query with the most variance of their part of the sum for the time that they take. The
+others count what is to be expected of a document that is so *typical*: how large its product with
+the mean of all documents is, which goes with how long it is, and which every feature goes with by
+a slope of its own (a linear regression). A feature of many documents is a column of 4 bits a
+document, which is added up as vectors; one of few is a list.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,11 +20,12 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
 
 HIGHEST = 15  # of the levels 1 to 15; 0 is no value
-FULL_WEIGHT = 255  # of the largest weight of a query
-BYTES_PER_DOCUMENT = 1024  # of levels, for the features that matter most
+BYTES_PER_DOCUMENT = 768  # of levels, for the features that matter most
 COLUMN_BYTES, LIST_BYTES = 1 / 2, 3  # a document; a document that has the feature
-LIST_COST = 11  # the time of a document in a list, in documents of a column (measured)
+LEAST_IN_COLUMN = 1 / 24  # of the documents have the feature: columns are quicker, lists smaller
+LIST_COST = 40  # the time of a document in a list, in documents of a column (measured)
 SPREAD = 3  # the highest level is so many deviations above the mean of what fires
+ALIGNED = 64  # bytes, to which columns and lists are filled up
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,7 +33,8 @@ class BlockFeatures:
     """The features that fire in a block of `n` documents, and how.
 
     Of feature `numbers[i]` (uint32, ascending) `counts[i]` (int64) documents have a value;
-    `means[i]` and `variances[i]` (float32) are of its impacts in all `n`. A level of it is
+    `means[i]` (float32) is that of its impacts in all `n`, which change by `slopes[i]` (float32)
+    with how typical a document is, and have `variances[i]` (float32) besides. A level of it is
     `steps[i]` (float32; 0 for one whose levels are not kept), in a column where `in_column[i]`.
     """
 
@@ -37,20 +42,27 @@ class BlockFeatures:
     numbers: Array
     counts: Array
     means: Array
+    slopes: Array
     variances: Array
     steps: Array
     in_column: Array
 
     @classmethod
-    def of(cls, n: int, counts: Array, sums: Array, squares: Array) -> "BlockFeatures":
-        """From the number of each feature's impacts, their sum and that of their squares."""
+    def of(
+        cls, n: int, counts: Array, sums: Array, squares: Array, slopes: Array, spread: float
+    ) -> "BlockFeatures":
+        """From the number of each feature's impacts, their sum and that of their squares.
+
+        `slopes` are those by how typical documents are, whose variance is `spread`.
+        """
         numbers = np.flatnonzero(counts)
         counts, sums, squares = counts[numbers], sums[numbers], squares[numbers]
-        mean = sums / n
-        variance = np.maximum(squares / n - mean**2, 0)
+        mean, slope = sums / n, slopes[numbers]
+        variance = np.maximum(squares / n - mean**2 - np.square(slope, dtype=float) * spread, 0)
         fires = sums / counts
         deviation = np.sqrt(np.maximum(squares / counts - fires**2, 0))
-        n_bytes = np.minimum(COLUMN_BYTES, LIST_BYTES * counts / n)
+        in_column = counts >= LEAST_IN_COLUMN * n
+        n_bytes = np.where(in_column, COLUMN_BYTES, LIST_BYTES * counts / n)
         order = np.argsort(-(squares * variance) / n_bytes, kind="stable")
         kept = order[np.cumsum(n_bytes[order]) <= BYTES_PER_DOCUMENT]
         steps = np.zeros(len(numbers), np.float32)
@@ -60,9 +72,10 @@ class BlockFeatures:
             numbers=numbers.astype(np.uint32),
             counts=counts,
             means=mean.astype(np.float32),
+            slopes=slope,
             variances=variance.astype(np.float32),
             steps=steps,
-            in_column=LIST_BYTES * counts / n >= COLUMN_BYTES,
+            in_column=in_column,
         )
 
     @cached_property
@@ -78,7 +91,7 @@ class BlockFeatures:
     @property
     def half(self) -> int:
         """The bytes of a column."""
-        return (self.n + 1) // 2
+        return _aligned((self.n + 1) // 2)
 
     @property
     def row_type(self) -> np.dtype[Any]:
@@ -86,114 +99,136 @@ class BlockFeatures:
         return np.dtype(np.uint16 if self.n <= 1 << 16 else np.uint32)
 
     @property
-    def n_bytes(self) -> int:
-        """The memory of all levels, and of what is known of the features."""
-        listed = self.counts[self.kept][~self.in_column[self.kept]].sum()
-        n_columns = self.in_column[self.kept].sum()
-        known = (self.numbers, self.counts, self.means, self.variances, self.steps)
-        own = sum(each.nbytes for each in known)
-        return int(n_columns * self.half + listed * (self.row_type.itemsize + 1)) + own
+    def own_bytes(self) -> int:
+        """The memory of what is known of the features."""
+        known = (self.numbers, self.counts, self.means, self.slopes, self.variances, self.steps)
+        return sum(each.nbytes for each in known)
 
     def chosen(self, query: Array, budget: float) -> Array:
         """Which to add up for a query (float32, of every feature) within a budget of columns."""
-        asked = self.kept[query[self.numbers[self.kept]] > 0]
-        part = query[self.numbers[asked]] ** 2 * self.variances[asked]
-        costs = self.costs[asked]
-        order = np.argsort(-part / costs, kind="stable")
-        return np.sort(asked[order[np.cumsum(costs[order]) <= budget]])
+        from saelake.store.arrays import levels  # not every process that has a session needs numba
+
+        numbers, worth, costs = self._of_kept
+        asked = query[numbers]
+        found: Array = self.kept[levels.chosen(asked * asked * worth, costs, budget)]
+        return found
+
+    @cached_property
+    def _of_kept(self) -> tuple[Array, Array, Array]:
+        """The numbers of those that have levels, their variances for their costs, and the costs."""
+        costs = self.costs[self.kept]
+        worth = self.variances[self.kept] / costs
+        return self.numbers[self.kept], worth.astype(np.float32), costs.astype(np.float32)
 
 
 class Levels:
-    """The levels of a block's features, those that were put in so far."""
+    """The levels of a block's features, in `data` (uint8): columns, then lists' rows, and levels.
 
-    def __init__(self, features: BlockFeatures) -> None:
-        self.features = features
+    `typical` (float32, one a document) says how typical it is; `has` (bool, one a feature) of
+    which features the levels are in `data`.
+    """
+
+    def __init__(self, features: BlockFeatures, typical: Array, data: Array | None = None) -> None:
+        """Those in `data`; without it, none are there yet."""
+        self.features, self.typical = features, typical
         known = features.kept
         in_column = features.in_column[known]
-        self._place = np.full(len(features.numbers), -1)  # columns are in the order they came in
-        self._n_placed = 0
+        self._place = np.full(len(features.numbers), -1)
+        self._place[known[in_column]] = np.arange(np.count_nonzero(in_column))
         counts = np.zeros(len(features.numbers), np.int64)
         counts[known[~in_column]] = features.counts[known[~in_column]]
         self._ends = np.cumsum(counts)
         self._begins = self._ends - counts
+        n_columns = int(in_column.sum())
+        self._rows_at = n_columns * features.half
         n_listed = int(counts.sum())
+        self._levels_at = self._rows_at + _aligned(features.row_type.itemsize * n_listed)
+        self.has = np.full(len(features.numbers), data is not None)
         # Memory that is not written to takes none.
-        self._columns = np.empty((int(in_column.sum()), features.half), np.uint8)
-        self._rows = np.empty(n_listed, features.row_type)
-        self._levels = np.empty(n_listed, np.uint8)
-        self.has = np.zeros(len(features.numbers), np.bool_)
+        size = max(self._levels_at + n_listed, ALIGNED)
+        self.data = np.empty(size, np.uint8) if data is None else data
+        self._columns = self.data[: self._rows_at].reshape(n_columns, features.half)
+        rows = self.data[self._rows_at : self._levels_at].view(features.row_type)
+        self._rows = rows[:n_listed]
+        self._levels = self.data[self._levels_at : self._levels_at + n_listed]
 
     @classmethod
-    def of(cls, block: Block, width: int) -> "Levels":
-        """All levels of a block's documents, whose features are under `width`."""
-        from saelake.store.arrays import levels  # not every process that has a session needs numba
+    def of(cls, block: Block, scale: Array, width: int) -> "Levels":
+        """All levels of a block's documents, whose features are under `width`.
 
-        arrays = (block.offsets, block.features, block.values)
-        scale = inverse_lengths(block, width)
-        found = levels.moments(*arrays, scale, width)
-        features = BlockFeatures.of(len(block), *found)
-        made = cls(features)
-        for index in features.kept[features.in_column[features.kept]].tolist():
-            made._put_column(index, 0)
+        `scale` are `inverse_lengths`.
+        """
+        from saelake.store.arrays import levels
+
+        arrays = (block.offsets, block.features, block.values, scale)
+        counts, sums, squares = levels.moments(*arrays, width)
+        n = len(block)
+        typical, slopes = levels.typicality(*arrays, (sums / max(n, 1)).astype(np.float32))
+        spread = float(np.square(typical, dtype=float).mean()) if n else 0.0
+        features = BlockFeatures.of(n, counts, sums, squares, slopes, spread)
+        made = cls(features, typical)
+        made.data[:] = 0
         steps, place = np.zeros(width, np.float32), np.full(width, -1)
         cursor = np.zeros(width, np.int64)
         steps[features.numbers] = features.steps
         place[features.numbers] = made._place
         cursor[features.numbers] = made._begins
         into = (made._columns, cursor, made._rows, made._levels)
-        levels.as_levels(*arrays, scale, steps, place, *into, HIGHEST)
-        made.has[features.kept] = True
+        levels.as_levels(*arrays, steps, place, *into, HIGHEST)
+        made.has[:] = True
         return made
 
-    def data(self, index: int) -> bytes:
-        """The levels of one feature, as they are stored."""
-        if self._place[index] >= 0:
-            return bytes(self._columns[self._place[index]].data)
-        span = slice(self._begins[index], self._ends[index])
-        rows: bytes = self._rows[span].tobytes()
-        return rows + bytes(self._levels[span].data)
+    @property
+    def n_bytes(self) -> int:
+        """The memory, once all are there."""
+        return self.data.nbytes + self.typical.nbytes + self.features.own_bytes
 
-    def put(self, index: int, data: memoryview) -> None:
-        """Put in what `data` gave."""
-        if self.features.in_column[index]:
-            self._put_column(index, np.frombuffer(data, np.uint8))
-        else:
-            span = slice(self._begins[index], self._ends[index])
-            n_bytes = self._rows.itemsize * (span.stop - span.start)
-            self._rows[span] = np.frombuffer(data[:n_bytes], self._rows.dtype)
-            self._levels[span] = np.frombuffer(data[n_bytes:], np.uint8)
-        self.has[index] = True
+    def missing(self, indices: Array) -> list[tuple[int, int]]:
+        """Where in `data` the levels of these features are that are not there yet: begin, size."""
+        spans = []
+        for index in indices[~self.has[indices]].tolist():
+            if self._place[index] >= 0:
+                half = self.features.half
+                spans.append((int(self._place[index]) * half, half))
+                continue
+            begin, n = int(self._begins[index]), int(self._ends[index] - self._begins[index])
+            size = self._rows.itemsize
+            spans.append((self._rows_at + size * begin, size * n))
+            spans.append((self._levels_at + begin, n))
+        return spans
 
-    def _put_column(self, index: int, column: Array | int) -> None:
-        self._place[index] = self._n_placed
-        self._columns[self._n_placed] = column
-        self._n_placed += 1
+    def put(self, indices: Array, spans: Sequence[tuple[int, int]], parts: Sequence[bytes]) -> None:
+        """Put in what was `missing` of these features."""
+        for (begin, size), part in zip(spans, parts, strict=True):
+            self.data[begin : begin + size] = np.frombuffer(part, np.uint8)
+        self.has[indices] = True
 
     def estimates(self, query: Array, chosen: Array) -> Array:
         """The products with a query (float32, of every feature) from the chosen, float32 (n,)."""
         from saelake.store.arrays import levels
 
         features = self.features
-        means = query[features.numbers] * features.means
-        rest = np.float32(means.sum() - means[chosen].sum())
-        sums = np.zeros(2 * features.half, np.float32)
-        if len(chosen) == 0:
-            return sums[: features.n] + rest
+        known = (features.numbers, features.means, features.slopes)
+        mean, slope = levels.expected(query, *known, chosen)
+        sums: Array = np.float32(slope) * self.typical
+        sums += np.float32(mean)
         exact = query[features.numbers[chosen]] * features.steps[chosen]
-        unit = exact.max() / np.float32(FULL_WEIGHT)
-        weights = np.rint(exact / unit).astype(np.uint16)
-        place = self._place[chosen]
-        in_column = place >= 0
-        n_missing = -int(in_column.sum()) % 4
-        asked = np.append(place[in_column], np.zeros(n_missing, np.int64))
-        if len(asked):
-            columns = np.append(weights[in_column], np.zeros(n_missing, np.uint16))
-            levels.add_columns(self._columns, asked, columns, sums)
-        lists = chosen[~in_column]
-        spans = (self._begins[lists], self._ends[lists])
-        levels.add_lists(self._rows, self._levels, *spans, weights[~in_column], sums)
-        found: Array = sums[: features.n] * unit + rest
-        return found
+        in_column = features.in_column[chosen]
+        columns, lists = exact[in_column], chosen[~in_column]
+        if len(columns):
+            shares = (levels.MEAN_WEIGHT * len(columns), levels.MOST_WEIGHTS)
+            unit = float(columns.sum() / min(shares))
+            groups, parts = levels.grouped(columns, unit)
+            place = self._place[chosen[in_column]][groups]
+            levels.add_columns(self._columns.view(np.uint16), place, parts, unit, sums)
+        if len(lists):
+            spans = (self._begins[lists], self._ends[lists])
+            levels.add_lists(self._rows, self._levels, *spans, exact[~in_column], sums)
+        return sums
+
+
+def _aligned(n_bytes: int) -> int:
+    return -(-n_bytes // ALIGNED) * ALIGNED
 
 
 def inverse_lengths(block: Block, width: int) -> Array:

@@ -20,18 +20,20 @@ import numpy as np
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
 from saelake.store.index.impact_blocks import ImpactsTable, Measured, StoredBlock
-from saelake.store.index.levels import Levels, inverse_lengths
+from saelake.store.index.levels import Levels
 
 LEAST_RECALL = 0.99  # of the `N_NEAREST` nearest
 N_NEAREST = 10
-BUDGETS = (32, 64, 128, 192, 256, 384, 512, 768, 1024)  # columns that a query adds up
+BUDGETS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # columns that a query adds up
 N_MEASURED = 512  # documents of a collection that are asked about to measure the recall
 LEAST_MEASURED = 64  # of a block
 ENOUGH = 0.9985  # a recall from which on no larger budget is tried
 QUERIES_AT_ONCE = 8
-LEAST_CANDIDATES = 200  # compared exactly, of a collection
+LEAST_CANDIDATES = 600  # compared exactly, of a collection
 CANDIDATES = 20  # as a multiple of the answers
-CANDIDATE_SHARE = 1 / 1024  # of the documents
+CANDIDATE_SHARE = 1 / 256  # of the documents
+FEW = 2  # times as many documents as candidates: all are compared, and none is estimated
+ROUNDING = 1e-5  # of a score, within which another sum of the same products is
 EXHAUSTIVE = 1 / 16  # of the documents, from which on to compare candidates is not worth it
 
 EVERYTHING = np.empty(0, np.bool_)
@@ -58,7 +60,7 @@ def n_candidates(n: int, k: int) -> int:
 class NearestDocuments:
     """Searches some blocks of a table; `kept` are the levels of each, as far as they were read.
 
-    Without it (None) they are read anew for every question, one block after the other.
+    Without it (None) they are opened anew for every question, one block after the other.
     """
 
     table: ImpactsTable
@@ -67,13 +69,18 @@ class NearestDocuments:
 
     def keeping(self) -> "NearestDocuments":
         """A search of these blocks that keeps the levels it reads: at most `n_bytes`."""
-        kept = {block.fragment: Levels(block.features) for block in self.blocks}
+        kept = {block.fragment: self.table.levels(block) for block in self.blocks}
         return replace(self, kept=kept)
 
-    @property
+    @cached_property
     def n_documents(self) -> int:
         """How many documents the blocks have."""
         return sum(len(block.docs) for block in self.blocks)
+
+    @cached_property
+    def covers(self) -> frozenset[int]:
+        """The fragments of codes that they cover."""
+        return frozenset(i for block in self.blocks for i in block.covers)
 
     @cached_property
     def budget(self) -> float | None:
@@ -94,36 +101,76 @@ class NearestDocuments:
         shares = [block.measured.recall(budget) * len(block.docs) for block in self.blocks]
         return min(sum(shares) / max(self.n_documents, 1), 1.0)
 
-    @property
+    @cached_property
     def n_bytes(self) -> int:
         """The memory, once all levels were read."""
-        return sum(block.features.n_bytes + 2 * block.docs.nbytes for block in self.blocks)
+        levels = sum(Levels(block.features, block.typical).n_bytes for block in self.blocks)
+        return levels + sum(block.n_bytes for block in self.blocks)
+
+    def all_kept(self, mask: Array | None) -> Sequence[tuple[StoredBlock, Array]]:
+        """The rows of each block whose documents are meant: `mask` is bool, by number."""
+        found = []
+        for block in self.blocks:
+            docs = block.docs
+            rows = np.arange(len(docs)) if mask is None else np.flatnonzero(mask[docs])
+            if len(rows):
+                found.append((block, rows))
+        return found
 
     def candidates(
         self, query: Array, k: int, mask: Array | None, spread: Mapper
     ) -> Sequence[tuple[StoredBlock, Array]]:
         """The rows of each block that are compared exactly for the `k` nearest.
 
-        `query` float32 is of every feature, and not negative; `mask` says which documents are
-        meant (bool, by number).
+        `query` float32 is of every feature, of length 1, and not negative; `mask` says which
+        documents are meant: all of them are candidates where they are few.
         """
         room = n_candidates(self.n_documents, k)
-        found: list[Estimated] = []
-        groups = [self.blocks] if self.kept is not None else [(block,) for block in self.blocks]
-        for group in groups:
-            tasks = [self._task(block, query, room, mask) for block in group]
-            self.table.read_levels([(task.block, task.levels, task.chosen) for task in tasks])
-            found += spread(Estimate.estimated, tasks)
-        return best_of(found, room)
+        if self.is_few(k, mask):
+            return self.all_kept(mask)
+        keeps = [kept_rows(block, mask) for block in self.blocks]
+        tasks = [
+            Estimate(self.table, block, self._kept_of(block), self.budget or 0, query, keep)
+            for block, keep in zip(self.blocks, keeps, strict=True)
+        ]
+        done = spread if self.kept is not None else map  # one after the other
+        return best_of(list(done(Estimate.estimated, tasks)), room)
 
-    def _task(self, block: StoredBlock, query: Array, room: int, mask: Array | None) -> "Estimate":
-        chosen = block.features.chosen(query, self.budget or 0)
-        levels = Levels(block.features) if self.kept is None else self.kept[block.fragment]
-        return Estimate(block, levels, chosen, query, room, mask)
+    def is_few(self, k: int, mask: Array | None) -> bool:
+        """Whether a filter leaves so few documents that all are compared."""
+        if mask is None:
+            return False
+        n_kept = sum(int(mask[block.docs].sum()) for block in self.blocks)
+        return n_kept <= FEW * n_candidates(self.n_documents, k)
 
-    def nearest(self, query: Array, k: int, mask: Array | None, spread: Mapper) -> Block:
-        """The embeddings of the candidates for the `k` nearest, to be compared."""
-        return self.table.taken(self.candidates(query, k, mask, spread))
+    def nearest(
+        self, query: Array, k: int, mask: Array | None, spread: Mapper, *, exact: bool = False
+    ) -> Block:
+        """The embeddings of the `k` nearest, and of those that are as near but for rounding.
+
+        `exact` compares all documents that are meant, and not only candidates.
+        """
+        unit = (query / np.linalg.norm(query)).astype(np.float32)
+        found = self.all_kept(mask) if exact else self.candidates(unit, k, mask, spread)
+        return self.best_among(found, unit, k, spread)
+
+    def best_among(
+        self, found: Sequence[tuple[StoredBlock, Array]], unit: Array, k: int, spread: Mapper
+    ) -> Block:
+        """The embeddings of the `k` nearest of these rows; see `nearest`."""
+        cosines = list(spread(lambda part: self._cosines(*part, unit), found))
+        every = np.concatenate([np.empty(0, np.float32), *cosines])
+        if len(every) > k:
+            least = np.partition(every, len(every) - k)[len(every) - k] * (1 - ROUNDING)
+            found = [
+                (block, rows[near >= least])
+                for (block, rows), near in zip(found, cosines, strict=True)
+            ]
+        return self.table.taken(found)
+
+    def _cosines(self, block: StoredBlock, rows: Array, query: Array) -> Array:
+        found: Array = self.table.products(block, rows, query) * block.scales[rows]
+        return found
 
     def embeddings(self, docs: Array) -> Block | None:
         """The embeddings of these documents (uint64), by ascending block; None if not all."""
@@ -132,48 +179,82 @@ class NearestDocuments:
         n_found = sum(len(rows) for _, rows in found)
         return self.table.taken(found) if n_found == len(docs) else None
 
+    def _kept_of(self, block: StoredBlock) -> Levels | None:
+        return None if self.kept is None else self.kept[block.fragment]
+
+
+def kept_rows(block: StoredBlock, mask: Array | None) -> Array:
+    """Which rows of a block are meant, bool; empty for all."""
+    return EVERYTHING if mask is None else mask[block.docs]
+
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """Rows of a block, and their estimates."""
+    """Estimates of some rows of a block, and how many of those to keep are in each step.
+
+    `estimates` float32 are of the rows `rows` (None: of all), of which `keep` (bool) says which
+    are meant; empty for all.
+    """
 
     block: StoredBlock
-    rows: Array
     estimates: Array
+    keep: Array
+    counts: Array
+    rows: Array | None = None
+
+    def rows_from(self, least: int) -> Array:
+        """The rows to keep in this step and higher ones."""
+        from saelake.store.arrays import levels
+
+        found: Array = levels.rows_from(self.estimates, self.keep, least)
+        return found if self.rows is None else self.rows[found]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The search of one block."""
+    """The search of one block; `levels` are those that were read of it, if they are kept."""
 
+    table: ImpactsTable
     block: StoredBlock
-    levels: Levels
-    chosen: Array
+    levels: Levels | None
+    budget: float
     query: Array
-    room: int
-    mask: Array | None
+    keep: Array
 
     def estimated(self) -> Estimated:
-        """The rows with the largest estimates, of the documents that the mask keeps."""
-        from saelake.store.arrays import kernels  # not every process that has a session needs numba
+        """Estimates of all rows."""
+        from saelake.store.arrays import levels  # not every process that has a session needs numba
 
-        keep = EVERYTHING if self.mask is None else self.mask[self.block.docs]
-        found = self.levels.estimates(self.query, self.chosen)
-        rows = kernels.strongest(found, keep, min(self.room, len(found)))
-        return Estimated(self.block, rows, found[rows])
-
-
-def best_of(found: Sequence[Estimated], room: int) -> list[tuple[StoredBlock, Array]]:
-    """The rows of the largest estimates of all."""
-    every = np.concatenate([np.empty(0, np.float32), *(part.estimates for part in found)])
-    if len(every) <= room:
-        return [(part.block, np.sort(part.rows)) for part in found]
-    least = np.partition(every, len(every) - room)[len(every) - room]
-    return [(part.block, np.sort(part.rows[part.estimates >= least])) for part in found]
+        chosen = self.block.features.chosen(self.query, self.budget)
+        mine = self.table.levels(self.block) if self.levels is None else self.levels
+        self.table.read_levels(self.block, mine, chosen)
+        found = mine.estimates(self.query, chosen)
+        counts = np.zeros(levels.N_STEPS, np.int32)
+        levels.count_steps(found, self.keep, counts)
+        return Estimated(self.block, found, self.keep, counts)
 
 
-def measured(block: Block, levels: Levels, width: int, n_documents: int) -> Measured:
-    """What a search of this block does, of a collection of so many documents."""
+def least_step(counts: Array, room: int) -> int:
+    """The highest step from which on there are `room` rows; 0 where there are fewer."""
+    at_least = np.cumsum(counts[::-1])[::-1]
+    return max(int(np.count_nonzero(at_least >= room)) - 1, 0)
+
+
+def best_of(estimated: Sequence[Estimated], room: int) -> list[tuple[StoredBlock, Array]]:
+    """The rows of the highest steps of all, `room` of them and those that share the last step."""
+    if not estimated:
+        return []
+    counts: Array = np.sum([part.counts for part in estimated], axis=0, dtype=np.int64)
+    least = least_step(counts, room)
+    rows = [part.rows_from(least) for part in estimated]
+    return [(part.block, each) for part, each in zip(estimated, rows, strict=True) if len(each)]
+
+
+def measured(block: Block, scale: Array, levels: Levels, width: int, n_documents: int) -> Measured:
+    """What a search of this block does, of a collection of so many documents.
+
+    `scale` are one over the lengths of its documents.
+    """
     n = len(block)
     share = min(n / max(n_documents, 1), 1.0)
     k = max(int(np.ceil(N_NEAREST * share)), 1)
@@ -183,7 +264,7 @@ def measured(block: Block, levels: Levels, width: int, n_documents: int) -> Meas
     questions = [
         question
         for first in range(0, len(asked), QUERIES_AT_ONCE)
-        for question in _questions(block, asked[first : first + QUERIES_AT_ONCE], width, k)
+        for question in _questions(block, scale, asked[first : first + QUERIES_AT_ONCE], width, k)
     ]
     recalls: list[float] = []
     for budget in BUDGETS:
@@ -204,10 +285,11 @@ class _Measuring:
     n_nearest: int
 
 
-def _questions(block: Block, asked: Array, width: int, k: int) -> Iterator[_Measuring]:
+def _questions(
+    block: Block, scale: Array, asked: Array, width: int, k: int
+) -> Iterator[_Measuring]:
     from saelake.store.arrays.levels import row_products
 
-    scale = inverse_lengths(block, width)
     queries = np.zeros((width, len(asked)), np.float32)
     for column, row in enumerate(asked):
         features, values = block.row(int(row))
@@ -227,11 +309,10 @@ def _questions(block: Block, asked: Array, width: int, k: int) -> Iterator[_Meas
 
 def _recall(levels: Levels, question: _Measuring, budget: float, room: int) -> float:
     """The share of the nearest that are candidates; any of those equally far count."""
-    from saelake.store.arrays import kernels
-
     chosen = levels.features.chosen(question.values, budget)
     found = levels.estimates(question.values, chosen)
-    found[question.row] = 0
-    rows = kernels.strongest(found, EVERYTHING, min(room, len(found)))
-    n_found = int(np.isin(question.nearest, rows).sum())
+    found[question.row] = -np.inf
+    room = min(room, len(found))
+    least = np.partition(found, len(found) - room)[len(found) - room]
+    n_found = int((found[question.nearest] >= least).sum())
     return min(n_found / question.n_nearest, 1.0)

@@ -4,16 +4,22 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from saelake.store.codes.embeddings import Block
 from saelake.store.codes.executor import Executor, Owners
 from saelake.store.format.lists import Array
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
 from saelake.store.index.levels import Levels
 from saelake.store.index.nearest import (
+    EVERYTHING,
     Estimate,
     Estimated,
+    Mapper,
     NearestDocuments,
     best_of,
+    kept_rows,
+    least_step,
     n_candidates,
 )
 from saelake.store.tables.tables import Table
@@ -50,7 +56,7 @@ class OwnedBlock:
     @property
     def n_bytes(self) -> int:
         """The memory that it takes, once all levels were read."""
-        return self.block.features.n_bytes + 2 * self.block.docs.nbytes
+        return self.levels.n_bytes + self.block.n_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class AsLevels:
         table = ImpactsTable(piece.impacts)
         (fragment,) = (f for f in piece.impacts.fragments if f.id == piece.fragment)
         (block,) = table.described([fragment])
-        yield OwnedBlock(table, block, Levels(block.features))
+        yield OwnedBlock(table, block, table.levels(block))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +80,13 @@ class BlockSearch:
     room: int
     mask: Array | None
 
-    def __call__(self, owned: OwnedBlock) -> tuple[Array, Array]:
-        """The rows and their estimates."""
-        chosen = owned.block.features.chosen(self.query, self.budget)
-        owned.table.read_levels([(owned.block, owned.levels, chosen)])
-        task = Estimate(owned.block, owned.levels, chosen, self.query, self.room, self.mask)
+    def __call__(self, owned: OwnedBlock) -> tuple[Array, Array, Array]:
+        """Rows that may be among the best of all, their estimates, and the counts by step."""
+        keep = kept_rows(owned.block, self.mask)
+        task = Estimate(owned.table, owned.block, owned.levels, self.budget, self.query, keep)
         found = task.estimated()
-        return found.rows, found.estimates
+        rows = found.rows_from(least_step(found.counts, self.room))
+        return rows, found.estimates[rows], found.counts
 
 
 def owners_of_blocks(executor: Executor, nearest: NearestDocuments) -> Owners | None:
@@ -91,16 +97,26 @@ def owners_of_blocks(executor: Executor, nearest: NearestDocuments) -> Owners | 
 
 
 def nearest_by_owners(
-    owners: Owners, nearest: NearestDocuments, query: Array, k: int, mask: Array | None
+    owners: Owners,
+    nearest: NearestDocuments,
+    query: Array,
+    k: int,
+    mask: Array | None,
+    spread: Mapper,
 ) -> Block:
     """What `NearestDocuments.nearest` gives."""
+    if nearest.is_few(k, mask):
+        return nearest.nearest(query, k, mask, spread)
+    unit = (query / np.linalg.norm(query)).astype(np.float32)
     room = n_candidates(nearest.n_documents, k)
-    search = BlockSearch(query, nearest.budget or 0, room, mask)
+    search = BlockSearch(unit, nearest.budget or 0, room, mask)
     found = owners.map_parts(AsLevels(), search, _pieces(nearest))
-    estimated = (part for parts in found for part in parts)
-    each = zip(nearest.blocks, estimated, strict=True)
-    best = best_of([Estimated(block, *rows) for block, rows in each], room)
-    return nearest.table.taken(best)
+    answers = (answer for parts in found for answer in parts)
+    estimated = [
+        Estimated(block, estimates, EVERYTHING, counts, rows)
+        for block, (rows, estimates, counts) in zip(nearest.blocks, answers, strict=True)
+    ]
+    return nearest.best_among(best_of(estimated, room), unit, k, spread)
 
 
 @lru_cache(4)  # so that questions have the same list, which is sent once

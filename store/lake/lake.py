@@ -104,6 +104,10 @@ class Lake:
 
     def impacts(self, name: CollectionName) -> str:
         """The address of a collection's impacts, by which similar documents are found."""
+        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.nearest")
+
+    def outdated_impacts(self, name: CollectionName) -> str:
+        """The address of impacts as they were kept before, which nobody reads any more."""
         return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.impacts")
 
     def features(self, name: CollectionName) -> str:

@@ -10,7 +10,7 @@ from saelake.store.tables.tables import Table, moment_of
 
 # A table refers to rows of those after it, so it is tagged before them: a state in which each
 # refers to rows that exist, like the order in which a reader opens them.
-ORDER = (".impacts", ".postings", ".features", ".codes", "", "--skipped", "--deleted")
+ORDER = (".nearest", ".impacts", ".postings", ".features", ".codes", "", "--skipped", "--deleted")
 
 
 def make_tag(lake: Lake, name: str) -> Tag:

@@ -23,7 +23,7 @@ from saelake.store.query.parts.found import Found, found_rows
 from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_features
 from saelake.store.query.parts.listed import ListedFeatures, needed
-from saelake.store.query.parts.nearest import Near, nearest_of
+from saelake.store.query.parts.nearest import Near, nearest_of, scored
 from saelake.store.query.parts.spread import in_parts
 from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests.checks import Pooling, Selection, Weight
@@ -54,16 +54,25 @@ class Query:
         if self.measure == "jaccard":
             shared, total = kernels.overlaps(*arrays, self.values, self.weights)
             score = _ratio(shared, total + np.float32(self.values.sum()) - shared)
+        elif self.measure == "dot":
+            score = kernels.dot_products(*arrays, self.values * self.weights)
+        elif self.is_plain:
+            dot = kernels.dot_products(*arrays, self.values)
+            score = self._cosine(dot, block.lengths)
         else:
-            dot, square = kernels.products(
-                *arrays, self.values * self.weights, self.weights * self.weights
-            )
-            score = dot if self.measure == "dot" else self._cosine(dot, square)
+            query = self.values * self.weights
+            dot, square = kernels.products(*arrays, query, self.weights * self.weights)
+            score = self._cosine(dot, np.sqrt(square))
         hit = np.flatnonzero(score != 0)
         return block.doc[hit], score[hit]
 
-    def _cosine(self, dot: Array, square: Array) -> Array:
-        return _ratio(dot, np.sqrt(square) * np.float32(np.linalg.norm(self.values)))
+    @property
+    def is_plain(self) -> bool:
+        """Whether all features of documents count as they are."""
+        return bool((self.weights == 1).all())
+
+    def _cosine(self, dot: Array, lengths: Array) -> Array:
+        return _ratio(dot, lengths * np.float32(np.linalg.norm(self.values)))
 
     def shares(self, block: Block) -> Array:
         """What part of its document's score each value makes."""
@@ -165,9 +174,8 @@ def ranking(
     listed = ListedFeatures.of(session, selected, features, pooling)
     if listed is not None:
         return _by_lists(session, selected, made, listed, room).without(asked)[:k]
-    session.embeddings.hold(selected, pooling)
     whole, work = _unmasked(selected, made)
-    parts = [Found.best(*part, room) for part in session.embeddings.map(whole, work, pooling)]
+    parts = [Found.best(*part, room) for part in scored(session, whole, work, pooling)]
     return Found.joined(parts).best_of(room).without(asked)[:k]
 
 
@@ -228,10 +236,9 @@ def _approximate(
     k: int | None,
     asked: Array,
 ) -> Near | None:
-    """Nearly the same by cosine; None where that would not be faster."""
+    """Nearly the same by cosine, or the same, from rows; None where that would not be faster."""
     if (
-        query.exact
-        or k is None
+        k is None
         or query.measure != "cosine"
         or query.within
         or query.about is not None
@@ -241,8 +248,10 @@ def _approximate(
         return None
     stored = None
     if query.pooling == "max" and not query.idf:
-        stored = nearest_of(session, selected, made.values, made, k, asked)
-    return stored or _in_memory(session, selected, made, query, k, asked)
+        stored = nearest_of(session, selected, made.values, made, k, asked, exact=query.exact)
+    if stored is not None or query.exact:
+        return stored
+    return _in_memory(session, selected, made, query, k, asked)
 
 
 def _in_memory(

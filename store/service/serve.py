@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
-from saelake.store.errors import InvalidInput
+from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.service.auth import Access, TokenCheck
 from saelake.store.service.rpc import LakeService, Limits
 from saelake.store.snapshot.models import Texts
@@ -102,7 +103,12 @@ class Server:
         await self._server.start()
         for name in ("", SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._warming = asyncio.get_running_loop().run_in_executor(None, self._warm)
         return address
+
+    def _warm(self) -> None:
+        with suppress(SaelakeError):  # who asks is told
+            self._engine.warm()
 
     def _listen(self) -> int:
         where, credentials = str(self._settings.address), self._settings.access.credentials()
@@ -121,6 +127,7 @@ class Server:
         """Take no more questions, wait for answers under way, then stop."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
+        await self._warming
         self._service.close()
         self._engine.close()
 

@@ -16,7 +16,7 @@ _PREFIX = re.compile(r"External error: |LanceError\(\w+\): ")
 _PANIC = "PanicException"  # of the Rust runtime; it is no Exception, and cannot be imported
 _PLACE = re.compile(r",? (?:/home/|/rustc?/|rust/|at /).*")
 
-_COLLECTION = re.compile(r"(.*)\.(codes|activations|postings|features)\.lance$")
+_COLLECTION = re.compile(r"(.*)\.(codes|activations|postings|nearest|features)\.lance$")
 
 
 @contextmanager

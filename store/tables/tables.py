@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from saelake.store.errors import Conflict, InvalidInput, NotFound, SaelakeError
+from saelake.store.tables.blobs import Blob, blobs_of
 from saelake.store.tables.changes import Change, Draft, Evolution, Fragment
 from saelake.store.tables.damage import damaged, reading
 from saelake.store.tables.failures import storage_error, storage_errors, stored
@@ -309,6 +310,12 @@ class Table:
         """The path of a copy of a file in the table's data folder, where a disk cache has it."""
         mirror = mirror_of(self.uri)
         return None if mirror is None else mirror.copy_of(self.uri, name, n_bytes)
+
+    def blobs(self, addresses: Sequence[int], column: str) -> list[Blob]:
+        """The large values of a column in the rows at these addresses, to be read in parts."""
+        with reading(self.uri):
+            files = {i: self.file_of(i) for i in {address >> 32 for address in addresses}}
+            return blobs_of(self._dataset, files, addresses, column)
 
     @stored
     def write(self, batches: Iterable[pa.RecordBatch], *, one_fragment: bool = False) -> Draft:

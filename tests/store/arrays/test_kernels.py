@@ -60,6 +60,16 @@ def test_products(random: np.random.Generator, rows: Rows) -> None:
     np.testing.assert_allclose(square, rows.dense**2 @ weight, rtol=1e-5)
 
 
+def test_dot_products_and_lengths(random: np.random.Generator, rows: Rows) -> None:
+    query = random.random(D_SAE).astype(np.float32)
+    offsets, features, values = rows.parts
+    dot = kernels.dot_products(offsets, features, values, query)
+    lengths = kernels.row_lengths(offsets, values)
+    assert dot.dtype == lengths.dtype == np.float32
+    np.testing.assert_allclose(dot, rows.dense @ query, rtol=1e-5)
+    np.testing.assert_allclose(lengths, np.linalg.norm(rows.dense, axis=1), rtol=1e-5)
+
+
 def test_overlaps(random: np.random.Generator, rows: Rows) -> None:
     query, weight = random.random((2, D_SAE)).astype(np.float32) * 2
     shared, total = kernels.overlaps(*rows.parts, query, weight)

@@ -25,7 +25,7 @@ from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import make_tag
 from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.tables.changes import Change, Fragment
-from saelake.store.tables.tables import Table
+from saelake.store.tables.tables import Table, overwrite
 from tests.lakes import MadeLake, make_lake
 
 
@@ -39,8 +39,10 @@ def stored(number: int, covers: tuple[int, ...], n_docs: int) -> StoredBlock:
     return StoredBlock(
         fragment=number,
         covers=covers,
-        size_bytes=0,
         docs=np.zeros(n_docs),
+        typical=unknown,
+        scales=unknown,
+        starts=unknown,
         features=unknown,
         measured=unknown,
     )
@@ -69,9 +71,9 @@ def covers(made: MadeLake) -> list[int]:
     return sorted(i for block in found.blocks for i in block.covers)
 
 
-def assert_right(made: MadeLake) -> None:
+def assert_right(made: MadeLake, n_covered: int | None = None) -> None:
     collection = Collection(made.lake, made.name)
-    assert covers(made) == sorted(f.id for f in collection.codes.table.fragments)
+    assert covers(made) == sorted(f.id for f in collection.codes.table.fragments)[:n_covered]
     assert collection.nearest is not None
     assert list(wrong_blocks(collection)) == []
     dense = made.embeddings()
@@ -155,11 +157,8 @@ def test_a_block_of_other_codes_is_found_and_made_again(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_fragments=3, n_indexed=3)
     table = ImpactsTable(Table.open(made.lake.impacts(made.name)))
     first, second, *_ = table.blocks
-    rows = list(table.table.scan(table.table.schema.names, fragments=[first.fragment]))
-    changed = [row.to_pylist() for row in rows]
-    changed[0][0]["covers"] = list(second.covers)
-    batches = [pa.RecordBatch.from_pylist(each, table.table.schema) for each in changed]
-    draft = table.table.write(batches, one_fragment=True)
+    block = table.taken([(first, np.arange(len(first.docs)))])
+    draft = table.write(block, first.scales, table.levels(first), first.measured, second.covers)
     table.table.commit(lambda _: Change(add=draft, remove=(second.fragment,)))
     lake = saelake.connect(made.lake.uri)
     assert any("impacts" in check.check for check in lake.verify().problems)
@@ -192,7 +191,33 @@ def at_tag(made: MadeLake) -> Lake:
     return Lake(made.lake.uri, "before")
 
 
+@pytest.mark.parametrize("tagged", [False, True])
+def test_impacts_of_before_go_with_the_next_index(tmp_path: Path, tagged: bool) -> None:
+    """They are not read; those of a tagged state stay until it is dropped."""
+    made = make_lake(tmp_path, n_fragments=3, n_indexed=2)
+    old = made.lake.outdated_impacts(made.name)
+    overwrite(old, pa.table({"asked": pa.array([1], pa.uint32())}))
+    if tagged:
+        make_tag(made.lake, "before")
+    assert_right(made, n_covered=2)
+    index(made.lake, made.name)
+    assert_right(made)
+    assert (Table.find(old) is not None) == tagged
+    drop_target(made.lake, "made/random")
+    assert Table.find(old) is None
+
+
+def test_sizes_count_the_files_of_levels_and_rows(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_fragments=3, n_indexed=3)
+    data = tmp_path.glob("*.nearest.lance/data/**/*.*")
+    table = ImpactsTable(Table.open(made.lake.impacts(made.name)))
+    anchor = min(tmp_path.glob("*.nearest.lance/data/*.lance"), key=lambda p: p.stat().st_mtime)
+    n_bytes = sum(path.stat().st_size for path in data if path != anchor)
+    assert table.size_bytes == n_bytes
+    assert table.is_local
+
+
 def test_dropping_takes_the_impacts_along(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_fragments=2, n_indexed=2)
     drop_target(made.lake, "made/random")
-    assert not [table for table in made.lake.tables() if "impacts" in table]
+    assert not [table for table in made.lake.tables() if "nearest" in table]

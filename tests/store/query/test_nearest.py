@@ -1,20 +1,28 @@
 """Similar documents by the impacts in a lake, against dense matrices of the same codes."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import fs
 
 import saelake
 from saelake.store.engine import Engine
+from saelake.store.errors import Corrupt
 from saelake.store.growth import impacts
+from saelake.store.health.repair import repair
 from saelake.store.index import nearest as by_impacts
 from saelake.store.index.nearest import NearestDocuments
 from saelake.store.query.parts import nearest
 from saelake.store.requests.similar import SimilarQuery
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.store.snapshot.embeddings import Embeddings
+from saelake.store.tables.files import filesystem_of
 from saelake.store.tables.tables import drop
 from tests.lakes import MadeLake, make_lake
 from tests.store.query.test_similar import (
@@ -27,6 +35,7 @@ from tests.store.query.test_similar import (
     check,
     features,
     positive,
+    ways,
 )
 
 plain_ways = st.fixed_dictionaries(
@@ -134,6 +143,108 @@ def test_what_does_not_fit_is_read_for_each_question(
     monkeypatch.setattr(NearestDocuments, "candidates", seen)
     assert recalled(asked, monkeypatch, 100) == recalled(asked, monkeypatch, 1 << 30)
     assert kept == [False] * 3 + [True] * 3
+
+
+@pytest.fixture(scope="module")
+def read_by_rows(asked: Asked) -> Asked:
+    """An engine whose memory no embeddings fit into."""
+    found = Asked(asked.made)
+    found.engine = Engine(asked.made.lake.uri, cache_bytes=100)
+    return found
+
+
+@settings(max_examples=80, deadline=None)
+@given(thing=things, way=ways, exact=st.booleans())
+def test_all_rows_are_scored_as_dense_rows(
+    read_by_rows: Asked, thing: dict[str, Any], way: dict[str, Any], exact: bool
+) -> None:
+    check(read_by_rows, thing | way | {"pooling": "max", "exact": exact})
+
+
+@pytest.mark.parametrize(
+    "way", [{"exact": True}, {"idf": True}, {"measure": "dot"}, {"measure": "jaccard"}]
+)
+def test_codes_that_blocks_cover_are_not_read(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, way: dict[str, Any]
+) -> None:
+    """Beyond memory, what is exact reads the rows of blocks, and codes of other fragments."""
+    engine = Engine(asked.made.lake.uri, cache_bytes=100)
+    query = asked.named(SimilarQuery(collection=COLLECTION, docs=(3,), **way))
+    expected = asked.engine.ask(query).read_all()
+    left_out = []
+    scan = Embeddings.map
+
+    def seen(self: Embeddings, *args: Any, without: Any = (), **kwargs: Any) -> Any:
+        left_out.append(len(without))
+        return scan(self, *args, without=without, **kwargs)
+
+    monkeypatch.setattr(Embeddings, "map", seen)
+    found = engine.ask(query).read_all()
+    assert found["doc"] == expected["doc"]
+    assert found["score"].to_pylist() == pytest.approx(expected["score"].to_pylist())
+    assert left_out[-1] == 5
+
+
+def test_a_filter_of_few_documents_compares_them_all(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_impacts, "LEAST_CANDIDATES", 13)
+    monkeypatch.setattr(by_impacts, "CANDIDATES", 1)
+    estimates: list[Any] = []
+    monkeypatch.setattr(by_impacts._Estimate, "estimated", estimates.append)
+    check(asked, {"docs": (3,), "k": 5, "where": "label = 'pos'"})
+    assert estimates == []
+
+
+def test_a_server_is_warm_before_the_first_question(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has asked itself one, of a collection that has blocks."""
+    done = Event()
+    answers: list[list[str]] = []
+    warm = Engine.warm
+
+    def seen(self: Engine) -> None:
+        warm(self)
+        answers.append(list(self._session._collections))
+        done.set()
+
+    monkeypatch.setattr(Engine, "warm", seen)
+    with BackgroundServer(ServerSettings(uri=asked.made.lake.uri, address=Address(port=0))):
+        assert done.wait(60)
+    assert [list(map(str, names)) for names in answers] == [[COLLECTION]]
+
+
+def test_in_an_object_store_ranges_are_read(asked: Asked, bucket: str) -> None:
+    source = asked.made.lake.uri
+    there, folder = filesystem_of(f"{bucket}/lake")
+    fs.copy_files(source, folder, fs.LocalFileSystem(), there)
+    for cache_bytes in (1 << 30, 100):
+        engine = Engine(f"{bucket}/lake", cache_bytes=cache_bytes)
+        nearest_documents = engine._session.collection(COLLECTION).nearest
+        assert nearest_documents is not None
+        assert not nearest_documents.table.is_local
+        for way in ({}, {"exact": True}, {"where": "label = 'pos'"}):
+            query = SimilarQuery(collection=COLLECTION, docs=(3, 5), **way)
+            expected = asked.engine.ask(query).read_all()
+            found = engine.ask(query).read_all()
+            assert found["doc"] == expected["doc"]
+            assert found["score"].to_pylist() == pytest.approx(expected["score"].to_pylist())
+
+
+def test_a_file_that_is_cut_short_is_said(tmp_path: Path) -> None:
+    made = make_lake(tmp_path, n_documents=40, tokens=(4, 12), n_fragments=3, n_indexed=3)
+    engine = Engine(made.lake.uri)
+    query = SimilarQuery(collection=COLLECTION, docs=(5,))
+    engine.ask(query)
+    for path in tmp_path.glob("*.nearest.lance/data/*/01*.blob"):  # rows, the second of a block
+        os.truncate(path, path.stat().st_size // 2)
+    for asked_again in (engine, Engine(made.lake.uri)):
+        with pytest.raises(Corrupt, match=r"nearest\.lance is damaged.*verify --repair"):
+            asked_again.ask(query).read_all()
+    repair(made.lake)
+    assert Engine(made.lake.uri).ask(query).read_all().num_rows > 0
+    assert list(saelake.connect(made.lake.uri).verify().problems) == []
 
 
 def test_deleted_documents_are_no_hits(tmp_path: Path) -> None:
