@@ -244,7 +244,7 @@ def best_of(estimated: Sequence[Estimated], room: int) -> list[tuple[StoredBlock
     """The rows of the highest steps of all, `room` of them and those that share the last step."""
     if not estimated:
         return []
-    counts: Array = np.sum([part.counts for part in estimated], axis=0, dtype=np.int64)
+    counts = np.stack([part.counts for part in estimated]).sum(axis=0, dtype=np.int64)
     least = least_step(counts, room)
     rows = [part.rows_from(least) for part in estimated]
     return [(part.block, each) for part, each in zip(estimated, rows, strict=True) if len(each)]

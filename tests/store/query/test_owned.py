@@ -53,6 +53,10 @@ def many_parts() -> Iterator[None]:
         patch.setattr(owned_blocks, "LEAST_BLOCKS", 2)
         patch.setattr(impacts, "LEAST_DOCUMENTS", 1)
         patch.setattr(nearest, "EXHAUSTIVE", 1e9)
+        patch.setattr("saelake.store.index.nearest.LEAST_CANDIDATES", 15)
+        patch.setattr("saelake.store.index.nearest.CANDIDATES", 1)
+        patch.setattr("saelake.store.index.nearest.FEW", 0)
+        patch.setattr("saelake.store.index.nearest.LEAST_RECALL", 0.0)
         yield
 
 
