@@ -6,8 +6,6 @@ others are read by falling bound, until no other can be among the k strongest
 (docs/decisions/023-expressions.md).
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from saelake.store.documents.filters import DocumentMask
@@ -66,8 +64,7 @@ class Combined:
         """The matches, in no order: the k strongest are among them."""
         while True:
             candidates = Candidates.of(self._asked, self.lists, self._least)
-            if not self._has_tokens or self._are_short(self.lists.of):
-                self._raise_to(self._kth(candidates))
+            self._raise_to(self._kth(candidates))
             if self._has_tokens and not self._are_short(self._deeper()):
                 candidates = self._narrowed(candidates)
             candidates = self._pending(candidates)
@@ -84,7 +81,7 @@ class Combined:
         """Whether it matters at which tokens of a document its features fire."""
         return len(self.lists.of) > 1 and not self._asked.of_documents
 
-    def _are_short(self, features: Iterable[int]) -> bool:
+    def _are_short(self, features: list[int]) -> bool:
         """Whether the next tiers of some of these features are read sooner than they are avoided.
 
         What first tiers alone tell of tokens is seldom enough.

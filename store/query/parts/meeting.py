@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from saelake.store.arrays.windows import window_maxima
 from saelake.store.codes.table import CodesTable, Occurrences
 from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.query.parts.candidates import Asked
@@ -12,6 +11,8 @@ from saelake.store.query.parts.matches import TokensFound
 
 def meeting(codes: CodesTable, docs: Array, asked: Asked, *, best_only: bool) -> TokensFound:
     """The matches in these documents, which are read at once; of each all, or only the best."""
+    from saelake.store.arrays.windows import window_maxima  # opening a lake needs no numba
+
     features = {term.number for term in asked.expression.features()}
     fired = codes.occurrences(docs, sorted(features))
     span = 1 + max((int(f.position.max()) for f in fired.values() if len(f)), default=0)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saelake.store.arrays.windows import window_maxima
 from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.query.parts.candidates import Candidates
 from saelake.store.query.parts.expression import NOTHING, FeatureTerm, Values
@@ -34,6 +33,8 @@ class _Known:
 
         `index` int64 says of which document an anchor is.
         """
+        from saelake.store.arrays.windows import window_maxima  # opening a lake needs no numba
+
         lower = window_maxima(self.keys, self.lower, anchors, reach, span)
         upper = window_maxima(self.keys, self.upper, anchors, reach, span)
         rest = self.rest[index]
@@ -52,6 +53,8 @@ class TokenBounds:
     @classmethod
     def of(cls, chosen: Candidates, lists: FeatureLists) -> "TokenBounds":
         """Those of candidates whose documents ascend."""
+        from saelake.store.arrays.windows import window_maxima
+
         asked, n = chosen.asked, len(chosen)
         known, span = _known(chosen, lists)
         terms = list(dict.fromkeys(asked.expression.positive()))
