@@ -137,7 +137,7 @@ class NearestDocuments:
         estimated = list(done(_Estimate.estimated, tasks))
         if not estimated:
             return []
-        counts: Array = np.sum([part.counts for part in estimated], axis=0, dtype=np.int64)
+        counts: Array = np.stack([part.counts for part in estimated]).sum(axis=0, dtype=np.int64)
         at_least = np.cumsum(counts[::-1])[::-1]
         least = max(int(np.count_nonzero(at_least >= room)) - 1, 0)
         rows = [part.rows_from(least) for part in estimated]
