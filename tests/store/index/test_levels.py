@@ -6,12 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import sparse
 
 from saelake.store.arrays import kernels
-from saelake.store.arrays import levels as of_arrays
 from saelake.store.arrays import packed as of_rows
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
@@ -110,34 +107,6 @@ def test_levels_are_read_as_they_were_written(block: Block) -> None:
     assert np.array_equal(made.estimates(query, chosen), read.estimates(query, chosen))
 
 
-@given(st.lists(st.integers(0, 60), min_size=1, max_size=40))
-def test_groups_of_columns_fit_in_a_byte(weights: list[int]) -> None:
-    places, parts = of_arrays.grouped(np.array(weights, np.float32), 1.0)
-    assert len(places) % of_arrays.TOGETHER == 0
-    groups = parts.reshape(-1, of_arrays.TOGETHER).astype(int)
-    assert (groups.sum(axis=1) <= of_arrays.MOST_WEIGHT).all()
-    assert np.bincount(places, parts, len(weights)).tolist() == weights
-
-
-@settings(deadline=None)
-@given(
-    st.integers(1, 9000),
-    st.lists(st.floats(0.001, 1), min_size=1, max_size=70),
-    st.integers(0, 2**32 - 1),
-)
-def test_columns_are_added_up_as_by_numpy(n: int, exact: list[float], seed: int) -> None:
-    random = np.random.default_rng(seed)
-    half = -(-n // 128) * 64
-    columns = random.integers(0, 256, (len(exact), half), dtype=np.uint8)
-    dense = np.concatenate([columns & 15, columns >> 4], axis=1)[:, :n].astype(float)
-    unit = sum(exact) / (of_arrays.MEAN_WEIGHT * len(exact))
-    weights = (np.array(exact, np.float32) / unit + 0.5).astype(np.int64)
-    places, parts = of_arrays.grouped(np.array(exact, np.float32), unit)
-    sums = np.full(n, 0.5, np.float32)
-    of_arrays.add_columns(columns.view(np.uint16), places, parts, unit, sums)
-    assert np.allclose(sums, 0.5 + unit * (weights @ dense), rtol=1e-5)
-
-
 @pytest.mark.parametrize("scale", [1, 5, 900])
 @pytest.mark.parametrize(
     "codec", [Float16Bits(signed=False), Float16Bits(signed=True), Log8(signed=False)]
@@ -161,12 +130,12 @@ def test_embeddings_are_packed_exactly(
         near = of_rows.packed_products(data, starts, *of_codes)
         assert np.allclose(near, products[rows], rtol=1e-5)
         some = np.array([3, 8, len(rows) - 1])
-        (tmp_path / "rows").write_bytes(data)
+        (tmp_path / "rows").write_bytes(data.tobytes())
         with (tmp_path / "rows").open("rb") as file:
             of_file = of_rows.products_in_file(file.fileno(), starts, some, *of_codes)
             assert np.array_equal(of_file[0], near[some])
             assert of_file[1]
-        (tmp_path / "rows").write_bytes(data[:-1])
+        (tmp_path / "rows").write_bytes(data[:-1].tobytes())
         with (tmp_path / "rows").open("rb") as file:
             assert not of_rows.products_in_file(file.fileno(), starts, some, *of_codes)[1]
         first += len(rows)

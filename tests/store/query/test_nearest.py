@@ -201,7 +201,7 @@ def test_a_server_is_warm_before_the_first_question(
 ) -> None:
     """It has asked itself one, of a collection that has blocks."""
     done = Event()
-    answers: list[list[str]] = []
+    answers: list[list[Any]] = []
     warm = Engine.warm
 
     def seen(self: Engine) -> None:
