@@ -4,6 +4,7 @@ All faces (Python, command line, gRPC) ask it the same requests, and turn what i
 values, text or frames. It raises before the first batch wherever that is possible.
 """
 
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -51,6 +52,8 @@ class Engine:
     ) -> None:
         self.lake = Lake(uri, at)
         self._mirror = mirrored(uri, disk_cache)
+        if self._mirror is not None:
+            weakref.finalize(self, self._mirror.close)
         if at is not None:
             check_state(Lake(uri), at)
         read = self.lake.from_anywhere if isinstance(executor, Owners) else self.lake

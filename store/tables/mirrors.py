@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
 from queue import Empty, PriorityQueue
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, current_thread
 
 from saelake.store.errors import SaelakeError, SaelakeWarning
 from saelake.store.tables.diskcache import DiskCache, NoRoom, Read
@@ -26,7 +26,8 @@ PATIENCE = 3  # questions of a table before its large files are fetched
 THREADS = 4
 RETRY_S = 60.0  # after a file did not come, or did not fit
 _SLASH = "--"  # in the name of a copy, for that of a file in a folder of the table's data
-CLOSE_S = 10.0  # for small files under way when a mirror is closed
+LINGER_S = 0.2  # of a thread with nothing to fetch
+CLOSE_S = 3.0  # for small files under way when a mirror is closed
 
 _mirrors: dict[str, list["Mirror"]] = defaultdict(list)  # by lake; the last is asked
 _lock = Lock()
@@ -115,7 +116,7 @@ class Mirror:
                 _mirrors[self._lake].remove(self)
         self._closed.set()
         until = time.monotonic() + CLOSE_S
-        for thread in self._threads:
+        for thread in tuple(self._threads):
             thread.join(max(until - time.monotonic(), 0))
 
     def idle(self) -> bool:
@@ -125,8 +126,14 @@ class Mirror:
 
     def _work(self) -> None:
         while not self._closed.is_set():
-            with suppress(Empty):
-                *_, uri, name, n_bytes = self._queue.get(timeout=0.2)
+            try:
+                *_, uri, name, n_bytes = self._queue.get(timeout=LINGER_S)
+            except Empty:
+                with self._own:  # else what is put in now would wait for a thread that ends
+                    if self._queue.empty():
+                        self._threads.remove(current_thread())
+                        return
+            else:
                 self._fetch_one(uri, name, n_bytes)
 
     def _fetch_one(self, uri: str, name: str, n_bytes: int) -> None:

@@ -1,7 +1,9 @@
 """Rows that come from a disk cache are those of the store, whatever befalls the cache."""
 
+import gc
 import os
 import pickle
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saelake.store.engine import Engine
 from saelake.store.errors import AccessDenied, NotFound, SaelakeWarning
 from saelake.store.tables import diskcache, mirrors
 from saelake.store.tables import mirrored as looks
@@ -390,6 +393,27 @@ def test_a_file_beside_the_data_has_a_copy_too(place: Place) -> None:
         assert opened.read() == data  # who has opened it keeps it
     with unmirrored():
         assert table.copy_of("0101/0011.blob", len(data)) is None
+
+
+def test_an_engine_that_nobody_has_any_more_lets_its_mirror_go(place: Place) -> None:
+    place.mirror.close()
+    engine = Engine(place.uri, disk_cache=place.cache)
+    assert mirrors.mirror_of(place.table) is not None
+    numbers(Table.open(place.table))
+    del engine
+    gc.collect()
+    assert mirrors.mirror_of(place.table) is None
+
+
+def test_threads_with_nothing_to_fetch_end(place: Place) -> None:
+    place.filled()
+    time.sleep(5 * mirrors.LINGER_S)
+    assert not [t for t in threading.enumerate() if t.name == "saelake-fetch"]
+    table = added(Table.open(place.table), Table.open(place.table).write([batch(87, 3)]))
+    numbers(table)
+    settled(place.mirror)
+    assert table.mirrored is not None
+    assert table.mirrored.missing() == {}
 
 
 def test_a_lake_that_is_not_in_a_store_has_no_mirror(tmp_path: Path) -> None:
