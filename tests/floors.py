@@ -30,7 +30,7 @@ WINGS: Mapping[str, str] = {
     "workers/fleet": "who encodes what: schedule, driver, workers, pools",
     "workers/kept": "activations that are kept, and read again",
     "workers/texts": "models that read a question's text",
-    "workers/encoder": "from text to codes on one device",
+    "workers/encoder": "from text to codes, on one device or several",
     "workers/dictionaries": "one file for each published format",
     "workers/corpus": "files and data sets, as documents",
     "store/service": "the gRPC server alone",
@@ -71,6 +71,9 @@ SPEAKERS: Mapping[str, tuple[str, ...]] = {
     "google": ("store/wire", "proto"),
     "typer": ("client/cli",),
     "rich": ("client/cli",),
+    "accelerate": ("workers/encoder/devices",),
+    "bitsandbytes": ("workers/encoder/quantization",),
+    "torchao": ("workers/encoder/quantization",),
     "transformers": ("workers/encoder", "workers/texts"),
     "datasets": ("workers/corpus",),
 }

@@ -28,6 +28,10 @@ BASE = {"numpy", "pyarrow", "grpc", "grpc_status", "google", "typer", "rich"}
 # What runs where there is no storage: the encoder, and the floors that it stands on.
 ENCODER = {"workers/encoder", "workers/dictionaries", "store/format", "store/errors"}
 ENCODER_LIBRARIES = {"torch", "transformers", "numpy", "pyarrow"} | {
+    # what only large models need
+    "accelerate",
+    "bitsandbytes",
+    "torchao",
     # what these four bring
     "huggingface_hub",
     "safetensors",

@@ -19,7 +19,8 @@ from saelake.store.lake.lake import CollectionName, Lake, absolute
 from saelake.store.snapshot.collection import open_codes
 from saelake.workers.dictionaries.base import LoadedDictionary
 from saelake.workers.encoder.coder import Coder
-from saelake.workers.encoder.models import DTYPES, device_of
+from saelake.workers.encoder.devices import devices_of
+from saelake.workers.encoder.models import DTYPES
 from saelake.workers.encoder.shard import plan
 from saelake.workers.encoder.stages import ahead
 from saelake.workers.fleet.contexts import Notes
@@ -45,6 +46,7 @@ OF_THE_MODEL = (
     "batch_tokens",
     "keep_activations",
     "batch_invariant",
+    "quantization",
 )
 
 
@@ -143,7 +145,7 @@ def _coder(
         name = choice.name or name_elsewhere(name, source.hook)
     if dictionary.decoder_fault:
         notes.append(f"{name}: {dictionary.decoder_fault}.")
-    device = device_of(options.device)
+    device = devices_of(options.device)[0]
     dtype = DTYPES.get(options.dtype or "")
     settings = replace(
         source,

@@ -88,7 +88,14 @@ def check(asked: EncodeRequest, *, cluster: RayCluster | None = None) -> None:
         with extra("ray", "Encoding on a Ray cluster"):
             import saelake.workers.ray.pool  # noqa: F401
         return
-    check_model(str(asked.model), device=asked.options.device, dtype=asked.options.dtype)
+    options = asked.options
+    check_model(
+        str(asked.model),
+        device=options.device,
+        dtype=options.dtype,
+        quantization=options.quantization,
+        trust_remote_code=options.trust_remote_code,
+    )
     for choice in asked.dictionaries:
         check_dictionary(choice.location)
     check_beforehand(asked)

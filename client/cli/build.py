@@ -105,11 +105,23 @@ ValuesOption = Annotated[
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option(help="cpu, cuda, cuda:1. [default: cuda if there is one]", rich_help_panel=HOW),
+    typer.Option(
+        help="cpu, cuda, cuda:1; or several, as cuda:0,cuda:1, over which the model is spread. "
+        "[default: cuda if there is one]",
+        rich_help_panel=HOW,
+    ),
 ]
 DtypeOption = Annotated[
     str | None,
     typer.Option(help="float32, bfloat16 or float16. [default: by device]", rich_help_panel=HOW),
+]
+QuantizationOption = Annotated[
+    Literal["int8", "fp8", "bnb-8bit", "bnb-4bit"] | None,
+    typer.Option(
+        help="Load the model's weights in fewer bits, and compute with them in --dtype: its "
+        "activations are others then.",
+        rich_help_panel=HOW,
+    ),
 ]
 BatchTokensOption = Annotated[
     int | None, typer.Option(help="Tokens of one batch.", rich_help_panel=HOW)
@@ -161,6 +173,7 @@ def encode_options(
     values: ValuesOption = "16-bit",
     device: DeviceOption = None,
     dtype: DtypeOption = None,
+    quantization: QuantizationOption = None,
     batch_tokens: BatchTokensOption = None,
     batch_invariant: InvariantOption = False,
     memory: MemoryOption = "512MiB",
@@ -183,6 +196,7 @@ def encode_options(
         values=values,
         device=device,
         dtype=dtype,
+        quantization=quantization,
         batch_tokens=batch_tokens,
         batch_invariant=batch_invariant,
         memory_bytes=parse_size(memory),

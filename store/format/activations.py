@@ -87,6 +87,7 @@ _SOURCE = (
     "special_tokens",
     "prepend_bos",
     "chat",
+    "quantization",
 )
 
 

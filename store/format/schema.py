@@ -64,7 +64,8 @@ class CollectionSettings:
     `sample` are the tokens that have codes (None: all, or those of an earlier saelake's
     `tokens_from`: see `store.codes.held`).
     `norm_factor` is what activations are multiplied with where the dictionary's files do not say
-    it. With `batch_invariant` each window is run alone.
+    it. With `batch_invariant` each window is run alone. `quantization` says in which fewer bits the
+    model's weights were loaded (None: as its files have them).
     `by_pole` is whether rows of codes number the poles of a signed dictionary, with strengths; in
     collections from before they number features, with signed values.
     """
@@ -94,6 +95,7 @@ class CollectionSettings:
     norm_factor: float | None = None
     batch_invariant: bool = False
     by_pole: bool = False
+    quantization: str | None = None
 
     @property
     def name(self) -> str:

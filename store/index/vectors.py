@@ -4,6 +4,9 @@ Lists of many vectors take long to train, so the first who needs them keeps them
 the table, which others then open without training or reading it: `words--vectors.lance` has
 `words--vectors.<contents>.faiss`, named after the contents of one snapshot. It is only ever a copy:
 one that is missing, damaged or of other vectors is made again.
+
+With FAISS for GPUs, and one at hand, each vector's list is found there, in training and in adding;
+the lists are the host's, as anybody reads them.
 """
 
 import re
@@ -17,6 +20,7 @@ from typing import Any
 import faiss
 import numpy as np
 import pyarrow as pa
+from faiss.contrib.ivf_tools import add_preassigned
 
 from saelake.store.errors import AccessDenied, OutOfSpace, Unavailable
 from saelake.store.format.lists import Array
@@ -28,6 +32,7 @@ FLAT_VECTORS = 100_000  # as many are compared one by one; above, lists of RaBit
 LISTS_PROBED = 1 / 16
 REFINED = 8  # candidates compared exactly, as a multiple of the answers
 SCAN_ROWS = 4096
+ASSIGNED_ROWS = 1 << 18  # whose lists are looked for at a time
 N_COMPARED = 16  # vectors of a kept index, which tell that it is of this table
 _KEPT = re.compile(r"([0-9a-f]{16})(-[0-9a-f]{8})?\.faiss")
 
@@ -43,7 +48,7 @@ class VectorIndex:
         self.vectors = np.ascontiguousarray(vectors, np.float32)
         self.lists = lists
         if lists is None and len(vectors) > FLAT_VECTORS:
-            self.lists = _trained(self.vectors)
+            self.lists = trained(self.vectors, on_gpus(vectors.shape[1]))
         if self.lists is None:
             self._flat: Any = faiss.IndexFlatIP(vectors.shape[1])
             self._flat.add(self.vectors)
@@ -88,13 +93,38 @@ class VectorIndex:
         return self.lists, outer
 
 
-def _trained(vectors: Array) -> Any:
+def trained(vectors: Array, assigner: Any = None) -> Any:
+    """FAISS's lists of vectors; an `assigner` finds the list of each, the lists' own index without.
+
+    That is an empty index of inner products, as `on_gpus` has.
+    """
     n, width = vectors.shape
     kind = f"IVF{int(4 * n**0.5)},RaBitQ,RFlat"
-    lists = faiss.index_factory(width, kind, faiss.METRIC_INNER_PRODUCT)
+    lists: Any = faiss.index_factory(width, kind, faiss.METRIC_INNER_PRODUCT)
+    inner: Any = faiss.extract_index_ivf(lists)
+    if assigner is None:
+        lists.train(vectors)
+        lists.add(vectors)
+        return lists
+    inner.clustering_index = assigner
     lists.train(vectors)
-    lists.add(vectors)
+    inner.clustering_index = None  # which the lists do not own
+    assigner.reset()
+    assigner.add(inner.quantizer.reconstruct_n(0, inner.nlist))
+    nearest = np.concatenate(
+        [assigner.search(vectors[i : i + ASSIGNED_ROWS], 1)[1] for i in range(0, n, ASSIGNED_ROWS)]
+    )
+    add_preassigned(inner, vectors, np.ascontiguousarray(nearest[:, 0]))
+    faiss.downcast_index(lists.refine_index).add(vectors)
+    lists.ntotal = inner.ntotal
     return lists
+
+
+def on_gpus(width: int) -> Any:
+    """An empty index of inner products on every GPU that FAISS finds; None where there is none."""
+    if not faiss.get_num_gpus():
+        return None
+    return faiss.index_cpu_to_all_gpus(faiss.IndexFlatIP(width))
 
 
 def _vectors_in(lists: Any) -> Array:

@@ -57,7 +57,7 @@ def misfit(settings: CollectionSettings, hook: str, width: int) -> DictionaryMis
 class EncodedPage:
     """The codes of a page for each collection, not packed yet; and what could not be encoded.
 
-    `codes` are in the host's memory once `ready`, if there is such an event, has happened; a
+    `codes` are in the host's memory once all of `ready` have happened, one for each device; a
     collection's are None where the page has no tokens. `failed` has for each name, by a part's
     index, the reason; such a part's codes are left out when they are packed. `kept` has the
     activations that each keeper takes, in the host's memory at the same time as the codes.
@@ -67,12 +67,12 @@ class EncodedPage:
     codes: Mapping[str, DeviceCodes | None]
     failed: Mapping[str, Mapping[int, str]]
     kept: Mapping[str, Sequence[KeptTokens]] = field(default_factory=dict)
-    ready: torch.cuda.Event | None = None
+    ready: Sequence[torch.cuda.Event] = ()
 
     def arrived(self) -> None:
         """Wait until everything is in the host's memory."""
-        if self.ready is not None:
-            self.ready.synchronize()
+        for event in self.ready:
+            event.synchronize()
 
     def codes_of(self, name: str) -> PageCodes:
         """The codes of a collection, when they are there."""
@@ -188,14 +188,19 @@ class PageEncoder:
 
 
 def _sent(page: EncodedPage) -> EncodedPage:
-    """The page with its codes sorted on the accelerator that they are on, and sent to the host."""
+    """The page with its codes sorted on the accelerators that have them, and sent to the host."""
     tensors = [codes.value for codes in page.codes.values() if codes is not None]
     tensors += [tokens.vectors for pieces in page.kept.values() for tokens in pieces]
-    device = next((t.device for t in tensors if t.is_cuda), None)
-    if device is None:
+    devices = dict.fromkeys(t.device for t in tensors if t.is_cuda)
+    if not devices:
         return page
     codes = {name: found and found.sorted().to_host() for name, found in page.codes.items()}
     kept = {name: [tokens.to_host() for tokens in found] for name, found in page.kept.items()}
-    ready: torch.cuda.Event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    ready.record(torch.cuda.current_stream(device))
-    return replace(page, codes=codes, kept=kept, ready=ready)
+    return replace(page, codes=codes, kept=kept, ready=[_sent_by(device) for device in devices])
+
+
+def _sent_by(device: torch.device) -> torch.cuda.Event:
+    """What happens when a device has done all that it was asked by now."""
+    event: torch.cuda.Event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(device))
+    return event

@@ -110,6 +110,18 @@ def blocks_of(module: nn.Module) -> tuple[str, int] | None:
     return stack.blocks, stack.n_blocks
 
 
+def block_list(module: nn.Module) -> tuple[str, int] | None:
+    """The path of a model's list of blocks, and how many modules it has; None where none is found.
+
+    Unlike with `blocks_of`, it is not sure that each of them runs once, or in this order.
+    """
+    stack = _Stack.of(module)
+    blocks = _submodule(module, stack.blocks)
+    if not isinstance(blocks, nn.ModuleList) or not len(blocks):
+        return None
+    return stack.blocks, len(blocks)
+
+
 @dataclass(frozen=True, slots=True)
 class _Stack:
     """The language part of a model: where it lies, its family, its blocks and its heads."""

@@ -1,11 +1,10 @@
 """A transformer loaded for reading: its module, tokenizer, window and fingerprint."""
 
 import inspect
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,20 @@ from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from saelake.store.errors import ModelError
+from saelake.workers.encoder.devices import device_at, devices_of, require_accelerate, spread
 from saelake.workers.encoder.modelfiles import (
     ModelFiles,
     fingerprint,
     local_files,
     tokenizer_fingerprint,
     weight_files,
+)
+from saelake.workers.encoder.quantization import (
+    computes_in,
+    in_one_dtype,
+    quantizer,
+    refuse_lost_scales,
+    refuse_twice,
 )
 from saelake.workers.encoder.shallow import Depth, depth_of, shallow
 
@@ -48,8 +55,6 @@ _OFFSET_POSITIONS = {
     "xlm-roberta",
 }
 
-_SCALE = re.compile(r"\.(\w*weight_scale(_inv|_2)?|input_scale|qweight|qzeros|scales)$")
-
 _LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
 
 
@@ -60,6 +65,9 @@ class Model:
     Attributes:
         name: the folder's name (with its parent's where it is only "model"), or the hub id.
         module: the transformers `AutoModel`, on `device` in `dtype`.
+        device: where it is given tokens; the first of several.
+        dtype: what it computes in, also where its weights have fewer bits.
+        placed: the device of each of its parts, by their paths, where there are several.
         tokenizer: the fast transformers tokenizer.
         config: the transformers configuration of the whole model.
         window: the most tokens of one sequence, special tokens included.
@@ -80,6 +88,11 @@ class Model:
     revision: str | None
     device: torch.device
     dtype: torch.dtype
+    placed: Mapping[str, torch.device] = field(default_factory=dict)
+
+    def device_at(self, path: str) -> torch.device:
+        """Where the module at a path is."""
+        return device_at(self.placed, path, self.device)
 
 
 def load_model(
@@ -90,22 +103,26 @@ def load_model(
     trust_remote_code: bool = False,
     revision: str | None = None,
     hooks: Sequence[str] = (),
+    quantization: str | None = None,
 ) -> Model:
     """The model of a local folder or a Hugging Face hub id, which its local cache may answer.
 
     Where `hooks` are given, only these hook points will be read: blocks after the deepest are not
     loaded, if the model's family tells which those are.
 
-    `device` None takes CUDA where there is a device, else the CPU. `dtype` is float32, float16,
-    bfloat16 or auto (None means auto): float32 on the CPU and the checkpoint's own elsewhere.
-    Nothing of the model is run as Python code unless `trust_remote_code`.
+    `device` None takes CUDA where there is a device, else the CPU; over several, with commas
+    between them, the model is spread. `dtype` is float32, float16, bfloat16 or auto (None means
+    auto): float32 on the CPU and the checkpoint's own elsewhere. With a `quantization` weights are
+    kept in fewer bits, and computed with in `dtype`; a model that is published quantised is loaded
+    as it is, without. Nothing of the model is run as Python code unless `trust_remote_code`.
 
     Raises:
         ModelError: the folder, weights or a fast tokenizer is missing, weights are damaged or do
-            not fill the model, or the device or dtype is not to be had.
+            not fill the model, or the device, dtype or quantization is not to be had.
+        MissingExtra: several devices or a quantization need a library that is not installed.
     """
-    place = device_of(device)
-    precision = _dtype(dtype, place)
+    devices = devices_of(device)
+    precision = _dtype(dtype, devices[0])
     with _quiet():
         source = _located(location, revision)
         options: dict[str, Any] = {
@@ -114,8 +131,19 @@ def load_model(
         }
         config = _configuration(source, options)
         tokenizer = _tokenizer(source, options)
-        kind, depth = _kind(config, hooks, trust_remote_code=trust_remote_code)
-        module = _module(source, kind, depth, config, precision, options).to(place)
+        if quantization is not None:
+            refuse_twice(config, quantization, source)
+            options["quantization_config"] = quantizer(quantization, precision, config)
+        outline = None
+        if hooks or len(devices) > 1:
+            outline = _empty(deepcopy(config), trust_remote_code=trust_remote_code)
+        kind, depth = _kind(outline, hooks)
+        placed = _placed(outline, depth, devices, source)
+        if placed or quantization is not None:  # else it is moved when it is whole
+            options["device_map"] = placed or {"": devices[0]}
+        module = _module(source, kind, depth, config, precision, options)
+        if "device_map" not in options:
+            module = module.to(devices[0])
     return Model(
         name=source.name,
         module=module,
@@ -126,19 +154,35 @@ def load_model(
         fingerprint=fingerprint(source.folder),
         tokenizer_fingerprint=tokenizer_fingerprint(source.folder),
         revision=source.revision,
-        device=place,
-        dtype=next(module.parameters()).dtype,
+        device=devices[0],
+        dtype=computes_in(module),
+        placed=placed,
     )
 
 
-def check_model(location: str, *, device: str | None = None, dtype: str | None = None) -> None:
-    """Raise the `ModelError` of `load_model`, as far as it can be told without the weights.
+def check_model(
+    location: str,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    quantization: str | None = None,
+    trust_remote_code: bool = False,
+) -> None:
+    """Raise the errors of `load_model`, as far as they can be told without the weights.
 
     Of a hub id no more than the small config.json is fetched.
     """
-    _dtype(dtype, device_of(device))
+    devices = devices_of(device)
+    precision = _dtype(dtype, devices[0])
+    if len(devices) > 1:
+        require_accelerate("A model on several devices")
     with _quiet():
-        _located(location, None)
+        source = _located(location, None)
+        if quantization is not None:
+            options = {"trust_remote_code": trust_remote_code, "revision": source.revision}
+            config = _configuration(source, options)
+            refuse_twice(config, quantization, source)
+            quantizer(quantization, precision, config)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -214,15 +258,34 @@ def _empty(config: Any, *, trust_remote_code: bool) -> nn.Module | None:
     return module
 
 
-def _kind(
-    config: Any, hooks: Sequence[str], *, trust_remote_code: bool
-) -> tuple[Any, Depth | None]:
-    """What loads a model as deep as these hook points need it, and how deep that is."""
-    module = _empty(deepcopy(config), trust_remote_code=trust_remote_code) if hooks else None
-    depth = None if module is None else depth_of(module, hooks)
-    if module is None or depth is None:
+def _kind(outline: nn.Module | None, hooks: Sequence[str]) -> tuple[Any, Depth | None]:
+    """What loads a model as deep as these hook points need it, and how deep that is.
+
+    `outline` is the model without its weights.
+    """
+    depth = None if outline is None or not hooks else depth_of(outline, hooks)
+    if outline is None or depth is None:
         return AutoModel, None
-    return shallow(type(module), depth), depth
+    return shallow(type(outline), depth), depth
+
+
+def _placed(
+    outline: nn.Module | None,
+    depth: Depth | None,
+    devices: Sequence[torch.device],
+    source: ModelFiles,
+) -> dict[str, torch.device]:
+    """Where each part of a model goes; nothing where there is one device."""
+    if len(devices) == 1:
+        return {}
+    require_accelerate("A model on several devices")
+    if outline is None:
+        raise ModelError(
+            f"the code of {source.location} cannot be run without its weights, so that it is not "
+            "known how to spread it over several devices: give --device only one",
+            model=source.location,
+        )
+    return spread(outline, None if depth is None else depth.n, devices, source.location)
 
 
 def usable_window(config: Any, tokenizer: Any) -> int:
@@ -318,7 +381,7 @@ def _module(
     )
     _refuse_other_inputs(module, source)
     unexpected = (key for key in report["unexpected_keys"] if depth is None or depth.has(key))
-    _refuse_lost_scales(unexpected, source)
+    refuse_lost_scales(unexpected, source)
     # A pooler follows the last block, so that checkpoints without one are whole to us.
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
@@ -327,7 +390,7 @@ def _module(
             f"({', '.join(missing[:3])}, …), which would be random: check the checkpoint",
             model=source.location,
         )
-    module = _in_one_dtype(module, dtype, source, is_quantised=is_quantised)
+    module = in_one_dtype(module, dtype, source, is_quantised=is_quantised)
     # A cache of keys and values would only cost memory: every sequence is run once.
     module.config.use_cache = False
     text_config(module.config).use_cache = False
@@ -347,38 +410,6 @@ def _refuse_other_inputs(module: nn.Module, source: ModelFiles) -> None:
         )
 
 
-def _refuse_lost_scales(unexpected: Iterable[str], source: ModelFiles) -> None:
-    """Quantised weights mean nothing without their scales, which only a quantiser reads."""
-    scales = sorted(key for key in unexpected if _SCALE.search(key))
-    if scales:
-        raise ModelError(
-            f"the weights of {source.location} are quantised ({scales[0]}, …), and its config.json "
-            "has no quantization_config that says how: put the model's own files back",
-            model=source.location,
-        )
-
-
-def _in_one_dtype(
-    module: Any, dtype: torch.dtype | str, source: ModelFiles, *, is_quantised: bool
-) -> Any:
-    """The module, dequantised in the dtype that was chosen. Raises `ModelError` for bare float8.
-
-    A quantiser that cannot run here leaves weights in a type of its own choice; other models keep
-    some modules in float32 on purpose.
-    """
-    found = {parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()}
-    is_narrow = any(dtype.itemsize == 1 for dtype in found)
-    if is_quantised and not is_narrow and isinstance(dtype, torch.dtype) and found - {dtype}:
-        return module.to(dtype)
-    if is_narrow and not is_quantised:
-        raise ModelError(
-            f"the weights of {source.location} are 8-bit floats, in which nothing can be computed: "
-            "choose another type with --dtype, as bfloat16",
-            model=source.location,
-        )
-    return module
-
-
 def _load(part: str, loader: Any, source: ModelFiles, **options: Any) -> Any:
     try:
         return loader.from_pretrained(source.location, **options)
@@ -394,20 +425,6 @@ def _load(part: str, loader: Any, source: ModelFiles, **options: Any) -> Any:
 def first_line(error: Exception) -> str:
     """The first line of what an error says, or its type's name."""
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def device_of(name: str | None) -> torch.device:
-    """The device of a name; without one CUDA if there is any, else the CPU. Raises `ModelError`."""
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ModelError(
-            f"device {name} cannot be used here: {first_line(error)}", device=name
-        ) from error
-    return device
 
 
 def _dtype(name: str | None, device: torch.device) -> torch.dtype | str:

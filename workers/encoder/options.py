@@ -7,6 +7,7 @@ from saelake.store.errors import InvalidInput
 from saelake.store.format.sampling import TokenSample
 
 OnError = Literal["skip", "fail"]
+Quantization = Literal["int8", "fp8", "bnb-8bit", "bnb-4bit"]
 KeptDtypeChoice = Literal["auto", "float16", "bfloat16"]
 
 

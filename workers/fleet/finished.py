@@ -40,7 +40,9 @@ DECISIVE = (
     "chat",
     "values",
     "batch_invariant",
+    "quantization",
 )
+LATER = {"quantization": None}  # decisive options that receipts of an earlier saelake lack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +176,12 @@ def _receipt(
     receipt, wanted = read_receipt(asked.lake, name) or {}, asked.of(choice)
     try:
         # Activations that were kept are no reason to do more where none are asked for.
-        keep = wanted["keep"] and receipt["asked"]["keep"]
-        if {**receipt["asked"], "keep": keep} != wanted or not _are_same(asked, choice, receipt):
+        asked_then = receipt["asked"]
+        options = {**LATER, **asked_then["options"]}
+        keep = wanted["keep"] and asked_then["keep"]
+        if {**asked_then, "options": options, "keep": keep} != wanted or not _are_same(
+            asked, choice, receipt
+        ):
             return {}
         begun = begun_settings(asked.lake, name)
         made = CollectionSettings.from_json(receipt["settings"])

@@ -22,7 +22,15 @@ from saelake.workers.fleet.finished import EncodeRequest
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 
 # The options that decide the collection by themselves, whatever model and dictionary there are.
-ALONE = ("overlap", "max_tokens", "special_tokens", "chat", "values", "batch_invariant")
+ALONE = (
+    "overlap",
+    "max_tokens",
+    "special_tokens",
+    "chat",
+    "values",
+    "batch_invariant",
+    "quantization",
+)
 
 
 def check_foreseen(asked: EncodeRequest, *, is_here: bool = True, is_imported: bool = True) -> None:

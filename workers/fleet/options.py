@@ -1,10 +1,11 @@
 """How to encode: which dictionaries, and the settings of a run."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from saelake.store.errors import InvalidInput
 from saelake.store.format.values import CODECS
-from saelake.workers.encoder.options import KeepOptions, OnError
+from saelake.workers.encoder.options import KeepOptions, OnError, Quantization
 
 DEFAULT_MEMORY_BYTES = 512 << 20
 
@@ -33,7 +34,9 @@ class EncodeOptions:
     is under way beside the weights: dense chunks, pages and rows that wait to be written.
     `shard_documents` is how much work a killed run can lose. `keep_activations` also keeps the
     dense activations of some or all tokens. With `batch_invariant` each
-    window is run alone, so that codes do not depend on what else is in a batch.
+    window is run alone, so that codes do not depend on what else is in a batch. `device` may be
+    several, with commas between them, over which the model is spread. `quantization` loads its
+    weights in fewer bits: int8 or fp8 (torchao), bnb-8bit or bnb-4bit (bitsandbytes).
     """
 
     window: int | None = None
@@ -52,6 +55,7 @@ class EncodeOptions:
     trust_remote_code: bool = False
     keep_activations: KeepOptions | None = None
     batch_invariant: bool = False
+    quantization: Quantization | None = None
 
     def __post_init__(self) -> None:
         problems = []
@@ -66,5 +70,8 @@ class EncodeOptions:
         codecs = [codec.name for codec in CODECS]
         if self.values not in codecs:
             problems.append(f"values are {' or '.join(codecs)}, not {self.values!r}")
+        ways = get_args(Quantization)
+        if self.quantization is not None and self.quantization not in ways:
+            problems.append(f"quantization is {', '.join(ways)}, not {self.quantization!r}")
         if problems:
             raise InvalidInput("; ".join(problems) + ".")

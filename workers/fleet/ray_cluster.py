@@ -18,8 +18,8 @@ class RayCluster:
         workers: how many workers; None is as many as the cluster has GPUs, or where it has none,
             as its CPUs have room for. Fewer begin where there is no room yet; the others follow
             when machines join.
-        gpus_per_worker: may be a fraction, for several small models on one GPU; None is 1 where
-            the cluster has GPUs, else 0.
+        gpus_per_worker: a fraction, for several small models on one GPU, or a whole number: above
+            1 the model is spread over so many. None is 1 where the cluster has GPUs, else 0.
         cpus_per_worker: also the threads of each worker's torch; None is 2, or 1 where the
             cluster has fewer for so many workers.
     """
@@ -39,6 +39,9 @@ class RayCluster:
             problems.append(f"there must be at least 1 worker, not {self.workers}")
         if self.gpus_per_worker is not None and self.gpus_per_worker < 0:
             problems.append(f"a worker cannot have {self.gpus_per_worker} GPUs")
+        gpus = self.gpus_per_worker or 0
+        if gpus > 1 and gpus != int(gpus):
+            problems.append(f"a worker has a part of one GPU or whole ones, not {gpus} GPUs")
         if self.cpus_per_worker is not None and self.cpus_per_worker < 1:
             problems.append(f"a worker has at least 1 CPU, not {self.cpus_per_worker}")
         if problems:
@@ -52,6 +55,12 @@ class Share:
     workers: int
     gpus: float
     cpus: int
+
+    def device(self, asked: str | None) -> str | None:
+        """The device of a worker's model: as `asked`, or all of several GPUs, which Ray numbers."""
+        if asked is not None or self.gpus <= 1:
+            return asked
+        return ",".join(f"cuda:{number}" for number in range(int(self.gpus)))
 
 
 def share_of(cluster: RayCluster, n_cpus: float, n_gpus: float) -> Share:

@@ -122,7 +122,7 @@ def _target(
     assert made.hook is not None
     return Target(
         settings=made.settings,
-        dictionary=dictionary.to(model.device, model.dtype),
+        dictionary=dictionary.to(model.device_at(made.hook.module_path), model.dtype),
         hook=made.hook,
         notes=made.notes,
     )
@@ -187,6 +187,7 @@ def intended(
         stated_bos=dictionary.prepend_bos,
         norm_factor=None if choice.norm_factor == 1 else choice.norm_factor,
         batch_invariant=options.batch_invariant,
+        quantization=options.quantization,
     )
     return Intended(settings=continued(lake, settings), hook=hook, notes=tuple(notes))
 

@@ -99,6 +99,7 @@ class Worker:
             dtype=options.dtype,
             trust_remote_code=options.trust_remote_code,
             hooks=hooks_of(job.dictionaries, loaded),
+            quantization=options.quantization,
         )
         targets = prepare(job.lake, model, job.corpus, job.dictionaries, loaded, options)
         return cls(job, model, targets)

@@ -118,6 +118,8 @@ class RayPool:
         """See `Pool`. Also raises `Unavailable` when there is no cluster, or no worker starts."""
         self._session.open()
         self._share = self._session.share
+        device = self._share.device(self._job.options.device)
+        self._job = replace(self._job, options=replace(self._job.options, device=device))
         for _ in range(self._share.workers):
             self._start()
         while True:

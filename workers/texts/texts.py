@@ -33,7 +33,7 @@ class ModelTexts:
     """
 
     places: Mapping[str, str] = field(default_factory=dict)
-    _models: dict[str, Model] = field(default_factory=dict)
+    _models: dict[tuple[str, str | None], Model] = field(default_factory=dict)
     _encoders: dict[CollectionSettings, tuple[Model, PageEncoder]] = field(default_factory=dict)
     _sentences: dict[str, SentenceModel] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
@@ -71,9 +71,10 @@ class ModelTexts:
         self, settings: CollectionSettings, model: str, dictionary: str
     ) -> tuple[Model, PageEncoder]:
         place = self.places.get(settings.model, self._place(model))
-        if place not in self._models:
-            self._models[place] = load_model(place)
-        loaded = self._models[place]
+        way = settings.quantization
+        if (place, way) not in self._models:
+            self._models[place, way] = load_model(place, quantization=way)
+        loaded = self._models[place, way]
         if loaded.fingerprint != settings.model_fingerprint:
             raise ModelError(
                 f"{model} is not the model that {settings.name} was encoded with: its weights "

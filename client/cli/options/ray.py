@@ -32,7 +32,8 @@ WorkersOption = Annotated[
 GpusOption = Annotated[
     float | None,
     typer.Option(
-        help="GPUs of a worker, as 1 or 0.25. [default: 1, where there are any]",
+        help="GPUs of a worker, as 1 or 0.25; 4 for a model that is spread over as many. "
+        "[default: 1, where there are any]",
         rich_help_panel=PANEL,
     ),
 ]

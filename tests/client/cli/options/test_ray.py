@@ -37,6 +37,8 @@ def test_ray_may_stand_without_an_address(typed: str, meant: str) -> None:
 def test_wrong_clusters_are_refused_in_one_line() -> None:
     with pytest.raises(InvalidInput, match=r"not 'here'; .*not 0; .*-1.*; .*not 0\."):
         RayCluster(address="here", workers=0, gpus_per_worker=-1.0, cpus_per_worker=0)
+    with pytest.raises(InvalidInput, match=r"a part of one GPU or whole ones, not 1\.5 GPUs"):
+        RayCluster(gpus_per_worker=1.5)
     command = ["encode", "c", "--model", "m", "--dictionary", "d", "--lake", "nowhere"]
     ran = run(*command, "--workers", "2")
     assert (ran.code, ran.err) == (2, "Error: --workers is of a Ray cluster: give --ray too.\n")
@@ -56,6 +58,7 @@ def test_wrong_clusters_are_refused_in_one_line() -> None:
         (RayCluster(), 1, 0, Share(workers=1, gpus=0, cpus=1)),
         (RayCluster(), 64, 8, Share(workers=8, gpus=1, cpus=2)),
         (RayCluster(gpus_per_worker=0.25), 64, 2, Share(workers=8, gpus=0.25, cpus=2)),
+        (RayCluster(gpus_per_worker=4), 64, 9, Share(workers=2, gpus=4, cpus=2)),
         (RayCluster(gpus_per_worker=0), 8, 2, Share(workers=4, gpus=0, cpus=2)),
         (RayCluster(workers=3, cpus_per_worker=4), 4, 0, Share(workers=3, gpus=0, cpus=4)),
     ],
@@ -64,6 +67,22 @@ def test_a_cluster_is_shared_out(
     cluster: RayCluster, n_cpus: int, n_gpus: int, share: Share
 ) -> None:
     assert share_of(cluster, n_cpus, n_gpus) == share
+
+
+@pytest.mark.parametrize(
+    ("gpus", "asked", "device"),
+    [
+        (4, None, "cuda:0,cuda:1,cuda:2,cuda:3"),
+        (4, "cuda:2", "cuda:2"),
+        (1, None, None),
+        (0.25, None, None),
+        (0, "cpu", "cpu"),
+    ],
+)
+def test_a_worker_of_several_gpus_uses_them_all(
+    gpus: float, asked: str | None, device: str | None
+) -> None:
+    assert Share(workers=1, gpus=gpus, cpus=2).device(asked) == device
 
 
 @pytest.mark.parametrize(
