@@ -55,6 +55,11 @@ class PostingList:
             length=self.length[index],
         )
 
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """All of them."""
+        return self.doc, self.max, self.position, self.token, self.start, self.length
+
     @classmethod
     def joined(cls, lists: Iterable["PostingList"], dtype: npt.DTypeLike) -> "PostingList":
         """The postings of several lists; `dtype` is the value codes'."""
@@ -105,6 +110,19 @@ class PostingBand:
     dtype: np.dtype[Any]
     known: PostingList | None
     packed: Band | None
+
+    @property
+    def own(self) -> "PostingBand":
+        """The same, of memory that is of no larger read."""
+        known = None if self.known is None else self.known[np.arange(len(self.known))]
+        return PostingBand(self.dtype, known, None if self.packed is None else self.packed.own)
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory that it takes."""
+        known = () if self.known is None else self.known.arrays
+        packed = 0 if self.packed is None else self.packed.n_bytes
+        return packed + sum(array.nbytes for array in known)
 
     def postings(self) -> PostingList:
         """The postings, by ascending document; where bytes have the characters, without these."""

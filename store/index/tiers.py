@@ -9,7 +9,7 @@ four times as long as all before, so that of a long list the strongest are unpac
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -38,6 +38,17 @@ class Band:
     n_others: int
     least: int
     uri: str
+
+    @property
+    def own(self) -> "Band":
+        """The same, of bytes that are of no larger read."""
+        first, second, third = (section.copy() for section in self.sections)
+        return replace(self, sections=(first, second, third))
+
+    @property
+    def n_bytes(self) -> int:
+        """The bytes."""
+        return sum(section.nbytes for section in self.sections)
 
     def postings(self, dtype: npt.DTypeLike) -> tuple[Array, Array, Array]:
         """Documents uint64, ascending, value codes of that type, and positions uint32."""

@@ -139,7 +139,7 @@ class Collection:
 
     def bands(self, wanted: Sequence[tuple[int, Segment]], tier: int) -> list[list[PostingBand]]:
         """One tier of each feature in its segment, in bands: see `PostingsTable.read_bands`."""
-        return [] if self.postings is None else self.postings.read_bands(wanted, tier)
+        return [] if self._tiers is None else self._tiers.bands(wanted, tier)
 
     def tiers(
         self, wanted: Sequence[tuple[int, Segment]], tier: int, *, characters: bool = True

@@ -15,7 +15,13 @@ import numpy.typing as npt
 from saelake.store.arrays.cache import Cache
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import N_TIERS
-from saelake.store.index.segments import FirstTiers, PostingList, PostingsTable, Segment
+from saelake.store.index.segments import (
+    FirstTiers,
+    PostingBand,
+    PostingList,
+    PostingsTable,
+    Segment,
+)
 
 SHARE = 1 / 4  # of the cache's bytes, for the first tiers of a collection, and for the second
 LIST_SHARE = 1 / 64  # for one list
@@ -108,6 +114,19 @@ class Tiers:
                 self._keep(places[i], postings)
             self._wish(tier)
         return [postings for postings in found if postings is not None]
+
+    def bands(self, wanted: Sequence[tuple[int, Segment]], tier: int) -> list[list[PostingBand]]:
+        """One tier of each feature in its segment, in bands; see `PostingsTable.read_bands`."""
+        places = [("bands", self._place(f, s, tier)) for f, s in wanted]
+        found: list[list[PostingBand] | None] = [self._cache.find(place) for place in places]
+        missing = [i for i, bands in enumerate(found) if bands is None]
+        read = self._postings.read_bands([wanted[i] for i in missing], tier) if missing else []
+        for i, bands in zip(missing, read, strict=True):
+            found[i] = bands
+            n_bytes = LEAST_BYTES + sum(band.n_bytes for band in bands)
+            if n_bytes <= self._cache.capacity * LIST_SHARE:
+                self._cache.put(places[i], [band.own for band in bands], n_bytes)
+        return [bands for bands in found if bands is not None]
 
     def _find(self, place: Place) -> PostingList | None:
         if place.tier == 0:

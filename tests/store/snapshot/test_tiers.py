@@ -19,7 +19,7 @@ from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
 from saelake.store.index import features, layout, merge
-from saelake.store.index.segments import PostingList
+from saelake.store.index.segments import PostingBand, PostingList
 from saelake.store.query.parts import lists, search
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.snapshot import fresh, tiers
@@ -103,6 +103,26 @@ def test_a_list_is_the_same_in_few_bytes(
         length=length,
     )
     assert as_lists(Narrow.of(postings).postings) == as_lists(postings)
+
+
+@pytest.mark.parametrize("tier", range(N_TIERS))
+def test_bands_are_read_once(made: MadeLake, monkeypatch: pytest.MonkeyPatch, tier: int) -> None:
+    collection, kept = opened(made, Cache(ROOM))
+    wanted = [(f, segment) for f in range(made.n_features) for segment in collection.segments]
+    first = [list(map(of_band, bands)) for bands in kept.bands(wanted, tier)]
+    assert any(first)
+    assert collection.postings is not None
+    monkeypatch.setattr(type(collection.postings), "read_bands", None)
+    again = kept.bands(wanted[::-1], tier)[::-1]
+    assert [list(map(of_band, bands)) for bands in again] == first
+
+
+def of_band(band: PostingBand) -> list[Any]:
+    others = band.others()
+    postings = band.postings()
+    starts, lengths = band.characters(postings.position)
+    whole = [postings.doc, postings.max, postings.position, starts, lengths, *others.listed()]
+    return [array.tolist() for array in whole]
 
 
 def test_first_tiers_of_a_segment_serve_every_snapshot(made: MadeLake) -> None:
