@@ -201,14 +201,16 @@ def test_machines_that_are_killed_and_join_under_load_change_no_answer(made: Mad
             stop = threading.Event()
             with ThreadPoolExecutor(3) as pool:
                 asking = [pool.submit(_ask_on, engine, expected, stop) for _ in range(3)]
-                time.sleep(UNDER_LOAD_S)
-                machines.kill(first)
-                until(lambda: owners.n_ready == 1)
-                time.sleep(UNDER_LOAD_S)
-                machines.add()
-                until(lambda: owners.n_ready == 2)
-                time.sleep(UNDER_LOAD_S)
-                stop.set()
+                try:
+                    time.sleep(UNDER_LOAD_S)
+                    machines.kill(first)
+                    until(lambda: owners.n_ready == 1)
+                    time.sleep(UNDER_LOAD_S)
+                    machines.add()
+                    until(lambda: owners.n_ready == 2)
+                    time.sleep(UNDER_LOAD_S)
+                finally:
+                    stop.set()
                 n_asked = sum(each.result() for each in asking)
             assert n_asked > 3
             add_documents(made, 9)

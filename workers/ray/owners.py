@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from threading import Condition
+from queue import SimpleQueue
+from threading import Condition, Thread
 from typing import Any, Self, TypeVar
 
 import ray
@@ -77,6 +78,8 @@ class RayOwners:
         self._calls: dict[int, int] = {}  # under way, of those that are ready
         self._items: OrderedDict[int, tuple[Sequence[Any], Sent]] = OrderedDict()
         self._changed = Condition()
+        # Ray calls back in a thread that its other calls wait for: there no lock may be waited for.
+        self._news: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._numbers = count()
         self._n_failed = 0
         self._looked = 0.0
@@ -90,6 +93,7 @@ class RayOwners:
         there is no room for one.
         """
         self._session.open()
+        Thread(target=self._listen, name="saelake-owners", daemon=True).start()
         try:
             self._look()
             with self._changed:
@@ -118,6 +122,7 @@ class RayOwners:
             self._changed.notify_all()
         for actor in actors:
             ray.kill(actor, no_restart=True)
+        self._news.put(None)
         self._session.close()
 
     @property
@@ -199,7 +204,7 @@ class RayOwners:
                 self._calls[call.owner] -= 1
                 raise
         call.future = call.reference.future()
-        call.future.add_done_callback(partial(self._ended, call.owner, actor))
+        self._tell(call.future, partial(self._ended, call.owner, actor))
         return call
 
     def _chosen(self, place: Hashable | None) -> int | None:
@@ -257,6 +262,14 @@ class RayOwners:
                 ) from lost
             self._send(call)
 
+    def _tell(self, answer: "Future[Any]", listener: "Callable[[Future[Any]], None]") -> None:
+        """Have a listener hear of an answer, in the thread that is for that."""
+        answer.add_done_callback(lambda done: self._news.put(partial(listener, done)))
+
+    def _listen(self) -> None:
+        while (news := self._news.get()) is not None:
+            news()
+
     # -- Actors that come and go.
 
     def _look(self) -> None:
@@ -289,7 +302,7 @@ class RayOwners:
             scheduling_strategy="SPREAD",
         )
         self._actors[owner] = made = actor.remote(self._memory_bytes)
-        made.ready.remote().future().add_done_callback(partial(self._started, owner, made))
+        self._tell(made.ready.remote().future(), partial(self._started, owner, made))
 
     def _started(self, owner: int, actor: Any, answer: "Future[Any]") -> None:
         with self._changed:
