@@ -153,7 +153,7 @@ def test_two_gpus_make_the_codes_of_one(tmp_path: Path) -> None:
     for n in (0, 1):
         save_dictionary(tmp_path / f"sae{n}", hook=f"blocks.{n}.hook_resid_post")
     save_corpus(tmp_path / "corpus.parquet", 20)
-    made = []
+    made: list[list[Any]] = []
     for device in ("cuda:0", "cuda:0,cuda:1"):
         lake = saelake.connect(tmp_path / f"lake of {len(made)}")
         lake.import_corpus(str(tmp_path / "corpus.parquet"), "made")
