@@ -1,5 +1,6 @@
 """An encode that has nothing to do finds that out without a model, and is not mistaken."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -183,6 +184,17 @@ def test_without_a_receipt_or_with_a_broken_one_models_are_loaded(lake: Lake, pa
     for broken in (b"", b"[]", b"{}", b'{"asked": 1}', receipt.read_bytes()[:-40]):
         receipt.write_bytes(broken)
         assert loads(encode(lake, parts))
+    assert not loads(encode(lake, parts))
+
+
+def test_a_receipt_from_before_weights_could_have_fewer_bits_holds(
+    lake: Lake, parts: Path
+) -> None:
+    encode(lake, parts)
+    (path,) = (parts / "lake" / "receipts").iterdir()
+    receipt = json.loads(path.read_bytes())
+    assert receipt["asked"]["options"].pop("quantization") is None
+    path.write_text(json.dumps(receipt))
     assert not loads(encode(lake, parts))
 
 

@@ -19,6 +19,8 @@ ONLY_PARSED: Mapping[str, str] = {
     r"hf://": "fetches from the hub",
     r"s3://": "needs a bucket; tests/system runs commands on one",
     r"--ray\b": "needs a Ray cluster; tests/system runs commands on one",
+    r"cuda:": "needs GPUs; the tests of them are marked gpu",
+    "--quantization": "needs a library that few have; its tests skip without",
     "RayCluster": "needs a Ray cluster",
     "grpcs://": "needs a server with certificates; the tests of the server have one",
     r"^saelake serve\b": "runs until it is stopped",

@@ -4,7 +4,7 @@ This needs only torch, transformers, numpy and pyarrow, so that it also runs on 
 has no storage.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ from saelake.workers.encoder.models import Model
 from saelake.workers.encoder.options import OnError
 from saelake.workers.encoder.pack import PageCodes, Part
 from saelake.workers.encoder.pages import Page
-from saelake.workers.encoder.reader import ActivationReader
+from saelake.workers.encoder.reader import ActivationReader, Reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,10 +94,11 @@ class PageEncoder:
         keepers: Sequence[Keeper] = (),
         on_error: OnError = "skip",
         batch_invariant: bool = False,
+        reads: Callable[[Model, Sequence[HookPoint]], Reads] = ActivationReader,
     ) -> None:
         self.targets = {target.settings.name: target for target in targets}
         self.keepers = {keeper.settings.name: keeper for keeper in keepers}
-        self._reader = ActivationReader(model, [target.hook for target in targets])
+        self._reader = reads(model, [target.hook for target in targets])
         self.batch_tokens = batch_tokens
         self._batch_invariant = batch_invariant
         self._on_error: OnError = on_error

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,6 +13,25 @@ from saelake.store.errors import ModelError, SaelakeError
 from saelake.workers.encoder.batches import Batch, Window
 from saelake.workers.encoder.hooks import HookPoint
 from saelake.workers.encoder.models import Model, first_line
+
+
+class Reads(Protocol):
+    """What encoding asks of a model, however that is run: its activations at some hook points."""
+
+    def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
+        """The activations of the kept tokens by hook name, each `(n_kept, d)`, row by row.
+
+        They are those that transformers' model has there, but for rounding. Raises `ModelError`.
+        """
+        ...
+
+    def widths(self) -> Mapping[str, int]:
+        """The width d of each hook point by name. Raises `ModelError`."""
+        ...
+
+    def unreadable(self, windows: Iterable[Window]) -> Mapping[int, str]:
+        """The documents (by number within `windows`) that cannot be given to the model; why."""
+        ...
 
 
 class ActivationReader:

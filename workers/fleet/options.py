@@ -55,7 +55,7 @@ class EncodeOptions:
     trust_remote_code: bool = False
     keep_activations: KeepOptions | None = None
     batch_invariant: bool = False
-    quantization: Quantization | None = None
+    quantization: str | None = None
 
     def __post_init__(self) -> None:
         problems = []

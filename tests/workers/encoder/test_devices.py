@@ -11,12 +11,15 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
+import saelake
 from saelake.store.errors import ModelError
 from saelake.workers.encoder.devices import device_at, devices_of, runs, spread
 from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import Model, load_model
 from saelake.workers.encoder.reader import ActivationReader
+from saelake.workers.run import EncodeOptions
 from tests.small_models import CONFIGS, batch_of, randomise
+from tests.tiny import save_corpus, save_dictionary, save_model
 from tests.workers.encoder.test_models import saved
 
 HOOKS = ["blocks.0.hook_resid_post", "blocks.2.hook_resid_post"]
@@ -141,3 +144,25 @@ def test_two_gpus_read_what_one_reads(tmp_path: Path, family: str) -> None:
         place = two.device_at(resolve_hook(two.module, hook).module_path)
         assert found[hook].device == place
         torch.testing.assert_close(found[hook].cpu(), want[hook].cpu())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_two_gpus_make_the_codes_of_one(tmp_path: Path) -> None:
+    save_model(tmp_path / "model")
+    for n in (0, 1):
+        save_dictionary(tmp_path / f"sae{n}", hook=f"blocks.{n}.hook_resid_post")
+    save_corpus(tmp_path / "corpus.parquet", 20)
+    made: list[list[Any]] = []
+    for device in ("cuda:0", "cuda:0,cuda:1"):
+        lake = saelake.connect(tmp_path / f"lake of {len(made)}")
+        lake.import_corpus(str(tmp_path / "corpus.parquet"), "made")
+        lake.encode(
+            "made",
+            model=str(tmp_path / "model"),
+            dictionary=[str(tmp_path / "sae0"), str(tmp_path / "sae1")],
+            options=EncodeOptions(device=device, dtype="float32"),
+        )
+        made.append([lake[f"made/sae{n}"].codes().read_all() for n in (0, 1)])
+    for one, two in zip(*made, strict=True):
+        assert one.select(["position", "feature"]) == two.select(["position", "feature"])

@@ -89,7 +89,7 @@ def test_a_way_that_nobody_knows_is_refused(folder: str) -> None:
     with pytest.raises(ModelError, match="no quantization int3: choose int8, fp8"):
         load_model(folder, device="cpu", quantization="int3")
     with pytest.raises(InvalidInput, match=r"quantization is int8, fp8, .* not 'int3'"):
-        EncodeOptions(quantization="int3")  # type: ignore[arg-type]
+        EncodeOptions(quantization="int3")
 
 
 def test_a_model_that_is_published_quantised_is_not_quantised_again(tmp_path: Path) -> None:
