@@ -4,18 +4,18 @@ Documents are whole in a part: those of the fragments that its segments cover, f
 cover the same are never parted, and those of its fragments without a segment.
 """
 
-from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from threading import Lock
 
+from saelake.store.arrays.cache import Cache
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.schema import CollectionSettings
-from saelake.store.index.segments import PostingList, PostingsTable, Segment
+from saelake.store.index.segments import PostingsTable, Segment
 from saelake.store.lake.lake import CollectionName
 from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.tiers import Tiers
 from saelake.store.tables.changes import Fragment
 from saelake.store.tables.tables import Table
 
@@ -23,7 +23,6 @@ SEGMENTS_AT_ONCE = 8  # of a part: their tiers are one read
 LEAST_SEGMENTS = 16  # of fewer a question is answered sooner than others can be asked
 UNINDEXED_BYTES = 8 << 20  # of codes that no segment covers, which each question reads, of a part
 LIST_BYTES = 64 << 20  # of posting lists that are kept of a part
-POSTING_BYTES = 40  # in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,8 @@ class CollectionPart(Collection):
         self.documents = Counted(piece.n_documents)
         self.filters = OneMask(None)
         self.segments, self.unindexed = piece.segments, piece.unindexed
-        self._lists = KeptLists()
+        cache = Cache(LIST_BYTES)
+        self._tiers = Tiers(self.postings, self.segments, cache) if self.postings else None
 
     @property
     def n_bytes(self) -> int:
@@ -98,56 +98,6 @@ class CollectionPart(Collection):
         same = object.__new__(type(self))
         same.__dict__.update(self.__dict__, filters=OneMask(mask))
         return same
-
-    def tier(self, feature: int, tier: int, segments: Iterable[Segment]) -> list[PostingList]:
-        """See `Collection`."""
-        return self.tiers([(feature, segment) for segment in segments], tier)
-
-    def tiers(
-        self, wanted: Sequence[tuple[int, Segment]], tier: int, *, characters: bool = True
-    ) -> list[PostingList]:
-        """See `Collection`."""
-        if self.postings is None:
-            return []
-        keys = [(feature, segment.fragment, tier, characters) for feature, segment in wanted]
-        found = [self._lists.find(key) for key in keys]
-        missing = [i for i, known in enumerate(found) if known is None]
-        read = self.postings.read_each([wanted[i] for i in missing], tier, characters=characters)
-        for i, postings in zip(missing, read, strict=True):
-            found[i] = postings
-            self._lists.put(keys[i], postings)
-        return [postings for postings in found if postings is not None]
-
-
-class KeptLists:
-    """The posting lists that were asked for last; thread-safe."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, PostingList] = OrderedDict()
-        self._n_bytes = 0
-        self._lock = Lock()
-
-    def find(self, key: Hashable) -> PostingList | None:
-        """A list, if it is kept."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def put(self, key: Hashable, postings: PostingList) -> None:
-        """Keep a list in place of the one that was not asked for the longest."""
-        with self._lock:
-            if key in self._kept:
-                return
-            self._kept[key] = postings
-            self._n_bytes += _size(postings)
-            while self._n_bytes > LIST_BYTES:
-                _, gone = self._kept.popitem(last=False)
-                self._n_bytes -= _size(gone)
-
-
-def _size(postings: PostingList) -> int:
-    return POSTING_BYTES * (len(postings) + 25)  # and what each list takes by itself
 
 
 @dataclass(frozen=True, slots=True)
