@@ -187,9 +187,7 @@ def test_without_a_receipt_or_with_a_broken_one_models_are_loaded(lake: Lake, pa
     assert not loads(encode(lake, parts))
 
 
-def test_a_receipt_from_before_weights_could_have_fewer_bits_holds(
-    lake: Lake, parts: Path
-) -> None:
+def test_a_receipt_from_before_weights_could_have_fewer_bits_holds(lake: Lake, parts: Path) -> None:
     encode(lake, parts)
     (path,) = (parts / "lake" / "receipts").iterdir()
     receipt = json.loads(path.read_bytes())
