@@ -79,6 +79,19 @@ def test_activations_are_near_those_of_the_whole_weights(folder: str, way: str) 
     assert (half.dtype, read(half).dtype) == (torch.bfloat16, torch.bfloat16)
 
 
+@libraries_warn
+@ways
+def test_a_model_that_was_published_so_reads_the_same(
+    folder: str, tmp_path: Path, way: str
+) -> None:
+    made = load_model(folder, device="cpu", quantization=way)
+    made.module.save_pretrained(tmp_path / "published")
+    made.tokenizer.save_pretrained(tmp_path / "published")
+    published = load_model(str(tmp_path / "published"), device="cpu", hooks=[HOOK])
+    assert torch.equal(read(published), read(made))
+    assert published.fingerprint != made.fingerprint
+
+
 @pytest.mark.parametrize("way", [way for way, (library, _) in WAYS.items() if not has(library)])
 def test_what_a_way_needs_is_named(folder: str, way: str) -> None:
     with pytest.raises(MissingExtra, match=rf"{way} needs .* pip install 'saelake\[large\]'"):
