@@ -113,7 +113,7 @@ class PostingBand:
 
     @property
     def own(self) -> "PostingBand":
-        """The same, of memory that is of no larger read."""
+        """A copy of the band, whose memory is of no larger read."""
         known = None if self.known is None else self.known[np.arange(len(self.known))]
         return PostingBand(self.dtype, known, None if self.packed is None else self.packed.own)
 

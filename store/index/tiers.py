@@ -41,7 +41,7 @@ class Band:
 
     @property
     def own(self) -> "Band":
-        """The same, of bytes that are of no larger read."""
+        """A copy of the band, whose bytes are of no larger read."""
         first, second, third = (section.copy() for section in self.sections)
         return replace(self, sections=(first, second, third))
 

@@ -25,7 +25,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> SegmentBuilder:
     return SegmentBuilder(
         codes=CodesTable(open_codes(made.lake, made.name)),
         table=Table.open(made.lake.postings(made.name)),
-        memory_bytes=112 * 100,
+        memory_bytes=160 * 100,
     )
 
 

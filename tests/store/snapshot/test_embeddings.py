@@ -80,7 +80,7 @@ def test_what_surely_does_not_fit_is_not_read(
 
 
 def test_streams_are_of_small_pieces(made: MadeLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embeddings, "STREAM_BYTES", 1)
+    monkeypatch.setattr("saelake.store.codes.executor.STREAM_BYTES", 1)
     monkeypatch.setattr(embeddings, "BLOCK_BYTES", 1)
     monkeypatch.setattr("saelake.store.codes.embeddings.SCAN_ROWS", 4)
     session = session_of(made, 1)
