@@ -20,6 +20,7 @@ DocumentMask = npt.NDArray[np.bool_]
 
 CACHE_BYTES = 64 << 20
 SCAN_ROWS = 65_536
+ENTRY_BYTES = 500  # of a mask, its key, and where it is kept
 
 
 def matching_documents(documents: Table, where: str) -> DocumentMask:
@@ -39,11 +40,6 @@ def _matching(documents: Table, where: str, asked: Predicate) -> DocumentMask:
     except InvalidFilter as error:
         raise refusal(where, error.data.get("reason", error.message)) from error
     return mask
-
-
-def _last_file(documents: Table) -> str:
-    """What tells a table from one that was dropped before it was made, with as many versions."""
-    return documents.file_of(documents.fragments[-1].id) if documents.fragments else ""
 
 
 class FilterCache:
@@ -67,7 +63,7 @@ class FilterCache:
         self._alive = alive
         self._cache = cache or Cache(CACHE_BYTES)
         self._columns = columns
-        self._snapshot = (documents.uri, documents.version, _last_file(documents), deleted)
+        self._snapshot = (documents.key, deleted)
 
     def mask(self, where: str | None) -> DocumentMask | None:
         """The mask of `where`; None when there is no filter and nothing is deleted."""
@@ -85,7 +81,7 @@ class FilterCache:
             mask, is_stable = _matching(self._documents, where, asked), asked.is_stable
         if self._alive is not None:
             mask &= self._alive
-        n_bytes = mask.nbytes + len(where)
+        n_bytes = mask.nbytes + len(where) + ENTRY_BYTES
         if is_stable and n_bytes <= self._cache.capacity:
             self._cache.put(key, mask, n_bytes)
         return mask

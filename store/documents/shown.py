@@ -91,7 +91,7 @@ class ShownColumns:
     def wish(self) -> None:
         """Let the columns be read beside the questions, once they were asked for often enough."""
         table = self._documents
-        self._cache.wish(("columns", table.uri, table.version), self.read)
+        self._cache.wish(("columns", table.key), self.read)
 
     def read(self) -> None:
         """Read what is not kept, ids and metadata first, as far as it fits."""

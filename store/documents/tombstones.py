@@ -31,7 +31,7 @@ class Tombstones:
     @property
     def key(self) -> Hashable:
         """What tells these from earlier and later ones of the corpus."""
-        return self.table.version if self.table else 0, self._n_replaced
+        return self.table and self.table.key, self._n_replaced
 
     @property
     def is_current(self) -> bool:

@@ -1,7 +1,7 @@
 """Labels of a dictionary's features: what they say, who says so, and which are near a phrase."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property
 
 import numpy as np
@@ -54,9 +54,9 @@ class LabelsTable:
         return cls(dictionary, corpus, Table.find(lake.labels(dictionary)))
 
     @property
-    def version(self) -> int:
-        """The snapshot's number, 0 where there are none."""
-        return self._table.version if self._table else 0
+    def key(self) -> Hashable:
+        """What tells this snapshot from every other; None where there are none."""
+        return self._table and self._table.key
 
     @property
     def n_bytes(self) -> int:

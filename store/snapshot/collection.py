@@ -91,12 +91,12 @@ class Collection:
     @property
     def impacts_key(self) -> Hashable:
         """What tells this snapshot of impacts from every other."""
-        return self.impacts and (self.impacts.table.uri, self.impacts.table.version)
+        return self.impacts and self.impacts.table.key
 
     @property
     def postings_key(self) -> Hashable:
         """What tells this snapshot of postings from every other."""
-        return self.postings and (self.postings.table.uri, self.postings.table.version)
+        return self.postings and self.postings.table.key
 
     def _has_impacts(self) -> bool:
         table = Table.find(self._lake.impacts(self.name))

@@ -17,7 +17,7 @@ class Selected:
     @property
     def codes_key(self) -> Hashable:
         """What tells this snapshot of codes from every other."""
-        return self.collection.codes.table.uri, self.collection.codes.table.version
+        return self.collection.codes.table.key
 
     @property
     def key(self) -> Hashable:

@@ -24,6 +24,7 @@ from saelake.store.snapshot.part import PartPiece, parts_of
 from saelake.store.snapshot.selection import Selected
 
 DEFAULT_CACHE_BYTES = 1 << 30
+PARTS_BYTES = 100_000  # of a list of them, with the snapshots of tables that it names
 
 
 class Session:
@@ -81,10 +82,9 @@ class Session:
 
     def parts(self, collection: Collection) -> Sequence[PartPiece]:
         """The parts of a collection that are searched by who owns them; none: here."""
-        table = collection.codes.table
-        versions = table.version, collection.postings_key, collection.documents.n_documents
-        key = ("parts", table.uri, versions)
-        return self.cache.kept(key, lambda: parts_of(collection), lambda _: 0)
+        tables = collection.codes.table.key, collection.postings_key
+        key = ("parts", tables, collection.documents.n_documents)
+        return self.cache.kept(key, lambda: parts_of(collection), lambda _: PARTS_BYTES)
 
     def nearest(self, selected: Selected) -> NearestDocuments | None:
         """What searches the collection's impacts: one whose levels are kept, where they can be."""
@@ -97,26 +97,17 @@ class Session:
         return self.cache.kept(key, found.keeping, lambda nearest: nearest.n_bytes)
 
     def renew(self) -> bool:
-        """Forget the snapshots that are not the newest any more; whether there were any."""
+        """Forget the snapshots, so that the newest are opened; whether there were any."""
         with self._lock:
-            known = dict(self._collections)
-        old = [name for name, fresh in known.items() if not _is_current(fresh)]
-        with self._lock:
-            for name in old:
-                self._collections.pop(name, None)
-        return bool(old)
+            known = bool(self._collections)
+            self._collections.clear()
+        return known
 
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
             self._collections.clear()
         self.cache.clear()
-
-
-def _is_current(known: Fresh[Collection]) -> bool:
-    with suppress(NotFound):  # of a table that was dropped
-        return known.value().is_current
-    return False
 
 
 def _warn_of_outdated(collection: Collection) -> None:

@@ -96,7 +96,7 @@ class Tiers:
         self._postings = postings
         self._segments = segments
         self._cache = cache
-        self._snapshot = (postings.table.uri, postings.table.version)
+        self._snapshot = postings.table.key
         self._files: dict[int, Hashable] = {}
 
     def read(
@@ -199,5 +199,5 @@ class Tiers:
         """What tells a segment from every other, of any snapshot."""
         if segment.fragment not in self._files:
             name = self._postings.table.file_of(segment.fragment)
-            self._files[segment.fragment] = ("segment", self._snapshot[0], name)
+            self._files[segment.fragment] = ("segment", self._postings.table.uri, name)
         return self._files[segment.fragment]

@@ -13,6 +13,7 @@ _READING = re.compile(
     r"|Encountered (?:corrupt|internal)"
 )
 _PREFIX = re.compile(r"External error: |LanceError\(\w+\): ")
+_INTERRUPT = KeyboardInterrupt.__name__
 _PANIC = "PanicException"  # of the Rust runtime; it is no Exception, and cannot be imported
 _PLACE = re.compile(r",? (?:/home/|/rustc?/|rust/|at /).*")
 
@@ -29,6 +30,8 @@ def reading(uri: str) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError) as error:
         if known := storage_error(error, uri):
             raise known from error
+        if _INTERRUPT in str(error):  # that came while Lance called Python
+            raise KeyboardInterrupt from error
         if not _READING.search(str(error)):
             raise
         raise damaged(uri, error) from error

@@ -14,7 +14,8 @@ This file and `evolution` speak Lance. What the rest of the store may rely on:
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache, partial
@@ -25,6 +26,7 @@ import pyarrow as pa
 from saelake.store.errors import Conflict, InvalidInput, NotFound, SaelakeError
 from saelake.store.tables.blobs import Blob, blobs_of
 from saelake.store.tables.changes import Change, Draft, Evolution, Fragment
+from saelake.store.tables.commits import commit_file
 from saelake.store.tables.damage import damaged, reading
 from saelake.store.tables.failures import storage_error, storage_errors, stored
 from saelake.store.tables.files import delete_folder
@@ -56,6 +58,7 @@ ROWS_PER_FRAGMENT = 1 << 20
 ROWS_PER_BATCH = 8192
 MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
 COMMIT_ATTEMPTS = 50
+LOOK_AGAIN_S = 30.0  # whether a table of an object store was dropped and made anew
 SESSION_BYTES = 128 << 20  # of what is known of files in object stores, and of indexes there
 _MISSING = "Not found: "  # how Lance says that a file is not there
 
@@ -67,6 +70,8 @@ class Table:
         self._dataset = dataset
         self._at = at
         self._mirrored: Mirrored | None = None
+        self._commit = commit_file(self.uri, self.version)
+        self._looked_s = time.monotonic()
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs, which has mirrors of its own or none."""
@@ -155,6 +160,15 @@ class Table:
         return int(self._dataset.version)
 
     @cached_property
+    def key(self) -> Hashable:
+        """What tells this snapshot from every other, of a table that was made anew too.
+
+        A table that was dropped and made anew has the same versions, but files of other names.
+        """
+        ids = self._dataset.fragment_ids()
+        return self.uri, self.version, self.file_of(max(ids)) if ids else ""
+
+    @cached_property
     def schema(self) -> pa.Schema:
         """The columns, with the metadata that the table was made with."""
         return self._dataset.schema
@@ -182,9 +196,24 @@ class Table:
         Raises `NotFound` for a table that was dropped.
         """
         with suppress(ValueError, OSError):  # opening says better what is the matter
-            if self._at is not None or self._dataset.latest_version == self._dataset.version:
+            if self._at is not None:
+                return self
+            if self._dataset.latest_version == self._dataset.version and self._is_there():
                 return self
         return Table.open(self.uri)
+
+    def _is_there(self) -> bool:
+        """Whether the version of this number is still this one: a table may be made anew.
+
+        In an object store that takes several requests, and is looked at from time to time.
+        """
+        if self._commit is not None:
+            return commit_file(self.uri, self.version) == self._commit
+        if time.monotonic() - self._looked_s > LOOK_AGAIN_S:
+            if Table.open(self.uri).key != self.key:
+                return False
+            self._looked_s = time.monotonic()
+        return True
 
     @property
     def is_newest(self) -> bool:

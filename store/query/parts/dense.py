@@ -21,7 +21,7 @@ def kept_vectors(session: Session, uri: str) -> Vectors | None:
     found = Vectors.open(uri)
     if found is None:
         return None
-    return session.cache.kept((uri, found.table.version), lambda: found, lambda v: v.n_bytes)
+    return session.cache.kept(found.table.key, lambda: found, lambda v: v.n_bytes)
 
 
 def fused_depth(k: int | None) -> int | None:

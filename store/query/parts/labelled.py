@@ -19,7 +19,7 @@ def labels_of(session: Session, collection: Collection) -> LabelsTable:
 def kept_labels(session: Session, dictionary: str, corpus: str | None = None) -> LabelsTable:
     """The labels of a dictionary, kept in memory while they are the newest."""
     found = LabelsTable.open(session.lake, dictionary, corpus)
-    key = (session.lake.labels(dictionary), corpus, found.version)
+    key = (session.lake.labels(dictionary), corpus, found.key)
     return session.cache.kept(key, lambda: found, lambda labels: labels.n_bytes)
 
 
