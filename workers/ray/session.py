@@ -14,6 +14,8 @@ from saelake.workers.fleet.ray_cluster import RayCluster, Share, share_of
 
 OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: only small answers go through it
 KNOCK_S = 10.0
+STARTS = 3
+_SLOW = "timed out during startup"
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # a run tells nobody of itself
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns that it will be
@@ -48,7 +50,7 @@ class RaySession:
             _knock(self._cluster.address)
             with warnings.catch_warnings():  # Ray's own processes never touch Lance
                 warnings.filterwarnings("ignore", message="lance is not fork-safe")
-                ray.init(self._cluster.address, **options)
+                _init(self._cluster.address, options)
             _users.add(id(self))
         except (OSError, RuntimeError, ValueError) as error:
             raise Unavailable(
@@ -81,6 +83,24 @@ class RaySession:
         if not _users:
             ray.shutdown()
             _let_print(allowed=True)
+
+
+def _init(address: str, options: dict[str, Any]) -> None:
+    """Connect, or start Ray: again where it gave up waiting for processes of its own.
+
+    It waits for 30 seconds, which a busy machine needs to read its files for the first time.
+    """
+    for attempt in range(STARTS):
+        try:
+            ray.init(address, **options)
+        except Exception as error:  # of no narrower type
+            if _SLOW not in str(error):
+                raise
+            ray.shutdown()
+            if attempt == STARTS - 1:
+                raise RuntimeError(f"Ray did not start in {STARTS} attempts of 30 s.") from error
+        else:
+            return
 
 
 def cause(error: RayError) -> str:
