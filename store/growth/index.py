@@ -13,7 +13,7 @@ from saelake.store.growth.impacts import index_impacts
 from saelake.store.growth.merging import plan_merges
 from saelake.store.index.builder import BuiltSegments, SegmentBuilder, by_first_document
 from saelake.store.index.merge import Merged, SegmentMerger
-from saelake.store.index.segments import PostingsTable, Segment
+from saelake.store.index.segments import PostingsTable, Segment, covered_by
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.reports import IndexReport
 from saelake.store.snapshot.collection import open_codes
@@ -25,7 +25,7 @@ DEFAULT_MEMORY_BYTES = 1 << 30
 
 def uncovered(fragments: Sequence[Fragment], segments: Sequence[Segment]) -> list[Fragment]:
     """The fragments of codes that no segment covers."""
-    covered = {i for segment in segments for i in segment.covers}
+    covered = set(covered_by(segments))
     return [fragment for fragment in fragments if fragment.id not in covered]
 
 
@@ -205,7 +205,7 @@ class _Committer:
 
     def n_documents(self, segments: Sequence[Segment]) -> int:
         """Of how many rows of codes these segments are."""
-        return sum(self._n_rows[i] for i in {i for s in segments for i in s.covers})
+        return sum(self._n_rows[i] for i in covered_by(segments))
 
     def merges(self, capacity: int, built: set[int]) -> list[tuple[Segment, ...]]:
         """What to merge next, of the segments that cover this snapshot of codes."""

@@ -12,7 +12,7 @@ from saelake.store.errors import SaelakeError
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import N_TIERS, STRONGEST, TIERS
 from saelake.store.index.layout import LISTED, PostingsBlock, last_row
-from saelake.store.index.segments import Segment
+from saelake.store.index.segments import Segment, covered_by
 from saelake.store.index.tiers import n_others
 from saelake.store.tables.changes import Draft
 from saelake.store.tables.damage import damaged
@@ -35,11 +35,6 @@ class Merged:
     def covers(self) -> tuple[int, ...]:
         """The fragments of codes that it covers."""
         return covered_by(self.segments)
-
-
-def covered_by(segments: Sequence[Segment]) -> tuple[int, ...]:
-    """The fragments of codes that segments cover, ascending."""
-    return tuple(sorted({i for segment in segments for i in segment.covers}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Segments: posting lists as the postings table stores them, written and read."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from saelake.store.codes.table import CodesTable, collection_of
 from saelake.store.format.lists import Array, Lists, concatenate
-from saelake.store.format.schema import N_TIERS, STRONGEST
+from saelake.store.format.schema import N_TIERS, STRONGEST, TIERS
 from saelake.store.index.others import Others
 from saelake.store.index.postings import (
     CODES_COLUMNS,
@@ -98,6 +99,11 @@ class Segment:
         What an invalid segment covers is searched by scanning, until the next index replaces it.
         """
         return fragments >= set(self.covers)
+
+
+def covered_by(segments: Iterable[Segment]) -> tuple[int, ...]:
+    """The fragments of codes that segments cover, ascending."""
+    return tuple(sorted({i for segment in segments for i in segment.covers}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +206,22 @@ class PostingsTable:
             _unpacked(next(packed), self.dtype, characters) if s.is_packed else next(listed)
             for _, s in chosen
         ]
+
+    def read_whole(
+        self, features: Sequence[int], segments: Sequence[Segment]
+    ) -> Iterator[tuple[int, PostingList]]:
+        """Everything of these features in these segments, tier by tier, without characters.
+
+        With each list comes the place of its feature among these. After a tier that is not full
+        there is none.
+        """
+        wanted = [(place, segment) for place in range(len(features)) for segment in segments]
+        for tier, size in enumerate((*TIERS, math.inf)):
+            asked = [(features[place], segment) for place, segment in wanted]
+            found = self.read_each(asked, tier, characters=False)
+            yield from ((place, each) for (place, _), each in zip(wanted, found, strict=True))
+            full = [len(each) == size for each in found]
+            wanted = [each for each, more in zip(wanted, full, strict=True) if more]
 
     def read_bands(
         self, wanted: Iterable[tuple[int, Segment]], tier: int

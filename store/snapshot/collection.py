@@ -20,6 +20,7 @@ from saelake.store.index.segments import (
     PostingList,
     PostingsTable,
     Segment,
+    covered_by,
     scan_posting_lists,
     scan_postings,
 )
@@ -57,8 +58,7 @@ class Collection:
         self._fragments = fragments = {fragment.id for fragment in self.codes.table.fragments}
         stored = self.postings.segments if self.postings else ()
         self.segments = tuple(segment for segment in stored if segment.is_valid(fragments))
-        covered = {i for segment in self.segments for i in segment.covers}
-        self.unindexed = tuple(sorted(fragments - covered))
+        self.unindexed = tuple(sorted(fragments.difference(covered_by(self.segments))))
         self._tiers = Tiers(self.postings, self.segments, cache) if self.postings else None
 
     @cached_property

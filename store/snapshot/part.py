@@ -12,7 +12,7 @@ from saelake.store.arrays.cache import Cache
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.schema import CollectionSettings
-from saelake.store.index.segments import PostingsTable, Segment
+from saelake.store.index.segments import PostingsTable, Segment, covered_by
 from saelake.store.lake.lake import CollectionName
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.tiers import Tiers
@@ -46,7 +46,7 @@ class PartPiece:
     @property
     def contents(self) -> Hashable:
         """See `Placed`."""
-        covered = sorted({i for segment in self.segments for i in segment.covers})
+        covered = covered_by(self.segments)
         codes = tuple(map(self.codes.table.file_of, (*covered, *self.unindexed)))
         stored = self.postings
         lists = tuple(stored.file_of(s.fragment) for s in self.segments) if stored else ()
@@ -79,8 +79,7 @@ class CollectionPart(Collection):
 
     def __init__(self, piece: PartPiece) -> None:
         self.name, self.settings = piece.name, piece.settings
-        covered = {i for segment in piece.segments for i in segment.covers}
-        self.codes = piece.codes.within(sorted({*covered, *piece.unindexed}))
+        self.codes = piece.codes.within(sorted((*covered_by(piece.segments), *piece.unindexed)))
         self.postings = None if piece.postings is None else PostingsTable(piece.postings)
         self.documents = Counted(piece.n_documents)
         self.filters = OneMask(None)

@@ -5,18 +5,18 @@ the features is a pass over all documents. Posting lists have them by feature, a
 they are taken where there would be several passes, and where they say enough.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.format.schema import TIERS
 from saelake.store.format.values import ValueCodec
 from saelake.store.index.postings import stable_order
-from saelake.store.index.segments import PostingList, PostingsTable, Segment
+from saelake.store.index.segments import PostingsTable, Segment, covered_by
 from saelake.store.query.parts.association import Values
 from saelake.store.requests.checks import Pooling
 from saelake.store.snapshot.selection import Selected
@@ -58,7 +58,7 @@ class GatheredValues:
             yield from self._listed(features, fires, work)
             return
         for part in _parts(fires, SCANNED_AT_ONCE):
-            yield work(self._scanned(features[part], ()), part)
+            yield work(self._scanned(features[part]), part)
 
     def _by_lists(self, n_values: int) -> bool:
         """Whether posting lists are read: of what they do not cover all values must fit."""
@@ -66,31 +66,31 @@ class GatheredValues:
         if self.pooling != "max" or not collection.segments or len(collection.split_documents):
             return False
         fragments = collection.codes.table.fragments
-        missed = sum(f.n_rows for f in fragments if f.id in set(collection.unindexed))
-        share = missed / max(sum(f.n_rows for f in fragments), 1)
+        unindexed = set(collection.unindexed)
+        missed = sum(fragment.n_rows for fragment in fragments if fragment.id in unindexed)
+        share = missed / max(sum(fragment.n_rows for fragment in fragments), 1)
         return n_values > SCANNED_AT_ONCE and share * n_values <= SCANNED_AT_ONCE
 
     def _listed(self, features: Array, fires: Array, work: "Work[R]") -> Iterator[R]:
         collection = self.selected.collection
-        covered = {i for segment in collection.segments for i in segment.covers}
         assert collection.postings is not None
         reader = _OfLists(
             postings=collection.postings,
             segments=collection.segments,
             codec=collection.codes.codec,
             place=self._place,
-            rest=self._scanned(features, covered),
+            rest=self._scanned(features, covered_by(collection.segments)),
             features=features,
             work=work,
         )
         yield from self.session.executor.map(reader, _parts(fires, LISTED_AT_ONCE))
 
-    @property
+    @cached_property
     def _place(self) -> Array:
         """Where each document stands among those that are looked at, or -1."""
         return _numbered(self.docs, self.selected.collection.documents.n_documents)
 
-    def _scanned(self, features: Array, without: "set[int] | tuple[()]") -> Values:
+    def _scanned(self, features: Array, without: Collection[int] = ()) -> Values:
         """The values of these features, of embeddings that are not of the fragments `without`."""
         gather = _Gather(self._place, _numbered(features, self.selected.width))
         mapped = self.session.embeddings.map(self.selected, gather, self.pooling, without=without)
@@ -191,7 +191,7 @@ class _OfLists(Generic[R]):
     work: "Work[R]"
 
     def __call__(self, part: slice) -> R:
-        lists = list(self._read(self.features[part].tolist()))
+        lists = list(self.postings.read_whole(self.features[part].tolist(), self.segments))
         sizes = [len(found.doc) for _, found in lists]
         feature = np.repeat(np.array([number for number, _ in lists], np.int64), sizes)
         row = self.place[concatenate((found.doc for _, found in lists), np.uint64)]
@@ -209,15 +209,3 @@ class _OfLists(Generic[R]):
             part.stop - part.start,
         )
         return self.work(values, part)
-
-    def _read(self, features: list[int]) -> Iterator[tuple[int, PostingList]]:
-        """The place of a feature, and a tier of it in a segment; only a full tier has a next."""
-        wanted = [(place, s) for place in range(len(features)) for s in self.segments]
-        for tier in range(len(TIERS) + 1):
-            asked = [(features[place], segment) for place, segment in wanted]
-            found = self.postings.read_each(asked, tier, characters=False)
-            yield from ((place, tier) for (place, _), tier in zip(wanted, found, strict=True))
-            if tier == len(TIERS):
-                return
-            full = [len(each) == TIERS[tier] for each in found]
-            wanted = [each for each, more in zip(wanted, full, strict=True) if more]

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from saelake.store.format.lists import Array, concatenate
-from saelake.store.format.schema import N_TIERS
+from saelake.store.index.segments import PostingList, covered_by
 from saelake.store.requests.checks import Pooling
 from saelake.store.requests.similar import Measure
 from saelake.store.snapshot.collection import Collection
@@ -44,7 +44,7 @@ class ListedFeatures:
     @property
     def without(self) -> frozenset[int]:
         """The fragments of codes that the lists cover."""
-        return frozenset(i for segment in self.collection.segments for i in segment.covers)
+        return frozenset(covered_by(self.collection.segments))
 
     def each(self) -> Iterator[tuple[int, Array, Array]]:
         """Each feature, the documents that it fires in (uint64), and its values there (float32)."""
@@ -54,12 +54,12 @@ class ListedFeatures:
             return
         for first in range(0, len(self.features), FEATURES_AT_ONCE):
             group = self.features[first : first + FEATURES_AT_ONCE]
-            tiers = [postings.read(group, tier, segments) for tier in range(N_TIERS)]
-            for i, feature in enumerate(group):
-                span = slice(i * len(segments), (i + 1) * len(segments))
-                lists = [found for tier in tiers for found in tier[span]]
-                codes = concatenate((found.max for found in lists), codec.dtype)
-                doc = concatenate((found.doc for found in lists), np.uint64)
+            lists: list[list[PostingList]] = [[] for _ in group]
+            for place, found in postings.read_whole(group, segments):
+                lists[place].append(found)
+            for feature, parts in zip(group, lists, strict=True):
+                codes = concatenate((found.max for found in parts), codec.dtype)
+                doc = concatenate((found.doc for found in parts), np.uint64)
                 yield feature, doc, codec.decode(codes)
 
     def scores(self, query: Array, weights: Array, measure: Measure) -> tuple[Array, Array]:

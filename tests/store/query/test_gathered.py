@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from saelake.store.codes.embeddings import Block, blocks
 from saelake.store.codes.executor import Piece
 from saelake.store.engine import Engine
+from saelake.store.index import features, layout, merge, segments
 from saelake.store.lake.lake import CollectionName
 from saelake.store.query.parts import gathered
 from saelake.store.requests.associate import AssociateQuery
@@ -29,6 +30,16 @@ ASKED: list[dict[str, Any]] = [
     {"columns": ("label",), "confirm": True},
     {"columns": ("east", "north")},
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_tiers() -> Iterator[None]:
+    """Tiers of 2 and 4 postings, and bands, so that most lists have several."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (layout, merge, features, segments):
+            patch.setattr(module, "TIERS", (2, 4))
+        patch.setattr(layout, "BANDS", (8, 12))
+        yield
 
 
 @pytest.fixture(scope="module", params=["plain", "signed"])

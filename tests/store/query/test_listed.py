@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from saelake.store.codes.embeddings import Block, blocks
 from saelake.store.codes.executor import Piece
 from saelake.store.engine import Engine
+from saelake.store.index import features, layout, merge, segments
 from saelake.store.query.parts import listed
 from saelake.store.requests.checks import Selection, Weight
 from saelake.store.requests.similar import SimilarQuery
@@ -22,6 +23,15 @@ ASKED: list[dict[str, Any]] = [
     {"docs": (3,), "within": (1, 4, 7), "measure": "jaccard", "where": "label = 'pos'"},
     {"features": (Weight(feature=2), Weight(feature=5, weight=-2)), "measure": "dot"},
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_tiers() -> Iterator[None]:
+    """Tiers of 2 and 4 postings, so that most lists have several."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (layout, merge, features, segments):
+            patch.setattr(module, "TIERS", (2, 4))
+        yield
 
 
 @pytest.mark.parametrize("signed", [False, True])

@@ -18,7 +18,7 @@ from saelake.store.format.schema import N_TIERS
 from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
-from saelake.store.index import features, layout, merge
+from saelake.store.index import features, layout, merge, segments
 from saelake.store.index.segments import PostingBand, PostingList
 from saelake.store.query.parts import lists, search
 from saelake.store.requests.tokens import TokensQuery
@@ -34,7 +34,7 @@ FILTERS = (None, "label = 'pos'", "length > 20 AND label <> 'neg'", "id LIKE 'd1
 @pytest.fixture(autouse=True)
 def _short_tiers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiers of 4 and 8 postings, so that small lakes have several."""
-    for module in (layout, merge, features, search, lists):
+    for module in (layout, merge, segments, features, search, lists):
         monkeypatch.setattr(module, "TIERS", (4, 8))
 
 
