@@ -95,7 +95,8 @@ COMMANDS: Mapping[str, Command] = {
         "p-values of associate and correlate where nothing is there but length or clusters",
     ),
     "rows": Command(
-        "decisions.d024_rows", "a few rows of a table: of the table, of its file, from memory"
+        "decisions.d024_rows",
+        "a few rows of a table, of its file, from memory; filters likewise",
     ),
     "profile": Command(
         "common.profile", "measure a collection's statistics, for synthetic lakes like it"

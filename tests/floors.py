@@ -60,7 +60,9 @@ WINGS: Mapping[str, str] = {
 
 # Where a library may be imported: a file or a wing.
 SPEAKERS: Mapping[str, tuple[str, ...]] = {
-    "lance": ("store/tables/tables", "store/tables/evolution", "store/tables/mirrored"),
+    "lance": tuple(
+        f"store/tables/{n}" for n in ("tables", "opening", "drafts", "evolution", "mirrored")
+    ),
     "faiss": ("store/index/vectors",),
     "numba": ("store/arrays/kernels",),
     "ray": ("workers/ray",),

@@ -22,7 +22,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.format.lists import Lists, concatenate
 from saelake.store.format.values import value_codec
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.tables.tables import STORAGE_VERSION
+from saelake.store.tables.drafts import STORAGE_VERSION
 from saelake.store.tables.tables import Table as LakeTable
 
 ROUNDS = 5

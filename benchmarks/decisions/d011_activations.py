@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from benchmarks.common.measure import elapsed_s
 from benchmarks.common.report import Cell, Table
-from saelake.store.tables.tables import STORAGE_VERSION
+from saelake.store.tables.drafts import STORAGE_VERSION
 
 ROUNDS = 3
 DOCUMENTS_TAKEN = 64

@@ -1,4 +1,4 @@
-"""What a few rows of a table take, as Lance plans them, from their file, from memory: decision 024.
+"""What a few rows take, of a table, its file, or memory; and filters likewise: decisions 024, 026.
 
 Every way is asked in turn, for rows of its own at random.
 """
@@ -18,8 +18,10 @@ from benchmarks.common.measure import elapsed_s
 from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import Profile
 from benchmarks.common.report import Cell, Table, publish
-from benchmarks.common.synthetic import NAME, Synthesis, synthesise
+from benchmarks.common.synthetic import NAME, SHELVES, Synthesis, synthesise
 from benchmarks.common.turns import in_turn
+from saelake.store.arrays.cache import Cache
+from saelake.store.documents.filters import FilterCache
 from saelake.store.documents.shown import ShownColumns
 from saelake.store.format.schema import N_TIERS
 from saelake.store.lake.lake import Lake
@@ -28,6 +30,7 @@ from saelake.store.tables.tables import Table as StoredTable
 from saelake.store.tables.tables import address
 
 N_HITS, MEAN_LENGTH, WARM_UP = 20, 50, 10
+N_SHELVES = 10  # a hundredth
 Read = Callable[[], object]
 
 
@@ -37,7 +40,7 @@ def main(
     rounds: int = 150,
     seed: int = 0,
 ) -> None:
-    """Read the strongest postings of features, and documents as an answer shows them."""
+    """Read the strongest postings of features, documents as an answer shows them, and filters."""
     with tempfile.TemporaryDirectory(prefix="saelake-") as folder:
         place = Lake(str(lake or folder))
         if lake is None:
@@ -58,7 +61,7 @@ def main(
         for name, ms in taken.items()
     ]
     facts: dict[str, Cell] = {"documents": collection.documents.n_documents, "rounds": rounds}
-    publish("rows", [Table(title="Single rows", rows=rows)], facts=facts)
+    publish("rows", [Table(title="Single rows, and filters", rows=rows)], facts=facts)
 
 
 def _ways(collection: Collection, random: np.random.Generator) -> Mapping[str, Callable[[], Read]]:
@@ -76,6 +79,15 @@ def _ways(collection: Collection, random: np.random.Generator) -> Mapping[str, C
     def documents_of(read: Callable[..., object]) -> Read:
         return partial(read, random.choice(documents.n_rows, N_HITS, replace=False), columns)
 
+    def shelves(read: Callable[[str], object]) -> Read:
+        first = int(random.integers(SHELVES - N_SHELVES))
+        return partial(read, f"shelf >= {first} AND shelf < {first + N_SHELVES}")
+
+    def label(read: Callable[[str], object]) -> Read:
+        return partial(read, "label = 'pos'")
+
+    table_mask = FilterCache(documents, cache=Cache(0)).mask
+    memory_mask = FilterCache(documents, cache=Cache(0), columns=shown).mask
     list_file = _file(postings, collection.segments[0].fragment, ["strongest"])
     text_file = _file(documents, documents.fragments[0].id, columns)
     return {
@@ -84,6 +96,10 @@ def _ways(collection: Collection, random: np.random.Generator) -> Mapping[str, C
         "documents": lambda: documents_of(documents.take),
         "documents, of the file": lambda: documents_of(partial(_of_file, text_file)),
         "documents, all but texts from memory": lambda: documents_of(shown.take),
+        "1 % by a number": lambda: shelves(table_mask),
+        "1 % by a number, from memory": lambda: shelves(memory_mask),
+        "half by a text": lambda: label(table_mask),
+        "half by a text, from memory": lambda: label(memory_mask),
     }
 
 

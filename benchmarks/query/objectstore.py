@@ -33,7 +33,7 @@ from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.request import Request
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tokens import TokensQuery
-from saelake.store.tables import tables
+from saelake.store.tables import opening
 from saelake.store.tables.diskcache import DiskCache
 from saelake.store.tables.tables import read
 from tests.proxy import Proxy, proxied
@@ -185,7 +185,7 @@ def measured(
     }
     begun = []
     for i in range(len(features)):
-        tables._session.cache_clear()  # as in a new process
+        opening._session.cache_clear()  # as in a new process
         engine = opened()
         begun.append(store.asked(engine, tokens(i)))
         engine.close()

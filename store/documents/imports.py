@@ -29,7 +29,8 @@ from saelake.store.format.schema import (
 from saelake.store.lake.lake import DICTIONARIES, Lake
 from saelake.store.reports import ImportReport, OnDuplicate
 from saelake.store.tables.changes import Change, Draft, Evolution
-from saelake.store.tables.tables import Table, write_first
+from saelake.store.tables.drafts import write_first
+from saelake.store.tables.tables import Table
 
 IDS_PER_SCAN = 65_536
 EXAMPLES = 3  # of rows that are left out

@@ -16,7 +16,8 @@ from saelake.store.format.schema import REPLACES
 from saelake.store.growth.compacted import compacted
 from saelake.store.reports import Compacted
 from saelake.store.tables.changes import Change, Draft, Fragment
-from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table
+from saelake.store.tables.drafts import ROWS_PER_FRAGMENT
+from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 256
 KEPT = ("doc", REPLACES)  # of a deleted document: what it replaced must stay replaced

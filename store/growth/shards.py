@@ -16,7 +16,8 @@ from saelake.store.format.schema import CollectionSettings, codes_schema
 from saelake.store.lake.dictionaries import check_registrable
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft
-from saelake.store.tables.tables import Table, write_first
+from saelake.store.tables.drafts import write_first
+from saelake.store.tables.tables import Table
 
 Range = tuple[int, int]
 TableSettings = CollectionSettings | KeptSettings

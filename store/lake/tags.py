@@ -6,7 +6,8 @@ from saelake.store.errors import AlreadyExists, InvalidInput, NotFound
 from saelake.store.format.schema import NAME
 from saelake.store.lake.lake import DICTIONARIES, Lake
 from saelake.store.reports import Tag
-from saelake.store.tables.tables import Table, moment_of
+from saelake.store.tables.opening import moment_of
+from saelake.store.tables.tables import Table
 
 # A table refers to rows of those after it, so it is tagged before them: a state in which each
 # refers to rows that exist, like the order in which a reader opens them.

@@ -1,6 +1,6 @@
 """Lance tables: snapshots, streaming writes, and commits that happen exactly once.
 
-This file and `evolution` speak Lance. What the rest of the store may rely on:
+What the rest of the store may rely on:
 
 - A `Table` is a snapshot; it never changes under a reader. `latest()` gives the next one.
 - Data is written first (`write`) and becomes visible by one atomic commit (`commit`).
@@ -13,33 +13,32 @@ This file and `evolution` speak Lance. What the rest of the store may rely on:
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
+import lance
 import pyarrow as pa
+from lance.commit import CommitConflictError
+from lance.fragment import FragmentMetadata, write_fragments
 
-from saelake.store.errors import Conflict, InvalidInput, NotFound, SaelakeError
+from saelake.store.errors import Conflict, NotFound, SaelakeError
 from saelake.store.tables.blobs import Blob, blobs_of
 from saelake.store.tables.changes import Change, Draft, Evolution, Fragment
 from saelake.store.tables.commits import commit_file
 from saelake.store.tables.damage import damaged, reading
-from saelake.store.tables.failures import storage_error, storage_errors, stored
-from saelake.store.tables.files import delete_folder
-from saelake.store.tables.mirrors import is_unmirrored, mirror_of
-from saelake.store.tables.objectstore import credentials, is_s3, lance_options
-from saelake.store.tables.refused import is_of_rows, refused
-
-os.environ.setdefault("LANCE_LOG", "error")  # its warnings would mix with our own output
-
-import lance
-from lance.commit import CommitConflictError
-from lance.fragment import FragmentMetadata, write_fragments
-
+from saelake.store.tables.drafts import (
+    MOST_ROWS,
+    ROWS_PER_FRAGMENT,
+    STORAGE_VERSION,
+    draft_of,
+    in_place,
+    new_files,
+    write_first,
+)
 from saelake.store.tables.evolution import (
     Convert,
     check_columns,
@@ -47,19 +46,20 @@ from saelake.store.tables.evolution import (
     evolve,
     numbered,
 )
+from saelake.store.tables.failures import storage_error, storage_errors, stored
+from saelake.store.tables.files import delete_folder
 from saelake.store.tables.mirrored import Mirrored
+from saelake.store.tables.mirrors import mirror_of
+from saelake.store.tables.objectstore import lance_options
+from saelake.store.tables.opening import check_writable, opened, parted
+from saelake.store.tables.refused import is_of_rows, refused
 
 R = TypeVar("R")
 
-STORAGE_VERSION = "2.2"
-SUFFIX = ".lance"
 ANCHOR_ID = 0
-ROWS_PER_FRAGMENT = 1 << 20
 ROWS_PER_BATCH = 8192
-MOST_ROWS = 2**31 - 1  # Lance takes 2^32 and more rows for 0, and begins a file with every batch
 COMMIT_ATTEMPTS = 50
 LOOK_AGAIN_S = 30.0  # whether a table of an object store was dropped and made anew
-SESSION_BYTES = 128 << 20  # of what is known of files in object stores, and of indexes there
 _MISSING = "Not found: "  # how Lance says that a file is not there
 
 
@@ -84,9 +84,9 @@ class Table:
         The address may end with the last two, as `uri#TAG` or `uri#TIME`: a time is as ISO 8601
         has it; local, when it names no zone. Raises `NotFound`.
         """
-        place, at = _parted(uri)
+        place, at = parted(uri)
         try:
-            return cls(_dataset(place, at, version), at)
+            return cls(opened(place, at, version), at)
         except (ValueError, OSError) as error:
             if known := storage_error(error, place):
                 raise known from error
@@ -110,11 +110,11 @@ class Table:
     @classmethod
     def open_or_create(cls, uri: str, schema: pa.Schema) -> "Table":
         """The table at `uri`, made with its anchor if there is none; of racing makers one does."""
-        _check_writable(uri)
+        check_writable(uri)
         if (table := cls.find(uri)) is not None:
             return table
         nulls = [pa.nulls(1, field.type) for field in schema]
-        anchor = _new_files(uri, pa.Table.from_arrays(nulls, schema=schema).to_reader())
+        anchor = new_files(uri, pa.Table.from_arrays(nulls, schema=schema).to_reader())
         birth = lance.LanceOperation.Overwrite(schema, anchor)
         try:
             # Without retries: a retry overwrites the table that another maker was faster with.
@@ -358,7 +358,7 @@ class Table:
             max_rows_per_file=MOST_ROWS if one_fragment else ROWS_PER_FRAGMENT,
             data_storage_version=STORAGE_VERSION,
         )
-        return _draft(written)
+        return draft_of(written)
 
     @stored
     def evolve(self, schema: pa.Schema, convert: Convert) -> Evolution:
@@ -411,7 +411,7 @@ class Table:
         removed = [i for i in (ANCHOR_ID, *change.remove) if i in present]
         kept = sorted(present.difference(removed))[:1]
         updated = {i: self._dataset.get_fragment(i).metadata for i in kept}
-        updated.update((i, _in_place(draft, i)) for i, draft in change.instead.items())
+        updated.update((i, in_place(draft, i)) for i, draft in change.instead.items())
         fields = self._dataset.lance_schema.fields() if change.instead else []
         operation = lance.LanceOperation.Update(
             removed_fragment_ids=removed,
@@ -429,7 +429,7 @@ class Table:
 
     def _check_writable(self) -> None:
         if self._at is not None:
-            _check_writable(f"{self.uri}#{self._at}")
+            check_writable(f"{self.uri}#{self._at}")
 
     @stored
     def tag(self, name: str) -> None:
@@ -472,113 +472,16 @@ class Table:
             raise damaged(self.uri, error) from error
 
 
-def _parted(uri: str) -> tuple[str, str | None]:
-    """An address, and the tag or time at its end."""
-    place, sign, at = uri.rpartition(f"{SUFFIX}#")
-    return (f"{place}{SUFFIX}", at) if sign else (uri, None)
-
-
-def _dataset(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset":
-    given: dict[str, Any] = {"storage_options": lance_options(uri), "session": _session_of(uri)}
-    if at is None:
-        return lance.dataset(uri, version=version, **given)
-    moment = moment_of(at)
-    if moment is None:
-        return lance.dataset(uri, version=at, **given)
-    # Lance compares with local times that do not say so.
-    local = moment.astimezone().replace(tzinfo=None)
-    return lance.dataset(uri, asof=local, **given)
-
-
-def _session_of(uri: str) -> "lance.Session | None":
-    """What Lance knows of the files of tables in object stores: each is asked for once.
-
-    Files and manifests are known by name and, those whose names come again, by their content's tag.
-    """
-    shared = is_s3(uri) and not is_unmirrored()
-    return _session(credentials(os.environ)) if shared else None
-
-
-@lru_cache(maxsize=1)  # connections keep the credentials that they were made with
-def _session(_who: int) -> "lance.Session":
-    return lance.Session(
-        index_cache_size_bytes=SESSION_BYTES, metadata_cache_size_bytes=SESSION_BYTES
-    )
-
-
-def moment_of(at: str) -> datetime | None:
-    """The time that a text is (ISO 8601); None when it is none, and so can be a tag."""
-    try:
-        return datetime.fromisoformat(at)
-    except ValueError:
-        return None
-
-
-def _check_writable(uri: str) -> None:
-    """Raise `InvalidInput` for the address of an earlier state."""
-    place, at = _parted(uri)
-    if at is not None:
-        raise InvalidInput(
-            f"{place} is opened as it was at {at!r}, and what was cannot be changed. Write into "
-            "the lake as it is, without `at`.",
-            uri=place,
-            at=at,
-        )
-
-
 @stored
 def drop(uri: str) -> None:
     """Delete a table with all its snapshots, if there is one, also what a killed drop left."""
-    _check_writable(uri)
+    check_writable(uri)
     try:
         lance.LanceDataset.drop(uri, storage_options=lance_options(uri), ignore_not_found=True)
     except ValueError as error:
         if "no readable Lance manifest" not in str(error):
             raise
         delete_folder(uri)
-
-
-def _draft(written: Iterable[FragmentMetadata]) -> Draft:
-    return Draft(tuple(json.dumps(fragment.to_json()) for fragment in written))
-
-
-def _in_place(draft: Draft, fragment_id: int) -> FragmentMetadata:
-    """The draft's one fragment, under another's id."""
-    (fragment,) = draft.fragments
-    return FragmentMetadata.from_json(json.dumps({**json.loads(fragment), "id": fragment_id}))
-
-
-def write_first(
-    uri: str,
-    schema: pa.Schema,
-    batches: Iterable[pa.RecordBatch],
-    *,
-    one_fragment: bool = False,
-) -> Draft:
-    """Stream `batches` into new files at `uri`, for a table of this schema made afterwards.
-
-    A table that is made before its first rows are written stays behind, empty and with its
-    columns fixed, when reading those rows fails; so they are written first.
-    """
-    _check_writable(uri)
-    # Lance numbers the fields of a schema in order, so the table's fields will be these files'.
-    reader = pa.RecordBatchReader.from_batches(schema, batches)
-    return _draft(_new_files(uri, reader, MOST_ROWS if one_fragment else ROWS_PER_FRAGMENT))
-
-
-@stored
-def _new_files(
-    uri: str, reader: pa.RecordBatchReader, most_rows: int = ROWS_PER_FRAGMENT
-) -> list[FragmentMetadata]:
-    written: list[FragmentMetadata] = write_fragments(
-        reader,
-        uri,
-        mode="overwrite",  # of files that no table names: it only writes, also beside a table
-        max_rows_per_file=most_rows,
-        data_storage_version=STORAGE_VERSION,
-        storage_options=lance_options(uri),
-    )
-    return written
 
 
 def address(fragment_id: int, row: int) -> int:

@@ -121,12 +121,13 @@ class _Teller:
         import lance
 
         from saelake.store.index.merge import SegmentMerger
-        from saelake.store.tables import tables
+        from saelake.store.tables import drafts, tables
 
         block = self._telling(MERGING, SegmentMerger._block)
         SegmentMerger._block = block  # type: ignore[method-assign]
-        names = vars(tables)
-        names["write_fragments"] = self._telling(WRITING, names["write_fragments"])
+        write = self._telling(WRITING, vars(tables)["write_fragments"])
+        for module in (tables, drafts):
+            vars(module)["write_fragments"] = write
         commit = self._telling(COMMITTING, lance.LanceDataset.commit)
         lance.LanceDataset.commit = staticmethod(commit)
         lance.write_dataset = self._telling(COMMITTING, lance.write_dataset)

@@ -28,7 +28,8 @@ from saelake.store.lake.lake import Lake
 from saelake.store.reports import Compacted
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Fragment
-from saelake.store.tables.tables import ROWS_PER_FRAGMENT, Table
+from saelake.store.tables.drafts import ROWS_PER_FRAGMENT
+from saelake.store.tables.tables import Table
 from tests.lakes import (
     MadeLake,
     add_dictionary,

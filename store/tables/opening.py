@@ -1,0 +1,70 @@
+"""Opening a snapshot of a Lance table by its address, which may end with a tag or a time."""
+
+import os
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import lance
+
+from saelake.store.errors import InvalidInput
+from saelake.store.tables.mirrors import is_unmirrored
+from saelake.store.tables.objectstore import credentials, is_s3, lance_options
+
+SUFFIX = ".lance"
+SESSION_BYTES = 128 << 20  # of what is known of files in object stores, and of indexes there
+
+
+def parted(uri: str) -> tuple[str, str | None]:
+    """An address, and the tag or time at its end."""
+    place, sign, at = uri.rpartition(f"{SUFFIX}#")
+    return (f"{place}{SUFFIX}", at) if sign else (uri, None)
+
+
+def opened(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset":
+    """The newest snapshot at an address, or that of a tag, a time or a version."""
+    given: dict[str, Any] = {"storage_options": lance_options(uri), "session": _session_of(uri)}
+    if at is None:
+        return lance.dataset(uri, version=version, **given)
+    moment = moment_of(at)
+    if moment is None:
+        return lance.dataset(uri, version=at, **given)
+    # Lance compares with local times that do not say so.
+    local = moment.astimezone().replace(tzinfo=None)
+    return lance.dataset(uri, asof=local, **given)
+
+
+def _session_of(uri: str) -> "lance.Session | None":
+    """What Lance knows of the files of tables in object stores: each is asked for once.
+
+    Files and manifests are known by name and, those whose names come again, by their content's tag.
+    """
+    shared = is_s3(uri) and not is_unmirrored()
+    return _session(credentials(os.environ)) if shared else None
+
+
+@lru_cache(maxsize=1)  # connections keep the credentials that they were made with
+def _session(_who: int) -> "lance.Session":
+    return lance.Session(
+        index_cache_size_bytes=SESSION_BYTES, metadata_cache_size_bytes=SESSION_BYTES
+    )
+
+
+def moment_of(at: str) -> datetime | None:
+    """The time that a text is (ISO 8601); None when it is none, and so can be a tag."""
+    try:
+        return datetime.fromisoformat(at)
+    except ValueError:
+        return None
+
+
+def check_writable(uri: str) -> None:
+    """Raise `InvalidInput` for the address of an earlier state."""
+    place, at = parted(uri)
+    if at is not None:
+        raise InvalidInput(
+            f"{place} is opened as it was at {at!r}, and what was cannot be changed. Write into "
+            "the lake as it is, without `at`.",
+            uri=place,
+            at=at,
+        )
