@@ -146,6 +146,10 @@ class OutdatedIndex(SaelakeWarning):
     """An index that an earlier saelake made, and that is not used: index again."""
 
 
+class AwaitsRoom(SaelakeWarning):
+    """Work that waits until a cluster has room for it."""
+
+
 @contextmanager
 def extra(name: str, what: str = "This", instead: str = "") -> Iterator[None]:
     """A block of imports, in which a library that is not installed is a `MissingExtra`.

@@ -10,24 +10,24 @@ from saelake.store.service.serve import Address, BackgroundServer, ServerSetting
 from tests.lakes import MadeLake, make_lake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def made(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
     return make_lake(tmp_path_factory.mktemp("contract") / "lake", n_documents=60, seed=3)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def embedded(made: MadeLake) -> Lake:
     return saelake.connect(made.lake.uri)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def remote(made: MadeLake) -> Iterator[Lake]:
     settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
     with BackgroundServer(settings) as server, saelake.connect(server.target) as lake:
         yield lake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def on_ray(made: MadeLake) -> Iterator[Lake]:
     pytest.importorskip("ray")
     cluster = saelake.RayCluster(address="local", workers=2, cpus_per_worker=1)
@@ -46,7 +46,7 @@ ON_RAY = pytest.param(
 )
 
 
-@pytest.fixture(scope="session", params=["embedded", "remote", ON_RAY])
+@pytest.fixture(scope="package", params=["embedded", "remote", ON_RAY])
 def lake(request: pytest.FixtureRequest) -> Lake:
     opened: Lake = request.getfixturevalue(request.param)
     return opened

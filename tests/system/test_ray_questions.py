@@ -16,7 +16,7 @@ import pytest
 
 import saelake
 from saelake.store.engine import Engine
-from saelake.store.errors import InvalidInput, NotFound, Unavailable
+from saelake.store.errors import AwaitsRoom, InvalidInput, NotFound, Unavailable
 from saelake.store.growth import impacts
 from saelake.store.index import owned_blocks
 from saelake.store.query.parts import nearest
@@ -34,7 +34,9 @@ from tests.system.machines import Machines
 
 pytest.importorskip("ray")
 from saelake.workers.ray import owners as ray_owners
+from saelake.workers.ray import session as ray_session
 from saelake.workers.ray.owners import RayOwners  # it needs Ray
+from saelake.workers.ray.session import RaySession
 
 pytestmark = [
     pytest.mark.cluster,
@@ -111,6 +113,21 @@ class OfAnotherVersion:
 
     def __reduce__(self) -> Any:
         return operator.attrgetter("version_of_tomorrow"), (operator,)
+
+
+def test_what_has_no_room_beside_owners_says_so(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_session, "ROOM_S", 2.0)
+    with saelake.connect(made.lake.uri, ray=TWO) as lake:
+        n_found = len(lake[COLLECTION].tokens(3))
+        with pytest.raises(Unavailable, match=r"0 CPUs .* close it first"):
+            lake.index(COLLECTION, cluster=TWO)
+        with pytest.warns(AwaitsRoom, match="Work begins as soon as there is room"):
+            RaySession(RayCluster(cpus_per_worker=1)).await_room()
+        assert len(lake[COLLECTION].tokens(3)) == n_found
+    with saelake.connect(made.lake.uri) as lake:
+        lake.index(COLLECTION, cluster=TWO)  # room again
 
 
 def test_owners_work_in_order_within_bounds_though_they_die(tmp_path: Path) -> None:

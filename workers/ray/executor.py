@@ -31,8 +31,13 @@ class RayExecutor:
         self._session = RaySession(replace(cluster, gpus_per_worker=0))
 
     def __enter__(self) -> Self:
-        """Raises `Unavailable` when there is no cluster."""
+        """Raises `Unavailable` when there is no cluster, or no room in one that is started here."""
         self._session.open()
+        try:
+            self._session.await_room()
+        except BaseException:
+            self._session.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

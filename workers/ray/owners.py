@@ -95,6 +95,7 @@ class RayOwners:
         self._session.open()
         Thread(target=self._listen, name="saelake-owners", daemon=True).start()
         try:
+            self._session.await_room()
             self._look()
             with self._changed:
                 self._wait_for(lambda: bool(self._calls))

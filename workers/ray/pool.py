@@ -117,6 +117,7 @@ class RayPool:
     def open(self) -> Sequence[TableSettings]:
         """See `Pool`. Also raises `Unavailable` when there is no cluster, or no worker starts."""
         self._session.open()
+        self._session.await_room()
         self._share = self._session.share
         device = self._share.device(self._job.options.device)
         self._job = replace(self._job, options=replace(self._job.options, device=device))

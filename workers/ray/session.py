@@ -3,17 +3,20 @@
 import logging
 import os
 import socket
+import time
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
-from saelake.store.errors import InvalidInput, Unavailable
+from saelake.store.errors import AwaitsRoom, InvalidInput, Unavailable
 from saelake.workers.fleet.ray_cluster import RayCluster, Share, share_of
 
 OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: only small answers go through it
 KNOCK_S = 10.0
+ROOM_S = 10.0  # for what others give back, of which Ray tells within a second or two
 STARTS = 3
 _SLOW = "timed out during startup"
 SETTINGS = {
@@ -75,6 +78,24 @@ class RaySession:
             )
         return share
 
+    def await_room(self) -> None:
+        """Wait for room for a worker, if others have taken it.
+
+        If it is not given back in some seconds, `AwaitsRoom` warns of it, as a cluster may get more
+        machines. Raises `Unavailable` where Ray was started here, which only this process has.
+        """
+        patience = time.monotonic() + ROOM_S
+        while (taken := _taken(self.share)) and time.monotonic() < patience:
+            time.sleep(0.2)
+        if not taken:
+            return
+        if self._cluster.address == "local":
+            raise Unavailable(
+                f"{taken} Others are taken in this process, as by a lake that was opened with "
+                "ray=: close it first, or open it with fewer workers."
+            )
+        warnings.warn(f"{taken} Work begins as soon as there is room.", AwaitsRoom, stacklevel=3)
+
     def close(self) -> None:
         """Disconnect, and end what was started here."""
         if id(self) not in _users:
@@ -111,7 +132,21 @@ def cause(error: RayError) -> str:
 
 def _resources() -> tuple[float, float]:
     """The CPUs and GPUs of the whole cluster."""
-    found = ray.cluster_resources()
+    return _of(ray.cluster_resources())
+
+
+def _taken(share: Share) -> str:
+    """What a worker lacks, if others have taken it."""
+    cpus, gpus = _of(ray.available_resources())
+    if cpus >= share.cpus and gpus >= share.gpus:
+        return ""
+    return (
+        f"Of the Ray cluster {cpus:g} CPUs and {gpus:g} GPUs are free, and a worker takes "
+        f"{share.cpus} and {share.gpus:g}."
+    )
+
+
+def _of(found: Mapping[str, float]) -> tuple[float, float]:
     return found.get("CPU", 0.0), found.get("GPU", 0.0)
 
 

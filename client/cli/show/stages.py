@@ -12,7 +12,7 @@ from saelake.cli.show.progress import Counter, EncodeBar
 from saelake.cli.show.screen import say
 from saelake.lake import Lake
 from saelake.stages import Stage
-from saelake.store.errors import SaelakeWarning
+from saelake.store.errors import AwaitsRoom, SaelakeWarning
 
 if TYPE_CHECKING:
     from saelake.store.reports import ImportReport
@@ -48,6 +48,7 @@ class Bars:
     def __enter__(self) -> "Bars":
         self._quiet.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", SaelakeWarning)  # the bar says them
+        warnings.simplefilter("always", AwaitsRoom)  # but not what happens meanwhile
         return self
 
     def __exit__(
