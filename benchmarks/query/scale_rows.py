@@ -34,7 +34,6 @@ MEASURED = (
     "p99 ms",
     "cold reads",
     "reads",
-    "KB",
     "peak MiB",
 )
 
@@ -114,7 +113,6 @@ def measured(answers: Sequence[Answered], cold: int) -> Row:
     """The columns of a contender."""
     ms = _ms(answers)
     reads = np.array([answer.reads.calls for answer in answers])
-    n_bytes = np.array([answer.reads.n_bytes for answer in answers])
     return {
         "first ms": float(ms[0]),
         "cold p50 ms": float(np.median(ms[1:cold])),
@@ -123,7 +121,6 @@ def measured(answers: Sequence[Answered], cold: int) -> Row:
         "p99 ms": float(np.quantile(ms[cold:], 0.99)),
         "cold reads": float(reads[1:cold].mean()),
         "reads": float(reads[cold:].mean()),
-        "KB": float(n_bytes[cold:].mean()) / 1e3,
     }
 
 
@@ -145,8 +142,10 @@ def row(made: Made, name: str, cells: Mapping[str, Cell]) -> Row:
 
 
 def failed_row(size: Size, error: Exception) -> Row:
-    """A row of a size that failed; only the first line of why."""
+    """A row of a size that failed: why, in a line, and without where its folder is."""
     (said, *_) = str(error).splitlines() or [""]
+    for folder in (size.given, size.folder):
+        said = said.replace(f"{folder.parent}/", "") if folder else said
     empty = dict.fromkeys(("documents", "segments", *MEASURED))
     name = f"failed, {type(error).__name__}: {said}"
     return {MILLIONS: size.n_codes / 1e6, "": name, **empty}
