@@ -70,13 +70,15 @@ class Answering:
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate()
+        if self._process.returncode is None:
+            self._process.communicate()
 
     def _line(self) -> str:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.name} ended with exit code {self._process.wait()}")
+            self.close()
+            raise RuntimeError(f"{self.name} ended with exit code {self._process.returncode}")
         return line
 
 
