@@ -203,7 +203,7 @@ def opening_table(found: dict[str, list[Opening]]) -> Table:
 def main(
     codes: Annotated[int, typer.Option(help="codes of the synthetic collection")] = 100_000_000,
     mean_length: Annotated[
-        float | None, typer.Option(help="tokens a document on average [default: the profile's]")
+        float | None, typer.Option(help="tokens a document on average (default: the profile's)")
     ] = None,
     features: Annotated[int, typer.Option(min=10, help="features in each of 3 strata")] = 100,
     filtered: Annotated[int, typer.Option(min=20, help="questions for each filter")] = 60,

@@ -37,10 +37,11 @@ NOTE = (
 
 def main(
     codes: Annotated[
-        list[float] | None, typer.Option(help="of lakes to make, about [default: 1e7, 1e8, 1e9]")
+        list[float] | None,
+        typer.Option(help="about so many a lake to make (default: 1e7, 1e8, 1e9)"),
     ] = None,
     mean_length: Annotated[
-        list[float] | None, typer.Option(help="tokens a document, a table each [default: 50, 290]")
+        list[float] | None, typer.Option(help="tokens a document, a table each (default: 50, 290)")
     ] = None,
     lake: Annotated[
         list[Path] | None,
@@ -63,16 +64,18 @@ def main(
     ),
     folder: Annotated[
         Path | None,
-        typer.Option(help="keep lakes and copies here for the next run [default: none is kept]"),
+        typer.Option(help="keep lakes and copies here for the next run (default: none is kept)"),
     ] = None,
     seed: int = 0,
 ) -> None:
     """Ask saelake, DuckDB and delphi for the strongest documents of features, by the lake's size.
 
-    There is a table for each kind of documents. It is published when its sizes are done, and with
-    what there is of it when the run is interrupted; a size that fails has a row that says so. What
-    is not kept is made in the folder that TMPDIR names. A lake of 1e9 codes takes more than an hour
-    and 12 GB of disk to make.
+    Each kind of documents has a table, published when its sizes are done,
+    or with what there is of it when the run is interrupted.
+    A size that fails has a row that says so.
+
+    What is not kept is made where TMPDIR says. A lake of 1e9 codes takes
+    hours and up to 12 GB of disk to make: begin with --codes 1e7.
     """
     if duckdb_up_to:
         require("duckdb")
