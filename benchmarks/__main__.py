@@ -30,7 +30,9 @@ COMMANDS: Mapping[str, Command] = {
         "query.expressions",
         "top 20 of expressions of features: pairs, wide alternatives, mixes, with filters",
     ),
-    "scale": Command("query.scale", "top 20 of a feature, by the size of the lake"),
+    "scale": Command(
+        "query.scale", "top 20 of a feature, by the size of the lake: saelake, DuckDB, delphi"
+    ),
     "objectstore": Command(
         "query.objectstore",
         "requests, bytes and time of questions and commits in an object store, with a disk cache",

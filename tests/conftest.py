@@ -1,6 +1,5 @@
 """Object stores and small disks for every test that asks for one."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from itertools import count
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.buckets import lead_to
 from tests.proxy import Proxy, proxied
-from tests.s3 import VARIABLES, client, s3_server
+from tests.s3 import client, s3_server
 
 SMALL_DISK_BYTES = 1 << 20
 _numbers = count()
@@ -26,10 +26,7 @@ def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URI of a new bucket, which the variables of this process lead to."""
     name = f"bucket-{next(_numbers)}"
     client(s3_endpoint).create_bucket(Bucket=name)
-    for variable in [v for v in os.environ if v.startswith("AWS_")]:
-        monkeypatch.delenv(variable)
-    for variable, value in {**VARIABLES, "AWS_ENDPOINT_URL": s3_endpoint}.items():
-        monkeypatch.setenv(variable, value)
+    lead_to(s3_endpoint, monkeypatch)
     return f"s3://{name}"
 
 

@@ -17,7 +17,7 @@ from benchmarks.common.measure import elapsed_s
 from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import Profile
 from benchmarks.common.synthetic import BLOCK, NAME, SHARD_BLOCKS, Synthesis, shards
-from benchmarks.growth.appends import run_appends
+from benchmarks.growth.appends import Appends, run_appends
 from benchmarks.growth.questions import question_ms
 from saelake.store.documents.documents import import_documents
 from saelake.store.growth.clean_up import clean_up
@@ -30,13 +30,16 @@ from saelake.store.lake.lake import Lake
 def main(
     documents: Annotated[int, typer.Option(help="documents, of 1,024 a shard")] = 20_480,
     mean_length: Annotated[float, typer.Option(help="tokens a document on average")] = 60,
-    appends: Annotated[int, typer.Option(help="portions to append, in place of the steps")] = 0,
-    each: Annotated[int, typer.Option(help="documents a portion, in blocks of 128")] = 1000,
+    appends: Annotated[
+        int, typer.Option(min=0, help="portions to append, in place of the steps")
+    ] = 0,
+    each: Annotated[int, typer.Option(min=1, help="documents a portion, in blocks of 128")] = 1000,
+    every: Annotated[int, typer.Option(min=1, help="appends between two rows")] = 50,
     seed: int = 0,
 ) -> None:
     """Run the steps, and print a table of them; of many appends, publish how they went."""
     if appends:
-        run_appends(appends, each, mean_length, seed)
+        run_appends(Appends(n=appends, each=each, every=every, mean_length=mean_length, seed=seed))
         return
     table = Table("step", "seconds", "median question, ms", title=f"{documents:,} documents")
     with tempfile.TemporaryDirectory(prefix="saelake-") as folder:

@@ -17,6 +17,7 @@ def question_ms(lake: Lake) -> tuple[float, float]:
     width = Collection(lake, NAME).settings.width
     features = range(0, width, max(width // N_QUESTIONS, 1))
     rounds = [sorted(_timed_ms(engine, feature) for feature in features) for _ in range(ROUNDS)]
+    engine.close()
     times = min(rounds, key=sum)
     return times[len(times) // 2], times[int(0.99 * len(times))]
 

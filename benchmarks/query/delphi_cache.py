@@ -90,6 +90,11 @@ class DelphiCache:
         while self._line() != "ready":
             continue
 
+    @property
+    def process(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
     def strongest(self, feature: int) -> list[float]:
         """The values of the k strongest windows that delphi shows of a feature, with their text."""
         assert self._process.stdin

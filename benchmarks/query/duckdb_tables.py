@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SCAN_ROWS = 256
 MEMORY_LIMIT = "4GB"
 NAMES = ("postings", "documents")
+TABLES = "tables.duckdb"
 
 POSTINGS = pa.schema(
     [
@@ -138,12 +139,20 @@ class DuckDB:
 
     @classmethod
     def on_tables(cls, folder: Path, metadata: Sequence[str], *, threads: int) -> "DuckDB":
-        """On tables of a DuckDB file with the same rows in the same order, made if missing."""
-        database = _connected(folder / "tables.duckdb", config={"threads": threads})
-        for name in NAMES:
+        """On tables of a DuckDB file with the same rows in the same order, made if missing.
+
+        Once they are there, the Parquet files are not needed.
+        """
+        database = _connected(folder / TABLES, config={"threads": threads})
+        there = {name for name, *_ in database.execute("SHOW TABLES").fetchall()}
+        for name in set(NAMES) - there:
             source = f"read_parquet('{folder / name}.parquet')"
-            database.execute(f"CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM {source}")
+            database.execute(f"CREATE TABLE {name} AS SELECT * FROM {source}")
         return cls("DuckDB's own tables", database, "postings", "documents", metadata)
+
+    def close(self) -> None:
+        """Close the connection, so that all is in the file."""
+        self._database.close()
 
     def top(self, feature: int, k: int, context: int, where: str | None) -> list[Hit]:
         """The k strongest documents, ties by document, with the columns of saelake's hits."""

@@ -19,10 +19,11 @@ import typer
 
 from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import Profile, summary
+from benchmarks.common.progress import said
 from benchmarks.common.report import Cell, Table, publish
 from benchmarks.common.synthetic import NAME, SHELVES, Synthesis
 from benchmarks.query.exhaustive import strongest
-from benchmarks.query.query import FACTS, MARGIN, STRATA, Course, said
+from benchmarks.query.query import FACTS, MARGIN, STRATA, Course
 from saelake.store.engine import Engine
 from saelake.store.format.lists import Array
 from saelake.store.lake.lake import CollectionName, Lake

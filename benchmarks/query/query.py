@@ -7,19 +7,19 @@ others'. See README.md for what each row means.
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 
 from benchmarks.common.needs import require, require_in
 from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import Profile, comparison, summary
+from benchmarks.common.progress import console, said
 from benchmarks.common.report import Cell, Table, publish
 from benchmarks.common.synthetic import METADATA, NAME, SHELVES, Synthesis, synthesise
 from benchmarks.query.contenders import EMBEDDED, Contender, Saelake
@@ -38,8 +38,6 @@ PAUSE_S = 0.02
 OPENINGS = 5
 MARGIN = 1.02  # documents are drawn, so their codes vary a little around what was asked for
 FACTS = ("documents", "tokens", "codes", "postings")
-
-console = Console(stderr=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,19 +200,10 @@ def opening_table(found: dict[str, list[Opening]]) -> Table:
     return Table(title="saelake in a new process, to its first answer", rows=rows)
 
 
-@contextmanager
-def said(what: str) -> Iterator[None]:
-    """Say what is done, and how long it took."""
-    begun = time.perf_counter()
-    with console.status(what):
-        yield
-    console.print(f"{what}: {time.perf_counter() - begun:.1f} s")
-
-
 def main(
     codes: Annotated[int, typer.Option(help="codes of the synthetic collection")] = 100_000_000,
     mean_length: Annotated[
-        float | None, typer.Option(help="tokens a document on average [default: the profile's]")
+        float | None, typer.Option(help="tokens a document on average (default: the profile's)")
     ] = None,
     features: Annotated[int, typer.Option(min=10, help="features in each of 3 strata")] = 100,
     filtered: Annotated[int, typer.Option(min=20, help="questions for each filter")] = 60,

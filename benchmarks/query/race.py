@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,7 +61,7 @@ def race(
         asked = questions[begin : begin + TURN]
         order = in_turn(contenders, number)
         answers = {each.name: _turn(each, asked, times, pause_s) for each in order}
-        _check_equal(asked, answers)
+        check_equal(asked, answers)
     return times
 
 
@@ -78,7 +78,8 @@ def _turn(
     return answers
 
 
-def _check_equal(questions: Sequence[Question], answers: dict[str, list[Answer]]) -> None:
+def check_equal(questions: Sequence[Question], answers: Mapping[str, Sequence[Answer]]) -> None:
+    """Raise `AssertionError` if somebody's answer to a question is not the first one's."""
     (expected_of, expected), *others = answers.items()
     for name, found in others:
         for question, one, other in zip(questions, expected, found, strict=True):

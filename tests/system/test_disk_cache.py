@@ -22,6 +22,7 @@ from saelake.store.requests.tokens import TokensQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.snapshot.fresh import EARLY, FRESH_S
 from saelake.store.tables.diskcache import DiskCache
+from tests.buckets import new_bucket
 from tests.client.cli.command import asked, program, run
 from tests.lakes import MADE, MadeLake, make_lake
 from tests.mirrored import cached, files, mirror_at, settled, uploaded
@@ -60,11 +61,8 @@ class Lakes:
 @pytest.fixture(scope="module")
 def lakes(s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lakes]:
     made = make_lake(tmp_path_factory.mktemp("local") / "lake", n_documents=60, seed=5)
-    client(s3_endpoint).create_bucket(Bucket="cached")
-    with proxied(s3_endpoint) as (endpoint, proxy), pytest.MonkeyPatch.context() as patched:
-        for variable, value in {**VARIABLES, "AWS_ENDPOINT_URL": endpoint}.items():
-            patched.setenv(variable, value)
-        yield Lakes(made, uploaded(made.lake.uri, "s3://cached/lake"), proxy)
+    with proxied(s3_endpoint) as (endpoint, proxy), new_bucket(endpoint, "cached") as bucket:
+        yield Lakes(made, uploaded(made.lake.uri, f"{bucket}/lake"), proxy)
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question[0])

@@ -17,8 +17,9 @@ from saelake.store.lake.lake import Lake as StoredLake
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.tables.files import filesystem_of
 from saelake.texts import model_texts
+from tests.buckets import new_bucket
 from tests.client.cli.command import asked, program, run
-from tests.s3 import VARIABLES, client, keys
+from tests.s3 import VARIABLES, keys
 from tests.tiny import save_corpus, save_dictionary, save_model
 
 NAME = "words/sae"
@@ -53,11 +54,8 @@ def lakes(s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     save_dictionary(parts / "sae")
     save_model(parts / "sentences", bert=True)
     save_corpus(parts / "words.parquet", N_DOCUMENTS, longest=12)
-    client(s3_endpoint).create_bucket(Bucket="pipeline")
-    found = Lakes(str(parts / "lake"), "s3://pipeline/a folder/lake", parts)
-    with pytest.MonkeyPatch.context() as patched:
-        for variable, value in {**VARIABLES, "AWS_ENDPOINT_URL": s3_endpoint}.items():
-            patched.setenv(variable, value)
+    with new_bucket(s3_endpoint, "pipeline") as bucket:
+        found = Lakes(str(parts / "lake"), f"{bucket}/a folder/lake", parts)
         for lake in (found.disk, found.bucket):
             build(lake, parts)
         yield found

@@ -26,9 +26,9 @@ from saelake.store.tables.diskcache import DiskCache
 from saelake.store.tables.files import write_bytes
 from saelake.store.tables.mirrors import Mirror, unmirrored
 from saelake.store.tables.tables import Table, address, drop
+from tests.buckets import new_bucket
 from tests.mirrored import files, settled
 from tests.proxy import Fault, Proxy
-from tests.s3 import client
 
 SCHEMA = pa.schema([("doc", pa.int64()), ("word", pa.string())])
 SIZES = (50, 7, 30)
@@ -162,14 +162,9 @@ def test_rows_are_the_same_whatever_is_here(
 
 @pytest.fixture(scope="module")
 def lake_of_three(s3_endpoint: str) -> Iterator[str]:
-    from tests.s3 import VARIABLES
-
-    client(s3_endpoint).create_bucket(Bucket="of-three")
-    with pytest.MonkeyPatch.context() as patched:
-        for variable, value in {**VARIABLES, "AWS_ENDPOINT_URL": s3_endpoint}.items():
-            patched.setenv(variable, value)
-        table_of("s3://of-three/lake/t.lance")
-        yield "s3://of-three/lake"
+    with new_bucket(s3_endpoint, "of-three") as bucket:
+        table_of(f"{bucket}/lake/t.lance")
+        yield f"{bucket}/lake"
 
 
 def test_a_file_that_another_process_let_go_is_read_of_the_store(place: Place) -> None:
