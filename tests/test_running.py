@@ -1,10 +1,13 @@
-"""What hangs ends, and says where it was; what is left behind keeps no output open."""
+"""How tests run: what hangs ends and says where it was, and a busy machine fails none."""
 
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import torch
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 LEFT_S = 100
@@ -61,3 +64,13 @@ def test_continuous_integration_ends_though_a_process_is_left(tmp_path: Path) ->
     os.kill(int((tmp_path / "left").read_text()), 9)
     assert (ran.returncode, ran.stdout) == (7, "made: test\n")
     assert took_s < LEFT_S / 2
+
+
+def test_no_property_is_about_time() -> None:
+    assert settings().deadline is None
+    assert settings(max_examples=5).deadline is None
+
+
+def test_small_models_run_in_one_thread() -> None:
+    """Unless its variable says otherwise, which torch reads when it is imported."""
+    assert torch.get_num_threads() == int(os.environ["OMP_NUM_THREADS"])
