@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 # setuptools warns of every editable install; nothing here is imported by its folder's name.
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check
 
+# Processes that share the default tests, a file to each; every one loads torch, and may start Ray.
+WORKERS ?= 2
+
 # What mypy checks: packages.
 TYPED ?= -p saelake -p tests -p examples -p benchmarks
 
@@ -18,7 +21,7 @@ demo: $(VENV)/demo        ## install, then ask real questions of a real corpus
 > @$(BIN)/saelake demo
 
 test: lint types docs     ## lint, types, the documentation and the default test suite
-> $(BIN)/pytest -m "not slow and not gpu"
+> $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not gpu"
 
 test-slow: $(VENV)/dev    ## the tests that take minutes
 > $(BIN)/pytest -m slow

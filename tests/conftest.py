@@ -1,11 +1,14 @@
-"""Object stores and small disks for every test that asks for one."""
+"""Object stores and small disks for every test that asks for one, and what holds for all tests."""
 
+import gc
+import os
 import subprocess
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.buckets import lead_to
 from tests.proxy import Proxy, proxied
@@ -13,6 +16,20 @@ from tests.s3 import client, s3_server
 
 SMALL_DISK_BYTES = 1 << 20
 _numbers = count()
+
+# Small models gain nothing from a second thread, which waits by spinning: 30 times the processor
+# time where the cores are busy. It is set before torch is imported, for other processes too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# An example that took long says how busy the machine was: no property is about time.
+settings.register_profile("saelake", settings.default, deadline=None)
+settings.load_profile("saelake")
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is not looked for in what was imported, which stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

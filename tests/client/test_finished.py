@@ -22,8 +22,17 @@ from tests.tiny import save_corpus, save_dictionary, save_model
 
 N_DOCUMENTS = 12
 SHOW = "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules})"
-RUN = "from saelake.cli.app import main\ntry:\n    main({arguments!r})\nexcept SystemExit as e:\n"
-RUN += "    assert not e.code, e.code\n"
+RUN = """
+import sys
+from saelake.cli.app import main
+for arguments in {commands!r}:
+    try:
+        main(arguments)
+    except SystemExit as e:
+        assert not e.code, e.code
+    print("{END}", file=sys.stderr)
+"""
+END = "--- the end of a command ---"
 
 
 @pytest.fixture
@@ -83,28 +92,30 @@ def commands(parts: Path) -> Iterator[list[str]]:
 
 
 def test_commands_that_have_nothing_to_do_load_no_torch_and_say_the_same(parts: Path) -> None:
-    for arguments in commands(parts):
-        first, second = (ran(arguments) for _ in range(2))
-        assert "torch" in first.stdout.split()
-        assert not {"torch", "transformers", "ray"} & set(second.stdout.split())
-        done = second.stderr.splitlines()[-1]
-        assert done == first.stderr.splitlines()[-1]
+    model = ["--model", str(parts / "model"), "--dictionary", str(parts / "sae")]
+    ingested = ["encode", "words", *model, "--lake", str(parts / "lake")]
+    loaded, first = ran(list(commands(parts)))
+    assert "torch" in loaded
+    loaded, again = ran([*commands(parts), ingested])
+    assert not {"torch", "transformers", "ray"} & loaded
+    for before, after in zip(first, again[:-1], strict=True):
+        done = after.splitlines()[-1]
+        assert done == before.splitlines()[-1]
         assert done.startswith("Done: words/")
         assert f"has {N_DOCUMENTS} documents, " in done
-        assert "Loading" in first.stderr
-        assert "Loading" not in second.stderr
-    model = ["--model", str(parts / "model"), "--dictionary", str(parts / "sae")]
-    ingested = ran(["encode", "words", *model, "--lake", str(parts / "lake")])
-    assert "torch" not in ingested.stdout.split()
+        assert "Loading" in before
+        assert "Loading" not in after
 
 
-def ran(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    script = RUN.format(arguments=arguments) + SHOW
+def ran(commands: list[list[str]]) -> tuple[set[str], list[str]]:
+    """The packages that a process has loaded after these commands, and what each said."""
+    script = RUN.format(commands=commands, END=END) + SHOW
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return done
+    *said, _ = done.stderr.split(f"{END}\n")
+    return set(done.stdout.split()), said
 
 
 def test_what_is_asked_of_each_dictionary_is_known_alone(lake: Lake, parts: Path) -> None:
