@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip --disable-pip-version-check
 
 # Processes that share the default tests, a file to each; every one loads torch, and may start Ray.
+# One that ends in a test that hangs is not begun again: it would come to the same test.
 WORKERS ?= 2
 
 # What mypy checks: packages.
@@ -21,7 +22,7 @@ demo: $(VENV)/demo        ## install, then ask real questions of a real corpus
 > @$(BIN)/saelake demo
 
 test: lint types docs     ## lint, types, the documentation and the default test suite
-> $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not gpu"
+> $(BIN)/pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 -m "not slow and not gpu"
 
 test-slow: $(VENV)/dev    ## the tests that take minutes
 > $(BIN)/pytest -m slow
