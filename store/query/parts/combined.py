@@ -59,22 +59,25 @@ class Combined:
         self._most = _most_per_read(collection)
         self._bounds = KnownBounds()
         self._least = NOTHING  # no match below is among the k strongest
+        self._within: Array | None = None  # the only documents that can matter, once that is known
 
     def search(self) -> TokensFound:
         """The matches, in no order: the k strongest are among them."""
         while True:
-            candidates = Candidates.of(self._asked, self.lists, self._least)
+            candidates = Candidates.of(self._asked, self.lists, self._least, self._within)
             self._raise_to(self._kth(candidates))
             if self._has_tokens and not self._are_short(self._deeper()):
                 candidates = self._narrowed(candidates)
             candidates = self._pending(candidates)
-            deeper = self._deeper()
+            if not self._may_be_unseen(candidates):
+                self._within = candidates.docs
+            deeper = self._deeper(candidates)
             if not deeper or self._is_little(candidates):
                 self._read_all(candidates)
                 return self._with_characters()
             if self._has_negated and self._try(candidates):
                 return self._with_characters()
-            self.lists.read(deeper)
+            self.lists.read(deeper, self._within)
 
     @property
     def _has_tokens(self) -> bool:
@@ -120,19 +123,24 @@ class Combined:
     def _raise_to(self, least: np.float32) -> None:
         self._least = max(self._least, least)
 
-    def _deeper(self) -> list[int]:
-        """The features of which more must be known."""
-        return [
+    def _deeper(self, candidates: Candidates | None = None) -> list[int]:
+        """The features of which more must be known: of some candidate, if others do not matter."""
+        features = [
             number
             for number, known in self.lists.of.items()
             if matters(self._asked, number, known.ceiling, self._least)
         ]
+        if candidates is None or self._within is None:
+            return features
+        return [f for f in features if not candidates.are_known([f]).all()]
+
+    def _may_be_unseen(self, candidates: Candidates) -> bool:
+        """Whether documents may matter of which no posting was read."""
+        return bool(candidates.unseen > NOTHING and candidates.unseen >= self._least)
 
     def _is_little(self, candidates: Candidates) -> bool:
         """Whether few documents need to be read, and none of which no posting was."""
-        if candidates.unseen > NOTHING and candidates.unseen >= self._least:
-            return False
-        return len(candidates) <= FEW_DOCUMENTS
+        return not self._may_be_unseen(candidates) and len(candidates) <= FEW_DOCUMENTS
 
     def _pending(self, candidates: Candidates) -> Candidates:
         """The candidates that are still possible, and not done."""

@@ -222,7 +222,7 @@ def test_it_may_hold_where_it_does(text: str, values: list[float]) -> None:
         return
     value = expression.evaluate(lambda term: np.array([values[term.number]], np.float32))
     holds = expression.possible(
-        lambda term: term.holds(np.array([values[term.number]], np.float32))
+        lambda term: term.holds(np.array([values[term.number]], np.float32)), np.ones(1, np.bool_)
     )
     assert bool(holds) or value[0] == NOTHING
 
