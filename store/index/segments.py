@@ -466,7 +466,8 @@ def scan_posting_lists(
     columns = (*CODES_COLUMNS, *TOKEN_COLUMNS)
     pieces: list[Postings] = []
     tokens: list[tuple[Array, Array]] = []
-    batches = codes.scan(columns, fragments=fragments)
+    scanned = tuple(fragments)
+    batches = codes.scan(columns, fragments=scanned) if scanned else iter(())
     for batch in batches:
         found = postings_of(batch, only=only)
         starts, lengths = (Lists.of(batch[n]).values for n in TOKEN_COLUMNS[1:])

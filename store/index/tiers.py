@@ -136,10 +136,13 @@ def bands(
 
     Raises `Corrupt`, of the table at `uri`.
     """
-    begins, data = bytes_of(column)
     lowest = int(np.iinfo(dtype).min)
-    pieces = [data[a:b] for a, b in zip(begins.tolist(), begins[1:].tolist(), strict=False)]
-    return [list(_bands(piece, lowest, uri)) for piece in pieces]
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    found = []
+    for begins, data in map(bytes_of, chunks):  # to make one of them would copy long lists
+        pieces = (data[a:b] for a, b in pairwise(begins.tolist()))
+        found += [list(_bands(piece, lowest, uri)) for piece in pieces]
+    return found
 
 
 def _bands(data: Array, lowest: int, uri: str) -> Iterator[Band]:

@@ -12,7 +12,7 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import TIERS
 from saelake.store.query.parts.candidates import Asked, Candidates, matters
-from saelake.store.query.parts.expression import NOTHING
+from saelake.store.query.parts.expression import NOTHING, And, Expression, Not, Or
 from saelake.store.query.parts.lists import FeatureLists
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.query.parts.meeting import meeting
@@ -63,6 +63,9 @@ class Combined:
 
     def search(self) -> TokensFound:
         """The matches, in no order: the k strongest are among them."""
+        open_lists = [number for number, known in self.lists.of.items() if known.unread]
+        if _meets(self._asked.expression) and len(open_lists) == len(self.lists.of):
+            self.lists.read(open_lists)
         while True:
             candidates = Candidates.of(self._asked, self.lists, self._least, self._within)
             self._raise_to(self._kth(candidates))
@@ -244,10 +247,17 @@ def _kth_largest(values: Array, k: int) -> np.float32:
 
 def _most_per_read(collection: Collection) -> int:
     """How many documents of the collection's are read at once: fewer of long ones."""
-    fragments = collection.codes.table.fragments
-    n_bytes = sum(fragment.size_bytes for fragment in fragments)
-    n_rows = sum(fragment.n_rows for fragment in fragments)
-    return max(MOST_BYTES_PER_READ * n_rows // max(n_bytes, 1), 1)
+    return max(int(MOST_BYTES_PER_READ / max(collection.bytes_per_document, 1)), 1)
+
+
+def _meets(expression: Expression) -> bool:
+    """Whether features must meet: then the strongest of each alone are seldom the strongest."""
+    match expression:
+        case And(left=left, right=right) if not isinstance(left, Not) and not isinstance(right, Not):
+            return True
+        case And(left=left, right=right) | Or(left=left, right=right):
+            return _meets(left) or _meets(right)
+    return False
 
 
 def _has_negated(asked: Asked) -> bool:
