@@ -59,11 +59,20 @@ class Candidates:
 
     @classmethod
     def of(
-        cls, asked: Asked, lists: FeatureLists, least: np.float32, within: Array | None = None
+        cls,
+        asked: Asked,
+        lists: FeatureLists,
+        least: np.float32,
+        within: Array | None = None,
+        *,
+        as_read: bool = False,
     ) -> "Candidates":
-        """Those whose value may be `least` or more, of these (int64, ascending; None: of all)."""
+        """Those whose value may be `least` or more, of these (int64, ascending; None: of all).
+
+        `as_read` only those in which all that must fire was read to.
+        """
         ceilings = {number: known.ceiling for number, known in lists.of.items()}
-        docs = _possible(asked.expression, lists, ceilings, least, within)
+        docs = _possible(asked.expression, lists, {} if as_read else ceilings, least, within)
         at = {number: lists.at(number, docs) for number in lists.of}
         everywhere = cls(
             asked=asked,
@@ -251,7 +260,7 @@ def _possible(
     """Documents, read of at least once, that may reach `least`, ascending int64.
 
     An expression is at least so much where it holds of the features that are: a feature whose
-    unread postings may be so strong is taken to be, everywhere.
+    unread postings may be so strong is taken to be, everywhere; one without a ceiling has none.
     """
     seen: dict[FeatureTerm, _Documents] = {}
 
@@ -261,7 +270,7 @@ def _possible(
         return seen[term]
 
     def can(term: FeatureTerm) -> _Documents:
-        ceiling = ceilings[term.number]
+        ceiling = ceilings.get(term.number, NOTHING)
         is_open = ceiling > NOTHING and ceiling >= least and term.reaches(ceiling)
         return _EVERYWHERE if is_open else read(term)
 

@@ -67,10 +67,13 @@ class Combined:
         if _meets(self._asked.expression) and len(open_lists) == len(self.lists.of):
             self.lists.read(open_lists)
         while True:
-            candidates = Candidates.of(self._asked, self.lists, self._least, self._within)
-            self._raise_to(self._kth(candidates))
-            if self._has_tokens and not self._are_short(self._deeper()):
-                candidates = self._narrowed(candidates)
+            candidates = self._candidates(as_read=True)
+            deeper = self._deeper()
+            if self._must_read(candidates) and not self._has_negated:
+                self.lists.read(deeper)
+                continue
+            if deeper or self._has_negated:  # and documents in which more may fire than was read
+                candidates = self._candidates(as_read=False)
             candidates = self._pending(candidates)
             if not self._may_be_unseen(candidates):
                 self._within = candidates.docs
@@ -82,6 +85,23 @@ class Combined:
                 return self._with_characters()
             self.lists.read(deeper, self._within)
 
+    def _candidates(self, *, as_read: bool) -> Candidates:
+        """What may be among the k strongest, as `Candidates.of` has it, and is not ruled out.
+
+        What all is read of bounds the k-th best from below; so the many documents of which only
+        something is need not be looked at before.
+        """
+        found = Candidates.of(
+            self._asked, self.lists, self._least, self._within, as_read=as_read
+        )
+        self._raise_to(self._kth(found))
+        is_short = self._are_short(self._deeper())
+        return self._narrowed(found) if self._has_tokens and not is_short else found
+
+    def _must_read(self, candidates: Candidates) -> bool:
+        """Whether documents may matter of which nothing was read, whatever is known of others."""
+        return self._may_be_unseen(candidates) and bool(self._deeper())
+
     @property
     def _has_tokens(self) -> bool:
         """Whether it matters at which tokens of a document its features fire."""
@@ -90,10 +110,9 @@ class Combined:
     def _are_short(self, features: list[int]) -> bool:
         """Whether the next tiers of some of these features are read sooner than they are avoided.
 
-        What first tiers alone tell of tokens is seldom enough.
+        What shorter tiers tell of tokens is seldom enough.
         """
-        lists = (self.lists.of[number] for number in features)
-        return any(known.unread and known.tier < len(TIERS) for known in lists)
+        return any(self.lists.of[number].unread for number in features)
 
     def _narrowed(self, candidates: Candidates) -> Candidates:
         """The candidates, bounded by what is known of their tokens: the strongest first.

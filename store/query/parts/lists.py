@@ -194,19 +194,17 @@ class FeatureLists:
         """
         from saelake.store.arrays.sorted import matches
 
-        found: list[tuple[Array, Array, Array, Array]] = []
         rest = np.full(len(docs), NOTHING, np.float32)
-        for piece in self.of[feature].pieces:
-            inside, at = matches(docs, piece.doc)
-            chosen, code = piece.others_at(at), piece.code[at]
-            posting, position, level = chosen.listed()
-            least, most = map(self._decoded, code_bounds(code[posting], level))
-            found.append((inside[posting], position.astype(np.int64), least, most))
-            left = np.flatnonzero(chosen.rest != NONE_LEFT)
-            ceiling = self._decoded(code_bounds(code[left], chosen.rest[left])[1])
-            rest[inside[left]] = np.maximum(rest[inside[left]], ceiling)
-        index, position, lower, upper = (
-            concatenate((piece[i] for piece in found), kind)
-            for i, kind in enumerate((np.int64, np.int64, np.float32, np.float32))
-        )
-        return index, position, lower, upper, rest
+        if not self.of[feature].pieces:
+            nothing = np.empty(0, np.float32)
+            return np.empty(0, np.int64), np.empty(0, np.int64), nothing, nothing, rest
+        pieces = [(piece, *matches(docs, piece.doc)) for piece in self.of[feature].pieces]
+        chosen = Others.joined([piece.others_at(at) for piece, _, at in pieces])
+        inside = np.concatenate([place for _, place, _ in pieces])
+        code = np.concatenate([piece.code[at] for piece, _, at in pieces])
+        posting, position, level = chosen.listed()
+        lower, upper = map(self._decoded, code_bounds(code[posting], level))
+        left = np.flatnonzero(chosen.rest != NONE_LEFT)
+        ceiling = self._decoded(code_bounds(code[left], chosen.rest[left])[1])
+        np.maximum.at(rest, inside[left], ceiling)  # of parts of a document there may be several
+        return inside[posting], position.astype(np.int64), lower, upper, rest
