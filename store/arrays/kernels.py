@@ -31,8 +31,8 @@ def compiled(loop: Kernel) -> Kernel:
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba has no types
-def word_of(_: Any, data: Any, at: Any) -> Any:
-    """The eight bytes of an uint8 array from place `at` (int64) on, as uint64, lowest first.
+def word_of(_: Any, data: Any, _at: Any) -> Any:
+    """The eight bytes of an uint8 array from a place (int64) on, as uint64, lowest first.
 
     That they are in the array is not checked.
     """

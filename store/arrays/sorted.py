@@ -74,7 +74,7 @@ def matches(wanted: Array, values: Array) -> Any:
     are_many = len(wanted) > FEW * len(values)
     if are_many:
         for j in range(len(values)):
-            first = _reached(wanted, first, values[j], True)
+            first = _reached(wanted, first, values[j], gallops=True)
             if first == len(wanted):
                 break
             if wanted[first] == values[j]:

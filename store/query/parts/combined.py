@@ -10,7 +10,6 @@ import numpy as np
 
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
-from saelake.store.format.schema import TIERS
 from saelake.store.query.parts.candidates import Asked, Candidates, matters
 from saelake.store.query.parts.expression import NOTHING, And, Expression, Not, Or
 from saelake.store.query.parts.lists import FeatureLists
@@ -91,9 +90,7 @@ class Combined:
         What all is read of bounds the k-th best from below; so the many documents of which only
         something is need not be looked at before.
         """
-        found = Candidates.of(
-            self._asked, self.lists, self._least, self._within, as_read=as_read
-        )
+        found = Candidates.of(self._asked, self.lists, self._least, self._within, as_read=as_read)
         self._raise_to(self._kth(found))
         is_short = self._are_short(self._deeper())
         return self._narrowed(found) if self._has_tokens and not is_short else found
@@ -272,7 +269,9 @@ def _most_per_read(collection: Collection) -> int:
 def _meets(expression: Expression) -> bool:
     """Whether features must meet: then the strongest of each alone are seldom the strongest."""
     match expression:
-        case And(left=left, right=right) if not isinstance(left, Not) and not isinstance(right, Not):
+        case And(left=left, right=right) if not isinstance(left, Not) and not isinstance(
+            right, Not
+        ):
             return True
         case And(left=left, right=right) | Or(left=left, right=right):
             return _meets(left) or _meets(right)

@@ -104,7 +104,7 @@ class FeatureTerm(Expression):
         """Those of the feature, as far as they are as strong as asked."""
         return self.evaluate(lower_of), self.evaluate(upper_of)
 
-    def possible(self, can: Callable[["FeatureTerm"], P], everywhere: P) -> P:
+    def possible(self, can: Callable[["FeatureTerm"], P], _: P) -> P:
         """Where the feature can."""
         return can(self)
 
@@ -200,7 +200,7 @@ class Not(Expression):
             np.where(lower > NOTHING, NOTHING, -NOTHING),
         )
 
-    def possible(self, can: Callable[[FeatureTerm], P], everywhere: P) -> P:
+    def possible(self, _: Callable[[FeatureTerm], P], everywhere: P) -> P:
         """Anywhere: at some token the operand may always fail to hold."""
         return everywhere
 

@@ -143,7 +143,7 @@ class FeatureLists:
         found = list(self._strong(term, least))
         if len(found) == 1:
             return found[0]
-        docs = np.sort(concatenate(found, np.int64))
+        docs = np.sort(concatenate(found, np.int64), kind="stable")  # of sorted pieces: merged
         return docs[runs(docs)] if len(self.parted) else docs
 
     def _strong(self, term: FeatureTerm, least: np.float32) -> Iterator[Array]:
@@ -152,7 +152,7 @@ class FeatureLists:
             if least == NOTHING and term.threshold is None:
                 yield piece.doc
             else:
-                yield piece.doc[term.holds(piece.value) & (piece.value >= least)]
+                yield piece.doc[np.flatnonzero(term.holds(piece.value) & (piece.value >= least))]
 
     def at(self, feature: int, docs: Array) -> tuple[Array, Array]:
         """The values float32 and positions int64 in these documents, as far as they were read.

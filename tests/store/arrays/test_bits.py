@@ -98,9 +98,10 @@ def _band(random: np.random.Generator, n: int) -> Band:
     rest = np.where(count == MOST_OTHERS, random.integers(0, NONE_LEFT + 1, n), 0)
     listed = np.where(count > MOST_OTHERS, 0, count).astype(np.int64)
     begin, n_listed = np.cumsum(listed) - listed, int(listed.sum())
-    lists = random.integers(0, 5000, n_listed).astype(np.uint32), random.integers(
-        0, 15, n_listed
-    ).astype(np.uint8)
+    lists = (
+        random.integers(0, 5000, n_listed).astype(np.uint32),
+        random.integers(0, 15, n_listed).astype(np.uint8),
+    )
     start, length = random.integers(0, 300, n), random.integers(1, 12, n)
     places, data = np.arange(n), np.zeros(200 * n + 400, np.uint8)
     ends = [bits.put_postings(data, 0, places, doc, max_, position, 7)]
