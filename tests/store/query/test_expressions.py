@@ -30,7 +30,7 @@ N_TOKENS = 6
 @pytest.fixture(autouse=True)
 def _short_tiers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiers of 8 and 32 postings, so that small lakes have all of them."""
-    for module in (layout, merge, feature_totals, query_search, lists, combined):
+    for module in (layout, merge, feature_totals, query_search, lists):
         monkeypatch.setattr(module, "TIERS", (8, 32))
     monkeypatch.setattr(combined, "FEW_DOCUMENTS", 4)
     monkeypatch.setattr(combined, "TRIED_DOCUMENTS", 40)
