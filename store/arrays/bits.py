@@ -53,7 +53,7 @@ def put_run(data: Array, at: Any, values: Array, n: int) -> Any:
 
 
 @compiled
-def run_of(data: Array, at: Any, n: int) -> Any:
+def run_of(data: Array, at: Any, n: Any) -> Any:
     """Where the numbers of a run of `n` begin, with how many bits each, and where the next is.
 
     Raises `ValueError` where the bytes end before it, or cannot be a run.
