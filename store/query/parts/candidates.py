@@ -226,28 +226,28 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True)
-class _Documents:
+class _DocumentSet:
     """A set of documents, ascending int64; None: all."""
 
     docs: Array | None
 
-    def __and__(self, other: "_Documents") -> "_Documents":
+    def __and__(self, other: "_DocumentSet") -> "_DocumentSet":
         from saelake.store.arrays.sorted import intersection  # opening a lake needs no numba
 
         if self.docs is None or other.docs is None:
             return other if self.docs is None else self
         few, many = sorted((self.docs, other.docs), key=len)
-        return _Documents(intersection(few, many))
+        return _DocumentSet(intersection(few, many))
 
-    def __or__(self, other: "_Documents") -> "_Documents":
+    def __or__(self, other: "_DocumentSet") -> "_DocumentSet":
         from saelake.store.arrays.sorted import union
 
         if self.docs is None or other.docs is None:
             return _EVERYWHERE
-        return _Documents(union(self.docs, other.docs))
+        return _DocumentSet(union(self.docs, other.docs))
 
 
-_EVERYWHERE = _Documents(None)
+_EVERYWHERE = _DocumentSet(None)
 
 
 def _possible(
@@ -262,21 +262,21 @@ def _possible(
     An expression is at least so much where it holds of the features that are: a feature whose
     unread postings may be so strong is taken to be, everywhere; one without a ceiling has none.
     """
-    seen: dict[FeatureTerm, _Documents] = {}
+    seen: dict[FeatureTerm, _DocumentSet] = {}
 
-    def read(term: FeatureTerm) -> _Documents:
+    def read(term: FeatureTerm) -> _DocumentSet:
         if term not in seen:
-            seen[term] = _Documents(lists.documents(term, least))
+            seen[term] = _DocumentSet(lists.documents(term, least))
         return seen[term]
 
-    def can(term: FeatureTerm) -> _Documents:
+    def can(term: FeatureTerm) -> _DocumentSet:
         ceiling = ceilings.get(term.number, NOTHING)
         is_open = ceiling > NOTHING and ceiling >= least and term.reaches(ceiling)
         return _EVERYWHERE if is_open else read(term)
 
-    possible = expression.possible(can, _EVERYWHERE) & _Documents(within)
+    possible = expression.possible(can, _EVERYWHERE) & _DocumentSet(within)
     if possible.docs is None:
-        nothing = _Documents(np.empty(0, np.int64))
+        nothing = _DocumentSet(np.empty(0, np.int64))
         possible = reduce(or_, map(read, dict.fromkeys(expression.positive())), nothing)
     assert possible.docs is not None
     return possible.docs
