@@ -185,7 +185,7 @@ def test_documents_of_one_feature_alone_are_not_looked_at(
     looked: list[int] = []
     real = Candidates.__dict__["of"].__func__
 
-    def of(cls: type[Candidates], *asked: object, **how: object) -> Candidates:
+    def of(cls: type[Candidates], /, *asked: object, **how: object) -> Candidates:
         found: Candidates = real(cls, *asked, **how)
         looked.append(len(found))
         return found
