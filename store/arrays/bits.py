@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from saelake.store.arrays.kernels import compiled
+from saelake.store.arrays.kernels import compiled, word_of
 from saelake.store.format.lists import Array
 
 BLOCK = 128  # postings whose numbers have one width: of 64 to 1,024 the fewest bytes
@@ -50,6 +50,36 @@ def put_run(data: Array, at: Any, values: Array, n: int) -> Any:
         data[at] = kept
         at += 1
     return at
+
+
+@compiled
+def run_of(data: Array, at: Any, n: Any) -> Any:
+    """Where the numbers of a run of `n` begin, with how many bits each, and where the next is.
+
+    Raises `ValueError` where the bytes end before it, or cannot be a run.
+    """
+    if at < 0 or at >= len(data) or data[at] > WIDEST:
+        raise ValueError("packed postings are cut short")
+    width = np.int64(data[at])
+    end = at + 1 + (n * width + 7) // 8
+    if end > len(data):
+        raise ValueError("packed postings are cut short")
+    return at + 1, width, end
+
+
+@compiled
+def number_of(data: Array, begin: Any, width: Any, i: Any) -> Any:
+    """Number `i` (int64) of a run that `run_of` found."""
+    bit = np.int64(i) * width
+    at = begin + (bit >> 3)
+    word = np.uint64(0)
+    if at + 8 <= len(data):
+        word = word_of(data, at)
+    else:
+        for j in range(len(data) - at):
+            word |= np.uint64(data[at + j]) << np.uint64(8 * j)
+    mask = (np.uint64(1) << np.uint64(width)) - np.uint64(1)
+    return np.int64((word >> np.uint64(bit & 7)) & mask)
 
 
 @compiled

@@ -30,6 +30,22 @@ def compiled(loop: Kernel) -> Kernel:
     return made
 
 
+@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+def word_of(_: Any, data: Any, _at: Any) -> Any:
+    """The eight bytes of an uint8 array from a place (int64) on, as uint64, lowest first.
+
+    That they are in the array is not checked.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.gep(array.data, [arguments[1]])
+        wide = context.get_value_type(types.uint64).as_pointer()
+        return builder.load(builder.bitcast(place, wide), align=1)
+
+    return types.uint64(data, types.int64), generate
+
+
 @compiled
 def products(offsets: Array, features: Array, values: Array, query: Array, weight: Array) -> Any:
     """Per row sum(q v) and sum(w v^2), float32 (n,): one pass over the values.

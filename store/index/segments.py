@@ -137,6 +137,24 @@ class PostingBand:
         assert self.packed is not None
         return _unpacked([self.packed], self.dtype, characters=False)
 
+    def postings_in(self, docs: Array | None) -> tuple[Array, Array, Array, Array]:
+        """The postings in these documents (int64, ascending; None: all), by ascending document.
+
+        Which of the band's they are, int64, their documents, int64, value codes and positions.
+        """
+        if self.known is None and docs is not None:
+            assert self.packed is not None
+            return self.packed.postings_in(docs, self.dtype)
+        postings = self.postings()
+        doc, index = postings.doc.astype(np.int64), np.arange(len(postings))
+        if (doc[1:] < doc[:-1]).any():
+            index = np.argsort(doc, kind="stable")
+        if docs is not None:
+            index = index[np.isin(doc[index], docs)]
+        if docs is None and self.known is None:  # as they are
+            return index, doc, postings.max, postings.position
+        return index, doc[index], postings.max[index], postings.position[index]
+
     @property
     def least(self) -> Array:
         """The smallest value code, at least that of every posting of the next band, (1,)."""
@@ -155,12 +173,19 @@ class PostingBand:
         """The tokens besides those of the maxima, as far as they are known."""
         return Others.unknown(len(self)) if self.packed is None else self.packed.others()
 
-    def characters(self, position: Array) -> tuple[Array, Array]:
-        """Where the tokens of all postings, at these positions, are in their texts, int64."""
+    def others_at(self, places: Array) -> Others:
+        """Those of the postings at these places (int64, ascending)."""
+        return Others.unknown(len(places)) if self.packed is None else self.packed.others_at(places)
+
+    def characters_at(self, places: Array, position: Array) -> tuple[Array, Array]:
+        """Where the tokens of the postings at these places are in their texts, int64.
+
+        The places ascend where the band is bytes; `position` are those of the tokens.
+        """
         if self.known is not None:
-            return self.known.start, self.known.length
+            return self.known.start[places], self.known.length[places]
         assert self.packed is not None
-        return self.packed.characters(position)
+        return self.packed.characters_at(places, position)
 
 
 class PostingsTable:
@@ -441,7 +466,8 @@ def scan_posting_lists(
     columns = (*CODES_COLUMNS, *TOKEN_COLUMNS)
     pieces: list[Postings] = []
     tokens: list[tuple[Array, Array]] = []
-    batches = codes.scan(columns, fragments=fragments)
+    scanned = tuple(fragments)
+    batches = codes.scan(columns, fragments=scanned) if scanned else iter(())
     for batch in batches:
         found = postings_of(batch, only=only)
         starts, lengths = (Lists.of(batch[n]).values for n in TOKEN_COLUMNS[1:])

@@ -79,6 +79,39 @@ class Band:
             bits.take_characters(self.sections[2], 0, self.n, position, start, length)
         return start, length
 
+    def postings_in(self, docs: Array, dtype: npt.DTypeLike) -> tuple[Array, Array, Array, Array]:
+        """The postings in these documents (int64, ascending), which are not all unpacked.
+
+        Which of the band's they are, int64, and what `postings` says of them, documents int64.
+        """
+        from saelake.store.arrays import lookups
+
+        with self._reading():
+            found: tuple[Array, Array, Array, Array] = lookups.postings_in(
+                self.sections[0], self.n, self.least, docs, np.empty(0, dtype)
+            )
+        return found
+
+    def others_at(self, places: Array) -> Others:
+        """What `others` says of these postings (int64, ascending)."""
+        from saelake.store.arrays import lookups
+
+        with self._reading():
+            count, rest, begin, position, level = lookups.others_at(
+                self.sections[1], self.n, places, MOST_OTHERS, NONE_LEFT
+            )
+        return Others(count=count, rest=rest, begin=begin, position=position, level=level)
+
+    def characters_at(self, places: Array, position: Array) -> tuple[Array, Array]:
+        """What `characters` says of these postings (int64, ascending), at these positions."""
+        from saelake.store.arrays import bits, lookups
+
+        with self._reading():
+            start, length = lookups.characters_at(
+                self.sections[2], self.n, places, position, bits.RATIO
+            )
+        return start, length
+
     @contextmanager
     def _reading(self) -> Iterator[None]:
         try:
@@ -103,10 +136,13 @@ def bands(
 
     Raises `Corrupt`, of the table at `uri`.
     """
-    begins, data = bytes_of(column)
     lowest = int(np.iinfo(dtype).min)
-    pieces = [data[a:b] for a, b in zip(begins.tolist(), begins[1:].tolist(), strict=False)]
-    return [list(_bands(piece, lowest, uri)) for piece in pieces]
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    found = []
+    for begins, data in map(bytes_of, chunks):  # to make one of them would copy long lists
+        pieces = (data[a:b] for a, b in pairwise(begins.tolist()))
+        found += [list(_bands(piece, lowest, uri)) for piece in pieces]
+    return found
 
 
 def _bands(data: Array, lowest: int, uri: str) -> Iterator[Band]:

@@ -75,6 +75,13 @@ class Collection:
         valid = tuple(b for b in self.impacts.blocks if b.is_valid(self._fragments))
         return NearestDocuments(table=self.impacts, blocks=valid) if valid else None
 
+    @cached_property
+    def bytes_per_document(self) -> float:
+        """What a row of codes takes as it is stored, on average; 0 where there are none."""
+        fragments = self.codes.table.fragments
+        n_rows = sum(fragment.n_rows for fragment in fragments)
+        return sum(fragment.size_bytes for fragment in fragments) / max(n_rows, 1)
+
     @property
     def is_current(self) -> bool:
         """Whether nothing was committed since this snapshot; its tables are asked at once."""

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 
 import numpy as np
-import numpy.typing as npt
 
 from saelake.store.format.lists import Array
 from saelake.store.format.poles import Poles
@@ -13,7 +14,6 @@ from saelake.store.query.parts.expression import (
     NOTHING,
     Expression,
     FeatureTerm,
-    Truths,
     Values,
     signs,
 )
@@ -58,13 +58,22 @@ class Candidates:
     parted: Array
 
     @classmethod
-    def of(cls, asked: Asked, lists: FeatureLists, least: np.float32) -> "Candidates":
-        """Those whose value may be `least` or more."""
+    def of(
+        cls,
+        asked: Asked,
+        lists: FeatureLists,
+        least: np.float32,
+        within: Array | None = None,
+        *,
+        as_read: bool = False,
+    ) -> "Candidates":
+        """Those whose value may be `least` or more, of these (int64, ascending; None: of all).
+
+        `as_read` only those in which all that must fire was read to.
+        """
         ceilings = {number: known.ceiling for number, known in lists.of.items()}
-        docs = np.flatnonzero(_possible(asked.expression, lists, ceilings, least))
-        place = np.full(lists.n_documents, -1, np.int32)
-        place[docs] = np.arange(len(docs), dtype=np.int32)
-        at = {number: lists.at(number, docs, place) for number in lists.of}
+        docs = _possible(asked.expression, lists, {} if as_read else ceilings, least, within)
+        at = {number: lists.at(number, docs) for number in lists.of}
         everywhere = cls(
             asked=asked,
             docs=docs,
@@ -216,28 +225,61 @@ class Candidates:
         return value_of
 
 
+@dataclass(frozen=True, slots=True)
+class _DocumentSet:
+    """A set of documents, ascending int64; None: all."""
+
+    docs: Array | None
+
+    def __and__(self, other: "_DocumentSet") -> "_DocumentSet":
+        from saelake.store.arrays.sorted import intersection  # opening a lake needs no numba
+
+        if self.docs is None or other.docs is None:
+            return other if self.docs is None else self
+        few, many = sorted((self.docs, other.docs), key=len)
+        return _DocumentSet(intersection(few, many))
+
+    def __or__(self, other: "_DocumentSet") -> "_DocumentSet":
+        from saelake.store.arrays.sorted import union
+
+        if self.docs is None or other.docs is None:
+            return _EVERYWHERE
+        return _DocumentSet(union(self.docs, other.docs))
+
+
+_EVERYWHERE = _DocumentSet(None)
+
+
 def _possible(
     expression: Expression,
     lists: FeatureLists,
     ceilings: dict[int, np.float32],
     least: np.float32,
-) -> npt.NDArray[np.bool_]:
-    """Documents, read of at least once, that may reach `least`, bool (n_documents,).
+    within: Array | None,
+) -> Array:
+    """Documents, read of at least once, that may reach `least`, ascending int64.
 
     An expression is at least so much where it holds of the features that are: a feature whose
-    unread postings may be so strong is taken to be, everywhere.
+    unread postings may be so strong is taken to be, everywhere; one without a ceiling has none.
     """
-    anywhere = np.zeros(lists.n_documents, np.bool_)
+    seen: dict[FeatureTerm, _DocumentSet] = {}
 
-    def can(term: FeatureTerm) -> Truths:
-        seen = lists.documents(term.number, least)
-        np.logical_or(anywhere, seen, out=anywhere)
-        ceiling = ceilings[term.number]
+    def read(term: FeatureTerm) -> _DocumentSet:
+        if term not in seen:
+            seen[term] = _DocumentSet(lists.documents(term, least))
+        return seen[term]
+
+    def can(term: FeatureTerm) -> _DocumentSet:
+        ceiling = ceilings.get(term.number, NOTHING)
         is_open = ceiling > NOTHING and ceiling >= least and term.reaches(ceiling)
-        return np.True_ if is_open else seen
+        return _EVERYWHERE if is_open else read(term)
 
-    possible = expression.possible(can)
-    return anywhere & possible
+    possible = expression.possible(can, _EVERYWHERE) & _DocumentSet(within)
+    if possible.docs is None:
+        nothing = _DocumentSet(np.empty(0, np.int64))
+        possible = reduce(or_, map(read, dict.fromkeys(expression.positive())), nothing)
+    assert possible.docs is not None
+    return possible.docs
 
 
 def _unseen(expression: Expression, ceilings: dict[int, np.float32]) -> np.float32:

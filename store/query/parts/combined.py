@@ -10,9 +10,8 @@ import numpy as np
 
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
-from saelake.store.format.schema import TIERS
 from saelake.store.query.parts.candidates import Asked, Candidates, matters
-from saelake.store.query.parts.expression import NOTHING
+from saelake.store.query.parts.expression import NOTHING, And, Expression, Not, Or
 from saelake.store.query.parts.lists import FeatureLists
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.query.parts.meeting import meeting
@@ -59,22 +58,46 @@ class Combined:
         self._most = _most_per_read(collection)
         self._bounds = KnownBounds()
         self._least = NOTHING  # no match below is among the k strongest
+        self._within: Array | None = None  # the only documents that can matter, once that is known
 
     def search(self) -> TokensFound:
         """The matches, in no order: the k strongest are among them."""
+        open_lists = [number for number, known in self.lists.of.items() if known.unread]
+        if _meets(self._asked.expression) and len(open_lists) == len(self.lists.of):
+            self.lists.read(open_lists)
         while True:
-            candidates = Candidates.of(self._asked, self.lists, self._least)
-            self._raise_to(self._kth(candidates))
-            if self._has_tokens and not self._are_short(self._deeper()):
-                candidates = self._narrowed(candidates)
-            candidates = self._pending(candidates)
+            candidates = self._candidates(as_read=True)
             deeper = self._deeper()
+            if self._must_read(candidates) and not self._has_negated:
+                self.lists.read(deeper)
+                continue
+            if deeper or self._has_negated:  # and documents in which more may fire than was read
+                candidates = self._candidates(as_read=False)
+            candidates = self._pending(candidates)
+            if not self._may_be_unseen(candidates):
+                self._within = candidates.docs
+            deeper = self._deeper(candidates)
             if not deeper or self._is_little(candidates):
                 self._read_all(candidates)
                 return self._with_characters()
             if self._has_negated and self._try(candidates):
                 return self._with_characters()
-            self.lists.read(deeper)
+            self.lists.read(deeper, self._within)
+
+    def _candidates(self, *, as_read: bool) -> Candidates:
+        """What may be among the k strongest, as `Candidates.of` has it, and is not ruled out.
+
+        What all is read of bounds the k-th best from below; so the many documents of which only
+        something is need not be looked at before.
+        """
+        found = Candidates.of(self._asked, self.lists, self._least, self._within, as_read=as_read)
+        self._raise_to(self._kth(found))
+        is_short = self._are_short(self._deeper())
+        return self._narrowed(found) if self._has_tokens and not is_short else found
+
+    def _must_read(self, candidates: Candidates) -> bool:
+        """Whether documents may matter of which nothing was read, whatever is known of others."""
+        return self._may_be_unseen(candidates) and bool(self._deeper())
 
     @property
     def _has_tokens(self) -> bool:
@@ -84,10 +107,9 @@ class Combined:
     def _are_short(self, features: list[int]) -> bool:
         """Whether the next tiers of some of these features are read sooner than they are avoided.
 
-        What first tiers alone tell of tokens is seldom enough.
+        What shorter tiers tell of tokens is seldom enough.
         """
-        lists = (self.lists.of[number] for number in features)
-        return any(known.unread and known.tier < len(TIERS) for known in lists)
+        return any(self.lists.of[number].unread for number in features)
 
     def _narrowed(self, candidates: Candidates) -> Candidates:
         """The candidates, bounded by what is known of their tokens: the strongest first.
@@ -120,19 +142,24 @@ class Combined:
     def _raise_to(self, least: np.float32) -> None:
         self._least = max(self._least, least)
 
-    def _deeper(self) -> list[int]:
-        """The features of which more must be known."""
-        return [
+    def _deeper(self, candidates: Candidates | None = None) -> list[int]:
+        """The features of which more must be known: of some candidate, if others do not matter."""
+        features = [
             number
             for number, known in self.lists.of.items()
             if matters(self._asked, number, known.ceiling, self._least)
         ]
+        if candidates is None or self._within is None:
+            return features
+        return [f for f in features if not candidates.are_known([f]).all()]
+
+    def _may_be_unseen(self, candidates: Candidates) -> bool:
+        """Whether documents may matter of which no posting was read."""
+        return bool(candidates.unseen > NOTHING and candidates.unseen >= self._least)
 
     def _is_little(self, candidates: Candidates) -> bool:
         """Whether few documents need to be read, and none of which no posting was."""
-        if candidates.unseen > NOTHING and candidates.unseen >= self._least:
-            return False
-        return len(candidates) <= FEW_DOCUMENTS
+        return not self._may_be_unseen(candidates) and len(candidates) <= FEW_DOCUMENTS
 
     def _pending(self, candidates: Candidates) -> Candidates:
         """The candidates that are still possible, and not done."""
@@ -236,10 +263,19 @@ def _kth_largest(values: Array, k: int) -> np.float32:
 
 def _most_per_read(collection: Collection) -> int:
     """How many documents of the collection's are read at once: fewer of long ones."""
-    fragments = collection.codes.table.fragments
-    n_bytes = sum(fragment.size_bytes for fragment in fragments)
-    n_rows = sum(fragment.n_rows for fragment in fragments)
-    return max(MOST_BYTES_PER_READ * n_rows // max(n_bytes, 1), 1)
+    return max(int(MOST_BYTES_PER_READ / max(collection.bytes_per_document, 1)), 1)
+
+
+def _meets(expression: Expression) -> bool:
+    """Whether features must meet: then the strongest of each alone are seldom the strongest."""
+    match expression:
+        case And(left=left, right=right) if not isinstance(left, Not) and not isinstance(
+            right, Not
+        ):
+            return True
+        case And(left=left, right=right) | Or(left=left, right=right):
+            return _meets(left) or _meets(right)
+    return False
 
 
 def _has_negated(asked: Asked) -> bool:

@@ -21,6 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +30,17 @@ from saelake.store.errors import InvalidExpression
 from saelake.store.format.poles import Poles, numbered
 
 Values = npt.NDArray[np.float32]
-Truths = npt.NDArray[np.bool_] | np.bool_
 ValueOf = Callable[["FeatureTerm"], Values]
+P = TypeVar("P", bound="Places")
 NOTHING = np.float32(-np.inf)  # the value where an expression does not hold
+
+
+class Places(Protocol):
+    """A set of places."""
+
+    def __and__(self: P, other: P, /) -> P: ...
+
+    def __or__(self: P, other: P, /) -> P: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,8 @@ class Expression(ABC):
         """
 
     @abstractmethod
-    def possible(self, can: Callable[["FeatureTerm"], Truths]) -> Truths:
-        """Where it may hold, when features can fire as asked where `can` says; `!a` anywhere."""
+    def possible(self, can: Callable[["FeatureTerm"], P], everywhere: P) -> P:
+        """Where it may hold, when features can fire as asked where `can` says; `!a` everywhere."""
 
     @abstractmethod
     def positive(self) -> Iterator["FeatureTerm"]:
@@ -95,7 +104,7 @@ class FeatureTerm(Expression):
         """Those of the feature, as far as they are as strong as asked."""
         return self.evaluate(lower_of), self.evaluate(upper_of)
 
-    def possible(self, can: Callable[["FeatureTerm"], Truths]) -> Truths:
+    def possible(self, can: Callable[["FeatureTerm"], P], _: P) -> P:
         """Where the feature can."""
         return can(self)
 
@@ -125,9 +134,9 @@ class And(Expression):
         right = self.right.between(lower_of, upper_of)
         return np.minimum(left[0], right[0]), np.minimum(left[1], right[1])
 
-    def possible(self, can: Callable[[FeatureTerm], Truths]) -> Truths:
+    def possible(self, can: Callable[[FeatureTerm], P], everywhere: P) -> P:
         """Where both sides can."""
-        return self.left.possible(can) & self.right.possible(can)
+        return self.left.possible(can, everywhere) & self.right.possible(can, everywhere)
 
     def positive(self) -> Iterator[FeatureTerm]:
         """Those of both sides."""
@@ -157,9 +166,9 @@ class Or(Expression):
         right = self.right.between(lower_of, upper_of)
         return np.maximum(left[0], right[0]), np.maximum(left[1], right[1])
 
-    def possible(self, can: Callable[[FeatureTerm], Truths]) -> Truths:
+    def possible(self, can: Callable[[FeatureTerm], P], everywhere: P) -> P:
         """Where either side can."""
-        return self.left.possible(can) | self.right.possible(can)
+        return self.left.possible(can, everywhere) | self.right.possible(can, everywhere)
 
     def positive(self) -> Iterator[FeatureTerm]:
         """Those of both sides."""
@@ -191,9 +200,9 @@ class Not(Expression):
             np.where(lower > NOTHING, NOTHING, -NOTHING),
         )
 
-    def possible(self, _: Callable[[FeatureTerm], Truths]) -> Truths:
+    def possible(self, _: Callable[[FeatureTerm], P], everywhere: P) -> P:
         """Anywhere: at some token the operand may always fail to hold."""
-        return np.True_
+        return everywhere
 
     def positive(self) -> Iterator[FeatureTerm]:
         """None."""

@@ -2,27 +2,26 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from saelake.store.documents.filters import DocumentMask
-from saelake.store.format.lists import Array, concatenate
+from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.format.schema import TIERS
 from saelake.store.index.others import NONE_LEFT, Others, code_bounds
 from saelake.store.index.segments import PostingBand, Segment
-from saelake.store.query.parts.expression import NOTHING
+from saelake.store.query.parts.expression import NOTHING, FeatureTerm
 from saelake.store.snapshot.collection import Collection
 
 FAR = -(1 << 42)  # the position of what does not fire: no window reaches it
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPostings:
     """Postings of one feature that were read together: parallel arrays (n,), `doc` ascending.
 
     `doc` int64, `code` value codes, `value` float32, `position` uint32. They are those at `index`
-    of a band, of which the rest is unpacked when it is asked for.
+    (int64) of a band, of which the rest is unpacked when it is asked for.
     """
 
     doc: Array
@@ -32,16 +31,13 @@ class ReadPostings:
     index: Array
     band: PostingBand
 
-    @cached_property
-    def others(self) -> Others:
-        """The tokens besides those of the maxima."""
-        return self.band.others()[self.index]
+    def others_at(self, at: Array) -> Others:
+        """The tokens besides those of the maxima, of some of the postings (ascending)."""
+        return self.band.others_at(self.index[at])
 
-    @cached_property
-    def characters(self) -> tuple[Array, Array]:
-        """Where the tokens are in their texts, int64; -1 where that is not known."""
-        start, length = self.band.characters(self.band.postings().position)
-        return start[self.index], length[self.index]
+    def characters_at(self, at: Array) -> tuple[Array, Array]:
+        """Where the tokens of some of the postings (ascending) are in their texts, int64."""
+        return self.band.characters_at(self.index[at], self.position[at])
 
 
 @dataclass(slots=True)
@@ -87,8 +83,11 @@ class FeatureLists:
         self.parted = collection.split_documents
         self.read(numbers)
 
-    def read(self, features: Iterable[int]) -> None:
-        """Read the next tier of these features, or unpack the next band of their last."""
+    def read(self, features: Iterable[int], within: Array | None = None) -> None:
+        """Read the next tier of these features, or unpack the next band of their last.
+
+        Of documents `within` (int64, ascending; None: all), where no others can matter any more.
+        """
         by_tier: dict[int, list[int]] = {}
         for feature in features:
             known = self.of[feature]
@@ -97,11 +96,11 @@ class FeatureLists:
             else:
                 bands, known.packed = [each for each, _ in known.packed], []
                 for each in bands:
-                    self._unpack(known, each)
+                    self._unpack(known, each, within)
         for tier, numbers in by_tier.items():
-            self._read_tier(tier, numbers)
+            self._read_tier(tier, numbers, within)
 
-    def _read_tier(self, tier: int, features: Sequence[int]) -> None:
+    def _read_tier(self, tier: int, features: Sequence[int], within: Array | None) -> None:
         wanted = [(f, segment) for f in features for segment, _ in self.of[f].unread]
         found = self._collection.bands(wanted, tier)
         for feature in features:
@@ -109,63 +108,65 @@ class FeatureLists:
         for (feature, segment), bands in zip(wanted, found, strict=True):
             known = self.of[feature]
             if bands:
-                self._unpack(known, bands)
+                self._unpack(known, bands, within)
             if tier < len(TIERS) and sum(map(len, bands)) == TIERS[tier]:
                 known.unread.append((segment, self._least(bands[-1])))
 
-    def _unpack(self, known: FeatureList, bands: list[PostingBand]) -> None:
+    def _unpack(self, known: FeatureList, bands: list[PostingBand], within: Array | None) -> None:
         """Take in the first of some bands, and keep the others for later."""
         first, *later = bands
-        known.pieces += self._pieces(first)
+        known.pieces += self._pieces(first, within)
         if later:
             known.packed.append((later, self._least(first)))
 
     def _least(self, band: PostingBand) -> np.float32:
         return np.float32(self._decoded(band.least)[0])
 
-    def _pieces(self, band: PostingBand) -> Iterator[ReadPostings]:
-        """The postings as a piece, if the mask keeps any."""
-        postings = band.postings()
-        self.n_read += len(postings)
-        index = np.arange(len(postings))
+    def _pieces(self, band: PostingBand, within: Array | None = None) -> Iterator[ReadPostings]:
+        """The postings as a piece, if any are kept."""
+        self.n_read += len(band)
+        index, doc, code, position = band.postings_in(within)
         if self._mask is not None:
-            index = np.flatnonzero(self._mask[postings.doc])
-        if (postings.doc[1:] < postings.doc[:-1]).any():
-            index = index[np.argsort(postings.doc[index], kind="stable")]
-        if len(index) == 0:
-            return
-        code = postings.max[index]
-        yield ReadPostings(
-            doc=postings.doc[index].astype(np.int64),
-            code=code,
-            value=self._decoded(code),
-            position=postings.position[index],
-            index=index,
-            band=band,
-        )
+            kept = np.flatnonzero(self._mask[doc])
+            index, doc, code, position = (each[kept] for each in (index, doc, code, position))
+        if len(index):
+            value = self._decoded(code)
+            yield ReadPostings(
+                doc=doc, code=code, value=value, position=position, index=index, band=band
+            )
 
     def _decoded(self, codes: Array) -> Array:
         return self._collection.codes.codec.decode(codes)
 
-    def documents(self, feature: int, least: np.float32) -> Array:
-        """Where it was read to fire by at least so much, bool (n_documents,)."""
-        marks = np.zeros(self.n_documents, np.bool_)
-        for piece in self.of[feature].pieces:
-            marks[piece.doc if least == NOTHING else piece.doc[piece.value >= least]] = True
-        return marks
+    def documents(self, term: FeatureTerm, least: np.float32) -> Array:
+        """Where the feature was read to fire as asked, by at least so much: ascending int64."""
+        found = list(self._strong(term, least))
+        if len(found) == 1:
+            return found[0]
+        docs = np.sort(concatenate(found, np.int64), kind="stable")  # of sorted pieces: merged
+        return docs[runs(docs)] if len(self.parted) else docs
 
-    def at(self, feature: int, docs: Array, place: Array) -> tuple[Array, Array]:
+    def _strong(self, term: FeatureTerm, least: np.float32) -> Iterator[Array]:
+        """The documents of each piece."""
+        for piece in self.of[term.number].pieces:
+            if least == NOTHING and term.threshold is None:
+                yield piece.doc
+            else:
+                yield piece.doc[np.flatnonzero(term.holds(piece.value) & (piece.value >= least))]
+
+    def at(self, feature: int, docs: Array) -> tuple[Array, Array]:
         """The values float32 and positions int64 in these documents, as far as they were read.
 
-        `place` int32 (n_documents,) is the index of each document in `docs`, else -1. Where the
-        feature was not read to fire, the value is -inf and the position `FAR`.
+        `docs` int64 ascend. Where the feature was not read to fire, the value is -inf and the
+        position `FAR`.
         """
+        from saelake.store.arrays.sorted import matches  # opening a lake needs no numba
+
         values = np.full(len(docs), NOTHING, np.float32)
         positions = np.full(len(docs), FAR, np.int64)
         for piece in self.of[feature].pieces:
-            at = place[piece.doc]
-            inside = np.flatnonzero(at >= 0)
-            at, value, position = at[inside], piece.value[inside], piece.position[inside]
+            at, inside = matches(docs, piece.doc)
+            value, position = piece.value[inside], piece.position[inside]
             if len(self.parted):  # parts of a document may be in two segments
                 known = values[at]
                 better = (value > known) | ((value == known) & (position < positions[at]))
@@ -178,10 +179,10 @@ class FeatureLists:
         start, length = np.full((2, len(docs)), -1, np.int64)
         for piece in self.of[feature].pieces:
             at = np.minimum(np.searchsorted(piece.doc, docs), len(piece.doc) - 1)
-            same = (piece.doc[at] == docs) & (piece.position[at] == positions)
-            if same.any():
-                starts, lengths = piece.characters
-                start[same], length[same] = starts[at[same]], lengths[at[same]]
+            same = np.flatnonzero((piece.doc[at] == docs) & (piece.position[at] == positions))
+            if len(same):
+                same = same[np.argsort(at[same], kind="stable")]
+                start[same], length[same] = piece.characters_at(at[same])
         return start, length
 
     def others(self, feature: int, docs: Array) -> tuple[Array, Array, Array, Array, Array]:
@@ -191,21 +192,19 @@ class FeatureLists:
         the value, float32; and at most the value at tokens that are not, (n_docs,), -inf where
         there are none, and where the feature was not read to fire.
         """
-        found: list[tuple[Array, Array, Array, Array]] = []
+        from saelake.store.arrays.sorted import matches
+
         rest = np.full(len(docs), NOTHING, np.float32)
-        for piece in self.of[feature].pieces:
-            at = np.minimum(np.searchsorted(piece.doc, docs), len(piece.doc) - 1)
-            inside = np.flatnonzero(piece.doc[at] == docs)
-            at = at[inside]
-            chosen, code = piece.others[at], piece.code[at]
-            posting, position, level = chosen.listed()
-            least, most = map(self._decoded, code_bounds(code[posting], level))
-            found.append((inside[posting], position.astype(np.int64), least, most))
-            left = np.flatnonzero(chosen.rest != NONE_LEFT)
-            ceiling = self._decoded(code_bounds(code[left], chosen.rest[left])[1])
-            rest[inside[left]] = np.maximum(rest[inside[left]], ceiling)
-        index, position, lower, upper = (
-            concatenate((piece[i] for piece in found), kind)
-            for i, kind in enumerate((np.int64, np.int64, np.float32, np.float32))
-        )
-        return index, position, lower, upper, rest
+        if not self.of[feature].pieces:
+            nothing = np.empty(0, np.float32)
+            return np.empty(0, np.int64), np.empty(0, np.int64), nothing, nothing, rest
+        pieces = [(piece, *matches(docs, piece.doc)) for piece in self.of[feature].pieces]
+        chosen = Others.joined([piece.others_at(at) for piece, _, at in pieces])
+        inside = np.concatenate([place for _, place, _ in pieces])
+        code = np.concatenate([piece.code[at] for piece, _, at in pieces])
+        posting, position, level = chosen.listed()
+        lower, upper = map(self._decoded, code_bounds(code[posting], level))
+        left = np.flatnonzero(chosen.rest != NONE_LEFT)
+        ceiling = self._decoded(code_bounds(code[left], chosen.rest[left])[1])
+        np.maximum.at(rest, inside[left], ceiling)  # of parts of a document there may be several
+        return inside[posting], position.astype(np.int64), lower, upper, rest

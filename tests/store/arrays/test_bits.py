@@ -59,9 +59,57 @@ def test_any_bytes_are_unpacked_or_refused(drawn: bytes, n: int, n_others: int) 
         lambda: band.postings(np.uint16),
         band.others,
         lambda: band.characters(np.arange(n, dtype=np.uint32)),
+        lambda: band.postings_in(np.arange(300), np.uint16),
+        lambda: band.others_at(np.arange(min(n, 20))),
+        lambda: band.characters_at(np.arange(n), np.arange(n, dtype=np.uint32)),
     ):
         with suppress(Corrupt):
             unpack()
+
+
+@settings(deadline=None)
+@given(st.integers(1, 400), st.integers(0, 2**32 - 1), st.sampled_from([0.02, 0.5, 1]))
+def test_a_few_postings_of_a_band_are_those_of_all(n: int, seed: int, share: float) -> None:
+    random = np.random.default_rng(seed)
+    band = _band(random, n)
+    doc, max_, position = band.postings(np.uint16)
+    wanted = np.flatnonzero(random.random(3 * n) < share)
+    places, *found = band.postings_in(wanted, np.uint16)
+    assert places.tolist() == np.flatnonzero(np.isin(doc, wanted)).tolist()
+    for mine, whole in zip(found, (doc, max_, position), strict=True):
+        assert mine.tolist() == whole[places].tolist()
+    others, chosen = band.others(), band.others_at(places)
+    assert chosen.count.tolist() == others.count[places].tolist()
+    assert chosen.rest.tolist() == others.rest[places].tolist()
+    for mine, whole in zip(chosen.listed(), others[places].listed(), strict=True):
+        assert mine.tolist() == whole.tolist()
+    for mine, whole in zip(
+        band.characters_at(places, position[places]), band.characters(position), strict=True
+    ):
+        assert mine.tolist() == whole[places].tolist()
+
+
+def _band(random: np.random.Generator, n: int) -> Band:
+    """A band of random postings, of which some list all that they may, and some nothing."""
+    doc = np.sort(random.choice(3 * n, n, replace=False)).astype(np.uint32)
+    max_ = random.integers(7, random.integers(8, 60_000), n).astype(np.uint16)
+    position = random.integers(0, 40, n).astype(np.uint32)
+    count = random.integers(0, UNKNOWN + 1, n).astype(np.uint8)
+    rest = np.where(count == MOST_OTHERS, random.integers(0, NONE_LEFT + 1, n), 0)
+    listed = np.where(count > MOST_OTHERS, 0, count).astype(np.int64)
+    begin, n_listed = np.cumsum(listed) - listed, int(listed.sum())
+    lists = (
+        random.integers(0, 5000, n_listed).astype(np.uint32),
+        random.integers(0, 15, n_listed).astype(np.uint8),
+    )
+    start, length = random.integers(0, 300, n), random.integers(1, 12, n)
+    places, data = np.arange(n), np.zeros(200 * n + 400, np.uint8)
+    ends = [bits.put_postings(data, 0, places, doc, max_, position, 7)]
+    written = (places, count, rest.astype(np.uint8), begin, lists, MOST_OTHERS)
+    ends.append(bits.put_others(data, ends[0], *written))
+    ends.append(bits.put_characters(data, ends[1], places, position, start, length))
+    sections = data[: ends[0]], data[ends[0] : ends[1]], data[ends[1] : ends[2]]
+    return Band(sections, n, n_listed, 7, "postings.lance")
 
 
 @settings(deadline=None)

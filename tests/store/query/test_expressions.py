@@ -16,7 +16,7 @@ from saelake.store.index import layout, merge
 from saelake.store.index.segments import scan_posting_lists, scan_postings
 from saelake.store.query.parts import combined, lists
 from saelake.store.query.parts import search as query_search
-from saelake.store.query.parts.candidates import WHOLE_DOCUMENT, Asked
+from saelake.store.query.parts.candidates import WHOLE_DOCUMENT, Asked, Candidates
 from saelake.store.query.parts.combined import Combined
 from saelake.store.query.parts.expression import NOTHING, Expression, FeatureTerm, parse
 from saelake.store.query.parts.search import search
@@ -30,7 +30,7 @@ N_TOKENS = 6
 @pytest.fixture(autouse=True)
 def _short_tiers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiers of 8 and 32 postings, so that small lakes have all of them."""
-    for module in (layout, merge, feature_totals, query_search, lists, combined):
+    for module in (layout, merge, feature_totals, query_search, lists):
         monkeypatch.setattr(module, "TIERS", (8, 32))
     monkeypatch.setattr(combined, "FEW_DOCUMENTS", 4)
     monkeypatch.setattr(combined, "TRIED_DOCUMENTS", 40)
@@ -162,6 +162,46 @@ def test_a_rare_feature_spares_the_lists_of_a_popular_one(tmp_path: Path) -> Non
     assert made.lists.n_read == 8 + 2
 
 
+def test_a_long_list_is_read_in_the_documents_that_can_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a list of several bands only what is in candidates is kept, once these are known."""
+    monkeypatch.setattr(layout, "BANDS", (80, 160))
+    documents = _documents(400)
+    for number, codes in enumerate(documents):
+        codes[1, 0] = 1 + number / 100
+        if number % 40 == 0:  # ten, which are more than are read at once
+            codes[1 + number % 3, 1] = 9
+    made, found = _searched(tmp_path, documents, "0 & 1", k=20)
+    assert found == [360, 240, 120, 0]
+    kept = sum(len(piece.doc) for piece in made.lists.of[0].pieces)
+    assert kept <= 8 + 32 + 10  # the first tiers, and what is in the ten
+
+
+def test_documents_of_one_feature_alone_are_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a list is open any document of another may matter; those of both tell which do not."""
+    looked: list[int] = []
+    real = Candidates.__dict__["of"].__func__
+
+    def of(cls: type[Candidates], /, *asked: object, **how: object) -> Candidates:
+        found: Candidates = real(cls, *asked, **how)
+        looked.append(len(found))
+        return found
+
+    monkeypatch.setattr(Candidates, "of", classmethod(of))
+    documents = _documents(600)
+    for number, codes in enumerate(documents):
+        which = number % 3  # the first feature, the second, or both at one token
+        value = 1 + (599 - number) / 100
+        codes[1, 0] = value if which != 1 else 0
+        codes[1, 1] = value if which != 0 else 0
+    _, found = _searched(tmp_path, documents, "0 & 1")
+    assert found == [2, 5, 8, 11, 14]
+    assert looked[0] <= 30  # of both, of lists of 40
+
+
 def test_unindexed_lists_are_those_of_each_feature(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_documents=50, n_indexed=1)
     collection = Collection(made.lake, made.name)
@@ -222,7 +262,7 @@ def test_it_may_hold_where_it_does(text: str, values: list[float]) -> None:
         return
     value = expression.evaluate(lambda term: np.array([values[term.number]], np.float32))
     holds = expression.possible(
-        lambda term: term.holds(np.array([values[term.number]], np.float32))
+        lambda term: term.holds(np.array([values[term.number]], np.float32)), np.ones(1, np.bool_)
     )
     assert bool(holds) or value[0] == NOTHING
 

@@ -123,7 +123,7 @@ def _shorten(patch: pytest.MonkeyPatch, n_others: int | None = None) -> None:
 
     for module in (tests.lakes, codes, postings, listed, hits, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
-    for module in (layout, merge, features, query_search, lists, combining):
+    for module in (layout, merge, features, query_search, lists):
         patch.setattr(module, "TIERS", (4, 8))
     patch.setattr(layout, "BANDS", (16, 24))
     if n_others is not None:

@@ -120,7 +120,7 @@ def test_bands_are_read_once(made: MadeLake, monkeypatch: pytest.MonkeyPatch, ti
 def of_band(band: PostingBand) -> list[Any]:
     others = band.others()
     postings = band.postings()
-    starts, lengths = band.characters(postings.position)
+    starts, lengths = band.characters_at(np.arange(len(postings)), postings.position)
     whole = [postings.doc, postings.max, postings.position, starts, lengths, *others.listed()]
     return [array.tolist() for array in whole]
 
