@@ -30,7 +30,7 @@ ONE_IN = (2048, 1024, 512, 256, 128, 64)  # documents of which one is compared e
 LEAST_COMPARED = 200  # fewer are not tried
 ERRORS = 2  # standard errors that are taken off where something is chosen
 QUERY_BYTES = 64 << 20  # of questions at once
-QUERIES_AT_ONCE = 32
+QUERIES_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
