@@ -27,13 +27,14 @@ def _load_without_scipy() -> None:
     That is a third of numba's start, and no loop here needs one. A loop of anybody's that does asks
     again when it is compiled.
     """
-    asks = import_module("numba.np.linalg")
+    asks: Any = import_module("numba.np.linalg")
     if "numba.np.arraymath" in sys.modules or find_spec("scipy") is None:
         return
     ask = asks.ensure_blas
     asks.ensure_blas = lambda: None
     try:
-        import_module("numba.np.arraymath").ensure_blas = ask
+        loaded: Any = import_module("numba.np.arraymath")
+        loaded.ensure_blas = ask
     finally:
         asks.ensure_blas = ask
 

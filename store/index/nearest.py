@@ -126,7 +126,7 @@ class NearestDocuments:
 
     def room(self, k: int) -> int:
         """How many documents are compared exactly for the `k` nearest."""
-        return n_candidates(self.n_documents, k, self.plan and self.plan.one_in)
+        return n_candidates(self.n_documents, k, None if self.plan is None else self.plan.one_in)
 
     @cached_property
     def plan(self) -> Plan | None:
