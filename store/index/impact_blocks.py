@@ -21,7 +21,7 @@ from saelake.store.tables.tables import Table, address
 
 ROWS_AT_ONCE = 4096  # that are read of a block
 _BLOBS = ("levels", "rows")
-_NOTHING = b"\0"  # a value that Lance keeps
+_NOTHING = b"\0\0"  # the least value that Lance puts into a file of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
