@@ -34,7 +34,7 @@ QUERIES_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _AskedRow:
     """A document of a block as a question: its row, and its impacts by feature."""
 
     block: int
@@ -92,7 +92,7 @@ class _Search:
         return tuple(n for n in ONE_IN[:-1] if self.n_documents >= LEAST_COMPARED * n) + ONE_IN[-1:]
 
     @cached_property
-    def asked(self) -> Sequence[_Asked]:
+    def asked(self) -> Sequence[_AskedRow]:
         """Documents from all over; those without a feature are not asked about."""
         ends = np.cumsum([len(block.docs) for block in self.blocks])
         n = min(N_ASKED, self.n_documents)
@@ -104,7 +104,7 @@ class _Search:
             row = place - int(ends[at]) + len(block.docs)
             features, values = self.table.taken([(block, np.array([row]))]).row(0)
             if len(features):
-                found.append(_Asked(at, row, features, values * block.scales[row]))
+                found.append(_AskedRow(at, row, features, values * block.scales[row]))
         return found
 
     def nearest(self) -> _Nearest:
@@ -120,7 +120,7 @@ class _Search:
             np.concatenate([part.rows for part in parts]),
         )
 
-    def _nearest_of(self, asked: Sequence[_Asked]) -> _Nearest:
+    def _nearest_of(self, asked: Sequence[_AskedRow]) -> _Nearest:
         from saelake.store.arrays.levels import row_products
 
         queries = np.stack([each.dense(self.width) for each in asked], axis=1)
@@ -158,7 +158,9 @@ class _Search:
                 steps[question, mine] = levels.steps_of(found[nearest.rows[question, mine]])
         return counts, steps
 
-    def _estimates(self, block: StoredBlock, known: Levels, asked: _Asked, budget: float) -> Array:
+    def _estimates(
+        self, block: StoredBlock, known: Levels, asked: _AskedRow, budget: float
+    ) -> Array:
         query = asked.dense(self.width)
         chosen = block.features.chosen(query, budget)
         self.table.read_levels(block, known, chosen)
