@@ -189,7 +189,7 @@ def test_a_filter_of_few_documents_compares_them_all(
     asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(by_impacts, "LEAST_CANDIDATES", 13)
-    monkeypatch.setattr(by_impacts, "CANDIDATES", 1)
+    monkeypatch.setattr(by_impacts, "CANDIDATES", 3)
     estimates: list[Any] = []
     monkeypatch.setattr(by_impacts.Estimate, "estimated", estimates.append)
     check(asked, {"docs": (3,), "k": 5, "where": "label = 'pos'"})
