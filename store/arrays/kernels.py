@@ -4,7 +4,10 @@ Every kernel lets go of Python's lock, and each has a twin in NumPy or SciPy in 
 first call of a kernel compiles it, about a second; later processes load it from numba's cache.
 """
 
+import sys
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +19,27 @@ from saelake.store.format.lists import Array
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 STEPS = 1024  # in which a query's gains are told apart
+
+
+def _load_without_scipy() -> None:
+    """Load the part of numba that asks for a BLAS as it is loaded, by importing `scipy.linalg`.
+
+    That is a third of numba's start, and no loop here needs one. A loop of anybody's that does asks
+    again when it is compiled.
+    """
+    asks: Any = import_module("numba.np.linalg")
+    if "numba.np.arraymath" in sys.modules or find_spec("scipy") is None:
+        return
+    ask = asks.ensure_blas
+    asks.ensure_blas = lambda: None
+    try:
+        loaded: Any = import_module("numba.np.arraymath")
+        loaded.ensure_blas = ask
+    finally:
+        asks.ensure_blas = ask
+
+
+_load_without_scipy()
 
 
 # The C library's pread: bytes of an open file from a place on, whatever others read of it.

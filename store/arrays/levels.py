@@ -95,16 +95,24 @@ def as_levels(
 
 
 @compiled
-def chosen(worth: Array, costs: Array, budget: float) -> Any:
-    """Which of some features to add up: those worth most for their costs, within a budget.
+def chosen(
+    query: Array, numbers: Array, kept: Array, worth: Array, costs: Array, budget: float
+) -> Any:
+    """Which of the `kept` features to add up: those worth most for their costs, within a budget.
 
-    `worth` (n,) and `costs` are float32. Worths are told apart in steps of a 32nd to a 64th; those
-    of the step that breaks the budget are left out, with all that are worth less. Int64, ascending.
+    A feature is worth the square of the query's value of it (float32, of every feature, here by
+    `numbers`) times `worth`, which is float32 as `costs`. Worths are told apart in steps of a 32nd
+    to a 64th; those of the step that breaks the budget are left out, with all that are worth less.
+    Int64, ascending.
     """
-    n = len(worth)
-    steps = np.empty(n, np.int64)
+    n = len(kept)
+    steps = np.empty(n, np.int32)
+    mine = np.empty(n, np.float32)
+    for i in range(n):
+        asked = query[numbers[kept[i]]]
+        mine[i] = asked * asked * worth[i]
+    bits = mine.view(np.int32)
     spent = np.zeros(1 << 13, np.float32)
-    bits = worth.view(np.int32)
     for i in range(n):
         steps[i] = bits[i] >> 18  # the sign, the exponent, and 5 bits more
         spent[steps[i]] += costs[i]
@@ -116,8 +124,8 @@ def chosen(worth: Array, costs: Array, budget: float) -> Any:
     found = np.empty(n, np.int64)
     size = 0
     for i in range(n):
-        if steps[i] >= least and worth[i] > 0:
-            found[size] = i
+        if steps[i] >= least and mine[i] > 0:
+            found[size] = kept[i]
             size += 1
     return found[:size].copy()
 
@@ -249,6 +257,53 @@ def add_lists(
 
 
 @compiled
+def estimates(
+    query: Array,
+    chosen: Array,
+    numbers: Array,
+    means: Array,
+    slopes: Array,
+    steps: Array,
+    typical: Array,
+    place: Array,
+    columns: Array,
+    begins: Array,
+    ends: Array,
+    rows: Array,
+    levels: Array,
+) -> Any:
+    """The products with a query from the chosen features (int64), float32 (n,); see `index.levels`.
+
+    Feature i has the column `place[i]`, or where that is negative a list from `begins[i]` on.
+    """
+    mean, slope = expected(query, numbers, means, slopes, chosen)
+    sums = np.empty(len(typical), np.float32)
+    for row in range(len(sums)):
+        sums[row] = slope * typical[row] + mean
+    n_columns, total = 0, np.float64(0)
+    of_columns, exact = np.empty(len(chosen), np.int64), np.empty(len(chosen), np.float32)
+    n_lists = 0
+    lists, weights = np.empty(len(chosen), np.int64), np.empty(len(chosen), np.float32)
+    for i in chosen:
+        weight = query[numbers[i]] * steps[i]
+        if place[i] < 0:
+            lists[n_lists], weights[n_lists] = i, weight
+            n_lists += 1
+        else:
+            of_columns[n_columns], exact[n_columns] = place[i], weight
+            n_columns += 1
+            total += weight
+    if n_columns:
+        unit = total / min(MEAN_WEIGHT * n_columns, np.float64(MOST_WEIGHTS))
+        groups, parts = grouped(exact[:n_columns], unit)
+        add_columns(columns, of_columns[groups], parts, unit, sums)
+    if n_lists:
+        mine = lists[:n_lists]
+        add_lists(rows, levels, begins[mine], ends[mine], weights[:n_lists], sums)
+    return sums
+
+
+@compiled
 def count_steps(estimates: Array, keep: Array, counts: Array) -> None:
     """Add to `counts` (int32, `N_STEPS`) how many estimates are in each step, of those to keep.
 
@@ -262,12 +317,26 @@ def count_steps(estimates: Array, keep: Array, counts: Array) -> None:
 
 
 @compiled
+def steps_of(estimates: Array) -> Any:
+    """The step of each estimate, int64."""
+    scale = np.float32(N_STEPS / (HIGHEST - LOWEST))
+    found = np.empty(len(estimates), np.int64)
+    for row in range(len(estimates)):
+        step = int((estimates[row] - np.float32(LOWEST)) * scale)
+        found[row] = min(max(step, 0), N_STEPS - 1)
+    return found
+
+
+@compiled
 def rows_from(estimates: Array, keep: Array, least: int) -> Any:
     """The rows to keep whose estimates are in this step or a higher one, int64."""
     scale = np.float32(N_STEPS / (HIGHEST - LOWEST))
     n = 0
     found = np.empty(len(estimates), np.int64)
+    below = np.float32(LOWEST + (least - 1) / scale) if least > 0 else np.float32(-np.inf)
     for row in range(len(estimates)):
+        if estimates[row] < below:  # as nearly all are, and sooner told
+            continue
         step = int((estimates[row] - np.float32(LOWEST)) * scale)
         if min(max(step, 0), N_STEPS - 1) >= least and (len(keep) == 0 or keep[row]):
             found[n] = row

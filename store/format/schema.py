@@ -248,6 +248,10 @@ def impacts_schema(settings: CollectionSettings) -> pa.Schema:
     searched with each of some `budgets` of columns the share `recalls` of the nearest found (see
     `index.nearest`). `levels` are those of the features whose `steps` are above 0, and `rows` the
     documents' embeddings (see `index.packed`).
+
+    A row without `docs` is of a measurement of all the blocks that cover `covers`, together: with
+    each of the `budgets`, and one in so many documents compared exactly (`sizes`), the shares that
+    two halves of the `asked` find, end to end in `recalls` (see `index.overall`).
     """
     return pa.schema(
         [

@@ -10,7 +10,8 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.format.schema import impacts_schema
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
 from saelake.store.index.levels import Levels, inverse_lengths
-from saelake.store.index.nearest import measured
+from saelake.store.index.nearest import NearestDocuments, measured
+from saelake.store.index.overall import measured_overall
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft, Fragment
 from saelake.store.tables.tables import Table, drop
@@ -19,6 +20,7 @@ DEFAULT_MEMORY_BYTES = 1 << 30
 LEAST_DOCUMENTS = 50_000  # fewer are compared exactly in milliseconds
 MEMORY_PER_BYTE = 6  # of a block in the making, of the codes that it covers (measured)
 MAX_SMALL = 8  # a search looks into every block, so small ones are joined beyond this many
+MEASURED_PART = 7 / 8  # of the documents: of less all blocks are measured together again
 GROWTH = 4  # a block takes in others that are up to so many times larger
 
 
@@ -111,6 +113,7 @@ def index_impacts(
             left -= _n_documents(group)
             on_progress(_n_documents(group), left)
     committer.finish()
+    committer.measure(codes.settings.width)
     _forget_outdated(lake, name)
 
 
@@ -179,6 +182,21 @@ class _BlockCommitter:
             if missing or any(covers.intersection(block.covers) for block in kept):
                 return None
             return Change(add=draft, remove=tuple(gone))
+
+        self._change(decide)
+
+    def measure(self, width: int) -> None:
+        """Measure what a search of all blocks finds, unless that was done of nearly all of them."""
+        stored = self._stored
+        valid = tuple(b for b in stored.blocks if b.is_valid(self._present))
+        search = NearestDocuments(table=stored, blocks=valid)
+        of = max(map(search.measured_part, stored.overall.values()), default=0.0)
+        if not valid or of >= MEASURED_PART:
+            return
+        draft = stored.write_overall(measured_overall(stored, valid, width))
+
+        def decide(snapshot: Table) -> Change:
+            return Change(add=draft, remove=tuple(ImpactsTable(snapshot).overall))
 
         self._change(decide)
 

@@ -1,6 +1,6 @@
 """Blocks of impacts as the impacts table stores them, written and read."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -21,6 +21,7 @@ from saelake.store.tables.tables import Table, address
 
 ROWS_AT_ONCE = 4096  # that are read of a block
 _BLOBS = ("levels", "rows")
+_NOTHING = b"\0\0"  # the least value that Lance puts into a file of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,27 @@ class Measured:
         """The share that is found within a budget: of the largest that was tried and is not."""
         tried = [r for b, r in zip(self.budgets, self.recalls, strict=True) if b <= budget]
         return tried[-1] if tried else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Overall:
+    """What is found of the nearest where blocks are searched together: `n_asked` questions.
+
+    With `budgets[i]` columns, and one in `one_in[j]` documents compared exactly, the half of the
+    questions that the choice is made by find the share `assured[i, j]`, less two standard errors,
+    and the others `recalls[i, j]`. It is of the blocks that cover these fragments of codes.
+    """
+
+    covers: frozenset[int]
+    budgets: tuple[float, ...]
+    one_in: tuple[int, ...]
+    assured: Array
+    recalls: Array
+    n_asked: int
+
+    def is_of(self, block: "StoredBlock") -> bool:
+        """Whether a block was among those that were asked."""
+        return self.covers.issuperset(block.covers)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,10 +135,20 @@ class ImpactsTable:
     @cached_property
     def blocks(self) -> tuple[StoredBlock, ...]:
         """The blocks, in table order; only what describes them is read."""
-        return self.described(self.table.fragments)
+        return tuple(each for each in self._described.values() if isinstance(each, StoredBlock))
 
-    def described(self, fragments: Sequence[Fragment]) -> tuple[StoredBlock, ...]:
-        """The blocks in these fragments; only what describes them is read."""
+    @cached_property
+    def overall(self) -> Mapping[int, Overall]:
+        """What was measured of blocks together, by the fragment that says so."""
+        return {i: each for i, each in self._described.items() if isinstance(each, Overall)}
+
+    @cached_property
+    def _described(self) -> Mapping[int, StoredBlock | Overall]:
+        ids = [fragment.id for fragment in self.table.fragments]
+        return dict(zip(ids, self.described(self.table.fragments), strict=True))
+
+    def described(self, fragments: Sequence[Fragment]) -> tuple[StoredBlock | Overall, ...]:
+        """What is in these fragments; only what describes blocks is read."""
         if not fragments:
             return ()
         names = [name for name in self.table.schema.names if name not in _BLOBS]
@@ -124,7 +156,7 @@ class ImpactsTable:
         asked = rows["asked"].to_pylist()
         lists = {name: Lists.of(rows[name]) for name in names if name != "asked"}
         return tuple(
-            _block(fragment.id, {name: each[i] for name, each in lists.items()}, asked[i])
+            _read(fragment.id, {name: each[i] for name, each in lists.items()}, asked[i])
             for i, fragment in enumerate(fragments)
         )
 
@@ -210,6 +242,35 @@ class ImpactsTable:
         rows = _rows(self.table.schema, block, scales, levels, measured, covers, self.codec)
         return self.table.write([rows], one_fragment=True)
 
+    def write_overall(self, found: Overall) -> Draft:
+        """Write what was measured of blocks together, as `write` does: a row without documents."""
+        pairs = np.stack([found.assured, found.recalls], axis=-1)
+        lists = {
+            "covers": np.array(sorted(found.covers)),
+            "sizes": np.array(found.one_in),
+            "budgets": np.array(found.budgets),
+            "recalls": pairs.ravel(),
+        }
+        row = _row(self.table.schema, lists, found.n_asked, [_NOTHING, _NOTHING])
+        return self.table.write([row], one_fragment=True)
+
+
+def _read(fragment: int, lists: dict[str, Array], n_asked: int) -> StoredBlock | Overall:
+    of_blocks = len(lists["docs"]) == 0 and len(lists["sizes"]) > 0
+    return _overall(lists, n_asked) if of_blocks else _block(fragment, lists, n_asked)
+
+
+def _overall(lists: dict[str, Array], n_asked: int) -> Overall:
+    pairs = lists["recalls"].reshape(len(lists["budgets"]), len(lists["sizes"]), 2)
+    return Overall(
+        covers=frozenset(lists["covers"].tolist()),
+        budgets=tuple(lists["budgets"].tolist()),
+        one_in=tuple(lists["sizes"].tolist()),
+        assured=pairs[:, :, 0],
+        recalls=pairs[:, :, 1],
+        n_asked=n_asked,
+    )
+
 
 def _block(fragment: int, lists: dict[str, Array], n_asked: int) -> StoredBlock:
     features = BlockFeatures(
@@ -267,14 +328,21 @@ def _rows(
         "budgets": np.array(measured.budgets),
         "recalls": np.array(measured.recalls),
     }
-    columns = {
-        name: Lists(np.array([0, len(values)]), values.astype(_numpy_type(schema, name))).to_arrow(
-            schema.field(name).type
-        )
-        for name, values in lists.items()
-    }
-    columns["asked"] = pa.array([measured.n_asked], pa.uint32())
-    data = [levels.data.tobytes(), b"".join(part.tobytes() for part, _ in parts) or b"\0"]
+    data = [levels.data.tobytes(), b"".join(part.tobytes() for part, _ in parts) or _NOTHING]
+    return _row(schema, lists, measured.n_asked, data)
+
+
+def _row(
+    schema: pa.Schema, lists: Mapping[str, Array], n_asked: int, data: Sequence[bytes]
+) -> pa.RecordBatch:
+    """A row of these lists, empty ones where there is none, and of these `_BLOBS`."""
+    columns: dict[str, pa.Array] = {}
+    for name in schema.names:
+        if name not in ("asked", *_BLOBS):
+            values = lists.get(name, np.empty(0)).astype(_numpy_type(schema, name))
+            of_row = Lists(np.array([0, len(values)]), values)
+            columns[name] = of_row.to_arrow(schema.field(name).type)
+    columns["asked"] = pa.array([n_asked], pa.uint32())
     for name, value in zip(_BLOBS, data, strict=True):
         columns[name] = as_blobs([value], schema.field(name).type)
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)

@@ -108,17 +108,15 @@ class BlockFeatures:
         """Which to add up for a query (float32, of every feature) within a budget of columns."""
         from saelake.store.arrays import levels  # not every process that has a session needs numba
 
-        numbers, worth, costs = self._of_kept
-        asked = query[numbers]
-        found: Array = self.kept[levels.chosen(asked * asked * worth, costs, budget)]
+        found: Array = levels.chosen(query, self.numbers, self.kept, *self._worth, budget)
         return found
 
     @cached_property
-    def _of_kept(self) -> tuple[Array, Array, Array]:
-        """The numbers of those that have levels, their variances for their costs, and the costs."""
+    def _worth(self) -> tuple[Array, Array]:
+        """The variances for their costs of those that have levels, and the costs, float32."""
         costs = self.costs[self.kept]
         worth = self.variances[self.kept] / costs
-        return self.numbers[self.kept], worth.astype(np.float32), costs.astype(np.float32)
+        return worth.astype(np.float32), costs.astype(np.float32)
 
 
 class Levels:
@@ -148,6 +146,7 @@ class Levels:
         size = max(self._levels_at + n_listed, ALIGNED)
         self.data = np.empty(size, np.uint8) if data is None else data
         self._columns = self.data[: self._rows_at].reshape(n_columns, features.half)
+        self._words = self._columns.view(np.uint16)
         rows = self.data[self._rows_at : self._levels_at].view(features.row_type)
         self._rows = rows[:n_listed]
         self._levels = self.data[self._levels_at : self._levels_at + n_listed]
@@ -207,24 +206,23 @@ class Levels:
         """The products with a query (float32, of every feature) from the chosen, float32 (n,)."""
         from saelake.store.arrays import levels
 
-        features = self.features
-        known = (features.numbers, features.means, features.slopes)
-        mean, slope = levels.expected(query, *known, chosen)
-        sums: Array = np.float32(slope) * self.typical
-        sums += np.float32(mean)
-        exact = query[features.numbers[chosen]] * features.steps[chosen]
-        in_column = features.in_column[chosen]
-        columns, lists = exact[in_column], chosen[~in_column]
-        if len(columns):
-            shares = (levels.MEAN_WEIGHT * len(columns), levels.MOST_WEIGHTS)
-            unit = float(columns.sum() / min(shares))
-            groups, parts = levels.grouped(columns, unit)
-            place = self._place[chosen[in_column]][groups]
-            levels.add_columns(self._columns.view(np.uint16), place, parts, unit, sums)
-        if len(lists):
-            spans = (self._begins[lists], self._ends[lists])
-            levels.add_lists(self._rows, self._levels, *spans, exact[~in_column], sums)
-        return sums
+        known = self.features
+        found: Array = levels.estimates(
+            query,
+            chosen,
+            known.numbers,
+            known.means,
+            known.slopes,
+            known.steps,
+            self.typical,
+            self._place,
+            self._words,
+            self._begins,
+            self._ends,
+            self._rows,
+            self._levels,
+        )
+        return found
 
 
 def _aligned(n_bytes: int) -> int:

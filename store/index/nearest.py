@@ -2,10 +2,12 @@
 
 All documents' cosines are estimated from their levels, and those of the largest estimates are
 computed from their embeddings. What comes out has exact scores, but a document may be missed. How
-many are is measured when a block is made, with documents of its own as questions, and its budget
-is the least of those tried that misses at most one in a hundred, less the standard error.
+many are is measured with documents as questions: in all blocks, once they are made (see
+`index.overall`). Of the budgets, and numbers of candidates, that find .99, less two standard
+errors, those are taken that are quickest.
 
-A block is asked as a part of its collection would be: where it has a tenth of the documents, for
+A block is also measured by itself, as it is made, for as long as nothing was measured of it with
+others. It is asked as a part of its collection would be: where it has a tenth of the documents, for
 a tenth of the nearest among a tenth of the candidates. When a collection grows, the same shares of
 it have nearer documents, which are easier to find; so what was measured holds on.
 """
@@ -19,7 +21,7 @@ import numpy as np
 
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
-from saelake.store.index.impact_blocks import ImpactsTable, Measured, StoredBlock
+from saelake.store.index.impact_blocks import ImpactsTable, Measured, Overall, StoredBlock
 from saelake.store.index.levels import Levels
 
 LEAST_RECALL = 0.99  # of the `N_NEAREST` nearest
@@ -31,7 +33,9 @@ ENOUGH = 0.9985  # a recall from which on no larger budget is tried
 QUERIES_AT_ONCE = 8
 LEAST_CANDIDATES = 600  # compared exactly, of a collection
 CANDIDATES = 20  # as a multiple of the answers
-CANDIDATE_SHARE = 1 / 256  # of the documents
+CANDIDATE_SHARE = 1 / 256  # of the documents, where nothing was measured of all blocks
+BYTE_COST = 30  # the time of a byte of a row, in documents of a column (measured)
+LEAST_PART = 1 / 2  # of what was measured together must still be there, and be of what is there
 FEW = 2  # times as many documents as candidates: all are compared, and none is estimated
 ROUNDING = 1e-5  # of a score, within which another sum of the same products is
 EXHAUSTIVE = 1 / 16  # of the documents, from which on to compare candidates is not worth it
@@ -51,9 +55,36 @@ class Mapper(Protocol):
         """What `work` makes of each item."""
 
 
-def n_candidates(n: int, k: int) -> int:
-    """How many of `n` documents are compared exactly for the `k` nearest."""
-    return max(LEAST_CANDIDATES, CANDIDATES * k, int(n * CANDIDATE_SHARE))
+def n_candidates(n: int, k: int, one_in: int | None = None) -> int:
+    """How many of `n` documents are compared exactly for the `k` nearest.
+
+    One in so many, where it was measured that this is enough for the `N_NEAREST`; for more of them
+    as many more, up to as many as where nothing was measured of all blocks.
+    """
+    most = max(LEAST_CANDIDATES, int(n * CANDIDATE_SHARE))
+    if one_in is not None:
+        share = n // one_in
+        most = max(share, min(share * k // N_NEAREST, most))
+    return max(CANDIDATES * k, most)
+
+
+def costs(blocks: Sequence[StoredBlock], budget: float, room: int) -> float:
+    """The time of a search, in documents of a column: of the columns, and of the rows compared."""
+    n = max(sum(len(block.docs) for block in blocks), 1)
+    row_bytes = sum(int(block.starts[-1]) for block in blocks) / n
+    return budget * n + BYTE_COST * row_bytes * room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How many columns are added up, and of how many documents one is compared; `recall` of that.
+
+    Where `one_in` is None, as many are compared as where nothing was measured of all blocks.
+    """
+
+    budget: float
+    recall: float
+    one_in: int | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,6 +96,7 @@ class NearestDocuments:
 
     table: ImpactsTable
     blocks: tuple[StoredBlock, ...]
+    overall: tuple[Overall, ...] = ()
     kept: Mapping[int, Levels] | None = None
 
     def keeping(self) -> "NearestDocuments":
@@ -82,24 +114,68 @@ class NearestDocuments:
         """The fragments of codes that they cover."""
         return frozenset(i for block in self.blocks for i in block.covers)
 
-    @cached_property
+    @property
     def budget(self) -> float | None:
         """The columns that are added up; None where no number of them finds enough."""
-        n_asked = max(sum(block.measured.n_asked for block in self.blocks), 1)
-        for budget in sorted({b for block in self.blocks for b in block.measured.budgets}):
-            recall = self._recall(budget)
-            if recall - (recall * (1 - recall) / n_asked) ** 0.5 >= LEAST_RECALL:
-                return budget
-        return None
+        return None if self.plan is None else self.plan.budget
 
     @property
     def recall(self) -> float:
         """The share of the nearest that is found."""
-        return 0.0 if self.budget is None else self._recall(self.budget)
+        return 0.0 if self.plan is None else self.plan.recall
 
-    def _recall(self, budget: float) -> float:
-        shares = [block.measured.recall(budget) * len(block.docs) for block in self.blocks]
-        return min(sum(shares) / max(self.n_documents, 1), 1.0)
+    def room(self, k: int) -> int:
+        """How many documents are compared exactly for the `k` nearest."""
+        return n_candidates(self.n_documents, k, None if self.plan is None else self.plan.one_in)
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """The quickest search that finds enough; None where there is none."""
+        measured = [found for each in self.overall if (found := self._together(each)) is not None]
+        return measured[0] if measured else self._by_block
+
+    def measured_part(self, overall: Overall) -> float:
+        """The share of the documents that are in blocks of which this was measured."""
+        mine = sum(len(block.docs) for block in self.blocks if overall.is_of(block))
+        return mine / max(self.n_documents, 1)
+
+    def _together(self, overall: Overall) -> Plan | None:
+        """The quickest of what was measured of most blocks; others count as they are by themselves.
+
+        None where it is of too little of what is there, or too much of that is there no more.
+        """
+        part = self.measured_part(overall)
+        left = len(overall.covers & self.covers) / max(len(overall.covers), 1)
+        if min(part, left) < LEAST_PART:
+            return None
+        rest = [block for block in self.blocks if not overall.is_of(block)]
+        plans = []
+        for i, budget in enumerate(overall.budgets):
+            others = self._recall(budget, rest) if rest else 0.0
+            for j, one_in in enumerate(overall.one_in):
+                assured = part * overall.assured[i, j] + (1 - part) * others
+                if assured >= LEAST_RECALL:
+                    recall = part * float(overall.recalls[i, j]) + (1 - part) * others
+                    plans.append(Plan(budget=budget, recall=recall, one_in=one_in))
+        return min(plans, key=self._cost, default=None)
+
+    def _cost(self, plan: Plan) -> float:
+        room = n_candidates(self.n_documents, N_NEAREST, plan.one_in)
+        return costs(self.blocks, plan.budget, room)
+
+    @property
+    def _by_block(self) -> Plan | None:
+        """The least budget that finds enough in all blocks by themselves."""
+        n_asked = max(sum(block.measured.n_asked for block in self.blocks), 1)
+        for budget in sorted({b for block in self.blocks for b in block.measured.budgets}):
+            recall = self._recall(budget, self.blocks)
+            if recall - (recall * (1 - recall) / n_asked) ** 0.5 >= LEAST_RECALL:
+                return Plan(budget=budget, recall=recall)
+        return None
+
+    def _recall(self, budget: float, blocks: Sequence[StoredBlock]) -> float:
+        shares = [block.measured.recall(budget) * len(block.docs) for block in blocks]
+        return min(sum(shares) / max(sum(len(block.docs) for block in blocks), 1), 1.0)
 
     @cached_property
     def n_bytes(self) -> int:
@@ -125,7 +201,7 @@ class NearestDocuments:
         `query` float32 is of every feature, of length 1, and not negative; `mask` says which
         documents are meant: all of them are candidates where they are few.
         """
-        room = n_candidates(self.n_documents, k)
+        room = self.room(k)
         if self.is_few(k, mask):
             return self.all_kept(mask)
         keeps = [kept_rows(block, mask) for block in self.blocks]
@@ -141,7 +217,7 @@ class NearestDocuments:
         if mask is None:
             return False
         n_kept = sum(int(mask[block.docs].sum()) for block in self.blocks)
-        return n_kept <= FEW * n_candidates(self.n_documents, k)
+        return n_kept <= FEW * self.room(k)
 
     def nearest(
         self, query: Array, k: int, mask: Array | None, spread: Mapper, *, exact: bool = False

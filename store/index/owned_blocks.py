@@ -20,7 +20,6 @@ from saelake.store.index.nearest import (
     best_of,
     kept_rows,
     least_step,
-    n_candidates,
 )
 from saelake.store.tables.tables import Table
 
@@ -68,6 +67,7 @@ class AsLevels:
         table = ImpactsTable(piece.impacts)
         (fragment,) = (f for f in piece.impacts.fragments if f.id == piece.fragment)
         (block,) = table.described([fragment])
+        assert isinstance(block, StoredBlock)
         yield OwnedBlock(table, block, table.levels(block))
 
 
@@ -108,7 +108,7 @@ def nearest_by_owners(
     if nearest.is_few(k, mask):
         return nearest.nearest(query, k, mask, spread)
     unit = (query / np.linalg.norm(query)).astype(np.float32)
-    room = n_candidates(nearest.n_documents, k)
+    room = nearest.room(k)
     search = BlockSearch(unit, nearest.budget or 0, room, mask)
     found = owners.map_parts(AsLevels(), search, _pieces(nearest))
     answers = (answer for parts in found for answer in parts)

@@ -73,7 +73,10 @@ class Collection:
         if self.impacts is None:
             return None
         valid = tuple(b for b in self.impacts.blocks if b.is_valid(self._fragments))
-        return NearestDocuments(table=self.impacts, blocks=valid) if valid else None
+        overall = tuple(self.impacts.overall.values())
+        return (
+            NearestDocuments(table=self.impacts, blocks=valid, overall=overall) if valid else None
+        )
 
     @cached_property
     def bytes_per_document(self) -> float:

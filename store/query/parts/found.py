@@ -100,7 +100,7 @@ def _shared(found: Found, labels: LabelsTable, shares: Shares, block: Block) -> 
     chosen = []
     for doc in found.doc.tolist():
         begin, end = block.offsets[rows[doc] : rows[doc] + 2] if doc in rows else (0, 0)
-        order = np.argsort(-share[begin:end], kind="stable")[:SHARED_SHOWN] + begin
+        order = _largest(share[begin:end], SHARED_SHOWN) + begin
         chosen.append(order[share[order] > 0])
     every = concatenate(chosen, np.int64)
     features = block.features[every]
@@ -109,3 +109,11 @@ def _shared(found: Found, labels: LabelsTable, shares: Shares, block: Block) -> 
     structs = pa.StructArray.from_arrays(arrays, fields=list(SHARED))
     offsets = np.concatenate([[0], np.cumsum([len(order) for order in chosen])]).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, structs, type=pa.list_(SHARED))
+
+
+def _largest(values: Array, n: int) -> Array:
+    """Where the `n` largest values are, largest first and ties in their order, int64."""
+    kept = np.arange(len(values))
+    if len(values) > n:  # to sort them all takes longer than all else of a hit
+        kept = np.flatnonzero(values >= np.partition(values, len(values) - n)[len(values) - n])
+    return kept[np.argsort(-values[kept], kind="stable")[:n]]

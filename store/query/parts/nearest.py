@@ -12,7 +12,7 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.codes.executor import Owners, Threads, quickly
 from saelake.store.format.lists import Array
 from saelake.store.index.impact_blocks import StoredBlock
-from saelake.store.index.nearest import EXHAUSTIVE, NearestDocuments, n_candidates
+from saelake.store.index.nearest import EXHAUSTIVE, NearestDocuments
 from saelake.store.index.owned_blocks import nearest_by_owners, owners_of_blocks
 from saelake.store.query.parts.found import Found
 from saelake.store.requests.checks import Pooling
@@ -78,8 +78,7 @@ def _searchable(session: Session, selected: Selected, k: int) -> NearestDocument
     nearest = session.nearest(selected)
     if nearest is None or nearest.budget is None:
         return None
-    n = nearest.n_documents
-    return nearest if n_candidates(n, k) <= EXHAUSTIVE * n else None
+    return nearest if nearest.room(k) <= EXHAUSTIVE * nearest.n_documents else None
 
 
 def _readable(session: Session, selected: Selected, k: int) -> NearestDocuments | None:

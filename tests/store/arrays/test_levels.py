@@ -59,7 +59,10 @@ def test_what_is_chosen_is_worth_most_for_its_costs(
 ) -> None:
     n = len(worth)
     costs = np.array(data.draw(st.lists(st.floats(0.125, 3, width=32), min_size=n, max_size=n)))
-    found = levels.chosen(np.array(worth, np.float32), costs.astype(np.float32), budget)
+    every = np.arange(n)
+    of_features = (np.ones(n, np.float32), every.astype(np.uint32), every)
+    mine = np.array(worth, np.float32), costs.astype(np.float32)
+    found = levels.chosen(*of_features, *mine, budget)
     highest = np.array(worth, np.float32).view(np.int32) >> 18
     left = np.setdiff1d(np.flatnonzero(np.array(worth)), found)
     assert (np.diff(found) > 0).all()

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from saelake.store.health.repair import repair
 from saelake.store.index import nearest as by_impacts
 from saelake.store.index.nearest import NearestDocuments
 from saelake.store.query.parts import nearest
+from saelake.store.query.parts.found import _largest
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.snapshot.embeddings import Embeddings
@@ -189,7 +191,7 @@ def test_a_filter_of_few_documents_compares_them_all(
     asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(by_impacts, "LEAST_CANDIDATES", 13)
-    monkeypatch.setattr(by_impacts, "CANDIDATES", 1)
+    monkeypatch.setattr(by_impacts, "CANDIDATES", 3)
     estimates: list[Any] = []
     monkeypatch.setattr(by_impacts.Estimate, "estimated", estimates.append)
     check(asked, {"docs": (3,), "k": 5, "where": "label = 'pos'"})
@@ -282,3 +284,9 @@ def test_an_index_that_came_is_used_at_once(
     newest = Engine(made.lake.uri)._session.collection(COLLECTION).nearest
     assert newest is not None
     assert newest.n_documents == 40
+
+
+@given(st.lists(st.integers(0, 4).map(float), max_size=30), st.integers(1, 8))
+def test_the_largest_are_as_by_sorting_all(values: list[float], n: int) -> None:
+    array = np.array(values, np.float32)
+    assert _largest(array, n).tolist() == np.argsort(-array, kind="stable")[:n].tolist()
