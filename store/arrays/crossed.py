@@ -204,18 +204,14 @@ def best_correlated(
     columns have a count in `both` (uint32) than k.
     """
     for line in range(len(both)):
+        counts, sums, mean, deviation = both[line], products[line], mine[0, line], mine[1, line]
         n_found = 0
-        for column in range(both.shape[1]):
-            if both[line, column]:
-                r = _correlation(
-                    products[line, column],
-                    n,
-                    mine[0, line],
-                    theirs[0, column],
-                    mine[1, line] * theirs[1, column],
-                )
+        for column in range(len(counts)):
+            if counts[column]:
+                scale = deviation * theirs[1, column]
+                r = _correlation(sums[column], n, mean, theirs[0, column], scale)
                 n_found = _insert(found[line], score[line], n_found, column, r)
-                products[line, column] = 0.0
+                sums[column] = 0.0
         found[line, n_found:] = -1
 
 
@@ -227,9 +223,9 @@ def best_overlapping(both: Array, mine: Array, theirs: Array, found: Array, scor
     how many each does.
     """
     for line in range(len(both)):
-        n_found = 0
-        for column in range(both.shape[1]):
-            n_both = np.int64(both[line, column])
+        counts, n_found = both[line], 0
+        for column in range(len(counts)):
+            n_both = np.int64(counts[column])
             if n_both:
                 share = n_both / (mine[line] + theirs[column] - n_both)
                 n_found = _insert(found[line], score[line], n_found, column, share)

@@ -20,7 +20,7 @@ from saelake.store.query.parts.same_tokens import Asked, Crossed, Reading, SameT
 
 SUMS_BYTES = 256 << 20  # of one pass; each pass reads all codes
 HELD_BYTES = 288 << 20  # of codes that are kept where their sums would take several passes
-GROUP_BYTES = 64 << 20  # of codes that are added to the sums of one pass at once
+GROUP_BYTES = 32 << 20  # of codes that are added to the sums of one pass at once
 STRIPE_BYTES = 8 << 20  # of sums that are added to at a time by one thread
 PARTS = 64  # in which features are handed out to threads
 PRODUCT_BYTES, COUNT_BYTES = 8, 4  # of a pair
@@ -59,29 +59,62 @@ class Sums:
         else:
             crossed.add_meetings(a, b, first, self.both)
 
-    def best(self, totals: Totals, asked: Asked, k: int) -> Columns:
-        """The columns of the answer for these lines, whose features are `asked.rows`.
+    def best(self, known: "Known", k: int) -> Columns:
+        """The columns of the answer for these lines, which are the rows of `known`.
 
         Products are 0 afterwards.
         """
-        a, b, rows, columns = totals.a, totals.b, asked.rows, asked.columns
-        shape = len(rows), min(k, len(columns))
+        shape = len(known.rows), min(k, len(known.columns))
         found, score = np.full(shape, -1), np.zeros(shape)
         if self.products.shape[1]:
-            spread = a.spread(totals.n)[:, rows], b.spread(totals.n)[:, columns]
-            crossed.best_correlated(self.products, self.both, totals.n, *spread, found, score)
+            spread = known.spread_a, known.spread_b
+            crossed.best_correlated(self.products, self.both, known.n, *spread, found, score)
         else:
-            crossed.best_overlapping(self.both, a.count[rows], b.count[columns], found, score)
+            crossed.best_overlapping(self.both, known.n_a, known.n_b, found, score)
         i, place = np.nonzero(found >= 0)
         j = found[i, place]
         return {
-            "feature_a": rows[i],
-            "feature_b": columns[j],
+            "feature_a": known.rows[i],
+            "feature_b": known.columns[j],
             "score": score[i, place],
-            "n_a": a.count[rows[i]],
-            "n_b": b.count[columns[j]],
+            "n_a": known.n_a[i],
+            "n_b": known.n_b[j],
             "n_both": self.both[i, j],
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of features by themselves over `n` tokens: of a `rows`, of b `columns`.
+
+    At how many tokens each fires, int64, and the means and deviations, float64 (2, n_features).
+    """
+
+    n: int
+    rows: Array
+    columns: Array
+    n_a: Array
+    n_b: Array
+    spread_a: Array
+    spread_b: Array
+
+    @classmethod
+    def of(cls, totals: Totals, asked: Asked) -> Self:
+        """Once all tokens were read."""
+        return cls(
+            n=totals.n,
+            rows=asked.rows,
+            columns=asked.columns,
+            n_a=totals.a.count[asked.rows],
+            n_b=totals.b.count[asked.columns],
+            spread_a=totals.a.spread(totals.n)[:, asked.rows],
+            spread_b=totals.b.spread(totals.n)[:, asked.columns],
+        )
+
+    def __getitem__(self, lines: slice) -> Self:
+        """Of some of the rows."""
+        n_a, spread_a = self.n_a[lines], self.spread_a[:, lines]
+        return replace(self, rows=self.rows[lines], n_a=n_a, spread_a=spread_a)
 
 
 def best_partners(
@@ -135,7 +168,8 @@ class _Crossing:
     ) -> Iterator[Columns]:
         """The answer for features whose codes are all in memory."""
         step = self._n_lines(STRIPE_BYTES, asked)
-        work = _Comparing(codes, self.both.decoded, totals, asked, self.by, self.k, step)
+        known = Known.of(totals, asked)
+        work = _Comparing(codes, self.both.decoded, known, self.by, self.k, step)
         return self._threads.map(work, _spans(len(asked.rows), -(-len(asked.rows) // PARTS)))
 
     def _in_a_pass(
@@ -147,8 +181,9 @@ class _Crossing:
         for group in _groups(codes):
             deque(self._threads.map(_Adding(sums, group, self.both.decoded), stripes), maxlen=0)
             group.clear()
+        known = Known.of(totals, asked)
         for lines in stripes:
-            yield sums[lines].best(totals, asked[lines], self.k)
+            yield sums[lines].best(known[lines], self.k)
 
     @property
     def _threads(self) -> Threads:
@@ -180,20 +215,19 @@ class _Comparing:
 
     codes: Sequence[Crossed]
     decoded: tuple[Array, Array]
-    totals: Totals
-    asked: Asked
+    known: Known
     by: str
     k: int
     step: int
 
     def __call__(self, lines: slice) -> Columns:
-        room = Sums.zero(self.step, len(self.asked.columns), self.by)
+        room = Sums.zero(self.step, len(self.known.columns), self.by)
         parts = []
         for some in _spans(lines.stop, self.step, lines.start):
             sums = room[: some.stop - some.start]
             for codes in self.codes:
                 sums.add(codes, self.decoded, some.start)
-            parts.append(sums.best(self.totals, self.asked[some], self.k))
+            parts.append(sums.best(self.known[some], self.k))
             sums.both[:] = 0
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
