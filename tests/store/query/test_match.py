@@ -19,6 +19,7 @@ from saelake.store.query.parts import crossing
 from saelake.store.requests.match import MatchQuery
 from saelake.workers.encoder import pack
 from tests import lakes
+from tests.elsewhere import Elsewhere
 from tests.lakes import MadeLake, add_dictionary, by_pole, make_lake
 
 A, B = "made/random", "made/other"
@@ -167,9 +168,20 @@ def test_what_never_fires_is_in_no_later_pass(
     x, y = same_tokens((made, other), list(range(len(made.words))))
     assert ((x != 0).sum(axis=0) == 0).sum() > 10 < ((y != 0).sum(axis=0) == 0).sum()
     monkeypatch.setattr(crossing, "SUMS_BYTES", 12 * 70 * 4)
-    monkeypatch.setattr(crossing, "HELD_BYTES", 1)
     monkeypatch.setattr(READING, 11)
+    assert n_passes(made, by) == 1  # all codes fit in memory, though their sums do not
+    monkeypatch.setattr(crossing, "HELD_BYTES", 1)
     check(ask(made, by=by), expected)
+    fires = (x[:, 12 if by == "jaccard" else 4 :] != 0).any(axis=0).sum()
+    each = (12 * 70 * 4) // ((4 if by == "jaccard" else 12) * (y != 0).any(axis=0).sum())
+    assert n_passes(made, by) == 1 + -(-fires // each) < 60 / (12 if by == "jaccard" else 4)
+
+
+def n_passes(made: MadeLake, by: str) -> int:
+    """How often all codes are read."""
+    executor = Elsewhere()
+    Engine(made.lake.uri, executor=executor).ask(MatchQuery(a=A, b=B, by=by)).read_all()  # type: ignore[arg-type]
+    return executor.sent.count("Reading")
 
 
 def test_chosen_features_and_documents(two: Two) -> None:
