@@ -20,7 +20,7 @@ CACHE_LINE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grouped:
+class GroupedCodes:
     """Codes in groups, by feature or by token.
 
     Group i has `packed[begins[i]:begins[i + 1]]`: numbers (tokens of a feature, or features of a
@@ -39,7 +39,7 @@ class Grouped:
     @classmethod
     def of(
         cls, groups: Array, n_groups: int, numbers: Array, n_numbers: int, codes: Array
-    ) -> "Grouped":
+    ) -> "GroupedCodes":
         """Codes (uint16) with the group and the number of each, left out where one is -1."""
         small = n_numbers <= 1 << 32 - CODE_BITS
         room = np.empty(len(codes), np.uint32 if small else np.uint64)
@@ -72,7 +72,7 @@ def flat(
 def group(groups: Array, n_groups: int, numbers: Array, codes: Array, packed: Array) -> Any:
     """Write the codes into `packed` by group, in their order, and return where each begins.
 
-    By counting; what has the group or the number -1 is left out. See `Grouped`.
+    By counting; what has the group or the number -1 is left out. See `GroupedCodes`.
     """
     begins = np.zeros(n_groups + 1, np.int64)
     for i in range(len(groups)):

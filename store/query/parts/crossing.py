@@ -16,7 +16,13 @@ import numpy as np
 from saelake.store.arrays import crossed
 from saelake.store.codes.executor import Executor, Threads
 from saelake.store.format.lists import Array
-from saelake.store.query.parts.same_tokens import Asked, Crossed, Reading, SameTokens, Totals
+from saelake.store.query.parts.same_tokens import (
+    AskedPairs,
+    BothTotals,
+    Crossed,
+    ReadingBoth,
+    SameTokens,
+)
 
 SUMS_BYTES = 256 << 20  # of one pass; each pass reads all codes
 HELD_BYTES = 288 << 20  # of codes that are kept where their sums would take several passes
@@ -59,7 +65,7 @@ class Sums:
         else:
             crossed.add_meetings(a, b, first, self.both)
 
-    def best(self, known: "Known", k: int) -> Columns:
+    def best(self, known: "KnownSides", k: int) -> Columns:
         """The columns of the answer for these lines, which are the rows of `known`.
 
         Products are 0 afterwards.
@@ -84,7 +90,7 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownSides:
     """What is known of features by themselves over `n` tokens: of a `rows`, of b `columns`.
 
     At how many tokens each fires, int64, and the means and deviations, float64 (2, n_features).
@@ -99,7 +105,7 @@ class Known:
     spread_b: Array
 
     @classmethod
-    def of(cls, totals: Totals, asked: Asked) -> Self:
+    def of(cls, totals: BothTotals, asked: AskedPairs) -> Self:
         """Once all tokens were read."""
         return cls(
             n=totals.n,
@@ -140,7 +146,7 @@ class _Crossing:
     def of(self, rows: Array) -> Iterator[Columns]:
         """See `best_partners`."""
         d_a, d_b = (codes.settings.width for codes in (self.both.a, self.both.b))
-        asked, totals = Asked(rows=rows, columns=np.arange(d_b)), Totals.zero(d_a, d_b)
+        asked, totals = AskedPairs(rows=rows, columns=np.arange(d_b)), BothTotals.zero(d_a, d_b)
         n_lines = self._n_lines(SUMS_BYTES, asked)
         read = self._read(asked, totals)
         held = list(_within(read, HELD_BYTES if n_lines < len(rows) else GROUP_BYTES))
@@ -153,27 +159,27 @@ class _Crossing:
         n_lines = self._n_lines(SUMS_BYTES, rest)
         for first in range(0, len(rest.rows), n_lines):
             some = rest[first : first + n_lines]
-            read = self._read(some, Totals.zero(d_a, d_b))
+            read = self._read(some, BothTotals.zero(d_a, d_b))
             yield from self._in_a_pass(read, totals, some)
 
-    def _read(self, asked: Asked, totals: Totals) -> Iterator[Crossed]:
+    def _read(self, asked: AskedPairs, totals: BothTotals) -> Iterator[Crossed]:
         """The codes of all tokens, some at a time; what is known of them is added to `totals`."""
-        work = Reading(both=self.both, asked=asked)
+        work = ReadingBoth(both=self.both, asked=asked)
         for found, codes in self.executor.map(work, self.both.ranges()):
             totals.merge(found)
             yield codes
 
     def _one_by_one(
-        self, codes: Sequence[Crossed], totals: Totals, asked: Asked
+        self, codes: Sequence[Crossed], totals: BothTotals, asked: AskedPairs
     ) -> Iterator[Columns]:
         """The answer for features whose codes are all in memory."""
         step = self._n_lines(STRIPE_BYTES, asked)
-        known = Known.of(totals, asked)
+        known = KnownSides.of(totals, asked)
         work = _Comparing(codes, self.both.decoded, known, self.by, self.k, step)
         return self._threads.map(work, _spans(len(asked.rows), -(-len(asked.rows) // PARTS)))
 
     def _in_a_pass(
-        self, codes: Iterator[Crossed], totals: Totals, asked: Asked
+        self, codes: Iterator[Crossed], totals: BothTotals, asked: AskedPairs
     ) -> Iterator[Columns]:
         """The answer for features whose sums are all in memory."""
         sums = Sums.zero(len(asked.rows), len(asked.columns), self.by)
@@ -181,7 +187,7 @@ class _Crossing:
         for group in _groups(codes):
             deque(self._threads.map(_Adding(sums, group, self.both.decoded), stripes), maxlen=0)
             group.clear()
-        known = Known.of(totals, asked)
+        known = KnownSides.of(totals, asked)
         for lines in stripes:
             yield sums[lines].best(known[lines], self.k)
 
@@ -189,7 +195,7 @@ class _Crossing:
     def _threads(self) -> Threads:
         return self.executor if isinstance(self.executor, Threads) else Threads()
 
-    def _n_lines(self, n_bytes: int, asked: Asked) -> int:
+    def _n_lines(self, n_bytes: int, asked: AskedPairs) -> int:
         """How many features' sums have so many bytes."""
         each = COUNT_BYTES + (PRODUCT_BYTES if self.by == "activation" else 0)
         return max(n_bytes // (each * max(len(asked.columns), 1)), 1)
@@ -215,7 +221,7 @@ class _Comparing:
 
     codes: Sequence[Crossed]
     decoded: tuple[Array, Array]
-    known: Known
+    known: KnownSides
     by: str
     k: int
     step: int

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.arrays.crossed import Grouped, add_moments, flat
+from saelake.store.arrays.crossed import GroupedCodes, add_moments, flat
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch
@@ -49,7 +49,7 @@ class Side:
 
 
 @dataclass(slots=True, kw_only=True)
-class Totals:
+class BothTotals:
     """What is known of each side over `n` tokens."""
 
     n: int = 0
@@ -57,11 +57,11 @@ class Totals:
     b: Side
 
     @classmethod
-    def zero(cls, d_a: int, d_b: int) -> "Totals":
+    def zero(cls, d_a: int, d_b: int) -> "BothTotals":
         """Of no tokens."""
         return cls(a=Side.zero(d_a), b=Side.zero(d_b))
 
-    def merge(self, other: "Totals") -> None:
+    def merge(self, other: "BothTotals") -> None:
         """Add what is known of other tokens."""
         self.n += other.n
         self.a.merge(other.a)
@@ -76,8 +76,8 @@ class Crossed:
     those that are compared.
     """
 
-    a: Grouped
-    b: Grouped
+    a: GroupedCodes
+    b: GroupedCodes
 
     @property
     def n_bytes(self) -> int:
@@ -86,20 +86,20 @@ class Crossed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedPairs:
     """The features of a that are asked about, and those of b that these are compared with."""
 
     rows: Array
     columns: Array
 
-    def __getitem__(self, lines: slice) -> "Asked":
+    def __getitem__(self, lines: slice) -> "AskedPairs":
         """Some of the features that are asked about, compared with the same."""
         return replace(self, rows=self.rows[lines])
 
-    def firing(self, totals: Totals) -> "Asked":
+    def firing(self, totals: BothTotals) -> "AskedPairs":
         """Those that fire at all."""
         rows, columns = totals.a.count[self.rows] > 0, totals.b.count[self.columns] > 0
-        return Asked(rows=self.rows[rows], columns=self.columns[columns])
+        return AskedPairs(rows=self.rows[rows], columns=self.columns[columns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class SameTokens:
         """The value of each code of either side, float32."""
         return _decoded(self.a.codec), _decoded(self.b.codec)
 
-    def read(self, begin: int, end: int, asked: Asked) -> tuple[Totals, Crossed]:
+    def read(self, begin: int, end: int, asked: AskedPairs) -> tuple[BothTotals, Crossed]:
         """The codes of the tokens of a range of documents."""
         docs = np.arange(begin, end, dtype=np.uint64)
         docs = docs if self.mask is None else docs[self.mask[docs]]
@@ -144,14 +144,16 @@ class SameTokens:
         mine, theirs = _Flat.of(a, number), _Flat.of(b, number)
         d_a, d_b = self.a.settings.width, self.b.settings.width
         line, column = _places(asked.rows, d_a), _places(asked.columns, d_b)
-        totals = Totals(
+        totals = BothTotals(
             n=n,
             a=mine.side(d_a, _decoded(self.a.codec)),
             b=theirs.side(d_b, _decoded(self.b.codec)),
         )
         return totals, Crossed(
-            a=Grouped.of(line[mine.feature], len(asked.rows), mine.token, n, mine.codes),
-            b=Grouped.of(theirs.token, n, column[theirs.feature], len(asked.columns), theirs.codes),
+            a=GroupedCodes.of(line[mine.feature], len(asked.rows), mine.token, n, mine.codes),
+            b=GroupedCodes.of(
+                theirs.token, n, column[theirs.feature], len(asked.columns), theirs.codes
+            ),
         )
 
     def _check_same_tokens(self, a: pa.Table, b: pa.Table) -> None:
@@ -170,13 +172,13 @@ class SameTokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ReadingBoth:
     """Reads ranges of documents, in any process."""
 
     both: SameTokens
-    asked: Asked
+    asked: AskedPairs
 
-    def __call__(self, docs: tuple[int, int]) -> tuple[Totals, Crossed]:
+    def __call__(self, docs: tuple[int, int]) -> tuple[BothTotals, Crossed]:
         """See `SameTokens.read`."""
         return self.both.read(*docs, self.asked)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saelake.store.arrays import crossed
-from saelake.store.arrays.crossed import Grouped
+from saelake.store.arrays.crossed import GroupedCodes
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,13 +39,13 @@ class Tokens:
 
     def grouped(
         self, *, by_feature: bool, wide: bool = False
-    ) -> tuple[Grouped, tuple[Floats, Ints]]:
+    ) -> tuple[GroupedCodes, tuple[Floats, Ints]]:
         """By feature or by token; `wide` has numbers that need more than 32 bits with a code."""
         codes = self.codes.T if by_feature else self.codes
         groups, numbers = np.nonzero(codes)
         n_numbers = 1 << 20 if wide else codes.shape[1]
         bits = codes[groups, numbers].astype(np.uint16)
-        made = Grouped.of(groups, len(codes), numbers, n_numbers, bits)
+        made = GroupedCodes.of(groups, len(codes), numbers, n_numbers, bits)
         assert made.packed.dtype == (np.uint64 if wide else np.uint32)
         return made, (made.begins, made.packed)
 
@@ -175,7 +175,7 @@ def test_rows_laid_flat_and_summed(seed: int, n_rows: int) -> None:
     np.testing.assert_allclose(moments[0], DECODED[dense].sum(axis=0))
     np.testing.assert_allclose(moments[1], (DECODED[dense] ** 2).sum(axis=0))
 
-    by_token = Grouped.of(token, len(dense), feature, 4, bits)
+    by_token = GroupedCodes.of(token, len(dense), feature, 4, bits)
     for i in range(len(dense)):
         packed = by_token.packed[by_token.begins[i] : by_token.begins[i + 1]]
         fires = np.flatnonzero(dense[i])
@@ -186,7 +186,7 @@ def test_rows_laid_flat_and_summed(seed: int, n_rows: int) -> None:
 @pytest.mark.parametrize(("n_numbers", "dtype"), [(1 << 16, np.uint32), (1 << 17, np.uint64)])
 def test_the_largest_number_is_packed(n_numbers: int, dtype: type) -> None:
     last = np.array([n_numbers - 1])
-    made = Grouped.of(np.array([0]), 1, last, n_numbers, np.array([65_535], np.uint16))
+    made = GroupedCodes.of(np.array([0]), 1, last, n_numbers, np.array([65_535], np.uint16))
     assert made.packed.dtype == dtype
     assert (made.packed >> 16).tolist() == last.tolist()
     assert (made.packed & 0xFFFF).tolist() == [65_535]

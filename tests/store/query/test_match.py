@@ -181,7 +181,7 @@ def n_passes(made: MadeLake, by: str) -> int:
     """How often all codes are read."""
     executor = Elsewhere()
     Engine(made.lake.uri, executor=executor).ask(MatchQuery(a=A, b=B, by=by)).read_all()  # type: ignore[arg-type]
-    return executor.sent.count("Reading")
+    return executor.sent.count("ReadingBoth")
 
 
 def test_chosen_features_and_documents(two: Two) -> None:
