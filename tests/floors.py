@@ -65,6 +65,7 @@ SPEAKERS: Mapping[str, tuple[str, ...]] = {
     ),
     "faiss": ("store/index/vectors",),
     "numba": ("store/arrays/kernels",),
+    "llvmlite": ("store/arrays/kernels",),
     "ray": ("workers/ray",),
     "grpc": ("store/service", "store/wire", "client/remote"),
     "grpc_status": ("store/wire/errors",),

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -359,6 +360,25 @@ def _ones(_: Any, word: Any) -> Any:
     return types.uint64(word), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+def fetch_ahead(_: Any, values: Any, __: Any) -> Any:
+    """Begin to bring the line of a core's cache with `values[i]`, which may be past their end.
+
+    Compilers do not do so by themselves, and cores only for what lies in order.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        form = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        loop = builder.module.declare_intrinsic("llvm.prefetch", (place.type,), form)
+        builder.call(loop, [place, number(0), number(3), number(1)])  # to read, to keep, data
+        return context.get_dummy_value()
+
+    return types.void(values, types.int64), generate
+
+
 @compiled
 def set_bits(offsets: Array, features: Array, bits: Array) -> None:
     """Set bit `row` of `bits[feature]` (uint64, 64 rows a word) for each feature of each row."""
@@ -465,35 +485,6 @@ def cross_shares(
                 count[other[j]] += np.uint32(1)
                 line[other[j]] += share * other_shares[j]
         cursor[row] = at
-
-
-@compiled
-def cross_products(
-    offsets: Array,
-    features: Array,
-    values: Array,
-    other_offsets: Array,
-    other: Array,
-    other_values: Array,
-    number: Array,
-    products: Array,
-    both: Array,
-) -> None:
-    """Add, for each row and each pair of its features on both sides, value times value.
-
-    Feature f of the first side is line `number[f]` of `products` (float64) and of the counts
-    `both` (uint32), and left out where that is -1.
-    """
-    for row in range(len(offsets) - 1):
-        begin, end = other_offsets[row], other_offsets[row + 1]
-        for i in range(offsets[row], offsets[row + 1]):
-            at = number[features[i]]
-            if at < 0:
-                continue
-            value = np.float64(values[i])
-            for j in range(begin, end):
-                products[at, other[j]] += value * other_values[j]
-                both[at, other[j]] += np.uint32(1)
 
 
 @compiled

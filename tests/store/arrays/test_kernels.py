@@ -194,18 +194,6 @@ def test_cross_occurrences(random: np.random.Generator, rows: Rows, step: int) -
     assert (counts == rows.fires.T @ other.fires).all()
 
 
-def test_cross_products(random: np.random.Generator, rows: Rows) -> None:
-    other = Rows.random(random, len(rows.dense))
-    chosen = np.array([7, 2, 11])
-    number = np.full(D_SAE, -1, np.int64)
-    number[chosen] = np.arange(3)
-    products, both = np.ones((3, D_SAE)), np.ones((3, D_SAE), np.uint32)
-    kernels.cross_products(*rows.parts, *other.parts, number, products, both)
-    mine = rows.dense[:, chosen].astype(np.float64)
-    np.testing.assert_allclose(products, 1 + mine.T @ other.dense)
-    assert (both == 1 + rows.fires[:, chosen].T @ other.fires).all()
-
-
 @given(
     seed=st.integers(0, 99),
     n_rows=st.integers(0, 200),

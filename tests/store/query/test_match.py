@@ -15,10 +15,11 @@ from saelake.store.errors import DictionaryMismatch, InvalidFilter, InvalidInput
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.index.vectors import write_vectors
 from saelake.store.lake.lake import CollectionName
-from saelake.store.query import match
+from saelake.store.query.parts import crossing
 from saelake.store.requests.match import MatchQuery
 from saelake.workers.encoder import pack
 from tests import lakes
+from tests.elsewhere import Elsewhere
 from tests.lakes import MadeLake, add_dictionary, by_pole, make_lake
 
 A, B = "made/random", "made/other"
@@ -133,15 +134,54 @@ def test_the_first_k_of_each_feature(two: Two, by: str) -> None:
         check(ask(two[0], by=by, k=k), first(brute_force(two, by), k))
 
 
-def test_in_many_small_passes(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = ask(two[0])
-    monkeypatch.setattr(match, "SUMS_BYTES", 12 * 9 * 2)
-    monkeypatch.setattr(match, "DOCUMENTS_AT_ONCE", 2)
-    monkeypatch.setattr(match, "DOCUMENTS_PER_PIECE", 5)
-    rows = ask(two[0])
-    scores = [row.pop("score") for row in whole]
-    assert [row.pop("score") for row in rows] == pytest.approx(scores, abs=1e-12)
-    assert rows == whole
+READING = "saelake.store.query.parts.same_tokens.MOST_AT_ONCE"
+PAIR_BYTES = 12 * 9  # of the sums of a feature of a with all of b
+
+# Sums of all features in one pass, or of few; codes are held, or some are added at a time.
+SIZES: dict[str, dict[str, int]] = {
+    "held": {"STRIPE_BYTES": 2 * PAIR_BYTES, "PARTS": 3},
+    "in one pass": {"GROUP_BYTES": 1, "STRIPE_BYTES": 5 * PAIR_BYTES},
+    "in passes": {"SUMS_BYTES": 2 * PAIR_BYTES, "HELD_BYTES": 1, "GROUP_BYTES": 1},
+}
+
+
+@pytest.mark.parametrize("by", MEASURES)
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+def test_in_little_memory(
+    two: Two, by: str, sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(READING, 5)
+    for name, n_bytes in sizes.items():
+        monkeypatch.setattr(crossing, name, n_bytes)
+    check(ask(two[0], by=by), brute_force(two, by))
+    chosen = [row for row in first(brute_force(two, by), 2) if row["feature_a"] in (1, 4, 11)]
+    check(ask(two[0], by=by, k=2, features=(1, 4, 11)), chosen)
+
+
+@pytest.mark.parametrize("by", MEASURES)
+def test_what_never_fires_is_in_no_later_pass(
+    tmp_path: Path, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_lake(tmp_path, density=0.004, n_features=60, tokens=(2, 9))
+    other = add_dictionary(made, "other", n_features=70, density=0.004)
+    expected = brute_force((made, other), by)
+    x, y = same_tokens((made, other), list(range(len(made.words))))
+    assert ((x != 0).sum(axis=0) == 0).sum() > 10 < ((y != 0).sum(axis=0) == 0).sum()
+    monkeypatch.setattr(crossing, "SUMS_BYTES", 12 * 70 * 4)
+    monkeypatch.setattr(READING, 11)
+    assert n_passes(made, by) == 1  # all codes fit in memory, though their sums do not
+    monkeypatch.setattr(crossing, "HELD_BYTES", 1)
+    check(ask(made, by=by), expected)
+    fires = (x[:, 12 if by == "jaccard" else 4 :] != 0).any(axis=0).sum()
+    each = (12 * 70 * 4) // ((4 if by == "jaccard" else 12) * (y != 0).any(axis=0).sum())
+    assert n_passes(made, by) == 1 + -(-fires // each) < 60 / (12 if by == "jaccard" else 4)
+
+
+def n_passes(made: MadeLake, by: str) -> int:
+    """How often all codes are read."""
+    executor = Elsewhere()
+    Engine(made.lake.uri, executor=executor).ask(MatchQuery(a=A, b=B, by=by)).read_all()  # type: ignore[arg-type]
+    return executor.sent.count("ReadingBoth")
 
 
 def test_chosen_features_and_documents(two: Two) -> None:
