@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from saelake.store.codes import poles as codes_by_pole
+from saelake.store.codes.terse import terse
 from saelake.store.documents.imports import SourceBatch, import_documents
 from saelake.store.errors import NotFound
 from saelake.store.format.activations import KeptDtype, KeptSettings, kept_schema
@@ -24,6 +25,7 @@ from saelake.store.format.schema import (
     N_TIERS,
     CollectionSettings,
     codes_schema,
+    terse_schema,
 )
 from saelake.store.growth.index import index
 from saelake.store.growth.shards import ShardCommitter, ShardWriter
@@ -218,11 +220,13 @@ def make_lake(
     name: CollectionName = MADE,
     columns: Mapping[str, pa.Array] | None = None,
     failed: Collection[tuple[int, int]] = (),
+    is_terse: bool = True,
 ) -> MadeLake:
     """A lake of random codes with many equal values; the last fragments are left unindexed.
 
     `columns` are more metadata columns; `failed` are the (document, part) without codes. With
-    `by_pole` False a signed lake has rows as they were before they had poles.
+    `by_pole` False a signed lake has rows as they were before they had poles, and without
+    `is_terse` a lake has them as they were before they were terse.
     """
     random = np.random.default_rng(seed)
     lengths = random.integers(*tokens, n_documents, endpoint=True)
@@ -235,6 +239,8 @@ def make_lake(
         n_features=n_features, signed=signed, by_pole=by_pole, values=values, name=name
     )
     _register(lake, chosen)
+    schema = terse_schema(chosen) if is_terse else codes_schema(chosen)
+    Table.open_or_create(lake.codes(name), schema)
     found: list[Code] = []
     bounds = np.linspace(0, n_documents, n_fragments + 1).astype(int)
     order = np.argsort(random.random(n_fragments)) if n_fragments > 1 else np.array([0])
@@ -442,8 +448,8 @@ def _add_fragment(
     failed: Collection[tuple[int, int]],
 ) -> list[Code]:
     batch, codes = _packed(chosen, docs, words, random, density, levels, failed)
-    table = Table.open_or_create(lake.codes(name), codes_schema(chosen))
-    draft = table.write([batch])
+    table = Table.open_or_create(lake.codes(name), terse_schema(chosen))
+    draft = table.write([terse(batch, table.schema)])
     table.commit(lambda _: Change(add=draft))
     return codes
 

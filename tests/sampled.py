@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from saelake.store.codes.table import CodesTable
+from saelake.store.codes.terse import terse
 from saelake.store.format.sampling import TokenSample
-from saelake.store.format.schema import CollectionSettings, codes_schema
+from saelake.store.format.schema import CollectionSettings, codes_schema, terse_schema
 from saelake.store.lake.lake import CollectionName
 from saelake.store.snapshot.collection import open_codes
 from saelake.store.tables.changes import Change
@@ -65,8 +66,8 @@ def _write(
         np.array([code.value for code in codes], np.float32),
     )
     batch = pack(parts, rows, schema=codes_schema(chosen), codec=chosen.codec)
-    table = Table.open_or_create(made.lake.codes(name), codes_schema(chosen))
-    draft = table.write([batch])
+    table = Table.open_or_create(made.lake.codes(name), terse_schema(chosen))
+    draft = table.write([terse(batch, table.schema)])
     table.commit(lambda _: Change(add=draft))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from saelake.store.format.schema import CollectionSettings, codes_schema
+from saelake.store.format.schema import CollectionSettings, codes_schema, terse_schema
 from saelake.store.growth.shards import ShardCommitter, ShardDraft, ShardWriter
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Draft
@@ -97,6 +97,7 @@ class Fragments:
             stop=number + 1,
             draft=Draft((json.dumps(fragment),)),
             documents=(((number, number + 1),),),
+            columns=tuple(terse_schema(SETTINGS).names),
         )
 
 

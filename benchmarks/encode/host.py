@@ -21,7 +21,8 @@ from benchmarks.common.needs import require
 from benchmarks.common.report import Cell, Table, publish
 from saelake.cli.demo.docstrings import docstrings
 from saelake.cli.demo.model import dictionary, model
-from saelake.store.format.schema import CollectionSettings, codes_schema
+from saelake.store.codes.terse import terse
+from saelake.store.format.schema import CollectionSettings, terse_schema
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table as LakeTable
@@ -99,8 +100,9 @@ class Host:
     def write(self, rows: Sequence[pa.RecordBatch], lake: Lake) -> None:
         """The rows committed to an empty lake, as one shard."""
         uri = lake.codes(CollectionName.parse(NAME))
-        codes = LakeTable.open_or_create(uri, codes_schema(self._settings))
-        draft = codes.write(rows, one_fragment=True)
+        codes = LakeTable.open_or_create(uri, terse_schema(self._settings))
+        stored = (terse(batch, codes.schema) for batch in rows)
+        draft = codes.write(stored, one_fragment=True)
         codes.commit(lambda _: Change(add=draft))
 
     def write_and_forget(self, rows: Sequence[pa.RecordBatch]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,8 @@ import pyarrow as pa
 
 from saelake.store.codes.held import HeldTokens, held_tokens
 from saelake.store.codes.poles import by_pole, stored_columns
+from saelake.store.codes.terse import is_terse, terse_columns, whole
+from saelake.store.errors import Corrupt
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings
 from saelake.store.lake.lake import Lake
@@ -16,6 +19,8 @@ from saelake.store.tables.tables import Table, address, metadata
 
 SCAN_ROWS = 256  # with all their codes
 DOCS_PER_RUN_SCAN = 65_536
+
+Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +112,17 @@ def collection_of(table: Table) -> CollectionSettings:
 
 
 class CodesTable:
-    """A snapshot of a collection's codes, which are read by pole (see `codes.poles`)."""
+    """A snapshot of a collection's codes, in whatever form they are stored.
+
+    They are read whole (see `codes.terse`) and by pole (see `codes.poles`).
+    """
 
     def __init__(self, table: Table, held: HeldTokens | None = None) -> None:
         self.table = table
         self.settings = collection_of(table)
         self.codec = self.settings.codec
         self.held = held or HeldTokens.of(self.settings)
+        self.is_terse = is_terse(table.schema)
         self._locations: Locations | None = None
         self._locatable: tuple[int, ...] | None = None  # fragments; None: all
 
@@ -152,9 +161,8 @@ class CodesTable:
         """The rows of these documents: for each row the index into `docs`, and the columns."""
         found = self.locations.find(docs)
         wanted, addresses = ["part", *columns], [row for _, row in found]
-        table = self.table.take_addresses(addresses, stored_columns(wanted, self.settings))
-        rows = by_pole(table, wanted, self.settings)
-        return np.array([index for index, _ in found], np.int64), rows
+        table = self.table.take_addresses(addresses, self._stored(wanted))
+        return np.array([index for index, _ in found], np.int64), self._read(table, wanted)
 
     def rows(self, docs: npt.NDArray[np.uint64]) -> Iterator[tuple[int, CodeRow]]:
         """(index into `docs`, codes) of every row of these documents."""
@@ -203,9 +211,31 @@ class CodesTable:
         batch_rows: int | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Batches of the table, in table order; small enough for all codes, by default."""
-        rows, stored = batch_rows or SCAN_ROWS, stored_columns(columns, self.settings)
+        rows, stored = batch_rows or SCAN_ROWS, self._stored(columns)
         batches = self.table.scan(stored, fragments=fragments, batch_rows=rows)
-        return (by_pole(batch, columns, self.settings) for batch in batches)
+        return (self._read(batch, columns) for batch in batches)
+
+    def _stored(self, columns: Sequence[str]) -> list[str]:
+        """The columns of the table from which `_read` makes these."""
+        wanted = stored_columns(columns, self.settings)
+        return terse_columns(wanted) if self.is_terse else wanted
+
+    def _read(self, rows: Rows, columns: Sequence[str]) -> Rows:
+        wanted = stored_columns(columns, self.settings)
+        return by_pole(self.whole(rows, wanted), columns, self.settings)
+
+    def whole(self, rows: Rows, columns: Sequence[str]) -> Rows:
+        """These columns of rows of the table, as `codes_schema` says. Raises `Corrupt`."""
+        if not self.is_terse:
+            return rows
+        try:
+            return whole(rows, columns)
+        except ValueError as error:
+            name = self.settings.name
+            raise Corrupt(
+                f"Codes of {name} are damaged: run `saelake verify {name} --repair`.",
+                collection=name,
+            ) from error
 
 
 def locate(table: Table, fragments: Iterable[int]) -> Locations:

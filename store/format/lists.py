@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,15 @@ class Lists:
     def of(cls, column: pa.Array | pa.ChunkedArray) -> "Lists":
         """The lists of an Arrow list column, without a copy; a null list is empty."""
         if isinstance(column, pa.ChunkedArray):
-            column = column.combine_chunks()
+            column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # a table of no rows has no chunks to combine
             column = pa.concat_arrays(column.chunks) if column.chunks else pa.array([], column.type)
-        offsets = np.asarray(column.offsets).astype(np.int64)
+        offsets = _numbers(column.offsets).astype(np.int64)
         if column.null_count:
             lengths = np.where(np.asarray(column.is_valid()), np.diff(offsets), 0)
             offsets = np.concatenate([offsets[:1], offsets[0] + np.cumsum(lengths)])
         first, last = int(offsets[0]), int(offsets[-1])
-        values = np.asarray(column.values)[first:last]
+        values = _numbers(column.values)[first:last]
         return cls(offsets - first, values)
 
     @property
@@ -50,6 +51,21 @@ class Lists:
         """The lists as an Arrow column of that list type."""
         values = pa.array(self.values, type=type_.value_type)
         return pa.ListArray.from_arrays(pa.array(self.offsets, pa.int32()), values, type=type_)
+
+
+@cache
+def _dtype(kind: pa.DataType) -> np.dtype[Any] | None:
+    """The NumPy type of integers and floats; None of all else."""
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return np.dtype(kind.to_pandas_dtype()) if is_number else None
+
+
+def _numbers(array: pa.Array) -> Array:
+    """An Arrow array as NumPy's, without a copy; a row's in a tenth of the time of `asarray`."""
+    dtype = _dtype(array.type)
+    if dtype is None or array.null_count or not len(array):
+        return np.asarray(array)
+    return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
 
 
 def concatenate(arrays: Iterable[Array], dtype: npt.DTypeLike) -> Array:

@@ -26,6 +26,16 @@ BANDS = (
 )  # postings up to the end of a band of the last tier
 STRONGEST = ("doc_gaps", "max", "positions", "token_ids", "token_starts", "token_lengths")
 
+FEATURE_GAPS, BELOW = "feature_gaps", "below"  # columns of rows of codes that are terse
+MEANING_KEY = "saelake:meaning"  # in the metadata of a column, for those who read tables themselves
+_MEANINGS = {
+    FEATURE_GAPS: "features that fire, ascending: each less the one before it in the row",
+    "max": "the largest value code of each feature",
+    "counts": "at how many tokens each feature fires",
+    "positions": "of each feature the first token of its maximum, then its other tokens, ascending",
+    BELOW: "of each feature's other tokens, how far below its maximum their value codes are",
+}
+
 DELETED = "deleted"  # the error of a row of codes whose document is
 
 REPLACES = "_replaces"  # which earlier document a document replaces; corpora that had none lack it
@@ -161,8 +171,9 @@ def settings_metadata(settings: CollectionSettings) -> dict[str, str]:
 def codes_schema(settings: CollectionSettings) -> pa.Schema:
     """One row per document (or numbered part of a very long one), feature-sorted inside.
 
-    `positions` and `values` hold every occurrence, grouped by feature in the order of
-    `features`, positions ascending; `max` is the largest of each feature's `values`, `counts` how
+    So rows are packed and read; tables that are new store them as `terse_schema` says. `positions`
+    and `values` hold every occurrence, grouped by feature in the order of `features`, positions
+    ascending; `max` is the largest of each feature's `values`, `counts` how
     many there are. The features of a signed dictionary are poles (see `format.poles`), but in a
     collection from before, `by_pole` False, whose values have signs: they are told apart as they
     are read (see `codes.poles`). `token_starts` and `token_lengths` are characters of the
@@ -171,23 +182,51 @@ def codes_schema(settings: CollectionSettings) -> pa.Schema:
     documents reads, features and maxima, is not compressed (docs/decisions/027-positions.md).
     """
     value = settings.codec.arrow_type
-    return pa.schema(
-        [
-            pa.field("doc", pa.uint64()),
-            pa.field("part", pa.uint16()),
-            pa.field("error", pa.string()),
-            _list("token_ids", pa.uint32()),
-            _list("token_starts", pa.uint32()),
-            _list("token_lengths", pa.uint16()),
-            _list("features", pa.uint32()),
-            _list("max", value),
-            _list("counts", pa.uint16(), "zstd"),
-            _list("positions", pa.uint16()),
-            _list("values", value, "zstd"),
-            pa.field("checksum", pa.uint32()),
-        ],
-        metadata=settings_metadata(settings),
-    )
+    features = [
+        _list("features", pa.uint32()),
+        _list("max", value),
+        _list("counts", pa.uint16(), "zstd"),
+        _list("positions", pa.uint16()),
+        _list("values", value, "zstd"),
+    ]
+    return _rows_of_codes(settings, features)
+
+
+def terse_schema(settings: CollectionSettings) -> pa.Schema:
+    """The rows of `codes_schema` as tables that are new have them: nothing is there twice.
+
+    Features are `feature_gaps`, uint16 where none can be larger; of a feature's values the maximum
+    is in `max` alone, and `below` has the others (see `codes.terse`, and
+    docs/decisions/033-bytes.md). Each column says in its metadata what it means. `checksum` is of
+    the lists of `codes_schema`. Values with signs, of a collection from before poles, are stored as
+    they are read.
+    """
+    if settings.codec.signed:
+        return codes_schema(settings)
+    value = settings.codec.arrow_type
+    features = [
+        _list(FEATURE_GAPS, pa.uint16() if settings.width <= 1 << 16 else pa.uint32()),
+        _list("max", value),
+        _list("counts", pa.uint16(), "zstd"),
+        _list("positions", pa.uint16()),
+        _list(BELOW, value),
+    ]
+    said = [field.with_metadata({MEANING_KEY: _MEANINGS[field.name]}) for field in features]
+    return _rows_of_codes(settings, said)
+
+
+def _rows_of_codes(settings: CollectionSettings, features: list[pa.Field]) -> pa.Schema:
+    columns = [
+        pa.field("doc", pa.uint64()),
+        pa.field("part", pa.uint16()),
+        pa.field("error", pa.string()),
+        _list("token_ids", pa.uint32()),
+        _list("token_starts", pa.uint32()),
+        _list("token_lengths", pa.uint16()),
+        *features,
+        pa.field("checksum", pa.uint32()),
+    ]
+    return pa.schema(columns, metadata=settings_metadata(settings))
 
 
 def postings_schema(settings: CollectionSettings) -> pa.Schema:

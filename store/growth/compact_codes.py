@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from saelake.store.codes.table import locate
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import Conflict
-from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
+from saelake.store.format.checksums import CHECKSUM
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import DELETED
 from saelake.store.growth.compacted import Progress, compacted
@@ -138,11 +138,12 @@ def _emptied(rows: pa.RecordBatch, gone: Array) -> pa.RecordBatch:
         return rows
     mask = pa.array(gone)
     columns = {name: rows[name] for name in rows.schema.names}
-    for name in SUMMED:
-        nothing = pa.scalar([], rows.schema.field(name).type)
-        columns[name] = pc.if_else(mask, nothing, columns[name])
+    for field in rows.schema:
+        if pa.types.is_list(field.type):
+            nothing = pa.scalar([], field.type)
+            columns[field.name] = pc.if_else(mask, nothing, columns[field.name])
     columns["error"] = pc.if_else(mask, DELETED, columns["error"])
     if CHECKSUM in columns:
-        lists = pa.RecordBatch.from_pydict({name: columns[name] for name in SUMMED})
-        columns[CHECKSUM] = pa.array(checksums(lists), pa.uint32())
+        of_nothing = pa.scalar(0, pa.uint32())
+        columns[CHECKSUM] = pc.if_else(mask, of_nothing, columns[CHECKSUM])
     return pa.RecordBatch.from_arrays(list(columns.values()), schema=rows.schema)

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from saelake.store.activations.table import check_kept
 from saelake.store.codes.table import collection_of, locate
-from saelake.store.errors import AlreadyExists
+from saelake.store.codes.terse import terse
+from saelake.store.errors import AlreadyExists, Conflict
 from saelake.store.format.activations import KeptSettings, kept_schema
-from saelake.store.format.schema import CollectionSettings, codes_schema
+from saelake.store.format.schema import CollectionSettings, terse_schema
 from saelake.store.lake.dictionaries import check_registrable
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.changes import Change, Draft
@@ -27,13 +28,15 @@ TableSettings = CollectionSettings | KeptSettings
 class ShardDraft:
     """Rows of the documents [start, stop) of one collection: written, not committed.
 
-    `documents` has for each fragment of the draft the documents in it.
+    `documents` has for each fragment of the draft the documents in it; `columns` are those of its
+    rows.
     """
 
     start: int
     stop: int
     draft: Draft
     documents: tuple[tuple[Range, ...], ...]
+    columns: tuple[str, ...]
 
 
 class ShardWriter:
@@ -50,12 +53,12 @@ class ShardWriter:
         self._documents: list[tuple[Range, ...]] = []
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Take in rows of the shard at hand, in document order."""
+        """Take in rows of the shard at hand, in document order; codes as `codes_schema` says."""
         is_full = sum(batch.nbytes for batch in self._buffer) >= self._buffer_bytes
         # Readers look for a document's parts side by side, so they must be in one fragment.
         if is_full and rows["part"][0].as_py() == 0:
             self._flush()
-        self._buffer.append(rows.select(self._schema.names))
+        self._buffer.append(terse(rows, self._schema))
 
     def finish(self, start: int, stop: int) -> ShardDraft:
         """The shard at hand, which has the documents [start, stop)."""
@@ -65,6 +68,7 @@ class ShardWriter:
             stop=stop,
             draft=Draft(tuple(self._fragments)),
             documents=tuple(self._documents),
+            columns=tuple(self._schema.names),
         )
         self.discard()
         return draft
@@ -106,6 +110,7 @@ class ShardCommitter:
 
         def decide(snapshot: Table) -> Change | None:
             chosen[:] = _apart(shards, self._done(snapshot))
+            _check_columns(chosen, snapshot)
             fragments = [f for shard in chosen for f in shard.draft.fragments]
             return Change(add=Draft(tuple(fragments))) if fragments else None
 
@@ -140,7 +145,20 @@ def _place(lake: Lake, settings: TableSettings) -> tuple[str, pa.Schema]:
     if isinstance(settings, KeptSettings):
         name = CollectionName.parse(settings.collection.name)
         return lake.activations(name), kept_schema(settings)
-    return lake.codes(CollectionName.parse(settings.name)), codes_schema(settings)
+    return lake.codes(CollectionName.parse(settings.name)), terse_schema(settings)
+
+
+def _check_columns(shards: Sequence[ShardDraft], table: Table) -> None:
+    """Check that shards have the rows of the table, which an earlier saelake may have begun since.
+
+    Lance would take their files for the table's columns by number, whatever they are called.
+    """
+    if any(shard.columns != tuple(table.schema.names) for shard in shards):
+        raise Conflict(
+            f"{table.uri} was begun at the same time, with rows of another form. Run the same "
+            "command again.",
+            uri=table.uri,
+        )
 
 
 def _ranges(rows: Sequence[pa.RecordBatch]) -> tuple[Range, ...]:

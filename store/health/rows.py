@@ -13,11 +13,13 @@ from saelake.store.activations.blocks import TokenBlock
 from saelake.store.activations.table import ActivationsTable
 from saelake.store.codes.poles import by_pole
 from saelake.store.codes.table import SCAN_ROWS, CodesTable
+from saelake.store.codes.terse import whole_columns
 from saelake.store.errors import Corrupt
 from saelake.store.format.activations import KeptSettings
 from saelake.store.format.checksums import CHECKSUM, SUMMED, checksums
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.sampling import TokenSample
+from saelake.store.format.schema import BELOW, FEATURE_GAPS
 from saelake.store.index.totals import TOTALS_COLUMNS, Totals
 from saelake.store.tables.tables import Table
 
@@ -38,6 +40,10 @@ class Fault:
     what: str
 
 
+# What is wrong with rows, and those of which nothing is.
+Check: TypeAlias = Callable[[pa.RecordBatch], tuple[list[Fault], pa.RecordBatch]]
+
+
 @dataclass(slots=True, kw_only=True)
 class Reading:
     """What a whole reading of a table finds; `unreadable` are fragments that cannot be read."""
@@ -46,17 +52,17 @@ class Reading:
     faults: list[Fault] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
 
-    def sound(self, table: Table, checks: Checks, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """Read a table; the batches of which no row has a fault."""
+    def sound(self, table: Table, check: Check, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Read a table; the batches of which no row has a fault, as they are after the check."""
         for fragment in table.fragments:
             batches = table.scan(table.schema.names, fragments=[fragment.id], batch_rows=batch_rows)
             try:
                 for batch in batches:
                     self.n_rows += batch.num_rows
-                    found = faults(batch, checks)
+                    found, checked = check(batch)
                     self.faults += found
                     if not found:
-                        yield batch
+                        yield checked
             except UNREADABLE:
                 self.unreadable.append(fragment.id)
 
@@ -74,7 +80,8 @@ class CodesReading(Reading):
         settings = codes.settings
         reading = cls(totals=Totals.zero(settings.width))
         n_features = settings.width if settings.by_pole else settings.d_sae
-        for batch in reading.sound(codes.table, _codes_checks(n_features), SCAN_ROWS):
+        check = partial(_whole_and_sound, codes, _codes_checks(n_features))
+        for batch in reading.sound(codes.table, check, SCAN_ROWS):
             read = by_pole(batch, TOTALS_COLUMNS, settings)
             reading.totals.add(read, codes)
             reading.n_codes += len(Lists.of(batch["values"]).values)
@@ -91,21 +98,44 @@ class KeptReading(Reading):
     def of(cls, kept: ActivationsTable) -> "KeptReading":
         """The reading of every row."""
         reading = cls()
-        for batch in reading.sound(kept.table, _kept_checks(kept.settings), KEPT_ROWS):
+        check = partial(_sound, _kept_checks(kept.settings))
+        for batch in reading.sound(kept.table, check, KEPT_ROWS):
             reading.n_tokens += int(np.asarray(batch["n_tokens"]).sum())
         return reading
 
 
-def faults(batch: pa.RecordBatch, checks: Checks) -> list[Fault]:
-    """The rows that are not sound, each with the first thing that is wrong."""
+def _sound(checks: Checks, batch: pa.RecordBatch) -> tuple[list[Fault], pa.RecordBatch]:
+    """The rows that are not sound, each with the first thing that is wrong; and the others."""
+    found: list[Fault] = []
     for what, wrong in checks.items():
         bad = wrong(batch)
         if bad.any():  # later checks take for granted what earlier ones look at
-            found = [
-                Fault(doc=batch["doc"][int(i)].as_py(), what=what) for i in np.flatnonzero(bad)
-            ]
-            return found + faults(batch.filter(pa.array(~bad)), checks)
-    return []
+            docs = np.asarray(batch["doc"])[bad].tolist()
+            found += [Fault(doc=doc, what=what) for doc in docs]
+            batch = batch.filter(pa.array(~bad))
+    return found, batch
+
+
+def _whole_and_sound(
+    codes: CodesTable, checks: Checks, batch: pa.RecordBatch
+) -> tuple[list[Fault], pa.RecordBatch]:
+    """As `_sound`, of rows of a table of codes, which are whole then."""
+    if not codes.is_terse:
+        return _sound(checks, batch)
+    found, fitting = _sound(_TERSE_CHECKS, batch)
+    more, sound = _sound(checks, codes.whole(fitting, whole_columns(batch.schema)))
+    return found + more, sound
+
+
+def _unfitting(batch: pa.RecordBatch) -> Array:
+    """Which terse rows cannot be made whole: lists of lengths that do not fit."""
+    lengths = {name: Lists.of(batch[name]).lengths for name in (*_PAIRS, "positions", BELOW)}
+    unfitting: Array = (
+        (lengths["max"] != lengths[FEATURE_GAPS])
+        | (lengths["counts"] != lengths[FEATURE_GAPS])
+        | (lengths["positions"] != lengths[FEATURE_GAPS] + lengths[BELOW])
+    )
+    return unfitting
 
 
 def _uneven(batch: pa.RecordBatch) -> Array:
@@ -121,9 +151,9 @@ def _uneven(batch: pa.RecordBatch) -> Array:
 
 
 def _miscounted(batch: pa.RecordBatch) -> Array:
-    counts, values = Lists.of(batch["counts"]), Lists.of(batch["values"])
+    counts, positions = Lists.of(batch["counts"]), Lists.of(batch["positions"])
     counted: Array = np.bincount(counts.rows, counts.values, batch.num_rows)
-    miscounted: Array = counted != values.lengths
+    miscounted: Array = counted != positions.lengths
     return miscounted | _any(counts.values == 0, counts.rows, batch.num_rows)
 
 
@@ -169,10 +199,15 @@ def _wrong_checksums(batch: pa.RecordBatch) -> Array:
     return wrong
 
 
+_PAIRS = (FEATURE_GAPS, "max", "counts")
+_UNEVEN, _MISCOUNTED = "lists of different lengths", "counts that are not its values'"
+_TERSE_CHECKS: Checks = {_UNEVEN: _unfitting, _MISCOUNTED: _miscounted}
+
+
 def _codes_checks(n_features: int) -> Checks:
     return {
-        "lists of different lengths": _uneven,
-        "counts that are not its values'": _miscounted,
+        _UNEVEN: _uneven,
+        _MISCOUNTED: _miscounted,
         "features out of order": _unordered,
         "features beyond the dictionary": partial(_beyond_dictionary, n_features),
         "a position beyond its tokens": _beyond_tokens,

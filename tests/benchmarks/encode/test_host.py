@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.encode.host import NAME, Host, table
+from saelake.store.codes.table import CodesTable
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.tables.tables import Table
 
@@ -35,7 +36,7 @@ def test_codes_are_sorted_as_a_gpu_hands_them_over(host: Host) -> None:
 def test_what_is_written_is_read_back(host: Host, tmp_path: Path) -> None:
     lake, rows = Lake(str(tmp_path)), host.pack()
     host.write(rows, lake)
-    codes = Table.open(lake.codes(CollectionName.parse(NAME)))
+    codes = CodesTable(Table.open(lake.codes(CollectionName.parse(NAME))))
     found = pa.Table.from_batches(codes.scan(["doc", "values"]))
     assert found.equals(pa.Table.from_batches(rows).select(["doc", "values"]))
 

@@ -13,6 +13,7 @@ import pytest
 
 import saelake
 from saelake.store.codes.table import CodesTable
+from saelake.store.codes.terse import whole_columns
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, Corrupt, NotFound
 from saelake.store.format.schema import codes_schema
@@ -390,10 +391,14 @@ DAMAGES: dict[str, Callable[[pa.Table], pa.Table]] = {
     "a document twice": _doubled,
     "a wrong maximum": _column_changed("max", lambda v: [v[0] + 1, *v[1:]]),
     "a wrong count": _column_changed("counts", lambda v: [v[0] + 1, *v[1:]]),
-    "features out of order": _column_changed("features", lambda v: v[::-1]),
-    "a feature beyond the dictionary": _column_changed("features", lambda v: [*v[:-1], 999]),
+    "features out of order": _column_changed("feature_gaps", lambda v: [v[0], 0, *v[2:]]),
+    "a feature beyond the dictionary": _column_changed("feature_gaps", lambda v: [*v[:-1], 999]),
+    "the gaps of others": _column_changed("feature_gaps", lambda v: [v[0] + 1, *v[1:]]),
+    "more below than a maximum is": _column_changed("below", lambda v: [65_535, *v[1:]]),
+    "another below": _column_changed("below", lambda v: [v[0] + 1, *v[1:]]),
+    "another token of a maximum": _column_changed("positions", lambda v: [v[0] + 1, *v[1:]]),
     "a position beyond the tokens": _column_changed("positions", lambda v: [*v[:-1], 60_000]),
-    "a missing value": _column_changed("values", lambda v: v[:-1]),
+    "a missing value": _column_changed("below", lambda v: v[:-1]),
     "another token": _column_changed("token_ids", lambda v: [v[0] + 1, *v[1:]]),
 }
 
@@ -414,7 +419,12 @@ def _details(made: MadeLake) -> str:
 
 def test_a_checksum_is_the_crc_of_a_rows_lists(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=0)
-    for row in _codes_rows(made)[1].to_pylist():
+    table = CodesTable(_codes_rows(made)[0])
+    rows = [
+        row for batch in table.scan(whole_columns(table.table.schema)) for row in batch.to_pylist()
+    ]
+    assert len(rows) == 20
+    for row in rows:
         crc = 0
         for name, dtype in {
             "token_ids": "<u4",
