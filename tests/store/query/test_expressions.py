@@ -199,7 +199,7 @@ def test_documents_of_one_feature_alone_are_not_looked_at(
         codes[1, 1] = value if which != 0 else 0
     _, found = _searched(tmp_path, documents, "0 & 1")
     assert found == [2, 5, 8, 11, 14]
-    assert looked[0] <= 30  # of both, of lists of 40
+    assert max(looked[:2]) <= 30  # of both, of lists of 40, in which one fires in 60
 
 
 def test_unindexed_lists_are_those_of_each_feature(tmp_path: Path) -> None:
