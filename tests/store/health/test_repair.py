@@ -10,6 +10,7 @@ import pytest
 
 import saelake
 from saelake.store.activations.table import ActivationsTable
+from saelake.store.codes.terse import whole_columns
 from saelake.store.errors import Corrupt, Unavailable
 from saelake.store.format.activations import KeptDtype
 from saelake.store.format.sampling import TokenSample
@@ -61,8 +62,9 @@ def test_documents_with_damaged_codes_are_encoded_again(
 ) -> None:
     made = make_lake(tmp_path, n_documents=20, tokens=(4, 12), n_fragments=2, n_indexed=2)
     before = answers(made.lake)
-    table = Table.open(made.lake.codes(made.name))
-    good = pa.Table.from_batches(table.scan(table.schema.names)).sort_by("doc")
+    codes = Collection(made.lake, made.name).codes
+    names = whole_columns(codes.table.schema)
+    good = pa.Table.from_batches(codes.scan(names)).sort_by("doc")
     change_rows(made, damage)
     assert problems(made)
     assert repair(made.lake) == [Repaired(collection="made/random", documents=("d3", "d7", "d8"))]
