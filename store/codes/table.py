@@ -221,8 +221,21 @@ class CodesTable:
         return terse_columns(wanted) if self.is_terse else wanted
 
     def _read(self, rows: Rows, columns: Sequence[str]) -> Rows:
-        wanted = stored_columns(columns, self.settings)
-        return by_pole(self.whole(rows, wanted), columns, self.settings)
+        read = self.whole(rows, stored_columns(columns, self.settings))
+        self._check_features(read)
+        return by_pole(read, columns, self.settings)
+
+    @property
+    def n_features(self) -> int:
+        """What all features in rows are below: poles, where these are stored by pole."""
+        return self.settings.width if self.settings.by_pole else self.settings.d_sae
+
+    def _check_features(self, rows: pa.RecordBatch | pa.Table) -> None:
+        """Raise `Corrupt` for features that no dictionary has: compiled loops count by them."""
+        if "features" in rows.schema.names:
+            features = Lists.of(rows["features"]).values
+            if len(features) and features.max() >= self.n_features:
+                raise self._damaged()
 
     def whole(self, rows: Rows, columns: Sequence[str]) -> Rows:
         """These columns of rows of the table, as `codes_schema` says. Raises `Corrupt`."""
@@ -231,11 +244,13 @@ class CodesTable:
         try:
             return whole(rows, columns)
         except ValueError as error:
-            name = self.settings.name
-            raise Corrupt(
-                f"Codes of {name} are damaged: run `saelake verify {name} --repair`.",
-                collection=name,
-            ) from error
+            raise self._damaged() from error
+
+    def _damaged(self) -> Corrupt:
+        name = self.settings.name
+        return Corrupt(
+            f"Codes of {name} are damaged: run `saelake verify {name} --repair`.", collection=name
+        )
 
 
 def locate(table: Table, fragments: Iterable[int]) -> Locations:

@@ -79,8 +79,7 @@ class CodesReading(Reading):
         """The reading of every row."""
         settings = codes.settings
         reading = cls(totals=Totals.zero(settings.width))
-        n_features = settings.width if settings.by_pole else settings.d_sae
-        check = partial(_whole_and_sound, codes, _codes_checks(n_features))
+        check = partial(_whole_and_sound, codes, _codes_checks(codes.n_features))
         for batch in reading.sound(codes.table, check, SCAN_ROWS):
             read = by_pole(batch, TOTALS_COLUMNS, settings)
             reading.totals.add(read, codes)

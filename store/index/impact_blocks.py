@@ -90,6 +90,11 @@ class StoredBlock:
         arrays = (self.docs, self.docs, self.typical, self.scales, self.starts)
         return sum(array.nbytes for array in arrays)
 
+    @property
+    def firing(self) -> Array:
+        """The rows that have features: without any a row is a byte."""
+        return np.flatnonzero(np.diff(self.starts) > 1)
+
     @cached_property
     def _ordered(self) -> tuple[Array | None, Array]:
         """The rows by ascending document (None: as they are), and the documents."""

@@ -18,6 +18,7 @@ import numpy as np
 from saelake.store.arrays import kernels
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
+from saelake.store.index.recall import said
 
 N_LEVELS = 32
 CLIPPED = 99.9  # percentile of impacts from which on all are of the highest level
@@ -137,9 +138,8 @@ class ImpactIndex:
                 break
             recalls = np.array([_recall(made, q, weights, budget) for q in questions])
             if recalls.mean() - recalls.std() / len(recalls) ** 0.5 >= LEAST_RECALL:
-                return cls(
-                    blocks=made, weights=weights, budget=budget, recall=float(recalls.mean())
-                )
+                recall = said(float(recalls.mean()), N_NEAREST * len(recalls))
+                return cls(blocks=made, weights=weights, budget=budget, recall=recall)
         return cls(blocks=made, weights=weights, budget=None, recall=0.0)
 
     @property

@@ -23,6 +23,7 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array
 from saelake.store.index.impact_blocks import ImpactsTable, Measured, Overall, StoredBlock
 from saelake.store.index.levels import Levels
+from saelake.store.index.recall import said
 
 LEAST_RECALL = 0.99  # of the `N_NEAREST` nearest
 N_NEAREST = 10
@@ -156,6 +157,7 @@ class NearestDocuments:
                 assured = part * overall.assured[i, j] + (1 - part) * others
                 if assured >= LEAST_RECALL:
                     recall = part * float(overall.recalls[i, j]) + (1 - part) * others
+                    recall = said(recall, N_NEAREST * (overall.n_asked // 2))
                     plans.append(Plan(budget=budget, recall=recall, one_in=one_in))
         return min(plans, key=self._cost, default=None)
 
@@ -170,7 +172,7 @@ class NearestDocuments:
         for budget in sorted({b for block in self.blocks for b in block.measured.budgets}):
             recall = self._recall(budget, self.blocks)
             if recall - (recall * (1 - recall) / n_asked) ** 0.5 >= LEAST_RECALL:
-                return Plan(budget=budget, recall=recall)
+                return Plan(budget=budget, recall=said(recall, N_NEAREST * n_asked))
         return None
 
     def _recall(self, budget: float, blocks: Sequence[StoredBlock]) -> float:

@@ -93,22 +93,23 @@ class _Search:
 
     @cached_property
     def asked(self) -> Sequence[_AskedRow]:
-        """Documents from all over; those without a feature are not asked about."""
-        ends = np.cumsum([len(block.docs) for block in self.blocks])
-        n = min(N_ASKED, self.n_documents)
-        places = (np.arange(n) + 0.5) * self.n_documents / n
+        """Documents from all over that have features."""
+        firing = [block.firing for block in self.blocks]
+        ends = np.cumsum([len(rows) for rows in firing])
+        n = min(N_ASKED, int(ends[-1]))
+        places = (np.arange(n) + 0.5) * int(ends[-1]) / max(n, 1)
         found = []
         for place in places.astype(np.int64).tolist():
             at = int(np.searchsorted(ends, place, side="right"))
-            block = self.blocks[at]
-            row = place - int(ends[at]) + len(block.docs)
+            block, row = self.blocks[at], int(firing[at][place - ends[at]])
             features, values = self.table.taken([(block, np.array([row]))]).row(0)
-            if len(features):
-                found.append(_AskedRow(at, row, features, values * block.scales[row]))
+            found.append(_AskedRow(at, row, features, values * block.scales[row]))
         return found
 
     def nearest(self) -> _Nearest:
         """The nearest of each question but itself, by a pass over all rows for some questions."""
+        if not self.asked:
+            return _Nearest.none(0)
         at_once = min(max(QUERY_BYTES // (4 * self.width), 1), QUERIES_AT_ONCE)
         parts = [
             self._nearest_of(self.asked[first : first + at_once])

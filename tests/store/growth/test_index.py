@@ -27,7 +27,13 @@ from saelake.store.health.repair import repair
 from saelake.store.index.segments import PostingsTable, Segment
 from saelake.store.index.totals import bin_edges
 from saelake.store.lake.lake import CollectionName
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.cluster import ClusterQuery
+from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.diff import DiffQuery
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
+from saelake.store.requests.match import MatchQuery
+from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import Collection
@@ -409,6 +415,23 @@ def test_damaged_codes_are_found(tmp_path: Path, damage: str) -> None:
     _replace_codes(made, DAMAGES[damage])
     checks = Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
     assert [check for check in checks if not check["ok"]], damage
+
+
+@pytest.mark.parametrize("gap", [999, 40_000])
+def test_a_feature_beyond_the_dictionary_ends_no_process(tmp_path: Path, gap: int) -> None:
+    made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=0)
+    _replace_codes(made, _column_changed("feature_gaps", lambda v: [v[0], gap, *v[2:]]))
+    name = str(made.name)
+    selected = Selection(collection=name)
+    for question in (
+        MatchQuery(a=name, b=name),
+        DiffQuery(a=selected, others=(selected,)),
+        ClusterQuery(collection=name),
+        SimilarQuery(collection=name, docs=(1,)),
+        CodesQuery(collection=name),
+    ):
+        with pytest.raises(Corrupt, match=rf"run `saelake verify {name} --repair`"):
+            Engine(made.lake.uri).ask(question).read_all()
 
 
 def _details(made: MadeLake) -> str:

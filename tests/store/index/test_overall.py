@@ -195,3 +195,26 @@ def test_what_is_mostly_gone_says_nothing() -> None:
     search = searching(block(1000, 1, recall=0.995), overall=gone)
     assert search.plan is not None
     assert search.plan.one_in is None
+
+
+def test_documents_without_features_are_not_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overall, "N_ASKED", 4)
+    made = make_lake(tmp_path, n_documents=90, tokens=(1, 2), density=0.004, n_fragments=2)
+    search = opened(made)
+    some = {row for row in range(90) if impacts_of(search, 64)[row].any()}
+    assert 0 < len(some) < 60, "most have none"
+    (found,) = search.overall
+    assert found.n_asked <= min(4, len(some))
+    nothing = make_lake(tmp_path / "nothing", n_documents=30, density=0.0)
+    (found,) = opened(nothing).overall
+    assert found.n_asked == 0
+
+
+def test_an_approximate_search_is_never_said_to_find_all(made: MadeLake) -> None:
+    search = opened(made)
+    certain = replace(search.overall[0], assured=np.ones((2, 2)), recalls=np.ones((2, 2)))
+    plan = replace(search, overall=(certain,)).plan
+    assert plan is not None
+    assert plan.recall == 1 - 1 / (N_NEAREST * (certain.n_asked // 2)) < 1
