@@ -1,7 +1,9 @@
 """A connection to a Ray cluster, for as long as something runs there."""
 
+import gc
 import logging
 import os
+import re
 import socket
 import time
 import warnings
@@ -18,7 +20,7 @@ OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: only small answ
 KNOCK_S = 10.0
 ROOM_S = 10.0  # for what others give back, of which Ray tells within a second or two
 STARTS = 3
-_SLOW = "timed out during startup"
+_SLOW = re.compile("timed out (during startup|waiting for file)", re.IGNORECASE)
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # a run tells nobody of itself
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns that it will be
@@ -111,17 +113,25 @@ def _init(address: str, options: dict[str, Any]) -> None:
 
     It waits for 30 seconds, which a busy machine needs to read its files for the first time.
     """
-    for attempt in range(STARTS):
-        try:
-            ray.init(address, **options)
-        except Exception as error:  # of no narrower type
-            if _SLOW not in str(error):
-                raise
-            ray.shutdown()
-            if attempt == STARTS - 1:
-                raise RuntimeError(f"Ray did not start in {STARTS} attempts of 30 s.") from error
-        else:
+    for _ in range(STARTS):
+        if _begun(address, options):
             return
+        with warnings.catch_warnings():  # what the attempt left behind is let go here
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
+    raise RuntimeError(f"Ray did not start in {STARTS} attempts of 30 s.")
+
+
+def _begun(address: str, options: dict[str, Any]) -> bool:
+    """Connect, or start Ray; False where its processes took too long."""
+    try:
+        ray.init(address, **options)
+    except Exception as error:  # of no narrower type
+        if not _SLOW.search(str(error)):
+            raise
+        ray.shutdown()
+        return False
+    return True
 
 
 def cause(error: RayError) -> str:

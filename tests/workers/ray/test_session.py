@@ -24,3 +24,25 @@ def test_only_a_cluster_that_may_grow_is_asked_for_more_than_it_has(
         else:
             with pytest.raises(InvalidInput, match="which has 2 CPUs and 0 GPUs"):
                 _ = session.share
+
+
+@pytest.mark.parametrize(
+    "said", ["The current node timed out during startup.", "Timed out waiting for file /x/port"]
+)
+def test_a_ray_that_is_slow_to_start_is_started_again(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    attempts = []
+
+    def init(address: str, **_: object) -> None:
+        attempts.append(address)
+        if len(attempts) < 3:
+            raise RuntimeError(said)
+
+    monkeypatch.setattr(ray_session.ray, "init", init)
+    ray_session._init("local", {})
+    assert attempts == ["local"] * 3
+    attempts.clear()
+    monkeypatch.setattr(ray_session, "STARTS", 2)
+    with pytest.raises(RuntimeError, match="did not start in 2 attempts"):
+        ray_session._init("local", {})
