@@ -17,6 +17,7 @@ from saelake.store.format.lists import Array
 
 Z = 1.959964
 LEAST = 5  # documents of each kind, of which a score is said
+SUM_DIGITS = 9  # sums that differ by less are equal, in whatever order they were added
 FEATURES_AT_ONCE = 256
 BISECTIONS = 40
 
@@ -61,7 +62,8 @@ class HeldBack:
             shape = self.words.shape[1], len(part)
             picked = sparse.csr_array((weights[word], (word, column)), shape)
             fires = self.fires[:, part].toarray() > 0
-            areas = auc((self.words @ picked).toarray(), fires)
+            sums = np.round((self.words @ picked).toarray(), SUM_DIGITS)
+            areas = auc(sums, fires)
             positive = fires.sum(axis=0)
             low, high = interval(areas, positive, n - positive)
             rows = zip(areas, low, high, positive.tolist(), strict=True)

@@ -120,7 +120,10 @@ def test_a_score_is_of_the_documents_held_back(made: MadeLake) -> None:
             assert row["score"] is None
             continue
         on = set().union(*words_of(row))
-        rarity = [sum(np.log(len(docs) / n_with[w]) for w in on & {*made.words[d]}) for d in docs]
+        rarity = [
+            round(sum(np.log(len(docs) / n_with[w]) for w in on & {*made.words[d]}), 9)
+            for d in docs
+        ]
         assert row["score"] == pytest.approx(roc_auc_score(fires, rarity))
         assert row["score_low"] < row["score"] < row["score_high"]
         assert row["scored_on"] == row["corpus"] == "made"
