@@ -75,7 +75,7 @@ def main(
     A size that fails has a row that says so.
 
     What is not kept is made where TMPDIR says. A lake of 1e9 codes takes
-    hours and up to 12 GB of disk to make: begin with --codes 1e7.
+    half an hour and up to 12 GB of disk to make: begin with --codes 1e7.
     """
     if duckdb_up_to:
         require("duckdb")

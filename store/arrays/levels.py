@@ -304,41 +304,43 @@ def estimates(
 
 
 @compiled
+def _step(estimate: Any) -> Any:
+    """The step of an estimate: those beyond the steps are in the nearest."""
+    step = int((estimate - np.float32(LOWEST)) * np.float32(N_STEPS / (HIGHEST - LOWEST)))
+    return min(max(step, 0), N_STEPS - 1)
+
+
+@compiled
 def count_steps(estimates: Array, keep: Array, counts: Array) -> None:
     """Add to `counts` (int32, `N_STEPS`) how many estimates are in each step, of those to keep.
 
-    `keep` is bool, or empty for all. Those beyond the steps are in the nearest.
+    `keep` is bool, or empty for all.
     """
-    scale = np.float32(N_STEPS / (HIGHEST - LOWEST))
     for row in range(len(estimates)):
         if len(keep) == 0 or keep[row]:
-            step = int((estimates[row] - np.float32(LOWEST)) * scale)
-            counts[min(max(step, 0), N_STEPS - 1)] += np.int32(1)
+            counts[_step(estimates[row])] += np.int32(1)
 
 
 @compiled
 def steps_of(estimates: Array) -> Any:
     """The step of each estimate, int64."""
-    scale = np.float32(N_STEPS / (HIGHEST - LOWEST))
     found = np.empty(len(estimates), np.int64)
     for row in range(len(estimates)):
-        step = int((estimates[row] - np.float32(LOWEST)) * scale)
-        found[row] = min(max(step, 0), N_STEPS - 1)
+        found[row] = _step(estimates[row])
     return found
 
 
 @compiled
 def rows_from(estimates: Array, keep: Array, least: int) -> Any:
     """The rows to keep whose estimates are in this step or a higher one, int64."""
-    scale = np.float32(N_STEPS / (HIGHEST - LOWEST))
     n = 0
     found = np.empty(len(estimates), np.int64)
-    below = np.float32(LOWEST + (least - 1) / scale) if least > 0 else np.float32(-np.inf)
+    width = (HIGHEST - LOWEST) / N_STEPS
+    below = np.float32(LOWEST + (least - 1) * width) if least > 0 else np.float32(-np.inf)
     for row in range(len(estimates)):
         if estimates[row] < below:  # as nearly all are, and sooner told
             continue
-        step = int((estimates[row] - np.float32(LOWEST)) * scale)
-        if min(max(step, 0), N_STEPS - 1) >= least and (len(keep) == 0 or keep[row]):
+        if _step(estimates[row]) >= least and (len(keep) == 0 or keep[row]):
             found[n] = row
             n += 1
     return found[:n].copy()

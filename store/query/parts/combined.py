@@ -62,13 +62,13 @@ class Combined:
 
     def search(self) -> TokensFound:
         """The matches, in no order: the k strongest are among them."""
-        open_lists = [number for number, known in self.lists.of.items() if known.unread]
-        if _meets(self._asked.expression) and len(open_lists) == len(self.lists.of):
-            self.lists.read(open_lists)
+        lists = self.lists.of
+        if _meets(self._asked.expression) and all(known.unread for known in lists.values()):
+            self.lists.read(lists)
         while True:
             candidates = self._candidates(as_read=True)
             deeper = self._deeper()
-            if self._must_read(candidates) and not self._has_negated:
+            if deeper and not self._has_negated and self._may_be_unseen(candidates):
                 self.lists.read(deeper)
                 continue
             if deeper or self._has_negated:  # and documents in which more may fire than was read
@@ -94,10 +94,6 @@ class Combined:
         self._raise_to(self._kth(found))
         is_short = self._are_short(self._deeper())
         return self._narrowed(found) if self._has_tokens and not is_short else found
-
-    def _must_read(self, candidates: Candidates) -> bool:
-        """Whether documents may matter of which nothing was read, whatever is known of others."""
-        return self._may_be_unseen(candidates) and bool(self._deeper())
 
     @property
     def _has_tokens(self) -> bool:

@@ -11,7 +11,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import DictionaryMismatch
 from saelake.store.format.lists import Array, Lists
-from saelake.store.format.values import ValueCodec
+from saelake.store.index.packed import decoded
 
 READ_BYTES = 8 << 20  # of codes in files, of both sides, that are read at once
 MOST_AT_ONCE = 4096  # documents
@@ -129,7 +129,7 @@ class SameTokens:
     @property
     def decoded(self) -> tuple[Array, Array]:
         """The value of each code of either side, float32."""
-        return _decoded(self.a.codec), _decoded(self.b.codec)
+        return decoded(self.a.codec), decoded(self.b.codec)
 
     def read(self, begin: int, end: int, asked: AskedPairs) -> tuple[BothTotals, Crossed]:
         """The codes of the tokens of a range of documents."""
@@ -146,8 +146,8 @@ class SameTokens:
         line, column = _places(asked.rows, d_a), _places(asked.columns, d_b)
         totals = BothTotals(
             n=n,
-            a=mine.side(d_a, _decoded(self.a.codec)),
-            b=theirs.side(d_b, _decoded(self.b.codec)),
+            a=mine.side(d_a, decoded(self.a.codec)),
+            b=theirs.side(d_b, decoded(self.b.codec)),
         )
         return totals, Crossed(
             a=GroupedCodes.of(line[mine.feature], len(asked.rows), mine.token, n, mine.codes),
@@ -215,12 +215,6 @@ class _Flat:
         side = Side.zero(d_sae)
         add_moments(self.feature, self.token, self.codes, decoded, side.count, side.moments)
         return side
-
-
-def _decoded(codec: ValueCodec) -> Array:
-    """The value of each code, float32, by its bits."""
-    size = codec.dtype.itemsize
-    return codec.decode(np.arange(1 << 8 * size).astype(f"u{size}").view(codec.dtype))
 
 
 def _places(features: Array, width: int) -> Array:

@@ -58,32 +58,33 @@ def best(scores: Floats, met: npt.NDArray[np.bool_], k: int) -> list[list[int]]:
     ]
 
 
-cases = given(
+Sides = tuple[Tokens, Tokens, tuple[Floats, Ints], tuple[Floats, Ints]]
+
+
+def _sides(
+    seed: int, n_tokens: int, d: tuple[int, int], density: tuple[float, float], wide: bool
+) -> Sides:
+    """The codes of two sides at the same tokens; those of the first by feature, then by token."""
+    a, b = (Tokens.random(seed + i, n_tokens, d[i], density[i]) for i in (0, 1))
+    return a, b, a.grouped(by_feature=True, wide=wide)[1], b.grouped(by_feature=False, wide=wide)[1]
+
+
+two_sides = st.builds(
+    _sides,
     seed=st.integers(0, 2**32 - 1),
     n_tokens=st.integers(1, 40),
     d=st.tuples(st.integers(1, 12), st.integers(1, 30)),
     density=st.tuples(st.sampled_from([0, 0.1, 0.6]), st.sampled_from([0, 0.1, 0.6])),
     wide=st.booleans(),
-    k=st.integers(1, 8),
 )
 
 
-@settings(max_examples=150, deadline=None)
-@cases
-def test_products_and_their_best(
-    seed: int,
-    n_tokens: int,
-    d: tuple[int, int],
-    density: tuple[float, float],
-    wide: bool,
-    k: int,
-) -> None:
+@settings(max_examples=150)
+@given(two_sides, st.integers(1, 8))
+def test_products_and_their_best(sides: Sides, k: int) -> None:
     """Added twice, to lines from the second on; then as correlations."""
-    a, b = (Tokens.random(seed + i, n_tokens, d[i], density[i]) for i in (0, 1))
-    (_, mine), (_, theirs) = (
-        a.grouped(by_feature=True, wide=wide),
-        b.grouped(by_feature=False, wide=wide),
-    )
+    a, b, mine, theirs = sides
+    d = a.codes.shape[1], b.codes.shape[1]
     lines = slice(min(1, d[0] - 1), d[0])
     products, both = np.zeros((d[0], d[1])), np.zeros((d[0], d[1]), np.uint32)
     for _ in range(2):
@@ -96,7 +97,7 @@ def test_products_and_their_best(
 
     spread = [np.stack([t.values.mean(axis=0), t.values.std(axis=0)]) for t in (a, b)]
     found, score = np.zeros((len(met), k), np.int64), np.zeros((len(met), k))
-    n = 2 * n_tokens
+    n = 2 * len(a.codes)
     crossed.best_correlated(
         products[lines], both[lines], n, spread[0][:, lines], spread[1], found, score
     )
@@ -110,21 +111,11 @@ def test_products_and_their_best(
         np.testing.assert_allclose(score[line, : len(expected)], r[line, expected], atol=1e-12)
 
 
-@settings(max_examples=150, deadline=None)
-@cases
-def test_meetings_and_their_best(
-    seed: int,
-    n_tokens: int,
-    d: tuple[int, int],
-    density: tuple[float, float],
-    wide: bool,
-    k: int,
-) -> None:
-    a, b = (Tokens.random(seed + i, n_tokens, d[i], density[i]) for i in (0, 1))
-    (_, mine), (_, theirs) = (
-        a.grouped(by_feature=True, wide=wide),
-        b.grouped(by_feature=False, wide=wide),
-    )
+@settings(max_examples=150)
+@given(two_sides, st.integers(1, 8))
+def test_meetings_and_their_best(sides: Sides, k: int) -> None:
+    a, b, mine, theirs = sides
+    d = a.codes.shape[1], b.codes.shape[1]
     both = np.zeros((d[0], d[1]), np.uint32)
     crossed.add_meetings(mine, theirs, 0, both)
     assert (both == a.fires.T @ b.fires).all()

@@ -1,9 +1,7 @@
 """Segments, statistics and checks, against everything that is in a lake."""
 
-import shutil
-import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,59 +10,26 @@ import pyarrow as pa
 import pytest
 
 import saelake
-from saelake.store.codes.table import CodesTable
-from saelake.store.codes.terse import whole_columns
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, Corrupt, NotFound
-from saelake.store.format.schema import codes_schema
 from saelake.store.growth import count as counting
 from saelake.store.growth import index as indexing
 from saelake.store.growth.count import Counting
 from saelake.store.growth.index import index, stale
 from saelake.store.growth.merging import MOST_SEGMENTS
-from saelake.store.growth.shards import ShardCommitter
 from saelake.store.health.repair import repair
 from saelake.store.index.segments import PostingsTable, Segment
 from saelake.store.index.totals import bin_edges
-from saelake.store.lake.lake import CollectionName
-from saelake.store.requests.checks import Selection
-from saelake.store.requests.cluster import ClusterQuery
-from saelake.store.requests.codes import CodesQuery
-from saelake.store.requests.diff import DiffQuery
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
-from saelake.store.requests.match import MatchQuery
-from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.collection import Collection
-from saelake.store.tables.changes import Change, Fragment
-from saelake.store.tables.tables import Table, drop, metadata, overwrite, read
-from saelake.workers.encoder.pack import PageCodes, Part, pack
-from tests.lakes import Code, MadeLake, add_documents, commit_shard, make_lake, settings
+from saelake.store.tables.changes import Fragment
+from saelake.store.tables.tables import Table, drop, overwrite, read
+from tests.indexed import all_is_well, assert_indexed_right, best, replace_codes
+from tests.lakes import Code, MadeLake, add_documents, make_lake
 
 NAME = "made/random"
-
-
-def best(codes: list[Code]) -> dict[tuple[int, int], tuple[float, int]]:
-    """(feature, document) -> (maximum, first position of it)."""
-    found: dict[tuple[int, int], tuple[float, int]] = {}
-    for code in sorted(codes, key=lambda c: (-c.value, c.position)):
-        found.setdefault((code.feature, code.doc), (code.value, code.position))
-    return found
-
-
-def assert_indexed_right(made: MadeLake) -> None:
-    collection = Collection(made.lake, made.name)
-    expected = best(list(made.codes))
-    for feature in range(made.n_features):
-        postings = collection.posting_list(feature)
-        values = collection.codes.codec.decode(postings.max)
-        listed = {
-            (feature, int(d)): (float(v), int(p))
-            for d, v, p in zip(postings.doc, values, postings.position, strict=True)
-        }
-        assert len(listed) == len(postings)
-        assert listed == {key: v for key, v in expected.items() if key[0] == feature}
 
 
 def test_posting_lists_are_those_of_the_codes(tmp_path: Path) -> None:
@@ -161,7 +126,7 @@ def test_of_two_indexers_one_covers_each_fragment(
 ) -> None:
     made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=n_indexed)
     if n_indexed:  # all postings are of codes that are gone
-        _replace_codes(made, lambda rows: rows.sort_by("doc"))
+        replace_codes(made, lambda rows: rows.sort_by("doc"))
     commit = indexing._Committer.commit
 
     def overtaken(self: indexing._Committer, *arguments: Any) -> None:
@@ -189,7 +154,7 @@ def test_a_merge_that_comes_too_late_is_dropped(
     def overtaken(self: indexing._Committer, merged: Any) -> None:
         monkeypatch.setattr(indexing._Committer, "replace", replace)
         if by == "a writer of codes":
-            _replace_codes(made, lambda rows: rows.sort_by("doc"))
+            replace_codes(made, lambda rows: rows.sort_by("doc"))
         else:
             index(made.lake, made.name)
         replace(self, merged)
@@ -204,7 +169,7 @@ def test_a_merge_that_comes_too_late_is_dropped(
     index(made.lake, made.name)
     assert len(Collection(made.lake, made.name).segments) == 1
     assert_indexed_right(made)
-    _details(made)
+    all_is_well(made)
 
 
 def test_an_indexer_killed_as_it_merges_leaves_the_segments_that_there_were(
@@ -361,139 +326,11 @@ def test_without_an_index_there_are_no_statistics_but_answers(tmp_path: Path) ->
     assert hits.num_rows > 0
 
 
-def _codes_rows(made: MadeLake) -> tuple[Table, pa.Table]:
-    table = Table.open(made.lake.codes(made.name))
-    names = table.schema.names
-    return table, pa.Table.from_batches(table.scan(names), table.schema)
-
-
-def _replace_codes(made: MadeLake, change: Callable[[pa.Table], pa.Table]) -> None:
-    table, rows = _codes_rows(made)
-    draft = table.write(change(rows).to_batches())
-    old = tuple(fragment.id for fragment in table.fragments)
-    table.commit(lambda _: Change(add=draft, remove=old))
-
-
-def _doubled(rows: pa.Table) -> pa.Table:
-    return pa.concat_tables([rows, rows.slice(3, 1)])
-
-
-def _column_changed(
-    name: str, change: Callable[[list[int]], list[int]]
-) -> Callable[[pa.Table], pa.Table]:
-    def changed(rows: pa.Table) -> pa.Table:
-        lists = rows[name].to_pylist()
-        at = next(i for i, values in enumerate(lists) if len(set(values)) > 1)
-        lists[at] = change(lists[at])
-        index = rows.schema.get_field_index(name)
-        return rows.set_column(
-            index, rows.schema.field(name), [pa.array(lists, rows.schema.field(name).type)]
-        )
-
-    return changed
-
-
-DAMAGES: dict[str, Callable[[pa.Table], pa.Table]] = {
-    "a document twice": _doubled,
-    "a wrong maximum": _column_changed("max", lambda v: [v[0] + 1, *v[1:]]),
-    "a wrong count": _column_changed("counts", lambda v: [v[0] + 1, *v[1:]]),
-    "features out of order": _column_changed("feature_gaps", lambda v: [v[0], 0, *v[2:]]),
-    "a feature beyond the dictionary": _column_changed("feature_gaps", lambda v: [*v[:-1], 999]),
-    "the gaps of others": _column_changed("feature_gaps", lambda v: [v[0] + 1, *v[1:]]),
-    "more below than a maximum is": _column_changed("below", lambda v: [65_535, *v[1:]]),
-    "another below": _column_changed("below", lambda v: [v[0] + 1, *v[1:]]),
-    "another token of a maximum": _column_changed("positions", lambda v: [v[0] + 1, *v[1:]]),
-    "a position beyond the tokens": _column_changed("positions", lambda v: [*v[:-1], 60_000]),
-    "a missing value": _column_changed("below", lambda v: v[:-1]),
-    "another token": _column_changed("token_ids", lambda v: [v[0] + 1, *v[1:]]),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_codes_are_found(tmp_path: Path, damage: str) -> None:
-    made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=1)
-    _replace_codes(made, DAMAGES[damage])
-    checks = Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
-    assert [check for check in checks if not check["ok"]], damage
-
-
-@pytest.mark.parametrize("gap", [999, 40_000])
-def test_a_feature_beyond_the_dictionary_ends_no_process(tmp_path: Path, gap: int) -> None:
-    made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=0)
-    _replace_codes(made, _column_changed("feature_gaps", lambda v: [v[0], gap, *v[2:]]))
-    name = str(made.name)
-    selected = Selection(collection=name)
-    for question in (
-        MatchQuery(a=name, b=name),
-        DiffQuery(a=selected, others=(selected,)),
-        ClusterQuery(collection=name),
-        SimilarQuery(collection=name, docs=(1,)),
-        CodesQuery(collection=name),
-    ):
-        with pytest.raises(Corrupt, match=rf"run `saelake verify {name} --repair`"):
-            Engine(made.lake.uri).ask(question).read_all()
-
-
-def _details(made: MadeLake) -> str:
-    checks = Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
-    assert all(check["ok"] for check in checks)
-    return "; ".join(check["detail"] for check in checks)
-
-
-def test_a_checksum_is_the_crc_of_a_rows_lists(tmp_path: Path) -> None:
-    made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=0)
-    table = CodesTable(_codes_rows(made)[0])
-    rows = [
-        row for batch in table.scan(whole_columns(table.table.schema)) for row in batch.to_pylist()
-    ]
-    assert len(rows) == 20
-    for row in rows:
-        crc = 0
-        for name, dtype in {
-            "token_ids": "<u4",
-            "token_starts": "<u4",
-            "token_lengths": "<u2",
-            "features": "<u4",
-            "max": "<u2",
-            "counts": "<u2",
-            "positions": "<u2",
-            "values": "<u2",
-        }.items():
-            crc = zlib.crc32(np.array(row[name], dtype).tobytes(), crc)
-        assert row["checksum"] == crc
-    assert "checksums agree" in _details(made)
-
-
-def test_codes_without_checksums_are_read_and_said_to_have_none(tmp_path: Path) -> None:
-    made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=0)
-    rows = _codes_rows(made)[1].drop_columns(["checksum"])
-    shutil.rmtree(made.lake.codes(made.name))
-    table = Table.open_or_create(made.lake.codes(made.name), rows.schema)
-    draft = table.write(rows.to_batches())
-    table.commit(lambda _: Change(add=draft))
-    index(made.lake, made.name)
-    assert_indexed_right(made)
-    assert "no checksums" in _details(made)
-    chosen = settings(n_features=made.n_features)
-    commit_shard(made.lake, chosen, _packed(made, doc=20), 20, 21)
-    assert ShardCommitter(made.lake, chosen).done() == [(0, 21)]
-
-
-def _packed(made: MadeLake, doc: int) -> pa.RecordBatch:
-    nothing = np.empty(0, np.int32)
-    part = Part(
-        doc=doc, token_ids=nothing, starts=nothing.astype("u4"), lengths=nothing.astype("u2")
-    )
-    chosen = settings(n_features=made.n_features)
-    none = PageCodes(nothing, nothing, nothing, nothing.astype("f4"))
-    return pack([part], none, schema=codes_schema(chosen), codec=chosen.codec)
-
-
 def test_postings_of_codes_that_are_gone_are_not_read_and_then_replaced(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_documents=40, n_fragments=4, n_indexed=4)
     assert Collection(made.lake, made.name).unindexed == ()
     n_before = len(Table.open(made.lake.postings(made.name)).fragments)
-    _replace_codes(made, lambda rows: rows.sort_by("doc"))
+    replace_codes(made, lambda rows: rows.sort_by("doc"))
     stale = Collection(made.lake, made.name)
     assert (stale.segments, len(stale.unindexed)) == ((), 1)
     assert len(Table.open(made.lake.postings(made.name)).fragments) == n_before
@@ -503,7 +340,7 @@ def test_postings_of_codes_that_are_gone_are_not_read_and_then_replaced(tmp_path
     assert (len(renewed.segments), renewed.unindexed) == (1, ())
     assert len(Table.open(made.lake.postings(made.name)).fragments) == 1
     assert_indexed_right(made)
-    _details(made)
+    all_is_well(made)
 
 
 def test_segments_that_were_built_together_are_merged_together(
@@ -516,17 +353,17 @@ def test_segments_that_were_built_together_are_merged_together(
     collection = Collection(made.lake, made.name)
     assert len(collection.segments) == 30
     assert len({segment.covers for segment in collection.segments}) == 10
-    _details(made)
+    all_is_well(made)
     told: list[tuple[int, int]] = []
     report = index(made.lake, made.name, on_progress=lambda *counts: told.append(counts))
     assert (report.n_documents, report.n_postings, report.n_segments) == (0, 0, 1)
     assert told[-1] == (120, 120)
     assert_indexed_right(made)
-    _details(made)
+    all_is_well(made)
     added = add_documents(made, 3)
     index(added.lake, added.name)
     assert_indexed_right(added)
-    _details(added)
+    all_is_well(added)
 
 
 def test_a_snapshot_leaves_the_postings_of_newer_codes_alone() -> None:
@@ -537,34 +374,3 @@ def test_a_snapshot_leaves_the_postings_of_newer_codes_alone() -> None:
         Segment(fragment=4, covers=(6,)),  # 6 came after this snapshot
     ]
     assert stale(fragments, segments) == (2,)
-
-
-def test_damaged_postings_and_statistics_are_found(tmp_path: Path) -> None:
-    made = make_lake(tmp_path, n_documents=20, n_fragments=1, n_indexed=1)
-    features = read(made.lake.features(made.name))
-    wrong = features.set_column(1, "token_frequency", pa.array([7] * len(features), pa.uint64()))
-    overwrite(
-        made.lake.features(made.name), wrong.replace_schema_metadata(features.schema.metadata)
-    )
-    checks = Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
-    assert [c["check"] for c in checks if not c["ok"]] == [
-        "feature statistics agree with the codes"
-    ]
-    table = Table.open(made.lake.codes(made.name))
-    assert metadata(table.schema)["saelake:format"] == "1"
-    _replace_codes(made, lambda rows: rows)  # the same rows in a fragment that nothing covers
-    collection = Collection(made.lake, made.name)
-    assert collection.unindexed == tuple(
-        f.id for f in CodesTable(collection.codes.table).table.fragments
-    )
-
-
-def test_a_collection_without_a_shard_yet_does_not_stop_the_checks(tmp_path: Path) -> None:
-    made = make_lake(tmp_path, n_documents=10, n_fragments=1, n_indexed=1)
-    begun = CollectionName("made", "begun")
-    Table.open_or_create(made.lake.codes(begun), Table.open(made.lake.codes(made.name)).schema)
-    checks = Engine(made.lake.uri).ask(VerifyQuery()).read_all().to_pylist()
-    assert checks
-    assert all(check["ok"] for check in checks)
-    with pytest.raises(NotFound, match="no collection made/begun"):
-        Engine(made.lake.uri).ask(VerifyQuery(collection="made/begun"))

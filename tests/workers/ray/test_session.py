@@ -39,7 +39,7 @@ def test_a_ray_that_is_slow_to_start_is_started_again(
         if len(attempts) < 3:
             raise RuntimeError(said)
 
-    monkeypatch.setattr(ray_session.ray, "init", init)
+    monkeypatch.setattr("ray.init", init)
     ray_session._init("local", {})
     assert attempts == ["local"] * 3
     attempts.clear()
