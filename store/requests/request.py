@@ -10,6 +10,9 @@ from saelake.store.requests.checks import Check, admit, check_k, checks
 # selection; an `export` reads everything there is, and its answer may have any size.
 Cost = Literal["quick", "analysis", "export"]
 
+# What a caller must be allowed to do, where not everybody may do everything.
+Right = Literal["read", "label", "encode", "admin"]
+
 
 class Request:
     """A question: a frozen dataclass of its fields and their defaults, checked when it is made.
@@ -26,12 +29,14 @@ class Request:
 
     question: ClassVar[str]
     cost: ClassVar[Cost]
+    right: ClassVar[Right]
     answer: ClassVar[pa.Schema]
     _checks: ClassVar[dict[str, Check] | None] = None  # made with the first question of a kind
 
-    def __init_subclass__(cls, *, cost: Cost, answer: pa.Schema) -> None:
+    def __init_subclass__(cls, *, cost: Cost, answer: pa.Schema, right: Right = "read") -> None:
         cls.question = cls.__name__.removesuffix("Query").lower()
         cls.cost = cost
+        cls.right = right
         cls.answer = answer
 
     def __post_init__(self) -> None:

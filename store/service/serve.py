@@ -18,7 +18,8 @@ from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.service.auth import Access, TokenCheck
-from saelake.store.service.rpc import LakeService, Limits
+from saelake.store.service.limits import Limits
+from saelake.store.service.rpc import LakeService
 from saelake.store.snapshot.models import Texts
 from saelake.store.tables.diskcache import DiskCache
 from saelake.store.wire.requests import SERVICE

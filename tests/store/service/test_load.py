@@ -19,7 +19,7 @@ from saelake.store.errors import DeadlineExceeded, LimitExceeded
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.service.auth import Access
-from saelake.store.service.rpc import Limits
+from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.answering import answer_with

@@ -34,7 +34,7 @@ from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.request import Request
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.service.auth import Access, is_loopback
-from saelake.store.service.rpc import Limits
+from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.answering import answer_with

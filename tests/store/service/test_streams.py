@@ -18,7 +18,7 @@ from saelake.store.errors import DeadlineExceeded, SaelakeError, Unavailable
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.request import Request
 from saelake.store.requests.verify import VerifyQuery
-from saelake.store.service.rpc import Limits
+from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.answering import answer_with
