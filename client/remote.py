@@ -14,6 +14,7 @@ from saelake.store.wire import frames
 from saelake.store.wire.errors import to_error
 from saelake.store.wire.requests import SERVICE, Message, method_of, to_message
 from saelake.store.wire.tls import UNSENDABLE, is_sendable, read_pair, read_roots
+from saelake.store.wire.tracing import trace_headers
 
 File = str | PathLike[str]
 PLAIN, SECURE = "grpc://", "grpcs://"
@@ -77,7 +78,8 @@ class Remote:
             response_deserializer=pb.Frame.FromString,
         )
         try:
-            call = ask(message, timeout=timeout_s, metadata=self._metadata)
+            metadata = (*self._metadata, *trace_headers())
+            call = ask(message, timeout=timeout_s, metadata=metadata)
         except ValueError as error:  # what grpc says of a closed channel
             raise Unavailable(
                 f"The connection to {self._address} is closed: connect again.",

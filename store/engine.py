@@ -22,6 +22,7 @@ from saelake.store.query.parts.signed import answered
 from saelake.store.reports import Prefetched
 from saelake.store.requests.request import Request
 from saelake.store.requests.similar import SimilarQuery
+from saelake.store.snapshot.inmemory import InMemory
 from saelake.store.snapshot.models import Texts
 from saelake.store.snapshot.prefetch import prefetch
 from saelake.store.snapshot.sampled import marked, sample_said
@@ -107,17 +108,27 @@ class Engine:
                 self.prefetch(str(name))
 
     def warm(self) -> None:
-        """Ask a question whose first answer takes long, if a collection has blocks of impacts.
+        """Open every collection and map its impacts; ask one a question whose loops take long.
 
-        Its loops are compiled or loaded for that, which takes seconds in a new installation.
+        They are compiled or loaded for that, which takes seconds in a new installation.
         """
-        for name in map(str, self.lake.collections()):
-            nearest = self._session.collection(name).nearest
-            if nearest is not None:
-                docs = (int(nearest.blocks[0].docs[0]),)
-                with suppress(InvalidInput):  # it has no features
-                    self.ask(SimilarQuery(collection=name, docs=docs, k=1)).read_all()
-                return
+        nearest = {
+            n: self._session.collection(n).nearest for n in map(str, self.lake.collections())
+        }
+        found = next(((name, each) for name, each in nearest.items() if each is not None), None)
+        if found is not None:
+            name, blocks = found[0], found[1].blocks
+            with suppress(InvalidInput):  # it has no features
+                docs = (int(blocks[0].docs[0]),)
+                self.ask(SimilarQuery(collection=name, docs=docs, k=1)).read_all()
+
+    def preload(self, collection: str) -> None:
+        """Load the model of a collection, by a question with a text. Raises as that does."""
+        self.ask(SimilarQuery(collection=collection, text="a", k=1)).read_all()
+
+    def in_memory(self) -> InMemory:
+        """What is kept in memory between questions, and how fresh."""
+        return self._session.in_memory()
 
     def close(self) -> None:
         """Forget what was read, and let go of those who own pieces."""

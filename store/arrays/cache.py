@@ -18,12 +18,12 @@ MOST_WISHES = 1000
 class Cache:
     """Values by key, the least recently used forgotten when they exceed `capacity` bytes.
 
-    Thread-safe. `n_bytes` are those of what is kept.
+    Thread-safe. `n_bytes` are those of what is kept; `n_found` and `n_missed` count look-ups.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.n_bytes = 0
+        self.n_bytes = self.n_found = self.n_missed = 0
         self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._wishes: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()  # asked, patience
         self._reading: set[Hashable] = set()
@@ -38,7 +38,9 @@ class Cache:
         """The value, or None."""
         with self._lock:
             if key not in self._values:
+                self.n_missed += 1
                 return None
+            self.n_found += 1
             self._values.move_to_end(key)
             return self._values[key][0]
 

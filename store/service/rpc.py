@@ -14,6 +14,7 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.engine import Engine
 from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
 from saelake.store.service.limits import Limits
+from saelake.store.service.telemetry.call import request_id
 from saelake.store.wire import frames, requests
 from saelake.store.wire.errors import to_status
 from saelake.store.wire.requests import Message
@@ -113,7 +114,7 @@ class LakeService:
             raise
         except Exception:
             log.exception("An answer failed")
-            message = "The server failed at this; its log says more."
+            message = f"The server failed at this; its log says more, under {request_id()}."
             await context.abort(grpc.StatusCode.INTERNAL, message)
         finally:
             del steps  # an error keeps this frame until the next garbage collection, but no answer

@@ -1,7 +1,7 @@
 """Serve a lake: in the foreground until a signal, or in the background of this process."""
 
 import asyncio
-import signal
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -18,35 +18,26 @@ from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.service.auth import Access, TokenCheck
+from saelake.store.service.calls import Calls
 from saelake.store.service.limits import Limits
 from saelake.store.service.rpc import LakeService
+from saelake.store.service.signals import stopping_signal
+from saelake.store.service.telemetry.observing import Observing
+from saelake.store.service.telemetry.settings import Telemetry
 from saelake.store.snapshot.models import Texts
 from saelake.store.tables.diskcache import DiskCache
+from saelake.store.wire.address import Address as Address
 from saelake.store.wire.requests import SERVICE
+
+log = logging.getLogger("saelake.server")
 
 T = TypeVar("T")
 
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 50051
-LARGEST_PORT = 65_535
-GRACE_S = 5.0  # for answers under way when the server stops
+GRACE_S = 30.0  # for answers under way when the server stops
+BACKGROUND_GRACE_S = 5.0  # of one in this process, whose program waits for it
+ENDING_S = 5.0  # for telling those who are cut off
 KEEPALIVE_MS = 60_000
 LEAST_PING_MS = 10_000  # grpc hangs up on a client that asks more often; its default is 5 minutes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where a server listens; port 0 takes a free one."""
-
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= LARGEST_PORT:
-            raise InvalidInput(f"A port is a number up to {LARGEST_PORT}, not {self.port}.")
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +45,9 @@ class ServerSettings:
     """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
 
     Files of a lake in an object store are kept in `disk_cache`, and fetched as the server starts.
-    The `executor` is where analyses run (None: in threads); it is closed with the server.
+    The `executor` is where analyses run (None: in threads); it is closed with the server. The
+    server is ready when the models of the collections `preload` are loaded. When it stops, it says
+    so for `drain_delay_s` while it goes on answering, and answers under way then have `grace_s`.
     """
 
     uri: str
@@ -64,6 +57,14 @@ class ServerSettings:
     texts: Texts | None = None
     disk_cache: DiskCache | None = None
     executor: Executor | None = None
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    preload: tuple[str, ...] = ()
+    drain_delay_s: float = 0.0
+    grace_s: float = GRACE_S
+
+    def __post_init__(self) -> None:
+        if min(self.drain_delay_s, self.grace_s) < 0:
+            raise InvalidInput("The delay and the grace of a server that stops are 0 s or more.")
 
 
 class Server:
@@ -82,13 +83,18 @@ class Server:
         self._engine.prefetch_all()
         self._service = LakeService(self._engine, settings.limits)
         self._health = health.aio.HealthServicer()
+        self._observing = Observing(settings.telemetry, self._engine.in_memory)
 
     async def start(self) -> Address:
-        """Listen; the address with the port that was taken. Raises `InvalidInput`."""
+        """Listen; the address with the port that was taken. Raises `InvalidInput`.
+
+        It answers at once, and is healthy when it is `ready`.
+        """
         settings = self._settings
         token = settings.access.token
+        self._calls = Calls(self._observing.observers)
         self._server = grpc.aio.server(
-            interceptors=[TokenCheck(token)] if token else [],
+            interceptors=[self._calls, *([TokenCheck(token)] if token else [])],
             options=[
                 ("grpc.max_receive_message_length", settings.limits.request_bytes),
                 ("grpc.so_reuseport", 0),  # else two servers on one port share the calls
@@ -101,15 +107,34 @@ class Server:
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         address = Address(host=settings.address.host, port=self._listen())
+        await self._say_healthy(healthy=False)
+        self._observing.begin()
         await self._server.start()
-        for name in ("", SERVICE):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        self._warming = asyncio.get_running_loop().run_in_executor(None, self._warm)
+        self._becoming_ready = asyncio.ensure_future(self._become_ready())
         return address
 
+    async def _become_ready(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._warm)
+        await self._say_healthy(healthy=True)
+
+    async def _say_healthy(self, *, healthy: bool) -> None:
+        states = health_pb2.HealthCheckResponse
+        for name in ("", SERVICE):
+            await self._health.set(name, states.SERVING if healthy else states.NOT_SERVING)
+
     def _warm(self) -> None:
-        with suppress(SaelakeError):  # who asks is told
+        for name in self._settings.preload:
+            self._engine.preload(name)
+        try:
             self._engine.warm()
+        except SaelakeError as error:  # of one collection: who asks of it is told
+            log.warning("Not everything could be read before questions come: %s", error)
+
+    async def ready(self) -> None:
+        """Return when the lake is open, its indexes mapped and the models loaded that were asked
+        for. Raises what hinders that.
+        """
+        await asyncio.shield(self._becoming_ready)
 
     def _listen(self) -> int:
         where, credentials = str(self._settings.address), self._settings.access.credentials()
@@ -124,32 +149,52 @@ class Server:
                 address=where,
             ) from error
 
-    async def stop(self, grace_s: float = GRACE_S) -> None:
-        """Take no more questions, wait for answers under way, then stop."""
+    async def stop(self, grace_s: float | None = None, delay_s: float = 0.0) -> bool:
+        """Say that the server stops, wait for answers under way, then end them.
+
+        Whether all answers were whole; if not, threads may still compute what nobody waits for.
+        """
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
-        await self._warming
+        await asyncio.sleep(delay_s)
+        self._calls.close()
+        grace_s = self._settings.grace_s if grace_s is None else grace_s
+        stopping = asyncio.ensure_future(self._server.stop(grace_s + ENDING_S))
+        whole = await self._calls.finished(grace_s)
+        if not whole:
+            await self._calls.end()
+        await stopping
+        with suppress(SaelakeError):  # who waited for it was told
+            await self._becoming_ready
         self._service.close()
+        await self._observing.close()
         self._engine.close()
+        return whole
 
     async def wait(self) -> None:
         """Return when the server has stopped."""
         await self._server.wait_for_termination()
 
 
-def serve(settings: ServerSettings, on_ready: Callable[[Address], object] = lambda _: None) -> None:
-    """Serve until SIGINT or SIGTERM, then stop gracefully; `on_ready` is told the address."""
+def serve(settings: ServerSettings, on_ready: Callable[[Address], object] = lambda _: None) -> bool:
+    """Serve until SIGINT or SIGTERM, then stop as `settings` say; whether all answers were whole.
 
-    async def run() -> None:
+    `on_ready` is told the address. A second signal ends the process at once.
+    """
+
+    async def run() -> bool:
         server = Server(settings)
-        on_ready(await server.start())
-        stopped = asyncio.Event()
-        for signal_number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
-        await stopped.wait()
-        await server.stop()
+        address = await server.start()
+        stopped = stopping_signal()
+        on_ready(address)
+        ready = asyncio.ensure_future(server.ready())
+        await asyncio.wait((stopped, ready), return_when=asyncio.FIRST_COMPLETED)
+        if ready.done() and ready.exception() is not None:
+            await server.stop(grace_s=0)
+            ready.result()
+        await stopped
+        return await server.stop(delay_s=settings.drain_delay_s)
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
 class BackgroundServer:
@@ -171,7 +216,9 @@ class BackgroundServer:
     def __enter__(self) -> "BackgroundServer":
         async def start() -> tuple[Server, Address]:
             server = Server(self._settings)
-            return server, await server.start()
+            address = await server.start()
+            await server.ready()
+            return server, address
 
         self._server, self.address = _loop().run(start())
         return self
@@ -179,7 +226,7 @@ class BackgroundServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def stop(self, grace_s: float = GRACE_S) -> None:
+    def stop(self, grace_s: float = BACKGROUND_GRACE_S) -> None:
         """Stop now; a second time does nothing."""
         _loop().run(self._server.stop(grace_s))
 

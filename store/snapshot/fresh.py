@@ -48,6 +48,12 @@ class Fresh(Generic[T]):
             found = self._found(asked, FRESH_S)
             return self._look() if found is None else found[1]
 
+    @property
+    def age_s(self) -> float | None:
+        """How long ago the value was looked at; None where it was never."""
+        looked = self._looked
+        return None if looked is None else self._clock() - looked[0]
+
     def _begin(self) -> None:
         """Begin to look beside the questions, unless someone looks."""
         if self._turn.acquire(blocking=False):

@@ -19,6 +19,7 @@ from saelake.store.requests.checks import Selection
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.embeddings import Embeddings
 from saelake.store.snapshot.fresh import Fresh
+from saelake.store.snapshot.inmemory import InMemory
 from saelake.store.snapshot.models import NoTexts, Texts
 from saelake.store.snapshot.part import PartPiece, parts_of
 from saelake.store.snapshot.selection import Selected
@@ -102,6 +103,18 @@ class Session:
             known = bool(self._collections)
             self._collections.clear()
         return known
+
+    def in_memory(self) -> InMemory:
+        """What is kept in memory, and how fresh."""
+        with self._lock:
+            ages = [known.age_s for known in self._collections.values()]
+        return InMemory(
+            n_bytes=self.cache.n_bytes,
+            capacity=self.cache.capacity,
+            n_found=self.cache.n_found,
+            n_missed=self.cache.n_missed,
+            age_s=min((age for age in ages if age is not None), default=0.0),
+        )
 
     def close(self) -> None:
         """Forget everything."""

@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import re
 import sys
 import warnings
 from base64 import b64encode
@@ -20,11 +19,7 @@ from rich.console import Console
 from saelake.answers.answer import sample_of
 from saelake.answers.text import one_line
 from saelake.store.errors import InvalidInput, SaelakeWarning
-
-# C0 and C1 controls, and the marks, overrides and isolates of direction (Unicode's UAX #9).
-COMMANDS = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
+from saelake.store.format.visible import escaped
 
 Format = Literal["table", "json", "csv", "arrow"]
 
@@ -139,13 +134,6 @@ def _write_csv(table: pa.Table) -> None:
     writer.writerow(_column(name, table.schema.names) for name in flat.schema.names)
     for row in zip(*(column.to_pylist() for column in flat.columns), strict=True):
         writer.writerow([_cell(value) for value in row])
-
-
-def escaped(text: str) -> str:
-    """The text with `\\uXXXX` for control characters but line ends and tabs, and for those that
-    turn the direction of writing.
-    """
-    return COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _column(name: str, taken: Sequence[str]) -> str:

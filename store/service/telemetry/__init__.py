@@ -1,0 +1,1 @@
+"""What a server tells of its calls: logs, metrics, traces."""
