@@ -1,6 +1,8 @@
 """The command that serves a lake."""
 
+import logging
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,13 @@ from typing import Annotated
 
 import typer
 
+from saelake.cli.options.configured import (
+    CheckOption,
+    ConfigOption,
+    ConfiguredCommand,
+    PrintConfigOption,
+    printed,
+)
 from saelake.cli.options.lake import (
     DEFAULT_LAKE,
     DiskCacheBytesOption,
@@ -15,27 +24,35 @@ from saelake.cli.options.lake import (
     LakeOption,
     read_token,
 )
-from saelake.cli.options.ray import PANEL, ClusterCommand, cpu_cluster_options
+from saelake.cli.options.limits import limit_options
+from saelake.cli.options.ray import PANEL, cpu_cluster_options
 from saelake.cli.options.shared import shares
-from saelake.cli.show.screen import say
+from saelake.cli.show.screen import complain, out, say
 from saelake.connection import TOKEN_VARIABLE, disk_cache_of
 from saelake.owners import ray_owners
 from saelake.quantities import parse_size
-from saelake.store.errors import InvalidInput, extra
+from saelake.store.errors import InvalidInput, SaelakeError, extra
+from saelake.store.service.limits import Limits
+from saelake.store.service.telemetry.logs import Layout, Level, configure
+from saelake.store.service.telemetry.settings import Telemetry
 from saelake.texts import model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster
 
 ACCESS = "Who may ask"
+ENDS = "Its beginning and its end"
+TOLD = "What it tells of itself"
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this command."""
-    app.command(cls=ClusterCommand, rich_help_panel="Serve")(serve)
+    app.command(cls=ConfiguredCommand, rich_help_panel="Serve")(serve)
 
 
+@shares("limits", limit_options)
 @shares("cluster", cpu_cluster_options)
 def serve(
     *,
+    ctx: typer.Context,
     lake: LakeOption = None,
     disk_cache: DiskCacheOption = None,
     disk_cache_bytes: DiskCacheBytesOption = None,
@@ -74,17 +91,74 @@ def serve(
             rich_help_panel=PANEL,
         ),
     ] = None,
+    preload: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A collection whose model is loaded before the server is ready; repeatable.",
+            rich_help_panel=ENDS,
+        ),
+    ] = None,
+    drain_delay: Annotated[
+        float,
+        typer.Option(
+            help="Seconds between saying that it stops and taking no more calls.",
+            rich_help_panel=ENDS,
+        ),
+    ] = 0.0,
+    grace: Annotated[
+        float,
+        typer.Option(
+            help="Seconds for answers under way when it stops.",
+            rich_help_panel=ENDS,
+        ),
+    ] = 30.0,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="Where Prometheus may ask; without a host only from this machine.",
+            rich_help_panel=TOLD,
+        ),
+    ] = None,
+    traces: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="An OTLP collector for spans, as http://localhost:4317, "
+            "or the variable OTEL_EXPORTER_OTLP_ENDPOINT.",
+            rich_help_panel=TOLD,
+        ),
+    ] = None,
+    log_format: Annotated[
+        Layout, typer.Option(help="How lines of the log look.", rich_help_panel=TOLD)
+    ] = "text",
+    log_level: Annotated[
+        Level,
+        typer.Option(
+            help="From what on the log tells: debug has each call, info those that failed.",
+            rich_help_panel=TOLD,
+        ),
+    ] = "info",
+    config: ConfigOption = None,
+    check: CheckOption = False,
+    print_config: PrintConfigOption = False,
     cluster: RayCluster | None,
+    limits: Limits,
 ) -> None:
     """Answer questions over gRPC, until Ctrl-C.
 
     Only this machine may ask, unless the server is protected: by a token and TLS, or by mTLS.
     With --ray workers on a cluster answer with it, each from what it keeps in memory.
+    Each option is a variable too (SAELAKE_SERVE_PORT), and a line of the file that --config names.
 
     Example: `saelake serve --lake lake`, and elsewhere `saelake info --server localhost:50051`
     """
+    if print_config:
+        out.print(printed(ctx, config), markup=False, soft_wrap=True)
+        return
     with extra("store", "A server"):
         from saelake.store.service.auth import Access
+        from saelake.store.service.check import hindrances
         from saelake.store.service.serve import Address, ServerSettings
         from saelake.store.service.serve import serve as run
     token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE) or None
@@ -98,20 +172,41 @@ def serve(
         access=Access(
             token=token, certificate=cert, key=key, client_ca=client_ca, insecure=insecure
         ),
+        limits=limits,
         texts=model_texts(),
         disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
+        telemetry=Telemetry(metrics=Address.parse(metrics) if metrics else None, traces=traces),
+        preload=tuple(preload or ()),
+        drain_delay_s=drain_delay,
+        grace_s=grace,
     )
+    if check:
+        _say_hindrances(hindrances(settings))
+        return
+    configure(log_format, log_level)
     scheme = "grpcs://" if cert else ""
 
     def ready(address: Address) -> None:
-        say(
-            f"Serving {settings.uri} on {address}. Ask with: saelake info --server "
-            f"{scheme}{address}    (Ctrl-C stops)"
-        )
+        started = f"Serving {settings.uri} on {address}."
+        if log_format == "json":  # for programs that read each line
+            logging.getLogger("saelake.server").info("%s", started)
+            return
+        say(f"{started} Ask with: saelake info --server {scheme}{address}    (Ctrl-C stops)")
 
     with ExitStack() as closing:
         if cluster is not None:
             owners = ray_owners(cluster, None if memory is None else parse_size(memory))
             closing.callback(owners.close)
             settings = replace(settings, executor=owners)
-        run(settings, on_ready=ready)
+        whole = run(settings, on_ready=ready)
+    if not whole:
+        logging.shutdown()
+        os._exit(0)  # threads still compute what nobody waits for, and Python would
+
+
+def _say_hindrances(found: Sequence[SaelakeError]) -> None:
+    for error in found:
+        complain(str(error))
+    if found:
+        raise typer.Exit(1)
+    say("Nothing hinders this server.")
