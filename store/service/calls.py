@@ -197,10 +197,15 @@ class _CallContext:
 
     def code_name(self) -> str:
         """How the call ended, by grpc's name."""
-        return self.broke_off or CODES.get(int(self._context.code() or 0), "UNKNOWN")
+        return self.broke_off or _name(self._context.code())
 
     def _with_id(self, metadata: Any) -> tuple[tuple[str, str | bytes], ...]:
         return (*(metadata or ()), (REQUEST_ID, self._call.id))
+
+
+def _name(code: grpc.StatusCode | int | None) -> str:
+    """What a code is called, which grpc gives as a number until it is one of a failure."""
+    return str(code.name) if isinstance(code, grpc.StatusCode) else CODES.get(code or 0, "UNKNOWN")
 
 
 def _writing(answer: Callable[[Any, Any], Any]) -> Answer:

@@ -127,7 +127,7 @@ class Server:
             self._engine.preload(name)
         try:
             self._engine.warm()
-        except SaelakeError as error:  # of one collection: who asks of it is told
+        except Exception as error:  # of one collection: who asks of it is told
             log.warning("Not everything could be read before questions come: %s", error)
 
     async def ready(self) -> None:
@@ -170,6 +170,12 @@ class Server:
         self._engine.close()
         return whole
 
+    @property
+    def metrics_address(self) -> Address | None:
+        """Where Prometheus asks this process; None where it answers no scrapes."""
+        metrics = self._observing.metrics
+        return None if metrics is None else metrics.address
+
     async def wait(self) -> None:
         """Return when the server has stopped."""
         await self._server.wait_for_termination()
@@ -204,8 +210,10 @@ class BackgroundServer:
     ...     saelake.connect(server.target)
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, *, until_ready: bool = True) -> None:
+        """With `until_ready` the block begins when the server is ready, else when it listens."""
         self._settings = settings
+        self._until_ready = until_ready
         self.address = settings.address
 
     @property
@@ -213,11 +221,21 @@ class BackgroundServer:
         """What `saelake.connect` takes."""
         return f"{'grpcs' if self._settings.access.certificate else 'grpc'}://{self.address}"
 
+    @property
+    def metrics_address(self) -> Address | None:
+        """Where Prometheus asks; None where there are no metrics."""
+        return self._server.metrics_address
+
     def __enter__(self) -> "BackgroundServer":
         async def start() -> tuple[Server, Address]:
             server = Server(self._settings)
             address = await server.start()
-            await server.ready()
+            try:
+                if self._until_ready:
+                    await server.ready()
+            except SaelakeError:
+                await server.stop(grace_s=0)
+                raise
             return server, address
 
         self._server, self.address = _loop().run(start())

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import saelake
-from saelake.cli.show.screen import escaped, plain
+from saelake.cli.show.screen import plain
 from saelake.collection import Collection
+from saelake.store.format.visible import escaped
 from tests.client.cli.command import asked, on_terminal, run
 from tests.client.cli.conftest import longest
 from tests.lakes import MadeLake, make_lake

@@ -29,3 +29,22 @@ def test_serve_says_where_and_stops_when_asked(made: MadeLake, number: int) -> N
         server.send_signal(number)
         rest = server.communicate(timeout=30)
     assert (server.returncode, rest) == (0, ("", ""))
+
+
+def test_with_json_every_line_is_an_object(made: MadeLake) -> None:
+    options = ["--port", "0", "--log-format", "json", "--log-level", "debug"]
+    command = [*PROGRAM, "serve", "--lake", made.lake.uri, *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as server:
+        assert server.stderr is not None
+        started = json.loads(server.stderr.readline())
+        address = started["message"].split(" on ")[1].removesuffix(".")
+        asked("info", "--server", address)
+        run("tokens", "no/where", "3", "--server", address)
+        server.send_signal(signal.SIGTERM)
+        lines = server.communicate(timeout=30)[1].splitlines()
+    calls = [json.loads(line) for line in lines]
+    assert [(call["method"], call["code"]) for call in calls] == [
+        ("Info", "OK"),
+        ("Tokens", "NOT_FOUND"),
+    ]
+    assert len({call["request_id"] for call in calls}) == 2
