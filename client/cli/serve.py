@@ -98,6 +98,14 @@ def serve(
             rich_help_panel=ENDS,
         ),
     ] = None,
+    health: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="Where health alone is answered without TLS, for probes that speak none.",
+            rich_help_panel=ENDS,
+        ),
+    ] = None,
     drain_delay: Annotated[
         float,
         typer.Option(
@@ -176,6 +184,7 @@ def serve(
         texts=model_texts(),
         disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
         telemetry=Telemetry(metrics=Address.parse(metrics) if metrics else None, traces=traces),
+        health=Address.parse(health) if health else None,
         preload=tuple(preload or ()),
         drain_delay_s=drain_delay,
         grace_s=grace,

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
@@ -16,14 +17,17 @@ def hindrances(settings: ServerSettings) -> tuple[SaelakeError, ...]:
 
 def _found(settings: ServerSettings) -> Iterator[SaelakeError]:
     checks: list[Callable[[], object]] = [
-        lambda: _check_lake(settings),
-        lambda: settings.access.check_host(settings.address.host),
+        partial(_check_lake, settings),
+        partial(settings.access.check_host, settings.address.host),
         settings.access.credentials,
-        lambda: _check_free(settings.address, "--port"),
+        partial(_check_free, settings.address, "--port"),
     ]
-    metrics = settings.telemetry.metrics
-    if metrics is not None:
-        checks.append(lambda: _check_free(metrics, "--metrics"))
+    for address, option in (
+        (settings.health, "--health"),
+        (settings.telemetry.metrics, "--metrics"),
+    ):
+        if address is not None:
+            checks.append(partial(_check_free, address, option))
     for check in checks:
         try:
             check()

@@ -45,7 +45,8 @@ class ServerSettings:
     """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
 
     Files of a lake in an object store are kept in `disk_cache`, and fetched as the server starts.
-    The `executor` is where analyses run (None: in threads); it is closed with the server. The
+    The `executor` is where analyses run (None: in threads); it is closed with the server. At
+    `health` only health is answered, and without TLS, for probes that speak none. The
     server is ready when the models of the collections `preload` are loaded. When it stops, it says
     so for `drain_delay_s` while it goes on answering, and answers under way then have `grace_s`.
     """
@@ -58,6 +59,7 @@ class ServerSettings:
     disk_cache: DiskCache | None = None
     executor: Executor | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
+    health: Address | None = None
     preload: tuple[str, ...] = ()
     drain_delay_s: float = 0.0
     grace_s: float = GRACE_S
@@ -108,10 +110,22 @@ class Server:
         reflection.enable_server_reflection(names, self._server)
         address = Address(host=settings.address.host, port=self._listen())
         await self._say_healthy(healthy=False)
+        self._probed = await self._start_probed()
         self._observing.begin()
         await self._server.start()
         self._becoming_ready = asyncio.ensure_future(self._become_ready())
         return address
+
+    async def _start_probed(self) -> grpc.aio.Server | None:
+        """What answers of health alone, where that is wanted."""
+        where = self._settings.health
+        if where is None:
+            return None
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        self.health_port = _listening(server, where, "--health")
+        await server.start()
+        return server
 
     async def _become_ready(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._warm)
@@ -137,17 +151,8 @@ class Server:
         await asyncio.shield(self._becoming_ready)
 
     def _listen(self) -> int:
-        where, credentials = str(self._settings.address), self._settings.access.credentials()
-        try:
-            if credentials is None:
-                return int(self._server.add_insecure_port(where))
-            return int(self._server.add_secure_port(where, credentials))
-        except RuntimeError as error:
-            raise InvalidInput(
-                f"Cannot listen on {where}: is another server there, or is the host not this "
-                "machine's? Choose another --port, or 0 for a free one.",
-                address=where,
-            ) from error
+        credentials = self._settings.access.credentials()
+        return _listening(self._server, self._settings.address, "--port", credentials)
 
     async def stop(self, grace_s: float | None = None, delay_s: float = 0.0) -> bool:
         """Say that the server stops, wait for answers under way, then end them.
@@ -163,6 +168,8 @@ class Server:
         if not whole:
             await self._calls.end()
         await stopping
+        if self._probed is not None:
+            await self._probed.stop(None)
         with suppress(SaelakeError):  # who waited for it was told
             await self._becoming_ready
         self._service.close()
@@ -179,6 +186,25 @@ class Server:
     async def wait(self) -> None:
         """Return when the server has stopped."""
         await self._server.wait_for_termination()
+
+
+def _listening(
+    server: grpc.aio.Server,
+    address: Address,
+    option: str,
+    credentials: grpc.ServerCredentials | None = None,
+) -> int:
+    """The port that a server has taken. Raises `InvalidInput`."""
+    try:
+        if credentials is None:
+            return int(server.add_insecure_port(str(address)))
+        return int(server.add_secure_port(str(address), credentials))
+    except RuntimeError as error:
+        raise InvalidInput(
+            f"Cannot listen on {address}: is another server there, or is the host not this "
+            f"machine's? Choose another {option}, or 0 for a free one.",
+            address=address,
+        ) from error
 
 
 def serve(settings: ServerSettings, on_ready: Callable[[Address], object] = lambda _: None) -> bool:

@@ -1,6 +1,7 @@
 """A server that begins and stops: what it says of itself, and what becomes of answers under way."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -66,6 +67,13 @@ class Served:
         """How it ended, and what it said at last."""
         _, said = self.process.communicate(timeout=60)
         return self.process.returncode, said
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return int(tried.getsockname()[1])
 
 
 @contextmanager
