@@ -12,7 +12,6 @@ OTHER_PROGRAMS: Mapping[str, str] = {
     "python -m tests.floors": "prints a table; tests/test_floors.py tests what is in it",
     "openssl": "makes keys, of which the tests of the server have their own",
     "kubectl": "needs a cluster; that the manifests are right is tested",
-    "SAELAKE_SERVE_": "sets a variable for a server, which runs until it is stopped",
     "grpcurl": "is a program that the project does not install",
 }
 

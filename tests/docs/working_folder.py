@@ -5,6 +5,7 @@ random weights is called `gpt2`, and texts are of its sixty words.
 """
 
 import datetime as dt
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 import saelake
+from tests.deploy.commands import ROOT
 from tests.tiny import WORDS, save_dictionary, save_model
 
 MODEL, SENTENCES = "gpt2", "sentence-transformers/all-MiniLM-L6-v2"
@@ -64,9 +66,17 @@ def make_working_folder(folder: Path) -> Path:
     for seed, (name, d_sae) in enumerate(DICTIONARIES.items()):
         save_dictionary(folder / name, d_sae=d_sae, seed=seed)
     _save_corpora(folder)
+    _save_settings(folder)
     _make_lake(folder)
     _make_demo_lake(folder)
     return folder
+
+
+def _save_settings(folder: Path) -> None:
+    """The settings of a server, as the guide shows them."""
+    page = (ROOT / "docs/guide/serving.md").read_text()
+    (shown,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (folder / "server.toml").write_text(shown)
 
 
 def _save_corpora(folder: Path) -> None:
