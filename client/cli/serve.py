@@ -33,8 +33,7 @@ from saelake.owners import ray_owners
 from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, SaelakeError, extra
 from saelake.store.service.limits import Limits
-from saelake.store.service.telemetry.logs import Layout, Level, configure
-from saelake.store.service.telemetry.settings import Telemetry
+from saelake.store.service.telemetry.settings import Layout, Level, LogSettings, Telemetry
 from saelake.texts import model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster
 
@@ -169,6 +168,7 @@ def serve(
         from saelake.store.service.check import hindrances
         from saelake.store.service.serve import Address, ServerSettings
         from saelake.store.service.serve import serve as run
+        from saelake.store.service.signals import leave
     token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE) or None
     if memory is not None and cluster is None:
         raise InvalidInput("--memory is of workers on a Ray cluster: give --ray too.")
@@ -183,7 +183,11 @@ def serve(
         limits=limits,
         texts=model_texts(),
         disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
-        telemetry=Telemetry(metrics=Address.parse(metrics) if metrics else None, traces=traces),
+        telemetry=Telemetry(
+            metrics=Address.parse(metrics) if metrics else None,
+            traces=traces,
+            log=LogSettings(layout=log_format, level=log_level),
+        ),
         health=Address.parse(health) if health else None,
         preload=tuple(preload or ()),
         drain_delay_s=drain_delay,
@@ -192,7 +196,6 @@ def serve(
     if check:
         _say_hindrances(hindrances(settings))
         return
-    configure(log_format, log_level)
     scheme = "grpcs://" if cert else ""
 
     def ready(address: Address) -> None:
@@ -209,8 +212,7 @@ def serve(
             settings = replace(settings, executor=owners)
         whole = run(settings, on_ready=ready)
     if not whole:
-        logging.shutdown()
-        os._exit(0)  # threads still compute what nobody waits for, and Python would
+        leave()
 
 
 def _say_hindrances(found: Sequence[SaelakeError]) -> None:

@@ -1,4 +1,4 @@
-"""Calls of the service: each has an id, is told of at its end, and has an end when a server stops.
+"""Calls of our services: each has an id, is told of at its end, and ends when a server stops.
 
 grpc asks an interceptor for a handler for each call, so that what stands in a handler here is of
 one call. Calls of health and reflection pass as they are.
@@ -20,7 +20,7 @@ from saelake.store.wire.errors import to_status
 from saelake.store.wire.requests import SERVICE
 from saelake.store.wire.unreadable import reading
 
-OURS = f"/{SERVICE}/"
+OURS = f"/{SERVICE.partition('.')[0]}."  # of any version
 LATER = "Ask again: another server, or this one when it is back."
 
 Answer: TypeAlias = Callable[[Any, Any], Awaitable[Any]]  # of a message and a context
@@ -44,23 +44,23 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
     ) -> grpc.RpcMethodHandler:
         """The method's handler, with what every call has."""
         handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or handler.request_streaming or not method.startswith(OURS):
+        path: str = handler_call_details.method
+        if handler is None or not path.startswith(OURS):
             return handler
         metadata = dict(handler_call_details.invocation_metadata)
-        return self._handler(handler, _UnderWay(method.removeprefix(OURS), metadata))
+        return self._handler(handler, _UnderWay(path, metadata))
 
     def _handler(self, handler: grpc.RpcMethodHandler, call: "_UnderWay") -> grpc.RpcMethodHandler:
-        many = handler.response_streaming
-        kind = grpc.unary_stream_rpc_method_handler if many else grpc.unary_unary_rpc_method_handler
-        answer = _writing(handler.unary_stream) if many else handler.unary_unary
+        behaviour, kind = _parts(handler)
+        answer = _writing(behaviour)
+        read = handler.request_deserializer
 
         async def answered(message: Any, context: Any) -> Any:
-            return await self._answered(call, answer, message, call.context(context))
+            return await self._answered(call, answer, message, _CallContext(context, call))
 
         return kind(
             answered,
-            request_deserializer=reading(handler.request_deserializer or bytes),
+            request_deserializer=read if handler.request_streaming else reading(read or bytes),
             response_serializer=call.counting(handler.response_serializer or bytes),
         )
 
@@ -107,7 +107,7 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
         self._running.discard(task)
         if not self._running:
             self._idle.set()
-        ended = call.ended(getattr(message, "collection", ""), context)
+        ended = call.ended(message, context)
         for observer in self._observers:
             observer.ends(ended)
 
@@ -134,15 +134,12 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
 class _UnderWay:
     """A call that is under way."""
 
-    def __init__(self, method: str, metadata: dict[str, str | bytes]) -> None:
-        self.method = method
+    def __init__(self, path: str, metadata: dict[str, str | bytes]) -> None:
+        self._service, _, self.method = path.removeprefix("/").partition("/")
         self.metadata = metadata
         self.id = ""
         self.n_bytes = 0
         self._began_ns, self._began = time.time_ns(), time.perf_counter()
-
-    def context(self, context: Any) -> "_CallContext":
-        return _CallContext(context, self)
 
     def counting(self, serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
         """Serializes what is sent, and counts its bytes."""
@@ -154,14 +151,14 @@ class _UnderWay:
 
         return serialized
 
-    def ended(self, collection: object, context: "_CallContext") -> Ended:
+    def ended(self, message: object, context: "_CallContext") -> Ended:
         return Ended(
-            service=SERVICE,
+            service=self._service,
             method=self.method,
             request_id=self.id,
             caller=caller().name,
             peer=context.peer(),
-            collection=collection if isinstance(collection, str) else "",
+            message=message,
             code=context.code_name(),
             details=context.said,
             n_bytes=self.n_bytes,
@@ -206,6 +203,17 @@ class _CallContext:
 def _name(code: grpc.StatusCode | int | None) -> str:
     """What a code is called, which grpc gives as a number until it is one of a failure."""
     return str(code.name) if isinstance(code, grpc.StatusCode) else CODES.get(code or 0, "UNKNOWN")
+
+
+def _parts(handler: grpc.RpcMethodHandler) -> tuple[Callable[[Any, Any], Any], Callable[..., Any]]:
+    """What a handler does, and what makes one of its kind."""
+    if handler.request_streaming and handler.response_streaming:
+        return handler.stream_stream, grpc.stream_stream_rpc_method_handler
+    if handler.request_streaming:
+        return handler.stream_unary, grpc.stream_unary_rpc_method_handler
+    if handler.response_streaming:
+        return handler.unary_stream, grpc.unary_stream_rpc_method_handler
+    return handler.unary_unary, grpc.unary_unary_rpc_method_handler
 
 
 def _writing(answer: Callable[[Any, Any], Any]) -> Answer:

@@ -22,6 +22,7 @@ from saelake.store.service.calls import Calls
 from saelake.store.service.limits import Limits
 from saelake.store.service.rpc import LakeService
 from saelake.store.service.signals import stopping_signal
+from saelake.store.service.telemetry.logs import configure
 from saelake.store.service.telemetry.observing import Observing
 from saelake.store.service.telemetry.settings import Telemetry
 from saelake.store.snapshot.models import Texts
@@ -212,6 +213,9 @@ def serve(settings: ServerSettings, on_ready: Callable[[Address], object] = lamb
 
     `on_ready` is told the address. A second signal ends the process at once.
     """
+
+    if settings.telemetry.log is not None:
+        configure(settings.telemetry.log)
 
     async def run() -> bool:
         server = Server(settings)

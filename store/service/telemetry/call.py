@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
+from saelake.store.wire.unreadable import collection_in
+
 REQUEST_ID = "x-request-id"  # in the metadata of a call and of its answer
 SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 FAULTS = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})  # the server's own
@@ -17,7 +19,8 @@ _ID: ContextVar[str] = ContextVar("saelake-request-id", default="")
 class Ended:
     """How a call ended: `began_ns` since 1970, `code` as gRPC names it, `metadata` of the caller.
 
-    `details` is what a caller was told who was refused, and may name what is in the corpus.
+    `details` is what a caller was told who was refused, and may name what is in the corpus. The
+    `message` is read only where somebody wants to know of it.
     """
 
     service: str
@@ -25,13 +28,18 @@ class Ended:
     request_id: str
     caller: str
     peer: str
-    collection: str
+    message: object
     code: str
     details: str
     n_bytes: int
     began_ns: int
     seconds: float
     metadata: Mapping[str, str | bytes]
+
+    @property
+    def collection(self) -> str:
+        """The collection that was asked of; empty where there is none."""
+        return collection_in(self.service, self.method, self.message)
 
     @property
     def is_fault(self) -> bool:

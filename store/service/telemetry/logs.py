@@ -3,13 +3,12 @@
 import json
 import logging
 import time
-from typing import Any, Literal
+from typing import Any
 
 from saelake.store.format.visible import escaped, on_one_line
 from saelake.store.service.telemetry.call import Ended, request_id
+from saelake.store.service.telemetry.settings import LogSettings
 
-Layout = Literal["text", "json"]
-Level = Literal["debug", "info", "warning", "error"]
 CALLS = logging.getLogger("saelake.calls")
 FIELDS = "saelake"  # where a record has the fields of a call
 
@@ -24,7 +23,8 @@ class CallLog:
         """Write the line."""
         level = _level(call)
         if CALLS.isEnabledFor(level):
-            CALLS.log(level, "%s", _said(call), extra={FIELDS: _fields(call)})
+            fields = _fields(call)
+            CALLS.log(level, "%s", _said(call, fields["collection"]), extra={FIELDS: fields})
 
     def close(self) -> None:
         """Nothing is kept."""
@@ -36,8 +36,8 @@ def _level(call: Ended) -> int:
     return logging.DEBUG if call.code in ("OK", "CANCELLED") else logging.INFO
 
 
-def _said(call: Ended) -> str:
-    named = f"{call.method} of {call.collection}" if call.collection else call.method
+def _said(call: Ended, collection: str) -> str:
+    named = f"{call.method} of {collection}" if collection else call.method
     ended = f"{named}: {call.code} in {call.seconds * 1000:.1f} ms, for {call.caller}"
     return f"{ended}: {call.details}" if call.details else ended
 
@@ -85,12 +85,12 @@ class JsonLines(logging.Formatter):
         return escaped(json.dumps(fields))
 
 
-def configure(layout: Layout, level: Level) -> None:
-    """Send what this process logs to standard error, in this layout and from this level on."""
+def configure(settings: LogSettings) -> None:
+    """Send what this process logs to standard error, as `settings` say."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if layout == "json" else TextLines())
+    handler.setFormatter(JsonLines() if settings.layout == "json" else TextLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("saelake").setLevel(level.upper())
+    logging.getLogger("saelake").setLevel(settings.level.upper())
 
 
 def _time(record: logging.LogRecord) -> str:

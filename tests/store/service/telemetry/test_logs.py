@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from saelake.proto.v1.lake_pb2 import TokensRequest
+from saelake.store.errors import InvalidInput
 from saelake.store.service.telemetry.call import Ended
 from saelake.store.service.telemetry.logs import CallLog, JsonLines, TextLines
 
@@ -20,7 +22,7 @@ def ended(**given: Any) -> Ended:
         "request_id": "an-id",
         "caller": "me",
         "peer": "ipv4:127.0.0.1:1",
-        "collection": "a/b",
+        "message": TokensRequest(collection="a/b"),
         "code": "NOT_FOUND",
         "details": "There is none.",
         "n_bytes": 12,
@@ -77,10 +79,19 @@ def test_a_line_of_json_has_each_as_a_field(caplog: pytest.LogCaptureFixture) ->
 def test_what_others_wrote_is_one_line_of_plain_characters(
     caplog: pytest.LogCaptureFixture, layout: logging.Formatter
 ) -> None:
-    call = ended(caller=HOSTILE, collection=HOSTILE, details=HOSTILE)
+    message = TokensRequest(collection=HOSTILE)
+    call = ended(caller=HOSTILE, message=message, details=HOSTILE)
     line = layout.format(record_of(call, caplog))
     assert len(line.splitlines()) == 1
     assert line.isprintable()
+
+
+def test_the_collection_is_known_also_of_what_nobody_read() -> None:
+    sent = TokensRequest(collection="c/d").SerializeToString()
+    assert ended(message=sent).collection == "c/d"
+    for none in (b"\xff", InvalidInput("no message"), None, object()):
+        assert ended(message=none).collection == ""
+    assert ended(message=sent, method="NoSuch").collection == ""
 
 
 @pytest.mark.parametrize("layout", [TextLines(), JsonLines()])
