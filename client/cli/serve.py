@@ -1,31 +1,30 @@
 """The command that serves a lake."""
 
-import os
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from saelake.cli.options.access import access_options
 from saelake.cli.options.lake import (
     DEFAULT_LAKE,
     DiskCacheBytesOption,
     DiskCacheOption,
     LakeOption,
-    read_token,
 )
 from saelake.cli.options.ray import PANEL, ClusterCommand, cpu_cluster_options
 from saelake.cli.options.shared import shares
 from saelake.cli.show.screen import say
-from saelake.connection import TOKEN_VARIABLE, disk_cache_of
+from saelake.connection import disk_cache_of
 from saelake.owners import ray_owners
 from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, extra
 from saelake.texts import model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster
 
-ACCESS = "Who may ask"
+if TYPE_CHECKING:
+    from saelake.store.service.access.protection import Access
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(cls=ClusterCommand, rich_help_panel="Serve")(serve)
 
 
+@shares("access", access_options)
 @shares("cluster", cpu_cluster_options)
 def serve(
     *,
@@ -41,32 +41,6 @@ def serve(
     disk_cache_bytes: DiskCacheBytesOption = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Which port; 0 takes a free one.")] = 50051,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="A file with the token that clients must send, or the variable SAELAKE_TOKEN.",
-            rich_help_panel=ACCESS,
-        ),
-    ] = None,
-    cert: Annotated[
-        Path | None, typer.Option(help="Certificate (PEM) for TLS.", rich_help_panel=ACCESS)
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option(help="The certificate's key (PEM).", rich_help_panel=ACCESS)
-    ] = None,
-    client_ca: Annotated[
-        Path | None,
-        typer.Option(
-            help="Clients must have a certificate that this one (PEM) signed.",
-            rich_help_panel=ACCESS,
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool,
-        typer.Option(
-            "--insecure", help="Let other machines ask without either.", rich_help_panel=ACCESS
-        ),
-    ] = False,
     memory: Annotated[
         str | None,
         typer.Option(
@@ -74,20 +48,19 @@ def serve(
             rich_help_panel=PANEL,
         ),
     ] = None,
+    access: "Access",
     cluster: RayCluster | None,
 ) -> None:
     """Answer questions over gRPC, until Ctrl-C.
 
-    Only this machine may ask, unless the server is protected: by a token and TLS, or by mTLS.
+    Only this machine may ask, unless the server is protected: by tokens and TLS, or by mTLS.
     With --ray workers on a cluster answer with it, each from what it keeps in memory.
 
     Example: `saelake serve --lake lake`, and elsewhere `saelake info --server localhost:50051`
     """
     with extra("store", "A server"):
-        from saelake.store.service.auth import Access
         from saelake.store.service.serve import Address, ServerSettings
         from saelake.store.service.serve import serve as run
-    token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE) or None
     if memory is not None and cluster is None:
         raise InvalidInput("--memory is of workers on a Ray cluster: give --ray too.")
     uri = lake or DEFAULT_LAKE
@@ -95,13 +68,11 @@ def serve(
     settings = ServerSettings(
         uri=uri,
         address=Address(host=host, port=port),
-        access=Access(
-            token=token, certificate=cert, key=key, client_ca=client_ca, insecure=insecure
-        ),
+        access=access,
         texts=model_texts(),
         disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
     )
-    scheme = "grpcs://" if cert else ""
+    scheme = "grpcs://" if access.certificate else ""
 
     def ready(address: Address) -> None:
         say(

@@ -17,7 +17,8 @@ from grpc_reflection.v1alpha import reflection
 from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
-from saelake.store.service.auth import Access, TokenCheck
+from saelake.store.service.access.gate import Gate
+from saelake.store.service.access.protection import Access
 from saelake.store.service.limits import Limits
 from saelake.store.service.rpc import LakeService
 from saelake.store.snapshot.models import Texts
@@ -30,6 +31,7 @@ DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 50051
 LARGEST_PORT = 65_535
 GRACE_S = 5.0  # for answers under way when the server stops
 KEEPALIVE_MS = 60_000
+METADATA_BYTES = 128 << 10  # by itself grpc refuses tokens of issuers from 8 KiB on, by chance
 LEAST_PING_MS = 10_000  # grpc hangs up on a client that asks more often; its default is 5 minutes
 
 
@@ -72,6 +74,7 @@ class Server:
     def __init__(self, settings: ServerSettings) -> None:
         settings.access.check_host(settings.address.host)
         self._settings = settings
+        self._gate = Gate(settings.access, settings.limits)
         self._engine = Engine(
             settings.uri,
             texts=settings.texts,
@@ -86,11 +89,12 @@ class Server:
     async def start(self) -> Address:
         """Listen; the address with the port that was taken. Raises `InvalidInput`."""
         settings = self._settings
-        token = settings.access.token
         self._server = grpc.aio.server(
-            interceptors=[TokenCheck(token)] if token else [],
+            interceptors=[self._gate],
             options=[
                 ("grpc.max_receive_message_length", settings.limits.request_bytes),
+                ("grpc.max_metadata_size", METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", METADATA_BYTES),
                 ("grpc.so_reuseport", 0),  # else two servers on one port share the calls
                 ("grpc.keepalive_time_ms", KEEPALIVE_MS),  # a client that vanished frees its place
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
@@ -131,6 +135,7 @@ class Server:
         await self._warming
         self._service.close()
         self._engine.close()
+        self._gate.close()
 
     async def wait(self) -> None:
         """Return when the server has stopped."""

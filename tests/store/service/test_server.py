@@ -33,9 +33,10 @@ from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.request import Request
 from saelake.store.requests.tokens import TokensQuery
-from saelake.store.service.auth import Access, is_loopback
+from saelake.store.service.access.protection import Access
 from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.store.wire.hosts import is_loopback
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.answering import answer_with
 
