@@ -64,7 +64,7 @@ class AuditLog:
 
 
 def _asked(request: Request, *, whole: bool) -> dict[str, Any]:
-    of = sorted({*places(request), *corpora(request)})
+    of = sorted(set(places(request)) or set(corpora(request)))
     if not whole:
         return {"of": of}
     given: Any = request

@@ -1,10 +1,12 @@
 """A call on its way to its handler, and what is noted of it."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 
+from saelake.store.errors import InvalidInput
 from saelake.store.requests.request import Request
 from saelake.store.service.access.shown import shown_name
 from saelake.store.service.caller import Caller
@@ -14,10 +16,17 @@ REQUEST_ID = "x-request-id"
 
 
 class RpcCall:
-    """A call. The message may become a narrower one, and `ended_by` what its handler raised."""
+    """A call. The message is as it was sent until it is `read`, and may become a narrower one.
 
-    def __init__(self, method: str, message: Any, context: Any) -> None:
+    `ended_by` is what its handler raised.
+    """
+
+    def __init__(
+        self, method: str, message: Any, context: Any, reads: Callable[[bytes], Any] | None
+    ) -> None:
         self.message = message
+        self.is_read = False
+        self._reads = reads
         self.context = context
         self.caller: Caller | None = None
         self.ended_by: BaseException | None = None
@@ -42,6 +51,14 @@ class RpcCall:
         """The machine that calls."""
         peer: str = self.context.peer()
         return peer.rpartition(":")[0] or peer
+
+    def read(self) -> None:
+        """Make a message of what was sent. Raises `InvalidInput`."""
+        try:
+            self.message = self._reads(self.message) if self._reads else self.message
+        except Exception as error:  # of whatever library reads it
+            raise InvalidInput(f"What was sent is no message of {self._method}.") from error
+        self.is_read = True
 
     def request(self) -> Request:
         """The question. Raises `InvalidInput`."""

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import grpc
@@ -52,14 +53,17 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no typ
             self._audit.close()
 
     def _guarded(self, handler: grpc.RpcMethodHandler, method: str) -> grpc.RpcMethodHandler:
+        """It, and what it is asked is read only when it is known who asks, but for streams."""
         behaviour, kind = _parts(handler)
+        reads = handler.request_deserializer
+        at_once, later = (reads, None) if handler.request_streaming else (None, reads)
 
         async def answer(request: Any, context: Context) -> Any:
-            return await self._answer(RpcCall(method, request, context), behaviour)
+            return await self._answer(RpcCall(method, request, context, later), behaviour)
 
         return kind(
             answer,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=at_once,
             response_serializer=handler.response_serializer,
         )
 
@@ -84,6 +88,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no typ
         call.caller = caller
         set_caller(caller)
         self._rates.take(call.peer if caller.name == ANYONE.name else caller.name)
+        call.read()
         if not call.is_question:
             _check_other(caller, call)
             return
@@ -94,10 +99,10 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no typ
     def _note(self, call: RpcCall) -> None:
         if self._audit is None:
             return
-        try:
-            request = call.request() if call.is_question else None
-        except InvalidInput:  # which the handler has said
-            request = None
+        request = None
+        with suppress(InvalidInput):  # which the handler has said
+            if call.is_question and call.is_read:
+                request = call.request()
         self._audit.write(call.line(), request)
 
 

@@ -1,5 +1,6 @@
 """How often each caller may call: by buckets that fill with time, and of which a call takes one."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -22,8 +23,8 @@ class Bucket:
         return Bucket(calls=min(self.calls + gained, float(limits.burst_calls)), at=now)
 
     def wait_s(self, limits: Limits) -> float:
-        """How long until a call is left; 0 where one is."""
-        return max(1.0 - self.calls, 0.0) / limits.calls_per_s
+        """How long until a call is left, in whole ms; 0 where one is."""
+        return math.ceil(max(1.0 - self.calls, 0.0) / limits.calls_per_s * 1000) / 1000
 
 
 class Rates:
@@ -43,7 +44,7 @@ class Rates:
             raise LimitExceeded(
                 f"{name} called more than {self._limits.calls_per_s:g} times a second. Ask again "
                 f"in {wait_s:.2g} s.",
-                retry_after_s=f"{wait_s:.3f}",
+                retry_after_s=wait_s,
             )
         self._buckets[name] = Bucket(calls=bucket.calls - 1, at=now)
         if len(self._buckets) > MOST_BUCKETS:

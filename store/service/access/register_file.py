@@ -63,7 +63,8 @@ def change(path: Path, to: Callable[[Register], tuple[Register, T]]) -> T:
 
 def _check_outside(path: Path) -> None:
     folder = path.absolute().parent
-    if any(folder.glob("*.lance")) or any(part.suffix == ".lance" for part in folder.parents):
+    tables = (part.suffix == ".lance" for part in (folder, *folder.parents))
+    if any(tables) or any(folder.glob("*.lance")):
         raise InvalidInput(
             f"{path} would be in a lake, for all who read that: name a file elsewhere.", path=path
         )
