@@ -10,7 +10,6 @@ OTHER_PROGRAMS: Mapping[str, str] = {
     "pytest": "runs tests within a test; that the files exist is tested",
     "python -m benchmarks": "measures for minutes, with parts of its own",
     "python -m tests.floors": "prints a table; tests/test_floors.py tests what is in it",
-    "openssl": "makes keys, of which the tests of the server have their own",
     "grpcurl": "is a program that the project does not install",
 }
 

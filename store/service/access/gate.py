@@ -14,6 +14,7 @@ from saelake.store.service.access.callers import Callers
 from saelake.store.service.access.grants import check_right, granted
 from saelake.store.service.access.protection import Access
 from saelake.store.service.access.rates import Rates
+from saelake.store.service.access.unlogged import keep_headers_unlogged
 from saelake.store.service.caller import ANYONE, Caller, set_caller
 from saelake.store.service.limits import Limits
 from saelake.store.wire import requests
@@ -29,6 +30,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no typ
     """Lets calls through to their handlers, or refuses them; then `caller()` says who asks."""
 
     def __init__(self, access: Access, limits: Limits) -> None:
+        keep_headers_unlogged()
         self._callers = Callers(access)
         self._rates = Rates(limits)
         self._audit = None
