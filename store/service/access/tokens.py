@@ -32,7 +32,7 @@ NO_TOKEN = HashedToken(id="", salt="00" * SALT_BYTES, digest="")
 
 def new_token() -> tuple[str, HashedToken]:
     """A token, and what to keep of it."""
-    token_id, secret = secrets.token_hex(ID_BYTES), secrets.token_urlsafe(SECRET_BYTES)
+    token_id, secret = secrets.token_hex(ID_BYTES), secrets.token_hex(SECRET_BYTES)
     salt = secrets.token_hex(SALT_BYTES)
     kept = HashedToken(id=token_id, salt=salt, digest=_digest(salt, secret))
     return f"{PREFIX}_{token_id}_{secret}", kept

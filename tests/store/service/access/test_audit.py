@@ -4,16 +4,19 @@ import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import grpc
+import pyarrow as pa
 import pytest
 
 from saelake.store.errors import AccessDenied, InvalidInput, SaelakeError
+from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.diff import DiffQuery
 from saelake.store.requests.request import Request
 from saelake.store.service.access.audit import AuditLog
-from saelake.store.service.limits import Limits
+from saelake.store.wire.requests import to_message
 from tests.store.service.access.serving import (
     OPEN,
     QUESTIONS,
@@ -24,6 +27,7 @@ from tests.store.service.access.serving import (
     issue,
     server,
 )
+from tests.store.service.answering import answer_with
 from tests.store.service.test_load import wait_for
 
 HOSTILE = '\x1b[2J\u202e\n{"caller": "root"}'
@@ -115,18 +119,34 @@ def test_what_callers_send_commands_no_terminal_and_makes_no_line(
     assert len(found[-1]["request_id"]) == 100
 
 
-def test_calls_that_end_otherwise_are_noted_too(uri: str, audit: Path) -> None:
-    limits = Limits(answers=1)
+def test_calls_that_end_otherwise_are_noted_too(
+    uri: str, audit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, over = Event(), Event()
+
+    def slow(*_: object) -> pa.RecordBatchReader:
+        asked.set()
+        over.wait(20)
+        raise ZeroDivisionError
+
+    answer_with(monkeypatch, CodesQuery, slow)
     with (
-        server(uri, audit=audit, limits=limits) as running,
+        server(uri, audit=audit) as running,
         grpc.insecure_channel(str(running.address)) as channel,
     ):
-        call = channel.unary_stream("/saelake.v1.Lake/Nothing")(b"", timeout=20)
-        with pytest.raises(grpc.RpcError):
-            list(call)
         with pytest.raises(SaelakeError):
             ask(connected(running), QUESTIONS["Tokens"]("none/none"))
-        assert noted(audit, 1)[-1]["status"] == "NOT_FOUND"
+        message = to_message(QUESTIONS["Codes"](OPEN)).SerializeToString()
+        method = channel.unary_stream("/saelake.v1.Lake/Codes")
+        call = method(message, timeout=20)
+        assert asked.wait(20)
+        call.cancel()
+        noted(audit, 2)
+        over.set()
+        assert called(running, "Codes", message).code() == grpc.StatusCode.INTERNAL
+        found = noted(audit, 3)
+    assert [row["status"] for row in found] == ["NOT_FOUND", "CANCELLED", "INTERNAL"]
+    assert [row["of"] for row in found] == [["none/none"], [OPEN], [OPEN]]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -129,8 +130,8 @@ def is_over(answer: bytes) -> bool:
 def test_the_one_token_may_do_all(uri: str, tokens: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TokensQuery, "right", "admin")
     issue(tokens)
-    for more in ({}, {"tokens": tokens}):
-        with server(uri, token=ONE, **more) as running:
+    for more in (None, tokens):
+        with server(uri, token=ONE, tokens=more) as running:
             assert connected(running, ONE)[OPEN].tokens(1) is not None
             with pytest.raises(AccessDenied):
                 connected(running, ONE + "x").info()
@@ -146,6 +147,12 @@ def certify(tokens: Path, name: str, subject: str, right: Right, *corpora: str) 
     change(tokens, lambda known: (known.certified(grant, subject_of(subject)), None))
 
 
+def mutual(uri: str, certificates: Path, **access: Any) -> BackgroundServer:
+    """A server with mTLS."""
+    pair = pair_of(certificates, "server")
+    return server(uri, client_ca=certificates / "ca.pem", **pair, **access)
+
+
 def shown_by(running: BackgroundServer, certificates: Path, name: str, token: str = "") -> Lake:
     """The lake, asked with a certificate."""
     ca = certificates / "ca.pem"
@@ -157,8 +164,7 @@ def shown_by(running: BackgroundServer, certificates: Path, name: str, token: st
 def test_a_certificate_alone_may_read(
     uri: str, certificates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = {**pair_of(certificates, "server"), "client_ca": certificates / "ca.pem"}
-    with server(uri, **both) as running:
+    with mutual(uri, certificates) as running:
         for name in ("client", "robot"):
             lake = shown_by(running, certificates, name)
             assert lake.collections() == [OPEN, SECRET]
@@ -175,8 +181,7 @@ def test_a_certificate_that_is_known_has_its_grant(
     monkeypatch.setattr(TokensQuery, "right", "label")
     certify(tokens, "r2", "spiffe://example.com/robot", "label", "made")
     token = issue(tokens, "ana", "admin")
-    both = {**pair_of(certificates, "server"), "client_ca": certificates / "ca.pem"}
-    with server(uri, **both, tokens=tokens) as running:
+    with mutual(uri, certificates, tokens=tokens) as running:
         robot = shown_by(running, certificates, "robot")
         assert robot[OPEN].tokens(1) is not None
         assert robot.collections() == [OPEN]
@@ -193,8 +198,7 @@ def test_a_certificate_that_is_known_has_its_grant(
 def test_a_certificate_and_the_one_token_are_both_needed_as_before(
     uri: str, certificates: Path
 ) -> None:
-    both = {**pair_of(certificates, "server"), "client_ca": certificates / "ca.pem"}
-    with server(uri, **both, token=ONE) as running:
+    with mutual(uri, certificates, token=ONE) as running:
         assert OPEN in shown_by(running, certificates, "client", ONE).collections()
         with pytest.raises(AccessDenied):
             shown_by(running, certificates, "client").info()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -230,8 +230,8 @@ class Kinds:
     async def _one(self, *_: object) -> bytes:
         return caller().name.encode()
 
-    async def _many(self, *_: object):  # type: ignore[no-untyped-def]
-        for _ in range(2):
+    async def _many(self, *_: object) -> AsyncIterator[bytes]:
+        for _n in range(2):
             yield caller().name.encode()
 
     async def _written(self, sent: object, context: grpc.aio.ServicerContext) -> None:

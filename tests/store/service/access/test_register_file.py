@@ -23,7 +23,7 @@ def test_what_is_written_is_read(tokens: Path) -> None:
     assert known.certificates[0].grant == grant
     ana = known.of_token(token, now)
     assert ana is not None
-    assert ana.corpora == {"a", "b"}
+    assert ana.corpora == frozenset({"a", "b"})
     assert stat.S_IMODE(tokens.stat().st_mode) == 0o600
     assert [path.name for path in tokens.parent.iterdir()] == ["tokens.json"]
     assert token.rpartition("_")[2] not in tokens.read_text()
@@ -86,6 +86,24 @@ GOOD = {
 }
 
 
+WRONG: list[dict[str, object]] = [
+    {"right": "all"},
+    {"right": None},
+    {"corpora": []},
+    {"corpora": "a"},
+    {"corpora": ["../b"]},
+    {"created": "now"},
+    {"expires": "2026-11-29T00:00:00"},
+    {"salt": "xy"},
+    {"sha256": 3},
+    {"name": 3},
+]
+
+
+def file_of(*rows: object) -> str:
+    return json.dumps({"version": 1, "tokens": rows, "certificates": []})
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -94,23 +112,9 @@ GOOD = {
         "[]",
         "3",
         '{"version": 2, "tokens": [], "certificates": []}',
-        '{"version": 1, "tokens": [{}], "certificates": []}',
         '{"version": 1, "tokens": 3, "certificates": []}',
-        *(
-            json.dumps({"version": 1, "tokens": [{**GOOD, **wrong}], "certificates": []})
-            for wrong in (
-                {"right": "all"},
-                {"right": None},
-                {"corpora": []},
-                {"corpora": "a"},
-                {"corpora": ["../b"]},
-                {"created": "now"},
-                {"expires": "2026-11-29T00:00:00"},
-                {"salt": "xy"},
-                {"sha256": 3},
-                {"name": 3},
-            )
-        ),
+        file_of({}),
+        *(file_of({**GOOD, **wrong}) for wrong in WRONG),
     ],
 )
 def test_a_file_that_says_nothing_sure_is_refused(tokens: Path, text: str) -> None:
@@ -122,7 +126,7 @@ def test_a_file_that_says_nothing_sure_is_refused(tokens: Path, text: str) -> No
 
 def test_a_file_that_is_good_is_read(tokens: Path) -> None:
     tokens.parent.mkdir()
-    tokens.write_text(json.dumps({"version": 1, "tokens": [GOOD], "certificates": []}))
+    tokens.write_text(file_of(GOOD))
     assert len(read_register(tokens).tokens) == 1
 
 

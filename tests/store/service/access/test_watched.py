@@ -1,17 +1,21 @@
 """Files that are read anew when they change."""
 
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from saelake.store.errors import AccessDenied, InvalidInput, NotFound
 from saelake.store.service.access import watched
-from saelake.store.service.access.register import now_utc
+from saelake.store.service.access.register import Register, now_utc
 from saelake.store.service.access.register_file import change
 from saelake.store.service.access.watched import Watched
 from tests.store.service.access.serving import OPEN, connected, issue, server
+from tests.store.service.test_load import wait_for
 
 
 def number_in(path: Path) -> int:
@@ -80,8 +84,7 @@ def test_tokens_come_and_go_while_a_server_runs(uri: str, tokens: Path, at_once:
         assert OPEN in connected(running, first).collections()
         other = issue(tokens, "bo")
         assert OPEN in connected(running, other).collections()
-        now = now_utc()
-        second = change(tokens, lambda known: known.rotated("ana", now, timedelta(hours=1)))
+        second = change(tokens, partial(rotated, now=now_utc()))
         for token in (first, second):
             assert OPEN in connected(running, token).collections()
         change(tokens, lambda known: (known.revoked("ana"), None))
@@ -90,3 +93,37 @@ def test_tokens_come_and_go_while_a_server_runs(uri: str, tokens: Path, at_once:
                 connected(running, token).info()
         tokens.write_text("broken")
         assert OPEN in connected(running, other).collections()
+
+
+def rotated(known: Register, now: datetime) -> tuple[Register, str]:
+    return known.rotated("ana", now, timedelta(hours=1))
+
+
+def more_than(count: Callable[[], int], least: int) -> bool:
+    return count() > least
+
+
+def test_a_token_is_rotated_while_it_is_used(uri: str, tokens: Path, at_once: None) -> None:
+    current, failed, n_asked = [issue(tokens)], list[Exception](), 0
+    over = Event()
+
+    def asking() -> None:
+        nonlocal n_asked
+        while not over.is_set():
+            try:
+                assert OPEN in connected(running, current[-1]).collections()
+            except Exception as error:
+                failed.append(error)
+            n_asked += 1
+
+    with server(uri, tokens=tokens) as running:
+        threads = [Thread(target=asking) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for _ in range(20):
+            current.append(change(tokens, partial(rotated, now=now_utc())))
+            wait_for(partial(more_than, lambda: n_asked + 99 * len(failed), n_asked + 3))
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert failed == []
