@@ -79,8 +79,10 @@ if TYPE_CHECKING:
     from saelake.store.errors import ModelError as ModelError
     from saelake.store.errors import NotFound as NotFound
     from saelake.store.errors import OutOfSpace as OutOfSpace
+    from saelake.store.errors import PermissionDenied as PermissionDenied
     from saelake.store.errors import SaelakeError as SaelakeError
     from saelake.store.errors import SaelakeWarning as SaelakeWarning
+    from saelake.store.errors import SentInClear as SentInClear
     from saelake.store.errors import Unavailable as Unavailable
     from saelake.store.errors import ValueOverflow as ValueOverflow
     from saelake.store.format.sampling import TokenSample as TokenSample

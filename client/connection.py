@@ -46,7 +46,8 @@ def connect(
     is a file of root certificates (default: the usual public ones); `certificate` and `key` are
     files that prove who asks, for servers with mTLS; `timeout_s` bounds every question except
     exports and analyses of whole selections, which the server bounds (None: no bound). Nothing is
-    sent before the first question.
+    sent before the first question. A token that is sent without TLS to another machine is a
+    warning, `SentInClear`.
 
     With `at`, a tag or a time (ISO 8601, local if it names no zone), the lake is as it was then,
     and can only be read; a server answers of the newest state only.

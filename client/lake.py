@@ -1,7 +1,7 @@
 """A lake: its collections, and, where it is in reach, what is written into it."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -80,9 +80,12 @@ class Lake:
         """A dictionary of the lake, by name."""
         return Dictionary(name, self.transport)
 
-    def info(self) -> Info:
-        """What is in the lake: a row for each collection, and for each corpus without one."""
-        return Info(self.transport.ask(InfoQuery()).read_all())
+    def info(self, corpora: Iterable[str] = ()) -> Info:
+        """What is in the lake: a row for each collection, and for each corpus without one.
+
+        Of these corpora, if any are given; those that there are not have no row.
+        """
+        return Info(self.transport.ask(InfoQuery(corpora=tuple(corpora))).read_all())
 
     def collections(self) -> list[str]:
         """The names of the collections."""

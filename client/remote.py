@@ -1,5 +1,6 @@
 """A lake behind a server, asked through gRPC."""
 
+import warnings
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -8,10 +9,11 @@ import grpc
 import pyarrow as pa
 
 from saelake.proto.v1 import lake_pb2 as pb
-from saelake.store.errors import InvalidInput, Unavailable
+from saelake.store.errors import InvalidInput, SentInClear, Unavailable
 from saelake.store.requests.request import Request
 from saelake.store.wire import frames
 from saelake.store.wire.errors import to_error
+from saelake.store.wire.hosts import stays_here
 from saelake.store.wire.requests import SERVICE, Message, method_of, to_message
 from saelake.store.wire.tls import UNSENDABLE, is_sendable, read_pair, read_roots
 from saelake.store.wire.tracing import trace_headers
@@ -47,6 +49,8 @@ class Remote:
             raise InvalidInput("Certificates need a server with TLS: write grpcs://HOST:PORT.")
         if token and not is_sendable(token):
             raise InvalidInput(UNSENDABLE)
+        if token and not secure and not stays_here(self._address):
+            warnings.warn(_in_clear(self._address), SentInClear, stacklevel=3)
         self._channel = (
             grpc.secure_channel(self._address, _credentials(ca, certificate, key), OPTIONS)
             if secure
@@ -96,6 +100,13 @@ class Remote:
                 call.cancel()  # what is not read is not wanted
 
         return frames.answer(received())
+
+
+def _in_clear(address: str) -> str:
+    return (
+        f"The token goes to {address} in clear, for all on the way to read. Write "
+        f"grpcs://{address}, if the server has TLS; else give it TLS, or take another token."
+    )
 
 
 def _credentials(

@@ -20,6 +20,7 @@
     ├── Unavailable (ConnectionError)      a server or object store that does not answer
     ├── DeadlineExceeded (TimeoutError)    an answer that did not come in time
     ├── AccessDenied (PermissionError)     a server or lake that one may not use
+    │   └── PermissionDenied               a right or a corpus that one was not granted
     └── LimitExceeded (RuntimeError)       an answer or request over the server's limits
 
 What must be told and stops nothing is a SaelakeWarning (UserWarning).
@@ -138,12 +139,20 @@ class AccessDenied(SaelakeError, PermissionError):
     """A missing or wrong token, certificate or credential, or a lake that one may not write."""
 
 
+class PermissionDenied(AccessDenied):
+    """What asks for a right, or for a corpus, that whoever asks was not granted."""
+
+
 class LimitExceeded(SaelakeError, RuntimeError):
     """A request or an answer over the server's limits."""
 
 
 class OutdatedIndex(SaelakeWarning):
     """An index that an earlier saelake made, and that is not used: index again."""
+
+
+class SentInClear(SaelakeWarning):
+    """A token that others can read on its way: write grpcs:// for a server with TLS."""
 
 
 class AwaitsRoom(SaelakeWarning):

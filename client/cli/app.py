@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from saelake.cli import ask, build, compare, find, group, maintain, naming, serve
+from saelake.cli import ask, build, compare, find, group, maintain, naming, serve, token
 from saelake.cli.demo import command as demo
 from saelake.cli.show.screen import cautions, complain
 from saelake.store.errors import InvalidInput, SaelakeError
@@ -91,6 +91,7 @@ group.add_to(app)
 naming.add_to(app)
 maintain.add_to(app)
 serve.add_to(app)
+token.add_to(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

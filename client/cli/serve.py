@@ -1,15 +1,14 @@
 """The command that serves a lake."""
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from saelake.cli.options.access import access_options
 from saelake.cli.options.configured import (
     CheckOption,
     ConfigOption,
@@ -22,13 +21,12 @@ from saelake.cli.options.lake import (
     DiskCacheBytesOption,
     DiskCacheOption,
     LakeOption,
-    read_token,
 )
 from saelake.cli.options.limits import limit_options
 from saelake.cli.options.ray import PANEL, cpu_cluster_options
 from saelake.cli.options.shared import shares
 from saelake.cli.show.screen import complain, out, say
-from saelake.connection import TOKEN_VARIABLE, disk_cache_of
+from saelake.connection import disk_cache_of
 from saelake.owners import ray_owners
 from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, SaelakeError, extra
@@ -37,7 +35,9 @@ from saelake.store.service.telemetry.settings import Layout, Level, LogSettings,
 from saelake.texts import model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster
 
-ACCESS = "Who may ask"
+if TYPE_CHECKING:
+    from saelake.store.service.access.protection import Access
+
 ENDS = "Its beginning and its end"
 TOLD = "What it tells of itself"
 
@@ -47,6 +47,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(cls=ConfiguredCommand, rich_help_panel="Serve")(serve)
 
 
+@shares("access", access_options)
 @shares("limits", limit_options)
 @shares("cluster", cpu_cluster_options)
 def serve(
@@ -57,32 +58,6 @@ def serve(
     disk_cache_bytes: DiskCacheBytesOption = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Which port; 0 takes a free one.")] = 50051,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="A file with the token that clients must send, or the variable SAELAKE_TOKEN.",
-            rich_help_panel=ACCESS,
-        ),
-    ] = None,
-    cert: Annotated[
-        Path | None, typer.Option(help="Certificate (PEM) for TLS.", rich_help_panel=ACCESS)
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option(help="The certificate's key (PEM).", rich_help_panel=ACCESS)
-    ] = None,
-    client_ca: Annotated[
-        Path | None,
-        typer.Option(
-            help="Clients must have a certificate that this one (PEM) signed.",
-            rich_help_panel=ACCESS,
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool,
-        typer.Option(
-            "--insecure", help="Let other machines ask without either.", rich_help_panel=ACCESS
-        ),
-    ] = False,
     memory: Annotated[
         str | None,
         typer.Option(
@@ -149,12 +124,13 @@ def serve(
     config: ConfigOption = None,
     check: CheckOption = False,
     print_config: PrintConfigOption = False,
+    access: "Access",
     cluster: RayCluster | None,
     limits: Limits,
 ) -> None:
     """Answer questions over gRPC, until Ctrl-C.
 
-    Only this machine may ask, unless the server is protected: by a token and TLS, or by mTLS.
+    Only this machine may ask, unless the server is protected: by tokens and TLS, or by mTLS.
     With --ray workers on a cluster answer with it, each from what it keeps in memory.
     Each option is a variable too (SAELAKE_SERVE_PORT), and a line of the file that --config names.
 
@@ -164,12 +140,10 @@ def serve(
         out.print(printed(ctx, config), markup=False, soft_wrap=True)
         return
     with extra("store", "A server"):
-        from saelake.store.service.auth import Access
         from saelake.store.service.check import hindrances
         from saelake.store.service.serve import Address, ServerSettings
         from saelake.store.service.serve import serve as run
         from saelake.store.service.signals import leave
-    token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE) or None
     if memory is not None and cluster is None:
         raise InvalidInput("--memory is of workers on a Ray cluster: give --ray too.")
     uri = lake or DEFAULT_LAKE
@@ -177,9 +151,7 @@ def serve(
     settings = ServerSettings(
         uri=uri,
         address=Address(host=host, port=port),
-        access=Access(
-            token=token, certificate=cert, key=key, client_ca=client_ca, insecure=insecure
-        ),
+        access=access,
         limits=limits,
         texts=model_texts(),
         disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
@@ -196,7 +168,7 @@ def serve(
     if check:
         _say_hindrances(hindrances(settings))
         return
-    scheme = "grpcs://" if cert else ""
+    scheme = "grpcs://" if access.certificate else ""
 
     def ready(address: Address) -> None:
         started = f"Serving {settings.uri} on {address}."

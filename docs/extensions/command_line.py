@@ -30,13 +30,16 @@ def reference() -> Iterator[str]:
     for panel, commands in itertools.groupby(shown, lambda command: command.rich_help_panel):
         yield f"\n## {panel}"
         for command in commands:
-            yield from _command(command)
+            inner = getattr(command, "commands", {command.name: command})
+            for each in inner.values():
+                name = command.name if each is command else f"{command.name} {each.name}"
+                yield from _command(each, name)
 
 
-def _command(command: Any) -> Iterator[str]:
+def _command(command: Any, name: str) -> Iterator[str]:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
-    usage = [f"saelake {command.name}", "[OPTIONS]", *(_usage(argument) for argument in arguments)]
-    yield f"\n### `saelake {command.name}`\n\n```text\n{' '.join(usage)}\n```\n"
+    usage = [f"saelake {name}", "[OPTIONS]", *(_usage(argument) for argument in arguments)]
+    yield f"\n### `saelake {name}`\n\n```text\n{' '.join(usage)}\n```\n"
     yield f"{command.help}\n"
     for argument in filter(lambda argument: argument.help, arguments):
         yield f"`{_usage(argument)}`\n: {argument.help}\n"

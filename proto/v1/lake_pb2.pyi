@@ -137,8 +137,10 @@ class FeatureList(_message.Message):
     def __init__(self, numbers: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class InfoRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("corpora",)
+    CORPORA_FIELD_NUMBER: _ClassVar[int]
+    corpora: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, corpora: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TokensRequest(_message.Message):
     __slots__ = ("collection", "expression", "k", "all", "per", "where", "order", "scope", "context")

@@ -22,18 +22,19 @@ from saelake.store.snapshot.session import Session
 SCAN_ROWS = 4096
 
 
-def info(session: Session, _: InfoQuery) -> pa.Table:
+def info(session: Session, query: InfoQuery) -> pa.Table:
     """One row for each collection, and one for each corpus that has none.
 
-    With each are the encode jobs that run over it and the last that ended, the latest first.
+    Of the corpora that are named, if any are. With each are the encode jobs that run over it and
+    the last that ended, the latest first.
     """
-    return pa.Table.from_pylist(list(_rows(session.lake)), schema=InfoQuery.answer)
+    return pa.Table.from_pylist(list(_rows(session.lake, query.corpora)), schema=InfoQuery.answer)
 
 
-def _rows(lake: Lake) -> Iterator[dict[str, Any]]:
+def _rows(lake: Lake, only: Sequence[str]) -> Iterator[dict[str, Any]]:
     collections = lake.collections()
     jobs = JobLog(lake).jobs()
-    for corpus in lake.corpora():
+    for corpus in (name for name in lake.corpora() if not only or name in only):
         try:
             documents = Documents.open(lake, corpus)
         except NotFound:

@@ -64,4 +64,6 @@ INFO = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class InfoQuery(Request, cost="quick", answer=INFO):
-    """What is in the lake."""
+    """What is in the lake, or in these of its corpora."""
+
+    corpora: tuple[str, ...] = ()

@@ -3,16 +3,23 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from saelake.store.requests.request import Right
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks: the name that places, limits and logs go by."""
+    """Who asks: the name that places, limits and logs go by, and what he may do.
+
+    A right includes those before it in `Right`; None is none. `corpora` None is all.
+    """
 
     name: str = "anyone"
+    right: Right | None = "read"
+    corpora: frozenset[str] | None = None
 
 
-_ANYONE = Caller()
-_CALLER: ContextVar[Caller] = ContextVar("saelake-caller", default=_ANYONE)
+ANYONE = Caller()
+_CALLER: ContextVar[Caller] = ContextVar("saelake-caller", default=ANYONE)
 
 
 def caller() -> Caller:

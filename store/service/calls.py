@@ -5,16 +5,16 @@ one call. Calls of health and reflection pass as they are.
 """
 
 import asyncio
-import inspect
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 
 from saelake.store.errors import InvalidInput, SaelakeError, Unavailable
 from saelake.store.service.caller import caller
+from saelake.store.service.handlers import Answer, parts, written
 from saelake.store.service.telemetry.call import REQUEST_ID, Ended, Observer, identify
 from saelake.store.wire.errors import to_status
 from saelake.store.wire.requests import SERVICE
@@ -23,7 +23,6 @@ from saelake.store.wire.unreadable import reading
 OURS = f"/{SERVICE.partition('.')[0]}."  # of any version
 LATER = "Ask again: another server, or this one when it is back."
 
-Answer: TypeAlias = Callable[[Any, Any], Awaitable[Any]]  # of a message and a context
 CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
@@ -51,8 +50,8 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
         return self._handler(handler, _UnderWay(path, metadata))
 
     def _handler(self, handler: grpc.RpcMethodHandler, call: "_UnderWay") -> grpc.RpcMethodHandler:
-        behaviour, kind = _parts(handler)
-        answer = _writing(behaviour)
+        behaviour, kind = parts(handler)
+        answer = written(behaviour)
         read = handler.request_deserializer
 
         async def answered(message: Any, context: Any) -> Any:
@@ -203,26 +202,3 @@ class _CallContext:
 def _name(code: grpc.StatusCode | int | None) -> str:
     """What a code is called, which grpc gives as a number until it is one of a failure."""
     return str(code.name) if isinstance(code, grpc.StatusCode) else CODES.get(code or 0, "UNKNOWN")
-
-
-def _parts(handler: grpc.RpcMethodHandler) -> tuple[Callable[[Any, Any], Any], Callable[..., Any]]:
-    """What a handler does, and what makes one of its kind."""
-    if handler.request_streaming and handler.response_streaming:
-        return handler.stream_stream, grpc.stream_stream_rpc_method_handler
-    if handler.request_streaming:
-        return handler.stream_unary, grpc.stream_unary_rpc_method_handler
-    if handler.response_streaming:
-        return handler.unary_stream, grpc.unary_stream_rpc_method_handler
-    return handler.unary_unary, grpc.unary_unary_rpc_method_handler
-
-
-def _writing(answer: Callable[[Any, Any], Any]) -> Answer:
-    """An answer that writes its messages, where it may yield them."""
-    if not inspect.isasyncgenfunction(answer):
-        return answer
-
-    async def written(message: Any, context: Any) -> None:
-        async for one in answer(message, context):
-            await context.write(one)
-
-    return written

@@ -16,7 +16,8 @@ class Limits:
     and those who are denied access take no place among them. An answer has at most `answer_bytes`
     and takes at most `answer_s`, or `analysis_s` where it reads a whole selection; exports and
     verify may take `export_s` and have any size, since they are streamed no faster than they are
-    read. A request has at most `request_bytes`.
+    read. A request has at most `request_bytes`. A caller makes `calls_per_s` on average, and
+    `burst_calls` at once after a rest; without tokens a caller is a machine.
     """
 
     answers: int = 64
@@ -26,6 +27,8 @@ class Limits:
     analysis_s: float = 600.0
     export_s: float = 24 * 3600.0
     request_bytes: int = MIB
+    calls_per_s: float = 2000.0
+    burst_calls: int = 4000
 
     def __post_init__(self) -> None:
         wrong = [name for name in self.__slots__ if not getattr(self, name) > 0]

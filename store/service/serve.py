@@ -17,7 +17,8 @@ from grpc_reflection.v1alpha import reflection
 from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
-from saelake.store.service.auth import Access, TokenCheck
+from saelake.store.service.access.gate import Gate
+from saelake.store.service.access.protection import Access
 from saelake.store.service.calls import Calls
 from saelake.store.service.limits import Limits
 from saelake.store.service.rpc import LakeService
@@ -38,6 +39,7 @@ GRACE_S = 30.0  # for answers under way when the server stops
 BACKGROUND_GRACE_S = 5.0  # of one in this process, whose program waits for it
 ENDING_S = 5.0  # for telling those who are cut off
 KEEPALIVE_MS = 60_000
+METADATA_BYTES = 128 << 10  # by itself grpc refuses tokens of issuers from 8 KiB on, by chance
 LEAST_PING_MS = 10_000  # grpc hangs up on a client that asks more often; its default is 5 minutes
 
 
@@ -76,6 +78,7 @@ class Server:
     def __init__(self, settings: ServerSettings) -> None:
         settings.access.check_host(settings.address.host)
         self._settings = settings
+        self._gate = Gate(settings.access, settings.limits)
         self._engine = Engine(
             settings.uri,
             texts=settings.texts,
@@ -94,12 +97,13 @@ class Server:
         It answers at once, and is healthy when it is `ready`.
         """
         settings = self._settings
-        token = settings.access.token
         self._calls = Calls(self._observing.observers)
         self._server = grpc.aio.server(
-            interceptors=[self._calls, *([TokenCheck(token)] if token else [])],
+            interceptors=[self._calls, self._gate],
             options=[
                 ("grpc.max_receive_message_length", settings.limits.request_bytes),
+                ("grpc.max_metadata_size", METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", METADATA_BYTES),
                 ("grpc.so_reuseport", 0),  # else two servers on one port share the calls
                 ("grpc.keepalive_time_ms", KEEPALIVE_MS),  # a client that vanished frees its place
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
@@ -176,6 +180,7 @@ class Server:
         self._service.close()
         await self._observing.close()
         self._engine.close()
+        self._gate.close()
         return whole
 
     @property

@@ -203,8 +203,10 @@ def open_codes(lake: Lake, name: CollectionName) -> Table:
     table = Table.find(lake.codes(name))
     if table is not None and table.fragments:
         return table
-    begun = (name for name in lake.collections() if Table.find(lake.codes(name)) is not None)
-    known = ", ".join(map(str, begun)) or "none"
+    begun = [known for known in lake.collections() if Table.find(lake.codes(known)) is not None]
+    near = [known for known in begun if known.corpus == name.corpus]
+    known = ", ".join(map(str, near or begun)) or "none"
+    what = f"Collections of {name.corpus}" if near else "Collections"
     raise NotFound(
-        f"There is no collection {name} in {lake.place}. Collections: {known}.", collection=name
+        f"There is no collection {name} in {lake.place}. {what}: {known}.", collection=name
     )

@@ -1,39 +1,26 @@
 """What an answer must say of collections that hold only a sample of their tokens."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 import pyarrow as pa
 
-from saelake.store.requests.checks import Selection
+from saelake.store.requests.named import places
 from saelake.store.requests.request import Request
 from saelake.store.snapshot.session import Session
 
 SAMPLE = "sample"  # the key in the metadata of an answer's schema
 UNSAMPLED = ("verify", "info")  # of tables, not of codes
-_NAMES = ("collection", "a", "b", "dictionary")  # of collections, or also of dictionaries
 
 
 def sample_said(session: Session, request: Request) -> str | None:
     """Of which samples of tokens an answer is; None where it is of all tokens."""
     if request.question in UNSAMPLED or getattr(request, "by", None) == "decoder":
         return None
-    names = dict.fromkeys(_collections(request))
+    names = dict.fromkeys(place for place in places(request) if "/" in place)
     said = [text for name in names if (text := _share(session, name)) is not None]
     if not said:
         return None
     return "; ".join([*said, *_limits(request)])
-
-
-def _collections(request: Request) -> Iterator[str]:
-    """The collections that a question is asked of."""
-    for field in fields(request):  # type: ignore[arg-type]  # every request is a dataclass
-        value = getattr(request, field.name)
-        for each in value if isinstance(value, tuple) else (value,):
-            if isinstance(each, Selection):
-                yield each.collection
-            elif field.name in _NAMES and isinstance(each, str) and "/" in each:
-                yield each
 
 
 def _share(session: Session, name: str) -> str | None:

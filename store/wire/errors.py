@@ -1,11 +1,15 @@
 """Errors as gRPC statuses and back: one table, read both ways.
 
 The status carries the message, and in its details a `google.rpc.ErrorInfo` whose reason is the
-class and whose metadata is the error's data, so that a client raises what the engine raised.
+class and whose metadata is the error's data, so that a client raises what the engine raised. One
+that says when to ask again (`retry_after_s` in its data) has a `google.rpc.RetryInfo` as well.
 """
 
+from collections.abc import Iterator
+
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -25,8 +29,8 @@ CODES: tuple[tuple[type[SaelakeError], grpc.StatusCode], ...] = (
     (errors.MissingExtra, grpc.StatusCode.UNIMPLEMENTED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
     (errors.DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (errors.PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
     (errors.AccessDenied, grpc.StatusCode.UNAUTHENTICATED),
-    (errors.AccessDenied, grpc.StatusCode.PERMISSION_DENIED),
     (errors.LimitExceeded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.OutOfSpace, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.CorpusError, grpc.StatusCode.INVALID_ARGUMENT),
@@ -48,10 +52,22 @@ def to_status(error: SaelakeError) -> grpc.Status:
     info = error_details_pb2.ErrorInfo(
         reason=type(error).__name__, domain=DOMAIN, metadata=dict(error.data)
     )
-    detail = any_pb2.Any()
-    detail.Pack(info)
-    status = status_pb2.Status(code=code.value[0], message=error.message, details=[detail])
+    details = [_packed(info), *_retry_infos(error)]
+    status = status_pb2.Status(code=code.value[0], message=error.message, details=details)
     return rpc_status.to_status(status)
+
+
+def _retry_infos(error: SaelakeError) -> Iterator[any_pb2.Any]:
+    if (after := error.data.get("retry_after_s")) is not None:
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(int(float(after) * 1e9))
+        yield _packed(error_details_pb2.RetryInfo(retry_delay=delay))
+
+
+def _packed(detail: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed
 
 
 def to_error(call: grpc.RpcError, server: str) -> SaelakeError:

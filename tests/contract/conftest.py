@@ -6,6 +6,7 @@ import pytest
 
 import saelake
 from saelake.lake import Lake
+from saelake.store.service.access.protection import Access
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake
 
@@ -22,7 +23,8 @@ def embedded(made: MadeLake) -> Lake:
 
 @pytest.fixture(scope="package")
 def remote(made: MadeLake) -> Iterator[Lake]:
-    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
+    access = Access(anyone="admin")  # as in this process
+    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0), access=access)
     with BackgroundServer(settings) as server, saelake.connect(server.target) as lake:
         yield lake
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from saelake.store.service.auth import Access
+from saelake.store.service.access.protection import Access
 from saelake.store.service.check import hindrances
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.service.telemetry.settings import Telemetry

@@ -18,7 +18,7 @@ from saelake.lake import Lake
 from saelake.store.errors import DeadlineExceeded, LimitExceeded
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.tokens import TokensQuery
-from saelake.store.service.auth import Access
+from saelake.store.service.access.protection import Access
 from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake

@@ -1,14 +1,12 @@
 """The server: who may ask, what is too much, and what happens when something breaks."""
 
 import logging
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import grpc
 import pyarrow as pa
@@ -33,11 +31,13 @@ from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.request import Request
 from saelake.store.requests.tokens import TokensQuery
-from saelake.store.service.auth import Access, is_loopback
+from saelake.store.service.access.protection import Access
 from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.store.wire.hosts import is_loopback
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.answering import answer_with
+from tests.store.service.certificates import Pair, pair_of
 
 NAME = "made/random"
 TOKEN = "a token of enough characters"
@@ -55,17 +55,6 @@ QUESTIONS: list[Callable[[Lake], object]] = [
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
     return make_lake(tmp_path_factory.mktemp("served") / "lake", n_documents=60)
-
-
-class Pair(TypedDict):
-    """A certificate and its key."""
-
-    certificate: Path
-    key: Path
-
-
-def pair_of(folder: Path, name: str) -> Pair:
-    return {"certificate": folder / f"{name}.pem", "key": folder / f"{name}.key"}
 
 
 def server(
@@ -114,29 +103,6 @@ def test_health_and_reflection_know_the_service(made: MadeLake) -> None:
         (answer,) = ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
         listed = {service.name for service in answer.list_services_response.service}
         assert {"saelake.v1.Lake", "grpc.health.v1.Health"} <= listed
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority, and a certificate of it for localhost and one for a client."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs openssl")
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def run(*arguments: str) -> None:
-        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)
-
-    new_key = ["-newkey", "rsa:2048", "-nodes"]
-    for name in ("ca", "other"):
-        own = ["-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}"]
-        run("req", "-x509", *new_key, *own)
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
-    for name in ("server", "client"):
-        run("req", *new_key, "-keyout", f"{name}.key", "-out", "request", "-subj", f"/CN={name}")
-        sign = ["x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key"]
-        run(*sign, "-CAcreateserial", "-out", f"{name}.pem", "-extfile", "names")
-    return folder
 
 
 def test_tls_and_client_certificates(made: MadeLake, certificates: Path) -> None:

@@ -1,0 +1,1 @@
+"""Who asks a server, and what they may ask."""

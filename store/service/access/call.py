@@ -1,0 +1,95 @@
+"""A call on its way to its handler, and what is noted of it."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from saelake.store.errors import InvalidInput
+from saelake.store.requests.request import Request
+from saelake.store.service.access.shown import shown_name
+from saelake.store.service.caller import Caller
+from saelake.store.wire import requests
+
+REQUEST_ID = "x-request-id"
+
+
+class RpcCall:
+    """A call. The message is as it was sent until it is `read`, and may become a narrower one.
+
+    `ended_by` is what its handler raised.
+    """
+
+    def __init__(
+        self, method: str, message: Any, context: Any, reads: Callable[[bytes], Any] | None
+    ) -> None:
+        self.message = message
+        self.is_read = False
+        self._reads = reads
+        self.context = context
+        self.caller: Caller | None = None
+        self.ended_by: BaseException | None = None
+        self._begun = time.monotonic()
+        service, _, name = method.removeprefix("/").partition("/")
+        self._method = method
+        self.is_ours = service == requests.SERVICE
+        self._name = requests.FORMER.get(name, name)
+
+    @property
+    def is_question(self) -> bool:
+        """Whether it asks a question of the lake."""
+        return self.is_ours and self._name in requests.METHODS
+
+    @property
+    def kind(self) -> type[Request]:
+        """Of which kind the question is."""
+        return requests.METHODS[self._name]
+
+    @property
+    def peer(self) -> str:
+        """The machine that calls."""
+        peer: str = self.context.peer()
+        return peer.rpartition(":")[0] or peer
+
+    def read(self) -> None:
+        """Make a message of what was sent. Raises `InvalidInput`."""
+        try:
+            self.message = self._reads(self.message) if self._reads else self.message
+        except Exception as error:  # of whatever library reads it
+            raise InvalidInput(f"What was sent is no message of {self._method}.") from error
+        self.is_read = True
+
+    def request(self) -> Request:
+        """The question. Raises `InvalidInput`."""
+        return requests.to_request(self._name, self.message)
+
+    def line(self) -> dict[str, Any]:
+        """What is noted of it, when it has ended."""
+        return {
+            "caller": None if self.caller is None else self.caller.name,
+            "method": self._method,
+            "status": self._status(),
+            "ms": round((time.monotonic() - self._begun) * 1000, 1),
+            "peer": self.context.peer(),
+            **self._request_id(),
+        }
+
+    def _status(self) -> str:
+        code = self.context.code()
+        if code or self.ended_by is None:
+            return _code_name(code)
+        return "UNKNOWN" if isinstance(self.ended_by, Exception) else "CANCELLED"
+
+    def _request_id(self) -> dict[str, str]:
+        sent = dict(self.context.invocation_metadata()).get(REQUEST_ID)
+        return {} if sent is None else {"request_id": shown_name(str(sent))}
+
+
+def _code_name(code: Any) -> str:
+    """The name of a status that a grpc context has: none is OK."""
+    if code is None:
+        return "OK"
+    if isinstance(code, grpc.StatusCode):
+        return str(code.name)
+    return next((str(known.name) for known in grpc.StatusCode if known.value[0] == code), str(code))
