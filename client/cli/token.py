@@ -9,9 +9,10 @@ import typer
 from rich.table import Table
 
 from saelake.cli.options.lake import FormatOption
-from saelake.cli.show.screen import answer, escaped, out, say
+from saelake.cli.show.screen import answer, out, say
 from saelake.quantities import parse_age
 from saelake.store.errors import InvalidInput
+from saelake.store.format.visible import escaped
 from saelake.store.requests.request import Right
 from saelake.store.service.access.certificates import subject_of
 from saelake.store.service.access.register import Grant, Register, now_utc
