@@ -36,6 +36,7 @@ WINGS: Mapping[str, str] = {
     "store/service": "the gRPC server alone",
     "store/service/telemetry": "what a server tells of its calls: logs, metrics, traces",
     "store/service/access": "who asks a server, and what they may ask",
+    "store/service/handlers": "grpc's handlers, whatever is a stream",
     "store/service/limits": "what one server gives at most",
     "store/service/caller": "who asks, for as long as a call is answered",
     "store/engine": "every question to its answer",

@@ -22,24 +22,24 @@ from saelake.cli.options.lake import (
     DiskCacheOption,
     LakeOption,
 )
+from saelake.cli.options.lifetime import lifetime_options
 from saelake.cli.options.limits import limit_options
 from saelake.cli.options.ray import PANEL, cpu_cluster_options
 from saelake.cli.options.shared import shares
+from saelake.cli.options.telemetry import telemetry_options
 from saelake.cli.show.screen import complain, out, say
 from saelake.connection import disk_cache_of
 from saelake.owners import ray_owners
 from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, SaelakeError, extra
+from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.limits import Limits
-from saelake.store.service.telemetry.settings import Layout, Level, LogSettings, Telemetry
+from saelake.store.service.telemetry.settings import Telemetry
 from saelake.texts import model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:
     from saelake.store.service.access.protection import Access
-
-ENDS = "Its beginning and its end"
-TOLD = "What it tells of itself"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,6 +49,8 @@ def add_to(app: typer.Typer) -> None:
 
 @shares("access", access_options)
 @shares("limits", limit_options)
+@shares("telemetry", telemetry_options)
+@shares("lifetime", lifetime_options)
 @shares("cluster", cpu_cluster_options)
 def serve(
     *,
@@ -65,68 +67,14 @@ def serve(
             rich_help_panel=PANEL,
         ),
     ] = None,
-    preload: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A collection whose model is loaded before the server is ready; repeatable.",
-            rich_help_panel=ENDS,
-        ),
-    ] = None,
-    health: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[HOST:]PORT",
-            help="Where health alone is answered without TLS, for probes that speak none.",
-            rich_help_panel=ENDS,
-        ),
-    ] = None,
-    drain_delay: Annotated[
-        float,
-        typer.Option(
-            help="Seconds between saying that it stops and taking no more calls.",
-            rich_help_panel=ENDS,
-        ),
-    ] = 0.0,
-    grace: Annotated[
-        float,
-        typer.Option(
-            help="Seconds for answers under way when it stops.",
-            rich_help_panel=ENDS,
-        ),
-    ] = 30.0,
-    metrics: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[HOST:]PORT",
-            help="Where Prometheus may ask; without a host only from this machine.",
-            rich_help_panel=TOLD,
-        ),
-    ] = None,
-    traces: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="An OTLP collector for spans, as http://localhost:4317, "
-            "or the variable OTEL_EXPORTER_OTLP_ENDPOINT.",
-            rich_help_panel=TOLD,
-        ),
-    ] = None,
-    log_format: Annotated[
-        Layout, typer.Option(help="How lines of the log look.", rich_help_panel=TOLD)
-    ] = "text",
-    log_level: Annotated[
-        Level,
-        typer.Option(
-            help="From what on the log tells: debug has each call, info those that failed.",
-            rich_help_panel=TOLD,
-        ),
-    ] = "info",
     config: ConfigOption = None,
     check: CheckOption = False,
     print_config: PrintConfigOption = False,
     access: "Access",
     cluster: RayCluster | None,
     limits: Limits,
+    lifetime: Lifetime,
+    telemetry: Telemetry,
 ) -> None:
     """Answer questions over gRPC, until Ctrl-C.
 
@@ -155,15 +103,8 @@ def serve(
         limits=limits,
         texts=model_texts(),
         disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
-        telemetry=Telemetry(
-            metrics=Address.parse(metrics) if metrics else None,
-            traces=traces,
-            log=LogSettings(layout=log_format, level=log_level),
-        ),
-        health=Address.parse(health) if health else None,
-        preload=tuple(preload or ()),
-        drain_delay_s=drain_delay,
-        grace_s=grace,
+        telemetry=telemetry,
+        lifetime=lifetime,
     )
     if check:
         _say_hindrances(hindrances(settings))
@@ -172,7 +113,7 @@ def serve(
 
     def ready(address: Address) -> None:
         started = f"Serving {settings.uri} on {address}."
-        if log_format == "json":  # for programs that read each line
+        if telemetry.log and telemetry.log.layout == "json":  # for programs that read each line
             logging.getLogger("saelake.server").info("%s", started)
             return
         say(f"{started} Ask with: saelake info --server {scheme}{address}    (Ctrl-C stops)")

@@ -23,7 +23,7 @@ def _found(settings: ServerSettings) -> Iterator[SaelakeError]:
         partial(_check_free, settings.address, "--port"),
     ]
     for address, option in (
-        (settings.health, "--health"),
+        (settings.lifetime.health, "--health"),
         (settings.telemetry.metrics, "--metrics"),
     ):
         if address is not None:
@@ -44,7 +44,7 @@ def _check_lake(settings: ServerSettings) -> None:
         known = set(map(str, engine.lake.collections()))
     finally:
         engine.close()
-    missing = [name for name in settings.preload if name not in known]
+    missing = [name for name in settings.lifetime.preload if name not in known]
     if missing:
         raise InvalidInput(
             f"There is no collection {missing[0]} to preload: {', '.join(sorted(known)) or 'none'}."

@@ -20,6 +20,7 @@ from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.service.access.gate import Gate
 from saelake.store.service.access.protection import Access
 from saelake.store.service.calls import Calls
+from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.limits import Limits
 from saelake.store.service.rpc import LakeService
 from saelake.store.service.signals import stopping_signal
@@ -35,7 +36,6 @@ log = logging.getLogger("saelake.server")
 
 T = TypeVar("T")
 
-GRACE_S = 30.0  # for answers under way when the server stops
 BACKGROUND_GRACE_S = 5.0  # of one in this process, whose program waits for it
 ENDING_S = 5.0  # for telling those who are cut off
 KEEPALIVE_MS = 60_000
@@ -48,10 +48,7 @@ class ServerSettings:
     """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
 
     Files of a lake in an object store are kept in `disk_cache`, and fetched as the server starts.
-    The `executor` is where analyses run (None: in threads); it is closed with the server. At
-    `health` only health is answered, and without TLS, for probes that speak none. The
-    server is ready when the models of the collections `preload` are loaded. When it stops, it says
-    so for `drain_delay_s` while it goes on answering, and answers under way then have `grace_s`.
+    The `executor` is where analyses run (None: in threads); it is closed with the server.
     """
 
     uri: str
@@ -62,14 +59,7 @@ class ServerSettings:
     disk_cache: DiskCache | None = None
     executor: Executor | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
-    health: Address | None = None
-    preload: tuple[str, ...] = ()
-    drain_delay_s: float = 0.0
-    grace_s: float = GRACE_S
-
-    def __post_init__(self) -> None:
-        if min(self.drain_delay_s, self.grace_s) < 0:
-            raise InvalidInput("The delay and the grace of a server that stops are 0 s or more.")
+    lifetime: Lifetime = field(default_factory=Lifetime)
 
 
 class Server:
@@ -123,7 +113,7 @@ class Server:
 
     async def _start_probed(self) -> grpc.aio.Server | None:
         """What answers of health alone, where that is wanted."""
-        where = self._settings.health
+        where = self._settings.lifetime.health
         if where is None:
             return None
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
@@ -142,7 +132,7 @@ class Server:
             await self._health.set(name, states.SERVING if healthy else states.NOT_SERVING)
 
     def _warm(self) -> None:
-        for name in self._settings.preload:
+        for name in self._settings.lifetime.preload:
             self._engine.preload(name)
         try:
             self._engine.warm()
@@ -167,7 +157,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(delay_s)
         self._calls.close()
-        grace_s = self._settings.grace_s if grace_s is None else grace_s
+        grace_s = self._settings.lifetime.grace_s if grace_s is None else grace_s
         stopping = asyncio.ensure_future(self._server.stop(grace_s + ENDING_S))
         whole = await self._calls.finished(grace_s)
         if not whole:
@@ -233,7 +223,7 @@ def serve(settings: ServerSettings, on_ready: Callable[[Address], object] = lamb
             await server.stop(grace_s=0)
             ready.result()
         await stopped
-        return await server.stop(delay_s=settings.drain_delay_s)
+        return await server.stop(delay_s=settings.lifetime.drain_delay_s)
 
     return asyncio.run(run())
 

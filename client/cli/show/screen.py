@@ -19,7 +19,7 @@ from rich.console import Console
 from saelake.answers.answer import sample_of
 from saelake.answers.text import one_line
 from saelake.store.errors import InvalidInput, SaelakeWarning
-from saelake.store.format.visible import escaped
+from saelake.store.format.visible import escaped as escaped
 
 Format = Literal["table", "json", "csv", "arrow"]
 

@@ -11,6 +11,7 @@ from saelake.store.requests.request import Request
 from saelake.store.service.access.shown import shown_name
 from saelake.store.service.caller import Caller
 from saelake.store.wire import requests
+from saelake.store.wire.unreadable import reading
 
 REQUEST_ID = "x-request-id"
 
@@ -54,11 +55,10 @@ class RpcCall:
 
     def read(self) -> None:
         """Make a message of what was sent. Raises `InvalidInput`."""
-        try:
-            self.message = self._reads(self.message) if self._reads else self.message
-        except Exception as error:  # of whatever library reads it
-            raise InvalidInput(f"What was sent is no message of {self._method}.") from error
-        self.is_read = True
+        message = reading(self._reads)(self.message) if self._reads else self.message
+        if isinstance(message, InvalidInput):
+            raise message
+        self.message, self.is_read = message, True
 
     def request(self) -> Request:
         """The question. Raises `InvalidInput`."""

@@ -7,6 +7,7 @@ way), and the one that started them answers scrapes for all.
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -64,8 +65,11 @@ class Metrics:
             ["found"],
             registry=registry,
         )
-        self._age = self._gauge(
-            "saelake_snapshot_age_seconds", "How long ago a newer state was looked for."
+        self._age = Gauge(
+            "saelake_snapshot_age_seconds",
+            "How long ago a newer state was looked for; of several processes the longest.",
+            registry=registry,
+            multiprocess_mode="livemax",
         )
         self._before: dict[str, int] = {}
         self._scrapes = None if MULTIPROC_DIR in os.environ else Scrapes(address, registry)
@@ -89,18 +93,16 @@ class Metrics:
         if self._scrapes is not None:
             self._scrapes.close()
 
-    def waiting(self, cost: str, n: int) -> None:
-        """That so many calls of a cost wait for their turn."""
-        self._waiting.labels(cost).set(n)
-
-    def sample(self, held: InMemory) -> None:
-        """Show what is in memory."""
+    def sample(self, held: InMemory, waiting: Mapping[str, int]) -> None:
+        """Show what is in memory, and how many calls of each cost wait."""
         self._cache_bytes.set(held.n_bytes)
         self._cache_limit.set(held.capacity)
         self._age.set(held.age_s)
         for found, n in (("yes", held.n_found), ("no", held.n_missed)):
             self._found.labels(found).inc(n - self._before.get(found, 0))
             self._before[found] = n
+        for cost, n in waiting.items():
+            self._waiting.labels(cost).set(n)
 
     @property
     def address(self) -> Address | None:

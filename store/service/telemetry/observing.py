@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -22,14 +22,20 @@ TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_END
 
 
 class Observing:
-    """The observers of one process that serves; `look` says what it has in memory.
+    """The observers of one process that serves.
 
+    `look` says what it has in memory, `waiting` how many calls of each cost wait for their turn.
     Raises `MissingExtra` for a library that is not installed, and `InvalidInput` for an address
     that is taken.
     """
 
-    def __init__(self, telemetry: Telemetry, look: Callable[[], InMemory]) -> None:
-        self._look = look
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        look: Callable[[], InMemory],
+        waiting: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        self._look, self._waiting = look, waiting
         traces = _traces(telemetry)
         self.metrics = _metrics(telemetry)
         found = (CallLog(), traces, self.metrics)
@@ -43,7 +49,7 @@ class Observing:
 
     async def _sample(self, metrics: "Metrics") -> None:
         while True:
-            metrics.sample(self._look())
+            metrics.sample(self._look(), self._waiting())
             await asyncio.sleep(SAMPLE_S)
 
     async def close(self) -> None:

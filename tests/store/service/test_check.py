@@ -6,6 +6,7 @@ import pytest
 
 from saelake.store.service.access.protection import Access
 from saelake.store.service.check import hindrances
+from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.service.telemetry.settings import Telemetry
 from tests.client.cli.command import run
@@ -20,7 +21,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
 def test_nothing_hinders_a_server_of_a_lake(made: MadeLake) -> None:
     telemetry = Telemetry(metrics=Address(port=0))
     settings = ServerSettings(
-        uri=made.lake.uri, address=Address(port=0), telemetry=telemetry, preload=("made/random",)
+        uri=made.lake.uri,
+        address=Address(port=0),
+        telemetry=telemetry,
+        lifetime=Lifetime(preload=("made/random",)),
     )
     assert hindrances(settings) == ()
 
@@ -35,7 +39,9 @@ def test_everything_that_hinders_is_said(tmp_path: Path, made: MadeLake) -> None
     said = [error.message for error in hindrances(settings)]
     words = ["There is no lake", "lets other machines in", "Cannot read", "--port", "--metrics"]
     assert [word for word, each in zip(words, said, strict=True) if word not in each] == []
-    unknown = ServerSettings(uri=made.lake.uri, address=Address(port=0), preload=("a/b",))
+    unknown = ServerSettings(
+        uri=made.lake.uri, address=Address(port=0), lifetime=Lifetime(preload=("a/b",))
+    )
     (error,) = hindrances(unknown)
     assert "no collection a/b to preload: made/random." in error.message
 

@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 import saelake
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError, Unavailable
+from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.client.cli.command import environment
 from tests.lakes import MadeLake, make_lake
@@ -175,7 +176,7 @@ def test_a_server_is_healthy_when_it_is_warm(
 
 def test_a_model_that_cannot_be_preloaded_ends_the_start(made: MadeLake, tmp_path: Path) -> None:
     settings = ServerSettings(
-        uri=made.lake.uri, address=Address(port=0), preload=("no/collection",)
+        uri=made.lake.uri, address=Address(port=0), lifetime=Lifetime(preload=("no/collection",))
     )
     with pytest.raises(SaelakeError):
         BackgroundServer(settings).__enter__()
@@ -185,7 +186,9 @@ def test_a_model_that_cannot_be_preloaded_ends_the_start(made: MadeLake, tmp_pat
         assert "no/collection" in said
 
 
-@pytest.mark.parametrize("given", [{"grace_s": -1.0}, {"drain_delay_s": -1.0}])
-def test_times_below_none_are_refused(given: dict[str, float]) -> None:
+@pytest.mark.parametrize("seconds", [-1.0, float("nan")])
+def test_times_below_none_are_refused(seconds: float) -> None:
     with pytest.raises(InvalidInput, match="0 s or more"):
-        ServerSettings(uri="lake", **given)  # type: ignore[arg-type]
+        Lifetime(grace_s=seconds)
+    with pytest.raises(InvalidInput, match="0 s or more"):
+        Lifetime(drain_delay_s=seconds)

@@ -76,8 +76,7 @@ def test_the_state_of_memory_is_shown() -> None:
     first = InMemory(n_bytes=5, capacity=10, n_found=7, n_missed=2, age_s=0.5)
     second = InMemory(n_bytes=6, capacity=10, n_found=9, n_missed=2, age_s=0.25)
     for held in (first, second):
-        metrics.sample(held)
-    metrics.waiting("analysis", 3)
+        metrics.sample(held, {"analysis": 3})
     found = scraped(metrics.address)
     metrics.close()
     assert found["saelake_cache_bytes"] == 6
