@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from saelake.store.errors import InvalidInput, PermissionDenied, SaelakeError
+from saelake.store.errors import AccessDenied, InvalidInput, PermissionDenied, SaelakeError
 from saelake.store.service.access.audit import AuditLog
 from saelake.store.service.access.call import RpcCall
 from saelake.store.service.access.callers import Callers
@@ -85,8 +85,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no typ
 
     async def _admit(self, call: RpcCall) -> None:
         """Raises `AccessDenied`, `PermissionDenied`, `LimitExceeded` and `InvalidInput`."""
-        context = call.context
-        caller = await self._callers.caller(context.invocation_metadata(), context.auth_context())
+        caller = await self._caller(call)
         call.caller = caller
         set_caller(caller)
         self._rates.take(call.peer if caller.name == ANYONE.name else caller.name)
@@ -97,6 +96,15 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no typ
         check_right(caller, call.kind.right)
         if caller.corpora is not None:
             call.message = requests.to_message(granted(caller, call.request()))
+
+    async def _caller(self, call: RpcCall) -> Caller:
+        """Who asks. A machine that is refused too often is asked to wait."""
+        context = call.context
+        try:
+            return await self._callers.caller(context.invocation_metadata(), context.auth_context())
+        except AccessDenied:
+            self._rates.take(call.peer)
+            raise
 
     def _note(self, call: RpcCall) -> None:
         if self._audit is None:
