@@ -23,7 +23,7 @@ _CALLER: ContextVar[Caller] = ContextVar("saelake-caller", default=ANYONE)
 
 
 def caller() -> Caller:
-    """Who asks what is being answered."""
+    """Who asks what is being answered; threads of an executor are not told."""
     return _CALLER.get()
 
 
