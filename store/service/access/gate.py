@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from saelake.store.errors import AccessDenied, InvalidInput, PermissionDenied, SaelakeError
+from saelake.store.errors import AccessDenied, PermissionDenied, SaelakeError
 from saelake.store.service.access.audit import AuditLog
 from saelake.store.service.access.call import RpcCall
 from saelake.store.service.access.callers import Callers
@@ -107,7 +107,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no typ
         if self._audit is None:
             return
         request = None
-        with suppress(InvalidInput):  # which the handler has said
+        with suppress(SaelakeError):  # which the handler has said
             request = call.request()
         self._audit.write(call.line(), request)
 
