@@ -6,7 +6,6 @@ import pytest
 
 import saelake
 from saelake.lake import Lake
-from saelake.store.service.access.protection import Access
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake
 
@@ -23,8 +22,7 @@ def embedded(made: MadeLake) -> Lake:
 
 @pytest.fixture(scope="package")
 def remote(made: MadeLake) -> Iterator[Lake]:
-    access = Access(anyone="admin")  # as in this process
-    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0), access=access)
+    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
     with BackgroundServer(settings) as server, saelake.connect(server.target) as lake:
         yield lake
 

@@ -9,7 +9,6 @@ import typer
 from saelake.cli.options.lake import read_token
 from saelake.connection import TOKEN_VARIABLE
 from saelake.store.errors import extra
-from saelake.store.requests.request import Right
 
 if TYPE_CHECKING:
     from saelake.store.service.access.protection import Access
@@ -66,10 +65,6 @@ def access_options(
             "--insecure", help="Let other machines ask without any of these.", rich_help_panel=PANEL
         ),
     ] = False,
-    anyone: Annotated[
-        Right,
-        typer.Option(help="What those may do who need no token.", rich_help_panel=PANEL),
-    ] = "read",
     audit: Annotated[
         Path | None,
         typer.Option(help="Note each call in this file, as JSON.", rich_help_panel=PANEL),
@@ -98,7 +93,6 @@ def access_options(
         key=key,
         client_ca=client_ca,
         insecure=insecure,
-        anyone=anyone,
         audit=audit,
         audit_questions=audit_questions,
     )

