@@ -14,7 +14,6 @@ from saelake.cli.options.configured import (
     ConfigOption,
     ConfiguredCommand,
     PrintConfigOption,
-    printed,
 )
 from saelake.cli.options.lake import (
     DEFAULT_LAKE,
@@ -27,7 +26,7 @@ from saelake.cli.options.limits import limit_options
 from saelake.cli.options.ray import PANEL, cpu_cluster_options
 from saelake.cli.options.shared import shares
 from saelake.cli.options.telemetry import telemetry_options
-from saelake.cli.show.screen import complain, out, say
+from saelake.cli.show.screen import complain, say
 from saelake.connection import disk_cache_of
 from saelake.owners import ray_owners
 from saelake.quantities import parse_size
@@ -54,7 +53,6 @@ def add_to(app: typer.Typer) -> None:
 @shares("cluster", cpu_cluster_options)
 def serve(
     *,
-    ctx: typer.Context,
     lake: LakeOption = None,
     disk_cache: DiskCacheOption = None,
     disk_cache_bytes: DiskCacheBytesOption = None,
@@ -84,9 +82,7 @@ def serve(
 
     Example: `saelake serve --lake lake`, and elsewhere `saelake info --server localhost:50051`
     """
-    if print_config:
-        out.print(printed(ctx, config), markup=False, soft_wrap=True)
-        return
+    del config, print_config  # which `ConfiguredCommand` has done
     with extra("store", "A server"):
         from saelake.store.service.check import hindrances
         from saelake.store.service.serve import Address, ServerSettings

@@ -16,6 +16,7 @@ import typer
 
 from saelake.cli.options.limits import PREFIX as LIMIT
 from saelake.cli.options.ray import ClusterCommand
+from saelake.cli.show.screen import out
 from saelake.connection import TOKEN_VARIABLE
 from saelake.store.errors import InvalidInput, NotFound
 
@@ -35,6 +36,13 @@ class ConfiguredCommand(ClusterCommand):
             known = [option.envvar] if isinstance(option.envvar, str) else list(option.envvar or ())
             option.envvar = [VARIABLES + str(option.name).upper(), *known]
             option.show_envvar = False  # type: ignore[attr-defined]  # they are all alike
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do it, or only print its settings: also those of which nothing can be made."""
+        if not ctx.params["print_config"]:
+            return super().invoke(ctx)
+        out.print(printed(ctx, ctx.params["config"]), markup=False, soft_wrap=True)
+        return None
 
 
 def _read(ctx: typer.Context, path: Path | None) -> Path | None:
