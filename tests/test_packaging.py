@@ -25,6 +25,7 @@ class Bar:
         if name.partition(".")[0] in {
             "lance", "torch", "transformers", "tokenizers", "safetensors", "huggingface_hub",
             "grpc_health", "grpc_reflection", "datasets", "pandas", "scipy", "sklearn",
+            "prometheus_client", "opentelemetry",
         }:
             raise ModuleNotFoundError(f"{name} is not installed here", name=name)
 

@@ -20,6 +20,7 @@ from saelake.store.wire.errors import to_status
 from saelake.store.wire.requests import SERVICE
 from saelake.store.wire.unreadable import reading
 
+SECRET = "authorization"  # which no observer is told
 OURS = f"/{SERVICE.partition('.')[0]}."  # of any version
 LATER = "Ask again: another server, or this one when it is back."
 
@@ -135,7 +136,7 @@ class _UnderWay:
 
     def __init__(self, path: str, metadata: dict[str, str | bytes]) -> None:
         self._service, _, self.method = path.removeprefix("/").partition("/")
-        self.metadata = metadata
+        self.metadata = {name: value for name, value in metadata.items() if name != SECRET}
         self.id = ""
         self.n_bytes = 0
         self._began_ns, self._began = time.time_ns(), time.perf_counter()

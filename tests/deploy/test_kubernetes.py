@@ -143,6 +143,13 @@ def test_the_ray_cluster_has_room_for_its_owners() -> None:
     assert workers["minReplicas"] <= workers["replicas"] <= workers["maxReplicas"]
 
 
+def test_the_image_of_the_ray_part_keeps_compiled_loops_where_it_may_write() -> None:
+    image = DockerfileParser(str(DEPLOY / "Dockerfile"))
+    assert Path(image.envs["NUMBA_CACHE_DIR"]).parent == Path(image.envs["HF_HOME"])
+    assert image.envs["HF_HOME"] in {each["mountPath"] for each in container("ray")["volumeMounts"]}
+    assert "metrics" in image.content, "the settings ask for metrics"
+
+
 def test_images_are_of_this_version() -> None:
     images = {container(name)["image"] for name in ALL}
     assert {image.partition(":")[2] for image in images} == {version("saelake")}

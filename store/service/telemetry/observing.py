@@ -39,7 +39,7 @@ class Observing:
         traces = _traces(telemetry)
         self.metrics = _metrics(telemetry)
         found = (CallLog(), traces, self.metrics)
-        self.observers = tuple(each for each in found if each is not None)
+        self.observers: tuple[Observer, ...] = tuple(each for each in found if each is not None)
         self._sampling: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -53,12 +53,13 @@ class Observing:
             await asyncio.sleep(SAMPLE_S)
 
     async def close(self) -> None:
-        """End all of it; what is not yet sent is sent."""
+        """End all of it, once; what is not yet sent is sent."""
         if self._sampling is not None:
             self._sampling.cancel()
             with suppress(asyncio.CancelledError):
                 await self._sampling
-        for observer in self.observers:
+        closing, self.observers = self.observers, ()
+        for observer in closing:
             await asyncio.to_thread(observer.close)
 
 

@@ -77,6 +77,8 @@ def test_a_call_is_a_span_in_the_trace_of_who_asked(
             lake[NAME].tokens(3)
         with pytest.raises(NotFound):
             lake["no/where"].tokens(3)
+        running.stop()
+        running.stop()  # a second time does nothing
     mine, other = sorted(found.spans, key=lambda span: int(span.start_time_unix_nano))
     context = asking.get_span_context()
     assert mine.trace_id == context.trace_id.to_bytes(16, "big")
