@@ -34,6 +34,7 @@ WINGS: Mapping[str, str] = {
     "workers/dictionaries": "one file for each published format",
     "workers/corpus": "files and data sets, as documents",
     "store/service": "the gRPC server alone",
+    "store/service/lanes": "where answers are computed, and who is next",
     "store/engine": "every question to its answer",
     "store/query": "one file for each question",
     "store/health": "is it right, and mended",

@@ -29,7 +29,7 @@ def running(uri: str) -> Iterator[str]:
 
 def main(uri: str) -> None:
     """Serve on a free port of this machine until a signal."""
-    settings = ServerSettings(uri=uri, address=Address(port=0))
+    settings = ServerSettings(uri=uri, address=Address(port=0), apart=True)
     serve(settings, on_ready=lambda address: print(f"grpc://{address}", flush=True))
 
 

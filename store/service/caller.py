@@ -11,8 +11,8 @@ class Caller:
     name: str = "anyone"
 
 
-_ANYONE = Caller()
-_CALLER: ContextVar[Caller] = ContextVar("saelake-caller", default=_ANYONE)
+ANYONE = Caller()
+_CALLER: ContextVar[Caller] = ContextVar("saelake-caller", default=ANYONE)
 
 
 def caller() -> Caller:

@@ -18,6 +18,8 @@ from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.service.auth import Access, TokenCheck
+from saelake.store.service.computing import lanes
+from saelake.store.service.lanes.parcels import ChildSettings
 from saelake.store.service.limits import Limits
 from saelake.store.service.rpc import LakeService
 from saelake.store.snapshot.models import Texts
@@ -54,7 +56,9 @@ class ServerSettings:
     """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
 
     Files of a lake in an object store are kept in `disk_cache`, and fetched as the server starts.
-    The `executor` is where analyses run (None: in threads); it is closed with the server.
+    The `executor` is where analyses run (None: here); it is closed with the server. Without one
+    analyses and exports may be computed `apart`: in processes of their own. Several `processes`
+    share the port, of which each has a part of the limits; `shares_port` is what they are told.
     """
 
     uri: str
@@ -64,6 +68,21 @@ class ServerSettings:
     texts: Texts | None = None
     disk_cache: DiskCache | None = None
     executor: Executor | None = None
+    apart: bool = False
+    processes: int = 1
+    shares_port: bool = False
+
+    @property
+    def child(self) -> ChildSettings | None:
+        """What processes are told that compute apart; None where none do."""
+        if not self.apart or self.executor is not None:
+            return None
+        return ChildSettings(
+            uri=self.uri,
+            texts=self.texts,
+            disk_cache=self.disk_cache,
+            kept_bytes=self.limits.kept_bytes,
+        )
 
 
 class Server:
@@ -80,7 +99,8 @@ class Server:
         )
         self._engine.lake.tables()  # a server of nothing is a mistake
         self._engine.prefetch_all()
-        self._service = LakeService(self._engine, settings.limits)
+        found = lanes(self._engine, settings.limits, settings.child)
+        self._service = LakeService(found, settings.limits)
         self._health = health.aio.HealthServicer()
 
     async def start(self) -> Address:
@@ -91,7 +111,7 @@ class Server:
             interceptors=[TokenCheck(token)] if token else [],
             options=[
                 ("grpc.max_receive_message_length", settings.limits.request_bytes),
-                ("grpc.so_reuseport", 0),  # else two servers on one port share the calls
+                ("grpc.so_reuseport", int(settings.shares_port)),  # or two share calls
                 ("grpc.keepalive_time_ms", KEEPALIVE_MS),  # a client that vanished frees its place
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
             ],
@@ -104,6 +124,7 @@ class Server:
         await self._server.start()
         for name in ("", SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._service.prepare()
         self._warming = asyncio.get_running_loop().run_in_executor(None, self._warm)
         return address
 
@@ -129,7 +150,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
         await self._warming
-        self._service.close()
+        await self._service.close()
         self._engine.close()
 
     async def wait(self) -> None:
