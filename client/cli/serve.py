@@ -67,6 +67,9 @@ def serve(
             "--insecure", help="Let other machines ask without either.", rich_help_panel=ACCESS
         ),
     ] = False,
+    processes: Annotated[
+        int, typer.Option(help="How many processes answer on the port, each on a core.", min=1)
+    ] = 1,
     memory: Annotated[
         str | None,
         typer.Option(
@@ -85,8 +88,8 @@ def serve(
     """
     with extra("store", "A server"):
         from saelake.store.service.auth import Access
+        from saelake.store.service.processes import serve_all
         from saelake.store.service.serve import Address, ServerSettings
-        from saelake.store.service.serve import serve as run
     token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE) or None
     if memory is not None and cluster is None:
         raise InvalidInput("--memory is of workers on a Ray cluster: give --ray too.")
@@ -100,6 +103,8 @@ def serve(
         ),
         texts=model_texts(),
         disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
+        apart=True,
+        processes=processes,
     )
     scheme = "grpcs://" if cert else ""
 
@@ -114,4 +119,4 @@ def serve(
             owners = ray_owners(cluster, None if memory is None else parse_size(memory))
             closing.callback(owners.close)
             settings = replace(settings, executor=owners)
-        run(settings, on_ready=ready)
+        serve_all(settings, on_ready=ready)

@@ -72,6 +72,10 @@ class ServerSettings:
     processes: int = 1
     shares_port: bool = False
 
+    def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise InvalidInput(f"A server is at least one process, not {self.processes}.")
+
     @property
     def child(self) -> ChildSettings | None:
         """What processes are told that compute apart; None where none do."""

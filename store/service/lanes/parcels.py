@@ -7,6 +7,7 @@ process is answered by frames and then one of the other kinds.
 import json
 import pickle
 import struct
+from asyncio import StreamReader
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, BinaryIO
@@ -66,6 +67,12 @@ def read(file: BinaryIO) -> tuple[Kind, bytes]:
         raise EOFError
     kind, n_bytes = HEAD.unpack(head)
     return Kind(kind), file.read(n_bytes)
+
+
+async def received(stream: StreamReader) -> tuple[Kind, bytes]:
+    """The next parcel, in an event loop. Raises `IncompleteReadError`."""
+    kind, n_bytes = HEAD.unpack(await stream.readexactly(HEAD.size))
+    return Kind(kind), await stream.readexactly(n_bytes)
 
 
 def error_parcel(error: SaelakeError) -> bytes:
