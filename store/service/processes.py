@@ -13,12 +13,11 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from saelake.store.errors import InvalidInput, Unavailable
 from saelake.store.service.lanes import parcels
-from saelake.store.service.lanes.child import ending
+from saelake.store.service.lanes.child import ending, send
 from saelake.store.service.lanes.parcels import Kind, pickled
 from saelake.store.service.serve import Address, ServerSettings, serve
 
@@ -92,8 +91,7 @@ class Processes:
     def hurry(self) -> None:
         """Hand a signal to stop on."""
         for process in self._running.values():
-            with suppress(ProcessLookupError):
-                process.terminate()
+            send(process, signal.SIGTERM)
 
     async def stop(self) -> None:
         """Let all stop gracefully, and return when they have."""

@@ -16,6 +16,7 @@ from saelake.store.service.lanes.parcels import HEAD, ChildSettings, Kind, packe
 
 MODULE = "saelake.store.service.lanes.start"
 BUFFER_BYTES = 1 << 20
+PATIENCE_S = 2.0  # with one that has closed its pipe, and is about to end
 # Libraries that would start a thread for each core, beside those that an analysis has.
 THREADS: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -53,6 +54,7 @@ class Child:
             await child._received()
         except BaseException:
             child.kill()
+            await child.gone()
             raise
         return child
 
@@ -64,7 +66,8 @@ class Child:
     @property
     def is_idle(self) -> bool:
         """Whether it can be asked."""
-        return not self._is_answering and self._process.returncode is None
+        has_ended = self._out.at_eof() or self._process.returncode is not None
+        return not self._is_answering and not has_ended
 
     async def answer(self, asked: Asking) -> AsyncGenerator[bytes, None]:
         """The frames of an answer, made no faster than they are asked for; to be closed, or read.
@@ -99,13 +102,13 @@ class Child:
 
     def kill(self) -> None:
         """End it now, whatever it does."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        send(self._process, signal.SIGKILL)
 
     async def gone(self) -> None:
         """Return when the process has ended; its pipes are closed then."""
-        await self._process.wait()
         self._in.close()
+        await self._out.read()  # what nobody wants any more
+        await self._process.wait()
 
     async def _send(self, parcel: bytes) -> None:
         try:
@@ -126,13 +129,27 @@ class Child:
         return Kind(kind), contents
 
     async def _loss(self) -> Unavailable:
-        self.kill()
-        code = await self._process.wait()
+        """What became of a process that does not answer any more."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                code = await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            code = await self._process.wait()
         return Unavailable(
             f"The process that computed this answer ended ({ending(code)}), and only this answer "
             "with it. Ask again; if that ends it as well, ask for less, and see the server's log.",
             ended=ending(code),
         )
+
+
+def send(process: Process, number: int) -> None:
+    """Send a signal. `Process.send_signal` looks whether the process has ended, and when it has,
+    nobody else learns how.
+    """
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def ending(code: int) -> str:
