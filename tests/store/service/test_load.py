@@ -83,7 +83,7 @@ def server(made: MadeLake, *, token: str | None = None, **limits: Any) -> Backgr
 def answers(lake: Lake) -> bool:
     """Whether the server has a place for an export."""
     with suppress(LimitExceeded):
-        return lake[NAME].codes().read_next_batch().num_rows > 0
+        return bool(lake[NAME].codes().read_next_batch().num_rows)
     return False
 
 

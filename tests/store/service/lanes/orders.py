@@ -19,9 +19,13 @@ BATCH = pa.record_batch({"n": list(range(100_000))})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spinning(Asking):
-    """Computes for ever, and never looks whether somebody waits."""
+    """Computes for ever, and never looks whether somebody waits; says where in a folder."""
+
+    tell: Path | None = None
 
     def answer(self, engine: Engine) -> pa.RecordBatchReader:
+        if self.tell is not None:
+            (self.tell / str(os.getpid())).touch()
         while True:
             pass
 
