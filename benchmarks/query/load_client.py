@@ -97,7 +97,7 @@ def main() -> None:
     if kind == "ask":
         print(json.dumps(asyncio.run(ask(**errand))))
     else:
-        asyncio.run({"rest": rest, "press": press}[kind](**errand))
+        asyncio.run(rest(**errand) if kind == "rest" else press(**errand))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One lake of random codes: in this process, behind a server, behind several, with actors on Ray."""
+"""One lake of random codes: in this process, behind one or several servers, with actors on Ray."""
 
 import re
 import subprocess
