@@ -24,8 +24,9 @@ class Limits:
     are streamed no faster than they are read. What is not read for `idle_s` ends. A request has at
     most `request_bytes`.
 
-    A process that computes analyses and exports keeps up to `kept_bytes` of what it read, and
-    `stop_s` after nobody waits for its answer it is ended, where it has not stopped by itself.
+    A process that computes an analysis or an export has up to `memory_bytes`, of which it keeps
+    `kept_bytes` of what it read for the next one. `stop_s` after nobody waits for its answer it is
+    ended, where it has not stopped by itself.
     """
 
     answers: int = 64
@@ -41,6 +42,7 @@ class Limits:
     export_s: float = 24 * 3600.0
     idle_s: float = 120.0
     request_bytes: int = MIB
+    memory_bytes: int = 16384 * MIB
     kept_bytes: int = 256 * MIB
     stop_s: float = 0.5
 

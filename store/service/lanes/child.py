@@ -7,15 +7,17 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
-from saelake.store.errors import Unavailable
+from saelake.store.errors import LimitExceeded, SaelakeError, Unavailable
 from saelake.store.service.lanes import parcels
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.parcels import HEAD, ChildSettings, Kind, packed, pickled
 
 MODULE = "saelake.store.service.lanes.start"
 BUFFER_BYTES = 1 << 20
+LOOK_S = 0.25  # between looks at its memory
 PATIENCE_S = 2.0  # with one that has closed its pipe, and is about to end
 # Libraries that would start a thread for each core, beside those that an analysis has.
 THREADS: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -33,6 +35,7 @@ class Child:
         assert process.stdout is not None
         self._process, self._in, self._out = process, process.stdin, process.stdout
         self._is_answering = False
+        self._too_large: int | None = None  # bytes of memory, for which it was ended
         self._head: tuple[int, int] | None = None  # of a parcel whose contents are not read yet
 
     @classmethod
@@ -64,6 +67,15 @@ class Child:
         return self._process.pid
 
     @property
+    def rss_bytes(self) -> int:
+        """The memory that it has; 0 where the system does not say."""
+        try:
+            n_pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except OSError:
+            return 0
+        return n_pages * os.sysconf("SC_PAGE_SIZE")
+
+    @property
     def is_idle(self) -> bool:
         """Whether it can be asked."""
         has_ended = self._out.at_eof() or self._process.returncode is not None
@@ -72,7 +84,8 @@ class Child:
     async def answer(self, asked: Asking) -> AsyncGenerator[bytes, None]:
         """The frames of an answer, made no faster than they are asked for; to be closed, or read.
 
-        Raises what the question raises, `Defect`, and `Unavailable` where the process is gone.
+        Raises what the question raises, `Defect`, `Unavailable` where the process is gone, and
+        `LimitExceeded` where it had too much memory.
         """
         order = pickled(Kind.ASK, asked)
         self._is_answering = True
@@ -96,13 +109,20 @@ class Child:
                 while self._is_answering:
                     kind, _ = await self._received()
                     self._is_answering = not kind.ends
-        except (TimeoutError, Unavailable):
+        except (TimeoutError, LimitExceeded, Unavailable):
             self.kill()
         return self.is_idle
 
     def kill(self) -> None:
         """End it now, whatever it does."""
         send(self._process, signal.SIGKILL)
+
+    async def keep_to(self, n_bytes: int) -> None:
+        """Kill it as soon as it has more memory than that."""
+        while self.rss_bytes <= n_bytes:
+            await asyncio.sleep(LOOK_S)
+        self._too_large = n_bytes
+        self.kill()
 
     async def gone(self) -> None:
         """Return when the process has ended; its pipes are closed then."""
@@ -128,7 +148,7 @@ class Child:
         self._head = None
         return Kind(kind), contents
 
-    async def _loss(self) -> Unavailable:
+    async def _loss(self) -> SaelakeError:
         """What became of a process that does not answer any more."""
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -136,6 +156,12 @@ class Child:
         except TimeoutError:
             self.kill()
             code = await self._process.wait()
+        if self._too_large is not None:
+            return LimitExceeded(
+                f"The answer took more than the {self._too_large >> 20:,} MiB of memory that this "
+                "server gives one. Ask for less: fewer features, or a narrower where.",
+                limit_memory_bytes=self._too_large,
+            )
         return Unavailable(
             f"The process that computed this answer ended ({ending(code)}), and only this answer "
             "with it. Ask again; if that ends it as well, ask for less, and see the server's log.",

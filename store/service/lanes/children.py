@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from saelake.store.errors import Unavailable
@@ -17,16 +18,29 @@ log = logging.getLogger("saelake.server")
 SPARES = 1  # processes that wait, so that an answer need not wait for one to start
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildRoom:
+    """What processes are given.
+
+    `n_kept` wait for the next answer, those that have at most `kept_bytes` of memory. One that
+    computes has at most `most_bytes`, and `stop_s` to stop when nobody waits for its answer.
+    """
+
+    n_kept: int
+    kept_bytes: int
+    most_bytes: int
+    stop_s: float
+
+
 class ChildLane:
     """Answers in processes of their own, as many as there are answers, and a spare.
 
     An answer that nobody waits for ends its computing: the process is told, and is killed where it
-    has not stopped in `stop_s`. One that dies costs its own answer only. For one event loop.
+    has not stopped in time. One that dies costs its own answer only. For one event loop.
     """
 
-    def __init__(self, settings: ChildSettings, *, n_kept: int, stop_s: float) -> None:
-        self._settings = settings
-        self._n_kept, self._stop_s = n_kept, stop_s
+    def __init__(self, settings: ChildSettings, room: ChildRoom) -> None:
+        self._settings, self._room = settings, room
         self._idle: deque[Child] = deque()
         self._children: set[Child] = set()
         self._starting: set[asyncio.Task[None]] = set()
@@ -51,11 +65,13 @@ class ChildLane:
         question = await asyncio.get_running_loop().run_in_executor(None, asked)
         child = await self._take()
         self.prepare()
+        watching = self._later(child.keep_to(self._room.most_bytes))
         try:
             async with aclosing(child.answer(question)) as frames:
                 async for frame in frames:
                     yield frame
         finally:
+            watching.cancel()
             await asyncio.shield(self._later(self._put_back(child)))
 
     async def close(self) -> None:
@@ -93,8 +109,9 @@ class ChildLane:
 
     async def _put_back(self, child: Child) -> None:
         """Let a process wait for the next question, where it can and is one of few."""
-        stopped = child.is_idle or await child.stop(self._stop_s)
-        if stopped and len(self._idle) < self._n_kept:
+        room = self._room
+        stopped = child.is_idle or await child.stop(room.stop_s)
+        if stopped and len(self._idle) < room.n_kept and child.rss_bytes <= room.kept_bytes:
             self._idle.append(child)
         else:
             child.kill()

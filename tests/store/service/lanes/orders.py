@@ -74,6 +74,17 @@ class Flowing(Asking):
             yield BATCH
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growing(Asking):
+    """Takes more and more memory."""
+
+    def answer(self, engine: Engine) -> pa.RecordBatchReader:
+        taken = []
+        while True:
+            taken.append(bytearray(os.urandom(1 << 20)))
+            time.sleep(0.001)
+
+
 def is_alive(pid: int) -> bool:
     """Whether there is such a process, which has not ended."""
     try:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from saelake.store.engine import Engine
-from saelake.store.errors import NotFound, Unavailable
+from saelake.store.errors import LimitExceeded, NotFound, Unavailable
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.correlate import CorrelateQuery
@@ -19,7 +19,7 @@ from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.request import Request
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.child import Defect, ending
-from saelake.store.service.lanes.children import ChildLane
+from saelake.store.service.lanes.children import ChildLane, ChildRoom
 from saelake.store.service.lanes.parcels import ChildSettings
 from saelake.store.wire import frames
 from tests.lakes import MadeLake, make_lake
@@ -27,6 +27,7 @@ from tests.store.service.lanes.orders import (
     Dying,
     Failing,
     Flowing,
+    Growing,
     Looking,
     Spinning,
     is_alive,
@@ -52,7 +53,8 @@ def runner() -> Iterator[asyncio.Runner]:
 @pytest.fixture(scope="module")
 def lane(made: MadeLake, runner: asyncio.Runner) -> Iterator[ChildLane]:
     settings = ChildSettings(uri=made.lake.uri, kept_bytes=1 << 24)
-    found = ChildLane(settings, n_kept=2, stop_s=0.3)
+    room = ChildRoom(n_kept=2, kept_bytes=1 << 30, most_bytes=1 << 30, stop_s=0.3)
+    found = ChildLane(settings, room)
     yield found
     pids = found.pids
     runner.run(found.close())
@@ -164,6 +166,17 @@ def test_a_process_that_dies_costs_its_own_answer_only(
             assert caught.value.data["ended"].startswith(signal.Signals(by).name)
             for _ in range(10):
                 await anext(other)
+        assert (await answer(lane, Asking(request=INFO))).num_rows == 1
+
+    runner.run(test())
+
+
+def test_an_answer_that_takes_too_much_memory_is_ended(
+    lane: ChildLane, runner: asyncio.Runner
+) -> None:
+    async def test() -> None:
+        with pytest.raises(LimitExceeded, match="more than the 1,024 MiB"):
+            await answer(lane, Growing(request=INFO))
         assert (await answer(lane, Asking(request=INFO))).num_rows == 1
 
     runner.run(test())
