@@ -63,13 +63,17 @@ def main(
     seconds: Annotated[float, typer.Option(help="of each measurement")] = 10.0,
     processes: Annotated[int, typer.Option(help="that serve")] = 1,
     heavy: Annotated[int, typer.Option(help="correlations and matches beside them")] = 8,
+    together: Annotated[
+        bool, typer.Option("--together", help="analyses in threads of the serving process")
+    ] = False,
     connections: Annotated[int, typer.Option(help="idle ones meanwhile, at the end")] = 0,
 ) -> None:
     """Ask a server under load, and one that echoes."""
+    where = ["together"] if together else []
     with (
         _place(lake, documents, mean_length) as place,
         _served("bare echo", ECHO) as echo,
-        _served("saelake", SERVER, str(place), str(processes)) as server,
+        _served("saelake", SERVER, str(place), str(processes), *where) as server,
     ):
         collection = Collection(Lake(str(place)), NAME)
         messages = _messages(collection)
@@ -94,6 +98,7 @@ def main(
             "documents": collection.documents.n_documents,
             "clients": clients,
             "serving processes": processes,
+            "analyses": "in its threads" if together else "in processes of their own",
             "seconds each": seconds,
         }
     note = "CPU ms are of the server with all its processes, heavy answers too; and of who asks."

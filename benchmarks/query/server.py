@@ -1,6 +1,7 @@
 """A saelake server in a process of its own.
 
-`python -m benchmarks.query.server LAKE [PROCESSES]` says where it is.
+`python -m benchmarks.query.server LAKE [PROCESSES [together]]` says where it is: with
+`together` analyses are computed in threads of it.
 """
 
 import subprocess
@@ -28,10 +29,10 @@ def running(uri: str) -> Iterator[str]:
         process.communicate()
 
 
-def main(uri: str, processes: str = "1") -> None:
+def main(uri: str, processes: str = "1", *together: str) -> None:
     """Serve on a free port of this machine until a signal."""
     settings = ServerSettings(
-        uri=uri, address=Address(port=0), apart=True, processes=int(processes)
+        uri=uri, address=Address(port=0), apart=not together, processes=int(processes)
     )
     serve_all(settings, on_ready=lambda address: print(f"grpc://{address}", flush=True))
 
