@@ -33,6 +33,10 @@ COMMANDS: Mapping[str, Command] = {
     "scale": Command(
         "query.scale", "top 20 of a feature, by the size of the lake: saelake, DuckDB, delphi"
     ),
+    "load": Command(
+        "query.load",
+        "a server under load: short questions alone, beside heavy callers, after these left",
+    ),
     "objectstore": Command(
         "query.objectstore",
         "requests, bytes and time of questions and commits in an object store, with a disk cache",

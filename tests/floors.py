@@ -39,6 +39,7 @@ WINGS: Mapping[str, str] = {
     "store/service/handlers": "grpc's handlers, whatever is a stream",
     "store/service/limits": "what one server gives at most",
     "store/service/caller": "who asks, for as long as a call is answered",
+    "store/service/lanes": "where answers are computed, and who is next",
     "store/engine": "every question to its answer",
     "store/query": "one file for each question",
     "store/health": "is it right, and mended",

@@ -1,6 +1,7 @@
 """A saelake server in a process of its own.
 
-`python -m benchmarks.query.server LAKE` says where it is.
+`python -m benchmarks.query.server LAKE [PROCESSES [together]]` says where it is: with
+`together` analyses are computed in threads of it.
 """
 
 import subprocess
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.common.places import ROOT
-from saelake.store.service.serve import Address, ServerSettings, serve
+from saelake.store.service.processes import serve_all
+from saelake.store.service.serve import Address, ServerSettings
 
 
 @contextmanager
@@ -27,11 +29,13 @@ def running(uri: str) -> Iterator[str]:
         process.communicate()
 
 
-def main(uri: str) -> None:
+def main(uri: str, processes: str = "1", *together: str) -> None:
     """Serve on a free port of this machine until a signal."""
-    settings = ServerSettings(uri=uri, address=Address(port=0))
-    serve(settings, on_ready=lambda address: print(f"grpc://{address}", flush=True))
+    settings = ServerSettings(
+        uri=uri, address=Address(port=0), apart=not together, processes=int(processes)
+    )
+    serve_all(settings, on_ready=lambda address: print(f"grpc://{address}", flush=True))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -46,10 +46,10 @@ def add_to(app: typer.Typer) -> None:
     app.command(cls=ConfiguredCommand, rich_help_panel="Serve")(serve)
 
 
-@shares("access", access_options)
 @shares("limits", limit_options)
 @shares("telemetry", telemetry_options)
 @shares("lifetime", lifetime_options)
+@shares("access", access_options)
 @shares("cluster", cpu_cluster_options)
 def serve(
     *,
@@ -58,6 +58,9 @@ def serve(
     disk_cache_bytes: DiskCacheBytesOption = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Which port; 0 takes a free one.")] = 50051,
+    processes: Annotated[
+        int, typer.Option(help="How many processes answer on the port, each on a core.", min=1)
+    ] = 1,
     memory: Annotated[
         str | None,
         typer.Option(
@@ -85,8 +88,8 @@ def serve(
     del config, print_config  # which `ConfiguredCommand` has done
     with extra("store", "A server"):
         from saelake.store.service.check import hindrances
+        from saelake.store.service.processes import serve_all
         from saelake.store.service.serve import Address, ServerSettings
-        from saelake.store.service.serve import serve as run
         from saelake.store.service.signals import leave
     if memory is not None and cluster is None:
         raise InvalidInput("--memory is of workers on a Ray cluster: give --ray too.")
@@ -101,6 +104,8 @@ def serve(
         disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
         telemetry=telemetry,
         lifetime=lifetime,
+        apart=True,
+        processes=processes,
     )
     if check:
         _say_hindrances(hindrances(settings))
@@ -119,7 +124,7 @@ def serve(
             owners = ray_owners(cluster, None if memory is None else parse_size(memory))
             closing.callback(owners.close)
             settings = replace(settings, executor=owners)
-        whole = run(settings, on_ready=ready)
+        whole = serve_all(settings, on_ready=ready)
     if not whole:
         leave()
 

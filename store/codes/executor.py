@@ -15,6 +15,7 @@ from functools import cache
 from itertools import chain
 from typing import Protocol, TypeVar, runtime_checkable
 
+from saelake.store.codes.stopping import look, wanted
 from saelake.store.codes.table import CodesTable
 from saelake.store.errors import InvalidInput
 
@@ -138,7 +139,8 @@ def _cores() -> int:
 class Threads:
     """Runs pieces in threads of this process; reading and kernels let go of Python's lock.
 
-    At most `n_threads` results wait to be merged, which bounds the memory.
+    At most `n_threads` results wait to be merged, which bounds the memory. Between pieces it looks
+    whether they are wanted still.
     """
 
     n_threads: int = field(default_factory=_cores)
@@ -152,11 +154,12 @@ class Threads:
         with ThreadPoolExecutor(self.n_threads, thread_name_prefix="saelake-map") as pool:
             running: deque[Future[R]] = deque()
             try:
-                for item in items:
+                for item in wanted(items):
                     if len(running) == self.n_threads:
                         yield running.popleft().result()
                     running.append(pool.submit(work, item))
                 while running:
+                    look()
                     yield running.popleft().result()
             finally:
                 for future in running:  # the caller stopped, or a piece failed

@@ -1,38 +1,59 @@
-"""The gRPC service: questions to the engine off the event loop, answers in frames as asked for."""
+"""The gRPC service: questions to the lanes that answer them, answers in frames as asked for."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
-import pyarrow as pa
 
 from saelake.proto.v1 import lake_pb2 as pb
-from saelake.store.engine import Engine
 from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
+from saelake.store.requests.request import Cost
+from saelake.store.service.caller import ANYONE, caller
+from saelake.store.service.lanes.asking import Asking
+from saelake.store.service.lanes.lane import Lane
+from saelake.store.service.lanes.places import LanePlaces
 from saelake.store.service.limits import Limits
 from saelake.store.service.telemetry.call import request_id
-from saelake.store.wire import frames, requests
+from saelake.store.wire import requests
 from saelake.store.wire.errors import to_status
 from saelake.store.wire.requests import Message
 
 log = logging.getLogger("saelake.server")
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
-Question: TypeAlias = Callable[[], pa.RecordBatchReader]
+Question: TypeAlias = Callable[[], Asking]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How questions of one cost are answered."""
+
+    lane: Lane
+    places: LanePlaces
+    seconds: float
+    idle_s: float
+    most_bytes: int | None
 
 
 class LakeService:
     """Answers for one lake; holds no state but snapshots, so any number of servers can share it."""
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
-        self._engine = engine
-        self._limits = limits
-        self._n_answers = 0  # changed in the event loop only
-        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="saelake-answer")
+    def __init__(self, lanes: Mapping[Cost, Lane], limits: Limits) -> None:
+        self._lanes = lanes
+        self._ways = {
+            cost: Way(
+                lane=lane,
+                places=LanePlaces(limits.room(cost)),
+                seconds=limits.seconds(cost),
+                idle_s=limits.idle_s,
+                most_bytes=limits.most_bytes(cost),
+            )
+            for cost, lane in lanes.items()
+        }
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a grpc.aio server is given."""
@@ -41,14 +62,13 @@ class LakeService:
         return grpc.method_handlers_generic_handler(requests.SERVICE, handlers)
 
     def _handler(self, method: str) -> grpc.RpcMethodHandler:
-        cost = requests.METHODS[method].cost
-        seconds, most_bytes = self._limits.seconds(cost), self._limits.most_bytes(cost)
+        way = self._ways[requests.METHODS[method].cost]
 
         async def answer(message: Message, context: Context) -> None:
-            def question() -> pa.RecordBatchReader:
-                return self._engine.ask(requests.to_request(method, message))
+            def question() -> Asking:
+                return Asking(request=requests.to_request(method, message))
 
-            await self._answer(context, question, seconds, most_bytes)
+            await _answer(context, question, way)
 
         return grpc.unary_stream_rpc_method_handler(
             answer,
@@ -56,81 +76,92 @@ class LakeService:
             response_serializer=pb.Frame.SerializeToString,
         )
 
-    def close(self) -> None:
-        """Stop computing; answers that are under way end after their next frame."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def prepare(self) -> None:
+        """Let lanes make ready what questions would wait for."""
+        for lane in set(self._lanes.values()):
+            lane.prepare()
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """A place among the answers in work. Raises `LimitExceeded` when all are taken."""
-        most = self._limits.answers
-        if self._n_answers >= most:
-            raise LimitExceeded(
-                f"The server is at work on {most} answers, the most that it takes at once. Ask "
-                "again in a moment.",
-                limit_answers=most,
-            )
-        self._n_answers += 1
-        try:
-            yield
-        finally:
-            self._n_answers -= 1
+    def waiting(self) -> Mapping[Cost, int]:
+        """How many answers of each cost wait for a place."""
+        return {cost: way.places.n_waiting for cost, way in self._ways.items()}
 
-    async def _answer(
-        self,
-        context: Context,
-        question: Question,
-        seconds: float,
-        most_bytes: int | None,
-    ) -> None:
-        """Send the frames of an answer; the next is made when the one before is on its way.
-
-        A client that cancels, or whose deadline passes, ends the answer at its next frame.
-        Frames are written, not yielded: the time limit must end here, also while a frame waits
-        for a slow client, for grpc sends no status when a handler is cancelled inside of it.
-        """
-        steps = _steps(question)
-        run = asyncio.get_running_loop().run_in_executor
-        n_bytes, last = 0, False
-        try:
-            with self._place():
-                async with asyncio.timeout(seconds):
-                    while not last:
-                        frame, last = await run(self._pool, next, steps)
-                        n_bytes += len(frame)
-                        _check_size(n_bytes, most_bytes)
-                        await context.write(pb.Frame(arrow=frame))
-        except SaelakeError as error:  # before TimeoutError, which one of them is
-            await _abort(context, error)
-        except TimeoutError:
-            await _abort(
-                context,
-                DeadlineExceeded(
-                    f"The answer took more than the {seconds:g} s that this server allows. Ask for "
-                    "less: a smaller k, or a narrower where."
-                ),
-            )
-        except (asyncio.CancelledError, grpc.aio.AbortError):
-            raise
-        except Exception:
-            log.exception("An answer failed")
-            message = f"The server failed at this; its log says more, under {request_id()}."
-            await context.abort(grpc.StatusCode.INTERNAL, message)
-        finally:
-            del steps  # an error keeps this frame until the next garbage collection, but no answer
+    async def close(self) -> None:
+        """Stop computing."""
+        for lane in set(self._lanes.values()):
+            await lane.close()
 
 
-def _steps(question: Question) -> Iterator[tuple[bytes, bool]]:
-    """The frames of an answer, each with whether it is the last.
+async def _answer(context: Context, question: Question, way: Way) -> None:
+    """Send an answer, or what is said in its place.
 
-    The one after it is looked for first, so that small answers need one visit to a thread.
+    Frames are written, not yielded: the time limits must end here, also while a frame waits for a
+    slow client, for grpc sends no status when a handler is cancelled inside of it.
     """
-    found = frames.frames(question())
-    frame = next(found)
-    for following in found:
-        yield frame, False
-        frame = following
-    yield frame, True
+    try:
+        async with asyncio.timeout(way.seconds):
+            await _send(context, question, way)
+    except SaelakeError as error:  # before TimeoutError, which one of them is
+        await _abort(context, error)
+    except TimeoutError:
+        await _abort(
+            context,
+            DeadlineExceeded(
+                f"The answer took more than the {way.seconds:g} s that this server allows. Ask for "
+                "less: a smaller k, or a narrower where."
+            ),
+        )
+    except (asyncio.CancelledError, grpc.aio.AbortError):
+        raise
+    except Exception:
+        log.exception("An answer failed")
+        message = f"The server failed at this; its log says more, under {request_id()}."
+        await context.abort(grpc.StatusCode.INTERNAL, message)
+
+
+async def _send(context: Context, question: Question, way: Way) -> None:
+    """Send the frames of an answer; the next is made when the one before is on its way."""
+    asker, n_bytes = _asker(context), 0
+    async with (
+        _place(way.places, asker),
+        aclosing(way.lane.answer(question, asker)) as frames,
+    ):
+        async for frame in frames:
+            n_bytes += len(frame)
+            _check_size(n_bytes, way.most_bytes)
+            await _write(context, frame, way.idle_s)
+
+
+def _asker(context: Context) -> str:
+    """Who asks: by name, or by the address of its machine."""
+    known = caller()
+    if known != ANYONE:
+        return known.name
+    peer: str = context.peer()
+    return peer.rpartition(":")[0]
+
+
+@asynccontextmanager
+async def _place(places: LanePlaces, asker: str) -> AsyncIterator[None]:
+    """A place among the answers in work. Raises `LimitExceeded` when none comes free."""
+    since = await places.take(asker)
+    try:
+        yield
+    finally:
+        places.give(asker, since)
+
+
+async def _write(context: Context, frame: bytes, idle_s: float) -> None:
+    try:
+        async with asyncio.timeout(idle_s):
+            await context.write(pb.Frame(arrow=frame))
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None  # grpc has not told us yet that the caller is gone
+    except TimeoutError:
+        raise DeadlineExceeded(
+            f"Nobody read this answer for the {idle_s:g} s that this server keeps a place for one. "
+            "Read on as it comes, or ask for less.",
+            idle_s=f"{idle_s:g}",
+        ) from None
 
 
 def _check_size(n_bytes: int, most_bytes: int | None) -> None:
@@ -142,6 +173,6 @@ def _check_size(n_bytes: int, most_bytes: int | None) -> None:
         )
 
 
-async def _abort(context: Any, error: SaelakeError) -> None:
+async def _abort(context: Context, error: SaelakeError) -> None:
     status = to_status(error)
     await context.abort(status.code, status.details, status.trailing_metadata)

@@ -20,6 +20,8 @@ from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.service.access.gate import Gate
 from saelake.store.service.access.protection import Access
 from saelake.store.service.calls import Calls
+from saelake.store.service.computing import lanes
+from saelake.store.service.lanes.parcels import ChildSettings
 from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.limits import Limits
 from saelake.store.service.rpc import LakeService
@@ -48,7 +50,9 @@ class ServerSettings:
     """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
 
     Files of a lake in an object store are kept in `disk_cache`, and fetched as the server starts.
-    The `executor` is where analyses run (None: in threads); it is closed with the server.
+    The `executor` is where analyses run (None: here); it is closed with the server. Without one
+    analyses and exports may be computed `apart`: in processes of their own. Several `processes`
+    share the port, of which each has a part of the limits; `shares_port` is what they are told.
     """
 
     uri: str
@@ -60,6 +64,25 @@ class ServerSettings:
     executor: Executor | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
     lifetime: Lifetime = field(default_factory=Lifetime)
+    apart: bool = False
+    processes: int = 1
+    shares_port: bool = False
+
+    def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise InvalidInput(f"A server is at least one process, not {self.processes}.")
+
+    @property
+    def child(self) -> ChildSettings | None:
+        """What processes are told that compute apart; None where none do."""
+        if not self.apart or self.executor is not None:
+            return None
+        return ChildSettings(
+            uri=self.uri,
+            texts=self.texts,
+            disk_cache=self.disk_cache,
+            kept_bytes=self.limits.kept_bytes,
+        )
 
 
 class Server:
@@ -77,9 +100,12 @@ class Server:
         )
         self._engine.lake.tables()  # a server of nothing is a mistake
         self._engine.prefetch_all()
-        self._service = LakeService(self._engine, settings.limits)
+        found = lanes(self._engine, settings.limits, settings.child)
+        self._service = LakeService(found, settings.limits)
         self._health = health.aio.HealthServicer()
-        self._observing = Observing(settings.telemetry, self._engine.in_memory)
+        self._observing = Observing(
+            settings.telemetry, self._engine.in_memory, self._service.waiting
+        )
 
     async def start(self) -> Address:
         """Listen; the address with the port that was taken. Raises `InvalidInput`.
@@ -94,7 +120,7 @@ class Server:
                 ("grpc.max_receive_message_length", settings.limits.request_bytes),
                 ("grpc.max_metadata_size", METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", METADATA_BYTES),
-                ("grpc.so_reuseport", 0),  # else two servers on one port share the calls
+                ("grpc.so_reuseport", int(settings.shares_port)),  # or two share calls
                 ("grpc.keepalive_time_ms", KEEPALIVE_MS),  # a client that vanished frees its place
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
             ],
@@ -108,6 +134,7 @@ class Server:
         self._probed = await self._start_probed()
         self._observing.begin()
         await self._server.start()
+        self._service.prepare()
         self._becoming_ready = asyncio.ensure_future(self._become_ready())
         return address
 
@@ -116,7 +143,7 @@ class Server:
         where = self._settings.lifetime.health
         if where is None:
             return None
-        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        server = grpc.aio.server(options=[("grpc.so_reuseport", int(self._settings.shares_port))])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         self.health_port = _listening(server, where, "--health")
         await server.start()
@@ -167,7 +194,7 @@ class Server:
             await self._probed.stop(None)
         with suppress(SaelakeError):  # who waited for it was told
             await self._becoming_ready
-        self._service.close()
+        await self._service.close()
         await self._observing.close()
         self._engine.close()
         self._gate.close()

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -15,9 +16,30 @@ def frames(answer: pa.RecordBatchReader) -> Iterator[bytes]:
 
     The answer is read as frames are asked for, so a slow reader holds it up.
     """
+    begun, size = [], 0
+    for batch in answer:
+        begun.append(batch)
+        size += batch.nbytes
+        if size >= FRAME_BYTES:
+            yield from _flowing(answer.schema, chain(begun, answer))
+            return
+    yield _whole(answer.schema, begun)
+
+
+def _whole(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> bytes:
+    """A small answer, written without a call of Python for each piece of it."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    written: bytes = sink.getvalue().to_pybytes()
+    return written
+
+
+def _flowing(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     sink = _Frames()
-    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), answer.schema) as writer:
-        for batch in answer:
+    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), schema) as writer:
+        for batch in batches:
             for piece in _pieces(batch):
                 writer.write_batch(piece)
                 while len(sink.waiting) >= FRAME_BYTES:

@@ -19,6 +19,7 @@ OPTIONS = {
     "query": "--codes",
     "expressions": "--checked",
     "scale": "--duckdb-up-to",
+    "load": "--connections",
     "objectstore": "--latency-ms",
     "bytes": "--tokens",
     "analyses": "--milvus-documents",

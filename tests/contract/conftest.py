@@ -1,5 +1,8 @@
-"""One lake of random codes, in this process, behind a server, and with actors on Ray."""
+"""One lake of random codes: in this process, behind one or several servers, with actors on Ray."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +31,21 @@ def remote(made: MadeLake) -> Iterator[Lake]:
 
 
 @pytest.fixture(scope="package")
+def by_processes(made: MadeLake) -> Iterator[Lake]:
+    """Behind two processes on one port, which compute analyses in others."""
+    options = ["--lake", made.lake.uri, "--port", "0", "--processes", "2"]
+    command = [sys.executable, "-m", "saelake", "serve", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as serving:
+        assert serving.stderr is not None
+        said = re.search(r"--server (\S+)", serving.stderr.readline())
+        assert said is not None, serving.stderr.read()
+        with saelake.connect(f"grpc://{said[1]}") as lake:
+            yield lake
+        serving.terminate()
+        serving.communicate()
+
+
+@pytest.fixture(scope="package")
 def on_ray(made: MadeLake) -> Iterator[Lake]:
     pytest.importorskip("ray")
     cluster = saelake.RayCluster(address="local", workers=2, cpus_per_worker=1)
@@ -46,7 +64,7 @@ ON_RAY = pytest.param(
 )
 
 
-@pytest.fixture(scope="package", params=["embedded", "remote", ON_RAY])
+@pytest.fixture(scope="package", params=["embedded", "remote", "by_processes", ON_RAY])
 def lake(request: pytest.FixtureRequest) -> Lake:
     opened: Lake = request.getfixturevalue(request.param)
     return opened

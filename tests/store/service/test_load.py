@@ -81,9 +81,9 @@ def server(made: MadeLake, *, token: str | None = None, **limits: Any) -> Backgr
 
 
 def answers(lake: Lake) -> bool:
-    """Whether the server has a place for a question."""
+    """Whether the server has a place for an export."""
     with suppress(LimitExceeded):
-        return lake.collections() == [NAME]
+        return bool(lake[NAME].codes().read_next_batch().num_rows)
     return False
 
 
@@ -104,12 +104,16 @@ def settled(count: Callable[[], int]) -> int:
 
 
 def test_a_full_server_refuses_questions_and_is_healthy(made: MadeLake, endless: Endless) -> None:
-    with server(made, answers=1) as running, grpc.insecure_channel(str(running.address)) as channel:
+    with (
+        server(made, exports=1, wait_s=0.1) as running,
+        grpc.insecure_channel(str(running.address)) as channel,
+    ):
         lake = saelake.connect(running.target)
         rows = lake[NAME].codes()
-        with pytest.raises(LimitExceeded, match="work on 1 answers") as caught:
-            lake.info()
-        assert caught.value.data == {"limit_answers": "1"}
+        with pytest.raises(LimitExceeded, match="work on 1 exports, of at most 1") as caught:
+            lake[NAME].codes()
+        assert caught.value.data == {"limit_places": "1", "retry_after_s": "1"}
+        assert lake.collections() == [NAME], "short questions have places of their own"
         check = health_pb2_grpc.HealthStub(channel).Check
         assert check(health_pb2.HealthCheckRequest()).status == 1, "busy is not ill"
         del rows
@@ -129,19 +133,19 @@ def test_those_without_access_take_no_places(made: MadeLake) -> None:
 
 
 def test_questions_that_failed_give_their_places_back(made: MadeLake) -> None:
-    with server(made, answers=1) as running:
+    with server(made, answers=1, wait_s=0.1) as running:
         lake = saelake.connect(running.target)
         for _ in range(3):
             with pytest.raises(saelake.NotFound):
                 lake[NAME].tokens(99)
-            wait_for(lambda: answers(lake))
+            assert lake.collections() == [NAME]
 
 
 @pytest.mark.usefixtures("no_collector")
 def test_an_export_that_nobody_reads_ends_and_gives_its_place_back(
     made: MadeLake, endless: Endless
 ) -> None:
-    with server(made, answers=1) as running:
+    with server(made, exports=1, wait_s=0.1) as running:
         lake = saelake.connect(running.target)
         rows = lake[NAME].codes()
         rows.read_next_batch()

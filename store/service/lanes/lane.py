@@ -1,0 +1,23 @@
+"""What every lane does."""
+
+from collections.abc import AsyncGenerator, Callable
+from typing import Protocol
+
+from saelake.store.service.lanes.asking import Asking
+
+
+class Lane(Protocol):
+    """Computes answers off the event loop."""
+
+    def answer(self, asked: Callable[[], Asking], caller: str) -> AsyncGenerator[bytes, None]:
+        """The frames of an answer, each made when it is asked for.
+
+        `asked` is called off the loop. The computing ends when the iterator is closed. Raises what
+        the question raises, and `Unavailable` where what computed is gone.
+        """
+
+    def prepare(self) -> None:
+        """Make ready what an answer would wait for."""
+
+    async def close(self) -> None:
+        """End what is computed."""

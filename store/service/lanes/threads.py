@@ -1,0 +1,113 @@
+"""The lane of short questions: threads of the serving process."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from threading import Event
+
+from saelake.store.codes.stopping import Stopped, stopping
+from saelake.store.engine import Engine
+from saelake.store.service.lanes.asking import Asking
+from saelake.store.service.lanes.places import LanePlaces, LaneRoom
+from saelake.store.wire import frames
+
+Step = tuple[bytes, bool]  # a frame, and whether it is the last
+
+
+class ThreadLane:
+    """Answers in threads of this process, of which one caller has at most a share.
+
+    A thread whose answer nobody waits for is free when it looks next (see `codes.stopping`), and
+    counts as its caller's until then.
+    """
+
+    def __init__(self, engine: Engine, n_threads: int, caller_share: float) -> None:
+        self._engine = engine
+        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="saelake-answer")
+        room = LaneRoom(
+            places=n_threads,
+            waiting=sys.maxsize,  # they have places among the answers, which are bounded
+            wait_s=None,
+            caller_share=caller_share,
+            what="threads",
+        )
+        self._places = LanePlaces(room)
+
+    async def answer(self, asked: Callable[[], Asking], caller: str) -> AsyncGenerator[bytes, None]:
+        """See `Lane`."""
+        unwanted = Event()
+        steps = _steps(asked, self._engine)
+        try:
+            last = False
+            while not last:
+                frame, last = await self._step(steps, caller, unwanted)
+                yield frame
+        finally:
+            unwanted.set()
+            del steps  # an error keeps this frame until the next collection, but no answer
+
+    def prepare(self) -> None:
+        """Nothing: threads start at once."""
+
+    async def close(self) -> None:
+        """End; answers that are under way end after their next frame."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _step(self, steps: Iterator[Step], caller: str, unwanted: Event) -> Step:
+        since = await self._places.take(caller)
+        loop = asyncio.get_running_loop()
+        made: asyncio.Future[Step] = loop.create_future()
+
+        def tell(done: "Future[Step]") -> None:
+            with suppress(RuntimeError):  # of a loop that has ended
+                loop.call_soon_threadsafe(ended, done)
+
+        def ended(done: "Future[Step]") -> None:
+            self._places.give(caller, since)
+            if not made.done():
+                _settle(made, done)
+
+        try:
+            working = self._pool.submit(_step, steps, unwanted)
+        except BaseException:
+            self._places.give(caller, since)
+            raise
+        working.add_done_callback(tell)
+        try:
+            return await made
+        except asyncio.CancelledError:
+            working.cancel()  # where it has not begun
+            raise
+
+
+def _settle(made: "asyncio.Future[Step]", done: "Future[Step]") -> None:
+    if done.cancelled():
+        made.cancel()
+    elif error := done.exception():
+        made.set_exception(error)
+    else:
+        made.set_result(done.result())
+
+
+def _step(steps: Iterator[Step], unwanted: Event) -> Step:
+    """The next frame. Raises `CancelledError` where nobody waits for it."""
+    with stopping(unwanted.is_set):
+        try:
+            return next(steps)
+        except Stopped:
+            raise asyncio.CancelledError from None
+
+
+def _steps(asked: Callable[[], Asking], engine: Engine) -> Iterator[Step]:
+    """The frames of an answer, each with whether it is the last.
+
+    The one after it is looked for first, so that small answers need one visit to a thread.
+    """
+    found = frames.frames(asked().answer(engine))
+    frame = next(found)
+    for following in found:
+        yield frame, False
+        frame = following
+    yield frame, True

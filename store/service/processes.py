@@ -1,0 +1,192 @@
+"""Several serving processes on one port, so that more than one core answers short questions.
+
+The kernel gives each new connection to one of them (SO_REUSEPORT). Who starts them serves nothing
+itself: it holds the port, starts another in place of one that dies, and hands signals on.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from saelake.store.errors import InvalidInput, Unavailable
+from saelake.store.service.lanes import parcels
+from saelake.store.service.lanes.child import ending, send
+from saelake.store.service.lanes.parcels import Kind, pickled
+from saelake.store.service.serve import Address, ServerSettings, serve
+from saelake.store.service.telemetry.logs import configure
+from saelake.store.service.telemetry.observing import shared_metrics
+
+log = logging.getLogger("saelake.server")
+
+MODULE = "saelake.store.service.process"
+SOON_S = 10.0  # one that dies before that is started again later and later
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+CAN_SHARE = sys.platform == "linux"  # elsewhere one of those that share gets all connections
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPort:
+    """A port that others may listen on who share it, and nobody else."""
+
+    held: socket.socket
+    address: Address
+
+    @classmethod
+    def take(cls, address: Address) -> "HeldPort":
+        """The port, of nobody so far. Raises `InvalidInput`."""
+        try:
+            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            family, kind, _, _, where = found[0]
+            with socket.socket(family, kind) as alone:
+                alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                alone.bind(where)
+                port = alone.getsockname()[1]
+            held = socket.socket(family, kind)
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            held.bind((where[0], port, *where[2:]))
+        except OSError as error:
+            raise InvalidInput(
+                f"Cannot listen on {address}: is another server there, or is the host not this "
+                "machine's? Choose another --port, or 0 for a free one.",
+                address=address,
+            ) from error
+        return cls(held=held, address=replace(address, port=port))
+
+
+class Processes:
+    """The serving processes. For one event loop."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._port = HeldPort.take(settings.address)
+        self._settings = replace(
+            settings,
+            address=self._port.address,
+            limits=settings.limits.divided(settings.processes),
+            processes=1,
+            shares_port=True,
+        )
+        self._n = settings.processes
+        metrics = settings.telemetry.metrics
+        self._metrics = None if metrics is None else shared_metrics(metrics)
+        self._running: dict[int, Process] = {}
+        self._is_stopping = False
+
+    @property
+    def address(self) -> Address:
+        """Where they listen."""
+        return self._port.address
+
+    async def start(self) -> None:
+        """Start all; they are kept running. Raises what the first of them says that cannot."""
+        try:
+            first = [await self._started() for _ in range(self._n)]
+        except BaseException:
+            await self.stop()
+            raise
+        self._keeping = [asyncio.create_task(self._keep(process)) for process in first]
+
+    def hurry(self) -> None:
+        """Hand a signal to stop on."""
+        for process in self._running.values():
+            send(process, signal.SIGTERM)
+
+    async def stop(self) -> None:
+        """Let all stop gracefully, and return when they have."""
+        self._is_stopping = True
+        self.hurry()
+        await asyncio.gather(*(process.wait() for process in [*self._running.values()]))
+        self._port.held.close()
+        if self._metrics is not None:
+            self._metrics.close()
+
+    async def _started(self) -> Process:
+        """A process that serves."""
+        path = os.pathsep.join(filter(None, sys.path))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", MODULE),
+            stdin=PIPE,
+            stdout=PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,  # Ctrl-C is handed on, once
+        )
+        self._running[process.pid] = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(pickled(Kind.SETTINGS, self._settings))
+        try:
+            kind, contents = await parcels.received(process.stdout)
+        except asyncio.IncompleteReadError:
+            code = await process.wait()
+            del self._running[process.pid]
+            raise Unavailable(f"A serving process ended at once ({ending(code)}).") from None
+        if kind is Kind.ERROR:
+            raise parcels.error_in(contents)
+        return process
+
+    async def _keep(self, process: Process) -> None:
+        """Start another whenever one has died."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            since = time.monotonic()
+            code = await process.wait()
+            self._running.pop(process.pid, None)
+            if self._metrics is not None:
+                self._metrics.forget(process.pid)
+            if self._is_stopping:
+                return
+            if time.monotonic() - since > SOON_S:
+                pause_s = FIRST_PAUSE_S
+            log.error("A serving process ended (%s); another is started", ending(code))
+            process = await self._again(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _again(self, pause_s: float) -> Process:
+        while True:
+            await asyncio.sleep(pause_s)
+            try:
+                return await self._started()
+            except Exception as error:
+                log.error("A serving process does not start: %s", error)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def serve_all(
+    settings: ServerSettings, on_ready: Callable[[Address], object] = lambda _: None
+) -> bool:
+    """Serve by `settings.processes`, until SIGINT or SIGTERM; see `serve`.
+
+    Raises `InvalidInput` for several with an executor, which is one process's.
+    """
+    if settings.processes == 1:
+        return serve(settings, on_ready)
+    if settings.executor is not None:
+        raise InvalidInput("Several processes cannot share the workers of a cluster: serve by one.")
+    if not CAN_SHARE:
+        log.warning("Processes do not share a port on this system: one serves")
+        return serve(replace(settings, processes=1), on_ready)
+    if settings.telemetry.log is not None:
+        configure(settings.telemetry.log)
+    asyncio.run(_run(Processes(settings), on_ready))
+    return True
+
+
+async def _run(processes: Processes, on_ready: Callable[[Address], object]) -> None:
+    stopped = asyncio.Event()
+    _on_signals(stopped.set)
+    await processes.start()
+    on_ready(processes.address)
+    await stopped.wait()
+    _on_signals(processes.hurry)  # a second one is handed on as well
+    await processes.stop()
+
+
+def _on_signals(react: Callable[[], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, react)

@@ -1,0 +1,136 @@
+"""Several processes that serve on one port."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import saelake
+from saelake.store.errors import InvalidInput, SaelakeError
+from saelake.store.service.limits import Limits
+from saelake.store.service.processes import HeldPort, serve_all
+from saelake.store.service.serve import Address, ServerSettings
+from tests.lakes import MadeLake, make_lake
+from tests.store.service.lanes.orders import is_alive
+
+NAME = "made/random"
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes share ports on Linux")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
+    return make_lake(tmp_path_factory.mktemp("several") / "lake", n_documents=20)
+
+
+class Serving:
+    """`saelake serve --processes 2`, as a process."""
+
+    def __init__(self, uri: str) -> None:
+        options = ["--lake", uri, "--port", "0", "--processes", "2"]
+        command = [sys.executable, "-m", "saelake", "serve", *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        said = re.search(r"--server (\S+)", self.process.stderr.readline())
+        assert said is not None
+        self.target = f"grpc://{said[1]}"
+
+    @property
+    def servers(self) -> set[int]:
+        """The processes that serve."""
+        place = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return {int(pid) for pid in place.read_text().split() if is_alive(int(pid))}
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """How it ended, and what it said meanwhile."""
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=60)
+        return self.process.returncode, said
+
+
+@pytest.fixture
+def serving(made: MadeLake) -> Iterator[Serving]:
+    found = Serving(made.lake.uri)
+    yield found
+    if found.process.poll() is None:
+        found.stop(signal.SIGKILL)
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.05)
+
+
+def asked(target: str, times: int) -> list[bool]:
+    """Whether each of so many questions, over connections of their own, is answered."""
+    answered = []
+    for _ in range(times):
+        with saelake.connect(target, timeout_s=20) as lake:
+            try:
+                answered.append(lake.collections() == [NAME])
+            except SaelakeError:
+                answered.append(False)
+    return answered
+
+
+def test_another_takes_the_place_of_one_that_dies(serving: Serving) -> None:
+    first = serving.servers
+    assert len(first) == 2
+    assert all(asked(serving.target, 8))
+    os.kill(min(first), signal.SIGKILL)
+    wait_for(lambda: len(serving.servers) == 2 and serving.servers != first)
+    wait_for(lambda: all(asked(serving.target, 8)))
+    code, said = serving.stop()
+    assert code == 0
+    assert "A serving process ended (SIGKILL" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_all_end_with_a_signal_to_the_first(serving: Serving, number: int) -> None:
+    servers = serving.servers
+    code, said = serving.stop(number)
+    assert (code, said) == (0, "")
+    assert not any(map(is_alive, servers))
+
+
+def test_none_outlives_who_started_it(serving: Serving) -> None:
+    servers = serving.servers
+    serving.process.kill()
+    serving.process.communicate()
+    wait_for(lambda: not any(map(is_alive, servers)))
+
+
+def test_a_port_that_is_another_s_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = Address(port=other.getsockname()[1])
+        with pytest.raises(InvalidInput, match="Choose another --port"):
+            HeldPort.take(address)
+    held = HeldPort.take(Address(port=0))
+    with held.held, pytest.raises(InvalidInput, match="Choose another --port"):
+        HeldPort.take(held.address)
+
+
+def test_what_hinders_one_is_said_of_all(tmp_path: Path) -> None:
+    settings = ServerSettings(uri=str(tmp_path / "none"), address=Address(port=0), processes=2)
+    with pytest.raises(saelake.NotFound, match="There is no lake"):
+        serve_all(settings)
+
+
+def test_no_processes_at_all_are_refused(made: MadeLake) -> None:
+    with pytest.raises(InvalidInput, match="at least one process"):
+        ServerSettings(uri=made.lake.uri, processes=0)
+
+
+def test_limits_are_divided_among_processes() -> None:
+    whole = Limits(answers=64, analyses=4, exports=1, threads=8)
+    part = whole.divided(2)
+    assert (part.answers, part.analyses, part.exports, part.threads) == (32, 2, 1, 8)
+    assert part.answer_s == whole.answer_s
