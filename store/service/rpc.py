@@ -81,7 +81,7 @@ class LakeService:
         for lane in set(self._lanes.values()):
             lane.prepare()
 
-    def waiting(self) -> Mapping[Cost, int]:
+    def waiting(self) -> Mapping[str, int]:
         """How many answers of each cost wait for a place."""
         return {cost: way.places.n_waiting for cost, way in self._ways.items()}
 
