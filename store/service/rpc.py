@@ -16,6 +16,7 @@ from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
 from saelake.store.service.limits import Limits
 from saelake.store.wire import frames, requests
 from saelake.store.wire.errors import to_status
+from saelake.store.wire.metadata import at_of
 from saelake.store.wire.requests import Message
 
 log = logging.getLogger("saelake.server")
@@ -37,6 +38,7 @@ class LakeService:
         """What a grpc.aio server is given."""
         handlers = {method: self._handler(method) for method in requests.METHODS}
         handlers |= {former: handlers[method] for former, method in requests.FORMER.items()}
+        handlers["Version"] = self._version()
         return grpc.method_handlers_generic_handler(requests.SERVICE, handlers)
 
     def _handler(self, method: str) -> grpc.RpcMethodHandler:
@@ -44,8 +46,10 @@ class LakeService:
         seconds, most_bytes = self._limits.seconds(cost), self._limits.most_bytes(cost)
 
         async def answer(message: Message, context: Context) -> None:
+            at = at_of(context.invocation_metadata())
+
             def question() -> pa.RecordBatchReader:
-                return self._engine.ask(requests.to_request(method, message))
+                return self._engine.ask(requests.to_request(method, message), at=at)
 
             await self._answer(context, question, seconds, most_bytes)
 
@@ -53,6 +57,19 @@ class LakeService:
             answer,
             request_deserializer=requests.message_type(method).FromString,
             response_serializer=pb.Frame.SerializeToString,
+        )
+
+    def _version(self) -> grpc.RpcMethodHandler:
+        async def answer(_: pb.VersionRequest, __: Context) -> pb.VersionReply:
+            said = self._engine.version()
+            return pb.VersionReply(
+                version=said.version, wire=said.wire, features=said.features, state=said.state
+            )
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer,
+            request_deserializer=pb.VersionRequest.FromString,
+            response_serializer=pb.VersionReply.SerializeToString,
         )
 
     def close(self) -> None:

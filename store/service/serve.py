@@ -54,10 +54,12 @@ class ServerSettings:
     """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
 
     Files of a lake in an object store are kept in `disk_cache`, and fetched as the server starts.
-    The `executor` is where analyses run (None: in threads); it is closed with the server.
+    With `at`, a tag or a time, it answers of the lake as it was then. The `executor` is where
+    analyses run (None: in threads); it is closed with the server.
     """
 
     uri: str
+    at: str | None = None
     address: Address = field(default_factory=Address)
     access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
@@ -74,6 +76,7 @@ class Server:
         self._settings = settings
         self._engine = Engine(
             settings.uri,
+            at=settings.at,
             texts=settings.texts,
             executor=settings.executor,
             disk_cache=settings.disk_cache,
@@ -91,6 +94,8 @@ class Server:
             interceptors=[TokenCheck(token)] if token else [],
             options=[
                 ("grpc.max_receive_message_length", settings.limits.request_bytes),
+                ("grpc.max_metadata_size", 64 << 10),  # the longest state
+                ("grpc.absolute_max_metadata_size", 64 << 10),
                 ("grpc.so_reuseport", 0),  # else two servers on one port share the calls
                 ("grpc.keepalive_time_ms", KEEPALIVE_MS),  # a client that vanished frees its place
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
