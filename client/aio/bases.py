@@ -60,8 +60,12 @@ class AwaitedCollection:
         return EmbeddingsQuery(collection=self.name, where=filtered, pooling=pooling)
 
     async def _batches(self, query: Request) -> AsyncIterator[pa.RecordBatch]:
-        async for batch in await self.transport.reader(query):
-            yield batch
+        reader = await self.transport.reader(query)
+        try:
+            async for batch in reader:
+                yield batch
+        finally:
+            await reader.aclose()
 
     async def _written(self, query: Request, write: Callable[[pa.RecordBatchReader], int]) -> int:
         reader = await self.transport.reader(query)

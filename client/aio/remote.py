@@ -129,17 +129,21 @@ class _Waited:
         self._found = found
         self._loop = loop
         self._next: Future[bytes | None] | None = None
+        self._is_closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
             self._next = asyncio.run_coroutine_threadsafe(_after(self._found), self._loop)
             frame = self._next.result()
+            if self._is_closed:  # which is no end of the answer
+                raise Unavailable("This answer was closed before its end: ask again.")
             if frame is None:
                 return
             yield frame
 
     async def aclose(self) -> None:
         """End the call, also while a frame of it is waited for."""
+        self._is_closed = True
         if self._next is not None:
             self._next.cancel()
         while True:

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
+from saelake.store.errors import Unavailable
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.request import Request
 from saelake.transport import Transport
@@ -40,16 +41,20 @@ class AsyncReader:
         self.schema: pa.Schema = reader.schema
         self._reader = reader
         self._ended = ended
+        self._is_closed = False
 
     async def __aiter__(self) -> AsyncIterator[pa.RecordBatch]:
         try:
             while (batch := await asyncio.to_thread(_next, self._reader)) is not None:
+                if self._is_closed:  # which is no end of the answer
+                    raise Unavailable("This answer was closed before its end: ask again.")
                 yield batch
         finally:
             await self.aclose()
 
     async def aclose(self) -> None:
         """Say that no more is wanted."""
+        self._is_closed = True
         if self._ended is not None:
             await self._ended()
 

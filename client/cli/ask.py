@@ -24,7 +24,7 @@ from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
 from saelake.collection import Collection
 from saelake.lake import Lake
-from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.errors import InvalidInput, MissingExtra, NotFound
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
 
@@ -211,12 +211,24 @@ def info(
     """
     with place as found:
         rows = found.info()
+        served = _served(found) if found.is_remote else None
     answer(
         format,
         rows.to_arrow(),
         document=lambda: {"collections": rows.to_dicts()},
         show=lambda: out.print(lookups.info(rows)),
     )
+    if served is not None:
+        say(served)
+
+
+def _served(lake: Lake) -> str:
+    """Which server it is; one from before it was asked that does not know the question."""
+    try:
+        known = lake.version()
+    except MissingExtra:
+        return "The server is an earlier saelake, which does not say its version."
+    return f"The server is saelake {known.version}, wire {known.wire}."
 
 
 @shares("place", asked_lake)

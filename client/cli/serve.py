@@ -10,6 +10,7 @@ import typer
 
 from saelake.cli.options.lake import (
     DEFAULT_LAKE,
+    AtOption,
     DiskCacheBytesOption,
     DiskCacheOption,
     LakeOption,
@@ -39,6 +40,7 @@ def serve(
     lake: LakeOption = None,
     disk_cache: DiskCacheOption = None,
     disk_cache_bytes: DiskCacheBytesOption = None,
+    at: AtOption = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Which port; 0 takes a free one.")] = 50051,
     token_file: Annotated[
@@ -94,6 +96,7 @@ def serve(
     n_bytes = parse_size(disk_cache_bytes) if disk_cache_bytes else None
     settings = ServerSettings(
         uri=uri,
+        at=at,
         address=Address(host=host, port=port),
         access=Access(
             token=token, certificate=cert, key=key, client_ca=client_ca, insecure=insecure

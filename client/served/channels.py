@@ -11,7 +11,9 @@ import grpc
 
 from saelake.served.retries import Retries
 from saelake.served.servers import Servers
-from saelake.store.errors import InvalidInput
+from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.format.schema import LONGEST_NAME
+from saelake.store.lake.states import LakeState, is_state
 from saelake.store.wire.metadata import AT
 from saelake.store.wire.tls import UNSENDABLE, is_sendable, read_pair, read_roots
 from saelake.store.wire.versions import own_version
@@ -63,9 +65,9 @@ class Connection:
         return kind.secure_channel(self.servers.target(), self._credentials(), options)
 
     def metadata(self, at: str | None) -> Metadata:
-        """What goes with a question of a state."""
+        """What goes with a question of a state. Raises `InvalidInput` and `NotFound` for none."""
         who = (("authorization", f"Bearer {self.token}"),) if self.token else ()
-        return who if at is None else (*who, (AT, at))
+        return who if at is None else (*who, (AT, _sendable(at)))
 
     def _credentials(self) -> grpc.ChannelCredentials:
         if (self.certificate is None) != (self.key is None):
@@ -75,3 +77,12 @@ class Connection:
             mine, its_key = read_pair(Path(self.certificate), Path(self.key))
         roots = None if self.ca is None else read_roots(Path(self.ca))
         return grpc.ssl_channel_credentials(roots, its_key, mine)
+
+
+def _sendable(at: str) -> str:
+    """A tag, time or state, as a header carries it."""
+    if is_state(at):
+        LakeState.parse(at)
+    elif not is_sendable(at) or not at or len(at) > LONGEST_NAME:
+        raise NotFound(f"No lake has a tag {at!r}.", tag=at)
+    return at

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.service.auth import Access, TokenCheck
 from saelake.store.service.limits import Limits
+from saelake.store.service.reflection import add_reflection
 from saelake.store.service.rpc import LakeService
 from saelake.store.snapshot.models import Texts
 from saelake.store.tables.diskcache import DiskCache
@@ -103,8 +103,7 @@ class Server:
         )
         self._server.add_generic_rpc_handlers((self._service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        add_reflection((SERVICE, health.SERVICE_NAME), self._server)
         address = Address(host=settings.address.host, port=self._listen())
         await self._server.start()
         for name in ("", SERVICE):
