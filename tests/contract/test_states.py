@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import saelake
+from saelake import aio
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.growth.clean_up import clean_up
@@ -17,6 +18,7 @@ from saelake.store.lake.tags import make_tag
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.snapshot.fresh import FRESH_S
 from tests.lakes import MadeLake, add_documents, make_lake
+from tests.waiting import Waiting
 
 NAME = "made/random"
 
@@ -26,14 +28,20 @@ def made(tmp_path: Path) -> MadeLake:
     return make_lake(tmp_path / "lake", n_documents=30, seed=3)
 
 
-@pytest.fixture(params=["embedded", "remote"])
+@pytest.fixture(params=["embedded", "remote", "awaited"])
 def asked(request: pytest.FixtureRequest, made: MadeLake) -> Iterator[Lake]:
     if request.param == "embedded":
         yield saelake.connect(made.lake.uri)
         return
     settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
-    with BackgroundServer(settings) as server, saelake.connect(server.target) as lake:
+    with BackgroundServer(settings) as server, connected(server, request.param) as lake:
         yield lake
+
+
+def connected(server: BackgroundServer, face: str) -> Lake:
+    if face == "remote":
+        return saelake.connect(server.target)
+    return Lake(server.target, Waiting(aio.connect(server.target).transport), is_remote=True)
 
 
 def grown(made: MadeLake) -> MadeLake:
