@@ -107,7 +107,7 @@ def _taken(arg: Any, transport: Transport) -> Any:
 
 
 def _blocking(reader: AsyncReader, loop: asyncio.AbstractEventLoop) -> pa.RecordBatchReader:
-    """The same batches, for a thread that waits for each."""
+    """The batches, for a thread that waits for each."""
     batches = aiter(reader)
 
     async def after() -> pa.RecordBatch | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
 from saelake.collection import Collection
 from saelake.lake import Lake
-from saelake.store.errors import InvalidInput, MissingExtra, NotFound
+from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
 
@@ -202,6 +203,12 @@ def export(
 @shares("place", asked_lake)
 def info(
     *,
+    program: Annotated[
+        bool,
+        typer.Option(
+            "--program", help="Also say which saelake answers, and the state that the lake is in."
+        ),
+    ] = False,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -211,24 +218,18 @@ def info(
     """
     with place as found:
         rows = found.info()
-        served = _served(found) if found.is_remote else None
+        known = found.version() if program else None
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {"collections": rows.to_dicts()},
+        document=lambda: {
+            "collections": rows.to_dicts(),
+            **({} if known is None else {"program": asdict(known)}),
+        },
         show=lambda: out.print(lookups.info(rows)),
     )
-    if served is not None:
-        say(served)
-
-
-def _served(lake: Lake) -> str:
-    """Which server it is; one from before it was asked that does not know the question."""
-    try:
-        known = lake.version()
-    except MissingExtra:
-        return "The server is an earlier saelake, which does not say its version."
-    return f"The server is saelake {known.version}, wire {known.wire}."
+    if known is not None and format == "table":
+        say(f"saelake {known.version}, wire {known.wire}. The state now, for --at: {known.state}")
 
 
 @shares("place", asked_lake)

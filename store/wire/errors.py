@@ -115,6 +115,6 @@ def _explained(code: grpc.StatusCode, details: str, server: str) -> str:
         case grpc.StatusCode.UNIMPLEMENTED:
             return (
                 f"The server {server} does not know this question ({details}): is it saelake, and "
-                f"no older than this ({own_version()})? `saelake info --server` says its version."
+                f"no older than this ({own_version()})? `saelake info --program` says its version."
             )
     return f"The server {server} failed: {details}."
