@@ -1,6 +1,8 @@
 """Times at which a lake is asked for: ISO 8601, local where they name no zone."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+
+from saelake.store.errors import InvalidInput
 
 
 def moment_of(at: str) -> datetime | None:
@@ -12,6 +14,12 @@ def moment_of(at: str) -> datetime | None:
 
 
 def zoned(at: str) -> str:
-    """A time with its zone, this machine's where it names none; other texts as they are."""
+    """A time in UTC, of this machine's zone where it names none; other texts as they are.
+
+    Raises `InvalidInput` for a time that no calendar of this machine has.
+    """
     moment = moment_of(at)
-    return at if moment is None else moment.astimezone().isoformat()
+    try:
+        return at if moment is None else moment.astimezone().astimezone(UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        raise InvalidInput(f"{at!r} is no time that a lake can have been at.", at=at) from None

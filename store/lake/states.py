@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.moments import moment_of, zoned
+from saelake.store.format.schema import LONGEST_NAME, NAME
 
 PREFIX = "state:"  # which no tag and no time begins with
 LONGEST = 32 << 10  # characters: gRPC's metadata carry it
@@ -55,12 +57,19 @@ def _parsed(text: str) -> LakeState:
     try:
         at, tables = _unfolded(text)
         pins = dict(tables)
-        good = isinstance(at, str) and all(PIN.fullmatch(pin) for pin in pins.values())
+        good = _is_when(at) and all(PIN.fullmatch(pin) for pin in pins.values())
     except (ValueError, TypeError, RecursionError, zlib.error):
         good = False
     if not good:
         raise InvalidInput("This is no state of a lake: take it from an answer, whole.")
     return LakeState(at=at, tables=pins)
+
+
+def _is_when(at: object) -> bool:
+    """Whether this is a time, as states have them, or may be a tag."""
+    if not isinstance(at, str) or len(at) > LONGEST_NAME:
+        return False
+    return zoned(at) == at if moment_of(at) else NAME.fullmatch(at) is not None
 
 
 def _unfolded(text: str) -> tuple[str, dict[str, str]]:

@@ -10,6 +10,8 @@ from saelake.store.lake.lake import Lake
 from saelake.store.lake.states import LakeState, is_state
 from saelake.store.lake.tags import check_state
 from saelake.store.snapshot.session import Session
+from saelake.store.tables.opening import gone
+from saelake.store.tables.seen import ABSENT
 from saelake.store.tables.tables import Table
 
 MOST = 16  # states that are kept open; what was read of them is in the cache that all share
@@ -60,6 +62,8 @@ def check_there(lake: Lake, at: str) -> None:
     newest = Lake(lake.uri)
     if moment_of(state.at) is None:
         check_state(newest, state.at)
-    there = Lake(lake.uri, at)
-    for table in state.tables:
+    there, known = Lake(lake.uri, at), set(newest.tables())
+    for table, pin in state.tables.items():
+        if table not in known and pin != ABSENT:  # nothing is opened that is no table of the lake
+            raise gone(table)
         Table.find(there.table(table))

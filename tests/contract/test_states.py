@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,11 @@ from saelake.lake import Lake
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.growth.clean_up import clean_up
 from saelake.store.growth.drop import drop_target
+from saelake.store.lake.states import LakeState
 from saelake.store.lake.tags import make_tag
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.snapshot.fresh import FRESH_S
+from saelake.store.tables.tables import Table
 from tests.lakes import MadeLake, add_documents, make_lake
 from tests.waiting import Waiting
 
@@ -126,6 +128,21 @@ def test_a_lake_made_anew_does_not_answer_for_the_one_before(asked: Lake, made: 
 def test_what_is_no_state_is_refused(asked: Lake, at: str) -> None:
     with pytest.raises(InvalidInput, match="no state of a lake"):
         asked.as_of(at).info()
+
+
+def test_a_time_that_there_never_was_is_refused(asked: Lake) -> None:
+    with pytest.raises(InvalidInput, match="no time that a lake can have been at"):
+        asked.as_of("0001-01-01T00:00+14:00").info()
+
+
+def test_a_state_opens_nothing_but_tables_of_the_lake(asked: Lake, made: MadeLake) -> None:
+    elsewhere = make_lake(Path(made.lake.uri).parent / "elsewhere", n_documents=3)
+    place = "../elsewhere/made"
+    pin = Table.open(elsewhere.lake.documents("made")).pin
+    for tables in ({place: pin}, {place: "9.00000000"}):
+        forged = LakeState(at=datetime.now(UTC).isoformat(), tables=tables)
+        with pytest.raises(NotFound, match="gone"):
+            asked.as_of(str(forged)).info()
 
 
 def test_a_tag_that_is_not_there_is_not_found(asked: Lake) -> None:

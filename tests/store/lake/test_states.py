@@ -15,7 +15,7 @@ from saelake.store.lake.states import LONGEST, PREFIX, LakeState, is_state
 PINS = st.from_regex(r"0|[1-9]\.[0-9a-f]{8}", fullmatch=True)
 STATES = st.builds(
     LakeState,
-    at=st.text(max_size=30),
+    at=st.sampled_from(["v1", "2026-11-21T10:00:00+00:00", "a.b-c_D"]),
     tables=st.dictionaries(
         st.text(max_size=20), st.from_regex(r"0|[1-9]\.[0-9a-f]{8}", fullmatch=True)
     ),
@@ -39,6 +39,9 @@ def text_of(said: bytes) -> str:
         b"",
         b"[]",
         b'["x"]',
+        b'["a/../b", {}]',
+        b'["0001-01-01T00:00:00+14:00", {}]',
+        b'["2026-11-21T10:00", {}]',
         b'["x", {"made": 3}]',
         b'["x", {"made": "3"}]',
         b'["x", {"made": "3.../../x"}]',
