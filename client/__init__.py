@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from saelake.store.reports import Prefetched as Prefetched
     from saelake.store.reports import Repaired as Repaired
     from saelake.store.reports import ReplaceReport as ReplaceReport
+    from saelake.store.reports import ServerVersion as ServerVersion
     from saelake.store.reports import Tag as Tag
     from saelake.store.requests.checks import Method as Method
     from saelake.store.requests.checks import Pooling as Pooling

@@ -4,7 +4,7 @@ import os
 import re
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from saelake.lake import Lake
 from saelake.owners import ray_owners
@@ -14,6 +14,7 @@ from saelake.texts import model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:
+    from saelake.served.channels import Connection
     from saelake.store.tables.diskcache import DiskCache
 
 SCHEMES = ("grpc://", "grpcs://")
@@ -31,6 +32,7 @@ def connect(
     certificate: str | os.PathLike[str] | None = None,
     key: str | os.PathLike[str] | None = None,
     timeout_s: float | None = 60.0,
+    retries: int = 4,
     at: str | None = None,
     disk_cache: str | os.PathLike[str] | None = None,
     disk_cache_bytes: int | None = None,
@@ -39,18 +41,22 @@ def connect(
 ) -> Lake:
     """The lake at a path, an object-store URI, `grpc://HOST:PORT` or (with TLS) `grpcs://…`.
 
+    Servers of one lake take turns: `grpc://HOST:PORT,HOST:PORT`, or one name that has several
+    addresses. Then one that ends costs its clients a moment.
+
     Both kinds have the same methods, raise the same errors and return the same values. A path
     needs not exist yet: the first import makes the lake.
 
     For a server: `token` (default: the variable SAELAKE_TOKEN) is sent with every question; `ca`
     is a file of root certificates (default: the usual public ones); `certificate` and `key` are
     files that prove who asks, for servers with mTLS; `timeout_s` bounds every question except
-    exports and analyses of whole selections, which the server bounds (None: no bound). Nothing is
-    sent before the first question. A token that is sent without TLS to another machine is a
-    warning, `SentInClear`.
+    exports and analyses of whole selections, which the server bounds (None: no bound). A question
+    that a server does not answer, or refuses for a moment, is asked again up to `retries` times
+    within that time; see `Retries`. Nothing is sent before the first question. A token that is sent
+    without TLS to another machine is a warning, `SentInClear`.
 
-    With `at`, a tag or a time (ISO 8601, local if it names no zone), the lake is as it was then,
-    and can only be read; a server answers of the newest state only.
+    With `at`, a tag, a time (ISO 8601, local if it names no zone) or the `state` of an answer, the
+    lake is as it was then, and can only be read.
 
     `disk_cache` (default: the variable SAELAKE_DISK_CACHE) is a folder for files of a lake in an
     object store, up to `disk_cache_bytes` (default: SAELAKE_DISK_CACHE_BYTES, or 16 GiB); without
@@ -74,24 +80,20 @@ def connect(
             "connect to it without ray.",
             target=uri,
         )
-    if uri.startswith(SCHEMES) and at is not None:
-        raise InvalidInput(
-            f"A server answers of the newest state, not of {at!r}: open the lake where it is, "
-            "with a path.",
-            at=at,
-        )
     if uri.startswith(SCHEMES):
-        from saelake.remote import Remote
+        from saelake.served.remote import Remote
 
-        remote = Remote(
+        connection = connection_to(
             uri,
-            token=token or os.environ.get(TOKEN_VARIABLE),
+            token=token,
             ca=ca,
             certificate=certificate,
             key=key,
             timeout_s=timeout_s,
+            retries=retries,
         )
-        return Lake(uri, remote, is_remote=True)
+        served = Lake(uri, Remote(connection), is_remote=True)
+        return served if at is None else served.as_of(at)
     with extra("store", "A lake in this process", "or ask a server with grpc://HOST:PORT"):
         from saelake.store.engine import Engine
     cache = disk_cache_of(uri, disk_cache, disk_cache_bytes)
@@ -100,6 +102,20 @@ def connect(
         engine = Engine(uri, at=at, texts=model_texts(), executor=owners, disk_cache=cache)
         failing.pop_all()
     return Lake(uri, engine, is_remote=False, at=at)
+
+
+def connection_to(uri: str, *, token: str | None, retries: int, **given: Any) -> "Connection":
+    """How servers are asked. Raises `InvalidInput`."""
+    from saelake.served.channels import Connection
+    from saelake.served.retries import Retries
+    from saelake.served.servers import Servers
+
+    return Connection(
+        servers=Servers.parse(uri),
+        token=token or os.environ.get(TOKEN_VARIABLE),
+        retries=Retries(most=retries),
+        **given,
+    )
 
 
 def disk_cache_of(

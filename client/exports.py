@@ -42,9 +42,11 @@ def whole(path: str | PathLike[str]) -> Iterator[Path]:
 def write_codes(
     path: str | PathLike[str], rows: pa.RecordBatchReader, on_progress: Progress = None
 ) -> int:
-    """Stream rows into a Parquet file; how many there are."""
+    """Stream rows into a Parquet file; how many there are. What a file says is not of a moment."""
     n_rows = 0
-    with whole(path) as partial, pq.ParquetWriter(partial, rows.schema) as writer:
+    said = {name: text for name, text in (rows.schema.metadata or {}).items() if name != b"state"}
+    schema = rows.schema.with_metadata(said or None)
+    with whole(path) as partial, pq.ParquetWriter(partial, schema) as writer:
         for batches in _groups(rows):
             writer.write_table(pa.Table.from_batches(batches), row_group_size=ROW_GROUP)
             n_rows += sum(batch.num_rows for batch in batches)

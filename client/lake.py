@@ -18,12 +18,13 @@ from saelake.encoding import check_asked, check_encode, encode_asked, encode_fin
 from saelake.sources import Importable, default_corpus, shown
 from saelake.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
+from saelake.store.format.moments import zoned
 from saelake.store.lake.lake import CollectionName
 from saelake.store.reports import OnDuplicate
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.texts import model_texts
-from saelake.transport import Transport
+from saelake.transport import AsOf, Transport
 from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
@@ -37,6 +38,7 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
         Prefetched,
         Repaired,
         ReplaceReport,
+        ServerVersion,
         Tag,
     )
     from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
@@ -75,6 +77,20 @@ class Lake:
     def __bool__(self) -> bool:
         """True, without a look at what is in it."""
         return True
+
+    def as_of(self, at: str) -> "Lake":
+        """This lake as it was at a tag, a time or the `state` of an answer, to be read only.
+
+        It shares this lake's connection, and closes it.
+
+        >>> now = lake.as_of(lake.version().state)  # doctest: +SKIP
+        """
+        chosen = zoned(at)
+        return replace(self, transport=AsOf(self.transport, chosen), at=at)
+
+    def version(self) -> "ServerVersion":
+        """Which program answers, here or on the server, and the state that the lake is in now."""
+        return self.transport.version()
 
     def dictionary(self, name: str) -> Dictionary:
         """A dictionary of the lake, by name."""

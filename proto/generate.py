@@ -1,5 +1,8 @@
 """Regenerates the committed message classes: `python proto/generate.py`.
 
+With `--released` the contract as it is becomes that of the last release, from which nothing may be
+taken away any more (tests/proto/test_released.py).
+
 protoc names Python modules after the path of the .proto file under its include folder, and the
 stubs must be `saelake.proto.v1.lake_pb2`: a temporary folder with the link `saelake/proto` gives
 the file that path.
@@ -43,6 +46,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for stub in generate(Path(folder)):
             (HERE / "v1" / stub.name).write_bytes(stub.read_bytes())
+    if sys.argv[1:] == ["--released"]:
+        from saelake.proto.v1 import lake_pb2
+
+        (HERE / "v1" / "released.binpb").write_bytes(lake_pb2.DESCRIPTOR.serialized_pb)
 
 
 if __name__ == "__main__":

@@ -16,29 +16,34 @@ import pyarrow as pa
 
 from saelake.store.codes.executor import Executor, Owners
 from saelake.store.errors import Corrupt, InvalidInput, SaelakeError
+from saelake.store.format.moments import zoned
 from saelake.store.lake.lake import Lake
-from saelake.store.lake.tags import check_state
+from saelake.store.lake.states import LakeState, is_state
 from saelake.store.query.parts.signed import answered
-from saelake.store.reports import Prefetched
+from saelake.store.reports import Prefetched, ServerVersion
 from saelake.store.requests.request import Request
 from saelake.store.requests.similar import SimilarQuery
+from saelake.store.snapshot.earlier import EarlierStates, check_there
 from saelake.store.snapshot.inmemory import InMemory
 from saelake.store.snapshot.models import Texts
 from saelake.store.snapshot.prefetch import prefetch
-from saelake.store.snapshot.sampled import marked, sample_said
+from saelake.store.snapshot.sampled import SAMPLE, marked, sample_said
 from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session
+from saelake.store.snapshot.stated import STATE, now_of, state_said
 from saelake.store.tables.diskcache import DiskCache
 from saelake.store.tables.mirrors import mirrored
+from saelake.store.tables.seen import seeing
+from saelake.store.wire.versions import FEATURES, WIRE, own_version
 
 
 class Engine:
     """Answers questions about one lake; thread-safe.
 
-    `at` is a tag or a time (ISO 8601): the lake as it was then; raises `NotFound` for a tag that it
-    has not. `texts` runs models where a question has a text in it; `cache_bytes` bounds what is
-    kept in memory between questions. The `executor` is where analyses run; it is closed with the
-    engine where it has workers of its own. Files of a lake in an object store are kept in
-    `disk_cache`.
+    `at` is a tag, a time (ISO 8601) or a state: the lake as it was then; raises `NotFound` for
+    one that it has not. `texts` runs models where a question has a text in it; `cache_bytes`
+    bounds what is kept in memory between questions. The `executor` is where analyses run; it is
+    closed with the engine where it has workers of its own. Files of a lake in an object store
+    are kept in `disk_cache`.
     """
 
     def __init__(
@@ -56,30 +61,44 @@ class Engine:
         if self._mirror is not None:
             weakref.finalize(self, self._mirror.close)
         if at is not None:
-            check_state(Lake(uri), at)
+            check_there(Lake(uri), at)
         read = self.lake.from_anywhere if isinstance(executor, Owners) else self.lake
         self._session = Session(read, texts=texts, executor=executor, cache_bytes=cache_bytes)
+        self._earlier = EarlierStates(self.lake, lambda at: self._session.earlier(at))
 
     @property
     def local_lake(self) -> Lake:
         """The lake, which is in reach of this process."""
         return self.lake
 
-    def ask(self, request: Request, /) -> pa.RecordBatchReader:
-        """The answer, with the columns `request.answer`.
+    def ask(self, request: Request, /, *, at: str | None = None) -> pa.RecordBatchReader:
+        """The answer, with the columns `request.answer`; as it was `at` a tag, a time or a state.
 
-        Its schema's metadata has `sample` where it is of a sample of a collection's tokens.
+        Its schema's metadata has `state`, which as `at` gives answers of just that state, and
+        `sample` where it is of a sample of a collection's tokens. Raises `NotFound` for a state
+        whose files were cleaned up.
         """
+        asked = now_of(self.lake) if at is None else zoned(at)
+        is_own = at is None or at == self.lake.at
+        session = self._session if is_own else self._earlier.session(asked)
         try:
-            return self._answer(request)
+            return self._answer(session, request, asked)
         except Corrupt:
-            if not self._session.renew():
+            if not session.renew():
                 raise
-        return self._answer(request)  # of a state whose files nobody has cleaned up
+        return self._answer(session, request, asked)  # of files that nobody has cleaned up
 
-    def _answer(self, request: Request) -> pa.RecordBatchReader:
-        answer = answered(self._session, request, _answering(request.question))
-        return marked(_reader(answer), sample_said(self._session, request))
+    def _answer(self, session: Session, request: Request, at: str) -> pa.RecordBatchReader:
+        with seeing() as seen:
+            answer = answered(session, request, _answering(request.question))
+            sample = sample_said(session, request)
+        return marked(_reader(answer), {SAMPLE: sample, STATE: state_said(at, request, seen)})
+
+    def version(self) -> ServerVersion:
+        """Which program this is, and the state that the lake is in now."""
+        at = now_of(self.lake)
+        state = at if is_state(at) else str(LakeState(at=at))
+        return ServerVersion(version=own_version(), wire=WIRE, features=FEATURES, state=state)
 
     def prefetch(
         self, collection: str, *, on_bytes: Callable[[int, int], object] = lambda *_: None
@@ -132,6 +151,7 @@ class Engine:
 
     def close(self) -> None:
         """Forget what was read, and let go of those who own pieces."""
+        self._earlier.close()
         self._session.close()
         if self._mirror is not None:
             self._mirror.close()

@@ -1,4 +1,4 @@
-"""What was done to a lake: the values that the verbs which write return."""
+"""What was done to a lake: the values that the verbs which write return; and who does it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -127,3 +127,16 @@ class Prefetched:
     n_bytes: int
     n_present: int
     n_left_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerVersion:
+    """Which program answers: its version, that of its wire contract, and what else it knows.
+
+    `state` is the state that the lake is in now: several questions asked of it see one state.
+    """
+
+    version: str
+    wire: int
+    features: tuple[str, ...]
+    state: str

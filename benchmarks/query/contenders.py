@@ -4,7 +4,7 @@ from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
-from saelake.remote import Remote
+import saelake
 from saelake.store.engine import Engine
 from saelake.store.requests.tokens import TokensQuery
 from saelake.transport import Transport
@@ -47,7 +47,7 @@ class Saelake:
     @classmethod
     def served(cls, target: str, collection: str) -> "Saelake":
         """A server, asked by gRPC."""
-        return cls("saelake server", Remote(target), collection)
+        return cls("saelake server", saelake.connect(target).transport, collection)
 
     def top(self, feature: int, k: int, context: int, where: str | None) -> pa.Table:
         """All hits, read to the end."""

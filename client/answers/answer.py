@@ -29,6 +29,11 @@ class Answer(Sequence[T]):
         """Of which sample of a collection's tokens the answer is; None where it is of all."""
         return sample_of(self._table)
 
+    @property
+    def state(self) -> str | None:
+        """The state of the lake that the answer is of: `connect(…, at=state)` asks of it again."""
+        return state_of(self._table)
+
     def to_arrow(self) -> pa.Table:
         """The answer as it came, without a copy."""
         return self._table
@@ -95,5 +100,14 @@ class Answer(Sequence[T]):
 
 def sample_of(table: pa.Table) -> str | None:
     """Of which sample of a collection's tokens an answer's table is, as its metadata says."""
-    said: bytes | None = (table.schema.metadata or {}).get(b"sample")
+    return _said(table, b"sample")
+
+
+def state_of(table: pa.Table) -> str | None:
+    """Of which state of the lake an answer's table is, as its metadata says."""
+    return _said(table, b"state")
+
+
+def _said(table: pa.Table, name: bytes) -> str | None:
+    said: bytes | None = (table.schema.metadata or {}).get(name)
     return None if said is None else said.decode()

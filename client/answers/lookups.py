@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.answers.answer import Answer, sample_of
+from saelake.answers.answer import Answer, sample_of, state_of
 from saelake.answers.markup import HUES, Mark, legend, marked_html, view_html
 from saelake.answers.text import described, named, one_line
 from saelake.answers.view import Histogram, Passage, Proportion, View
@@ -199,6 +199,11 @@ class Document:
     def sample(self) -> str | None:
         """Of which sample of its tokens the codes are; None where they are of all."""
         return sample_of(self._table)
+
+    @property
+    def state(self) -> str | None:
+        """The state of the lake that the answer is of."""
+        return state_of(self._table)
 
     def to_arrow(self) -> pa.Table:
         """The document as one row (see `Document` in lake.proto)."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -202,6 +203,12 @@ def export(
 @shares("place", asked_lake)
 def info(
     *,
+    program: Annotated[
+        bool,
+        typer.Option(
+            "--program", help="Also say which saelake answers, and the state that the lake is in."
+        ),
+    ] = False,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
@@ -211,12 +218,18 @@ def info(
     """
     with place as found:
         rows = found.info()
+        known = found.version() if program else None
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {"collections": rows.to_dicts()},
+        document=lambda: {
+            "collections": rows.to_dicts(),
+            **({} if known is None else {"program": asdict(known)}),
+        },
         show=lambda: out.print(lookups.info(rows)),
     )
+    if known is not None and format == "table":
+        say(f"saelake {known.version}, wire {known.wire}. The state now, for --at: {known.state}")
 
 
 @shares("place", asked_lake)

@@ -17,6 +17,7 @@ from saelake.cli.options.configured import (
 )
 from saelake.cli.options.lake import (
     DEFAULT_LAKE,
+    AtOption,
     DiskCacheBytesOption,
     DiskCacheOption,
     LakeOption,
@@ -56,6 +57,7 @@ def serve(
     lake: LakeOption = None,
     disk_cache: DiskCacheOption = None,
     disk_cache_bytes: DiskCacheBytesOption = None,
+    at: AtOption = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Which port; 0 takes a free one.")] = 50051,
     processes: Annotated[
@@ -97,6 +99,7 @@ def serve(
     n_bytes = parse_size(disk_cache_bytes) if disk_cache_bytes else None
     settings = ServerSettings(
         uri=uri,
+        at=at,
         address=Address(host=host, port=port),
         access=access,
         limits=limits,

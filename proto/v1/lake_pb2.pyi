@@ -124,6 +124,22 @@ MATCH_BY_ACTIVATION: MatchBy
 MATCH_BY_JACCARD: MatchBy
 MATCH_BY_DECODER: MatchBy
 
+class VersionRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class VersionReply(_message.Message):
+    __slots__ = ("version", "wire", "features", "state")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    WIRE_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    wire: int
+    features: _containers.RepeatedScalarFieldContainer[str]
+    state: str
+    def __init__(self, version: _Optional[str] = ..., wire: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ...) -> None: ...
+
 class Frame(_message.Message):
     __slots__ = ("arrow",)
     ARROW_FIELD_NUMBER: _ClassVar[int]

@@ -8,6 +8,7 @@ from pyarrow import fs
 
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import check_name
+from saelake.store.lake.states import LakeState, is_state
 from saelake.store.tables.failures import storage_errors
 from saelake.store.tables.files import filesystem_of
 
@@ -44,7 +45,7 @@ class CollectionName:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """A folder or object-store prefix with Lance tables; `at` a tag or time, as it was then.
+    """A folder or object-store prefix with Lance tables; `at` a tag, time or state, as it was then.
 
     `names` are what the names of dictionaries mean; when they are None, they are read whenever an
     address is asked for (see `pinned`).
@@ -76,7 +77,9 @@ class Lake:
     @property
     def place(self) -> str:
         """Where it is, for people, and as of when."""
-        return self.uri if self.at is None else f"{self.uri} as it was at {self.at}"
+        if self.at is None:
+            return self.uri
+        return f"{self.uri} as it was at {'a state' if is_state(self.at) else self.at}"
 
     def tables_of(self, dictionary: str) -> str:
         """Under which name the tables of a dictionary are, or will be."""
@@ -177,7 +180,10 @@ class Lake:
     def table(self, name: str) -> str:
         """The address of the table of this name (see `tables`)."""
         address = f"{self.uri.rstrip('/')}/{name}{_SUFFIX}"
-        return address if self.at is None else f"{address}#{self.at}"
+        if self.at is None:
+            return address
+        end = LakeState.parse(self.at).suffix(name) if is_state(self.at) else self.at
+        return f"{address}#{end}"
 
 
 def absolute(location: str) -> str:

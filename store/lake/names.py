@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from saelake.store.format.schema import NAMES_COLUMNS
 from saelake.store.tables.changes import Change
+from saelake.store.tables.seen import ABSENT
 from saelake.store.tables.tables import Table
 
 
@@ -23,6 +24,7 @@ class Names:
 
     meant: Mapping[str, str] = field(default_factory=dict)
     retired: Mapping[str, datetime] = field(default_factory=dict)
+    pin: str = field(default=ABSENT, compare=False)  # the snapshot that these are of
 
     def tables_of(self, name: str) -> str:
         """Under which name the tables of a dictionary are, or will be when it is made."""
@@ -79,7 +81,8 @@ def _names(table: Table) -> Names:
     rows = [row for batch in table.scan(NAMES_COLUMNS.names) for row in batch.to_pylist()]
     rows = [row for row in rows if row["tables"] is not None]
     meant = {row["name"]: row["tables"] for row in rows if row["name"] is not None}
-    return Names(meant, {row["tables"]: row["retired"] for row in rows if row["name"] is None})
+    retired = {row["tables"]: row["retired"] for row in rows if row["name"] is None}
+    return Names(meant, retired, table.pin)
 
 
 def _rows(names: Names) -> pa.RecordBatch:

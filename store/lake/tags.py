@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from saelake.store.errors import AlreadyExists, InvalidInput, NotFound
+from saelake.store.format.moments import moment_of
 from saelake.store.format.schema import NAME
 from saelake.store.lake.lake import DICTIONARIES, Lake
 from saelake.store.reports import Tag
-from saelake.store.tables.opening import moment_of
 from saelake.store.tables.tables import Table
 
 # A table refers to rows of those after it, so it is tagged before them: a state in which each

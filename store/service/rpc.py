@@ -11,6 +11,7 @@ import grpc
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
+from saelake.store.reports import ServerVersion
 from saelake.store.requests.request import Cost
 from saelake.store.service.caller import ANYONE, caller
 from saelake.store.service.lanes.asking import Asking
@@ -20,6 +21,7 @@ from saelake.store.service.limits import Limits
 from saelake.store.service.telemetry.call import request_id
 from saelake.store.wire import requests
 from saelake.store.wire.errors import to_status
+from saelake.store.wire.metadata import at_of
 from saelake.store.wire.requests import Message
 
 log = logging.getLogger("saelake.server")
@@ -42,8 +44,11 @@ class Way:
 class LakeService:
     """Answers for one lake; holds no state but snapshots, so any number of servers can share it."""
 
-    def __init__(self, lanes: Mapping[Cost, Lane], limits: Limits) -> None:
+    def __init__(
+        self, lanes: Mapping[Cost, Lane], limits: Limits, version: Callable[[], ServerVersion]
+    ) -> None:
         self._lanes = lanes
+        self._said_version = version
         self._ways = {
             cost: Way(
                 lane=lane,
@@ -59,14 +64,17 @@ class LakeService:
         """What a grpc.aio server is given."""
         handlers = {method: self._handler(method) for method in requests.METHODS}
         handlers |= {former: handlers[method] for former, method in requests.FORMER.items()}
+        handlers["Version"] = self._version()
         return grpc.method_handlers_generic_handler(requests.SERVICE, handlers)
 
     def _handler(self, method: str) -> grpc.RpcMethodHandler:
         way = self._ways[requests.METHODS[method].cost]
 
         async def answer(message: Message, context: Context) -> None:
+            at = at_of(context.invocation_metadata())
+
             def question() -> Asking:
-                return Asking(request=requests.to_request(method, message))
+                return Asking(request=requests.to_request(method, message), at=at)
 
             await _answer(context, question, way)
 
@@ -74,6 +82,19 @@ class LakeService:
             answer,
             request_deserializer=requests.message_type(method).FromString,
             response_serializer=pb.Frame.SerializeToString,
+        )
+
+    def _version(self) -> grpc.RpcMethodHandler:
+        async def answer(_: pb.VersionRequest, __: Context) -> pb.VersionReply:
+            said = self._said_version()
+            return pb.VersionReply(
+                version=said.version, wire=said.wire, features=said.features, state=said.state
+            )
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer,
+            request_deserializer=pb.VersionRequest.FromString,
+            response_serializer=pb.VersionReply.SerializeToString,
         )
 
     def prepare(self) -> None:

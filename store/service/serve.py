@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
@@ -24,6 +23,7 @@ from saelake.store.service.computing import lanes
 from saelake.store.service.lanes.parcels import ChildSettings
 from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.limits import Limits
+from saelake.store.service.reflection import add_reflection
 from saelake.store.service.rpc import LakeService
 from saelake.store.service.signals import stopping_signal
 from saelake.store.service.telemetry.logs import configure
@@ -50,12 +50,14 @@ class ServerSettings:
     """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
 
     Files of a lake in an object store are kept in `disk_cache`, and fetched as the server starts.
-    The `executor` is where analyses run (None: here); it is closed with the server. Without one
-    analyses and exports may be computed `apart`: in processes of their own. Several `processes`
-    share the port, of which each has a part of the limits; `shares_port` is what they are told.
+    With `at`, a tag or a time, it answers of the lake as it was then. The `executor` is where
+    analyses run (None: here); it is closed with the server. Without one analyses and exports may be
+    computed `apart`: in processes of their own. Several `processes` share the port, of which each
+    has a part of the limits; `shares_port` is what they are told.
     """
 
     uri: str
+    at: str | None = None
     address: Address = field(default_factory=Address)
     access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
@@ -79,6 +81,7 @@ class ServerSettings:
             return None
         return ChildSettings(
             uri=self.uri,
+            at=self.at,
             texts=self.texts,
             disk_cache=self.disk_cache,
             kept_bytes=self.limits.kept_bytes,
@@ -94,6 +97,7 @@ class Server:
         self._gate = Gate(settings.access, settings.limits)
         self._engine = Engine(
             settings.uri,
+            at=settings.at,
             texts=settings.texts,
             executor=settings.executor,
             disk_cache=settings.disk_cache,
@@ -101,7 +105,7 @@ class Server:
         self._engine.lake.tables()  # a server of nothing is a mistake
         self._engine.prefetch_all()
         found = lanes(self._engine, settings.limits, settings.child)
-        self._service = LakeService(found, settings.limits)
+        self._service = LakeService(found, settings.limits, self._engine.version)
         self._health = health.aio.HealthServicer()
         self._observing = Observing(
             settings.telemetry, self._engine.in_memory, self._service.waiting
@@ -127,8 +131,7 @@ class Server:
         )
         self._server.add_generic_rpc_handlers((self._service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        add_reflection((SERVICE, health.SERVICE_NAME), self._server)
         address = Address(host=settings.address.host, port=self._listen())
         await self._say_healthy(healthy=False)
         self._probed = await self._start_probed()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from saelake.store.index.segments import (
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.snapshot.tiers import Tiers
 from saelake.store.tables.at_once import are_all
+from saelake.store.tables.seen import ABSENT
 from saelake.store.tables.tables import Table
 
 
@@ -97,6 +99,20 @@ class Collection:
         elif "impacts" in self.__dict__:
             checks.append(lambda: not self._has_impacts())
         return are_all(self._lake.uri, checks)
+
+    def pins(self) -> Mapping[str, str]:
+        """The pins of the tables that were read of this snapshot, by address; see `Table.pin`."""
+        lake, documents = self._lake, self.documents
+        read: dict[str, Any] = {
+            lake.codes(self.name): self.codes.table,
+            lake.postings(self.name): self.postings and self.postings.table,
+            lake.documents(self.name.corpus): documents.table,
+            lake.deleted(self.name.corpus): documents.tombstones.table,
+        }
+        if "impacts" in self.__dict__:
+            read[lake.impacts(self.name)] = self.impacts and self.impacts.table
+        pins = {place: table.pin if table else ABSENT for place, table in read.items()}
+        return {lake.dictionary_names: lake.names.pin if lake.names else ABSENT, **pins}
 
     @property
     def impacts_key(self) -> Hashable:

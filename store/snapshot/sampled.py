@@ -1,6 +1,6 @@
 """What an answer must say of collections that hold only a sample of their tokens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
@@ -40,10 +40,9 @@ def _limits(request: Request) -> Iterator[str]:
         yield "neighbouring tokens are compared only where both were sampled"
 
 
-def marked(answer: pa.RecordBatchReader, said: str | None) -> pa.RecordBatchReader:
-    """The answer, whose schema says of which sample it is."""
-    if said is None:
-        return answer
-    schema = answer.schema.with_metadata({**(answer.schema.metadata or {}), SAMPLE: said})
+def marked(answer: pa.RecordBatchReader, said: Mapping[str, str | None]) -> pa.RecordBatchReader:
+    """The answer, whose schema says these of it."""
+    known = {name: text for name, text in said.items() if text is not None}
+    schema = answer.schema.with_metadata({**(answer.schema.metadata or {}), **known})
     batches = (batch.replace_schema_metadata(schema.metadata) for batch in answer)
     return pa.RecordBatchReader.from_batches(schema, batches)

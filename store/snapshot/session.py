@@ -6,6 +6,7 @@ What was read of them is kept in a session's `cache`; `embeddings` maps over tho
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from threading import Lock
 
@@ -23,6 +24,7 @@ from saelake.store.snapshot.inmemory import InMemory
 from saelake.store.snapshot.models import NoTexts, Texts
 from saelake.store.snapshot.part import PartPiece, parts_of
 from saelake.store.snapshot.selection import Selected
+from saelake.store.tables.seen import seen
 
 DEFAULT_CACHE_BYTES = 1 << 30
 PARTS_BYTES = 100_000  # of a list of them, with the snapshots of tables that it names
@@ -38,15 +40,23 @@ class Session:
         texts: Texts | None = None,
         executor: Executor | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
+        cache: Cache | None = None,
     ) -> None:
+        """What is read is kept in the cache, or else in one of these bytes."""
         self._lake = lake
         self._pinned = Fresh(lambda _: lake.pinned())
         self.texts = texts or NoTexts()
         self.executor = executor or Threads()
-        self.cache = Cache(cache_bytes)
+        self.cache = cache or Cache(cache_bytes)
         self.embeddings = Embeddings(self.executor, self.cache)
         self._collections: dict[CollectionName, Fresh[Collection]] = {}
         self._lock = Lock()
+
+    def earlier(self, at: str) -> "Session":
+        """A session of an earlier state, which shares memory and workers with this one."""
+        return Session(
+            replace(self._lake, at=at), texts=self.texts, executor=self.executor, cache=self.cache
+        )
 
     @property
     def lake(self) -> Lake:
@@ -66,6 +76,8 @@ class Session:
             raise
         with self._lock:  # only now: there are many names that are none
             self._collections.setdefault(parsed, known)
+        if told := seen():
+            told.held(found.pins)
         return found
 
     def _newest(self, name: CollectionName, known: Collection | None) -> Collection:

@@ -1,17 +1,18 @@
-"""Opening a snapshot of a Lance table by its address, which may end with a tag or a time."""
+"""Opening a snapshot of a Lance table by its address, which may end with a tag, a time or a pin."""
 
 import os
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import lance
 
-from saelake.store.errors import InvalidInput
+from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.format.moments import moment_of
 from saelake.store.tables.mirrors import is_unmirrored
 from saelake.store.tables.objectstore import credentials, is_s3, lance_options
 
 SUFFIX = ".lance"
+PINNED = "="  # how the end of an address begins that names one version
 SESSION_BYTES = 128 << 20  # of what is known of files in object stores, and of indexes there
 
 
@@ -24,6 +25,8 @@ def parted(uri: str) -> tuple[str, str | None]:
 def opened(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset":
     """The newest snapshot at an address, or that of a tag, a time or a version."""
     given: dict[str, Any] = {"storage_options": lance_options(uri), "session": _session_of(uri)}
+    if at is not None and is_pin(at):
+        version, at = int(at.removeprefix(PINNED).partition(".")[0]), None
     if at is None:
         return lance.dataset(uri, version=version, **given)
     moment = moment_of(at)
@@ -32,6 +35,20 @@ def opened(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset
     # Lance compares with local times that do not say so.
     local = moment.astimezone().replace(tzinfo=None)
     return lance.dataset(uri, asof=local, **given)
+
+
+def is_pin(at: str) -> bool:
+    """Whether the end of an address names one version, as `=VERSION.MARK`; `=0` is no table."""
+    return at.startswith(PINNED)
+
+
+def gone(place: str) -> NotFound:
+    """That a snapshot was pinned which is not there any more."""
+    return NotFound(
+        f"The state that was asked for is gone: {place} was cleaned up or dropped since. Ask of "
+        "the newest state, without `at`; a tag keeps the state that it names.",
+        uri=place,
+    )
 
 
 def _session_of(uri: str) -> "lance.Session | None":
@@ -48,14 +65,6 @@ def _session(_who: int) -> "lance.Session":
     return lance.Session(
         index_cache_size_bytes=SESSION_BYTES, metadata_cache_size_bytes=SESSION_BYTES
     )
-
-
-def moment_of(at: str) -> datetime | None:
-    """The time that a text is (ISO 8601); None when it is none, and so can be a tag."""
-    try:
-        return datetime.fromisoformat(at)
-    except ValueError:
-        return None
 
 
 def check_writable(uri: str) -> None:

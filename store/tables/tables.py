@@ -51,8 +51,9 @@ from saelake.store.tables.files import delete_folder
 from saelake.store.tables.mirrored import Mirrored
 from saelake.store.tables.mirrors import mirror_of
 from saelake.store.tables.objectstore import lance_options
-from saelake.store.tables.opening import check_writable, opened, parted
+from saelake.store.tables.opening import PINNED, check_writable, gone, is_pin, opened, parted
 from saelake.store.tables.refused import is_of_rows, refused
+from saelake.store.tables.seen import ABSENT, pin_of, seen
 
 R = TypeVar("R")
 
@@ -82,9 +83,19 @@ class Table:
         """The newest snapshot of the table at `uri`, or that of a version, a tag or a time.
 
         The address may end with the last two, as `uri#TAG` or `uri#TIME`: a time is as ISO 8601
-        has it; local, when it names no zone. Raises `NotFound`.
+        has it; local, when it names no zone. With `uri#=PIN` it is the one of that `pin`. Raises
+        `NotFound`.
         """
         place, at = parted(uri)
+        found = cls._found(place, at, version)
+        if told := seen():
+            told.opened(place, found.pin)
+        if at is not None and is_pin(at) and at != f"{PINNED}{found.pin}":
+            raise gone(place)
+        return found
+
+    @classmethod
+    def _found(cls, place: str, at: str | None, version: int | None) -> "Table":
         try:
             return cls(opened(place, at, version), at)
         except (ValueError, OSError) as error:
@@ -92,11 +103,22 @@ class Table:
                 raise known from error
             if not any(words in str(error).lower() for words in ("not found", "is earlier than")):
                 raise
+            if at is not None and is_pin(at):
+                raise gone(place) from error
+            if told := seen():
+                told.opened(place, ABSENT)
+            uri = place if at is None else f"{place}#{at}"
             raise NotFound(f"There is no table at {uri}.", uri=uri) from error
 
     @classmethod
     def find(cls, uri: str) -> "Table | None":
-        """The snapshot that `open` gives, or None where there is no such table."""
+        """The snapshot that `open` gives, or None where there is no such table.
+
+        Raises `NotFound` for a pin whose snapshot is not there any more.
+        """
+        at = parted(uri)[1]
+        if at is not None and is_pin(at):
+            return None if at == f"{PINNED}{ABSENT}" else cls.open(uri)
         try:
             return cls.open(uri)
         except NotFound:
@@ -167,6 +189,12 @@ class Table:
         """
         ids = self._dataset.fragment_ids()
         return self.uri, self.version, self.file_of(max(ids)) if ids else ""
+
+    @cached_property
+    def pin(self) -> str:
+        """The key as a short text, the same for whoever opens this snapshot; see `open`."""
+        ids = self._dataset.fragment_ids()
+        return pin_of(self.version, self.file_of(max(ids)) if ids else "")
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -1,22 +1,25 @@
 """Errors as gRPC statuses and back: one table, read both ways.
 
 The status carries the message, and in its details a `google.rpc.ErrorInfo` whose reason is the
-class and whose metadata is the error's data, so that a client raises what the engine raised. One
-that says when to ask again (`retry_after_s` in its data) has a `google.rpc.RetryInfo` as well.
+class and whose metadata is the error's data, so that a client raises what the engine raised; and a
+`google.rpc.RetryInfo`, where the data has `retry_after_s`.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import grpc
-from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import Message
+from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from saelake.store import errors
 from saelake.store.errors import SaelakeError
+from saelake.store.wire.versions import own_version
 
 DOMAIN = "saelake"
+RETRY_AFTER = "retry_after_s"  # the datum of an error that says when to ask again
 
 # A class that is not named has the code of its nearest base. The first class of a code is what a
 # client raises for a status of that code that is not ours: a proxy's, or grpc's own.
@@ -28,6 +31,7 @@ CODES: tuple[tuple[type[SaelakeError], grpc.StatusCode], ...] = (
     (errors.Corrupt, grpc.StatusCode.DATA_LOSS),
     (errors.MissingExtra, grpc.StatusCode.UNIMPLEMENTED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
+    (errors.Unavailable, grpc.StatusCode.CANCELLED),  # by a server that ends
     (errors.DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
     (errors.PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
     (errors.AccessDenied, grpc.StatusCode.UNAUTHENTICATED),
@@ -52,22 +56,32 @@ def to_status(error: SaelakeError) -> grpc.Status:
     info = error_details_pb2.ErrorInfo(
         reason=type(error).__name__, domain=DOMAIN, metadata=dict(error.data)
     )
-    details = [_packed(info), *_retry_infos(error)]
+    details = [_packed(info), *_retry_details(error)]
     status = status_pb2.Status(code=code.value[0], message=error.message, details=details)
     return rpc_status.to_status(status)
 
 
-def _retry_infos(error: SaelakeError) -> Iterator[any_pb2.Any]:
-    if (after := error.data.get("retry_after_s")) is not None:
-        delay = duration_pb2.Duration()
-        delay.FromNanoseconds(int(float(after) * 1e9))
-        yield _packed(error_details_pb2.RetryInfo(retry_delay=delay))
+def _packed(message: Any) -> any_pb2.Any:
+    detail = any_pb2.Any()
+    detail.Pack(message)
+    return detail
 
 
-def _packed(detail: Message) -> any_pb2.Any:
-    packed = any_pb2.Any()
-    packed.Pack(detail)
-    return packed
+def _retry_details(error: SaelakeError) -> Iterator[any_pb2.Any]:
+    """When to ask again, where the error says so, as proxies and clients of others read it."""
+    with suppress(KeyError, ValueError, OverflowError):
+        info = error_details_pb2.RetryInfo()
+        info.retry_delay.FromNanoseconds(int(float(error.data[RETRY_AFTER]) * 1e9))
+        yield _packed(info)
+
+
+def _retry_said(status: status_pb2.Status | None) -> dict[str, object]:
+    """What a status that is not ours says of when to ask again."""
+    for detail in status.details if status else ():
+        info = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            return {RETRY_AFTER: info.retry_delay.ToNanoseconds() / 1e9}
+    return {}
 
 
 def to_error(call: grpc.RpcError, server: str) -> SaelakeError:
@@ -79,7 +93,8 @@ def to_error(call: grpc.RpcError, server: str) -> SaelakeError:
             return CLASSES[info.reason](status.message, **dict(info.metadata))
     code = call.code()
     kind = next((kind for kind, known in CODES if known == code), SaelakeError)
-    return kind(_explained(code, call.details() or "no details", server), server=server)
+    said = _explained(code, call.details() or "no details", server)
+    return kind(said, server=server, **_retry_said(status))
 
 
 def _explained(code: grpc.StatusCode, details: str, server: str) -> str:
@@ -95,6 +110,11 @@ def _explained(code: grpc.StatusCode, details: str, server: str) -> str:
             return f"The server {server} is over a limit: {details}."
         case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
             return f"The server {server} refuses access: {details}."
+        case grpc.StatusCode.CANCELLED:
+            return f"The server {server} ended before its answer did ({details}). Ask again."
         case grpc.StatusCode.UNIMPLEMENTED:
-            return f"The server {server} does not know this question ({details}): is it saelake?"
+            return (
+                f"The server {server} does not know this question ({details}): is it saelake, and "
+                f"no older than this ({own_version()})? `saelake info --program` says its version."
+            )
     return f"The server {server} failed: {details}."

@@ -29,7 +29,10 @@ def _request_of(method: str) -> type[Request]:
     return request
 
 
-METHODS: Mapping[str, type[Request]] = {m.name: _request_of(m.name) for m in _SERVICE.methods}
+# Those that answer a question; others, as Version, have messages of their own.
+METHODS: Mapping[str, type[Request]] = {
+    m.name: _request_of(m.name) for m in _SERVICE.methods if m.output_type is pb.Frame.DESCRIPTOR
+}
 # What methods were called before, for clients of that time.
 FORMER: Mapping[str, str] = {"Correlations": "Correlate", "Clusters": "Cluster"}
 _METHOD_OF = {query: method for method, query in METHODS.items()}

@@ -32,6 +32,13 @@ def test_a_remote_lake_imports_no_engine() -> None:
     assert not loaded & ENGINE
 
 
+def test_an_awaited_lake_imports_no_engine() -> None:
+    connect = "from saelake import aio; aio.connect('grpc://localhost:1,localhost:2')['a/b']"
+    loaded = imported_by(connect)
+    assert {"asyncio", "pyarrow"} <= loaded
+    assert not loaded & ENGINE
+
+
 @pytest.mark.parametrize("name", ["connect", "Lake", "Collection", "Hit", "Document", "NotFound"])
 def test_public_names_are_found_when_first_used(name: str) -> None:
     loaded = imported_by(f"import saelake; assert saelake.{name}.__module__.startswith('saelake')")

@@ -1,4 +1,4 @@
-"""One lake of random codes: in this process, behind one or several servers, with actors on Ray."""
+"""One lake of random codes: here, behind one or several servers, awaited, and with Ray actors."""
 
 import re
 import subprocess
@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 import saelake
+from saelake import aio
 from saelake.lake import Lake
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.lakes import MadeLake, make_lake
+from tests.waiting import Waiting
 
 
 @pytest.fixture(scope="package")
@@ -24,9 +26,22 @@ def embedded(made: MadeLake) -> Lake:
 
 
 @pytest.fixture(scope="package")
-def remote(made: MadeLake) -> Iterator[Lake]:
+def server(made: MadeLake) -> Iterator[BackgroundServer]:
     settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
-    with BackgroundServer(settings) as server, saelake.connect(server.target) as lake:
+    with BackgroundServer(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def remote(server: BackgroundServer) -> Iterator[Lake]:
+    with saelake.connect(server.target) as lake:
+        yield lake
+
+
+@pytest.fixture(scope="package")
+def awaited(server: BackgroundServer) -> Iterator[Lake]:
+    transport = Waiting(aio.connect(server.target).transport)
+    with Lake(server.target, transport, is_remote=True) as lake:
         yield lake
 
 
@@ -64,7 +79,7 @@ ON_RAY = pytest.param(
 )
 
 
-@pytest.fixture(scope="package", params=["embedded", "remote", "by_processes", ON_RAY])
+@pytest.fixture(scope="package", params=["embedded", "remote", "by_processes", "awaited", ON_RAY])
 def lake(request: pytest.FixtureRequest) -> Lake:
     opened: Lake = request.getfixturevalue(request.param)
     return opened

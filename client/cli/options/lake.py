@@ -34,7 +34,7 @@ ServerOption = Annotated[
     str | None,
     typer.Option(
         "--server",
-        help="Ask a server: HOST:PORT, or grpcs://HOST:PORT with TLS.",
+        help="Ask a server: HOST:PORT, or grpcs://HOST:PORT with TLS; several after commas.",
         envvar="SAELAKE_SERVER",
         rich_help_panel=WHERE,
     ),
@@ -58,7 +58,8 @@ KeyOption = Annotated[
 AtOption = Annotated[
     str | None,
     typer.Option(
-        help="The lake as it was: a tag, or a time as 2026-11-21T10:00.", rich_help_panel=WHERE
+        help="The lake as it was: a tag, a time as 2026-11-21T10:00, or an answer's state.",
+        rich_help_panel=WHERE,
     ),
 ]
 DiskCacheOption = Annotated[

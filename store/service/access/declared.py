@@ -20,9 +20,8 @@ class Declared:
     of_all: bool = False
 
 
-UNDECLARED = Declared(
-    right="admin", of_all=True
-)  # a method is closed until it says who may call it
+READ = Declared(right="read")
+UNDECLARED = Declared(right="admin", of_all=True)  # closed, until it says who may call it
 
 
 def declared(path: str) -> Declared:
@@ -31,4 +30,5 @@ def declared(path: str) -> Declared:
     question = FORMER.get(name, name)
     if service == SERVICE and question in METHODS:
         return Declared(right=METHODS[question].right, question=question)
-    return Declared(right="read") if service.startswith(REFLECTION) else UNDECLARED
+    is_open = service.startswith(REFLECTION) or (service == SERVICE and name == "Version")
+    return READ if is_open else UNDECLARED

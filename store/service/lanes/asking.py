@@ -10,10 +10,14 @@ from saelake.store.requests.request import Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """What is asked, so that any engine of the lake can answer it; it can be pickled."""
+    """What is asked, so that any engine of the lake can answer it; it can be pickled.
+
+    `at` is a tag, time or state, and None the newest.
+    """
 
     request: Request
+    at: str | None = None
 
     def answer(self, engine: Engine) -> pa.RecordBatchReader:
         """What the engine answers."""
-        return engine.ask(self.request)
+        return engine.ask(self.request, at=self.at)

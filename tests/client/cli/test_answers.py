@@ -20,6 +20,7 @@ import saelake
 from saelake.cli.show.screen import plain
 from saelake.collection import Collection
 from saelake.store.format.visible import escaped
+from saelake.store.wire.versions import WIRE
 from tests.client.cli.command import asked, on_terminal, run
 from tests.client.cli.conftest import longest
 from tests.lakes import MadeLake, make_lake
@@ -276,6 +277,16 @@ def test_a_server_prints_what_the_lake_prints(
     assert there == here
     assert (here.code, here.err) == (0, "")
     assert here.raw
+
+
+@pytest.mark.parametrize("place", ["--lake", "--server"])
+def test_a_state_is_asked_of_by_commands(made: MadeLake, server: str, place: str) -> None:
+    at = (place, server if place == "--server" else made.lake.uri)
+    told = json.loads(asked("info", "--program", "--format", "json", *at))["program"]
+    assert (told["version"], told["wire"]) == (saelake.__version__, WIRE)
+    then = run("tokens", NAME, "3", "--at", told["state"], *at)
+    assert then == run("tokens", NAME, "3", *at)
+    assert told["version"] in run("info", "--program", *at).err
 
 
 def test_a_server_exports_what_the_lake_exports(

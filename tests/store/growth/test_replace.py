@@ -288,5 +288,3 @@ def test_tags_are_names_that_are_free(made: MadeLake) -> None:
         saelake.connect(made.lake.uri, at="v2")
     with pytest.raises(NotFound, match=r"as it was at 2020-01-01\. Collections: none"):
         best(made.lake.uri, "made/random", at="2020-01-01")
-    with pytest.raises(InvalidInput, match="server answers of the newest state"):
-        saelake.connect("grpc://localhost:1", at="v1")

@@ -13,6 +13,7 @@ from saelake.store.errors import InvalidFilter, InvalidInput, NotFound
 from saelake.store.query import cluster as module
 from saelake.store.requests.cluster import ClusterQuery
 from tests.lakes import MadeLake, make_lake
+from tests.stateless import stateless
 
 COLLECTION = "made/random"
 N_DOCUMENTS, N_FEATURES = 80, 30
@@ -31,7 +32,7 @@ class Asked:
 
     def clusters(self, **asked: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
         """The clusters, and what the answer says of all."""
-        table = self.engine.ask(ClusterQuery(collection=COLLECTION, **asked)).read_all()
+        table = stateless(self.engine.ask(ClusterQuery(collection=COLLECTION, **asked)).read_all())
         said = {name.decode(): int(value) for name, value in table.schema.metadata.items()}
         return table.to_pylist(), said
 

@@ -22,6 +22,7 @@ from saelake.store.query.parts.halves import hashed
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.diff import DiffQuery
 from tests.lakes import MadeLake, by_pole, make_lake
+from tests.stateless import stateless
 
 N, D = 60, 14
 RANDOM = np.random.default_rng(9)
@@ -75,7 +76,7 @@ MASKS = {
 
 def ask(engine: Engine, *sides: Selection, **asked: Any) -> pa.Table:
     query = DiffQuery(a=sides[0], others=sides[1:], k=None, examples=False, **asked)
-    table = engine.ask(query).read_all()
+    table = stateless(engine.ask(query).read_all())
     if "pole" not in table.schema.names:
         return table
     counted = pa.Table.from_pylist(by_pole(table.to_pylist(), D // 2), DiffQuery.answer)

@@ -19,6 +19,7 @@ from saelake.store.requests.associate import AssociateQuery
 from saelake.store.snapshot import embeddings
 from saelake.store.snapshot.collection import Collection
 from tests.lakes import MadeLake, make_lake
+from tests.stateless import stateless
 from tests.store.query.test_associate import columns
 
 N = 60
@@ -57,7 +58,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def ask(made: MadeLake, **asked: Any) -> pa.Table:
     query = AssociateQuery(collection=NAME, k=None, min_documents=1, **asked)
-    return Engine(made.lake.uri, cache_bytes=1).ask(query).read_all()
+    return stateless(Engine(made.lake.uri, cache_bytes=1).ask(query).read_all())
 
 
 def check_same(found: pa.Table, expected: pa.Table) -> None:

@@ -17,7 +17,9 @@ def answer_with(
     """Let engines give `answer` to requests of a kind, and to all others what they gave before."""
     before = Engine.ask
 
-    def ask(engine: Engine, request: Request, /) -> pa.RecordBatchReader:
-        return answer(engine, request) if isinstance(request, kind) else before(engine, request)
+    def ask(engine: Engine, request: Request, /, *, at: str | None = None) -> pa.RecordBatchReader:
+        if isinstance(request, kind):
+            return answer(engine, request)
+        return before(engine, request, at=at)
 
     monkeypatch.setattr(Engine, "ask", ask)

@@ -35,6 +35,7 @@ from saelake.store.service.access.protection import Access
 from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.wire.hosts import is_loopback
+from saelake.store.wire.requests import SERVICE
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.answering import answer_with
 from tests.store.service.certificates import Pair, pair_of
@@ -103,6 +104,19 @@ def test_health_and_reflection_know_the_service(made: MadeLake) -> None:
         (answer,) = ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
         listed = {service.name for service in answer.list_services_response.service}
         assert {"saelake.v1.Lake", "grpc.health.v1.Health"} <= listed
+
+
+def test_reflection_is_known_by_both_of_its_names(made: MadeLake) -> None:
+    with server(made) as running, grpc.insecure_channel(str(running.address)) as channel:
+        for name in ("v1", "v1alpha"):
+            ask = channel.stream_stream(
+                f"/grpc.reflection.{name}.ServerReflection/ServerReflectionInfo",
+                request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+                response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+            )
+            wanted = reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE)
+            (answer,) = ask(iter([wanted]))
+            assert answer.file_descriptor_response.file_descriptor_proto
 
 
 def test_tls_and_client_certificates(made: MadeLake, certificates: Path) -> None:

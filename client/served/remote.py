@@ -1,0 +1,104 @@
+"""A lake behind a server, asked through gRPC."""
+
+import random
+import time
+from collections.abc import Iterator
+
+import grpc
+import pyarrow as pa
+
+from saelake.served.calls import RemoteCall, call_of, version_call, version_of
+from saelake.served.channels import Connection
+from saelake.store.errors import SaelakeError, Unavailable
+from saelake.store.reports import ServerVersion
+from saelake.store.requests.request import Request
+from saelake.store.wire import frames
+from saelake.store.wire.errors import to_error
+
+
+class Remote:
+    """Asks a server, or several in turns; thread-safe. Nothing is sent before the first question.
+
+    What is not answered is asked again, as the connection's `retries` say: an export only as long
+    as nothing of it was given out, and every other question until its answer is there as a whole.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._address = str(connection.servers)
+        self._channel = connection.channel(grpc)
+
+    def ask(self, request: Request, /, *, at: str | None = None) -> pa.RecordBatchReader:
+        """The server's answer; see `Transport`."""
+        call = call_of(request, self._connection, at)
+        if call.streams:
+            return frames.answer(self._frames(call))
+        return pa.ipc.open_stream(b"".join(self._frames(call)))
+
+    def version(self) -> ServerVersion:
+        """Which server this is. Raises `MissingExtra` of one that has no such question."""
+        return version_of(b"".join(self._frames(version_call(self._connection))))
+
+    @property
+    def local_lake(self) -> None:
+        """None: the lake is the server's."""
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def _frames(self, call: RemoteCall) -> Iterator[bytes]:
+        """The frames of an answer, asked for again where that does no harm."""
+        ends = call.ends_s(time.monotonic())
+        n_before = 0
+        while True:
+            given: list[bytes] = []  # of an answer that is given out whole
+            begun = False
+            try:
+                for frame in self._received(call, ends):
+                    if call.streams:
+                        begun = True
+                        yield frame
+                    else:
+                        given.append(frame)
+                yield from given
+                return
+            except SaelakeError as error:
+                left = None if ends is None else ends - time.monotonic()
+                retries = self._connection.retries
+                wait = retries.wait_s(error, n_before, left, random.random())
+                if wait is None or begun or "closed" in error.data:
+                    raise
+            n_before += 1
+            time.sleep(wait)
+
+    def _received(self, call: RemoteCall, ends: float | None) -> Iterator[bytes]:
+        """What one call gives. Raises what the other end raised."""
+        ask = getattr(self._channel, call.kind)(
+            call.path,
+            request_serializer=call.serialized,
+            response_deserializer=call.frame_of,
+        )
+        timeout = None if ends is None else max(ends - time.monotonic(), 0)
+        try:
+            answer = ask(call.message, timeout=timeout, metadata=call.metadata)
+        except ValueError as error:  # what grpc says of a closed channel
+            raise closed(self._address) from error
+        except grpc.RpcError as error:
+            raise to_error(error, self._address) from None
+        if isinstance(answer, bytes):
+            yield answer
+            return
+        try:
+            yield from answer
+        except grpc.RpcError as error:
+            raise to_error(error, self._address) from None
+        finally:
+            answer.cancel()  # what is not read is not wanted
+
+
+def closed(address: str) -> Unavailable:
+    """That a connection was closed here."""
+    return Unavailable(
+        f"The connection to {address} is closed: connect again.", server=address, closed=True
+    )

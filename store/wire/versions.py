@@ -1,0 +1,14 @@
+"""Which contract this program speaks."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+WIRE = 2  # 1 had neither states nor versions
+FEATURES = ("at", "retry-info")  # what it knows beside methods
+
+
+def own_version() -> str:
+    """The version of this program."""
+    try:
+        return version("saelake")
+    except PackageNotFoundError:  # as files that were copied
+        return "unknown"
