@@ -37,7 +37,7 @@ def _found(settings: ServerSettings) -> Iterator[SaelakeError]:
 
 def _check_lake(settings: ServerSettings) -> None:
     """Raise what hinders to open every collection, and to preload those that are to be."""
-    engine = Engine(settings.uri)
+    engine = Engine(settings.uri, at=settings.at)
     try:
         engine.lake.tables()
         engine.warm()
