@@ -75,6 +75,10 @@ class LakeService:
             response_serializer=pb.Frame.SerializeToString,
         )
 
+    def waiting(self) -> Mapping[Cost, int]:
+        """How many answers of each cost wait for a place."""
+        return {cost: way.places.n_waiting for cost, way in self._ways.items()}
+
     def prepare(self) -> None:
         """Let lanes make ready what questions would wait for."""
         for lane in set(self._lanes.values()):
