@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from saelake.answers.differences import Diff as Diff
     from saelake.answers.differences import Difference as Difference
     from saelake.answers.differences import Example as Example
+    from saelake.answers.encoded import EncodedToken as EncodedToken
+    from saelake.answers.encoded import EncodedTokens as EncodedTokens
+    from saelake.answers.encoded import TokenFeature as TokenFeature
     from saelake.answers.families import Families as Families
     from saelake.answers.families import Family as Family
     from saelake.answers.found import ChosenFeature as ChosenFeature

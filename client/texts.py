@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from saelake.store.errors import extra
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from saelake.store.codes.embeddings import Block
     from saelake.store.format.lists import Array
     from saelake.store.format.schema import CollectionSettings
@@ -41,6 +43,12 @@ class LazyTexts:
     ) -> "Block":
         """See `store.snapshot.models.Texts`."""
         return self._texts.codes(settings, model, dictionary, text, pooling)
+
+    def rows(
+        self, settings: "CollectionSettings", model: str, dictionary: str, texts: Sequence[str]
+    ) -> "pa.Table":
+        """See `store.snapshot.models.Texts`."""
+        return self._texts.rows(settings, model, dictionary, texts)
 
     def embed(self, model: str, texts: Sequence[str]) -> "Array":
         """See `store.snapshot.models.Texts`."""

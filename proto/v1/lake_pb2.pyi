@@ -481,3 +481,17 @@ class NeighborsRequest(_message.Message):
     feature: int
     k: int
     def __init__(self, dictionary: _Optional[str] = ..., feature: _Optional[int] = ..., k: _Optional[int] = ...) -> None: ...
+
+class EncodeRequest(_message.Message):
+    __slots__ = ("collection", "texts", "k", "all", "features")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    k: int
+    all: bool
+    features: FeatureList
+    def __init__(self, collection: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., features: _Optional[_Union[FeatureList, _Mapping]] = ...) -> None: ...
