@@ -23,8 +23,10 @@ from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
 from saelake.former import former
+from saelake.store.commands.labels import BY_HAND
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.predicates.grammar import both
+from saelake.store.reports import LabelsReport
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Method, Pooling, Selection
 from saelake.store.requests.cluster import Clustering, ClusterQuery
@@ -457,6 +459,17 @@ class Collection:
         """
         named = Dictionary(self.name, self.transport)
         return named.labels(text, k, features=features, min_score=min_score)
+
+    def label(
+        self,
+        feature: FeatureName,
+        label: str,
+        *,
+        explainer: str = BY_HAND,
+        expect: str | None = None,
+    ) -> LabelsReport:
+        """Call a feature of the dictionary something; see `Dictionary.label`."""
+        return self.dictionary.label(feature, label, explainer=explainer, expect=expect)
 
     @property
     def dictionary(self) -> Dictionary:

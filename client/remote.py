@@ -1,16 +1,29 @@
 """A lake behind a server, asked through gRPC."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pyarrow as pa
 
 from saelake.proto.v1 import lake_pb2 as pb
-from saelake.store.errors import InvalidInput, Unavailable
+from saelake.store.commands.command import Command
+from saelake.store.commands.jobs import WatchJobCommand
+from saelake.store.errors import InvalidInput, SaelakeError, Unavailable
+from saelake.store.reports import JobReport
 from saelake.store.requests.request import Request
 from saelake.store.wire import frames
+from saelake.store.wire.commands import (
+    from_message,
+    input_type,
+    output_type,
+    path_of,
+    pieces,
+)
+from saelake.store.wire.commands import to_message as to_command_message
 from saelake.store.wire.errors import to_error
 from saelake.store.wire.requests import SERVICE, Message, method_of, to_message
 from saelake.store.wire.tls import UNSENDABLE, is_sendable, read_pair, read_roots
@@ -60,6 +73,53 @@ class Remote:
         bounded = request.cost == "quick"
         return self._stream(method, message, self._timeout_s if bounded else None)
 
+    def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> Any:
+        """What the server reports; see `Transport`."""
+        method = command.command
+        make = self._channel.unary_unary if rows is None else self._channel.stream_unary
+        call = make(
+            path_of(method),
+            request_serializer=input_type(method).SerializeToString,
+            response_deserializer=output_type(method).FromString,
+        )
+        sent = (
+            to_command_message(input_type(method), command)
+            if rows is None
+            else pieces(command, frames.frames(rows))
+        )
+        timeout_s = None if command.is_long else self._timeout_s
+        with self._errors():
+            reply = call(sent, timeout=timeout_s, metadata=self._metadata)
+        return from_message(command.report, reply)
+
+    def watch(self, command: WatchJobCommand, /) -> Iterator[JobReport]:
+        """What the server tells; see `Transport`."""
+        method = command.command
+        call = self._channel.unary_stream(
+            path_of(method),
+            request_serializer=input_type(method).SerializeToString,
+            response_deserializer=output_type(method).FromString,
+        )
+        with self._errors():
+            told = call(to_command_message(input_type(method), command), metadata=self._metadata)
+            try:
+                for message in told:
+                    yield from_message(JobReport, message)
+            finally:
+                told.cancel()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what grpc raises into what was raised at the other end."""
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise to_error(error, self._address) from None
+        except ValueError as error:  # what grpc says of a closed channel
+            if isinstance(error, SaelakeError):
+                raise
+            raise _closed(self._address) from error
+
     @property
     def local_lake(self) -> None:
         """None: the lake is the server's."""
@@ -79,10 +139,7 @@ class Remote:
         try:
             call = ask(message, timeout=timeout_s, metadata=self._metadata)
         except ValueError as error:  # what grpc says of a closed channel
-            raise Unavailable(
-                f"The connection to {self._address} is closed: connect again.",
-                server=self._address,
-            ) from error
+            raise _closed(self._address) from error
 
         def received() -> Iterator[bytes]:
             try:
@@ -94,6 +151,10 @@ class Remote:
                 call.cancel()  # what is not read is not wanted
 
         return frames.answer(received())
+
+
+def _closed(address: str) -> Unavailable:
+    return Unavailable(f"The connection to {address} is closed: connect again.", server=address)
 
 
 def _credentials(

@@ -1,5 +1,6 @@
 """The models that read texts of questions, loaded when the first one asks."""
 
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from saelake.store.format.schema import CollectionSettings
     from saelake.store.requests.checks import Pooling
     from saelake.store.snapshot.models import Texts
+
+JOB_PROGRAM = (sys.executable, "-m", "saelake.workers.served")  # that a server gives its jobs to
 
 
 def model_texts() -> "Texts | None":

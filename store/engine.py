@@ -4,8 +4,9 @@ All faces (Python, command line, gRPC) ask it the same requests, and turn what i
 values, text or frames. It raises before the first batch wherever that is possible.
 """
 
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -15,11 +16,13 @@ from typing import Any
 import pyarrow as pa
 
 from saelake.store.codes.executor import Executor, Owners
+from saelake.store.commands.command import Command
+from saelake.store.commands.jobs import WatchJobCommand
 from saelake.store.errors import Corrupt, InvalidInput, SaelakeError
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import check_state
 from saelake.store.query.parts.signed import answered
-from saelake.store.reports import Prefetched
+from saelake.store.reports import JobReport, Prefetched
 from saelake.store.requests.request import Request
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.snapshot.models import Texts
@@ -28,6 +31,8 @@ from saelake.store.snapshot.sampled import marked, sample_said
 from saelake.store.snapshot.session import DEFAULT_CACHE_BYTES, Session
 from saelake.store.tables.diskcache import DiskCache
 from saelake.store.tables.mirrors import mirrored
+
+WATCH_S = 0.5  # between looks at a job
 
 
 class Engine:
@@ -75,6 +80,32 @@ class Engine:
             if not self._session.renew():
                 raise
         return self._answer(request)  # of a state whose files nobody has cleaned up
+
+    def tell(self, command: Command, _: pa.RecordBatchReader | None = None, /) -> Any:
+        """Do what a command says, to the lake as it is now; its report. Raises what its verb does.
+
+        Raises `InvalidInput` of a lake that is opened as it was, and for jobs, which a server runs.
+        """
+        from saelake.store.telling import Told  # with every verb that writes
+
+        if self.lake.at is not None:
+            raise InvalidInput(
+                f"{self.lake.place} can only be read. Connect without `at` to change the lake as "
+                "it is.",
+                at=self.lake.at,
+            )
+        return Told(lake=self.lake).carry_out(command)
+
+    def watch(self, command: WatchJobCommand, /) -> Iterator[JobReport]:
+        """How far a job is, again whenever that changes, until it has ended."""
+        told = None
+        while told is None or not told.has_ended:
+            known: JobReport = self.tell(command)
+            if known != told:
+                yield known
+            told = known
+            if not told.has_ended:
+                time.sleep(WATCH_S)
 
     def _answer(self, request: Request) -> pa.RecordBatchReader:
         answer = answered(self._session, request, _answering(request.question))

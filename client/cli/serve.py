@@ -22,10 +22,10 @@ from saelake.connection import TOKEN_VARIABLE, disk_cache_of
 from saelake.owners import ray_owners
 from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, extra
-from saelake.texts import model_texts
+from saelake.texts import JOB_PROGRAM, model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster
 
-ACCESS = "Who may ask"
+ACCESS, CHANGES = "Who may ask", "What may be changed"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -67,6 +67,23 @@ def serve(
             "--insecure", help="Let other machines ask without either.", rich_help_panel=ACCESS
         ),
     ] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RIGHT",
+            help="Also take changes: label (what features are called), encode (documents and jobs "
+            "that encode and index), admin (delete, tag, compact, clean up). May be repeated.",
+            rich_help_panel=CHANGES,
+        ),
+    ] = None,
+    allow_hub: Annotated[
+        bool,
+        typer.Option(
+            "--allow-hub",
+            help="Let jobs fetch models and dictionaries from the hub.",
+            rich_help_panel=CHANGES,
+        ),
+    ] = False,
     memory: Annotated[
         str | None,
         typer.Option(
@@ -76,7 +93,7 @@ def serve(
     ] = None,
     cluster: RayCluster | None,
 ) -> None:
-    """Answer questions over gRPC, until Ctrl-C.
+    """Answer questions over gRPC, and take changes where that is allowed, until Ctrl-C.
 
     Only this machine may ask, unless the server is protected: by a token and TLS, or by mTLS.
     With --ray workers on a cluster answer with it, each from what it keeps in memory.
@@ -85,6 +102,7 @@ def serve(
     """
     with extra("store", "A server"):
         from saelake.store.service.auth import Access
+        from saelake.store.service.changes import Allowed, allowed_rights
         from saelake.store.service.serve import Address, ServerSettings
         from saelake.store.service.serve import serve as run
     token = read_token(token_file) or os.environ.get(TOKEN_VARIABLE) or None
@@ -100,6 +118,8 @@ def serve(
         ),
         texts=model_texts(),
         disk_cache=disk_cache_of(uri, disk_cache, n_bytes),
+        allowed=Allowed(rights=allowed_rights(allow or ()), hub=allow_hub),
+        job_program=JOB_PROGRAM,
     )
     scheme = "grpcs://" if cert else ""
 

@@ -16,7 +16,8 @@ class Limits:
     and those who are denied access take no place among them. An answer has at most `answer_bytes`
     and takes at most `answer_s`, or `analysis_s` where it reads a whole selection; exports and
     verify may take `export_s` and have any size, since they are streamed no faster than they are
-    read. A request has at most `request_bytes`.
+    read. A request has at most `request_bytes`, and documents or labels that are sent
+    `import_bytes` together.
     """
 
     answers: int = 64
@@ -26,6 +27,7 @@ class Limits:
     analysis_s: float = 600.0
     export_s: float = 24 * 3600.0
     request_bytes: int = MIB
+    import_bytes: int = 4096 * MIB
 
     def __post_init__(self) -> None:
         wrong = [name for name in self.__slots__ if not getattr(self, name) > 0]

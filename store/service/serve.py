@@ -17,11 +17,16 @@ from grpc_reflection.v1alpha import reflection
 from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
+from saelake.store.jobs.runner import JobRunner
+from saelake.store.lake.lake import Lake
 from saelake.store.service.auth import Access, TokenCheck
+from saelake.store.service.changes import Allowed, ChangesService
 from saelake.store.service.limits import Limits
 from saelake.store.service.rpc import LakeService
 from saelake.store.snapshot.models import Texts
 from saelake.store.tables.diskcache import DiskCache
+from saelake.store.telling import Told
+from saelake.store.wire.commands import CHANGES
 from saelake.store.wire.requests import SERVICE
 
 T = TypeVar("T")
@@ -54,7 +59,9 @@ class ServerSettings:
     """A lake to serve, where, to whom, how much of it, and what reads the texts of questions.
 
     Files of a lake in an object store are kept in `disk_cache`, and fetched as the server starts.
-    The `executor` is where analyses run (None: in threads); it is closed with the server.
+    The `executor` is where analyses run (None: in threads); it is closed with the server. `allowed`
+    says what may be changed, and `job_program` what runs a job: a command line, to which the lake
+    and the job's id are added (None: nothing does).
     """
 
     uri: str
@@ -64,6 +71,16 @@ class ServerSettings:
     texts: Texts | None = None
     disk_cache: DiskCache | None = None
     executor: Executor | None = None
+    allowed: Allowed = field(default_factory=Allowed)
+    job_program: tuple[str, ...] | None = None
+
+    @property
+    def told(self) -> Told:
+        """What carries out commands."""
+        lake = Lake(self.uri)
+        runs = self.job_program is not None and "encode" in self.allowed.rights
+        jobs = JobRunner(lake, self.job_program or ()) if runs else None
+        return Told(lake=lake, jobs=jobs, allows_hub=self.allowed.hub)
 
 
 class Server:
@@ -81,6 +98,7 @@ class Server:
         self._engine.lake.tables()  # a server of nothing is a mistake
         self._engine.prefetch_all()
         self._service = LakeService(self._engine, settings.limits)
+        self._changes = ChangesService(settings.told, settings.allowed, settings.limits)
         self._health = health.aio.HealthServicer()
 
     async def start(self) -> Address:
@@ -96,9 +114,10 @@ class Server:
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
             ],
         )
-        self._server.add_generic_rpc_handlers((self._service.handler(),))
+        handlers = (self._service.handler(), self._changes.handler())
+        self._server.add_generic_rpc_handlers(handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (SERVICE, CHANGES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         address = Address(host=settings.address.host, port=self._listen())
         await self._server.start()
@@ -127,6 +146,7 @@ class Server:
     async def stop(self, grace_s: float = GRACE_S) -> None:
         """Take no more questions, wait for answers under way, then stop."""
         await self._health.enter_graceful_shutdown()
+        await self._changes.close()
         await self._server.stop(grace_s)
         await self._warming
         self._service.close()

@@ -1,0 +1,172 @@
+"""Runs a server's jobs, each in a process of its own, which ends with the server.
+
+What there is to know of a job is in the lake (`JobLog`): whoever reaches that can watch and cancel
+it, and what it has committed when it ends, in whatever way, is there for the next.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from threading import Condition, Thread
+
+from saelake.store.errors import AlreadyExists, LimitExceeded
+from saelake.store.jobs.turns import is_next
+from saelake.store.lake.jobs import HEARTBEAT_S, JobLog, JobRecord
+from saelake.store.lake.lake import Lake
+
+POLL_S = 0.5
+GRACE_S = 10.0  # for a job to end by itself
+MOST_WAITING = 100
+QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TQDM_DISABLE": "1"}
+
+
+class JobRunner:
+    """The jobs that one server was asked to run, in the order in which they came; thread-safe.
+
+    `program` is what a job is given to: a command line, to which the lake and the job's id are
+    added.
+    """
+
+    def __init__(self, lake: Lake, program: Sequence[str]) -> None:
+        self._lake = lake.from_anywhere
+        self._program = tuple(program)
+        self._log = JobLog(lake)
+        self._waiting: deque[str] = deque()
+        self._changed = Condition()
+        self._closed = False
+        self._thread: Thread | None = None
+
+    def start(self, job: JobRecord) -> JobRecord:
+        """Let a job wait for its turn; one of its id that is there already is as it is.
+
+        Raises `AlreadyExists` where that was asked something else, and `LimitExceeded` when too
+        many wait.
+        """
+        with self._changed:
+            known = self._log.find(job.id)
+            if known is not None:
+                return _same(known, job)
+            if len(self._waiting) >= MOST_WAITING:
+                raise LimitExceeded(f"{MOST_WAITING} jobs wait already, the most that may.")
+            self._log.write(job)
+            self._waiting.append(job.id)
+            if self._thread is None:
+                self._thread = Thread(target=self._run_all, name="saelake-jobs", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        return job
+
+    def close(self) -> None:
+        """End the job that runs, and those that wait."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run_all(self) -> None:
+        while (job_id := self._next()) is not None:
+            self._run(job_id)
+            self._log.forget_old()
+        for job_id in self._waiting:
+            self._tell(job_id, state="interrupted", problem="The server was stopped.")
+
+    def _next(self) -> str | None:
+        """The job whose turn it is, once it is; None when the server stops."""
+        told = 0.0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._waiting, timeout=None)
+                if self._closed:
+                    return None
+                waiting = tuple(self._waiting)
+            for job_id in waiting:
+                if self._log.is_cancelled(job_id):
+                    self._tell(job_id, state="cancelled")
+                    self._drop(job_id)
+            if time.monotonic() - told > HEARTBEAT_S:
+                told = time.monotonic()
+                self._show_life(waiting)
+            if is_next(self._log.jobs(), waiting[0]):
+                self._drop(waiting[0])
+                return waiting[0]
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, timeout=POLL_S)
+
+    def _drop(self, job_id: str) -> None:
+        with self._changed, suppress(ValueError):
+            self._waiting.remove(job_id)
+
+    def _show_life(self, waiting: Sequence[str]) -> None:
+        for job_id in waiting:
+            if (job := self._log.find(job_id)) is not None and not job.has_ended:
+                self._log.write(replace(job, heartbeat=time.time()))
+
+    def _run(self, job_id: str) -> None:
+        self._tell(job_id, state="running", is_loading=True)
+        child = subprocess.Popen(
+            [*self._program, self._lake.uri, job_id],
+            stdin=subprocess.PIPE,  # which ends with this process
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **QUIET},
+            start_new_session=True,  # a Ctrl-C at a terminal is for the server
+        )
+        cancelled = False
+        while child.poll() is None:
+            cancelled = cancelled or self._log.is_cancelled(job_id)
+            if cancelled or self._closed:
+                _end(child)
+                break
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, timeout=POLL_S)
+        if child.stdin is not None:
+            child.stdin.close()
+        self._settle(job_id, child.wait(), cancelled)
+
+    def _settle(self, job_id: str, code: int, cancelled: bool) -> None:
+        """Say how a job ended that could not say so itself."""
+        job = self._log.find(job_id)
+        if job is None or job.state == "done" or (job.state == "failed" and not cancelled):
+            return
+        if cancelled:
+            self._tell(job_id, state="cancelled", problem=None, error=None)
+        elif self._closed:
+            self._tell(job_id, state="interrupted", problem="The server was stopped.")
+        elif not job.has_ended:
+            problem = f"Its process ended by {_how(code)}; what it has committed is kept."
+            self._tell(job_id, state="failed", problem=problem)
+
+    def _tell(self, job_id: str, **changes: object) -> None:
+        if (job := self._log.find(job_id)) is not None:
+            told: dict[str, object] = {"heartbeat": time.time(), "is_loading": False, **changes}
+            self._log.write(replace(job, **told))  # type: ignore[arg-type]  # by name
+
+
+def _same(known: JobRecord, asked: JobRecord) -> JobRecord:
+    if known.asked != asked.asked:
+        raise AlreadyExists(
+            f"There is a job {known.id!r} already, and it is another: give this one its own id.",
+            job=known.id,
+        )
+    return known
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Let a process commit what it has and end; or else end it."""
+    with suppress(OSError):
+        child.send_signal(signal.SIGINT)
+    try:
+        child.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        return f"signal {-code} ({signal.strsignal(-code) or 'unknown'})"
+    return f"code {code}"
