@@ -23,7 +23,6 @@ from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
 from saelake.former import former
-from saelake.store.commands.labels import BY_HAND
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.predicates.grammar import both
 from saelake.store.reports import LabelsReport
@@ -31,6 +30,7 @@ from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Method, Pooling, Selection
 from saelake.store.requests.cluster import Clustering, ClusterQuery
 from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.commands.labels import BY_HAND
 from saelake.store.requests.correlate import Adjacent, CorrelateQuery
 from saelake.store.requests.diff import DiffOrder, DiffQuery, Unit
 from saelake.store.requests.document import DocumentQuery

@@ -8,13 +8,13 @@ from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.matches import Matches
 from saelake.arguments import of_kind, poles
 from saelake.former import former
-from saelake.store.commands.labels import (
+from saelake.store.reports import LabelsReport
+from saelake.store.requests.commands.labels import (
     BY_HAND,
     DeleteLabelsCommand,
     NewLabel,
     SetLabelsCommand,
 )
-from saelake.store.reports import LabelsReport
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery

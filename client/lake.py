@@ -26,17 +26,21 @@ from saelake.served import (
 )
 from saelake.sources import Importable, default_corpus, shown
 from saelake.stages import Stage, Unwatched, Watcher, silent, watched
-from saelake.store.commands.documents import DeleteCommand
-from saelake.store.commands.jobs import CancelJobCommand, StartIndexCommand, WatchJobCommand
-from saelake.store.commands.upkeep import (
+from saelake.store.errors import InvalidInput, extra
+from saelake.store.lake.lake import CollectionName
+from saelake.store.reports import OnDuplicate
+from saelake.store.requests.commands.documents import DeleteCommand
+from saelake.store.requests.commands.jobs import (
+    CancelJobCommand,
+    StartIndexCommand,
+    WatchJobCommand,
+)
+from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
     TagCommand,
     UntagCommand,
 )
-from saelake.store.errors import InvalidInput, extra
-from saelake.store.lake.lake import CollectionName
-from saelake.store.reports import OnDuplicate
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.jobs import JobsQuery
 from saelake.store.requests.tags import TagsQuery

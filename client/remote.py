@@ -10,10 +10,10 @@ import grpc
 import pyarrow as pa
 
 from saelake.proto.v1 import lake_pb2 as pb
-from saelake.store.commands.command import Command
-from saelake.store.commands.jobs import WatchJobCommand
 from saelake.store.errors import InvalidInput, SaelakeError, Unavailable
 from saelake.store.reports import JobReport
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 from saelake.store.wire import frames
 from saelake.store.wire.commands import (

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from saelake.sending import sent_documents
-from saelake.store.commands.documents import ImportCommand
-from saelake.store.commands.jobs import (
+from saelake.store.errors import Conflict, InvalidInput, SaelakeError
+from saelake.store.labels.files import read_labels
+from saelake.store.reports import ImportReport, IndexReport, JobReport, LabelsReport, OnDuplicate
+from saelake.store.requests.commands.documents import ImportCommand
+from saelake.store.requests.commands.jobs import (
     JobDictionary,
     StartEncodeCommand,
     StartIndexCommand,
     WatchJobCommand,
 )
-from saelake.store.commands.labels import ImportLabelsCommand
-from saelake.store.errors import Conflict, InvalidInput, SaelakeError
-from saelake.store.labels.files import read_labels
-from saelake.store.reports import ImportReport, IndexReport, JobReport, LabelsReport, OnDuplicate
+from saelake.store.requests.commands.labels import ImportLabelsCommand
 from saelake.store.wire.errors import CLASSES
 from saelake.transport import Transport
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
@@ -42,6 +41,8 @@ def import_there(
     on_progress: Callable[[int], object],
 ) -> ImportReport:
     """Send the rows of a source, to be imported by one commit."""
+    from saelake.store.documents.sending import sent_documents
+
     command = ImportCommand(
         corpus=corpus,
         source=source.name,

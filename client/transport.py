@@ -5,10 +5,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from saelake.store.commands.command import Command
-from saelake.store.commands.jobs import WatchJobCommand
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import JobReport
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 
 

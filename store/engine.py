@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow as pa
 
 from saelake.store.codes.executor import Executor, Owners
-from saelake.store.commands.command import Command
-from saelake.store.commands.jobs import WatchJobCommand
 from saelake.store.errors import Corrupt, InvalidInput, SaelakeError
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import check_state
 from saelake.store.query.parts.signed import answered
 from saelake.store.reports import JobReport, Prefetched
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.snapshot.models import Texts
@@ -86,7 +86,7 @@ class Engine:
 
         Raises `InvalidInput` of a lake that is opened as it was, and for jobs, which a server runs.
         """
-        from saelake.store.telling import Told  # with every verb that writes
+        from saelake.store.growth.told import Told  # with every verb that writes
 
         if self.lake.at is not None:
             raise InvalidInput(

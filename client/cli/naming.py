@@ -25,8 +25,8 @@ from saelake.connection import connect
 from saelake.dictionary import Dictionary
 from saelake.lake import Lake
 from saelake.stages import Stage, watched
-from saelake.store.commands.labels import BY_HAND
 from saelake.store.errors import InvalidInput
+from saelake.store.requests.commands.labels import BY_HAND
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.neighbors import NeighborsQuery
 

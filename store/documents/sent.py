@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types
 
-from saelake.store.commands.documents import FILE, ROW
 from saelake.store.documents.imports import SourceBatch
 from saelake.store.errors import CorpusError
 from saelake.store.format.lists import runs
 from saelake.store.format.schema import RESERVED_COLUMNS
+from saelake.store.requests.commands.documents import FILE, ROW
 
 PLACE = pa.schema([pa.field(FILE, pa.string()), pa.field(ROW, pa.uint64())])
 OWN = pa.schema([pa.field("id", pa.string()), pa.field("text", pa.string()), *PLACE])

@@ -8,9 +8,9 @@ import json
 from contextlib import suppress
 from dataclasses import asdict
 
-from saelake.store.commands.keys import check_key
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import ImportReport
+from saelake.store.requests.commands.keys import check_key
 from saelake.store.tables.files import read_bytes, write_bytes
 
 

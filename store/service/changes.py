@@ -12,8 +12,6 @@ from typing import IO, Any, TypeAlias, get_args
 
 import grpc
 
-from saelake.store.commands.command import Command
-from saelake.store.commands.jobs import WatchJobCommand
 from saelake.store.errors import (
     AccessDenied,
     InvalidInput,
@@ -21,10 +19,14 @@ from saelake.store.errors import (
     SaelakeError,
     Unavailable,
 )
+from saelake.store.growth.told import Told
+from saelake.store.lake.lake import Lake
 from saelake.store.reports import ENDED
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Right
+from saelake.store.service.jobs.runner import JobRunner
 from saelake.store.service.limits import Limits
-from saelake.store.telling import Told
 from saelake.store.wire.commands import (
     CHANGES,
     COMMANDS,
@@ -74,8 +76,11 @@ def allowed_rights(names: Iterable[str]) -> frozenset[Right]:
 class ChangesService:
     """Carries out commands for one lake, as far as they are allowed."""
 
-    def __init__(self, told: Told, allowed: Allowed, limits: Limits) -> None:
-        self._told = told
+    def __init__(
+        self, lake: Lake, allowed: Allowed, limits: Limits, jobs: JobRunner | None = None
+    ) -> None:
+        self._told = Told(lake=lake, begin=jobs.begin if jobs else None)
+        self._jobs = jobs
         self._allowed = allowed
         self._limits = limits
         self._n_long = 0  # changed in the event loop only
@@ -91,8 +96,8 @@ class ChangesService:
     async def close(self) -> None:
         """End jobs, and take no more commands; those at work go on to their end."""
         self._closed.set()
-        if self._told.jobs is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._told.jobs.close)
+        if self._jobs is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._jobs.close)
         for pool in (self._long, self._quick):
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -17,15 +17,14 @@ from grpc_reflection.v1alpha import reflection
 from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
-from saelake.store.jobs.runner import JobRunner
 from saelake.store.lake.lake import Lake
 from saelake.store.service.auth import Access, TokenCheck
 from saelake.store.service.changes import Allowed, ChangesService
+from saelake.store.service.jobs.runner import JobRunner
 from saelake.store.service.limits import Limits
 from saelake.store.service.rpc import LakeService
 from saelake.store.snapshot.models import Texts
 from saelake.store.tables.diskcache import DiskCache
-from saelake.store.telling import Told
 from saelake.store.wire.commands import CHANGES
 from saelake.store.wire.requests import SERVICE
 
@@ -75,12 +74,11 @@ class ServerSettings:
     job_program: tuple[str, ...] | None = None
 
     @property
-    def told(self) -> Told:
-        """What carries out commands."""
-        lake = Lake(self.uri)
-        runs = self.job_program is not None and "encode" in self.allowed.rights
-        jobs = JobRunner(lake, self.job_program or ()) if runs else None
-        return Told(lake=lake, jobs=jobs, allows_hub=self.allowed.hub)
+    def jobs(self) -> JobRunner | None:
+        """What runs jobs, where they are allowed and there is a program for them."""
+        if self.job_program is None or "encode" not in self.allowed.rights:
+            return None
+        return JobRunner(Lake(self.uri), self.job_program, allows_hub=self.allowed.hub)
 
 
 class Server:
@@ -98,7 +96,9 @@ class Server:
         self._engine.lake.tables()  # a server of nothing is a mistake
         self._engine.prefetch_all()
         self._service = LakeService(self._engine, settings.limits)
-        self._changes = ChangesService(settings.told, settings.allowed, settings.limits)
+        self._changes = ChangesService(
+            Lake(settings.uri), settings.allowed, settings.limits, settings.jobs
+        )
         self._health = health.aio.HealthServicer()
 
     async def start(self) -> Address:

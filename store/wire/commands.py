@@ -14,26 +14,26 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from saelake.proto.v1 import lake_pb2 as pb
-from saelake.store.commands.command import Command
-from saelake.store.commands.documents import DeleteCommand, ImportCommand
-from saelake.store.commands.jobs import (
+from saelake.store.errors import InvalidInput
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
+from saelake.store.requests.commands.jobs import (
     CancelJobCommand,
     StartEncodeCommand,
     StartIndexCommand,
     WatchJobCommand,
 )
-from saelake.store.commands.labels import (
+from saelake.store.requests.commands.labels import (
     DeleteLabelsCommand,
     ImportLabelsCommand,
     SetLabelsCommand,
 )
-from saelake.store.commands.upkeep import (
+from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
     TagCommand,
     UntagCommand,
 )
-from saelake.store.errors import InvalidInput
 
 T = TypeVar("T")
 

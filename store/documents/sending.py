@@ -3,27 +3,22 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.commands.documents import FILE, ROW
-
-if TYPE_CHECKING:
-    from saelake.store.documents.imports import Source, SourceBatch
+from saelake.store.documents.imports import Source, SourceBatch, SourceWidened
+from saelake.store.requests.commands.documents import FILE, ROW
 
 
 @contextmanager
 def sent_documents(
-    source: "Source", on_progress: Callable[[int], object]
+    source: Source, on_progress: Callable[[int], object]
 ) -> Iterator[pa.RecordBatchReader]:
     """The rows of a source, as an import that is sent has them.
 
     They are in a temporary file until the end of the block. Raises what the source does.
     """
-    from saelake.store.documents.imports import SourceWidened
-
     with tempfile.TemporaryFile() as file:
         while True:
             try:
@@ -36,7 +31,7 @@ def sent_documents(
         yield pa.ipc.open_stream(pa.PythonFile(file, "r"))
 
 
-def _write(source: "Source", file: object, on_progress: Callable[[int], object]) -> None:
+def _write(source: Source, file: object, on_progress: Callable[[int], object]) -> None:
     n_rows = 0
     own = [pa.field(name, pa.string()) for name in ("id", "text")]
     place = [pa.field(FILE, pa.string()), pa.field(ROW, pa.uint64())]
@@ -48,7 +43,7 @@ def _write(source: "Source", file: object, on_progress: Callable[[int], object])
             on_progress(n_rows)
 
 
-def _row_by_row(batch: "SourceBatch", schema: pa.Schema) -> pa.RecordBatch:
+def _row_by_row(batch: SourceBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The rows, each with where it is from."""
     n = batch.rows.num_rows
     rows = np.arange(batch.first_row, batch.first_row + n, dtype=np.uint64)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from saelake.store.commands.command import Command
-from saelake.store.commands.keys import check_key
 from saelake.store.errors import InvalidInput
 from saelake.store.reports import JobReport
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.keys import check_key
 
 NEEDED = ("corpus", "dictionaries", "model", "job")
 
@@ -90,3 +90,6 @@ class WatchJobCommand(Command, right="read", report=JobReport):
     """How far a job is, again whenever that changes, until it has ended."""
 
     job: str
+
+
+JobCommand = StartEncodeCommand | StartIndexCommand

@@ -15,9 +15,12 @@ from dataclasses import replace
 from threading import Condition, Thread
 
 from saelake.store.errors import AlreadyExists, LimitExceeded
-from saelake.store.jobs.turns import is_next
 from saelake.store.lake.jobs import HEARTBEAT_S, JobLog, JobRecord
 from saelake.store.lake.lake import Lake
+from saelake.store.reports import JobReport
+from saelake.store.requests.commands.jobs import JobCommand, StartIndexCommand
+from saelake.store.service.jobs.asked import encode_job, index_job
+from saelake.store.service.jobs.turns import is_next
 
 POLL_S = 0.5
 GRACE_S = 10.0  # for a job to end by itself
@@ -29,17 +32,25 @@ class JobRunner:
     """The jobs that one server was asked to run, in the order in which they came; thread-safe.
 
     `program` is what a job is given to: a command line, to which the lake and the job's id are
-    added.
+    added. With `allows_hub` models and dictionaries may be fetched.
     """
 
-    def __init__(self, lake: Lake, program: Sequence[str]) -> None:
+    def __init__(self, lake: Lake, program: Sequence[str], *, allows_hub: bool = False) -> None:
         self._lake = lake.from_anywhere
         self._program = tuple(program)
+        self._allows_hub = allows_hub
         self._log = JobLog(lake)
         self._waiting: deque[str] = deque()
         self._changed = Condition()
         self._closed = False
         self._thread: Thread | None = None
+
+    def begin(self, command: JobCommand) -> JobReport:
+        """Let the job of a command wait for its turn. See `start`, `encode_job` and `index_job`."""
+        if isinstance(command, StartIndexCommand):
+            return self.start(index_job(self._lake, command)).report
+        job = encode_job(self._lake, command, allows_hub=self._allows_hub)
+        return self.start(job).report
 
     def start(self, job: JobRecord) -> JobRecord:
         """Let a job wait for its turn; one of its id that is there already is as it is.

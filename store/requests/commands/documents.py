@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from saelake.store.commands.command import Command
-from saelake.store.commands.keys import check_key
 from saelake.store.errors import InvalidInput
 from saelake.store.reports import DeleteReport, ImportReport, OnDuplicate
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.keys import check_key
 
 FILE, ROW = "saelake:file", "saelake:row"  # columns that say where a row came from
 LONGEST_SOURCE = 1000

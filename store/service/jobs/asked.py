@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from saelake.store.codes.table import CodesTable
-from saelake.store.commands.jobs import JobDictionary, StartEncodeCommand, StartIndexCommand
 from saelake.store.documents.documents import Documents
 from saelake.store.errors import AccessDenied, InvalidInput, NotFound
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.lake.jobs import JobRecord
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.requests.commands.jobs import (
+    JobDictionary,
+    StartEncodeCommand,
+    StartIndexCommand,
+)
 from saelake.store.snapshot.collection import open_codes
 
 HUB_SCHEME = "hf://"

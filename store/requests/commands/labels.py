@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from saelake.store.commands.command import Command
 from saelake.store.errors import InvalidInput
 from saelake.store.reports import LabelsReport
+from saelake.store.requests.commands.command import Command
 
 BY_HAND = "hand"  # the explainer of labels of which nobody says whose they are
 LONGEST_LABEL, LONGEST_EXPLAINER = 4000, 200

@@ -1,4 +1,4 @@
-"""Every command to what carries it out, as `store.engine` has every question to its answer."""
+"""Every command to the verb that carries it out, as `store.engine` has what answers questions."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,35 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from saelake.store.commands.command import Command
-from saelake.store.commands.documents import DeleteCommand, ImportCommand
-from saelake.store.commands.jobs import (
-    CancelJobCommand,
-    StartEncodeCommand,
-    StartIndexCommand,
-    WatchJobCommand,
-)
-from saelake.store.commands.labels import (
-    DeleteLabelsCommand,
-    ImportLabelsCommand,
-    SetLabelsCommand,
-    check_explainer,
-    check_label,
-)
-from saelake.store.commands.upkeep import (
-    CleanupCommand,
-    CompactCommand,
-    TagCommand,
-    UntagCommand,
-)
 from saelake.store.documents.imports import import_once
 from saelake.store.documents.sent import SentDocuments
 from saelake.store.errors import InvalidInput
 from saelake.store.growth.clean_up import clean_up
 from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
-from saelake.store.jobs.asked import encode_job, index_job
-from saelake.store.jobs.runner import JobRunner
 from saelake.store.labels.imports import put_labels
 from saelake.store.labels.written import delete_labels, set_labels
 from saelake.store.lake.jobs import JobLog
@@ -54,19 +31,37 @@ from saelake.store.reports import (
     Tag,
     UntagReport,
 )
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
+from saelake.store.requests.commands.jobs import (
+    CancelJobCommand,
+    JobCommand,
+    StartEncodeCommand,
+    StartIndexCommand,
+    WatchJobCommand,
+)
+from saelake.store.requests.commands.labels import (
+    DeleteLabelsCommand,
+    ImportLabelsCommand,
+    SetLabelsCommand,
+    check_explainer,
+    check_label,
+)
+from saelake.store.requests.commands.upkeep import (
+    CleanupCommand,
+    CompactCommand,
+    TagCommand,
+    UntagCommand,
+)
 from saelake.store.snapshot.session import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A lake that is told what to do, and what runs its jobs (None: nothing); thread-safe.
-
-    With `allows_hub` jobs may fetch models and dictionaries.
-    """
+    """A lake that is told what to do, and what begins jobs over it (None: nothing); thread-safe."""
 
     lake: Lake
-    jobs: JobRunner | None = None
-    allows_hub: bool = False
+    begin: Callable[[JobCommand], JobReport] | None = None
     _importing: Lock = field(default_factory=Lock)
 
     def carry_out(self, command: Command, rows: Path | None = None) -> Any:
@@ -123,12 +118,13 @@ class Told:
             expect=command.expect,
         )
 
-    def _start_encode(self, command: StartEncodeCommand, _: Path | None) -> JobReport:
-        job = encode_job(self.lake, command, allows_hub=self.allows_hub)
-        return self._runner.start(job).report
-
-    def _start_index(self, command: StartIndexCommand, _: Path | None) -> JobReport:
-        return self._runner.start(index_job(self.lake, command)).report
+    def _start(self, command: JobCommand, _: Path | None) -> JobReport:
+        if self.begin is None:
+            raise InvalidInput(
+                "There is nothing here that runs jobs beside this process: use encode and index, "
+                "which return when they are done."
+            )
+        return self.begin(command)
 
     def _cancel_job(self, command: CancelJobCommand, _: Path | None) -> JobReport:
         log = JobLog(self.lake)
@@ -159,15 +155,6 @@ class Told:
     def _cleanup(self, command: CleanupCommand, _: Path | None) -> CleanupReport:
         return clean_up(self.lake, older_than=timedelta(seconds=command.older_than_s))
 
-    @property
-    def _runner(self) -> JobRunner:
-        if self.jobs is None:
-            raise InvalidInput(
-                "There is nothing here that runs jobs beside this process: use encode and index, "
-                "which return when they are done."
-            )
-        return self.jobs
-
 
 _VERBS: Mapping[type[Command], Callable[[Told, Any, Path | None], Any]] = {
     SetLabelsCommand: Told._set_labels,
@@ -175,8 +162,8 @@ _VERBS: Mapping[type[Command], Callable[[Told, Any, Path | None], Any]] = {
     ImportLabelsCommand: Told._import_labels,
     ImportCommand: Told._import,
     DeleteCommand: Told._delete,
-    StartEncodeCommand: Told._start_encode,
-    StartIndexCommand: Told._start_index,
+    StartEncodeCommand: Told._start,
+    StartIndexCommand: Told._start,
     CancelJobCommand: Told._cancel_job,
     WatchJobCommand: Told._watch_job,
     TagCommand: Told._tag,

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from saelake.store.commands.command import Command
 from saelake.store.errors import InvalidInput
 from saelake.store.reports import CleanupReport, CompactReport, Tag, UntagReport
+from saelake.store.requests.commands.command import Command
 
 WEEK_S = 7 * 24 * 3600.0
 
