@@ -31,14 +31,15 @@ def encode_job(lake: Lake, command: StartEncodeCommand, *, allows_hub: bool) -> 
     """The job that encodes. Raises `NotFound`, `InvalidInput` and `AccessDenied`."""
     Documents.open(lake, command.corpus)
     known = [RegisteredDictionary.find(lake, d.location) for d in command.dictionaries]
-    asked = {
+    dictionaries = [
+        _at_the_hub(choice, allows_hub) if found is None else _known(lake, choice, found)
+        for choice, found in zip(command.dictionaries, known, strict=True)
+    ]
+    asked: dict[str, Any] = {
         "kind": "encode",
         "corpus": command.corpus,
         "model": _model(command, [found for found in known if found], allows_hub),
-        "dictionaries": [
-            _at_the_hub(asked, allows_hub) if found is None else _known(lake, asked, found)
-            for asked, found in zip(command.dictionaries, known, strict=True)
-        ],
+        "dictionaries": dictionaries,
         "options": command.options,
     }
     return _record("encode", command.corpus, command.job, asked)

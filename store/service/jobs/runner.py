@@ -44,6 +44,7 @@ class JobRunner:
         self._changed = Condition()
         self._closed = False
         self._thread: Thread | None = None
+        self._shown = time.monotonic()  # when those that wait were last seen
 
     def begin(self, command: JobCommand) -> JobReport:
         """Let the job of a command wait for its turn. See `start`, `encode_job` and `index_job`."""
@@ -89,34 +90,38 @@ class JobRunner:
 
     def _next(self) -> str | None:
         """The job whose turn it is, once it is; None when the server stops."""
-        told = 0.0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._waiting, timeout=None)
+                self._changed.wait_for(lambda: self._closed or self._waiting)
                 if self._closed:
                     return None
-                waiting = tuple(self._waiting)
-            for job_id in waiting:
-                if self._log.is_cancelled(job_id):
-                    self._tell(job_id, state="cancelled")
-                    self._drop(job_id)
-            if time.monotonic() - told > HEARTBEAT_S:
-                told = time.monotonic()
-                self._show_life(waiting)
-            if is_next(self._log.jobs(), waiting[0]):
-                self._drop(waiting[0])
-                return waiting[0]
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed, timeout=POLL_S)
+            self._tend()
+            first = next(iter(self._waiting), None)
+            if first is not None and is_next(self._log.jobs(), first):
+                self._drop(first)
+                return first
+            self._pause()
+
+    def _pause(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed, timeout=POLL_S)
+
+    def _tend(self) -> None:
+        """Let go of jobs that wait and are cancelled, and show that the others still wait."""
+        with self._changed:
+            waiting = tuple(self._waiting)
+        for job_id in waiting:
+            if self._log.is_cancelled(job_id):
+                self._tell(job_id, state="cancelled")
+                self._drop(job_id)
+            elif time.monotonic() - self._shown > HEARTBEAT_S:
+                self._tell(job_id)
+        if time.monotonic() - self._shown > HEARTBEAT_S:
+            self._shown = time.monotonic()
 
     def _drop(self, job_id: str) -> None:
         with self._changed, suppress(ValueError):
             self._waiting.remove(job_id)
-
-    def _show_life(self, waiting: Sequence[str]) -> None:
-        for job_id in waiting:
-            if (job := self._log.find(job_id)) is not None and not job.has_ended:
-                self._log.write(replace(job, heartbeat=time.time()))
 
     def _run(self, job_id: str) -> None:
         self._tell(job_id, state="running", is_loading=True)
@@ -133,8 +138,8 @@ class JobRunner:
             if cancelled or self._closed:
                 _end(child)
                 break
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed, timeout=POLL_S)
+            self._tend()
+            self._pause()
         if child.stdin is not None:
             child.stdin.close()
         self._settle(job_id, child.wait(), cancelled)
