@@ -5,7 +5,7 @@ import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeAlias, get_args
@@ -129,8 +129,11 @@ class ChangesService:
             async with _Failing(context):
                 self._allowed.check(kind)
                 with self._place(kind):
-                    file = _spool()
-                    return await self._report(await self._spooled(kind, messages, file), file)
+                    with ExitStack() as failing:
+                        file = failing.enter_context(_spool())
+                        command = await self._spooled(kind, messages, file)
+                        failing.pop_all()
+                    return await self._report(command, file)
 
         return answer
 
@@ -171,12 +174,12 @@ class ChangesService:
     async def _report(self, command: Command, rows: IO[bytes] | None = None) -> Any:
         """The report as a message. What is begun is done, also when the caller leaves meanwhile."""
 
-        def carry_out() -> Any:
-            with rows or nullcontext():
-                return self._told.carry_out(command, None if rows is None else Path(rows.name))
-
         pool = self._long if command.is_long else self._quick
-        work = asyncio.get_running_loop().run_in_executor(pool, carry_out)
+        path = None if rows is None else Path(rows.name)
+        run = asyncio.get_running_loop().run_in_executor
+        work = run(pool, self._told.carry_out, command, path)
+        if rows is not None:
+            work.add_done_callback(lambda _: rows.close())
         return to_message(output_type(command.command), await asyncio.shield(work))
 
     async def _watch(self, message: Any, context: Context) -> None:
