@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from saelake.store import errors
 from saelake.store.errors import Conflict, InvalidInput, SaelakeError
 from saelake.store.labels.files import read_labels
 from saelake.store.reports import ImportReport, IndexReport, JobReport, LabelsReport, OnDuplicate
@@ -20,7 +21,6 @@ from saelake.store.requests.commands.jobs import (
     WatchJobCommand,
 )
 from saelake.store.requests.commands.labels import ImportLabelsCommand
-from saelake.store.wire.errors import CLASSES
 from saelake.transport import Transport
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
@@ -164,8 +164,7 @@ def _ended(
         if job.state in ("queued", "running"):
             tell(job)
     if job.state == "failed":
-        kind = CLASSES.get(job.error or "", SaelakeError)
-        raise kind(job.problem or "The job failed.", job=job.id)
+        raise _class(job.error)(job.problem or "The job failed.", job=job.id)
     if job.state != "done":
         why = f": {job.problem}" if job.problem else "."
         raise Conflict(
@@ -174,3 +173,11 @@ def _ended(
             job=job.id,
         )
     return job
+
+
+def _class(name: str | None) -> type[SaelakeError]:
+    """The class of this name, or the root of all where it is none of ours."""
+    found = vars(errors).get(name or "")
+    if isinstance(found, type) and issubclass(found, SaelakeError):
+        return found
+    return SaelakeError

@@ -256,7 +256,8 @@ def import_(
     once: Annotated[
         str | None,
         typer.Option(
-            "--key", help="A name for this import: sent again, it adds nothing and says the same."
+            metavar="KEY",
+            help="A name for this import: sent again, it adds nothing and says the same.",
         ),
     ] = None,
     reading: dict[str, Any],

@@ -144,8 +144,8 @@ def test_a_report_is_the_same_as_a_message(method: str, report: Any) -> None:
 
 def test_messages_have_the_fields_of_their_values() -> None:
     for method, kind in COMMANDS.items():
-        begin = input_type(method).DESCRIPTOR.fields_by_name
-        own = begin["begin"].message_type if kind.has_rows else input_type(method).DESCRIPTOR
+        own: Any = input_type(method).DESCRIPTOR
+        own = own.fields_by_name["begin"].message_type if kind.has_rows else own
         value: Any = kind
         assert {f.name for f in own.fields} == {f.name for f in fields(value)}
         report: Any = kind.report
