@@ -337,7 +337,8 @@ class Lake:
         Run again, it continues where it stopped. See `import_corpus` and `encode` for the arguments
         and errors: what can be told without running the model (that it and the dictionaries are
         there, hook points, names, settings that contradict a collection's) is raised before
-        anything is imported. The `watcher` is told how far each stage is. A `name` is refused:
+        anything is imported; not by a server, which does all three as it would do each. The
+        `watcher` is told how far each stage is. A `name` is refused:
         `DictionaryChoice` has the dictionary's, and `rows_name` is of rows without ids.
         """
         self._changeable("ingest")
@@ -354,6 +355,8 @@ class Lake:
             from saelake.workers.corpus import check_locations
         check_locations(data)
         if not self.is_remote:
+            if model is None:
+                raise InvalidInput("Say with which model to encode: --model.")
             check_encode(encode_asked(self.uri, called, choices, options, model=model), cluster)
         importing = partial(
             self.import_corpus,

@@ -37,7 +37,13 @@ HOW, WINDOW = "How it is encoded", "How texts become tokens"
 CorpusOption = Annotated[
     str | None, typer.Option(help="What to call it. [default: the file's name]")
 ]
-ModelOption = Annotated[str, typer.Option(help="A transformers model: a folder or a hub id.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A transformers model: a folder or a hub id. [with --server: what the dictionary was "
+        "used with]"
+    ),
+]
 OptionalModelOption = Annotated[
     str | None,
     typer.Option(help="A transformers model: a folder or a hub id; or --from-activations."),
@@ -216,7 +222,7 @@ def encode_options(
 def ingest(
     file: SourceArgument,
     *,
-    model: ModelOption,
+    model: ModelOption = None,
     dictionary: DictionaryOption,
     corpus: CorpusOption = None,
     name: NameOption = None,
