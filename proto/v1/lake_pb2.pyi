@@ -520,10 +520,12 @@ class EncodeRequest(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., features: _Optional[_Union[FeatureList, _Mapping]] = ...) -> None: ...
 
 class JobsRequest(_message.Message):
-    __slots__ = ("id",)
+    __slots__ = ("id", "corpora")
     ID_FIELD_NUMBER: _ClassVar[int]
+    CORPORA_FIELD_NUMBER: _ClassVar[int]
     id: str
-    def __init__(self, id: _Optional[str] = ...) -> None: ...
+    corpora: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., corpora: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TagsRequest(_message.Message):
     __slots__ = ()

@@ -71,6 +71,12 @@ class Told:
         """
         return _VERBS[type(command)](self, command, rows)
 
+    def corpora(self, command: Command) -> tuple[str, ...] | None:
+        """The corpora that a command is about, also by its job; None is the whole lake."""
+        if isinstance(command, CancelJobCommand | WatchJobCommand):
+            return (JobLog(self.lake).open(command.job).corpus,)
+        return command.corpora
+
     def _set_labels(self, command: SetLabelsCommand, _: Path | None) -> LabelsReport:
         labels = {new.feature: new.label for new in command.labels}
         n = set_labels(

@@ -14,4 +14,5 @@ def jobs(session: Session, query: JobsQuery) -> pa.Table:
     """
     log = JobLog(session.lake)
     found = log.jobs() if query.id is None else [log.open(query.id)]
-    return pa.Table.from_pylist([job.row() for job in found], JobsQuery.answer)
+    rows = [job.row() for job in found if not query.corpora or job.corpus in query.corpora]
+    return pa.Table.from_pylist(rows, JobsQuery.answer)

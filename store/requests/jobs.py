@@ -34,6 +34,10 @@ JOBS = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class JobsQuery(Request, cost="quick", answer=JOBS):
-    """The runs of encode and index that are known, the latest first; or the one of this `id`."""
+    """The runs of encode and index that are known, the latest first; or the one of this `id`.
+
+    With `corpora` only those over these corpora.
+    """
 
     id: str | None = None
+    corpora: tuple[str, ...] = ()

@@ -37,5 +37,10 @@ class Command:
         admit(self, kind._checks)
         self.check()
 
+    @property
+    def corpora(self) -> tuple[str, ...] | None:
+        """The corpora that it is about; None where it is about the whole lake."""
+        return None
+
     def check(self) -> None:
         """Raise `InvalidInput` for fields that cannot be meant, or not together."""

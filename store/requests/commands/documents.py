@@ -33,6 +33,11 @@ class ImportCommand(Command, right="encode", report=ImportReport, has_rows=True)
         if len(self.source) > LONGEST_SOURCE:
             raise InvalidInput(f"A source has a name of up to {LONGEST_SOURCE} characters.")
 
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return (self.corpus,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteCommand(Command, right="admin", report=DeleteReport, is_long=True):
@@ -47,3 +52,8 @@ class DeleteCommand(Command, right="admin", report=DeleteReport, is_long=True):
     ids: tuple[str, ...] = ()
     dry_run: bool = False
     expect: int | None = None
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return (self.corpus,)

@@ -62,6 +62,11 @@ class StartEncodeCommand(Command, right="encode", report=JobReport):
         names = (field.name for field in fields(self) if field.name not in NEEDED)
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return (self.corpus,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StartIndexCommand(Command, right="encode", report=JobReport):
@@ -73,6 +78,11 @@ class StartIndexCommand(Command, right="encode", report=JobReport):
     def check(self) -> None:
         """See `Command`."""
         check_key("job", self.job)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return (self.collection.partition("/")[0],)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,11 @@ class SetLabelsCommand(Command, right="label", report=LabelsReport):
         for new in self.labels:
             check_label(new.label)
 
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return ()  # a dictionary is of no corpus
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteLabelsCommand(Command, right="label", report=LabelsReport):
@@ -55,6 +60,11 @@ class DeleteLabelsCommand(Command, right="label", report=LabelsReport):
     dictionary: str
     explainer: str = BY_HAND
     features: tuple[int, ...] | None = None
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return ()  # a dictionary is of no corpus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +84,11 @@ class ImportLabelsCommand(Command, right="label", report=LabelsReport, has_rows=
     )
 
     dictionary: str
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return ()  # a dictionary is of no corpus
 
 
 def check_explainer(explainer: str) -> None:

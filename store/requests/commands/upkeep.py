@@ -29,6 +29,11 @@ class CompactCommand(Command, right="admin", report=CompactReport, is_long=True)
 
     target: str
 
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return (self.target.partition("/")[0],)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CleanupCommand(Command, right="admin", report=CleanupReport, is_long=True):

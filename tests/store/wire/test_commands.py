@@ -142,6 +142,14 @@ def test_a_report_is_the_same_as_a_message(method: str, report: Any) -> None:
     assert from_message(type(report), received) == report
 
 
+def test_a_command_says_which_corpora_it_is_about() -> None:
+    about = {type(command).command: command.corpora for command in (*COMMAND, *WITH_ROWS)}
+    of_one = ("Import", "Delete", "StartEncode", "StartIndex", "Compact")
+    assert {name: about[name] for name in of_one} == dict.fromkeys(of_one, ("c",))
+    assert [about[name] for name in ("SetLabels", "DeleteLabels", "ImportLabels")] == [()] * 3
+    assert {about[name] for name in ("Tag", "Untag", "Cleanup")} == {None}
+
+
 def test_messages_have_the_fields_of_their_values() -> None:
     for method, kind in COMMANDS.items():
         own: Any = input_type(method).DESCRIPTOR

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.remote import Remote
 from saelake.store.engine import Engine
-from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.errors import InvalidInput, MissingExtra, NotFound
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Selection, Weight
 from saelake.store.requests.cluster import ClusterQuery
@@ -24,9 +24,11 @@ from saelake.store.requests.correlate import CorrelateQuery
 from saelake.store.requests.diff import DiffQuery
 from saelake.store.requests.document import DocumentQuery
 from saelake.store.requests.embeddings import EmbeddingsQuery
+from saelake.store.requests.encode import EncodeQuery
 from saelake.store.requests.families import FamiliesQuery
 from saelake.store.requests.features import FeaturesQuery
 from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.jobs import JobsQuery
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
@@ -34,6 +36,7 @@ from saelake.store.requests.request import Request
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.similar import SimilarQuery
+from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
@@ -80,6 +83,9 @@ LEAST: list[tuple[Request, dict[str, Any]]] = [
     (FamiliesQuery(collection=NAME), {"collection": NAME}),
     (LabelsQuery(dictionary="random"), {"dictionary": "random"}),
     (NeighborsQuery(dictionary="random", feature=0), {"dictionary": "random"}),
+    (EncodeQuery(collection=NAME, texts=("w1",)), {"collection": NAME, "texts": ["w1"]}),
+    (JobsQuery(), {}),
+    (TagsQuery(), {}),
 ]
 LEAST_OF = {type(request): request for request, _ in reversed(LEAST)}
 
@@ -93,6 +99,7 @@ INSIDE = st.floats(0, 1, exclude_min=True, exclude_max=True)
 DIFFERENT = st.lists(TEXT, unique=True, max_size=3).map(tuple)
 BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "k": COUNT,
+    "texts": st.lists(TEXT, min_size=1, max_size=3).map(tuple),
     "n_features": COUNT,
     "n_labels": COUNT,
     "min_documents": COUNT,
@@ -292,7 +299,8 @@ def test_every_method_has_a_request_and_every_request_a_method() -> None:
         assert type(to_message(request)).__name__ == f"{method_of(request)}Request"
 
 
-LACKING = (RetrieveQuery, NeighborsQuery)  # of labels and of directions, a made lake has none
+# A made lake has no labels, no directions, and no model.
+LACKING = (RetrieveQuery, NeighborsQuery, EncodeQuery)
 
 
 @pytest.fixture(scope="module")
@@ -331,5 +339,5 @@ def test_a_method_answers_under_its_former_name(
 def outcome(transport: Transport, request: Request) -> pa.Table | str:
     try:
         return transport.ask(request).read_all()
-    except NotFound as error:
+    except (NotFound, MissingExtra) as error:
         return error.message
