@@ -99,7 +99,6 @@ INSIDE = st.floats(0, 1, exclude_min=True, exclude_max=True)
 DIFFERENT = st.lists(TEXT, unique=True, max_size=3).map(tuple)
 BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "k": COUNT,
-    "texts": st.lists(TEXT, min_size=1, max_size=3).map(tuple),
     "n_features": COUNT,
     "n_labels": COUNT,
     "min_documents": COUNT,
@@ -178,6 +177,7 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     | made(CorrelateQuery, needs="b align", without="adjacent control"),
     ClusterQuery: made(ClusterQuery, without="about min_score")
     | made(ClusterQuery, needs="about", without="features"),
+    EncodeQuery: made(EncodeQuery, needs="texts"),
     LabelsQuery: made(LabelsQuery, without="text") | made(LabelsQuery, without="features"),
 }
 
