@@ -4,6 +4,7 @@ What there is to know of a job is in the lake (`JobLog`): whoever reaches that c
 it, and what it has committed when it ends, in whatever way, is there for the next.
 """
 
+import logging
 import os
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from saelake.store.reports import JobReport
 from saelake.store.requests.commands.jobs import JobCommand, StartIndexCommand
 from saelake.store.service.jobs.asked import encode_job, index_job
 from saelake.store.service.jobs.turns import is_next
+
+log = logging.getLogger("saelake.server")
 
 POLL_S = 0.5
 GRACE_S = 10.0  # for a job to end by itself
@@ -83,7 +86,11 @@ class JobRunner:
 
     def _run_all(self) -> None:
         while (job_id := self._next()) is not None:
-            self._run(job_id)
+            try:
+                self._run(job_id)
+            except Exception as error:  # as where no process can be started: others go on
+                log.exception("The job %s could not be run", job_id)
+                self._tell(job_id, state="failed", problem=f"It could not be run: {error}")
             self._log.forget_old()
         for job_id in self._waiting:
             self._tell(job_id, state="interrupted", problem="The server was stopped.")
@@ -146,7 +153,7 @@ class JobRunner:
 
     def _settle(self, job_id: str, code: int, cancelled: bool) -> None:
         """Say how a job ended that could not say so itself."""
-        job = self._log.find(job_id)
+        job = self._find(job_id)
         if job is None or job.state == "done" or (job.state == "failed" and not cancelled):
             return
         if cancelled:
@@ -157,8 +164,14 @@ class JobRunner:
             problem = f"Its process ended by {_how(code)}; what it has committed is kept."
             self._tell(job_id, state="failed", problem=problem)
 
+    def _find(self, job_id: str) -> JobRecord | None:
+        """What is told of a job; None where that cannot be read."""
+        with suppress(OSError):
+            return self._log.find(job_id)
+        return None
+
     def _tell(self, job_id: str, **changes: object) -> None:
-        if (job := self._log.find(job_id)) is not None:
+        if (job := self._find(job_id)) is not None:
             told: dict[str, object] = {"heartbeat": time.time(), "is_loading": False, **changes}
             self._log.write(replace(job, **told))  # type: ignore[arg-type]  # by name
 

@@ -163,6 +163,16 @@ def test_a_job_whose_process_dies_is_told_to_have_failed(encoded: EncodedLake) -
         assert settled(lake, lake.start_index(COLLECTION).id).state == "failed", "others go on"
 
 
+def test_a_job_that_cannot_be_begun_is_told_to_have_failed(
+    encoded: EncodedLake, caplog: pytest.LogCaptureFixture
+) -> None:
+    with changeable(encoded.lake.uri, job_program=("/no/such/program",)) as lake:
+        jobs = [settled(lake, lake.start_index(COLLECTION).id) for _ in range(2)]
+    assert [job.state for job in jobs] == ["failed", "failed"]
+    assert all("could not be run" in (job.problem or "") for job in jobs)
+    assert "/no/such/program" in caplog.text
+
+
 def test_a_server_that_stops_ends_its_jobs(encoded: EncodedLake) -> None:
     with changeable(encoded.lake.uri, job_program=SLEEPS) as lake:
         jobs = [lake.start_index(COLLECTION).id for _ in range(2)]
