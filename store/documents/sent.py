@@ -15,6 +15,7 @@ from saelake.store.documents.imports import SourceBatch
 from saelake.store.errors import CorpusError
 from saelake.store.format.lists import runs
 from saelake.store.format.schema import RESERVED_COLUMNS
+from saelake.store.format.streams import sent_batches, sent_schema
 from saelake.store.requests.commands.documents import FILE, ROW
 
 PLACE = pa.schema([pa.field(FILE, pa.string()), pa.field(ROW, pa.uint64())])
@@ -39,8 +40,8 @@ class SentDocuments:
         self._path = path
         self._generated_ids = generated_ids
         self._name = name
-        with _Understood(name), pa.OSFile(str(path)) as file:
-            self._schema = pa.ipc.open_stream(file).schema
+        with _Understood(name):
+            self._schema = sent_schema(path)
         _check_columns(self._schema, name)
 
     @property
@@ -60,10 +61,8 @@ class SentDocuments:
 
     def batches(self) -> Iterator[SourceBatch]:
         """The rows, in order. Raises `CorpusError`."""
-        with _Understood(self._name), pa.OSFile(str(self._path)) as file:
-            for batch in pa.ipc.open_stream(file):
-                for column in batch.columns:
-                    _check(column)
+        with _Understood(self._name):
+            for batch in sent_batches(self._path):
                 yield from _placed(batch)
 
 
@@ -114,17 +113,6 @@ def _is_stored(kind: pa.DataType) -> bool:
         fields = [kind.field(i).type for i in range(kind.num_fields)]
         return bool(fields) and all(map(_is_stored, fields))
     return any(is_kind(kind) for is_kind in _PLAIN) and not types.is_interval(kind)
-
-
-def _check(column: pa.Array) -> None:
-    """Raise `pyarrow.ArrowInvalid` where a column's parts do not fit together.
-
-    Texts need not be UTF-8, which an import looks at row by row.
-    """
-    if types.is_string(column.type):
-        kind, buffers = pa.binary(), column.buffers()
-        column = pa.Array.from_buffers(kind, len(column), buffers, offset=column.offset)
-    column.validate(full=True)
 
 
 def _placed(batch: pa.RecordBatch) -> Iterator[SourceBatch]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from saelake.store.documents.imports import import_once
 from saelake.store.documents.sent import SentDocuments
 from saelake.store.errors import InvalidInput
+from saelake.store.format.streams import sent_batches, sent_schema
 from saelake.store.growth.clean_up import clean_up
 from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
@@ -184,9 +185,8 @@ def _labels(rows: Path | None) -> list[dict[str, Any]]:
     wanted = ImportLabelsCommand.ROWS
     try:
         assert rows is not None
-        with pa.OSFile(str(rows)) as file:
-            table = pa.ipc.open_stream(file).read_all().select(wanted.names)
-        table.validate(full=True)
+        table = pa.Table.from_batches(sent_batches(rows), sent_schema(rows)).select(wanted.names)
+        table.validate(full=True)  # also that texts are UTF-8
         labels: list[dict[str, Any]] = table.cast(wanted).to_pylist()
     except (pa.ArrowException, OSError, KeyError) as error:
         columns = ", ".join(f"{f.name} ({f.type})" for f in wanted)

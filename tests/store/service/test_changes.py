@@ -52,10 +52,11 @@ def send(channel: grpc.Channel, method: str, messages: list[Any]) -> Any:
     return call(iter(messages), timeout=60)
 
 
-def stream(columns: dict[str, Any], schema: pa.Schema | None = None) -> bytes:
-    table = pa.table(columns, schema=schema)
+def stream(columns: dict[str, Any], compression: str | None = None) -> bytes:
+    table = pa.table(columns)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())
 
@@ -90,6 +91,9 @@ MALFORMED = {
     "nothing": b"",
     "half a stream": stream(rows())[:-200],
     "offsets out of bounds": broken_offsets(),
+    "compressed": stream(rows(), "zstd"),
+    "compressed by another": stream(rows(), "lz4"),
+    "a dictionary": stream(rows(x=pa.array(["a", "b"]).dictionary_encode())),
     "no ids": stream({k: v for k, v in rows().items() if k != "id"}),
     "ids that are numbers": stream(rows(id=[1, 2])),
     "a column of the corpus's own": stream(rows(doc=[1, 2])),
