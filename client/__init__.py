@@ -29,12 +29,17 @@ if TYPE_CHECKING:
     from saelake.answers.differences import Diff as Diff
     from saelake.answers.differences import Difference as Difference
     from saelake.answers.differences import Example as Example
+    from saelake.answers.encoded import EncodedToken as EncodedToken
+    from saelake.answers.encoded import EncodedTokens as EncodedTokens
+    from saelake.answers.encoded import TokenFeature as TokenFeature
     from saelake.answers.families import Families as Families
     from saelake.answers.families import Family as Family
     from saelake.answers.found import ChosenFeature as ChosenFeature
     from saelake.answers.found import FoundDocument as FoundDocument
     from saelake.answers.found import FoundDocuments as FoundDocuments
     from saelake.answers.found import SharedFeature as SharedFeature
+    from saelake.answers.jobs import Job as Job
+    from saelake.answers.jobs import Jobs as Jobs
     from saelake.answers.labels import Label as Label
     from saelake.answers.labels import Labels as Labels
     from saelake.answers.labels import Neighbor as Neighbor
@@ -48,7 +53,6 @@ if TYPE_CHECKING:
     from saelake.answers.lookups import Features as Features
     from saelake.answers.lookups import Hit as Hit
     from saelake.answers.lookups import Info as Info
-    from saelake.answers.lookups import Job as Job
     from saelake.answers.lookups import Tokens as Tokens
     from saelake.answers.lookups import TopToken as TopToken
     from saelake.answers.lookups import Verification as Verification
@@ -91,6 +95,7 @@ if TYPE_CHECKING:
     from saelake.store.reports import DeleteReport as DeleteReport
     from saelake.store.reports import ImportReport as ImportReport
     from saelake.store.reports import IndexReport as IndexReport
+    from saelake.store.reports import LabelsReport as LabelsReport
     from saelake.store.reports import OnDuplicate as OnDuplicate
     from saelake.store.reports import Prefetched as Prefetched
     from saelake.store.reports import Repaired as Repaired

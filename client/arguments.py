@@ -59,6 +59,14 @@ def ids(given: Any) -> tuple[str, ...]:
     return found
 
 
+def texts_of(given: Any) -> tuple[str, ...]:
+    """One text or several as a tuple. Raises `InvalidInput`."""
+    several = (given,) if isinstance(given, str) else given
+    if isinstance(several, bytes) or not isinstance(several, Iterable):
+        raise InvalidInput(f"texts must be a text or several, not {given!r}.")
+    return tuple(several)
+
+
 def names(name: str, given: Any) -> tuple[str, ...]:
     """One name or several as a tuple. Raises `InvalidInput`."""
     several = (given,) if isinstance(given, str) else given

@@ -12,26 +12,30 @@ from saelake.answers.clusters import Clusters
 from saelake.answers.contents import contents, contents_html
 from saelake.answers.correlations import Correlations
 from saelake.answers.differences import Diff
+from saelake.answers.encoded import EncodedTokens
 from saelake.answers.families import Families
 from saelake.answers.found import FoundDocuments
 from saelake.answers.labels import Labels
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Info, Tokens
 from saelake.answers.matches import Matches
-from saelake.arguments import documents, ids, names, of_kind, poles
+from saelake.arguments import documents, ids, names, of_kind, poles, texts_of
 from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
 from saelake.former import former
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.predicates.grammar import both
+from saelake.store.reports import LabelsReport
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Method, Pooling, Selection
 from saelake.store.requests.cluster import Clustering, ClusterQuery
 from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.commands.labels import BY_HAND
 from saelake.store.requests.correlate import Adjacent, CorrelateQuery
 from saelake.store.requests.diff import DiffOrder, DiffQuery, Unit
 from saelake.store.requests.document import DocumentQuery
 from saelake.store.requests.embeddings import EmbeddingsQuery
+from saelake.store.requests.encode import EncodeQuery
 from saelake.store.requests.families import FamiliesQuery
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.requests.info import InfoQuery
@@ -146,6 +150,31 @@ class Collection:
             features=None if features is None else poles("features", features),
         )
         return Document(self.transport.ask(query).read_all())
+
+    def encode(
+        self,
+        texts: str | Sequence[str],
+        k: int | None = EncodeQuery.k,
+        *,
+        features: FeatureName | Sequence[FeatureName] | None = None,
+    ) -> EncodedTokens:
+        """The tokens of one text or several, each with its `k` strongest features, as they would be
+        stored: by the model, hook point and dictionary of this collection. Nothing is stored.
+
+        `k=None` is all that fire; `features` keeps only these. The model is loaded with the first
+        text, and kept. Raises `InvalidInput` for more than 64 texts or 65,536 characters, and
+        `ModelError`, `DictionaryError` or `DictionaryMismatch` where the model or the dictionary
+        cannot be read, or is not the one any more.
+
+        >>> reviews.encode("A rainy day.", k=3)  # doctest: +SKIP
+        """
+        query = EncodeQuery(
+            collection=self.name,
+            texts=texts_of(texts),
+            k=k,
+            features=None if features is None else poles("features", features),
+        )
+        return EncodedTokens(self.transport.ask(query).read_all(), texts=query.texts)
 
     def similar(
         self,
@@ -430,6 +459,17 @@ class Collection:
         """
         named = Dictionary(self.name, self.transport)
         return named.labels(text, k, features=features, min_score=min_score)
+
+    def label(
+        self,
+        feature: FeatureName,
+        label: str,
+        *,
+        explainer: str = BY_HAND,
+        expect: str | None = None,
+    ) -> LabelsReport:
+        """Call a feature of the dictionary something; see `Dictionary.label`."""
+        return self.dictionary.label(feature, label, explainer=explainer, expect=expect)
 
     @property
     def dictionary(self) -> Dictionary:

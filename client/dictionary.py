@@ -1,13 +1,20 @@
 """A dictionary of a lake: its features by what they are called, and by where they point."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.matches import Matches
 from saelake.arguments import of_kind, poles
 from saelake.former import former
+from saelake.store.reports import LabelsReport
+from saelake.store.requests.commands.labels import (
+    BY_HAND,
+    DeleteLabelsCommand,
+    NewLabel,
+    SetLabelsCommand,
+)
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
@@ -53,6 +60,62 @@ class Dictionary:
             dictionary=self.name, text=text, features=only, k=k, min_score=min_score
         )
         return Labels(self.transport.ask(query).read_all())
+
+    def label(
+        self,
+        feature: int | str,
+        label: str,
+        *,
+        explainer: str = BY_HAND,
+        expect: str | None = None,
+    ) -> LabelsReport:
+        """Call a feature something, in place of what the same explainer called it.
+
+        Labels of others stay; see `Label` for which one is shown. The same again changes nothing.
+        With `expect` it is only done where the explainer's label is this now, empty for none:
+        raises `Conflict` where it is not. Of a signed dictionary 243 is the positive pole, and
+        -243 the negative one. Raises `NotFound`, and `InvalidInput` for a feature that is none.
+        """
+        return self.set_labels({feature: label}, explainer=explainer, expect=expect)
+
+    def set_labels(
+        self,
+        labels: Mapping[int, str] | Mapping[str, str] | Mapping[int | str, str],
+        *,
+        explainer: str = BY_HAND,
+        expect: str | None = None,
+    ) -> LabelsReport:
+        """Call features something, up to 1,000 by one commit; see `label`."""
+        numbers = poles("labels", list(labels))
+        new = zip(numbers, labels.values(), strict=True)
+        command = SetLabelsCommand(
+            dictionary=self.own_name,
+            labels=tuple(NewLabel(feature=number, label=text) for number, text in new),
+            explainer=explainer,
+            expect=expect,
+        )
+        report: LabelsReport = self.transport.tell(command)
+        return report
+
+    def delete_labels(
+        self,
+        features: int | str | Sequence[int | str] | None = None,
+        *,
+        explainer: str = BY_HAND,
+    ) -> LabelsReport:
+        """Take back what an explainer called these features, or all that it called anything."""
+        command = DeleteLabelsCommand(
+            dictionary=self.own_name,
+            explainer=explainer,
+            features=None if features is None else poles("features", features),
+        )
+        report: LabelsReport = self.transport.tell(command)
+        return report
+
+    @property
+    def own_name(self) -> str:
+        """Its name, without that of a corpus."""
+        return self.name.rpartition("/")[2]
 
     def neighbors(self, feature: int | str, k: int = NeighborsQuery.k) -> Neighbors:
         """The features whose decoder directions are nearest that of a feature, by cosine.

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saelake.answers.contents import contents, contents_html
-from saelake.answers.lookups import Info, Job, Verification
+from saelake.answers.jobs import Job, Jobs, job_of
+from saelake.answers.lookups import Info, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
 from saelake.encoding import check_asked, check_encode, encode_asked, encode_finished
@@ -21,9 +22,31 @@ from saelake.store.errors import InvalidInput, extra
 from saelake.store.format.moments import zoned
 from saelake.store.lake.lake import CollectionName
 from saelake.store.reports import OnDuplicate
+from saelake.store.requests.commands.documents import DeleteCommand
+from saelake.store.requests.commands.jobs import (
+    CancelJobCommand,
+    StartIndexCommand,
+    WatchJobCommand,
+)
+from saelake.store.requests.commands.upkeep import (
+    CleanupCommand,
+    CompactCommand,
+    TagCommand,
+    UntagCommand,
+)
 from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.jobs import JobsQuery
+from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.texts import model_texts
+from saelake.there import (
+    encode_command,
+    encode_there,
+    import_here,
+    import_labels_there,
+    import_there,
+    index_there,
+)
 from saelake.transport import AsOf, Transport
 from saelake.workers.fleet.ray_cluster import RayCluster
 
@@ -32,6 +55,7 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     from saelake.store.reports import (
         CleanupReport,
         Compacted,
+        CompactReport,
         DeleteReport,
         ImportReport,
         IndexReport,
@@ -126,6 +150,7 @@ class Lake:
         rows_name: str | None = None,
         name: str | None = None,
         on_duplicate: OnDuplicate = "skip",
+        key: str | None = None,
         on_progress: Callable[[int], object] | None = None,
     ) -> "ImportReport":
         """Append documents to a corpus, by one commit: of files, folders, data sets, or in Python.
@@ -140,15 +165,15 @@ class Lake:
         replaces it, and `"fail"` refuses to import; see `store.documents.imports`. Rows of `data`
         in Python that have no ids are called by `rows_name` and their number from 0, so that
         importing them again adds nothing; it is the corpus's unless it is given (`name` is what
-        it was called before). Raises `CorpusError`.
+        it was called before). Of one `key` rows are imported once: again, the report is that of the
+        first time. A server is sent the documents, whatever they were read from. Raises
+        `CorpusError`.
         """
-        self._writable("import")
+        self._changeable("import")
         if name is not None:
             warnings.warn("name is called rows_name now.", DeprecationWarning, stacklevel=2)
         called = default_corpus(data) if corpus is None else corpus
         with extra("workers"):
-            from saelake.store.documents.documents import import_documents
-            from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.corpus import open_source
         source = open_source(
             data,
@@ -160,12 +185,14 @@ class Lake:
             encoding=encoding,
             name=rows_name or name or called,
         )
-        report = import_documents(
-            StoredLake(self.uri),
+        take = import_there if self.is_remote else import_here
+        report = take(
+            self.transport,
             called,
             source,
             on_duplicate=on_duplicate,
-            on_progress=on_progress,
+            key=key,
+            on_progress=on_progress or silent,
         )
         return replace(report, notes=(*source.notes, *report.notes))
 
@@ -189,9 +216,18 @@ class Lake:
         In place of a `model`, `from_activations` names a collection of the corpus whose
         activations are kept: its tokens that were sampled are encoded, and no model is loaded.
         See `workers.reencode.reencode`.
+
+        A server that allows it encodes in a process of its own, by dictionaries that the lake knows
+        by name (or hub addresses, if it fetches such); without a `model` by the one that they were
+        used with. Interrupted, this stops waiting, and the job goes on: see `start_encode`.
         """
-        self._writable("encode")
+        self._changeable("encode")
         choices = _choices(dictionary)
+        if self.is_remote:
+            if cluster is not None or from_activations is not None:
+                raise InvalidInput("A server encodes with a model, in a process of its own.")
+            command = encode_command(corpus, choices, model=model, options=options)
+            return encode_there(self.transport, command, on_progress or silent)
         if (model is None) == (from_activations is None) or (from_activations and cluster):
             raise InvalidInput(
                 "Encode with a --model, or --from-activations that are kept, in this process."
@@ -227,13 +263,43 @@ class Lake:
 
     def encodes(self, corpus: str) -> list[Job]:
         """The runs of encode over a corpus that seem to be at work, as their drivers tell."""
-        self._writable("encode")
-        with extra("store"):
-            from saelake.store.lake.jobs import JobLog
-            from saelake.store.lake.lake import Lake as StoredLake
-        jobs = JobLog(StoredLake(self.uri)).jobs()
-        running = (job for job in jobs if job.corpus == corpus and job.state == "running")
-        return [Job(**job.row()) for job in running]
+        running = (job for job in self.jobs() if job.state == "running" and job.kind == "encode")
+        return [job for job in running if job.corpus == corpus]
+
+    def jobs(self) -> Jobs:
+        """The runs of encode and index that are known, the latest first."""
+        return Jobs(self.transport.ask(JobsQuery()).read_all())
+
+    def start_encode(
+        self,
+        corpus: str,
+        *,
+        model: str | None = None,
+        dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
+        options: "EncodeOptions | None" = None,
+        job: str | None = None,
+    ) -> Job:
+        """Have a server encode, as `encode` does, without waiting for it; the job.
+
+        It goes on when this process ends. A `job` is what to call it: one that is there already is
+        not begun again, so that this can be sent twice. Raises `InvalidInput` of a lake that is not
+        behind a server.
+        """
+        choices = _choices(dictionary)
+        command = encode_command(corpus, choices, model=model, options=options, job=job)
+        return job_of(self.transport.tell(command))
+
+    def start_index(self, collection: str, *, job: str | None = None) -> Job:
+        """Have a server index, as `index` does, without waiting for it; see `start_encode`."""
+        return job_of(self.transport.tell(StartIndexCommand(collection=collection, job=job)))
+
+    def watch_job(self, job: str) -> Iterator[Job]:
+        """How far a job is, again whenever that changes, until it has ended. Raises `NotFound`."""
+        return map(job_of, self.transport.watch(WatchJobCommand(job=job)))
+
+    def cancel_job(self, job: str) -> Job:
+        """End a job that a server runs; what it has committed stays. It ends in some seconds."""
+        return job_of(self.transport.tell(CancelJobCommand(job=job)))
 
     def index(
         self,
@@ -246,9 +312,13 @@ class Lake:
         """Index what is not indexed yet of a collection, within about `memory_bytes`.
 
         With a `cluster` workers on its CPUs do so, each within that memory, and this process
-        commits what they write.
+        commits what they write. A server that allows it indexes in a process of its own.
         """
-        self._writable("index")
+        self._changeable("index")
+        if self.is_remote:
+            if cluster is not None or memory_bytes is not None:
+                raise InvalidInput("A server indexes in a process of its own, with its own memory.")
+            return index_there(self.transport, collection, on_progress or silent)
         with extra("store"):
             from saelake.store.growth.index import DEFAULT_MEMORY_BYTES, index
             from saelake.store.lake.lake import Lake as StoredLake
@@ -266,7 +336,7 @@ class Lake:
         data: Importable,
         corpus: str | None = None,
         *,
-        model: str,
+        model: str | None = None,
         dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
         text_column: str = "text",
         id_column: str | None = None,
@@ -286,10 +356,11 @@ class Lake:
         Run again, it continues where it stopped. See `import_corpus` and `encode` for the arguments
         and errors: what can be told without running the model (that it and the dictionaries are
         there, hook points, names, settings that contradict a collection's) is raised before
-        anything is imported. The `watcher` is told how far each stage is. A `name` is refused:
+        anything is imported; not by a server, which does all three as it would do each. The
+        `watcher` is told how far each stage is. A `name` is refused:
         `DictionaryChoice` has the dictionary's, and `rows_name` is of rows without ids.
         """
-        self._writable("ingest")
+        self._changeable("ingest")
         if name is not None:
             raise InvalidInput(
                 f"name={name!r} may be meant for the dictionary or for the rows. Call a dictionary "
@@ -302,7 +373,10 @@ class Lake:
         with extra("workers"):
             from saelake.workers.corpus import check_locations
         check_locations(data)
-        check_encode(encode_asked(self.uri, called, choices, options, model=model), cluster)
+        if not self.is_remote:
+            if model is None:
+                raise InvalidInput("Say with which model to encode: --model.")
+            check_encode(encode_asked(self.uri, called, choices, options, model=model), cluster)
         importing = partial(
             self.import_corpus,
             data,
@@ -394,9 +468,13 @@ class Lake:
         With a sentence `model` they get embeddings, so that phrases find them. See
         `store.labels.files.read_labels`.
         """
-        self._writable("import labels")
+        self._changeable("import labels")
+        if self.is_remote:
+            if model is not None:
+                raise InvalidInput("A server opens no model that it is sent: import without one.")
+            return import_labels_there(self.transport, dictionary, file, explainer)
         with extra("store"):
-            from saelake.store.labels.files import import_labels
+            from saelake.store.labels.imports import import_labels
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.snapshot.session import Session
         session = Session(StoredLake(self.uri), texts=model_texts())
@@ -418,12 +496,12 @@ class Lake:
         in any collection; `compact` and `cleanup` then take them out of the files. See
         `store.growth.delete.delete_documents`.
         """
-        self._writable("delete documents")
-        with extra("store"):
-            from saelake.store.growth.delete import delete_documents
-            from saelake.store.lake.lake import Lake as StoredLake
-        lake = StoredLake(self.uri)
-        return delete_documents(lake, corpus, where=where, ids=ids, dry_run=dry_run, expect=expect)
+        self._changeable("delete documents")
+        command = DeleteCommand(
+            corpus=corpus, where=where, ids=tuple(ids), dry_run=dry_run, expect=expect
+        )
+        report: DeleteReport = self.transport.tell(command)
+        return report
 
     def compact(
         self, target: str, *, on_progress: Callable[[int, int], object] | None = None
@@ -433,7 +511,10 @@ class Lake:
         Small fragments become large ones, and deleted documents lose their texts and codes. See
         `store.growth.compact.compact`.
         """
-        self._writable("compact")
+        self._changeable("compact")
+        if self.is_remote:
+            done: CompactReport = self.transport.tell(CompactCommand(target=target))
+            return done.tables
         with extra("store"):
             from saelake.store.growth.compact import compact
             from saelake.store.lake.lake import Lake as StoredLake
@@ -447,7 +528,13 @@ class Lake:
         With `unverified` also young files that no state has: then nobody may be writing into the
         lake. See `store.growth.clean_up.clean_up`.
         """
-        self._writable("clean up")
+        self._changeable("clean up")
+        if self.is_remote:
+            if unverified:
+                raise InvalidInput("A server may be writing: it cannot clean up unverified files.")
+            command = CleanupCommand(older_than_s=older_than.total_seconds())
+            report: CleanupReport = self.transport.tell(command)
+            return report
         with extra("store"):
             from saelake.store.growth.clean_up import clean_up
             from saelake.store.lake.lake import Lake as StoredLake
@@ -477,27 +564,21 @@ class Lake:
 
     def tag(self, name: str) -> "Tag":
         """Name the state that the lake is in, so that `connect(…, at=name)` opens it again."""
-        self._writable("tag")
-        with extra("store"):
-            from saelake.store.lake.lake import Lake as StoredLake
-            from saelake.store.lake.tags import make_tag
-        return make_tag(StoredLake(self.uri), name)
+        self._changeable("tag")
+        made: Tag = self.transport.tell(TagCommand(name=name))
+        return made
 
     def tags(self) -> "list[Tag]":
         """The tags of the lake, the oldest first."""
-        self._writable("list tags")
-        with extra("store"):
-            from saelake.store.lake.lake import Lake as StoredLake
-            from saelake.store.lake.tags import list_tags
-        return list_tags(StoredLake(self.uri))
+        from saelake.store.reports import Tag
+
+        rows = self.transport.ask(TagsQuery()).read_all().to_pylist()
+        return [Tag(**row) for row in rows]
 
     def untag(self, name: str) -> None:
         """Forget a tag; `cleanup` may then delete what only it kept."""
-        self._writable("delete a tag")
-        with extra("store"):
-            from saelake.store.lake.lake import Lake as StoredLake
-            from saelake.store.lake.tags import delete_tag
-        delete_tag(StoredLake(self.uri), name)
+        self._changeable("delete a tag")
+        self.transport.tell(UntagCommand(name=name))
 
     def repair(self, collection: str | None = None) -> "list[Repaired]":
         """Repair a collection, or all: what was done to which. Reads all data.
@@ -550,12 +631,17 @@ class Lake:
         return contents_html(f"<Lake {self.uri}>", self.info)
 
     def _writable(self, what: str) -> None:
+        """Raise `InvalidInput` unless the lake is here, and as it is now."""
         if self.is_remote:
             raise InvalidInput(
-                f"Cannot {what} through a server: it only answers questions. Run this where the "
-                "lake is, with saelake.connect(PATH) or --lake PATH.",
+                f"Cannot {what} through a server. Run this where the lake is, with "
+                "saelake.connect(PATH) or --lake PATH.",
                 lake=self.uri,
             )
+        self._changeable(what)
+
+    def _changeable(self, what: str) -> None:
+        """Raise `InvalidInput` of a lake that is opened as it was."""
         if self.at is not None:
             raise InvalidInput(
                 f"Cannot {what}: {self.uri} is opened as it was at {self.at!r}, which can only be "

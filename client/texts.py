@@ -1,5 +1,6 @@
 """The models that read texts of questions, loaded when the first one asks."""
 
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -8,11 +9,15 @@ from typing import TYPE_CHECKING
 from saelake.store.errors import extra
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from saelake.store.codes.embeddings import Block
     from saelake.store.format.lists import Array
     from saelake.store.format.schema import CollectionSettings
     from saelake.store.requests.checks import Pooling
     from saelake.store.snapshot.models import Texts
+
+JOB_PROGRAM = (sys.executable, "-m", "saelake.workers.served")  # that a server gives its jobs to
 
 
 def model_texts() -> "Texts | None":
@@ -41,6 +46,12 @@ class LazyTexts:
     ) -> "Block":
         """See `store.snapshot.models.Texts`."""
         return self._texts.codes(settings, model, dictionary, text, pooling)
+
+    def rows(
+        self, settings: "CollectionSettings", model: str, dictionary: str, texts: Sequence[str]
+    ) -> "pa.Table":
+        """See `store.snapshot.models.Texts`."""
+        return self._texts.rows(settings, model, dictionary, texts)
 
     def embed(self, model: str, texts: Sequence[str]) -> "Array":
         """See `store.snapshot.models.Texts`."""

@@ -1,12 +1,16 @@
 """The one seam between asking and answering: a request goes in, Arrow batches come out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NoReturn, Protocol
 
 import pyarrow as pa
 
+from saelake.store.errors import InvalidInput
 from saelake.store.lake.lake import Lake
-from saelake.store.reports import ServerVersion
+from saelake.store.reports import JobReport, ServerVersion
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 
 
@@ -25,6 +29,15 @@ class Transport(Protocol):
 
     def version(self) -> ServerVersion:
         """Which program answers, and the state that the lake is in now."""
+
+    def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> Any:
+        """Do what a command says; its report. `rows` are sent with it, where it has some.
+
+        Raises a `SaelakeError`, and `PermissionDenied` for what a server was not started to allow.
+        """
+
+    def watch(self, command: WatchJobCommand, /) -> Iterator[JobReport]:
+        """How far a job is, again whenever that changes, until it has ended. Raises `NotFound`."""
 
     @property
     def local_lake(self) -> Lake | None:
@@ -48,6 +61,18 @@ class AsOf:
     def version(self) -> ServerVersion:
         """See `Transport`."""
         return self.transport.version()
+
+    def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> NoReturn:
+        """Raise `InvalidInput`: what was is not changed."""
+        del rows
+        raise InvalidInput(
+            f"A lake as of {self.at} can only be read: {command.command} is for the lake as it is.",
+            at=self.at,
+        )
+
+    def watch(self, command: WatchJobCommand, /) -> Iterator[JobReport]:
+        """See `Transport`."""
+        return self.transport.watch(command)
 
     @property
     def local_lake(self) -> Lake | None:

@@ -11,6 +11,7 @@ the file that path.
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 
 from grpc_tools import protoc
@@ -33,6 +34,7 @@ def _protoc(include: Path, into: Path, source: str) -> None:
     arguments: Sequence[str] = [
         "protoc",
         f"--proto_path={include}",
+        f"--proto_path={files('grpc_tools') / '_proto'}",  # google.protobuf's own
         f"--python_out={into}",
         f"--pyi_out={into}",
         source,

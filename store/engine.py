@@ -4,8 +4,9 @@ All faces (Python, command line, gRPC) ask it the same requests, and turn what i
 values, text or frames. It raises before the first batch wherever that is possible.
 """
 
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -20,7 +21,9 @@ from saelake.store.format.moments import zoned
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.states import LakeState, is_state
 from saelake.store.query.parts.signed import answered
-from saelake.store.reports import Prefetched, ServerVersion
+from saelake.store.reports import JobReport, Prefetched, ServerVersion
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.snapshot.earlier import EarlierStates, check_there
@@ -34,6 +37,8 @@ from saelake.store.tables.diskcache import DiskCache
 from saelake.store.tables.mirrors import mirrored
 from saelake.store.tables.seen import seeing
 from saelake.store.wire.versions import FEATURES, WIRE, own_version
+
+WATCH_S = 0.5  # between looks at a job
 
 
 class Engine:
@@ -99,6 +104,32 @@ class Engine:
         at = now_of(self.lake)
         state = at if is_state(at) else str(LakeState(at=at))
         return ServerVersion(version=own_version(), wire=WIRE, features=FEATURES, state=state)
+
+    def tell(self, command: Command, _: pa.RecordBatchReader | None = None, /) -> Any:
+        """Do what a command says, to the lake as it is now; its report. Raises what its verb does.
+
+        Raises `InvalidInput` of a lake that is opened as it was, and for jobs, which a server runs.
+        """
+        from saelake.store.growth.told import Told  # with every verb that writes
+
+        if self.lake.at is not None:
+            raise InvalidInput(
+                f"{self.lake.place} can only be read. Connect without `at` to change the lake as "
+                "it is.",
+                at=self.lake.at,
+            )
+        return Told(lake=self.lake).carry_out(command)
+
+    def watch(self, command: WatchJobCommand, /) -> Iterator[JobReport]:
+        """How far a job is, again whenever that changes, until it has ended."""
+        told = None
+        while told is None or not told.has_ended:
+            known: JobReport = self.tell(command)
+            if known != told:
+                yield known
+            told = known
+            if not told.has_ended:
+                time.sleep(WATCH_S)
 
     def prefetch(
         self, collection: str, *, on_bytes: Callable[[int, int], object] = lambda *_: None

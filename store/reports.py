@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 # What becomes of a row of an import whose id the corpus has with another text or other metadata.
@@ -86,6 +86,21 @@ class Compacted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompactReport:
+    """What became of each table that was compacted."""
+
+    tables: tuple[Compacted, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsReport:
+    """How many labels of a dictionary were written, or taken back."""
+
+    dictionary: str
+    n_labels: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
     """What was done to a collection.
 
@@ -117,6 +132,70 @@ class Tag:
     name: str
     created: datetime
     n_tables: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UntagReport:
+    """Which tag was forgotten."""
+
+    name: str
+
+
+JobKind = Literal["encode", "index"]
+JobState = Literal["queued", "running", "done", "failed", "interrupted", "cancelled"]
+ENDED = ("done", "failed", "interrupted", "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReport:
+    """A run of encode or index: what it is over, and how far it is.
+
+    `n_documents` of `n_total` are done, `n_repeated` shards were handed out again, `n_workers` are
+    ready and `n_in_flight` shards are with them. `problem` says why it failed, and `error` of which
+    class that is. `notes` and `warnings` are what there is to say of it; while `is_loading` nothing
+    is known yet. Times are seconds since 1970: one that has shown no sign of life since its
+    `heartbeat` for a minute is taken to be interrupted.
+    """
+
+    id: str
+    kind: JobKind = "encode"
+    corpus: str
+    collections: tuple[str, ...] = ()
+    state: JobState = "running"
+    problem: str | None = None
+    error: str | None = None
+    host: str = ""
+    pid: int = 0
+    started: float = 0.0
+    heartbeat: float = 0.0
+    is_loading: bool = False
+    n_workers: int = 0
+    n_in_flight: int = 0
+    n_repeated: int = 0
+    n_documents: int = 0
+    n_total: int = 0
+    n_failed: int = 0
+    n_tokens: int = 0
+    n_codes: int = 0
+    n_postings: int = 0
+    n_segments: int = 0
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing of it runs or waits any more."""
+        return self.state in ENDED
+
+    @property
+    def began(self) -> datetime:
+        """When it began, in UTC."""
+        return datetime.fromtimestamp(self.started, UTC)
+
+    @property
+    def seen(self) -> datetime:
+        """When it last showed a sign of life, in UTC."""
+        return datetime.fromtimestamp(self.heartbeat, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

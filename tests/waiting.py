@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Coroutine
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pyarrow as pa
 
 from saelake.aio.bases import _blocking
 from saelake.aio.transports import AsyncTransport
 from saelake.store.reports import ServerVersion
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 
 T = TypeVar("T")
@@ -34,6 +36,14 @@ class Waiting:
     def version(self) -> ServerVersion:
         """See `Transport`."""
         return self._run(self._transport.version())
+
+    def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> NoReturn:
+        """Awaited lakes change nothing."""
+        raise NotImplementedError
+
+    def watch(self, command: WatchJobCommand, /) -> NoReturn:
+        """Awaited lakes change nothing."""
+        raise NotImplementedError
 
     @property
     def local_lake(self) -> None:

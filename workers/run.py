@@ -43,14 +43,16 @@ def encode(
     options: EncodeOptions | None = None,
     cluster: RayCluster | None = None,
     on_progress: Callable[[EncodeProgress], object] = lambda _: None,
+    is_told: bool = True,
 ) -> EncodeReport:
     """Encode what is not encoded yet of a corpus, with several dictionaries in one forward run.
 
     Dictionaries that state different contexts (how many tokens, with BOS or without) are run in
     separate passes, which the report's `notes` say.
     Run again, it continues: shards that are committed are never encoded or stored twice, whatever
-    was killed. With a `cluster` its workers encode, and this process commits. Raises the errors of
-    `Worker.load`, and `AlreadyExists` where a collection was begun with other settings.
+    was killed. With a `cluster` its workers encode, and this process commits. It is told in the
+    lake's jobs, unless the caller does that (not `is_told`). Raises the errors of `Worker.load`,
+    and `AlreadyExists` where a collection was begun with other settings.
     """
     options = options or EncodeOptions()
     job = EncodeJob(
@@ -63,7 +65,7 @@ def encode(
     documents = Documents.open(lake, corpus)
     pool = LocalPool(job) if cluster is None else _ray_pool(job, cluster)
     policy = alone(options) if cluster is None else together(options)
-    driver = Driver(job, documents, pool, policy, on_progress)
+    driver = Driver(job, documents, pool, policy, on_progress, is_told=is_told)
     done = driver.run()
     return EncodeReport(
         collections=driver.collections,

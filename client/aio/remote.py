@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from saelake.aio.transports import AsyncReader
 from saelake.served.calls import RemoteCall, call_of, version_call, version_of
-from saelake.served.channels import Connection
-from saelake.served.remote import closed
+from saelake.served.channels import Connection, closed
 from saelake.store.errors import SaelakeError, Unavailable
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.request import Request

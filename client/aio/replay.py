@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from saelake.aio.transports import AsyncTransport
 from saelake.store.reports import ServerVersion
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 from saelake.transport import Transport
 
@@ -40,6 +42,14 @@ class Replay:
 
     def version(self) -> ServerVersion:
         """Nothing that is replayed asks it."""
+        raise NotImplementedError
+
+    def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> NoReturn:
+        """Nothing that is replayed changes anything."""
+        raise NotImplementedError
+
+    def watch(self, command: WatchJobCommand, /) -> NoReturn:
+        """Nothing that is replayed waits for a job."""
         raise NotImplementedError
 
     @property

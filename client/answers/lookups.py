@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from saelake.answers.answer import Answer, sample_of, state_of
+from saelake.answers.jobs import Job
 from saelake.answers.markup import HUES, Mark, legend, marked_html, view_html
 from saelake.answers.text import described, named, one_line
 from saelake.answers.view import Histogram, Passage, Proportion, View
@@ -359,30 +359,6 @@ def _both(poles: Sequence[FeatureCodes]) -> FeatureCodes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A run of encode: `n_documents` of `n_total` are encoded, in `n_repeated` shards again.
-
-    `state` is running, done, failed (`problem` says why) or interrupted; one that has shown no
-    sign of life since its `heartbeat` for a minute is taken to be interrupted.
-    """
-
-    id: str
-    state: str
-    problem: str | None
-    host: str
-    pid: int
-    started: datetime
-    heartbeat: datetime
-    n_workers: int
-    n_in_flight: int
-    n_repeated: int
-    n_documents: int
-    n_total: int
-    n_failed: int
-    n_tokens: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionInfo:
     """What is stored of a corpus, and of one collection of it.
 
@@ -426,7 +402,7 @@ class CollectionInfo:
     @classmethod
     def of(cls, *, jobs: Sequence[Mapping[str, Any]] = (), **row: Any) -> "CollectionInfo":
         """What a row of the answer says; an older server says nothing of jobs."""
-        return cls(jobs=tuple(Job(**job) for job in jobs or ()), **row)
+        return cls(jobs=tuple(map(Job.of, jobs or ())), **row)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from saelake.cli import ask, build, compare, find, group, maintain, naming, serve, token
+from saelake.cli import (
+    ask,
+    build,
+    compare,
+    encode_text,
+    find,
+    group,
+    jobs,
+    maintain,
+    naming,
+    serve,
+    token,
+)
 from saelake.cli.demo import command as demo
 from saelake.cli.show.screen import cautions, complain
 from saelake.store.errors import InvalidInput, SaelakeError
@@ -84,7 +96,9 @@ def saelake(
 
 demo.add_to(app)
 build.add_to(app)
+jobs.add_to(app)
 ask.add_to(app)
+encode_text.add_to(app)
 find.add_to(app)
 compare.add_to(app)
 group.add_to(app)

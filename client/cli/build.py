@@ -1,5 +1,6 @@
 """Commands that write into a lake: import, encode, index, and ingest for all three."""
 
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,13 +14,13 @@ from saelake.cli.options.activations import (
     KeptDtypeOption,
     keep_options,
 )
-from saelake.cli.options.lake import DEFAULT_LAKE, CollectionArgument, LakeOption
+from saelake.cli.options.lake import CollectionArgument, changed_lake
 from saelake.cli.options.ray import ClusterCommand, cluster_options, cpu_cluster_options
 from saelake.cli.options.shared import shares
 from saelake.cli.options.source import SourceArgument, source_options
 from saelake.cli.show.screen import say
 from saelake.cli.show.stages import Bars, added, besides, finished
-from saelake.connection import connect
+from saelake.lake import Lake
 from saelake.quantities import parse_size
 from saelake.sources import shown
 from saelake.stages import Stage, watched
@@ -30,12 +31,19 @@ if TYPE_CHECKING:
     from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 
 PANEL = "Build"
+AskedLake = AbstractContextManager[Lake]
 HOW, WINDOW = "How it is encoded", "How texts become tokens"
 
 CorpusOption = Annotated[
     str | None, typer.Option(help="What to call it. [default: the file's name]")
 ]
-ModelOption = Annotated[str, typer.Option(help="A transformers model: a folder or a hub id.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A transformers model: a folder or a hub id. [with --server: what the dictionary was "
+        "used with]"
+    ),
+]
 OptionalModelOption = Annotated[
     str | None,
     typer.Option(help="A transformers model: a folder or a hub id; or --from-activations."),
@@ -207,15 +215,15 @@ def encode_options(
     )
 
 
+@shares("place", changed_lake)
 @shares("cluster", cluster_options)
 @shares("options", encode_options)
 @shares("reading", source_options)
 def ingest(
     file: SourceArgument,
     *,
-    model: ModelOption,
+    model: ModelOption = None,
     dictionary: DictionaryOption,
-    lake: LakeOption = None,
     corpus: CorpusOption = None,
     name: NameOption = None,
     hook: HookOption = None,
@@ -223,51 +231,55 @@ def ingest(
     reading: dict[str, Any],
     options: "EncodeOptions",
     cluster: RayCluster | None,
+    place: AskedLake,
 ) -> None:
     """Import, encode and index a corpus. Run again, it continues where it stopped.
 
     Example: `saelake ingest reviews.parquet --model gpt2 --dictionary my-sae --name l8`
     """
     choices = paired(dictionary, name, hook, norm_factor)
-    opened = connect(lake or DEFAULT_LAKE)
-    with Bars(opened, has_workers=cluster is not None) as bars:
-        made = opened.ingest(
-            file,
-            corpus,
-            model=model,
-            dictionary=choices,
-            **reading,
-            options=options,
-            cluster=cluster,
-            watcher=bars,
-        )
-    say(finished(opened, (collection.name for collection in made)))
+    with place as opened:
+        with Bars(opened, has_workers=cluster is not None) as bars:
+            made = opened.ingest(
+                file,
+                corpus,
+                model=model,
+                dictionary=choices,
+                **reading,
+                options=options,
+                cluster=cluster,
+                watcher=bars,
+            )
+        say(finished(opened, (collection.name for collection in made)))
 
 
+@shares("place", changed_lake)
 @shares("reading", source_options)
 def import_(
     file: SourceArgument,
     *,
-    lake: LakeOption = None,
     corpus: CorpusOption = None,
+    once: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="A name for this import: sent again, it adds nothing and says the same.",
+        ),
+    ] = None,
     reading: dict[str, Any],
+    place: AskedLake,
 ) -> None:
     """Bring documents into a lake, without a model. Documents that are there already are skipped.
 
     Example: `saelake import reviews.csv --corpus reviews --text-column review`
     """
-    opened = connect(lake or DEFAULT_LAKE)
-    importing = partial(
-        opened.import_corpus,
-        file,
-        corpus,
-        **reading,
-    )
-    with Bars(opened) as bars:
+    with place as opened, Bars(opened) as bars:
+        importing = partial(opened.import_corpus, file, corpus, key=once, **reading)
         report = watched(bars, Stage(name="import", of=shown(file)), importing)
     say(f"Done: {added(report)} added to {report.corpus}{besides(report)}")
 
 
+@shares("place", changed_lake)
 @shares("cluster", cluster_options)
 @shares("options", encode_options)
 def encode(
@@ -276,49 +288,53 @@ def encode(
     model: OptionalModelOption = None,
     dictionary: DictionaryOption,
     from_activations: FromActivationsOption = None,
-    lake: LakeOption = None,
     name: NameOption = None,
     hook: HookOption = None,
     norm_factor: NormFactorOption = None,
     options: "EncodeOptions",
     cluster: RayCluster | None,
+    place: AskedLake,
 ) -> None:
     """Encode what is not encoded yet of a corpus; dictionaries of one context share a model run.
 
     Example: `saelake encode reviews --model gpt2 --dictionary sae-l4 --dictionary sae-l8`
     """
     choices = paired(dictionary, name, hook, norm_factor)
-    opened = connect(lake or DEFAULT_LAKE)
-    encoding = partial(
-        opened.encode,
-        corpus,
-        model=model,
-        dictionary=choices,
-        from_activations=from_activations,
-        options=options,
-        cluster=cluster,
-    )
     loading = "the model and the dictionary" if model else "the dictionary"
-    with Bars(opened, loading=loading, has_workers=cluster is not None) as bars:
-        report = watched(bars, Stage(name="encode", of=corpus), encoding)
-    say(finished(opened, report.collections))
+    with place as opened:
+        encoding = partial(
+            opened.encode,
+            corpus,
+            model=model,
+            dictionary=choices,
+            from_activations=from_activations,
+            options=options,
+            cluster=cluster,
+        )
+        with Bars(opened, loading=loading, has_workers=cluster is not None) as bars:
+            report = watched(bars, Stage(name="encode", of=corpus), encoding)
+        say(finished(opened, report.collections))
 
 
+@shares("place", changed_lake)
 @shares("cluster", cpu_cluster_options)
 def index(
     collection: CollectionArgument,
     *,
-    lake: LakeOption = None,
-    memory: Annotated[str, typer.Option(help="Memory of each worker, as 512MiB or 2GiB.")] = "1GiB",
+    memory: Annotated[
+        str | None,
+        typer.Option(help="Memory of each worker, as 512MiB or 2GiB. [default: 1GiB]"),
+    ] = None,
     cluster: RayCluster | None,
+    place: AskedLake,
 ) -> None:
     """Index what is not indexed yet of a collection. Queries work without, but slower.
 
     Example: `saelake index reviews/l8`
     """
-    opened = connect(lake or DEFAULT_LAKE)
-    indexing = partial(opened.index, collection, memory_bytes=parse_size(memory), cluster=cluster)
-    with Bars(opened) as bars:
+    size = None if memory is None else parse_size(memory)
+    with place as opened, Bars(opened) as bars:
+        indexing = partial(opened.index, collection, memory_bytes=size, cluster=cluster)
         watched(bars, Stage(name="index", of=collection), indexing)
 
 

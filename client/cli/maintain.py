@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated
 
 import pyarrow as pa
@@ -16,19 +17,24 @@ from saelake.cli.options.lake import (
     DiskCacheOption,
     FormatOption,
     LakeOption,
+    changed_lake,
     opened_lake,
 )
+from saelake.cli.options.shared import shares
 from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
 from saelake.connection import connect
+from saelake.lake import Lake
 from saelake.quantities import parse_age
 from saelake.store.errors import InvalidInput
+from saelake.store.requests.tags import TagsQuery
 
 if TYPE_CHECKING:
     from saelake.store.reports import DeleteReport, Repaired
 
 PANEL = "Maintain"
+AskedLake = AbstractContextManager[Lake]
 IDS_SHOWN = 10
 
 TargetArgument = Annotated[
@@ -44,6 +50,7 @@ def add_to(app: typer.Typer) -> None:
         app.command(rich_help_panel=PANEL)(command)
 
 
+@shares("place", changed_lake)
 def delete(
     corpus: Annotated[str, typer.Argument(help="The corpus, as imdb.")],
     *,
@@ -55,7 +62,7 @@ def delete(
         bool, typer.Option("--dry-run", help="Only say how many it would be.")
     ] = False,
     yes: YesOption = False,
-    lake: LakeOption = None,
+    place: AskedLake,
 ) -> None:
     """Delete documents: no question finds them any more, in any collection of the corpus.
 
@@ -65,16 +72,16 @@ def delete(
     Examples: `saelake delete imdb --where "label = 'spam'" --dry-run`,
     `saelake delete imdb --where "label = 'spam'" --yes`, `saelake delete imdb --id 17 --id 18`
     """
-    opened = connect(lake or DEFAULT_LAKE)
-    n_agreed = None
-    if dry_run or not yes:
-        planned = opened.delete(corpus, where=where, ids=id or (), dry_run=True)
-        if dry_run or not planned.n_documents:
-            say(f"Nothing was deleted: it would be {counted(planned)}")
-            return
-        check_agreed(planned)
-        n_agreed = planned.n_documents
-    report = opened.delete(corpus, where=where, ids=id or (), expect=n_agreed)
+    with place as opened:
+        n_agreed = None
+        if dry_run or not yes:
+            planned = opened.delete(corpus, where=where, ids=id or (), dry_run=True)
+            if dry_run or not planned.n_documents:
+                say(f"Nothing was deleted: it would be {counted(planned)}")
+                return
+            check_agreed(planned)
+            n_agreed = planned.n_documents
+        report = opened.delete(corpus, where=where, ids=id or (), expect=n_agreed)
     n = f"{report.n_documents:,} of {several(report.n_before, 'document')}"
     say(f"Deleted {n} of {corpus}; it has {report.n_left:,} left")
 
@@ -98,20 +105,22 @@ def check_agreed(planned: "DeleteReport") -> None:
         )
 
 
-def compact(target: TargetArgument, *, lake: LakeOption = None) -> None:
+@shares("place", changed_lake)
+def compact(target: TargetArgument, *, place: AskedLake) -> None:
     """Make few large files of many small ones, and take deleted documents out.
 
     Encoders and readers may go on meanwhile. What was indexed is indexed again where it changed.
 
     Examples: `saelake compact imdb`, `saelake compact imdb/minilm-l4`
     """
-    with Counter(f"Compacting {target}", "documents") as counter:
-        done = connect(lake or DEFAULT_LAKE).compact(target, on_progress=counter)
+    with place as opened, Counter(f"Compacting {target}", "documents") as counter:
+        done = opened.compact(target, on_progress=counter)
     for each in done:
         removed = f", {each.n_removed:,} deleted documents emptied" if each.n_removed else ""
         say(f"{each.table}: {each.n_before:,} fragments are now {each.n_after:,}{removed}")
 
 
+@shares("place", changed_lake)
 def cleanup(
     *,
     older_than: Annotated[
@@ -125,7 +134,7 @@ def cleanup(
             "importing, encoding or indexing meanwhile: it would lose what it writes.",
         ),
     ] = False,
-    lake: LakeOption = None,
+    place: AskedLake,
 ) -> None:
     """Delete files that only states of the past need which are old and have no tag.
 
@@ -133,8 +142,8 @@ def cleanup(
 
     Examples: `saelake cleanup`, `saelake cleanup --older-than 12h`
     """
-    opened = connect(lake or DEFAULT_LAKE)
-    report = opened.cleanup(older_than=parse_age(older_than), unverified=unverified)
+    with place as opened:
+        report = opened.cleanup(older_than=parse_age(older_than), unverified=unverified)
     for name in report.retired:
         say(f"Deleted the dictionary that was kept as {name} and has been replaced")
     say(f"Deleted {lookups.size(report.size_bytes)}")
@@ -177,44 +186,57 @@ def confirmed(question: str) -> bool:
         return False
 
 
+@shares("place", changed_lake)
 def tag(
     name: Annotated[str, typer.Argument(help="What to call the lake's state.")],
     *,
     forget: Annotated[bool, typer.Option("--delete", hidden=True)] = False,  # now: untag
-    lake: LakeOption = None,
+    place: AskedLake,
 ) -> None:
     """Name the state that the lake is in: every question can be asked of it later, with --at.
 
     Examples: `saelake tag paper-v1`, `saelake tokens imdb/minilm-l4 12 --at paper-v1`
     """
-    if forget:
-        untag(name, lake=lake)
-        return
-    made = connect(lake or DEFAULT_LAKE).tag(name)
+    with place as opened:
+        if forget:
+            forgotten(opened, name)
+            return
+        made = opened.tag(name)
     say(f"Tagged {made.n_tables:,} tables as {name}")
 
 
+@shares("place", changed_lake)
 def untag(
-    name: Annotated[str, typer.Argument(help="The tag.")], *, lake: LakeOption = None
+    name: Annotated[str, typer.Argument(help="The tag.")],
+    *,
+    place: AskedLake,
 ) -> None:
     """Forget a tag; `saelake cleanup` may then delete what only it kept.
 
     Example: `saelake untag paper-v1`
     """
-    connect(lake or DEFAULT_LAKE).untag(name)
+    with place as opened:
+        forgotten(opened, name)
+
+
+def forgotten(lake: Lake, name: str) -> None:
+    """Forget a tag, and say so."""
+    lake.untag(name)
     say(f"Forgot the tag {name}")
 
 
-def tags(*, lake: LakeOption = None, format: FormatOption = "table") -> None:  # noqa: A002
+@shares("place", changed_lake)
+def tags(*, format: FormatOption = "table", place: AskedLake) -> None:  # noqa: A002
     """Which tags there are.
 
     Example: `saelake tags`
     """
-    found = connect(lake or DEFAULT_LAKE).tags()
+    with place as opened:
+        found = opened.tags()
     rows = [{"name": t.name, "created": t.created, "n_tables": t.n_tables} for t in found]
     answer(
         format,
-        pa.Table.from_pylist(rows, TAGS),
+        pa.Table.from_pylist(rows, TagsQuery.answer),
         document=lambda: {"tags": rows},
         show=lambda: out.print(lookups.tags(found)),
     )
@@ -240,15 +262,6 @@ def prefetch(
     there = f"; {done.n_present:,} were there" if done.n_present else ""
     left = f"; there was no room for {done.n_left_out:,}" if done.n_left_out else ""
     say(f"Fetched {several(done.n_files, 'file')}, {lookups.size(done.n_bytes)}{there}{left}")
-
-
-TAGS = pa.schema(
-    [
-        pa.field("name", pa.string()),
-        pa.field("created", pa.timestamp("us", "UTC")),
-        pa.field("n_tables", pa.uint32()),
-    ]
-)
 
 
 def repaired(done: "Repaired") -> str:

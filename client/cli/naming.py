@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from saelake.answers.text import several
+from saelake.answers.text import one_line, several
 from saelake.cli.options.lake import (
     DEFAULT_LAKE,
     FormatOption,
     LakeOption,
     asked_lake,
+    changed_lake,
     split_numbers,
 )
 from saelake.cli.options.poles import PoleCommand, asked_feature
@@ -21,9 +22,11 @@ from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out, say
 from saelake.cli.show.stages import Bars
 from saelake.connection import connect
+from saelake.dictionary import Dictionary
 from saelake.lake import Lake
 from saelake.stages import Stage, watched
 from saelake.store.errors import InvalidInput
+from saelake.store.requests.commands.labels import BY_HAND
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.neighbors import NeighborsQuery
 
@@ -71,11 +74,13 @@ def embed(
     say(f"Done: {several(n, 'document')} of {corpus} {have}")
 
 
+@shares("place", changed_lake)
 def label(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="A collection to label by itself; with --file, a dictionary."
+            metavar="NAME",
+            help="A collection to label by itself; with --file or --feature, a dictionary.",
         ),
     ],
     *,
@@ -83,22 +88,36 @@ def label(
         Path | None,
         typer.Option(help="Take labels from here: JSON (feature to label), Neuronpedia's .jsonl."),
     ] = None,
-    explainer: Annotated[str | None, typer.Option(help="Who made the file's labels.")] = None,
+    feature: Annotated[
+        str | None, typer.Option(help="Only this feature, which is called what --text says.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="What the feature is to be called.")] = None,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Take back what was said of --feature.")
+    ] = False,
+    explainer: Annotated[
+        str | None, typer.Option(help="Who made the labels. [default of --feature: hand]")
+    ] = None,
     model: SentenceModelOption = None,
     device: DeviceOption = None,
-    lake: LakeOption = None,
+    place: AskedLake,
 ) -> None:
-    """Call features something: by their top tokens and contrast words, or by a file's labels.
+    """Call features something: by their top tokens and contrast words, or as you say.
 
     Labels that are made here are marked as automatic: no model has read them. With a sentence
     model, phrases find features by them.
 
     Examples: `saelake label imdb/minilm-l4 --model sentence-transformers/all-MiniLM-L6-v2`,
-    `saelake label gemma-16k --file labels.json --explainer "gpt-4o"`
+    `saelake label gemma-16k --file labels.json --explainer "gpt-4o"`,
+    `saelake label minilm-l4 --feature 1234 --text "rain and storms"`
     """
-    with connect(lake or DEFAULT_LAKE) as found:
+    dictionary = name.rpartition("/")[2]
+    _check_one_way(file, feature, text, delete=delete)
+    with place as found:
+        if feature is not None:
+            by_hand(found.dictionary(dictionary), feature, text, explainer)
+            return
         if file is not None:
-            dictionary = name.rpartition("/")[2]
             n = found.import_labels(dictionary, file, explainer=explainer, model=model)
             say(f"Done: {n:,} labels of {dictionary} from {file}")
             return
@@ -108,6 +127,29 @@ def label(
             n = found.label(name, model=model, device=device, watcher=bars)
         measured = analyses.measured(found[name].labels(k=None))
         say(f"Done: {n:,} features of {name} have automatic labels{measured}")
+
+
+def by_hand(dictionary: Dictionary, feature: str, text: str | None, explainer: str | None) -> None:
+    """Call a feature something, or take that back where there is no text."""
+    by = explainer or BY_HAND
+    if text is not None:
+        dictionary.label(feature, text, explainer=by)
+        say(f"Feature {feature} of {dictionary.name} is called {one_line(text)!r} by {by}")
+        return
+    n = dictionary.delete_labels(feature, explainer=by).n_labels
+    say(f"Took back {several(n, 'label')} of feature {feature} by {by}")
+
+
+def _check_one_way(
+    file: Path | None, feature: str | None, text: str | None, *, delete: bool
+) -> None:
+    """Raise `InvalidInput` unless it is said in one way where labels come from."""
+    if file is not None and feature is not None:
+        raise InvalidInput("Give a --file of labels, or one --feature with its --text: not both.")
+    if feature is None and (text is not None or delete):
+        raise InvalidInput("--text and --delete are about one --feature: say which.")
+    if feature is not None and (text is None) != delete:
+        raise InvalidInput("Say what the --feature is called with --text, or --delete.")
 
 
 @shares("place", asked_lake)

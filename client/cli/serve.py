@@ -35,11 +35,13 @@ from saelake.store.errors import InvalidInput, SaelakeError, extra
 from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.limits import Limits
 from saelake.store.service.telemetry.settings import Telemetry
-from saelake.texts import model_texts
+from saelake.texts import JOB_PROGRAM, model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:
     from saelake.store.service.access.protection import Access
+
+CHANGES = "What may be changed"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,6 +65,23 @@ def serve(
     processes: Annotated[
         int, typer.Option(help="How many processes answer on the port, each on a core.", min=1)
     ] = 1,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RIGHT",
+            help="Also take changes: label (what features are called), encode (documents and jobs "
+            "that encode and index), admin (delete, tag, compact, clean up). May be repeated.",
+            rich_help_panel=CHANGES,
+        ),
+    ] = None,
+    allow_hub: Annotated[
+        bool,
+        typer.Option(
+            "--allow-hub",
+            help="Let jobs fetch models and dictionaries from the hub.",
+            rich_help_panel=CHANGES,
+        ),
+    ] = False,
     memory: Annotated[
         str | None,
         typer.Option(
@@ -79,7 +98,7 @@ def serve(
     lifetime: Lifetime,
     telemetry: Telemetry,
 ) -> None:
-    """Answer questions over gRPC, until Ctrl-C.
+    """Answer questions over gRPC, and take changes where that is allowed, until Ctrl-C.
 
     Only this machine may ask, unless the server is protected: by tokens and TLS, or by mTLS.
     With --ray workers on a cluster answer with it, each from what it keeps in memory.
@@ -89,6 +108,7 @@ def serve(
     """
     del config, print_config  # which `ConfiguredCommand` has done
     with extra("store", "A server"):
+        from saelake.store.service.changes import Allowed, allowed_rights
         from saelake.store.service.check import hindrances
         from saelake.store.service.processes import serve_all
         from saelake.store.service.serve import Address, ServerSettings
@@ -109,6 +129,8 @@ def serve(
         lifetime=lifetime,
         apart=True,
         processes=processes,
+        allowed=Allowed(rights=allowed_rights(allow or ()), hub=allow_hub),
+        job_program=JOB_PROGRAM,
     )
     if check:
         _say_hindrances(hindrances(settings))

@@ -12,7 +12,7 @@ import grpc
 
 from saelake.served.retries import Retries
 from saelake.served.servers import Servers
-from saelake.store.errors import InvalidInput, NotFound, SentInClear
+from saelake.store.errors import InvalidInput, NotFound, SentInClear, Unavailable
 from saelake.store.format.schema import LONGEST_NAME
 from saelake.store.lake.states import LakeState, is_state
 from saelake.store.wire.hosts import stays_here
@@ -99,3 +99,10 @@ def _sendable(at: str) -> str:
     elif not is_sendable(at) or not at or len(at) > LONGEST_NAME:
         raise NotFound(f"No lake has a tag {at!r}.", tag=at)
     return at
+
+
+def closed(address: str) -> Unavailable:
+    """That a connection was closed here."""
+    return Unavailable(
+        f"The connection to {address} is closed: connect again.", server=address, closed=True
+    )

@@ -3,14 +3,18 @@
 import random
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pyarrow as pa
 
 from saelake.served.calls import RemoteCall, call_of, version_call, version_of
-from saelake.served.channels import Connection
-from saelake.store.errors import SaelakeError, Unavailable
-from saelake.store.reports import ServerVersion
+from saelake.served.channels import Connection, closed
+from saelake.served.telling import Telling
+from saelake.store.errors import SaelakeError
+from saelake.store.reports import JobReport, ServerVersion
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 from saelake.store.wire import frames
 from saelake.store.wire.errors import to_error
@@ -27,6 +31,7 @@ class Remote:
         self._connection = connection
         self._address = str(connection.servers)
         self._channel = connection.channel(grpc)
+        self._telling = Telling(connection, self._channel)
 
     def ask(self, request: Request, /, *, at: str | None = None) -> pa.RecordBatchReader:
         """The server's answer; see `Transport`."""
@@ -38,6 +43,14 @@ class Remote:
     def version(self) -> ServerVersion:
         """Which server this is. Raises `MissingExtra` of one that has no such question."""
         return version_of(b"".join(self._frames(version_call(self._connection))))
+
+    def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> Any:
+        """What the server reports; see `Transport`."""
+        return self._telling.tell(command, rows)
+
+    def watch(self, command: WatchJobCommand, /) -> Iterator[JobReport]:
+        """What the server tells; see `Transport`."""
+        return self._telling.watch(command)
 
     @property
     def local_lake(self) -> None:
@@ -95,10 +108,3 @@ class Remote:
             raise to_error(error, self._address) from None
         finally:
             answer.cancel()  # what is not read is not wanted
-
-
-def closed(address: str) -> Unavailable:
-    """That a connection was closed here."""
-    return Unavailable(
-        f"The connection to {address} is closed: connect again.", server=address, closed=True
-    )

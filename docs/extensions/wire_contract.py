@@ -8,12 +8,16 @@ from typing import Any
 from placeholders import replaces
 from sphinx.application import Sphinx
 
-RPC = re.compile(r"((?:  //[^\n]*\n)+)  rpc (\w+)\((\w+)\)")
+RPC = re.compile(
+    r"((?:  //[^\n]*\n)+)  rpc (\w+)\((?:stream )?(\w+)\) returns \((stream \w+|\w+)\)"
+)
+SERVICE = re.compile(r"^service (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Give `<!-- methods -->` and `<!-- lake.proto -->` their meaning."""
+    """Give `<!-- methods -->`, `<!-- changes -->` and `<!-- lake.proto -->` their meaning."""
     replaces(app, "lake.proto", lambda: f"```protobuf\n{contract()}```")
+    replaces(app, "changes", lambda: "\n".join(changes()))
     return replaces(app, "methods", lambda: "\n".join(methods()))
 
 
@@ -23,8 +27,22 @@ def contract() -> str:
 
 
 def methods() -> Iterator[str]:
-    """A table of the methods: what is sent, and what the comment says of the answer."""
+    """A table of the questions: what is sent, and what the comment says of the answer."""
     yield "| method | message | answer |\n|---|---|---|"
-    for comment, method, message in RPC.findall(contract()):
-        said = " ".join(line.strip().removeprefix("//").strip() for line in comment.splitlines())
+    for said, method, message, _ in _rows("Lake"):
         yield f"| `{method}` | `{message}` | {said} |"
+
+
+def changes() -> Iterator[str]:
+    """A table of the commands: what is sent, what comes back, and what the comment says."""
+    yield "| method | message | report | what it does |\n|---|---|---|---|"
+    for said, method, message, report in _rows("Changes"):
+        yield f"| `{method}` | `{message}` | `{report}` | {said} |"
+
+
+def _rows(service: str) -> Iterator[tuple[str, str, str, str]]:
+    """The comment of each method of a service, its name, and its messages."""
+    bodies = dict(SERVICE.findall(contract()))
+    for comment, method, message, report in RPC.findall(bodies[service]):
+        said = " ".join(line.strip().removeprefix("//").strip() for line in comment.splitlines())
+        yield said, method, message, report

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -81,6 +84,19 @@ class MatchBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MATCH_BY_ACTIVATION: _ClassVar[MatchBy]
     MATCH_BY_JACCARD: _ClassVar[MatchBy]
     MATCH_BY_DECODER: _ClassVar[MatchBy]
+
+class OnDuplicate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ON_DUPLICATE_UNSPECIFIED: _ClassVar[OnDuplicate]
+    ON_DUPLICATE_SKIP: _ClassVar[OnDuplicate]
+    ON_DUPLICATE_UPDATE: _ClassVar[OnDuplicate]
+    ON_DUPLICATE_FAIL: _ClassVar[OnDuplicate]
+
+class OnError(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ON_ERROR_UNSPECIFIED: _ClassVar[OnError]
+    ON_ERROR_SKIP: _ClassVar[OnError]
+    ON_ERROR_FAIL: _ClassVar[OnError]
 PER_UNSPECIFIED: Per
 PER_DOCUMENT: Per
 PER_TOKEN: Per
@@ -123,6 +139,13 @@ MATCH_BY_UNSPECIFIED: MatchBy
 MATCH_BY_ACTIVATION: MatchBy
 MATCH_BY_JACCARD: MatchBy
 MATCH_BY_DECODER: MatchBy
+ON_DUPLICATE_UNSPECIFIED: OnDuplicate
+ON_DUPLICATE_SKIP: OnDuplicate
+ON_DUPLICATE_UPDATE: OnDuplicate
+ON_DUPLICATE_FAIL: OnDuplicate
+ON_ERROR_UNSPECIFIED: OnError
+ON_ERROR_SKIP: OnError
+ON_ERROR_FAIL: OnError
 
 class VersionRequest(_message.Message):
     __slots__ = ()
@@ -499,3 +522,348 @@ class NeighborsRequest(_message.Message):
     feature: int
     k: int
     def __init__(self, dictionary: _Optional[str] = ..., feature: _Optional[int] = ..., k: _Optional[int] = ...) -> None: ...
+
+class EncodeRequest(_message.Message):
+    __slots__ = ("collection", "texts", "k", "all", "features")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    k: int
+    all: bool
+    features: FeatureList
+    def __init__(self, collection: _Optional[str] = ..., texts: _Optional[_Iterable[str]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., features: _Optional[_Union[FeatureList, _Mapping]] = ...) -> None: ...
+
+class JobsRequest(_message.Message):
+    __slots__ = ("id", "corpora")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CORPORA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    corpora: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., corpora: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class TagsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class NewLabel(_message.Message):
+    __slots__ = ("feature", "label")
+    FEATURE_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    feature: int
+    label: str
+    def __init__(self, feature: _Optional[int] = ..., label: _Optional[str] = ...) -> None: ...
+
+class SetLabelsRequest(_message.Message):
+    __slots__ = ("dictionary", "labels", "explainer", "expect")
+    DICTIONARY_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    EXPLAINER_FIELD_NUMBER: _ClassVar[int]
+    EXPECT_FIELD_NUMBER: _ClassVar[int]
+    dictionary: str
+    labels: _containers.RepeatedCompositeFieldContainer[NewLabel]
+    explainer: str
+    expect: str
+    def __init__(self, dictionary: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[NewLabel, _Mapping]]] = ..., explainer: _Optional[str] = ..., expect: _Optional[str] = ...) -> None: ...
+
+class DeleteLabelsRequest(_message.Message):
+    __slots__ = ("dictionary", "explainer", "features")
+    DICTIONARY_FIELD_NUMBER: _ClassVar[int]
+    EXPLAINER_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    dictionary: str
+    explainer: str
+    features: FeatureList
+    def __init__(self, dictionary: _Optional[str] = ..., explainer: _Optional[str] = ..., features: _Optional[_Union[FeatureList, _Mapping]] = ...) -> None: ...
+
+class ImportLabelsRequest(_message.Message):
+    __slots__ = ("dictionary",)
+    DICTIONARY_FIELD_NUMBER: _ClassVar[int]
+    dictionary: str
+    def __init__(self, dictionary: _Optional[str] = ...) -> None: ...
+
+class ImportLabelsPiece(_message.Message):
+    __slots__ = ("begin", "arrow")
+    BEGIN_FIELD_NUMBER: _ClassVar[int]
+    ARROW_FIELD_NUMBER: _ClassVar[int]
+    begin: ImportLabelsRequest
+    arrow: bytes
+    def __init__(self, begin: _Optional[_Union[ImportLabelsRequest, _Mapping]] = ..., arrow: _Optional[bytes] = ...) -> None: ...
+
+class LabelsReport(_message.Message):
+    __slots__ = ("dictionary", "n_labels")
+    DICTIONARY_FIELD_NUMBER: _ClassVar[int]
+    N_LABELS_FIELD_NUMBER: _ClassVar[int]
+    dictionary: str
+    n_labels: int
+    def __init__(self, dictionary: _Optional[str] = ..., n_labels: _Optional[int] = ...) -> None: ...
+
+class ImportRequest(_message.Message):
+    __slots__ = ("corpus", "source", "on_duplicate", "generated_ids", "key")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    ON_DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    GENERATED_IDS_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    source: str
+    on_duplicate: OnDuplicate
+    generated_ids: bool
+    key: str
+    def __init__(self, corpus: _Optional[str] = ..., source: _Optional[str] = ..., on_duplicate: _Optional[_Union[OnDuplicate, str]] = ..., generated_ids: _Optional[bool] = ..., key: _Optional[str] = ...) -> None: ...
+
+class ImportPiece(_message.Message):
+    __slots__ = ("begin", "arrow")
+    BEGIN_FIELD_NUMBER: _ClassVar[int]
+    ARROW_FIELD_NUMBER: _ClassVar[int]
+    begin: ImportRequest
+    arrow: bytes
+    def __init__(self, begin: _Optional[_Union[ImportRequest, _Mapping]] = ..., arrow: _Optional[bytes] = ...) -> None: ...
+
+class ImportReport(_message.Message):
+    __slots__ = ("corpus", "n_documents", "n_skipped", "reasons", "first_doc", "n_updated", "n_changed", "examples", "notes")
+    class ReasonsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    N_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    N_SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_DOC_FIELD_NUMBER: _ClassVar[int]
+    N_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    N_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    n_documents: int
+    n_skipped: int
+    reasons: _containers.ScalarMap[str, int]
+    first_doc: int
+    n_updated: int
+    n_changed: int
+    examples: _containers.RepeatedScalarFieldContainer[str]
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, corpus: _Optional[str] = ..., n_documents: _Optional[int] = ..., n_skipped: _Optional[int] = ..., reasons: _Optional[_Mapping[str, int]] = ..., first_doc: _Optional[int] = ..., n_updated: _Optional[int] = ..., n_changed: _Optional[int] = ..., examples: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DeleteRequest(_message.Message):
+    __slots__ = ("corpus", "where", "ids", "dry_run", "expect")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    EXPECT_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    where: str
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    dry_run: bool
+    expect: int
+    def __init__(self, corpus: _Optional[str] = ..., where: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., dry_run: _Optional[bool] = ..., expect: _Optional[int] = ...) -> None: ...
+
+class DeleteReport(_message.Message):
+    __slots__ = ("corpus", "n_documents", "n_left", "ids", "dry_run")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    N_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    N_LEFT_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    n_documents: int
+    n_left: int
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    dry_run: bool
+    def __init__(self, corpus: _Optional[str] = ..., n_documents: _Optional[int] = ..., n_left: _Optional[int] = ..., ids: _Optional[_Iterable[str]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class JobDictionary(_message.Message):
+    __slots__ = ("location", "name", "hook", "norm_factor")
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HOOK_FIELD_NUMBER: _ClassVar[int]
+    NORM_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    location: str
+    name: str
+    hook: str
+    norm_factor: float
+    def __init__(self, location: _Optional[str] = ..., name: _Optional[str] = ..., hook: _Optional[str] = ..., norm_factor: _Optional[float] = ...) -> None: ...
+
+class StartEncodeRequest(_message.Message):
+    __slots__ = ("corpus", "dictionaries", "model", "job", "window", "overlap", "max_tokens", "special_tokens", "prepend_bos", "chat", "values", "dtype", "batch_tokens", "shard_documents", "on_error", "batch_invariant", "quantization")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    DICTIONARIES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SPECIAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PREPEND_BOS_FIELD_NUMBER: _ClassVar[int]
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SHARD_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    ON_ERROR_FIELD_NUMBER: _ClassVar[int]
+    BATCH_INVARIANT_FIELD_NUMBER: _ClassVar[int]
+    QUANTIZATION_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    dictionaries: _containers.RepeatedCompositeFieldContainer[JobDictionary]
+    model: str
+    job: str
+    window: int
+    overlap: int
+    max_tokens: int
+    special_tokens: bool
+    prepend_bos: bool
+    chat: bool
+    values: str
+    dtype: str
+    batch_tokens: int
+    shard_documents: int
+    on_error: OnError
+    batch_invariant: bool
+    quantization: str
+    def __init__(self, corpus: _Optional[str] = ..., dictionaries: _Optional[_Iterable[_Union[JobDictionary, _Mapping]]] = ..., model: _Optional[str] = ..., job: _Optional[str] = ..., window: _Optional[int] = ..., overlap: _Optional[int] = ..., max_tokens: _Optional[int] = ..., special_tokens: _Optional[bool] = ..., prepend_bos: _Optional[bool] = ..., chat: _Optional[bool] = ..., values: _Optional[str] = ..., dtype: _Optional[str] = ..., batch_tokens: _Optional[int] = ..., shard_documents: _Optional[int] = ..., on_error: _Optional[_Union[OnError, str]] = ..., batch_invariant: _Optional[bool] = ..., quantization: _Optional[str] = ...) -> None: ...
+
+class StartIndexRequest(_message.Message):
+    __slots__ = ("collection", "job")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    job: str
+    def __init__(self, collection: _Optional[str] = ..., job: _Optional[str] = ...) -> None: ...
+
+class CancelJobRequest(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    def __init__(self, job: _Optional[str] = ...) -> None: ...
+
+class WatchJobRequest(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    def __init__(self, job: _Optional[str] = ...) -> None: ...
+
+class Job(_message.Message):
+    __slots__ = ("id", "kind", "corpus", "collections", "state", "problem", "error", "host", "pid", "started", "heartbeat", "is_loading", "n_workers", "n_in_flight", "n_repeated", "n_documents", "n_total", "n_failed", "n_tokens", "n_codes", "n_postings", "n_segments", "notes", "warnings")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    IS_LOADING_FIELD_NUMBER: _ClassVar[int]
+    N_WORKERS_FIELD_NUMBER: _ClassVar[int]
+    N_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    N_REPEATED_FIELD_NUMBER: _ClassVar[int]
+    N_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    N_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    N_FAILED_FIELD_NUMBER: _ClassVar[int]
+    N_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    N_CODES_FIELD_NUMBER: _ClassVar[int]
+    N_POSTINGS_FIELD_NUMBER: _ClassVar[int]
+    N_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    kind: str
+    corpus: str
+    collections: _containers.RepeatedScalarFieldContainer[str]
+    state: str
+    problem: str
+    error: str
+    host: str
+    pid: int
+    started: float
+    heartbeat: float
+    is_loading: bool
+    n_workers: int
+    n_in_flight: int
+    n_repeated: int
+    n_documents: int
+    n_total: int
+    n_failed: int
+    n_tokens: int
+    n_codes: int
+    n_postings: int
+    n_segments: int
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., corpus: _Optional[str] = ..., collections: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ..., problem: _Optional[str] = ..., error: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., started: _Optional[float] = ..., heartbeat: _Optional[float] = ..., is_loading: _Optional[bool] = ..., n_workers: _Optional[int] = ..., n_in_flight: _Optional[int] = ..., n_repeated: _Optional[int] = ..., n_documents: _Optional[int] = ..., n_total: _Optional[int] = ..., n_failed: _Optional[int] = ..., n_tokens: _Optional[int] = ..., n_codes: _Optional[int] = ..., n_postings: _Optional[int] = ..., n_segments: _Optional[int] = ..., notes: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class TagRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class TagReport(_message.Message):
+    __slots__ = ("name", "created", "n_tables")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    N_TABLES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    created: _timestamp_pb2.Timestamp
+    n_tables: int
+    def __init__(self, name: _Optional[str] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., n_tables: _Optional[int] = ...) -> None: ...
+
+class UntagRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class UntagReport(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class CompactRequest(_message.Message):
+    __slots__ = ("target",)
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    target: str
+    def __init__(self, target: _Optional[str] = ...) -> None: ...
+
+class Compacted(_message.Message):
+    __slots__ = ("table", "n_before", "n_after", "n_removed")
+    TABLE_FIELD_NUMBER: _ClassVar[int]
+    N_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    N_AFTER_FIELD_NUMBER: _ClassVar[int]
+    N_REMOVED_FIELD_NUMBER: _ClassVar[int]
+    table: str
+    n_before: int
+    n_after: int
+    n_removed: int
+    def __init__(self, table: _Optional[str] = ..., n_before: _Optional[int] = ..., n_after: _Optional[int] = ..., n_removed: _Optional[int] = ...) -> None: ...
+
+class CompactReport(_message.Message):
+    __slots__ = ("tables",)
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    tables: _containers.RepeatedCompositeFieldContainer[Compacted]
+    def __init__(self, tables: _Optional[_Iterable[_Union[Compacted, _Mapping]]] = ...) -> None: ...
+
+class CleanupRequest(_message.Message):
+    __slots__ = ("older_than_s",)
+    OLDER_THAN_S_FIELD_NUMBER: _ClassVar[int]
+    older_than_s: float
+    def __init__(self, older_than_s: _Optional[float] = ...) -> None: ...
+
+class CleanupReport(_message.Message):
+    __slots__ = ("size_bytes", "retired")
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_FIELD_NUMBER: _ClassVar[int]
+    size_bytes: int
+    retired: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, size_bytes: _Optional[int] = ..., retired: _Optional[_Iterable[str]] = ...) -> None: ...

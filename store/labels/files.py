@@ -2,72 +2,15 @@
 
 import gzip
 import json
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from saelake.store.errors import InvalidInput, NotFound, SaelakeWarning
-from saelake.store.format.poles import Poles, numbered, said
-from saelake.store.format.schema import LABELS_COLUMNS
-from saelake.store.labels.labels import write_labels
-from saelake.store.lake.dictionaries import RegisteredDictionary
-from saelake.store.lake.lake import absolute
-from saelake.store.snapshot.session import Session
+from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.format.poles import numbered
 
 DEFAULT_EXPLAINER = "imported"
-
-
-def import_labels(
-    session: Session,
-    dictionary: str,
-    path: Path,
-    *,
-    explainer: str | None = None,
-    model: str | None = None,
-) -> int:
-    """Put a file's labels beside those of other explainers; how many.
-
-    Of several that one explainer has for a feature the last is taken. An empty one is none, and a
-    `SaelakeWarning` says how many are. With `model` each has an embedding. Raises `NotFound` for a
-    dictionary that the lake does not have, `InvalidInput` for a feature that the dictionary does
-    not have, and see `read_labels`.
-    """
-    poles = RegisteredDictionary.open(session.lake, dictionary).poles
-    labels = (
-        row | {"feature": _pole(row["feature"], poles, path, dictionary)}
-        for row in read_labels(path, explainer)
-    )
-    last = {(row["explainer"], row["feature"]): row for row in labels}
-    rows = [row for row in last.values() if row["label"].strip()]
-    if n_empty := len(last) - len(rows):
-        warnings.warn(
-            f"{n_empty:,} of the {len(last):,} labels in {path} are empty: those features keep the "
-            "labels that others gave them.",
-            SaelakeWarning,
-            stacklevel=2,
-        )
-    if model is not None and rows:
-        vectors = session.texts.embed(model, [row["label"] for row in rows])
-        for row, vector in zip(rows, vectors, strict=True):
-            row |= {"embedder": absolute(model), "embedding": vector}
-    write_labels(session.lake, dictionary, pa.Table.from_pylist(rows, LABELS_COLUMNS))
-    return len(rows)
-
-
-def _pole(number: int, poles: Poles, path: Path, dictionary: str) -> int:
-    """The pole that a label is of: of a plain number the positive, which explainers look at."""
-    try:
-        return poles.of(number, dictionary)[0]
-    except NotFound as error:
-        raise InvalidInput(
-            f"{path} labels feature {said(number)}, but {error.message} These labels are of "
-            "another dictionary.",
-            feature=number,
-        ) from error
 
 
 def read_labels(path: Path, explainer: str | None = None) -> Iterator[dict[str, Any]]:

@@ -1,71 +1,71 @@
-"""Encode jobs: what runs over a lake, as its drivers tell. Nothing is ever decided by it."""
+"""Jobs: what runs over a lake, as its drivers tell. What is stored is never decided by it.
+
+Jobs that a server runs wait for each other by it, and are cancelled by a file beside it: so any
+process that reaches the lake can watch and end them.
+"""
 
 import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from itertools import product
+from typing import Any, Self
 from uuid import uuid4
 
+from saelake.store.errors import NotFound
+from saelake.store.format.schema import NAME
 from saelake.store.lake.lake import Lake
+from saelake.store.reports import JobReport
 from saelake.store.tables.files import delete, list_files, read_bytes, write_bytes
-
-JobState = Literal["running", "done", "failed", "interrupted"]
 
 HEARTBEAT_S = 10.0
 SILENT_S = 6 * HEARTBEAT_S  # after which a running job is taken for dead
 TIMES = ("started", "heartbeat")
+SEVERAL = ("collections", "notes", "warnings")
 KEPT = 20  # jobs that have ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """One run of encode over a corpus, that had something to do. Times are seconds since 1970.
-
-    `n_documents` of `n_total` are encoded; `n_repeated` shards were handed out again.
+class JobRecord(JobReport):
+    """A job as it is written down: one run of encode over a corpus, that had something to do, or
+    what a server was asked to run. `asked` is what that is.
     """
 
     id: str = field(default_factory=lambda: f"{time.time():.0f}-{uuid4().hex[:8]}")
-    corpus: str
-    collections: tuple[str, ...] = ()
     host: str = field(default_factory=platform.node)
     pid: int = field(default_factory=os.getpid)
     started: float = field(default_factory=time.time)
     heartbeat: float = field(default_factory=time.time)
-    state: JobState = "running"
-    problem: str | None = None
-    n_workers: int = 0
-    n_in_flight: int = 0
-    n_repeated: int = 0
-    n_documents: int = 0
-    n_total: int = 0
-    n_failed: int = 0
-    n_tokens: int = 0
+    asked: Mapping[str, Any] | None = None
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """The job that `to_json` wrote, also of a version that knew more."""
         known = {f.name for f in fields(cls)}
         found = {name: value for name, value in json.loads(text).items() if name in known}
-        return cls(**{**found, "collections": tuple(found.get("collections", ()))})
+        return cls(**found | {name: tuple(found.get(name, ())) for name in SEVERAL})
 
     def to_json(self) -> str:
         """The job as one JSON object."""
         return json.dumps(asdict(self))
 
     def row(self) -> dict[str, Any]:
-        """The job as an answer has it: its times in UTC, and nothing of what it is over."""
-        over = {"corpus", "collections"}
-        told = {name: value for name, value in asdict(self).items() if name not in over}
+        """The job as an answer has it, with its times in UTC."""
+        told = {name: value for name, value in asdict(self).items() if name != "asked"}
         return {**told, **{name: datetime.fromtimestamp(told[name], UTC) for name in TIMES}}
+
+    @property
+    def report(self) -> JobReport:
+        """The job as it is told, without what was asked."""
+        return JobReport(**{f.name: getattr(self, f.name) for f in fields(JobReport)})
 
     def seen_at(self, now: float) -> Self:
         """The job as a reader sees it: one that says nothing any more is interrupted."""
-        silent = self.state == "running" and now - self.heartbeat > SILENT_S
+        silent = not self.has_ended and now - self.heartbeat > SILENT_S
         return replace(self, state="interrupted") if silent else self
 
 
@@ -86,16 +86,38 @@ class JobLog:
         found = [job.seen_at(now) for job in self._read()]
         return sorted(found, key=lambda job: (job.started, job.id), reverse=True)
 
+    def find(self, job_id: str) -> JobRecord | None:
+        """The job of this id, or None."""
+        data = read_bytes(f"{self._folder}/{job_id}.json") if NAME.fullmatch(job_id) else None
+        return None if data is None else JobRecord.from_json(data).seen_at(time.time())
+
+    def open(self, job_id: str) -> JobRecord:
+        """The job of this id. Raises `NotFound`."""
+        found = self.find(job_id)
+        if found is None:
+            raise NotFound(f"There is no job {job_id!r}. See `saelake jobs`.", job=job_id)
+        return found
+
+    def cancel(self, job_id: str) -> None:
+        """Say that a job is to end."""
+        write_bytes(f"{self._folder}/{job_id}.cancel", b"")
+
+    def is_cancelled(self, job_id: str) -> bool:
+        """Whether somebody said that a job is to end; no where that cannot be read."""
+        with suppress(OSError):
+            return read_bytes(f"{self._folder}/{job_id}.cancel") is not None
+        return False
+
     def forget_old(self) -> None:
-        """Keep the running jobs and the latest of the others."""
-        ended = [job for job in self.jobs() if job.state != "running"]
-        for job in ended[KEPT:]:
+        """Keep the jobs that run or wait, and the latest of the others."""
+        ended = [job for job in self.jobs() if job.has_ended]
+        for job, suffix in product(ended[KEPT:], ("json", "cancel")):
             with suppress(OSError):
-                delete(f"{self._folder}/{job.id}.json")
+                delete(f"{self._folder}/{job.id}.{suffix}")
 
     def _read(self) -> Iterator[JobRecord]:
         with suppress(OSError):  # as when it was written
-            for uri in list_files(self._folder):
+            for uri in filter(lambda uri: uri.endswith(".json"), list_files(self._folder)):
                 data = read_bytes(uri)
                 with suppress(ValueError, TypeError, AttributeError):  # a file that is not ours
                     if data is not None:

@@ -15,7 +15,7 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import NotFound
 from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import CollectionName, Lake
-from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.info import JOB, InfoQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
 
@@ -56,8 +56,14 @@ def _jobs(jobs: Sequence[JobRecord], corpus: str, dictionary: str | None) -> lis
     """Those of a collection, or of a corpus that has none: all that run, and the last to end."""
     name = f"{corpus}/{dictionary}"
     ours = [j for j in jobs if (name in j.collections if dictionary else j.corpus == corpus)]
-    ended = [job for job in ours if job.state != "running"][:1]
-    return [job.row() for job in ours if job.state == "running" or job in ended]
+    ended = [job for job in ours if job.has_ended][:1]
+    return [_told(job) for job in ours if not job.has_ended or job in ended]
+
+
+def _told(job: JobRecord) -> dict[str, Any]:
+    """What is told of a job here."""
+    row = job.row()
+    return {field.name: row[field.name] for field in JOB}
 
 
 def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:

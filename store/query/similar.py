@@ -17,7 +17,6 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.index.impacts import EVERYTHING, SELECTIVE, ImpactIndex
-from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.parts.found import Found, found_rows
 from saelake.store.query.parts.frequencies import frequencies
@@ -25,6 +24,7 @@ from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_feature
 from saelake.store.query.parts.listed import ListedFeatures, needed
 from saelake.store.query.parts.nearest import Near, nearest_of, scored
 from saelake.store.query.parts.spread import in_parts
+from saelake.store.query.parts.whereabouts import Whereabouts
 from saelake.store.query.parts.words import word_ranking
 from saelake.store.requests.checks import Pooling, Selection, Weight
 from saelake.store.requests.similar import Measure, SimilarQuery
@@ -332,10 +332,8 @@ def _values(session: Session, selected: Selected, query: SimilarQuery, asked: Ar
 def _text_values(session: Session, collection: Collection, text: str, pooling: Pooling) -> Array:
     """The SAE embedding of a text, as the collection's documents have one, float32 (d_sae,)."""
     settings = collection.settings
-    known = RegisteredDictionary.find(session.lake, settings.dictionary)
-    model = (known and known.model_location) or settings.model
-    location = (known and known.location) or settings.dictionary
-    block = session.texts.codes(settings, model, location, text, pooling)
+    placed = Whereabouts.of(session.lake, collection)
+    block = session.texts.codes(settings, placed.model, placed.dictionary, text, pooling)
     values = np.zeros(settings.width, np.float32)
     values[block.features] = block.values
     return values

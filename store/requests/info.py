@@ -8,7 +8,7 @@ from saelake.store.requests.request import Request
 
 JOB = pa.struct(
     [
-        *(pa.field(name, pa.string()) for name in ("id", "state", "problem", "host")),
+        *(pa.field(name, pa.string()) for name in ("id", "kind", "state", "problem", "host")),
         pa.field("pid", pa.uint64()),
         *(pa.field(name, pa.timestamp("ms", "UTC")) for name in ("started", "heartbeat")),
         *(

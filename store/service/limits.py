@@ -22,7 +22,7 @@ class Limits:
     An answer has at most `answer_bytes` and takes at most `answer_s`, or `analysis_s` where it
     reads a whole selection; exports and verify may take `export_s` and have any size, since they
     are streamed no faster than they are read. What is not read for `idle_s` ends. A request has at
-    most `request_bytes`.
+    most `request_bytes`; documents or labels that are sent have at most `import_bytes` together.
 
     A process that computes an analysis or an export has up to `memory_bytes`, of which it keeps
     `kept_bytes` of what it read for the next one. `stop_s` after nobody waits for its answer it is
@@ -45,6 +45,7 @@ class Limits:
     export_s: float = 24 * 3600.0
     idle_s: float = 120.0
     request_bytes: int = MIB
+    import_bytes: int = 4096 * MIB
     calls_per_s: float = 2000.0
     burst_calls: int = 4000
     memory_bytes: int = 16384 * MIB

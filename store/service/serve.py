@@ -16,10 +16,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
+from saelake.store.lake.lake import Lake
 from saelake.store.service.access.gate import Gate
 from saelake.store.service.access.protection import Access
 from saelake.store.service.calls import Calls
+from saelake.store.service.changes import Allowed, ChangesService
 from saelake.store.service.computing import lanes
+from saelake.store.service.jobs.runner import JobRunner
 from saelake.store.service.lanes.parcels import ChildSettings
 from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.limits import Limits
@@ -32,6 +35,7 @@ from saelake.store.service.telemetry.settings import Telemetry
 from saelake.store.snapshot.models import Texts
 from saelake.store.tables.diskcache import DiskCache
 from saelake.store.wire.address import Address as Address
+from saelake.store.wire.commands import CHANGES
 from saelake.store.wire.requests import SERVICE
 
 log = logging.getLogger("saelake.server")
@@ -54,6 +58,9 @@ class ServerSettings:
     analyses run (None: here); it is closed with the server. Without one analyses and exports may be
     computed `apart`: in processes of their own. Several `processes` share the port, of which each
     has a part of the limits; `shares_port` is what they are told.
+
+    `allowed` says what may be changed, and `job_program` what runs a job: a command line, to which
+    the lake and the job's id are added (None: nothing does).
     """
 
     uri: str
@@ -64,6 +71,8 @@ class ServerSettings:
     texts: Texts | None = None
     disk_cache: DiskCache | None = None
     executor: Executor | None = None
+    allowed: Allowed = field(default_factory=Allowed)
+    job_program: tuple[str, ...] | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
     lifetime: Lifetime = field(default_factory=Lifetime)
     apart: bool = False
@@ -73,6 +82,8 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if self.processes < 1:
             raise InvalidInput(f"A server is at least one process, not {self.processes}.")
+        if self.at is not None and self.allowed.rights:
+            raise InvalidInput("A lake as it was cannot be changed: serve it without --at.")
 
     @property
     def child(self) -> ChildSettings | None:
@@ -86,6 +97,13 @@ class ServerSettings:
             disk_cache=self.disk_cache,
             kept_bytes=self.limits.kept_bytes,
         )
+
+    @property
+    def jobs(self) -> JobRunner | None:
+        """What runs jobs, where they are allowed and there is a program for them."""
+        if self.job_program is None or "encode" not in self.allowed.rights:
+            return None
+        return JobRunner(Lake(self.uri), self.job_program, allows_hub=self.allowed.hub)
 
 
 class Server:
@@ -106,6 +124,9 @@ class Server:
         self._engine.prefetch_all()
         found = lanes(self._engine, settings.limits, settings.child)
         self._service = LakeService(found, settings.limits, self._engine.version)
+        self._changes = ChangesService(
+            Lake(settings.uri), settings.allowed, settings.limits, settings.jobs
+        )
         self._health = health.aio.HealthServicer()
         self._observing = Observing(
             settings.telemetry, self._engine.in_memory, self._service.waiting
@@ -129,9 +150,10 @@ class Server:
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
             ],
         )
-        self._server.add_generic_rpc_handlers((self._service.handler(),))
+        handlers = (self._service.handler(), self._changes.handler())
+        self._server.add_generic_rpc_handlers(handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        add_reflection((SERVICE, health.SERVICE_NAME), self._server)
+        add_reflection((SERVICE, CHANGES, health.SERVICE_NAME), self._server)
         address = Address(host=settings.address.host, port=self._listen())
         await self._say_healthy(healthy=False)
         self._probed = await self._start_probed()
@@ -187,6 +209,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(delay_s)
         self._calls.close()
+        await self._changes.close()
         grace_s = self._settings.lifetime.grace_s if grace_s is None else grace_s
         stopping = asyncio.ensure_future(self._server.stop(grace_s + ENDING_S))
         whole = await self._calls.finished(grace_s)

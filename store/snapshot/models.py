@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
+import pyarrow as pa
+
 from saelake.store.codes.embeddings import Block
 from saelake.store.errors import MissingExtra
 from saelake.store.format.lists import Array
@@ -28,6 +30,19 @@ class Texts(Protocol):
         `DictionaryMismatch` when they are no longer those that the collection was made with.
         """
 
+    def rows(
+        self,
+        settings: CollectionSettings,
+        model: str,
+        dictionary: str,
+        texts: Sequence[str],
+        /,
+    ) -> pa.Table:
+        """The codes of texts, by pole, as rows of the codes table; `doc` numbers the texts from 0.
+
+        A text of over 65,535 tokens has several rows. Raises as `codes` does, and `ValueOverflow`.
+        """
+
     def embed(self, model: str, texts: Sequence[str], /) -> Array:
         """Dense embeddings of length 1, float32 (n, d), pooled as the model's folder says."""
 
@@ -36,6 +51,10 @@ class NoTexts:
     """Stands where no models can be run."""
 
     def codes(self, *_: object) -> Block:
+        """Raise `MissingExtra`."""
+        self._refuse()
+
+    def rows(self, *_: object) -> pa.Table:
         """Raise `MissingExtra`."""
         self._refuse()
 

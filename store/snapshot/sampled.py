@@ -9,7 +9,7 @@ from saelake.store.requests.request import Request
 from saelake.store.snapshot.session import Session
 
 SAMPLE = "sample"  # the key in the metadata of an answer's schema
-UNSAMPLED = ("verify", "info")  # of tables, not of codes
+UNSAMPLED = ("verify", "info", "encode")  # of tables, or of all tokens of a text
 
 
 def sample_said(session: Session, request: Request) -> str | None:

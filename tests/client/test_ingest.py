@@ -176,10 +176,10 @@ def test_progress_of_labels_alone(made: saelake.Lake) -> None:
     assert steps
 
 
-def test_a_server_ingests_nothing() -> None:
-    lake = saelake.connect("grpc://localhost:1")
-    with pytest.raises(saelake.InvalidInput, match="Cannot ingest through a server"):
-        lake.ingest("x.parquet", model="m", dictionary="d")
+def test_a_model_is_named_where_no_server_knows_one(made: saelake.Lake, parts: Path) -> None:
+    with pytest.raises(saelake.InvalidInput, match="which model"):
+        made.ingest(file(parts), "not-yet", dictionary=str(parts / "sae"))
+    assert {row.corpus for row in made.info()} == {"some_words"}
 
 
 def test_a_name_that_another_dictionary_has_is_refused_before_the_import(

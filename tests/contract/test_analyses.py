@@ -366,7 +366,6 @@ def test_a_lake_behind_a_server_is_not_written(pair: Pair) -> None:
     writes: list[Callable[[], object]] = [
         lambda: pair.remote.embed("words", model="m"),
         lambda: pair.remote.label(NAME),
-        lambda: pair.remote.import_labels("sae", "labels.json"),
     ]
     for write in writes:
         with pytest.raises(InvalidInput, match="through a server"):

@@ -12,7 +12,6 @@ from scipy import sparse
 from saelake.answers.lookups import Document, Features, Tokens
 from saelake.collection import Collection
 from saelake.lake import Lake
-from saelake.store.errors import InvalidInput
 from saelake.store.requests.checks import Pooling
 from tests.lakes import Code, MadeLake
 
@@ -176,25 +175,6 @@ def test_reprs_mark_the_token(lake: Lake) -> None:
     assert "d7" in repr(lake[NAME].document("d7"))
     assert "feature" in repr(lake[NAME].features(k=2))
     assert NAME in repr(lake.info())
-
-
-def test_a_lake_behind_a_server_is_not_written(remote: Lake) -> None:
-    for write in (
-        lambda: remote.import_corpus("x.parquet", "x"),
-        lambda: remote.index(NAME),
-        lambda: remote.encode("made", model="m", dictionary="d"),
-        lambda: remote.delete("made", ids=["d1"]),
-        lambda: remote.compact("made"),
-        lambda: remote.cleanup(),
-        lambda: remote.replace("a", "b"),
-        lambda: remote.drop("made"),
-        lambda: remote.tag("v1"),
-        lambda: remote.tags(),
-        lambda: remote.untag("v1"),
-        lambda: remote.repair(),
-    ):
-        with pytest.raises(InvalidInput, match="through a server"):
-            write()
 
 
 def test_a_lake_has_its_collections_by_name(lake: Lake) -> None:

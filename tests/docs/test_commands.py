@@ -13,11 +13,13 @@ import pytest
 import saelake
 from saelake.store.errors import InvalidFilter
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.texts import JOB_PROGRAM, model_texts
 from tests.client.cli.command import run
 from tests.deploy.commands import ROOT, read
 from tests.docs.not_run import ONLY_PARSED, OTHER_PROGRAMS
 from tests.docs.pages import PAGES, Shown, name_of, shown
 from tests.docs.working_folder import N_DOCUMENTS, copied, make_working_folder
+from tests.served import ALL
 
 SERVER = "localhost:50051"  # what pages call the server of the lake
 EVERYTHING = [each for page in PAGES for each in shown(page)]
@@ -40,7 +42,13 @@ class Reader:
 
     @cached_property
     def _server(self) -> str:
-        settings = ServerSettings(uri=str(self._folder / "lake"), address=Address(port=0))
+        settings = ServerSettings(
+            uri=str(self._folder / "lake"),
+            address=Address(port=0),
+            texts=model_texts(),
+            allowed=ALL,
+            job_program=JOB_PROGRAM,
+        )
         return str(self._servers.enter_context(BackgroundServer(settings)).address)
 
     def _with_server(self, text: str) -> str:

@@ -40,6 +40,8 @@ class Driver:
         pool: Pool,
         policy: Policy,
         on_progress: Callable[[EncodeProgress], object],
+        *,
+        is_told: bool = True,
     ) -> None:
         self._job = job
         self._documents = documents
@@ -53,6 +55,7 @@ class Driver:
         self._reported: EncodeProgress | None = None
         self._pages: dict[str, Counts] = {}
         self._log = JobLog(job.lake)
+        self._is_told = is_told
         self._told = JobRecord(corpus=job.corpus)
         self._notes = Notes()
 
@@ -184,7 +187,7 @@ class Driver:
         )
 
     def _tell(self, **changes: Any) -> None:
-        if not self._n_total:  # there is nothing to do, or it has not come so far
+        if not self._n_total or not self._is_told:  # nothing is to do, or it is not so far
             return
         known = self._progress()
         self._told = replace(
@@ -197,6 +200,9 @@ class Driver:
             n_total=known.n_total,
             n_failed=known.n_failed,
             n_tokens=known.n_tokens,
+            n_codes=known.n_codes,
+            notes=known.notes,
+            warnings=known.warnings,
             **changes,
         )
         self._log.write(self._told)

@@ -42,20 +42,25 @@ class ModelTexts:
         self, settings: CollectionSettings, model: str, dictionary: str, text: str, pooling: Pooling
     ) -> Block:
         """See `Texts`; a text longer than the window is cut into windows, as documents are."""
+        rows = self.rows(settings, model, dictionary, [text])
+        return embedded(rows, settings.codec, pooling)
+
+    def rows(
+        self, settings: CollectionSettings, model: str, dictionary: str, texts: Sequence[str]
+    ) -> pa.Table:
+        """See `Texts`."""
         with self._lock:  # one model runs one text at a time
             if settings not in self._encoders:
                 self._encoders[settings] = self._encoder(settings, model, dictionary)
             loaded, encoder = self._encoders[settings]
             tokens = TokenSettings.of(settings)
+            documents = [(range(len(texts)), list(texts))]
             batches = [
                 encoder.pack(encoder.encode(page, [settings.name]), settings.name)
-                for page in pages(
-                    [([0], [text])], loaded.tokenizer, tokens, page_tokens=PAGE_TOKENS
-                )
+                for page in pages(documents, loaded.tokenizer, tokens, page_tokens=PAGE_TOKENS)
             ]
-        rows = pa.Table.from_batches(batches)
-        rows = by_pole(rows, rows.schema.names, settings)
-        return embedded(rows, settings.codec, pooling)
+        found = pa.Table.from_batches(batches)
+        return by_pole(found, found.schema.names, settings)
 
     def embed(self, model: str, texts: Sequence[str]) -> Array:
         """See `Texts`."""

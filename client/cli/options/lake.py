@@ -115,6 +115,24 @@ def asked_lake(
         yield found
 
 
+@contextmanager
+def changed_lake(
+    *,
+    ctx: typer.Context,
+    lake: LakeOption = None,
+    server: ServerOption = None,
+    token_file: TokenFileOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> Iterator[Lake]:
+    """The lake that these options name, to be changed. Raises `InvalidInput`."""
+    with asked_lake(
+        ctx=ctx, lake=lake, server=server, token_file=token_file, ca=ca, cert=cert, key=key
+    ) as found:
+        yield found
+
+
 def opened_lake(
     lake: str | None, disk_cache: Path | None, disk_cache_bytes: str | None, at: str | None = None
 ) -> Lake:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from saelake.answers.jobs import Job, Jobs
 from saelake.answers.lookups import (
     CollectionInfo,
     Document,
@@ -18,7 +19,6 @@ from saelake.answers.lookups import (
     Features,
     Hit,
     Info,
-    Job,
     Tokens,
     Verification,
 )
@@ -28,7 +28,14 @@ from saelake.answers.view import Histogram
 if TYPE_CHECKING:
     from saelake.store.reports import Tag
 
-JOB_STYLES = {"running": "green", "interrupted": "yellow", "failed": "red", "done": "dim"}
+JOB_STYLES = {
+    "queued": "green",
+    "running": "green",
+    "interrupted": "yellow",
+    "cancelled": "yellow",
+    "failed": "red",
+    "done": "dim",
+}
 SHADES = ("#ffe0b3", "#ffc266", "#ffa31a", "#ff8c00")  # weak to strong, black text reads on all
 HUES = ("#ffa31a", "#66c2ff", "#8fd694", "#e6a3d9", "#e6d466")  # one a feature
 FEATURES_SHOWN = 10
@@ -203,23 +210,40 @@ def _sample(row: CollectionInfo) -> str:
 
 
 def _job(job: Job) -> str:
-    """A run of encode in a line."""
+    """A run of encode or index in a line."""
     now = datetime.now(UTC)
     amounts = f"{job.n_documents:,} of {job.n_total:,} documents"
     if job.n_failed:
         amounts += f", {job.n_failed:,} failed"
     match job.state:
+        case "queued":
+            waited = lasting((now - job.started).total_seconds())
+            return f"{job.kind} has waited for its turn for {waited} at {job.host}"
         case "running":
             began = lasting((now - job.started).total_seconds())
+            if job.kind == "index":
+                return f"indexing for {began}: {amounts}, at {job.host}"
             workers = f"{job.n_workers:,} worker{'' if job.n_workers == 1 else 's'}"
             return f"encoding for {began}: {amounts}, {workers}, driven from {job.host}"
-        case "interrupted":
+        case "interrupted" if job.problem is None:
             silent = lasting((now - job.heartbeat).total_seconds())
-            return f"no sign of life for {silent} of the encode from {job.host}: {amounts}"
+            return f"no sign of life for {silent} of the {job.kind} from {job.host}: {amounts}"
+        case "interrupted" | "cancelled":
+            return f"the last {job.kind} was {job.state}: {amounts}"
         case "failed":
-            return f"the last encode failed: {amounts}; {one_line(job.problem or '')}"
+            return f"the last {job.kind} failed: {amounts}; {one_line(job.problem or '')}"
     taken = lasting((job.heartbeat - job.started).total_seconds())
-    return f"the last encode: {amounts} in {taken}"
+    return f"the last {job.kind}: {amounts} in {taken}"
+
+
+def jobs(found: Jobs) -> RenderableType:
+    """Runs of encode and index: what they are over, and how far they are."""
+    lines: list[Text] = []
+    for job in found:
+        over = ", ".join(job.collections) or job.corpus or ""
+        lines.append(Text.assemble((job.id, "bold"), f"  {over}"))
+        lines.append(Text(f"  {_job(job)}", style=JOB_STYLES.get(job.state, "")))
+    return Group(*lines) if lines else Text("No run of encode or index is known.")
 
 
 def _unfinished(row: CollectionInfo) -> Iterator[str]:

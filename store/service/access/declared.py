@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from saelake.store.requests.request import Right
+from saelake.store.wire.commands import CHANGES, COMMANDS
 from saelake.store.wire.requests import FORMER, METHODS, SERVICE
 
 REFLECTION = "grpc.reflection."  # of any version
@@ -30,5 +31,7 @@ def declared(path: str) -> Declared:
     question = FORMER.get(name, name)
     if service == SERVICE and question in METHODS:
         return Declared(right=METHODS[question].right, question=question)
+    if service == CHANGES and name in COMMANDS:
+        return Declared(right=COMMANDS[name].right)
     is_open = service.startswith(REFLECTION) or (service == SERVICE and name == "Version")
     return READ if is_open else UNDECLARED

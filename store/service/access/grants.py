@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from typing import Any, get_args
 
 from saelake.store.errors import PermissionDenied
+from saelake.store.requests.commands.command import Command
 from saelake.store.requests.named import corpora, places
 from saelake.store.requests.request import Request, Right
 from saelake.store.service.caller import Caller
@@ -53,6 +54,19 @@ def check_corpus(caller: Caller, corpus: str) -> None:
             f"{caller.name} may not use the corpus {corpus}: ask whoever runs the server for it.",
             corpus=corpus,
         )
+
+
+def check_command(caller: Caller, command: Command) -> None:
+    """Raise `PermissionDenied` unless all that a command is about is the caller's to use."""
+    if caller.corpora is None:
+        return
+    if command.corpora is None:
+        raise PermissionDenied(
+            f"{command.command} is about the whole lake, and {caller.name} may use some corpora "
+            "only."
+        )
+    for corpus in command.corpora:
+        check_corpus(caller, corpus)
 
 
 def _narrowed(request: Request, allowed: frozenset[str]) -> Request:

@@ -25,9 +25,11 @@ from saelake.store.requests.correlate import CorrelateQuery
 from saelake.store.requests.diff import DiffQuery
 from saelake.store.requests.document import DocumentQuery
 from saelake.store.requests.embeddings import EmbeddingsQuery
+from saelake.store.requests.encode import EncodeQuery
 from saelake.store.requests.families import FamiliesQuery
 from saelake.store.requests.features import FeaturesQuery
 from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.jobs import JobsQuery
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
@@ -35,6 +37,7 @@ from saelake.store.requests.request import Request
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.similar import SimilarQuery
+from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.tokens import Per, TokensQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.session import Session
@@ -143,7 +146,7 @@ def renewed(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
 
 
 def test_every_question_is_asked_here() -> None:
-    elsewhere = {InfoQuery, VerifyQuery, RetrieveQuery}
+    elsewhere = {InfoQuery, VerifyQuery, RetrieveQuery, EncodeQuery, JobsQuery, TagsQuery}
     assert {type(question) for question in QUESTIONS} | elsewhere == set(METHODS.values())
 
 

@@ -22,7 +22,8 @@ from saelake.store.growth.label import TokenContext, label_collection, label_tex
 from saelake.store.growth.label_evidence import held_back
 from saelake.store.index.vectors import Vectors, write_vectors
 from saelake.store.labels import labels as labels_module
-from saelake.store.labels.files import import_labels, read_labels
+from saelake.store.labels.files import read_labels
+from saelake.store.labels.imports import import_labels
 from saelake.store.labels.labels import LabelsTable, automatic, write_labels
 from saelake.store.lake.lake import Lake
 from saelake.store.requests.columns import LABEL

@@ -17,7 +17,7 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.served.calls import call_of
 from saelake.served.remote import Remote
 from saelake.store.engine import Engine
-from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.errors import InvalidInput, MissingExtra, NotFound
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Selection, Weight
 from saelake.store.requests.cluster import ClusterQuery
@@ -26,9 +26,11 @@ from saelake.store.requests.correlate import CorrelateQuery
 from saelake.store.requests.diff import DiffQuery
 from saelake.store.requests.document import DocumentQuery
 from saelake.store.requests.embeddings import EmbeddingsQuery
+from saelake.store.requests.encode import EncodeQuery
 from saelake.store.requests.families import FamiliesQuery
 from saelake.store.requests.features import FeaturesQuery
 from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.jobs import JobsQuery
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
@@ -36,6 +38,7 @@ from saelake.store.requests.request import Request
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.similar import SimilarQuery
+from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
@@ -85,6 +88,9 @@ LEAST: list[tuple[Request, dict[str, Any]]] = [
     (FamiliesQuery(collection=NAME), {"collection": NAME}),
     (LabelsQuery(dictionary="random"), {"dictionary": "random"}),
     (NeighborsQuery(dictionary="random", feature=0), {"dictionary": "random"}),
+    (EncodeQuery(collection=NAME, texts=("w1",)), {"collection": NAME, "texts": ["w1"]}),
+    (JobsQuery(), {}),
+    (TagsQuery(), {}),
 ]
 LEAST_OF = {type(request): request for request, _ in reversed(LEAST)}
 
@@ -176,6 +182,7 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     | made(CorrelateQuery, needs="b align", without="adjacent control"),
     ClusterQuery: made(ClusterQuery, without="about min_score")
     | made(ClusterQuery, needs="about", without="features"),
+    EncodeQuery: made(EncodeQuery, needs="texts"),
     LabelsQuery: made(LabelsQuery, without="text") | made(LabelsQuery, without="features"),
 }
 
@@ -299,7 +306,8 @@ def test_every_method_has_a_request_and_every_request_a_method() -> None:
         assert type(to_message(request)).__name__ == f"{method_of(request)}Request"
 
 
-LACKING = (RetrieveQuery, NeighborsQuery)  # of labels and of directions, a made lake has none
+# A made lake has no labels, no directions, and no model.
+LACKING = (RetrieveQuery, NeighborsQuery, EncodeQuery)
 
 
 @pytest.fixture(scope="module")
@@ -340,5 +348,5 @@ def test_a_method_answers_under_its_former_name(
 def outcome(transport: Transport, request: Request) -> pa.Table | str:
     try:
         return transport.ask(request).read_all()
-    except NotFound as error:
+    except (NotFound, MissingExtra) as error:
         return error.message

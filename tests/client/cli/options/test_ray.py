@@ -10,8 +10,9 @@ import pytest
 
 from saelake.cli.options.ray import with_address
 from saelake.store.errors import InvalidInput
-from saelake.store.lake.jobs import JobLog, JobRecord, JobState
+from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import Lake
+from saelake.store.reports import JobState
 from saelake.workers.fleet.ray_cluster import RayCluster, Share, share_of
 from tests.client.cli.command import asked, run
 from tests.lakes import MadeLake

@@ -1,0 +1,183 @@
+"""What is done to a lake behind a server, for the methods of `Lake` that do it here too."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from saelake.store import errors
+from saelake.store.errors import Conflict, InvalidInput, SaelakeError
+from saelake.store.labels.files import read_labels
+from saelake.store.reports import ImportReport, IndexReport, JobReport, LabelsReport, OnDuplicate
+from saelake.store.requests.commands.documents import ImportCommand
+from saelake.store.requests.commands.jobs import (
+    JobDictionary,
+    StartEncodeCommand,
+    StartIndexCommand,
+    WatchJobCommand,
+)
+from saelake.store.requests.commands.labels import ImportLabelsCommand
+from saelake.transport import Transport
+from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
+from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
+
+if TYPE_CHECKING:
+    from saelake.store.documents.imports import Source
+
+OF_THE_SERVER = ("device", "memory_bytes", "trust_remote_code", "keep_activations")
+
+
+def import_there(
+    transport: Transport,
+    corpus: str,
+    source: "Source",
+    *,
+    on_duplicate: OnDuplicate,
+    key: str | None,
+    on_progress: Callable[[int], object],
+) -> ImportReport:
+    """Send the rows of a source, to be imported by one commit."""
+    from saelake.store.documents.sending import sent_documents
+
+    command = ImportCommand(
+        corpus=corpus,
+        source=source.name,
+        on_duplicate=on_duplicate,
+        generated_ids=source.generated_ids,
+        key=key,
+    )
+    with ExitStack() as sending:
+        rows = sending.enter_context(sent_documents(source, on_progress))
+        report: ImportReport = transport.tell(command, rows)
+    return report
+
+
+def import_here(
+    transport: Transport,
+    corpus: str,
+    source: "Source",
+    *,
+    on_duplicate: OnDuplicate,
+    key: str | None,
+    on_progress: Callable[[int], object],
+) -> ImportReport:
+    """Import the rows of a source into a lake that is in reach."""
+    from saelake.store.documents.imports import import_once
+
+    lake = transport.local_lake
+    assert lake is not None
+    return import_once(
+        lake, corpus, source, on_duplicate=on_duplicate, key=key, on_progress=on_progress
+    )
+
+
+def import_labels_there(
+    transport: Transport, dictionary: str, file: str | os.PathLike[str], explainer: str | None
+) -> int:
+    """Send the labels of a file; how many were taken."""
+    rows = [
+        {name: row[name] for name in ImportLabelsCommand.ROWS.names}
+        for row in read_labels(Path(file), explainer)
+    ]
+    labels = pa.Table.from_pylist(rows, ImportLabelsCommand.ROWS).to_reader()
+    report: LabelsReport = transport.tell(ImportLabelsCommand(dictionary=dictionary), labels)
+    return report.n_labels
+
+
+def encode_command(
+    corpus: str,
+    choices: Sequence[DictionaryChoice],
+    *,
+    model: str | None,
+    options: EncodeOptions | None,
+    job: str | None = None,
+) -> StartEncodeCommand:
+    """What a server is to encode. Raises `InvalidInput` for options that are the server's."""
+    given = {} if options is None else _given(options)
+    theirs = [name for name in OF_THE_SERVER if name in given]
+    if theirs:
+        raise InvalidInput(
+            f"{', '.join(theirs)} cannot be said to a server: it has its own. Leave them out, or "
+            "encode where the lake is."
+        )
+    return StartEncodeCommand(
+        corpus=corpus,
+        dictionaries=tuple(JobDictionary(**asdict(choice)) for choice in choices),
+        model=model,
+        job=job,
+        **given,
+    )
+
+
+def _given(options: EncodeOptions) -> dict[str, Any]:
+    """The options that are not as they are by themselves."""
+    usual = EncodeOptions()
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    return {name: value for name, value in values.items() if value != getattr(usual, name)}
+
+
+def encode_there(
+    transport: Transport,
+    command: StartEncodeCommand,
+    on_progress: Callable[[EncodeProgress], object],
+) -> EncodeReport:
+    """Have a server encode, and wait for it; the job goes on when this is interrupted."""
+
+    def tell(job: JobReport) -> None:
+        names = (field.name for field in fields(EncodeProgress))
+        on_progress(EncodeProgress(**{name: getattr(job, name) for name in names}))
+
+    job = _ended(transport, transport.tell(command), tell)
+    names = (field.name for field in fields(EncodeReport))
+    report = EncodeReport(**{name: getattr(job, name) for name in names})
+    return replace(report, notes=(*job.notes, *job.warnings))
+
+
+def index_there(
+    transport: Transport, collection: str, on_progress: Callable[[int, int], object]
+) -> IndexReport:
+    """Have a server index, and wait for it; the job goes on when this is interrupted."""
+
+    def tell(job: JobReport) -> None:
+        on_progress(job.n_documents, job.n_total)
+
+    begun = transport.tell(StartIndexCommand(collection=collection))
+    job = _ended(transport, begun, tell)
+    return IndexReport(
+        collection=collection,
+        n_documents=job.n_documents,
+        n_postings=job.n_postings,
+        n_segments=job.n_segments,
+    )
+
+
+def _ended(
+    transport: Transport, begun: JobReport, tell: Callable[[JobReport], object]
+) -> JobReport:
+    """The job when it is done. Raises what it failed by, and `Conflict` where it was ended."""
+    job = begun
+    for job in transport.watch(WatchJobCommand(job=begun.id)):
+        if job.state in ("queued", "running"):
+            tell(job)
+    if job.state == "failed":
+        raise _class(job.error)(job.problem or "The job failed.", job=job.id)
+    if job.state != "done":
+        why = f": {job.problem}" if job.problem else "."
+        raise Conflict(
+            f"The job {job.id} was {job.state}{why} What it has committed is kept; the same "
+            "command continues.",
+            job=job.id,
+        )
+    return job
+
+
+def _class(name: str | None) -> type[SaelakeError]:
+    """The class of this name, or the root of all where it is none of ours."""
+    found = vars(errors).get(name or "")
+    if isinstance(found, type) and issubclass(found, SaelakeError):
+        return found
+    return SaelakeError

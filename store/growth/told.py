@@ -1,0 +1,206 @@
+"""Every command to the verb that carries it out, as `store.engine` has what answers questions."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+
+from saelake.store.documents.imports import import_once
+from saelake.store.documents.sent import SentDocuments
+from saelake.store.errors import InvalidInput
+from saelake.store.format.streams import sent_batches, sent_schema
+from saelake.store.growth.clean_up import clean_up
+from saelake.store.growth.compact import compact
+from saelake.store.growth.delete import delete_documents
+from saelake.store.labels.imports import put_labels
+from saelake.store.labels.written import delete_labels, set_labels
+from saelake.store.lake.jobs import JobLog
+from saelake.store.lake.lake import Lake
+from saelake.store.lake.tags import delete_tag, make_tag
+from saelake.store.reports import (
+    CleanupReport,
+    CompactReport,
+    DeleteReport,
+    ImportReport,
+    JobReport,
+    LabelsReport,
+    Tag,
+    UntagReport,
+)
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
+from saelake.store.requests.commands.jobs import (
+    CancelJobCommand,
+    JobCommand,
+    StartEncodeCommand,
+    StartIndexCommand,
+    WatchJobCommand,
+)
+from saelake.store.requests.commands.labels import (
+    DeleteLabelsCommand,
+    ImportLabelsCommand,
+    SetLabelsCommand,
+    check_explainer,
+    check_label,
+)
+from saelake.store.requests.commands.upkeep import (
+    CleanupCommand,
+    CompactCommand,
+    TagCommand,
+    UntagCommand,
+)
+from saelake.store.snapshot.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A lake that is told what to do, and what begins jobs over it (None: nothing); thread-safe."""
+
+    lake: Lake
+    begin: Callable[[JobCommand], JobReport] | None = None
+    _importing: Lock = field(default_factory=Lock)
+
+    def carry_out(self, command: Command, rows: Path | None = None) -> Any:
+        """Do what a command says; its report. `rows` is a file with the Arrow stream sent with it.
+
+        Raises what the verb that it stands for does.
+        """
+        return _VERBS[type(command)](self, command, rows)
+
+    def corpora(self, command: Command) -> tuple[str, ...] | None:
+        """The corpora that a command is about, also by its job; None is the whole lake."""
+        if isinstance(command, CancelJobCommand | WatchJobCommand):
+            return (JobLog(self.lake).open(command.job).corpus,)
+        return command.corpora
+
+    def _set_labels(self, command: SetLabelsCommand, _: Path | None) -> LabelsReport:
+        labels = {new.feature: new.label for new in command.labels}
+        n = set_labels(
+            self.lake,
+            command.dictionary,
+            labels,
+            explainer=command.explainer,
+            expect=command.expect,
+        )
+        return LabelsReport(dictionary=command.dictionary, n_labels=n)
+
+    def _delete_labels(self, command: DeleteLabelsCommand, _: Path | None) -> LabelsReport:
+        n = delete_labels(
+            self.lake,
+            command.dictionary,
+            explainer=command.explainer,
+            features=command.features,
+        )
+        return LabelsReport(dictionary=command.dictionary, n_labels=n)
+
+    def _import_labels(self, command: ImportLabelsCommand, rows: Path | None) -> LabelsReport:
+        labels = _labels(rows)
+        n = put_labels(Session(self.lake), command.dictionary, labels, where="What was sent")
+        return LabelsReport(dictionary=command.dictionary, n_labels=n)
+
+    def _import(self, command: ImportCommand, rows: Path | None) -> ImportReport:
+        assert rows is not None
+        source = SentDocuments(rows, command.source, generated_ids=command.generated_ids)
+        with self._importing:  # one sent again waits for the first, and gets its report
+            return import_once(
+                self.lake,
+                command.corpus,
+                source,
+                key=command.key,
+                on_duplicate=command.on_duplicate,
+            )
+
+    def _delete(self, command: DeleteCommand, _: Path | None) -> DeleteReport:
+        return delete_documents(
+            self.lake,
+            command.corpus,
+            where=command.where,
+            ids=command.ids,
+            dry_run=command.dry_run,
+            expect=command.expect,
+        )
+
+    def _start(self, command: JobCommand, _: Path | None) -> JobReport:
+        if self.begin is None:
+            raise InvalidInput(
+                "There is nothing here that runs jobs beside this process: use encode and index, "
+                "which return when they are done."
+            )
+        return self.begin(command)
+
+    def _cancel_job(self, command: CancelJobCommand, _: Path | None) -> JobReport:
+        log = JobLog(self.lake)
+        job = log.open(command.job)
+        if job.asked is None:
+            raise InvalidInput(
+                f"No server runs the job {job.id}, but process {job.pid} on {job.host}: end it "
+                "there, with Ctrl-C.",
+                job=job.id,
+            )
+        if not job.has_ended:
+            log.cancel(job.id)
+        return job.report
+
+    def _watch_job(self, command: WatchJobCommand, _: Path | None) -> JobReport:
+        return JobLog(self.lake).open(command.job).report
+
+    def _tag(self, command: TagCommand, _: Path | None) -> Tag:
+        return make_tag(self.lake, command.name)
+
+    def _untag(self, command: UntagCommand, _: Path | None) -> UntagReport:
+        delete_tag(self.lake, command.name)
+        return UntagReport(name=command.name)
+
+    def _compact(self, command: CompactCommand, _: Path | None) -> CompactReport:
+        return CompactReport(tables=compact(self.lake, command.target))
+
+    def _cleanup(self, command: CleanupCommand, _: Path | None) -> CleanupReport:
+        return clean_up(self.lake, older_than=timedelta(seconds=command.older_than_s))
+
+
+_VERBS: Mapping[type[Command], Callable[[Told, Any, Path | None], Any]] = {
+    SetLabelsCommand: Told._set_labels,
+    DeleteLabelsCommand: Told._delete_labels,
+    ImportLabelsCommand: Told._import_labels,
+    ImportCommand: Told._import,
+    DeleteCommand: Told._delete,
+    StartEncodeCommand: Told._start,
+    StartIndexCommand: Told._start,
+    CancelJobCommand: Told._cancel_job,
+    WatchJobCommand: Told._watch_job,
+    TagCommand: Told._tag,
+    UntagCommand: Told._untag,
+    CompactCommand: Told._compact,
+    CleanupCommand: Told._cleanup,
+}
+
+
+def _labels(rows: Path | None) -> list[dict[str, Any]]:
+    """The labels in a file that was sent. Raises `InvalidInput`."""
+    wanted = ImportLabelsCommand.ROWS
+    try:
+        assert rows is not None
+        table = pa.Table.from_batches(sent_batches(rows), sent_schema(rows)).select(wanted.names)
+        table.validate(full=True)  # also that texts are UTF-8
+        labels: list[dict[str, Any]] = table.cast(wanted).to_pylist()
+    except (pa.ArrowException, OSError, KeyError) as error:
+        columns = ", ".join(f"{f.name} ({f.type})" for f in wanted)
+        raise InvalidInput(
+            f"What was sent is no Arrow stream of labels, with the columns {columns}."
+        ) from error
+    for row in labels:
+        _check_row(row)
+    return labels
+
+
+def _check_row(row: Mapping[str, Any]) -> None:
+    if None in row.values():
+        raise InvalidInput(f"A label lacks something: {json.dumps(dict(row))}.")
+    check_explainer(row["explainer"])
+    if row["label"].strip():
+        check_label(row["label"])

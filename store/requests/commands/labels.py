@@ -1,0 +1,110 @@
+"""Commands about what features are called."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pyarrow as pa
+
+from saelake.store.errors import InvalidInput
+from saelake.store.reports import LabelsReport
+from saelake.store.requests.commands.command import Command
+
+BY_HAND = "hand"  # the explainer of labels of which nobody says whose they are
+LONGEST_LABEL, LONGEST_EXPLAINER = 4000, 200
+MOST_LABELS = 1000
+AUTOMATIC = "auto:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLabel:
+    """What a feature is to be called (see `format.poles` for those of signed dictionaries)."""
+
+    feature: int
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLabelsCommand(Command, right="label", report=LabelsReport):
+    """Call features of a dictionary something; an explainer has one label of each feature.
+
+    The labels of other features stay. With `expect` it is only done where the explainer's label of
+    each of these features is this now, empty for none; else it is a `Conflict`.
+    """
+
+    dictionary: str
+    labels: tuple[NewLabel, ...]
+    explainer: str = BY_HAND
+    expect: str | None = None
+
+    def check(self) -> None:
+        """See `Command`."""
+        check_explainer(self.explainer)
+        if not 0 < len(self.labels) <= MOST_LABELS:
+            raise InvalidInput(
+                f"From 1 to {MOST_LABELS} labels are set at once, not {len(self.labels)}: import "
+                "a file of more."
+            )
+        for new in self.labels:
+            check_label(new.label)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return ()  # a dictionary is of no corpus
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteLabelsCommand(Command, right="label", report=LabelsReport):
+    """Take back what an explainer called these features, or all (without `features`)."""
+
+    dictionary: str
+    explainer: str = BY_HAND
+    features: tuple[int, ...] | None = None
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return ()  # a dictionary is of no corpus
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportLabelsCommand(Command, right="label", report=LabelsReport, has_rows=True):
+    """Put labels in place of all that the same explainers said, by one commit.
+
+    The rows have the columns `feature`, `label` and `explainer`; a feature is numbered as in a
+    question.
+    """
+
+    ROWS: ClassVar[pa.Schema] = pa.schema(
+        [
+            pa.field("feature", pa.int64()),
+            pa.field("label", pa.string()),
+            pa.field("explainer", pa.string()),
+        ]
+    )
+
+    dictionary: str
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return ()  # a dictionary is of no corpus
+
+
+def check_explainer(explainer: str) -> None:
+    """Raise `InvalidInput` for what cannot be called an explainer."""
+    if not explainer.strip() or len(explainer) > LONGEST_EXPLAINER:
+        raise InvalidInput(f"An explainer has a name of up to {LONGEST_EXPLAINER} characters.")
+    if explainer.startswith(AUTOMATIC):
+        raise InvalidInput(
+            f"{explainer!r} is an explainer of automatic labels, which `saelake label` makes.",
+            explainer=explainer,
+        )
+
+
+def check_label(label: str) -> None:
+    """Raise `InvalidInput` for a label that says nothing, or too much."""
+    if not label.strip():
+        raise InvalidInput("An empty label says nothing: to take one back, delete it.")
+    if len(label) > LONGEST_LABEL:
+        raise InvalidInput(f"A label has at most {LONGEST_LABEL:,} characters, not {len(label):,}.")

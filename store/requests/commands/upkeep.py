@@ -1,0 +1,47 @@
+"""Commands that keep a lake in shape."""
+
+from dataclasses import dataclass
+
+from saelake.store.errors import InvalidInput
+from saelake.store.reports import CleanupReport, CompactReport, Tag, UntagReport
+from saelake.store.requests.commands.command import Command
+
+WEEK_S = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagCommand(Command, right="admin", report=Tag, is_long=True):
+    """Name the state that the lake is in."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UntagCommand(Command, right="admin", report=UntagReport, is_long=True):
+    """Forget a tag."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompactCommand(Command, right="admin", report=CompactReport, is_long=True):
+    """Make few large files of many small ones, of a collection or a corpus with all of its."""
+
+    target: str
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return (self.target.partition("/")[0],)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanupCommand(Command, right="admin", report=CleanupReport, is_long=True):
+    """Delete the files of states that are older than so many seconds and have no tag."""
+
+    older_than_s: float = WEEK_S
+
+    def check(self) -> None:
+        """See `Command`."""
+        if self.older_than_s < 0:
+            raise InvalidInput(f"A state is as old as 0 s or more, not {self.older_than_s:g}.")

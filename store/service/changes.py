@@ -1,0 +1,236 @@
+"""The gRPC service of what changes a lake: commands off the event loop, reports as messages."""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, TypeAlias, get_args
+
+import grpc
+
+from saelake.store.errors import (
+    InvalidInput,
+    LimitExceeded,
+    PermissionDenied,
+    SaelakeError,
+    Unavailable,
+)
+from saelake.store.growth.told import Told
+from saelake.store.lake.lake import Lake
+from saelake.store.reports import ENDED
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
+from saelake.store.requests.request import Right
+from saelake.store.service.access.grants import check_command
+from saelake.store.service.caller import caller
+from saelake.store.service.jobs.runner import JobRunner
+from saelake.store.service.limits import Limits
+from saelake.store.service.telemetry.call import request_id
+from saelake.store.wire.commands import (
+    CHANGES,
+    COMMANDS,
+    from_message,
+    input_type,
+    output_type,
+    to_message,
+)
+from saelake.store.wire.errors import to_status
+
+log = logging.getLogger("saelake.server")
+
+Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
+MOST_LONG, QUICK = 8, 4  # commands at once
+WATCH_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What a server does beside answering: commands that need one of these rights.
+
+    Who sends one needs the right as well. With `hub` jobs may fetch models and dictionaries.
+    """
+
+    rights: frozenset[Right] = field(default_factory=frozenset)
+    hub: bool = False
+
+    def check(self, command: Command | type[Command]) -> None:
+        """Raise `PermissionDenied` for a command that this server does not carry out."""
+        if command.right != "read" and command.right not in self.rights:
+            raise PermissionDenied(
+                f"This server does not take {command.command}: it was started without `--allow "
+                f"{command.right}`. Ask its operator, or do this where the lake is.",
+                right=command.right,
+            )
+
+
+def allowed_rights(names: Iterable[str]) -> frozenset[Right]:
+    """The rights of these names. Raises `InvalidInput`."""
+    known = {name: name for name in get_args(Right) if name != "read"}
+    wrong = next((name for name in names if name not in known), None)
+    if wrong is not None:
+        raise InvalidInput(f"A server can allow {', '.join(known)}, and not {wrong!r}.")
+    return frozenset(known[name] for name in names)
+
+
+class ChangesService:
+    """Carries out commands for one lake, as far as they are allowed."""
+
+    def __init__(
+        self, lake: Lake, allowed: Allowed, limits: Limits, jobs: JobRunner | None = None
+    ) -> None:
+        self._told = Told(lake=lake, begin=jobs.begin if jobs else None)
+        self._jobs = jobs
+        self._allowed = allowed
+        self._limits = limits
+        self._n_long = 0  # changed in the event loop only
+        self._long = ThreadPoolExecutor(MOST_LONG, thread_name_prefix="saelake-change")
+        self._quick = ThreadPoolExecutor(QUICK, thread_name_prefix="saelake-command")
+        self._closed = asyncio.Event()
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What a grpc.aio server is given."""
+        handlers = {method: self._handler(method) for method in COMMANDS}
+        return grpc.method_handlers_generic_handler(CHANGES, handlers)
+
+    async def close(self) -> None:
+        """End jobs, and take no more commands; those at work go on to their end."""
+        self._closed.set()
+        if self._jobs is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._jobs.close)
+        for pool in (self._long, self._quick):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _handler(self, method: str) -> grpc.RpcMethodHandler:
+        kind = COMMANDS[method]
+        if kind is WatchJobCommand:
+            make, answer = grpc.unary_stream_rpc_method_handler, self._watch
+        elif kind.has_rows:
+            make, answer = grpc.stream_unary_rpc_method_handler, self._receiving(kind)
+        else:
+            make, answer = grpc.unary_unary_rpc_method_handler, self._carrying_out(kind)
+        return make(
+            answer,
+            request_deserializer=input_type(method).FromString,
+            response_serializer=output_type(method).SerializeToString,
+        )
+
+    def _carrying_out(self, kind: type[Command]) -> Callable[..., Any]:
+        async def answer(message: Any, context: Context) -> Any:
+            async with _Failing(context):
+                self._allowed.check(kind)
+                with self._place(kind):
+                    command = from_message(kind, message)
+                    check_command(caller(), command)
+                    return await self._report(command)
+
+        return answer
+
+    def _receiving(self, kind: type[Command]) -> Callable[..., Any]:
+        async def answer(messages: AsyncIterator[Any], context: Context) -> Any:
+            async with _Failing(context):
+                self._allowed.check(kind)
+                with self._place(kind):
+                    with ExitStack() as failing:
+                        file = failing.enter_context(_spool())
+                        command = await self._spooled(kind, messages, file)
+                        failing.pop_all()
+                    return await self._report(command, file)
+
+        return answer
+
+    @contextmanager
+    def _place(self, kind: type[Command]) -> Iterator[None]:
+        """A place among those at work that take long. Raises `LimitExceeded`."""
+        if kind.is_long and self._n_long >= MOST_LONG:
+            raise LimitExceeded(
+                f"The server is at work on {MOST_LONG} changes, the most that it makes at once. "
+                "Send it again in a moment.",
+                limit_changes=MOST_LONG,
+            )
+        self._n_long += kind.is_long
+        try:
+            yield
+        finally:
+            self._n_long -= kind.is_long
+
+    async def _spooled(
+        self, kind: type[Command], messages: AsyncIterator[Any], file: IO[bytes]
+    ) -> Command:
+        """The command that comes first, when the rows after it are in the file."""
+        command, n_bytes = None, 0
+        async for message in messages:
+            if message.WhichOneof("piece") == "begin" and command is None:
+                command = from_message(kind, message.begin)
+                check_command(caller(), command)
+                continue
+            if command is None or message.WhichOneof("piece") != "arrow":
+                raise InvalidInput("The first piece says what is sent, and the others are bytes.")
+            n_bytes += len(message.arrow)
+            _check_size(n_bytes, self._limits.import_bytes)
+            file.write(message.arrow)
+        if command is None:
+            raise InvalidInput("Nothing was sent.")
+        file.flush()
+        return command
+
+    async def _report(self, command: Command, rows: IO[bytes] | None = None) -> Any:
+        """The report as a message. What is begun is done, also when the caller leaves meanwhile."""
+
+        pool = self._long if command.is_long else self._quick
+        path = None if rows is None else Path(rows.name)
+        run = asyncio.get_running_loop().run_in_executor
+        work = run(pool, self._told.carry_out, command, path)
+        if rows is not None:
+            work.add_done_callback(lambda _: rows.close())
+        return to_message(output_type(command.command), await asyncio.shield(work))
+
+    async def _watch(self, message: Any, context: Context) -> None:
+        async with _Failing(context):
+            command, told = from_message(WatchJobCommand, message), None
+            check_command(caller(), command)
+            while not self._closed.is_set():
+                known = await self._report(command)
+                if known != told:
+                    told = known
+                    await context.write(told)
+                if known.state in ENDED:
+                    return
+                await asyncio.sleep(WATCH_S)
+            raise Unavailable("The server is being stopped. The job's id finds it again.")
+
+
+def _spool() -> IO[bytes]:
+    """A file that is gone when it is closed, or nobody has it any more."""
+    return tempfile.NamedTemporaryFile(prefix="saelake-sent-")
+
+
+class _Failing:
+    """A context in which an error is the status of the call."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, SaelakeError):
+            status = to_status(error)
+            await self._context.abort(status.code, status.details, status.trailing_metadata)
+        if isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
+            log.error("A command failed", exc_info=error)
+            message = f"The server failed at this; its log says more, under {request_id()}."
+            await self._context.abort(grpc.StatusCode.INTERNAL, message)
+
+
+def _check_size(n_bytes: int, most_bytes: int) -> None:
+    if n_bytes > most_bytes:
+        raise LimitExceeded(
+            f"More was sent than the {most_bytes} bytes that this server takes at once. Send it "
+            "in several imports, or import it where the lake is.",
+            limit_bytes=most_bytes,
+        )

@@ -1,0 +1,201 @@
+"""Runs a server's jobs, each in a process of its own, which ends with the server.
+
+What there is to know of a job is in the lake (`JobLog`): whoever reaches that can watch and cancel
+it, and what it has committed when it ends, in whatever way, is there for the next.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from threading import Condition, Thread
+
+from saelake.store.errors import AlreadyExists, LimitExceeded
+from saelake.store.lake.jobs import HEARTBEAT_S, JobLog, JobRecord
+from saelake.store.lake.lake import Lake
+from saelake.store.reports import JobReport
+from saelake.store.requests.commands.jobs import JobCommand, StartIndexCommand
+from saelake.store.service.jobs.asked import encode_job, index_job
+from saelake.store.service.jobs.turns import is_next
+
+log = logging.getLogger("saelake.server")
+
+POLL_S = 0.5
+GRACE_S = 10.0  # for a job to end by itself
+MOST_WAITING = 100
+QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TQDM_DISABLE": "1"}
+
+
+class JobRunner:
+    """The jobs that one server was asked to run, in the order in which they came; thread-safe.
+
+    `program` is what a job is given to: a command line, to which the lake and the job's id are
+    added. With `allows_hub` models and dictionaries may be fetched.
+    """
+
+    def __init__(self, lake: Lake, program: Sequence[str], *, allows_hub: bool = False) -> None:
+        self._lake = lake.from_anywhere
+        self._program = tuple(program)
+        self._allows_hub = allows_hub
+        self._log = JobLog(lake)
+        self._waiting: deque[str] = deque()
+        self._changed = Condition()
+        self._closed = False
+        self._thread: Thread | None = None
+        self._shown = time.monotonic()  # when those that wait were last seen
+
+    def begin(self, command: JobCommand) -> JobReport:
+        """Let the job of a command wait for its turn. See `start`, `encode_job` and `index_job`."""
+        if isinstance(command, StartIndexCommand):
+            return self.start(index_job(self._lake, command)).report
+        job = encode_job(self._lake, command, allows_hub=self._allows_hub)
+        return self.start(job).report
+
+    def start(self, job: JobRecord) -> JobRecord:
+        """Let a job wait for its turn; one of its id that is there already is as it is.
+
+        Raises `AlreadyExists` where that was asked something else, and `LimitExceeded` when too
+        many wait.
+        """
+        with self._changed:
+            known = self._log.find(job.id)
+            if known is not None:
+                return _same(known, job)
+            if len(self._waiting) >= MOST_WAITING:
+                raise LimitExceeded(f"{MOST_WAITING} jobs wait already, the most that may.")
+            self._log.write(job)
+            self._waiting.append(job.id)
+            if self._thread is None:
+                self._thread = Thread(target=self._run_all, name="saelake-jobs", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        return job
+
+    def close(self) -> None:
+        """End the job that runs, and those that wait."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run_all(self) -> None:
+        while (job_id := self._next()) is not None:
+            try:
+                self._run(job_id)
+            except Exception as error:  # as where no process can be started: others go on
+                log.exception("The job %s could not be run", job_id)
+                self._tell(job_id, state="failed", problem=f"It could not be run: {error}")
+            self._log.forget_old()
+        for job_id in self._waiting:
+            self._tell(job_id, state="interrupted", problem="The server was stopped.")
+
+    def _next(self) -> str | None:
+        """The job whose turn it is, once it is; None when the server stops."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._waiting)
+                if self._closed:
+                    return None
+            self._tend()
+            first = next(iter(self._waiting), None)
+            if first is not None and is_next(self._log.jobs(), first):
+                self._drop(first)
+                return first
+            self._pause()
+
+    def _pause(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed, timeout=POLL_S)
+
+    def _tend(self) -> None:
+        """Let go of jobs that wait and are cancelled, and show that the others still wait."""
+        with self._changed:
+            waiting = tuple(self._waiting)
+        for job_id in waiting:
+            if self._log.is_cancelled(job_id):
+                self._tell(job_id, state="cancelled")
+                self._drop(job_id)
+            elif time.monotonic() - self._shown > HEARTBEAT_S:
+                self._tell(job_id)
+        if time.monotonic() - self._shown > HEARTBEAT_S:
+            self._shown = time.monotonic()
+
+    def _drop(self, job_id: str) -> None:
+        with self._changed, suppress(ValueError):
+            self._waiting.remove(job_id)
+
+    def _run(self, job_id: str) -> None:
+        self._tell(job_id, state="running", is_loading=True)
+        child = subprocess.Popen(
+            [*self._program, self._lake.uri, job_id],
+            stdin=subprocess.PIPE,  # which ends with this process
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **QUIET},
+            start_new_session=True,  # a Ctrl-C at a terminal is for the server
+        )
+        cancelled = False
+        while child.poll() is None:
+            cancelled = cancelled or self._log.is_cancelled(job_id)
+            if cancelled or self._closed:
+                _end(child)
+                break
+            self._tend()
+            self._pause()
+        if child.stdin is not None:
+            child.stdin.close()
+        self._settle(job_id, child.wait(), cancelled)
+
+    def _settle(self, job_id: str, code: int, cancelled: bool) -> None:
+        """Say how a job ended that could not say so itself."""
+        job = self._find(job_id)
+        if job is None or job.state == "done" or (job.state == "failed" and not cancelled):
+            return
+        if cancelled:
+            self._tell(job_id, state="cancelled", problem=None, error=None)
+        elif self._closed:
+            self._tell(job_id, state="interrupted", problem="The server was stopped.")
+        elif not job.has_ended:
+            problem = f"Its process ended by {_how(code)}; what it has committed is kept."
+            self._tell(job_id, state="failed", problem=problem)
+
+    def _find(self, job_id: str) -> JobRecord | None:
+        """What is told of a job; None where that cannot be read."""
+        with suppress(OSError):
+            return self._log.find(job_id)
+        return None
+
+    def _tell(self, job_id: str, **changes: object) -> None:
+        if (job := self._find(job_id)) is not None:
+            told: dict[str, object] = {"heartbeat": time.time(), "is_loading": False, **changes}
+            self._log.write(replace(job, **told))  # type: ignore[arg-type]  # by name
+
+
+def _same(known: JobRecord, asked: JobRecord) -> JobRecord:
+    if known.asked != asked.asked:
+        raise AlreadyExists(
+            f"There is a job {known.id!r} already, and it is another: give this one its own id.",
+            job=known.id,
+        )
+    return known
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Let a process commit what it has and end; or else end it."""
+    with suppress(OSError):
+        child.send_signal(signal.SIGINT)
+    try:
+        child.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        return f"signal {-code} ({signal.strsignal(-code) or 'unknown'})"
+    return f"code {code}"

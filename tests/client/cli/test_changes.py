@@ -1,0 +1,103 @@
+"""Commands that change a lake do so behind a server too, where that is allowed."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.texts import JOB_PROGRAM, model_texts
+from tests.client.cli.command import Ran, asked, run
+from tests.encoded import NAME, make_encoded_lake
+from tests.served import ALL
+
+COLLECTION = str(NAME)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return make_encoded_lake(tmp_path_factory.mktemp("changes")).lake.uri
+
+
+@pytest.fixture(scope="module")
+def address(lake: str) -> Iterator[str]:
+    settings = ServerSettings(
+        uri=lake,
+        address=Address(port=0),
+        allowed=ALL,
+        job_program=JOB_PROGRAM,
+        texts=model_texts(),
+    )
+    with BackgroundServer(settings) as server:
+        yield str(server.address)
+
+
+def done(*arguments: str) -> Ran:
+    ran = run(*arguments)
+    assert ran.code == 0, ran.err
+    return ran
+
+
+def test_a_text_is_encoded_on_the_command_line(lake: str, address: str) -> None:
+    for place in (("--lake", lake), ("--server", address)):
+        shown = asked("encode-text", COLLECTION, "w1 w2", "w3", "-k", "2", *place)
+        assert shown.splitlines()[0].split() == ["token", "feature", "value", "label"]
+        assert "1: w3" in shown
+        found = json.loads(asked("encode-text", COLLECTION, "w1 w2", "-f", "json", *place))
+        assert found["texts"] == ["w1 w2"]
+        assert [token["token"].strip() for token in found["tokens"]] == ["w1", "w2"]
+    assert run("encode-text", COLLECTION, "", "--lake", lake).out == "The text has no tokens.\n"
+
+
+def test_a_feature_is_called_something_and_that_is_taken_back(address: str) -> None:
+    place = ("--server", address)
+    ran = done("label", "sae", "--feature", "5", "--text", "rain\x1b[2J", *place)
+    assert "\x1b" not in ran.err
+    assert "is called" in ran.err
+    (row,) = json.loads(asked("labels", "sae", "-f", "json", *place))["labels"]
+    assert (row["feature"], row["explainer"]) == (5, "hand")
+    assert "Took back 1 label" in done("label", "sae", "--feature", "5", "--delete", *place).err
+    assert json.loads(asked("labels", "sae", "-f", "json", *place))["labels"] == []
+
+
+def test_labels_are_said_in_one_way(lake: str) -> None:
+    for given in (
+        ("--feature", "5"),
+        ("--text", "rain"),
+        ("--delete",),
+        ("--feature", "5", "--text", "rain", "--delete"),
+        ("--feature", "5", "--text", "rain", "--file", "x.json"),
+    ):
+        assert run("label", "sae", *given, "--lake", lake).code == 2
+
+
+def test_a_corpus_goes_all_the_way_through_a_server(address: str, tmp_path: Path) -> None:
+    place = ("--server", address)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(f'{{"id": "r{i}", "text": "w{i} w1"}}\n' for i in range(20)))
+    said = [done("import", str(rows), "--corpus", "more", "--once", "a", *place).err for _ in "ab"]
+    assert said[0] == said[1]
+    assert "20 documents added to more" in said[0]
+    assert "more/sae has 20 documents" in done("encode", "more", "--dictionary", "sae", *place).err
+    assert "Indexed 20 documents" in done("index", "more/sae", *place).err
+    jobs = json.loads(asked("jobs", "-f", "json", *place))["jobs"]
+    assert [job["kind"] for job in jobs[:2]] == ["index", "encode"]
+    assert jobs[0]["id"] in asked("jobs", *place)
+    assert "is done, with 20 documents" in done("jobs", "--watch", jobs[0]["id"], *place).err
+    assert "Told the job" in done("jobs", "--cancel", jobs[0]["id"], *place).err
+    assert "the last index" in asked("info", *place)
+    assert done("tag", "v1", *place).err.startswith("Tagged")
+    assert "v1" in asked("tags", *place)
+    assert done("untag", "v1", *place).err.startswith("Forgot")
+    assert "Deleted 1 of 20" in done("delete", "more", "--id", "r1", "--yes", *place).err
+    assert "emptied" in done("compact", "more", *place).err
+    assert "Deleted" in done("cleanup", "--older-than", "0h", *place).err
+
+
+def test_what_a_server_may_do_is_said_as_it_starts(lake: str) -> None:
+    ran = run("serve", "--lake", lake, "--allow", "everything")
+    assert (ran.code, "label, encode, admin" in ran.err) == (2, True)
+    assert "--allow-hub" in run("serve", "--help").out
+    assert JOB_PROGRAM[0] == sys.executable

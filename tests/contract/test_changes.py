@@ -1,0 +1,294 @@
+"""What changes a lake is the same in this process and behind a server."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import saelake
+from saelake.lake import Lake
+from saelake.store.errors import (
+    AccessDenied,
+    AlreadyExists,
+    Conflict,
+    CorpusError,
+    InvalidInput,
+    NotFound,
+)
+from saelake.store.lake.jobs import JobLog, JobRecord
+from saelake.store.lake.lake import Lake as StoredLake
+from saelake.store.service.changes import Allowed
+from tests.lakes import make_lake
+from tests.served import changeable
+
+NAME = "made/random"
+
+
+@pytest.fixture(params=["embedded", "served"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
+    made = make_lake(tmp_path / "lake", n_documents=30, seed=5)
+    if request.param == "embedded":
+        with saelake.connect(made.lake.uri) as opened:
+            yield opened
+        return
+    with changeable(made.lake.uri) as opened:
+        yield opened
+
+
+def told(lake: Lake) -> dict[int, tuple[str, str]]:
+    return {row.feature: (row.label, row.explainer) for row in lake[NAME].labels(k=None)}
+
+
+def test_a_label_is_written_read_and_taken_back(lake: Lake) -> None:
+    report = lake[NAME].label(3, "rain and storms", explainer="me")
+    assert report == saelake.LabelsReport(dictionary="random", n_labels=1)
+    assert told(lake) == {3: ("rain and storms", "me")}
+    lake[NAME].label(3, "rain", explainer="me")
+    lake.dictionary("random").label(4, "snow")
+    assert told(lake) == {3: ("rain", "me"), 4: ("snow", "hand")}
+    assert lake.dictionary("random").delete_labels(3, explainer="me").n_labels == 1
+    assert lake.dictionary("random").delete_labels(3, explainer="me").n_labels == 0
+    assert told(lake) == {4: ("snow", "hand")}
+    assert lake.dictionary("random").delete_labels().n_labels == 1
+    assert told(lake) == {}
+
+
+def test_a_label_written_twice_is_there_once(lake: Lake) -> None:
+    for _ in range(2):
+        lake[NAME].label(3, "rain", explainer="me", expect="")
+    assert len(lake[NAME].labels(k=None)) == 1
+
+
+def test_a_label_that_is_not_as_expected_stays(lake: Lake) -> None:
+    lake[NAME].label(3, "rain", explainer="me")
+    with pytest.raises(Conflict, match="feature 3 is 'rain' now"):
+        lake[NAME].label(3, "snow", explainer="me", expect="hail")
+    lake[NAME].label(3, "snow", explainer="me", expect="rain")
+    assert told(lake) == {3: ("snow", "me")}
+
+
+def test_labels_that_cannot_be_are_refused(lake: Lake) -> None:
+    labels: list[tuple[Any, str, str]] = [
+        (10_000, "rain", "no feature"),
+        (3, "  ", "empty"),
+        (3, "x" * 5000, "characters"),
+        ("x", "rain", "no feature"),
+    ]
+    for feature, label, said in labels:
+        with pytest.raises(InvalidInput, match=said):
+            lake[NAME].label(feature, label)
+    with pytest.raises(InvalidInput, match="automatic"):
+        lake[NAME].label(3, "rain", explainer="auto:made")
+    with pytest.raises(NotFound, match="nothing"):
+        lake.dictionary("nothing").label(3, "rain")
+    assert told(lake) == {}
+
+
+def test_a_file_of_labels_replaces_what_its_explainer_said(lake: Lake, tmp_path: Path) -> None:
+    lake[NAME].label(1, "old", explainer="them")
+    lake[NAME].label(2, "mine")
+    file = tmp_path / "labels.jsonl.gz"
+    rows = [{"index": n, "description": f"about {n}"} for n in (3, 4)]
+    file.write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    assert lake.import_labels("random", file, explainer="them") == 2
+    assert told(lake) == {2: ("mine", "hand"), 3: ("about 3", "them"), 4: ("about 4", "them")}
+    (tmp_path / "wrong.json").write_text('{"10000": "far"}')
+    with pytest.raises(InvalidInput, match="another dictionary"):
+        lake.import_labels("random", tmp_path / "wrong.json")
+
+
+ROWS = [{"id": f"n{i}", "text": f"w{i} rain", "year": 1990 + i} for i in range(5)]
+
+
+def test_documents_are_imported(lake: Lake) -> None:
+    seen: list[int] = []
+    report = lake.import_corpus(ROWS, "new", on_progress=seen.append)
+    assert (report.corpus, report.n_documents, report.first_doc) == ("new", 5, 0)
+    assert seen[-1] == 5
+    again = lake.import_corpus(ROWS, "new")
+    assert (again.n_documents, again.n_skipped) == (0, 5)
+    (row,) = (row for row in lake.info() if row.corpus == "new")
+    assert row.n_documents == 5
+
+
+def test_what_becomes_of_odd_rows_is_told(lake: Lake, tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "id": ["a", "b", "a", None],
+            "text": pa.array([b"one", b"\xff\xfe", b"three", b"four"], pa.binary()),
+            "when": pa.array([1, 2, 3, None], pa.timestamp("ms")),
+            "tags": [["x"], [], None, ["y", "z"]],
+            "about": [{"n": 1}, {"n": 2}, None, {"n": 4}],
+        }
+    )
+    report = lake.import_corpus(table, "odd", text_column="text")
+    assert report.n_documents == 1
+    assert sum(report.reasons.values()) == report.n_skipped == 3
+    assert any("UTF-8" in reason for reason in report.reasons)
+    assert report.examples
+    assert all("row" in example for example in report.examples)
+
+
+def test_an_import_of_a_key_is_done_once(lake: Lake) -> None:
+    first = lake.import_corpus(ROWS, "keyed", key="batch-1")
+    assert lake.import_corpus(ROWS, "keyed", key="batch-1") == first
+    more = [{"id": "later", "text": "w9", "year": 2000}]
+    assert lake.import_corpus(more, "keyed", key="batch-1") == first, "it is the key that counts"
+    assert lake.import_corpus(more, "keyed", key="batch-2").n_documents == 1
+    with pytest.raises(InvalidInput, match="key"):
+        lake.import_corpus(ROWS, "keyed", key="../x")
+
+
+def test_changed_documents_are_updated_skipped_or_refused(lake: Lake) -> None:
+    lake.import_corpus(ROWS, "new")
+    changed = [{**ROWS[0], "text": "another"}]
+    assert lake.import_corpus(changed, "new").n_changed == 1
+    with pytest.raises(CorpusError, match="n0"):
+        lake.import_corpus(changed, "new", on_duplicate="fail")
+    assert lake.import_corpus(changed, "new", on_duplicate="update").n_updated == 1
+
+
+def test_rows_whose_types_widen_late_are_imported(lake: Lake) -> None:
+    rows = [{"id": f"{i}", "text": "w1", "score": 1 if i < 3000 else 0.5} for i in range(3002)]
+    assert lake.import_corpus(rows, "wide").n_documents == 3002
+
+
+def test_files_keep_their_names(lake: Lake, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text('{"text": "w1"}\n{"text": ""}\n')
+    report = lake.import_corpus([str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")], "files")
+    assert report.n_documents == 2
+    assert {example.partition(",")[0].rpartition("/")[2] for example in report.examples} == {
+        "a.jsonl",
+        "b.jsonl",
+    }
+
+
+def test_documents_are_deleted(lake: Lake) -> None:
+    planned = lake.delete("made", ids=["d1", "d2"], dry_run=True)
+    assert (planned.n_documents, planned.ids, planned.dry_run) == (2, ("d1", "d2"), True)
+    with pytest.raises(Conflict, match="not 5"):
+        lake.delete("made", ids=["d1"], expect=5)
+    assert lake.delete("made", ids=["d1", "d2"], expect=2).n_left == 28
+    with pytest.raises(NotFound, match="d1"):
+        lake.delete("made", ids=["d1"])
+    where = lake.delete("made", where="label = 'pos'", dry_run=True)
+    assert 0 < where.n_documents < 28
+    with pytest.raises(InvalidInput, match="which documents"):
+        lake.delete("made")
+
+
+def test_states_are_tagged_compacted_and_cleaned_up(lake: Lake) -> None:
+    assert lake.tags() == []
+    made = lake.tag("v1")
+    assert lake.tags() == [made]
+    with pytest.raises(AlreadyExists, match="v1"):
+        lake.tag("v1")
+    lake.untag("v1")
+    assert lake.tags() == []
+    with pytest.raises(NotFound, match="v1"):
+        lake.untag("v1")
+    lake.delete("made", ids=["d1"])
+    done = lake.compact("made")
+    assert any(each.n_removed == 1 for each in done)
+    assert lake.cleanup(older_than=timedelta()).size_bytes > 0
+    assert lake.verify().ok
+
+
+def test_jobs_are_listed_and_those_of_servers_are_cancelled(lake: Lake, tmp_path: Path) -> None:
+    assert list(lake.jobs()) == []
+    log = JobLog(StoredLake(str(tmp_path / "lake")))
+    log.write(JobRecord(corpus="made", id="by-hand", collections=(NAME,), n_total=30, n_tokens=7))
+    (job,) = lake.jobs()
+    assert (job.id, job.kind, job.corpus, job.collections) == ("by-hand", "encode", "made", (NAME,))
+    assert not job.has_ended
+    assert [found.id for found in lake.encodes("made")] == ["by-hand"]
+    with pytest.raises(InvalidInput, match="Ctrl-C"):
+        lake.cancel_job("by-hand")
+    for ask in (lake.cancel_job, lambda name: list(lake.watch_job(name))):
+        with pytest.raises(NotFound, match="nothing"):
+            ask("nothing")
+    log.write(JobRecord(corpus="made", id="by-hand", state="failed", problem="disk full"))
+    assert [found.problem for found in lake.watch_job("by-hand")] == ["disk full"]
+    assert "by-hand" in repr(lake.jobs())
+
+
+def test_a_process_runs_no_jobs_beside_itself(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", n_documents=10, seed=5)
+    no_program = changeable(made.lake.uri)
+    with saelake.connect(made.lake.uri) as embedded, no_program as served:
+        for lake in (embedded, served):
+            with pytest.raises(InvalidInput, match="nothing here that runs jobs"):
+                lake.start_index(NAME)
+
+
+CHANGES: dict[str, tuple[str, Callable[[Lake], object]]] = {
+    "label": ("label", lambda lake: lake[NAME].label(3, "x")),
+    "delete labels": ("label", lambda lake: lake.dictionary("random").delete_labels()),
+    "import": ("encode", lambda lake: lake.import_corpus(ROWS, "new")),
+    "index": ("encode", lambda lake: lake.index(NAME)),
+    "encode": ("encode", lambda lake: lake.encode("made", dictionary="random")),
+    "cancel": ("encode", lambda lake: lake.cancel_job("x")),
+    "delete": ("admin", lambda lake: lake.delete("made", ids=["d1"])),
+    "tag": ("admin", lambda lake: lake.tag("v1")),
+    "untag": ("admin", lambda lake: lake.untag("v1")),
+    "compact": ("admin", lambda lake: lake.compact("made")),
+    "cleanup": ("admin", lambda lake: lake.cleanup()),
+}
+
+
+def test_a_server_does_only_what_it_is_allowed(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", n_documents=10, seed=5)
+    file = tmp_path / "labels.json"
+    file.write_text('{"3": "x"}')
+    changes = {
+        **CHANGES,
+        "labels": ("label", lambda lake: lake.import_labels("random", file)),
+    }
+    with changeable(made.lake.uri, Allowed()) as lake:
+        for right, change in changes.values():
+            with pytest.raises(AccessDenied, match=f"--allow {right}"):
+                change(lake)
+        assert list(lake.jobs()) == []
+        assert lake.tags() == []
+        assert lake.verify().ok
+        assert told(lake) == {}
+
+
+def test_what_stays_with_the_lake_says_so(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", n_documents=10, seed=5)
+    with changeable(made.lake.uri) as lake:
+        changes: list[Callable[[], object]] = [
+            lambda: lake.replace("a", "b"),
+            lambda: lake.drop("made"),
+            lambda: lake.repair(),
+            lambda: lake.embed("made", model="m"),
+            lambda: lake.label(NAME),
+        ]
+        for change in changes:
+            with pytest.raises(InvalidInput, match="through a server"):
+                change()
+        with pytest.raises(InvalidInput, match="no model"):
+            lake.import_labels("random", "labels.json", model="m")
+        with pytest.raises(InvalidInput, match="unverified"):
+            lake.cleanup(unverified=True)
+
+
+def test_a_lake_as_it_was_is_not_changed(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", n_documents=10, seed=5)
+    with saelake.connect(made.lake.uri) as lake:
+        lake.tag("v1")
+    with saelake.connect(made.lake.uri, at="v1") as lake:
+        for change in (
+            lambda: lake[NAME].label(3, "x"),
+            lambda: lake.tag("v2"),
+            lambda: lake.delete("made", ids=["d1"]),
+            lambda: lake.import_corpus(ROWS, "new"),
+        ):
+            with pytest.raises(InvalidInput, match="only be read"):
+                change()

@@ -1,0 +1,258 @@
+"""A server runs jobs of a lake in processes of their own, with real parts."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import saelake
+from saelake.answers.jobs import Job
+from saelake.lake import Lake
+from saelake.store.errors import (
+    AccessDenied,
+    AlreadyExists,
+    Conflict,
+    InvalidInput,
+    ModelError,
+    NotFound,
+)
+from saelake.store.lake.jobs import JobLog
+from saelake.store.service.changes import Allowed
+from saelake.texts import JOB_PROGRAM
+from tests.encoded import NAME, EncodedLake, make_encoded_lake
+from tests.served import ALL, changeable
+
+COLLECTION = str(NAME)
+MORE = [{"id": f"more{i}", "text": f"w1 w{i % 20} w2"} for i in range(40)]
+SLEEPS = (sys.executable, "-c", "import time; time.sleep(600)")
+DIES = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+
+
+@pytest.fixture
+def encoded(tmp_path: Path) -> EncodedLake:
+    return make_encoded_lake(tmp_path)
+
+
+@pytest.fixture
+def served(encoded: EncodedLake) -> Iterator[Lake]:
+    with changeable(encoded.lake.uri, job_program=JOB_PROGRAM) as lake:
+        yield lake
+
+
+def settled(lake: Lake, job_id: str) -> Job:
+    return list(lake.watch_job(job_id))[-1]
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_a_corpus_is_imported_encoded_and_indexed_through_a_server(
+    served: Lake, encoded: EncodedLake
+) -> None:
+    said: list[Any] = []
+    served.import_corpus(MORE, NAME.corpus)
+    report = served.encode(NAME.corpus, dictionary="sae", on_progress=said.append)
+    assert report.collections == (COLLECTION,)
+    assert (report.n_documents, report.n_failed) == (40, 0)
+    assert said[-1].n_total in (0, 40)
+    indexed = served.index(COLLECTION)
+    assert (indexed.collection, indexed.n_documents) == (COLLECTION, 40)
+    row = served[COLLECTION].info()
+    assert (row.n_encoded, row.n_indexed) == (70, 70)
+    assert [job.kind for job in row.jobs] == ["index"]
+    latest = [(job.kind, job.state) for job in served.jobs()[:2]]
+    assert latest == [("index", "done"), ("encode", "done")]
+    with saelake.connect(encoded.lake.uri) as here:
+        assert here.verify().ok
+        assert here[COLLECTION].document("more3") == served[COLLECTION].document("more3")
+        nothing = here.encode(
+            NAME.corpus, model=str(encoded.parts / "llama"), dictionary=str(encoded.parts / "sae")
+        )
+    assert nothing.n_documents == 0, "what was made is what an encode here makes"
+
+
+def test_all_is_done_in_one_step(served: Lake) -> None:
+    stages: list[str] = []
+
+    class Watcher:
+        def begin(self, stage: saelake.Stage, /) -> Callable[..., object]:
+            return lambda *_: None
+
+        def end(self, stage: saelake.Stage, report: object, /) -> None:
+            stages.append(stage.name)
+
+    (made,) = served.ingest(MORE, "other", dictionary="sae", watcher=Watcher())
+    assert made.name == "other/sae"
+    assert stages == ["import", "encode", "index"]
+    assert made.document("more3").error is None
+
+
+def test_a_job_that_is_started_twice_runs_once(served: Lake) -> None:
+    first = served.start_index(COLLECTION, job="nightly")
+    assert served.start_index(COLLECTION, job="nightly").id == first.id == "nightly"
+    assert settled(served, "nightly").state == "done"
+    assert served.start_index(COLLECTION, job="nightly").state == "done"
+    assert [job.kind for job in served.jobs()] == ["index", "encode"]
+    with pytest.raises(AlreadyExists, match="nightly"):
+        served.start_encode(NAME.corpus, dictionary="sae", job="nightly")
+    with pytest.raises(InvalidInput, match="job"):
+        served.start_index(COLLECTION, job="../x")
+
+
+def test_a_job_outlives_who_asked_for_it(served: Lake, encoded: EncodedLake) -> None:
+    served.import_corpus(MORE, NAME.corpus)
+    job = served.start_encode(NAME.corpus, dictionary="sae")
+    served.close()
+    log = JobLog(encoded.lake)
+    assert within(120, lambda: log.open(job.id).has_ended)
+    assert log.open(job.id).state == "done"
+
+
+def test_a_job_that_fails_raises_what_it_failed_by(served: Lake, encoded: EncodedLake) -> None:
+    served.import_corpus(MORE, NAME.corpus)
+    (encoded.parts / "llama" / "config.json").write_text("{")
+    with pytest.raises(ModelError) as raised:
+        served.encode(NAME.corpus, dictionary="sae")
+    job = served.jobs()[0]
+    assert job.state == "failed"
+    assert raised.value.message == job.problem
+    assert raised.value.data["job"] == job.id
+
+
+def test_jobs_wait_for_each_other_and_are_cancelled(encoded: EncodedLake) -> None:
+    with changeable(encoded.lake.uri, job_program=SLEEPS) as lake:
+        runs, waits = lake.start_index(COLLECTION), lake.start_index(COLLECTION)
+        log = JobLog(encoded.lake)
+        assert within(30, lambda: log.open(runs.id).state == "running")
+        assert log.open(waits.id).state == "queued"
+        lake.cancel_job(waits.id)
+        assert settled(lake, waits.id).state == "cancelled"
+        assert log.open(runs.id).state == "running"
+        lake.cancel_job(runs.id)
+        assert settled(lake, runs.id).state == "cancelled"
+        assert lake.cancel_job(runs.id).state == "cancelled", "again it does nothing"
+
+
+def test_who_waits_for_a_job_that_is_cancelled_is_told(encoded: EncodedLake) -> None:
+    with changeable(encoded.lake.uri, job_program=SLEEPS) as lake, ThreadPoolExecutor() as pool:
+        indexing = pool.submit(lake.index, COLLECTION)
+        assert within(30, lambda: lake.jobs()[0].kind == "index")
+        lake.cancel_job(lake.jobs()[0].id)
+        with pytest.raises(Conflict, match="was cancelled"):
+            indexing.result()
+
+
+def test_a_job_whose_process_dies_is_told_to_have_failed(encoded: EncodedLake) -> None:
+    with changeable(encoded.lake.uri, job_program=DIES) as lake:
+        job = settled(lake, lake.start_index(COLLECTION).id)
+        assert job.state == "failed"
+        assert "signal 9" in (job.problem or "")
+        assert settled(lake, lake.start_index(COLLECTION).id).state == "failed", "others go on"
+
+
+def test_a_job_that_cannot_be_begun_is_told_to_have_failed(
+    encoded: EncodedLake, caplog: pytest.LogCaptureFixture
+) -> None:
+    with changeable(encoded.lake.uri, job_program=("/no/such/program",)) as lake:
+        jobs = [settled(lake, lake.start_index(COLLECTION).id) for _ in range(2)]
+    assert [job.state for job in jobs] == ["failed", "failed"]
+    assert all("could not be run" in (job.problem or "") for job in jobs)
+    assert "/no/such/program" in caplog.text
+
+
+def test_a_server_that_stops_ends_its_jobs(encoded: EncodedLake) -> None:
+    with changeable(encoded.lake.uri, job_program=SLEEPS) as lake:
+        jobs = [lake.start_index(COLLECTION).id for _ in range(2)]
+        log = JobLog(encoded.lake)
+        assert within(30, lambda: log.open(jobs[0]).state == "running")
+    assert [log.open(job).state for job in jobs] == ["interrupted", "interrupted"]
+    with changeable(encoded.lake.uri, job_program=JOB_PROGRAM) as lake:
+        assert settled(lake, lake.start_index(COLLECTION).id).state == "done"
+
+
+def test_a_job_ends_with_its_server(encoded: EncodedLake) -> None:
+    """The pipe that is its standard input ends when the server's process does."""
+    with saelake.connect(encoded.lake.uri) as here:
+        here.import_corpus(MORE, NAME.corpus)
+    code = (
+        "import sys, time\n"
+        "from saelake.store.lake.lake import Lake\n"
+        "from saelake.store.service.jobs.runner import JobRunner\n"
+        "from saelake.store.requests.commands.jobs import StartIndexCommand\n"
+        f"runner = JobRunner(Lake({encoded.lake.uri!r}), {SLOW!r})\n"
+        f"print(runner.begin(StartIndexCommand(collection={COLLECTION!r})).id, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        job_id = server.stdout.readline().decode().strip()
+        log = JobLog(encoded.lake)
+        assert within(60, lambda: log.open(job_id).pid != server.pid)
+        child = log.open(job_id).pid
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+        assert within(60, lambda: log.open(job_id).state == "interrupted")
+        assert within(60, lambda: not _runs(child))
+
+
+SLOW = (
+    sys.executable,
+    "-c",
+    "import sys, time, saelake.workers.served as served\n"
+    "served.run = lambda *_: time.sleep(600)\n"
+    "sys.exit(served.main(*sys.argv[1:]))",
+)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_no_path_of_a_client_is_opened(served: Lake, encoded: EncodedLake) -> None:
+    with pytest.raises(NotFound, match="opens no path"):
+        served.start_encode(NAME.corpus, dictionary=str(encoded.parts / "sae"))
+    with pytest.raises(InvalidInput, match="may read"):
+        served.start_encode(NAME.corpus, dictionary="sae", model=str(encoded.parts / "bert"))
+    with pytest.raises(InvalidInput, match="may read"):
+        served.start_encode(NAME.corpus, dictionary="sae", model="tests")
+    for dictionary, model in (("hf://owner/repo/sae", "owner/model"), ("sae", "owner/model")):
+        with pytest.raises(AccessDenied, match="--allow-hub"):
+            served.start_encode(NAME.corpus, dictionary=dictionary, model=model)
+    options = saelake.EncodeOptions(trust_remote_code=True)
+    with pytest.raises(InvalidInput, match="cannot be said to a server"):
+        served.start_encode(NAME.corpus, dictionary="sae", options=options)
+    with pytest.raises(NotFound):
+        served.start_encode("nothing", dictionary="sae")
+    with pytest.raises(NotFound):
+        served.start_index("words/nothing")
+    assert [job.kind for job in served.jobs()] == ["encode"], "the one that made the lake"
+
+
+def test_what_is_at_the_hub_is_asked_where_it_is_allowed(encoded: EncodedLake) -> None:
+    allowed = Allowed(rights=ALL.rights, hub=True)
+    with changeable(encoded.lake.uri, allowed, job_program=DIES) as lake:
+        choice = saelake.DictionaryChoice(location="hf://owner/repo/sae", name="far")
+        job = lake.start_encode(NAME.corpus, model="owner/model", dictionary=choice)
+        asked = JobLog(encoded.lake).open(job.id).asked
+        assert asked is not None
+        assert asked["model"] == "owner/model"
+        assert asked["dictionaries"][0]["location"] == "hf://owner/repo/sae"
+        with pytest.raises(InvalidInput, match="which model"):
+            lake.start_encode(NAME.corpus, dictionary=choice)

@@ -1,0 +1,191 @@
+"""What is sent to a server to change a lake may be anything, and it stays as it is."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import saelake
+from saelake.proto.v1 import lake_pb2 as pb
+from saelake.store.errors import InvalidInput
+from saelake.store.requests.commands.documents import FILE, ROW
+from saelake.store.service.changes import allowed_rights
+from saelake.store.service.limits import Limits
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.store.wire.commands import input_type, output_type, path_of
+from tests.lakes import make_lake
+from tests.served import ALL
+
+MIB = 1 << 20
+BEGIN = pb.ImportPiece(begin=pb.ImportRequest(corpus="new", source="rows"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundServer]:
+    made = make_lake(tmp_path_factory.mktemp("changes") / "lake", n_documents=10, seed=5)
+    settings = ServerSettings(
+        uri=made.lake.uri,
+        address=Address(port=0),
+        allowed=ALL,
+        limits=Limits(import_bytes=MIB),
+    )
+    with BackgroundServer(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def channel(server: BackgroundServer) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(str(server.address)) as opened:
+        yield opened
+
+
+def send(channel: grpc.Channel, method: str, messages: list[Any]) -> Any:
+    call = channel.stream_unary(
+        path_of(method),
+        request_serializer=input_type(method).SerializeToString,
+        response_deserializer=output_type(method).FromString,
+    )
+    return call(iter(messages), timeout=60)
+
+
+def stream(columns: dict[str, Any], compression: str | None = None) -> bytes:
+    table = pa.table(columns)
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def rows(**more: Any) -> dict[str, Any]:
+    return {
+        "id": ["a", "b"],
+        "text": ["w1", "w2"],
+        FILE: ["f", "f"],
+        ROW: pa.array([0, 1], pa.uint64()),
+        **more,
+    }
+
+
+def status_of(channel: grpc.Channel, method: str, messages: list[Any]) -> grpc.StatusCode:
+    with pytest.raises(grpc.RpcError) as raised:
+        send(channel, method, messages)
+    code: grpc.StatusCode = raised.value.code()
+    return code
+
+
+def broken_offsets() -> bytes:
+    """A stream whose texts begin and end beyond their bytes."""
+    good = stream(rows())
+    offsets = np.array([0, 2, 4], np.int32).tobytes()
+    assert offsets in good
+    return good.replace(offsets, np.array([0, 1 << 30, 2], np.int32).tobytes())
+
+
+MALFORMED = {
+    "no stream": b"nothing of the kind",
+    "nothing": b"",
+    "half a stream": stream(rows())[:-200],
+    "offsets out of bounds": broken_offsets(),
+    "compressed": stream(rows(), "zstd"),
+    "compressed by another": stream(rows(), "lz4"),
+    "a dictionary": stream(rows(x=pa.array(["a", "b"]).dictionary_encode())),
+    "no ids": stream({k: v for k, v in rows().items() if k != "id"}),
+    "ids that are numbers": stream(rows(id=[1, 2])),
+    "a column of the corpus's own": stream(rows(doc=[1, 2])),
+    "a type that no corpus has": stream(
+        rows(x=pa.array([(1, 2, 3), (4, 5, 6)], pa.month_day_nano_interval()))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_what_is_no_stream_of_documents_is_refused(
+    server: BackgroundServer, channel: grpc.Channel, name: str
+) -> None:
+    piece = pb.ImportPiece(arrow=MALFORMED[name])
+    assert status_of(channel, "Import", [BEGIN, piece]) == grpc.StatusCode.INVALID_ARGUMENT
+    with saelake.connect(server.target) as lake:
+        assert [row.corpus for row in lake.info()] == ["made"]
+
+
+def test_a_stream_that_is_right_is_imported(channel: grpc.Channel) -> None:
+    begin = pb.ImportPiece(begin=pb.ImportRequest(corpus="right", source="rows"))
+    data = stream(rows(n=[1, 2]))
+    report = send(
+        channel,
+        "Import",
+        [begin, *(pb.ImportPiece(arrow=data[i : i + 7]) for i in range(0, len(data), 7))],
+    )
+    assert (report.n_documents, report.n_skipped) == (2, 0)
+
+
+def test_pieces_come_in_order(channel: grpc.Channel) -> None:
+    data = pb.ImportPiece(arrow=stream(rows()))
+    for messages in ([], [data], [data, BEGIN], [BEGIN, BEGIN], [pb.ImportPiece()]):
+        assert status_of(channel, "Import", messages) == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_more_than_a_server_takes_is_refused(channel: grpc.Channel) -> None:
+    many = [pb.ImportPiece(arrow=b"x" * (MIB // 2)) for _ in range(3)]
+    assert status_of(channel, "Import", [BEGIN, *many]) == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_corpus_cannot_be_called_anything(channel: grpc.Channel) -> None:
+    data = pb.ImportPiece(arrow=stream(rows()))
+    for corpus in ("", "../x", "a--b", "dictionaries", "a/b", "x" * 1000):
+        begin = pb.ImportPiece(begin=pb.ImportRequest(corpus=corpus, source="rows", key="k"))
+        assert status_of(channel, "Import", [begin, data]) == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_labels_that_are_none_are_refused(server: BackgroundServer, channel: grpc.Channel) -> None:
+    begin = pb.ImportLabelsPiece(begin=pb.ImportLabelsRequest(dictionary="random"))
+    good: dict[str, Any] = {"feature": [3], "label": ["x"], "explainer": ["me"]}
+    for columns in (
+        {**good, "explainer": ["auto:made"]},
+        {**good, "label": pa.array([None], pa.string())},
+        {**good, "label": ["x" * 5000]},
+        {**good, "feature": ["x"]},
+        {"feature": [3]},
+    ):
+        piece = pb.ImportLabelsPiece(arrow=stream(columns))
+        code = status_of(channel, "ImportLabels", [begin, piece])
+        assert code == grpc.StatusCode.INVALID_ARGUMENT
+    piece = pb.ImportLabelsPiece(arrow=stream(good))
+    assert send(channel, "ImportLabels", [begin, piece]).n_labels == 1
+    with saelake.connect(server.target) as lake:
+        assert [row.label for row in lake["made/random"].labels(k=None)] == ["x"]
+
+
+@pytest.mark.parametrize("leave_after_s", [0.0, 0.02, 0.1])
+def test_an_import_is_done_once_when_its_caller_leaves_and_sends_it_again(
+    server: BackgroundServer, channel: grpc.Channel, leave_after_s: float
+) -> None:
+    corpus, n = f"left{leave_after_s}", 5000
+    ids = [f"{i}" for i in range(n)]
+    columns = {"id": ids, "text": ids, FILE: ["f"] * n, ROW: pa.array(range(n), pa.uint64())}
+    begin = pb.ImportPiece(begin=pb.ImportRequest(corpus=corpus, source="rows", key="once"))
+    messages = [begin, pb.ImportPiece(arrow=stream(columns))]
+    call = channel.stream_unary(
+        path_of("Import"),
+        request_serializer=input_type("Import").SerializeToString,
+        response_deserializer=output_type("Import").FromString,
+    ).future(iter(messages))
+    time.sleep(leave_after_s)
+    call.cancel()
+    reports = [send(channel, "Import", messages) for _ in range(2)]
+    assert [report.n_documents for report in reports] == [n, n]
+    with saelake.connect(server.target) as lake:
+        (row,) = (row for row in lake.info() if row.corpus == corpus)
+    assert row.n_documents == n
+
+
+def test_only_known_rights_are_allowed() -> None:
+    assert allowed_rights(["label", "admin"]) == {"label", "admin"}
+    for name in ("read", "everything", ""):
+        with pytest.raises(InvalidInput, match="label, encode, admin"):
+            allowed_rights([name])
