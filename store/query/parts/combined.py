@@ -234,6 +234,7 @@ class Combined:
             np.sort(docs).astype(np.uint64),
             self._asked,
             best_only=self._best_only,
+            characters=self._k is not None,
         )
         self._take(found, docs)
 

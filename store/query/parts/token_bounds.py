@@ -4,43 +4,15 @@ A posting says where a feature fires besides its strongest token, and about how 
 documents in which features fire, but never near each other, nothing need be read.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
-from saelake.store.format.lists import Array, concatenate, runs
+from saelake.store.format.lists import Array
 from saelake.store.query.parts.candidates import Candidates
 from saelake.store.query.parts.expression import NOTHING, FeatureTerm, Values
-from saelake.store.query.parts.lists import FeatureLists
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """What is known of one feature in some documents.
-
-    `keys` int64, ascending, are the tokens: the document's index times the span of positions, and
-    the position; `lower` and `upper` float32 are bounds there. `rest` float32 (n_docs,) bounds the
-    value at all other tokens of each document.
-    """
-
-    keys: Array
-    lower: Values
-    upper: Values
-    rest: Values
-
-    def at(self, anchors: Array, index: Array, reach: int, span: int) -> tuple[Values, Values]:
-        """At least and at most the largest value within reach of each anchor.
-
-        `index` int64 says of which document an anchor is.
-        """
-        from saelake.store.arrays.windows import window_maxima  # opening a lake needs no numba
-
-        lower = window_maxima(self.keys, self.lower, anchors, reach, span)
-        upper = window_maxima(self.keys, self.upper, anchors, reach, span)
-        rest = self.rest[index]
-        if reach:
-            return lower, np.maximum(upper, rest)
-        return lower, np.where(upper > NOTHING, upper, rest)
+from saelake.store.query.parts.lists import SPAN, FeatureLists, ListedTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +25,27 @@ class TokenBounds:
     @classmethod
     def of(cls, chosen: Candidates, lists: FeatureLists) -> "TokenBounds":
         """Those of candidates whose documents ascend."""
-        from saelake.store.arrays.windows import window_maxima
+        from saelake.store.arrays.sorted import union  # opening a lake needs no numba
+        from saelake.store.arrays.windows import bounds_at, largest_of_groups
 
         asked, n = chosen.asked, len(chosen)
-        known, span = _known(chosen, lists)
+        known = {number: _known(chosen, lists, number) for number in lists.of}
         terms = list(dict.fromkeys(asked.expression.positive()))
-        anchors = np.sort(concatenate((known[t.number].keys for t in terms), np.int64))
-        anchors = anchors[runs(anchors)]
-        index = anchors // span
-        at = {number: each.at(anchors, index, asked.reach, span) for number, each in known.items()}
+        anchors = reduce(union, (known[number].keys for number in {t.number for t in terms}))
+        index = anchors // SPAN
+        at = {number: _near(each, anchors, index, asked.reach) for number, each in known.items()}
         lower, upper = asked.expression.between(
             lambda term: at[term.number][0], lambda term: at[term.number][1]
         )
         own = np.zeros(len(anchors), np.bool_)
         for term in terms:
-            found = known[term.number]
-            own |= term.holds(
-                window_maxima(found.keys, found.lower, anchors, 0, span)
-                if asked.reach
-                else at[term.number][0]
-            )
-        best = np.full((2, n), NOTHING, np.float32)
-        np.maximum.at(best[0], index, np.where(own, lower, NOTHING))
-        np.maximum.at(best[1], index, upper)
-        elsewhere = _elsewhere(chosen, terms, known)
-        return cls(best[0], np.minimum(np.maximum(best[1], elsewhere), chosen.upper))
+            found, values = known[term.number], at[term.number][0]
+            if asked.reach:
+                values = bounds_at(found.keys, found.lower, found.upper, anchors)[0]
+            own |= term.holds(values)
+        least = largest_of_groups(index, np.where(own, lower, NOTHING), n)
+        most = np.maximum(largest_of_groups(index, upper, n), _elsewhere(chosen, terms, known))
+        return cls(least, np.minimum(most, chosen.upper))
 
 
 class KnownBounds:
@@ -105,33 +73,33 @@ class KnownBounds:
         self._upper = np.concatenate([self._upper, bounds.upper[final]])[order]
 
 
-def _known(chosen: Candidates, lists: FeatureLists) -> tuple[dict[int, _Known], int]:
-    """What is known of each feature, and how many positions a document has at most."""
-    found = {}
-    for number in lists.of:
-        values, positions = chosen.values[number], chosen.positions[number]
-        at = np.flatnonzero(values > NOTHING)
-        index, position, lower, upper, rest = lists.others(number, chosen.docs)
-        unread = values == NOTHING
-        rest = np.where(unread, chosen.ceilings[number], rest)
-        parted = np.maximum(values, chosen.ceilings[number])
-        found[number] = (
-            np.concatenate([at, index]),
-            np.concatenate([positions[at], position]),
-            np.concatenate([values[at], lower]),
-            np.concatenate([values[at], upper]),
-            np.where(chosen.parted, parted, rest),
-        )
-    span = 1 + max(int(each[1].max(initial=0)) for each in found.values())
-    known = {}
-    for number, (index, position, lower, upper, rest) in found.items():
-        keys = index * span + position
-        order = np.argsort(keys, kind="stable")
-        known[number] = _Known(keys=keys[order], lower=lower[order], upper=upper[order], rest=rest)
-    return known, span
+def _known(chosen: Candidates, lists: FeatureLists, number: int) -> ListedTokens:
+    """What is known of a feature, with bounds where its postings are not all known."""
+    found = lists.tokens(number, chosen.docs)
+    values, ceiling = chosen.values[number], chosen.ceilings[number]
+    rest = np.where(values == NOTHING, ceiling, found.rest)
+    return replace(found, rest=np.where(chosen.parted, np.maximum(values, ceiling), rest))
 
 
-def _elsewhere(chosen: Candidates, terms: list[FeatureTerm], known: dict[int, _Known]) -> Values:
+def _near(found: ListedTokens, anchors: Array, index: Array, reach: int) -> tuple[Values, Values]:
+    """At least and at most the largest value within reach of each anchor.
+
+    `index` int64 says of which document an anchor is.
+    """
+    from saelake.store.arrays.windows import bounds_at, window_maxima
+
+    rest = found.rest[index]
+    if reach == 0:
+        lower, upper = bounds_at(found.keys, found.lower, found.upper, anchors)
+        return lower, np.where(upper > NOTHING, upper, rest)
+    lower = window_maxima(found.keys, found.lower, anchors, reach, SPAN)
+    upper = window_maxima(found.keys, found.upper, anchors, reach, SPAN)
+    return lower, np.maximum(upper, rest)
+
+
+def _elsewhere(
+    chosen: Candidates, terms: list[FeatureTerm], known: dict[int, ListedTokens]
+) -> Values:
     """At most the value at tokens of which it is not known that a feature fires there (n_docs,)."""
     fires = np.zeros(len(chosen), np.bool_)
     for term in terms:

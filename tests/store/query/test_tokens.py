@@ -115,13 +115,13 @@ def _short_parts(request: pytest.FixtureRequest) -> object:
 def _shorten(patch: pytest.MonkeyPatch, n_others: int | None = None) -> None:
     """Parts of 8 tokens, tiers of 4 and 8 postings, bands: so that small lakes have several."""
     import tests.lakes
+    from saelake.store.codes import characters
     from saelake.store.codes import table as codes
     from saelake.store.index import features, layout, merge, others, postings, tiers
     from saelake.store.query import codes as listed
-    from saelake.store.query.parts import hits
     from saelake.workers.encoder import pack
 
-    for module in (tests.lakes, codes, postings, listed, hits, pack):
+    for module in (tests.lakes, characters, codes, postings, listed, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
     for module in (layout, merge, features, query_search, lists):
         patch.setattr(module, "TIERS", (4, 8))
