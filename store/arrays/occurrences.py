@@ -108,7 +108,7 @@ def occurrences_of(
             begins[w + 1] += counts[i] if i >= 0 else 0
     rows, found = np.empty(begins[-1], np.int64), np.empty(begins[-1], np.int64)
     codes = np.empty(begins[-1], maxima.dtype)
-    end = 0
+    end: Any = 0
     for w in range(n_wanted):
         for row in range(n_rows):
             i = group[w, row]

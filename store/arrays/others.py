@@ -93,15 +93,15 @@ def tokens_of(
                 keys[at], lower[at], upper[at] = base | own, decoded[top], decoded[top]
                 at += 1
                 is_left = False
-            high = top - (np.int64(level[j]) << shift)
-            low = 1 if level[j] == HIGHEST else high - ((1 << shift) - 1)
+            high: Any = max(top - (np.int64(level[j]) << shift), 1)
+            low: Any = 1 if level[j] == HIGHEST else max(high - ((1 << shift) - 1), 1)
             keys[at] = base | np.int64(listed[j])
-            lower[at], upper[at] = decoded[max(low, 1)], decoded[max(high, 1)]
+            lower[at], upper[at] = decoded[low], decoded[high]
             at += 1
         if is_left:
             keys[at], lower[at], upper[at] = base | own, decoded[top], decoded[top]
             at += 1
         if left[i] != HIGHEST:
-            high = top - (np.int64(left[i]) << shift)
-            rest[index[i]] = max(rest[index[i]], decoded[max(high, 1)])
+            most_left: Any = max(top - (np.int64(left[i]) << shift), 1)
+            rest[index[i]] = max(rest[index[i]], decoded[most_left])
     return keys, lower, upper

@@ -210,6 +210,7 @@ class CodesTable:
         """See `occurrences`; and with `characters` where all tokens are in their texts."""
         also = CHARACTERS if characters else ()
         numbers = sorted(set(features))
+        found: Iterable[Fired]
         if self.is_terse and (self.settings.by_pole or not self.settings.signed):
             index, part, rows = self._taken(docs, [*FIRING, *also])
             found = self._terse_occurrences(rows, numbers)

@@ -178,7 +178,8 @@ class _StoredSections(Sequence[Array]):
 
     def __getitem__(self, i: Any) -> Any:
         if i not in self._read:
-            self._read[i] = self._cell.read(*self._ends[i : i + 2])
+            begin, end = self._ends[i], self._ends[i + 1]  # IndexError ends an iteration
+            self._read[i] = self._cell.read(begin, end)
         return self._read[i]
 
 

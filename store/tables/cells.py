@@ -47,7 +47,7 @@ class Cell:
         """Some of its bytes, uint8. Raises `Corrupt` where the file is cut short, or gone."""
         found = np.empty(max(min(end, self.size) - begin, 0), np.uint8)
         with reading(self.uri), Path(self.path).open("rb", buffering=0) as file:
-            if os.preadv(file.fileno(), [found], self.begin + begin) < len(found):
+            if os.preadv(file.fileno(), [found.data], self.begin + begin) < len(found):
                 raise damaged(self.uri, EOFError("a file of it is cut short"))
         return found
 

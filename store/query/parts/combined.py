@@ -15,7 +15,7 @@ from saelake.store.query.parts.expression import NOTHING, And, Expression, Not, 
 from saelake.store.query.parts.lists import FeatureLists
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.query.parts.meeting import meeting
-from saelake.store.query.parts.token_bounds import KnownBounds, TokenBounds
+from saelake.store.query.parts.token_bounds import KnownBounds, TokenBounds, certain_tokens
 from saelake.store.snapshot.collection import Collection
 
 DOCUMENTS_PER_READ = 32  # in the first batch; each next one is twice as large
@@ -180,7 +180,11 @@ class Combined:
         if self._best_only:
             found, settled = candidates.settled()
             self._take(found, candidates.docs[settled])
-            candidates = candidates[np.flatnonzero(~settled)]
+            candidates = self._pending(candidates[np.flatnonzero(~settled)])
+        if self._best_only and self._k and self._has_tokens:
+            found, certain = certain_tokens(candidates, self.lists)
+            self._take(found, candidates.docs[certain])
+            candidates = candidates[np.flatnonzero(~certain)]
         self._read(candidates, at_most=len(candidates), unseen=NOTHING)
 
     def _take(self, found: TokensFound, docs: Array) -> None:

@@ -9,10 +9,70 @@ from functools import reduce
 
 import numpy as np
 
-from saelake.store.format.lists import Array
+from saelake.store.format.lists import Array, runs
 from saelake.store.query.parts.candidates import Candidates
 from saelake.store.query.parts.expression import NOTHING, FeatureTerm, Values
 from saelake.store.query.parts.lists import SPAN, FeatureLists, ListedTokens
+from saelake.store.query.parts.matches import TokensFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundedTokens:
+    """The tokens of some documents at which a feature is known to fire: parallel arrays (n,).
+
+    `keys` int64 ascend; `lower` and `upper` float32 bound the value there, and `own_lower` and
+    `own_upper` the strongest feature that fires as asked at the token itself; -inf is none.
+    `elsewhere` float32 (n_docs,) bounds the value at all other tokens of each document.
+    """
+
+    keys: Array
+    lower: Values
+    upper: Values
+    own_lower: Values
+    own_upper: Values
+    elsewhere: Values
+
+    @classmethod
+    def of(cls, chosen: Candidates, lists: FeatureLists) -> "BoundedTokens":
+        """Those of candidates whose documents ascend."""
+        from saelake.store.arrays.sorted import union  # opening a lake needs no numba
+
+        asked = chosen.asked
+        known = {number: _known(chosen, lists, number) for number in lists.of}
+        terms = list(dict.fromkeys(asked.expression.positive()))
+        keys = reduce(union, (known[number].keys for number in {t.number for t in terms}))
+        index = keys // SPAN
+        near = {number: _near(each, keys, index, asked.reach) for number, each in known.items()}
+        at = near
+        if asked.reach:
+            at = {term.number: _near(known[term.number], keys, index, 0) for term in terms}
+        lower, upper = asked.expression.between(
+            lambda term: near[term.number][0], lambda term: near[term.number][1]
+        )
+        own = [term.between(lambda t: at[t.number][0], lambda t: at[t.number][1]) for term in terms]
+        own_lower, own_upper = (reduce(np.maximum, each) for each in zip(*own, strict=True))
+        return cls(
+            keys=keys,
+            lower=np.where(own_lower > NOTHING, lower, NOTHING),
+            upper=upper,
+            own_lower=own_lower,
+            own_upper=own_upper,
+            elsewhere=_elsewhere(chosen, terms, known),
+        )
+
+    @property
+    def index(self) -> Array:
+        """Which of the documents each token is in, int64 (n,)."""
+        found: Array = self.keys // SPAN
+        return found
+
+    def best(self) -> tuple[Values, Values]:
+        """At least and at most the value at the best token of each document (n_docs,)."""
+        from saelake.store.arrays.windows import largest_of_groups
+
+        index, n = self.index, len(self.elsewhere)
+        most = np.maximum(largest_of_groups(index, self.upper, n), self.elsewhere)
+        return largest_of_groups(index, self.lower, n), most
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +85,43 @@ class TokenBounds:
     @classmethod
     def of(cls, chosen: Candidates, lists: FeatureLists) -> "TokenBounds":
         """Those of candidates whose documents ascend."""
-        from saelake.store.arrays.sorted import union  # opening a lake needs no numba
-        from saelake.store.arrays.windows import bounds_at, largest_of_groups
-
-        asked, n = chosen.asked, len(chosen)
-        known = {number: _known(chosen, lists, number) for number in lists.of}
-        terms = list(dict.fromkeys(asked.expression.positive()))
-        anchors = reduce(union, (known[number].keys for number in {t.number for t in terms}))
-        index = anchors // SPAN
-        at = {number: _near(each, anchors, index, asked.reach) for number, each in known.items()}
-        lower, upper = asked.expression.between(
-            lambda term: at[term.number][0], lambda term: at[term.number][1]
-        )
-        own = np.zeros(len(anchors), np.bool_)
-        for term in terms:
-            found, values = known[term.number], at[term.number][0]
-            if asked.reach:
-                values = bounds_at(found.keys, found.lower, found.upper, anchors)[0]
-            own |= term.holds(values)
-        least = largest_of_groups(index, np.where(own, lower, NOTHING), n)
-        most = np.maximum(largest_of_groups(index, upper, n), _elsewhere(chosen, terms, known))
+        least, most = BoundedTokens.of(chosen, lists).best()
         return cls(least, np.minimum(most, chosen.upper))
+
+
+def certain_tokens(chosen: Candidates, lists: FeatureLists) -> tuple[TokensFound, Array]:
+    """The best tokens of those candidates for which postings tell them, and which these are.
+
+    The candidates' documents ascend. A value is certain where its bounds are one, as where one
+    feature has its maximum and another is stronger in any case. Of equal values that at the token
+    which itself is the strongest is best, then the first: no other may be as good. Of signed
+    dictionaries none is certain, as the sign may be of what is not known.
+    """
+    tokens = BoundedTokens.of(chosen, lists)
+    least, most = tokens.best()
+    is_one = (least == most) & (least > NOTHING) & (tokens.elsewhere < least) & ~chosen.parted
+    is_one &= not chosen.asked.poles.signed
+    at = np.flatnonzero(is_one[tokens.index] & (tokens.upper == least[tokens.index]))
+    index, keys = tokens.index[at], tokens.keys[at]
+    own = np.where(tokens.lower[at] == least[index], tokens.own_lower[at], NOTHING)
+    order = np.lexsort((keys, -own, index))
+    best = order[runs(index[order])]  # a document's tokens are neighbours, one of them is certain
+    first = np.full(len(chosen), -1, np.int64)
+    first[index[best]] = best
+    mine = first[index]
+    weaker = tokens.own_upper[at] < own[mine]
+    later = (tokens.own_upper[at] == own[mine]) & (keys > keys[mine])
+    is_one[index[~(weaker | later | (mine == np.arange(len(at))))]] = False
+    best = best[is_one[index[best]]]
+    ones = np.ones(len(best), np.float32)
+    found = TokensFound.of_documents(
+        chosen.docs[index[best]].astype(np.uint64),
+        keys[best] % SPAN,
+        least[index[best]],
+        ones,
+        own[best],
+    )
+    return found, is_one
 
 
 class KnownBounds:
