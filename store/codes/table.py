@@ -225,14 +225,14 @@ class CodesTable:
         return occurrences, Characters.of(index, rows) if characters else None
 
     def _terse_occurrences(self, rows: pa.Table, features: Sequence[int]) -> list[Fired]:
-        """The rows, positions and value codes at which each feature fires."""
+        """The rows, positions and value codes at which each feature fires, of terse rows."""
         try:
             return list(occurrences_in(rows, features))
         except ValueError as error:
             raise self._damaged() from error
 
     def _whole_occurrences(self, rows: pa.Table, features: Sequence[int]) -> Iterator[Fired]:
-        """The same, of rows that are whole."""
+        """The rows, positions and value codes at which each feature fires, of whole rows."""
         from saelake.store.arrays.kernels import spans_of  # not every reader of codes needs numba
 
         held, values = Lists.of(rows["features"]), Lists.of(rows["values"])

@@ -6,7 +6,7 @@ from typing import Self
 from saelake.store.format.schema import N_TIERS
 from saelake.store.index.segments import FirstTiers, PostingBand, PostingsTable, Segment
 from saelake.store.index.tiers import bands_in
-from saelake.store.tables.cells import Cells, cells_of
+from saelake.store.tables.cells import LocatedCells, cells_of
 from saelake.store.tables.damage import damaged
 
 
@@ -15,7 +15,7 @@ class LocatedTiers:
     """The tiers of all features in one segment, whose `packed` are at `cells`."""
 
     postings: PostingsTable
-    cells: Cells
+    cells: LocatedCells
 
     @classmethod
     def of(cls, postings: PostingsTable, segment: Segment) -> Self | None:

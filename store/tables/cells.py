@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from saelake.store.errors import Corrupt
 from saelake.store.tables.damage import damaged, reading
 from saelake.store.tables.files import local_path
 from saelake.store.tables.tables import Table, address
@@ -46,14 +47,18 @@ class Cell:
     def read(self, begin: int, end: int) -> Bytes:
         """Some of its bytes, uint8. Raises `Corrupt` where the file is cut short, or gone."""
         found = np.empty(max(min(end, self.size) - begin, 0), np.uint8)
-        with reading(self.uri), Path(self.path).open("rb", buffering=0) as file:
-            if os.preadv(file.fileno(), [found.data], self.begin + begin) < len(found):
-                raise damaged(self.uri, EOFError("a file of it is cut short"))
+        try:
+            with reading(self.uri), Path(self.path).open("rb", buffering=0) as file:
+                n_bytes = os.preadv(file.fileno(), [found.data], self.begin + begin)
+        except FileNotFoundError:
+            raise damaged(self.uri, EOFError("a file of it is gone")) from None
+        if n_bytes < len(found):
+            raise damaged(self.uri, EOFError("a file of it is cut short"))
         return found
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class LocatedCells:
     """The values of one column in the first rows of a fragment.
 
     `begins` int64 (n,) are where they are in the file, and `sizes` int64 (n,) their bytes, -1 of
@@ -80,17 +85,17 @@ class Cells:
         return Cell(self.path, int(self.begins[row]), int(self.sizes[row]), self.uri)
 
 
-def cells_of(table: Table, fragment: int, column: str) -> Cells | None:
+def cells_of(table: Table, fragment: int, column: str) -> LocatedCells | None:
     """The values of a column in a fragment; None where they are not as expected."""
     folder = local_path(table.uri)
     if folder is None or table.mirrored is not None:
         return None
     path = Path(folder) / "data" / table.file_of(fragment)
     try:
-        found = Cells(str(path), table.uri, *_places(str(path), column))
-    except (OSError, ValueError, RuntimeError):  # what is damaged is said when it is read
+        found = LocatedCells(str(path), table.uri, *_places(str(path), column))
+        return found if _are_right(found, table, fragment, column) else None
+    except (OSError, ValueError, RuntimeError, Corrupt):  # what is damaged is said when it is read
         return None
-    return found if _are_right(found, table, fragment, column) else None
 
 
 def _places(path: str, column: str) -> tuple[Places, Places]:
@@ -150,12 +155,12 @@ def _of_one(file: int, page: Any) -> tuple[Places, Places]:
     return np.full(1, data.position + _HEAD.size, np.int64), np.full(1, size, np.int64)
 
 
-def _are_right(found: Cells, table: Table, fragment: int, column: str) -> bool:
+def _are_right(found: LocatedCells, table: Table, fragment: int, column: str) -> bool:
     """Whether some of the values are what Lance reads."""
     known = np.flatnonzero(found.sizes >= 0)
-    tried = np.unique(known[np.linspace(0, len(known) - 1, _TRIED).astype(np.int64)])
     if len(known) == 0:
         return False
+    tried = np.unique(known[np.linspace(0, len(known) - 1, _TRIED).astype(np.int64)])
     addresses = [address(fragment, row) for row in tried.tolist()]
     values = table.take_addresses(addresses, [column])[column]
     for row, value in zip(tried.tolist(), values, strict=True):
