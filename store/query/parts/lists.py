@@ -1,7 +1,8 @@
 """What is known of an expression's features: their posting lists, read a tier at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -116,6 +117,18 @@ class FeatureLists:
                     self._unpack(known, each, within)
         for tier, numbers in by_tier.items():
             self._read_tier(tier, numbers, within)
+
+    def looked_up(self, features: Sequence[int], docs: Array) -> "FeatureLists":
+        """These lists, with all that there is of some features in these documents besides.
+
+        `docs` int64 ascend. What is known of others of these features' documents is too little
+        then; the lists themselves stay as they are.
+        """
+        whole = copy(self)
+        whole.of = {n: replace(known, pieces=[*known.pieces]) for n, known in self.of.items()}
+        while unknown := [n for n in features if whole.of[n].ceiling > NOTHING]:
+            whole.read(unknown, docs)
+        return whole
 
     def _read_tier(self, tier: int, features: Sequence[int], within: Array | None) -> None:
         wanted = [(f, segment) for f in features for segment, _ in self.of[f].unread]

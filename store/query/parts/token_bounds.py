@@ -89,13 +89,14 @@ class TokenBounds:
         return cls(least, np.minimum(most, chosen.upper))
 
 
-def certain_tokens(chosen: Candidates, lists: FeatureLists) -> tuple[TokensFound, Array]:
-    """The best tokens of those candidates for which postings tell them, and which these are.
+def certain_tokens(chosen: Candidates, lists: FeatureLists) -> tuple[TokensFound, Values]:
+    """The best tokens of those candidates for which postings tell them; and bounds of the others.
 
-    The candidates' documents ascend. A value is certain where its bounds are one, as where one
-    feature has its maximum and another is stronger in any case. Of equal values that at the token
-    which itself is the strongest is best, then the first: no other may be as good. Of signed
-    dictionaries none is certain, as the sign may be of what is not known.
+    The bounds (n,) are -inf of what is certain. The candidates' documents ascend. A value is
+    certain where its bounds are one, as where one feature has its maximum and another is stronger
+    in any case. Of equal values that at the token which itself is the strongest is best, then the
+    first: no other may be as good. Of signed dictionaries none is certain, as the sign may be of
+    what is not known.
     """
     tokens = BoundedTokens.of(chosen, lists)
     least, most = tokens.best()
@@ -121,7 +122,7 @@ def certain_tokens(chosen: Candidates, lists: FeatureLists) -> tuple[TokensFound
         ones,
         own[best],
     )
-    return found, is_one
+    return found, np.where(is_one, NOTHING, np.minimum(most, chosen.upper))
 
 
 class KnownBounds:
