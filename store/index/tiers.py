@@ -24,7 +24,7 @@ from saelake.store.tables.damage import damaged
 
 _HEADER = ("n", "n_others", "least", "postings", "others", "characters")
 HEADER_BYTES = 4 * len(_HEADER)
-READ_WHOLE = 1 << 15  # bytes of a tier that are read as soon as a part of them
+READ_WHOLE = 1 << 16  # bytes of a tier that are read as soon as a part of them
 FIRST_READ = 4 + 8 * HEADER_BYTES  # of a longer one: the headers of as many bands as most have
 MOST_A_BYTE = 512  # numbers that are all 0 take no bits, but each block of them takes bytes
 

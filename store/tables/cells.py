@@ -47,14 +47,22 @@ class Cell:
     def read(self, begin: int, end: int) -> Bytes:
         """Some of its bytes, uint8. Raises `Corrupt` where the file is cut short, or gone."""
         found = np.empty(max(min(end, self.size) - begin, 0), np.uint8)
-        try:
-            with reading(self.uri), Path(self.path).open("rb", buffering=0) as file:
-                n_bytes = os.preadv(file.fileno(), [found.data], self.begin + begin)
-        except FileNotFoundError:
-            raise damaged(self.uri, EOFError("a file of it is gone")) from None
+        with reading(self.uri):
+            n_bytes = self._fill(found.data, self.begin + begin)
         if n_bytes < len(found):
             raise damaged(self.uri, EOFError("a file of it is cut short"))
         return found
+
+    def _fill(self, room: memoryview, begin: int) -> int:
+        """Read bytes of the file, from a place on; how many there are."""
+        try:
+            file = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except FileNotFoundError:
+            raise damaged(self.uri, EOFError("a file of it is gone")) from None
+        try:
+            return os.preadv(file, [room], begin)
+        finally:
+            os.close(file)
 
 
 @dataclass(frozen=True, slots=True)

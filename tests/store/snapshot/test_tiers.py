@@ -120,7 +120,7 @@ def test_bands_are_read_once(made: MadeLake, monkeypatch: pytest.MonkeyPatch, ti
 
 
 @pytest.mark.parametrize("tier", range(N_TIERS))
-@pytest.mark.parametrize("whole", [0, 1 << 15])
+@pytest.mark.parametrize("whole", [0, 1 << 16])
 def test_bands_where_they_lie_are_those_that_lance_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tier: int, whole: int
 ) -> None:
