@@ -132,7 +132,10 @@ class Tiers:
         located: LocatedTiers | None = self._cache.find(("located", file))
         if located is None:
             return None
-        return located.bands(feature, tier, self._cache.find(file) if tier == 0 else None)
+        first_tiers: FirstTiers | None = self._cache.find(file) if tier == 0 else None
+        if tier == 0 and first_tiers is None:
+            self._wish(tier)
+        return located.bands(feature, tier, first_tiers)
 
     def _read_bands(
         self, wanted: Sequence[tuple[int, Segment]], tier: int
@@ -143,7 +146,6 @@ class Tiers:
         missing = [i for i, bands in enumerate(found) if bands is None]
         if missing:
             self._cache.wish(("located", self._snapshot), self._locate)
-            self._wish(0)
         read = self._postings.read_bands([wanted[i] for i in missing], tier) if missing else []
         for i, bands in zip(missing, read, strict=True):
             found[i] = bands
