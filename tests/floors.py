@@ -71,7 +71,8 @@ WINGS: Mapping[str, str] = {
 # Where a library may be imported: a file or a wing.
 SPEAKERS: Mapping[str, tuple[str, ...]] = {
     "lance": tuple(
-        f"store/tables/{n}" for n in ("tables", "opening", "drafts", "evolution", "mirrored")
+        f"store/tables/{n}"
+        for n in ("tables", "cells", "opening", "drafts", "evolution", "mirrored")
     ),
     "faiss": ("store/index/vectors",),
     "numba": ("store/arrays/kernels",),

@@ -95,19 +95,38 @@ def take_run(data: Array, at: Any, values: Array, n: int) -> Any:
         or at + 1 + (n * data[at] + 7) // 8 > len(data)
     ):
         raise ValueError("packed postings are cut short")
-    width = np.uint64(data[at])
-    mask = (np.uint64(1) << width) - np.uint64(1)
+    width = np.int64(data[at])
+    shift, mask = np.uint64(width), (np.uint64(1) << np.uint64(width)) - np.uint64(1)
     at += 1
+    end = at + (n * width + 7) // 8
+    first = np.int64(0)
+    if width <= 8:  # eight numbers are whole bytes, and one word
+        while first + 8 <= n and at + 8 <= len(data):
+            word = word_of(data, at)
+            for i in range(8):
+                values[first + i] = (word >> (shift * np.uint64(i))) & mask
+            at += width
+            first += 8
+    else:
+        while first < n and at + (first * width >> 3) + 8 <= len(data):
+            bit = first * width
+            values[first] = (word_of(data, at + (bit >> 3)) >> np.uint64(bit & 7)) & mask
+            first += 1
+        at += first * width >> 3
     kept, have = np.uint64(0), np.uint64(0)
-    for i in range(n):
-        while have < width:
+    if width > 8 and first < n and first * width & 7:
+        have = np.uint64(8 - (first * width & 7))
+        kept = np.uint64(data[at]) >> (np.uint64(8) - have)
+        at += 1
+    for i in range(first, n):
+        while have < shift:
             kept |= np.uint64(data[at]) << have
             at += 1
             have += np.uint64(8)
         values[i] = kept & mask
-        kept >>= width
-        have -= width
-    return at
+        kept >>= shift
+        have -= shift
+    return end
 
 
 @compiled

@@ -33,6 +33,12 @@ def postings_in(data: Array, n: int, least: Any, wanted: Array, dtype_of: Array)
         at = take_run(data, at, gaps, m)
         maxima, max_width, at = run_of(data, at, m)
         positions, position_width, at = run_of(data, at, m)
+        last = here
+        for i in range(m):
+            last += gaps[i]
+        if wanted[w] > last:
+            here = last
+            continue
         for i in range(m):
             here += gaps[i]
             while w < len(wanted) and wanted[w] < here:
@@ -72,7 +78,7 @@ def others_at(data: Array, n: int, places: Array, most: int, nothing: int) -> An
         rests, rest_width, at = run_of(data, at, n_full)
         listed, full = np.int64(0), np.int64(0)
         for i in range(m):
-            if p == len(places):
+            if p == len(places) or places[p] >= first + m:
                 break
             n_own = counts[i] if counts[i] <= most else 0
             if places[p] == first + i:

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from saelake.store.codes.characters import CHARACTERS, Characters
 from saelake.store.codes.held import HeldTokens, held_tokens
 from saelake.store.codes.poles import by_pole, stored_columns
-from saelake.store.codes.terse import is_terse, terse_columns, whole
+from saelake.store.codes.terse import FIRING, is_terse, occurrences_in, terse_columns, whole
 from saelake.store.errors import Corrupt
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings
@@ -20,6 +21,9 @@ from saelake.store.tables.tables import Table, address, metadata
 SCAN_ROWS = 256  # with all their codes
 DOCS_PER_RUN_SCAN = 65_536
 
+_WHOLE = ("features", "counts", "positions", "values")
+
+Fired = tuple[Array, Array, Array]
 Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 
 
@@ -159,10 +163,21 @@ class CodesTable:
 
     def take(self, docs: npt.NDArray[np.uint64], columns: Sequence[str]) -> tuple[Array, pa.Table]:
         """The rows of these documents: for each row the index into `docs`, and the columns."""
+        index, part, table = self._taken(docs, self._stored(columns))
+        return index, self._read(table, columns).add_column(0, "part", pa.array(part))
+
+    def _taken(
+        self, docs: npt.NDArray[np.uint64], stored: Sequence[str]
+    ) -> tuple[Array, Array, pa.Table]:
+        """The rows of these documents as they are stored: which of `docs` and which part each is.
+
+        A document's parts follow each other, so that they are not read.
+        """
         found = self.locations.find(docs)
-        wanted, addresses = ["part", *columns], [row for _, row in found]
-        table = self.table.take_addresses(addresses, self._stored(wanted))
-        return np.array([index for index, _ in found], np.int64), self._read(table, wanted)
+        index = np.array([index for index, _ in found], np.int64)
+        part = np.arange(len(index)) - np.searchsorted(index, index)
+        table = self.table.take_addresses([row for _, row in found], stored)
+        return index, part.astype(np.uint16), table
 
     def rows(self, docs: npt.NDArray[np.uint64]) -> Iterator[tuple[int, CodeRow]]:
         """(index into `docs`, codes) of every row of these documents."""
@@ -187,21 +202,47 @@ class CodesTable:
         self, docs: npt.NDArray[np.uint64], features: Sequence[int]
     ) -> dict[int, Occurrences]:
         """Where each of these features fires in these documents, which are read at once."""
+        return self.fired(docs, features, characters=False)[0]
+
+    def fired(
+        self, docs: npt.NDArray[np.uint64], features: Sequence[int], *, characters: bool
+    ) -> tuple[dict[int, Occurrences], Characters | None]:
+        """See `occurrences`; and with `characters` where all tokens are in their texts."""
+        also = CHARACTERS if characters else ()
+        numbers = sorted(set(features))
+        found: Iterable[Fired]
+        if self.is_terse and (self.settings.by_pole or not self.settings.signed):
+            index, part, rows = self._taken(docs, [*FIRING, *also])
+            found = self._terse_occurrences(rows, numbers)
+        else:
+            index, rows = self.take(docs, [*_WHOLE, *also])
+            part, found = rows["part"].to_numpy(), self._whole_occurrences(rows, numbers)
+        base = part.astype(np.int64) * MAX_PART_TOKENS
+        occurrences = {
+            number: Occurrences(index[row], position + base[row], self.codec.decode(code))
+            for number, (row, position, code) in zip(numbers, found, strict=True)
+        }
+        return occurrences, Characters.of(index, rows) if characters else None
+
+    def _terse_occurrences(self, rows: pa.Table, features: Sequence[int]) -> list[Fired]:
+        """The rows, positions and value codes at which each feature fires, of terse rows."""
+        try:
+            return list(occurrences_in(rows, features))
+        except ValueError as error:
+            raise self._damaged() from error
+
+    def _whole_occurrences(self, rows: pa.Table, features: Sequence[int]) -> Iterator[Fired]:
+        """The rows, positions and value codes at which each feature fires, of whole rows."""
         from saelake.store.arrays.kernels import spans_of  # not every reader of codes needs numba
 
-        index, table = self.take(docs, ["features", "counts", "positions", "values"])
-        held, values = Lists.of(table["features"]), Lists.of(table["values"])
-        wanted = np.unique(np.array(features, np.int64))
-        counts, positions = (Lists.of(table[name]).values for name in ("counts", "positions"))
+        held, values = Lists.of(rows["features"]), Lists.of(rows["values"])
+        counts, positions = (Lists.of(rows[name]).values for name in ("counts", "positions"))
+        wanted = np.array(features, np.int64)
         first, count = spans_of(held.offsets, held.values, counts, values.offsets, wanted)
-        base = table["part"].to_numpy().astype(np.int64) * MAX_PART_TOKENS
-        found = {}
-        for feature, begin, n in zip(wanted.tolist(), first, count, strict=True):
+        for begin, n in zip(first, count, strict=True):
             row = np.repeat(np.arange(len(n)), n)
             at = np.arange(len(row)) + (begin - np.cumsum(n) + n)[row]
-            value = self.codec.decode(values.values[at])
-            found[feature] = Occurrences(index[row], positions[at] + base[row], value)
-        return found
+            yield row, positions[at], values.values[at]
 
     def scan(
         self,

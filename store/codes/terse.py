@@ -13,7 +13,8 @@ that has not loaded such reads a few rows by NumPy, as to load them takes half a
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +27,7 @@ MANY = 1 << 17  # numbers of a batch for which compiled loops are loaded
 KERNELS = "saelake.store.arrays.kernels"
 
 _FIRING = ("max", "counts", "positions", BELOW)
+FIRING = (FEATURE_GAPS, *_FIRING)
 _NEEDED = {"features": (FEATURE_GAPS,), "positions": _FIRING, "values": _FIRING}
 _WHOLE = {FEATURE_GAPS: "features", BELOW: "values"}
 
@@ -66,6 +68,33 @@ def whole(rows: Rows, columns: Sequence[str]) -> Rows:
         made["values"] = _lists(positions.offsets, values)
     arrays_ = [made[name] if name in made else rows[name] for name in columns]
     return type(rows).from_arrays(arrays_, names=list(columns))
+
+
+def occurrences_in(rows: pa.Table, features: Sequence[int]) -> Iterator[tuple[Array, Array, Array]]:
+    """Where each of these features (ascending) fires in terse rows with the columns of `FIRING`.
+
+    The rows, int64, positions, int64, and value codes, in the order of rows and positions. Nothing
+    else of the rows is made whole. Raises `ValueError` where their lists do not fit each other.
+    """
+    from saelake.store.arrays.occurrences import occurrences_of  # numba
+
+    gaps, maxima, counts, positions, below = (Lists.of(rows[name]) for name in FIRING)
+    _check_fit(counts.values, len(positions.values), len(below.values))
+    fits = np.array_equal(below.offsets, positions.offsets - gaps.offsets)
+    if not fits or any(not np.array_equal(gaps.offsets, n.offsets) for n in (maxima, counts)):
+        raise ValueError("lists of a row do not fit each other")
+    row, position, code, begins = occurrences_of(
+        np.array(features, np.uint32),
+        gaps.offsets,
+        positions.offsets,
+        gaps.values,
+        counts.values,
+        positions.values,
+        maxima.values,
+        below.values,
+    )
+    for a, b in pairwise(begins.tolist()):
+        yield row[a:b], position[a:b], code[a:b]
 
 
 def terse(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

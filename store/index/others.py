@@ -51,6 +51,11 @@ class Others:
             level=self.level,
         )
 
+    @property
+    def arrays(self) -> tuple[Array, Array, Array, Array, Array]:
+        """All of them."""
+        return self.count, self.rest, self.begin, self.position, self.level
+
     @classmethod
     def room(cls, n: int, n_listed: int) -> Self:
         """Room for those of `n` postings, of which none are known yet."""

@@ -1,6 +1,7 @@
 """SAE embeddings as bytes, a row for each document: read one by one, and exact."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def unpacked(data: bytes, starts: Array, doc: Array, codec: ValueCodec) -> Block
     return Block(doc=doc, offsets=offsets, features=features, values=values)
 
 
+@cache
 def decoded(codec: ValueCodec) -> Array:
     """The value of each pattern of a code's bits, float32 (256,) or (65536,)."""
     unsigned = np.dtype(f"u{codec.dtype.itemsize}")

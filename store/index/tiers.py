@@ -7,10 +7,11 @@ the second tier have one band, of the first only the other tokens are here. The 
 four times as long as all before, so that of a long list the strongest are unpacked alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,13 @@ import pyarrow as pa
 
 from saelake.store.format.lists import Array
 from saelake.store.index.others import MOST_OTHERS, NONE_LEFT, Others
+from saelake.store.tables.cells import Cell
 from saelake.store.tables.damage import damaged
 
 _HEADER = ("n", "n_others", "least", "postings", "others", "characters")
 HEADER_BYTES = 4 * len(_HEADER)
+READ_WHOLE = 1 << 16  # bytes of a tier that are read as soon as a part of them
+FIRST_READ = 4 + 8 * HEADER_BYTES  # of a longer one: the headers of as many bands as most have
 MOST_A_BYTE = 512  # numbers that are all 0 take no bits, but each block of them takes bytes
 
 
@@ -33,7 +37,7 @@ class Band:
     `Corrupt` where the bytes cannot be such.
     """
 
-    sections: tuple[Array, Array, Array]
+    sections: Sequence[Array]
     n: int
     n_others: int
     least: int
@@ -42,8 +46,7 @@ class Band:
     @property
     def own(self) -> "Band":
         """A copy of the band, whose bytes are of no larger read."""
-        first, second, third = (section.copy() for section in self.sections)
-        return replace(self, sections=(first, second, third))
+        return replace(self, sections=tuple(section.copy() for section in self.sections))
 
     @property
     def n_bytes(self) -> int:
@@ -145,8 +148,53 @@ def bands(
     return found
 
 
+def bands_in(cell: Cell, dtype: npt.DTypeLike) -> list[Band]:
+    """The bands of a binary that lies in a file: of a long one sections are read when needed.
+
+    Raises `Corrupt`, also later.
+    """
+    lowest = int(np.iinfo(dtype).min)
+    if cell.size <= READ_WHOLE:
+        return list(_bands(cell.read(0, cell.size), lowest, cell.uri))
+    data = cell.read(0, FIRST_READ)
+    end = 4 + int(data[:4].view(np.uint32)[0]) * HEADER_BYTES
+    data = data if end <= FIRST_READ else cell.read(0, end)
+    return [
+        Band(_StoredSections(cell, ends), n, n_others, least + lowest, cell.uri)
+        for n, n_others, least, ends in _headers(data, cell.size, cell.uri)
+    ]
+
+
+class _StoredSections(Sequence[Array]):
+    """The sections of a band in a file, each read when it is first asked for."""
+
+    def __init__(self, cell: Cell, ends: Sequence[int]) -> None:
+        self._cell = cell
+        self._ends = ends
+        self._read: dict[int, Array] = {}
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, i: Any) -> Any:
+        if i not in self._read:
+            begin, end = self._ends[i], self._ends[i + 1]  # IndexError ends an iteration
+            self._read[i] = self._cell.read(begin, end)
+        return self._read[i]
+
+
 def _bands(data: Array, lowest: int, uri: str) -> Iterator[Band]:
-    if len(data) == 0:
+    for n, n_others, least, ends in _headers(data, len(data), uri):
+        sections = tuple(data[a:b] for a, b in pairwise(ends))
+        yield Band(sections, n, n_others, least + lowest, uri)
+
+
+def _headers(data: Array, size: int, uri: str) -> Iterator[tuple[int, int, int, list[int]]]:
+    """What is said of each band before the first, in a binary of `size` bytes.
+
+    How many postings and other tokens, the least, and the ends of the sections.
+    """
+    if size == 0:
         return
     n_bands = int(data[:4].view(np.uint32)[0]) if len(data) >= 4 else 0
     at = 4 + n_bands * HEADER_BYTES
@@ -155,10 +203,9 @@ def _bands(data: Array, lowest: int, uri: str) -> Iterator[Band]:
         raise damaged(uri, ValueError("packed postings have no header"))
     for n, n_others, least, *sizes in headers.view(np.uint32).reshape(n_bands, -1).tolist():
         ends = [at + sum(sizes[:i]) for i in range(4)]
-        if ends[-1] > len(data) or max(n, n_others) > MOST_A_BYTE * len(data):
+        if ends[-1] > size or max(n, n_others) > MOST_A_BYTE * size:
             raise damaged(uri, ValueError("packed postings are cut short"))
-        first, second, third = (data[a:b] for a, b in pairwise(ends))
-        yield Band((first, second, third), n, n_others, least + lowest, uri)
+        yield n, n_others, least, ends
         at = ends[-1]
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from saelake.store.arrays.cache import Cache
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import N_TIERS
+from saelake.store.index.located import LocatedTiers
 from saelake.store.index.segments import (
     FirstTiers,
     PostingBand,
@@ -25,6 +26,7 @@ from saelake.store.index.segments import (
 
 SHARE = 1 / 4  # of the cache's bytes, for the first tiers of a collection, and for the second
 LIST_SHARE = 1 / 64  # for one list
+LOCATED_SHARE = 1 / 16  # for where tiers are in files
 LONG = 16_384  # postings of a list, no more than which second tiers have
 FEWEST_BYTES = 6  # of a posting: document, maximum, position, and where the token is
 LEAST_BYTES = 1000  # of a list, for its arrays and its key
@@ -117,9 +119,33 @@ class Tiers:
 
     def bands(self, wanted: Sequence[tuple[int, Segment]], tier: int) -> list[list[PostingBand]]:
         """One tier of each feature in its segment, in bands; see `PostingsTable.read_bands`."""
+        found = [self._located(f, s, tier) for f, s in wanted]
+        if unlocated := [i for i, bands in enumerate(found) if bands is None]:
+            read = self._read_bands([wanted[i] for i in unlocated], tier)
+            for i, bands in zip(unlocated, read, strict=True):
+                found[i] = bands
+        return [bands for bands in found if bands is not None]
+
+    def _located(self, feature: int, segment: Segment, tier: int) -> list[PostingBand] | None:
+        """The bands, of a segment in whose file they were found."""
+        file = self._file(segment)
+        located: LocatedTiers | None = self._cache.find(("located", file))
+        if located is None:
+            return None
+        first_tiers: FirstTiers | None = self._cache.find(file) if tier == 0 else None
+        if tier == 0 and first_tiers is None:
+            self._wish(tier)
+        return located.bands(feature, tier, first_tiers)
+
+    def _read_bands(
+        self, wanted: Sequence[tuple[int, Segment]], tier: int
+    ) -> list[list[PostingBand]]:
+        """The bands as they were kept, or as Lance reads them."""
         places = [("bands", self._place(f, s, tier)) for f, s in wanted]
         found: list[list[PostingBand] | None] = [self._cache.find(place) for place in places]
         missing = [i for i, bands in enumerate(found) if bands is None]
+        if missing:
+            self._cache.wish(("located", self._snapshot), self._locate)
         read = self._postings.read_bands([wanted[i] for i in missing], tier) if missing else []
         for i, bands in zip(missing, read, strict=True):
             found[i] = bands
@@ -127,6 +153,17 @@ class Tiers:
             if n_bytes <= self._cache.capacity * LIST_SHARE:
                 self._cache.put(places[i], [band.own for band in bands], n_bytes)
         return [bands for bands in found if bands is not None]
+
+    def _locate(self) -> None:
+        """Find out where the tiers are in the files of all segments, as far as that fits."""
+        room = self._cache.capacity * LOCATED_SHARE
+        for segment in self._segments:
+            place = "located", self._file(segment)
+            if segment.is_packed and not self._cache.knows(place):
+                located = LocatedTiers.of(self._postings, segment)
+                if located is not None and located.n_bytes <= room:
+                    self._cache.put(place, located, located.n_bytes)
+                    room -= located.n_bytes
 
     def _find(self, place: Place) -> PostingList | None:
         if place.tier == 0:

@@ -15,13 +15,13 @@ from saelake.store.query.parts.expression import NOTHING, And, Expression, Not, 
 from saelake.store.query.parts.lists import FeatureLists
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.query.parts.meeting import meeting
-from saelake.store.query.parts.token_bounds import KnownBounds, TokenBounds
+from saelake.store.query.parts.token_bounds import KnownBounds, TokenBounds, certain_tokens
 from saelake.store.snapshot.collection import Collection
 
 DOCUMENTS_PER_READ = 32  # in the first batch; each next one is twice as large
 MOST_PER_READ = 1024
 MOST_BYTES_PER_READ = 32 << 20  # as they are stored, on average
-FEW_DOCUMENTS = 48  # that are read as fast as one long tier of postings
+FEW_DOCUMENTS = 4  # that are read as fast as a tier of postings is looked up
 NARROWED = 1024  # documents whose tokens are looked at first, in what is known of them
 MOST_NARROWED = 65_536  # at once
 TRIED_DOCUMENTS = 256  # that are read in the hope that no further postings need to be
@@ -51,6 +51,7 @@ class Combined:
         numbers = {term.number for term in asked.expression.features()}
         self._positive = sorted({term.number for term in asked.expression.positive()})
         self._has_negated = _has_negated(asked)
+        self._negated = sorted(numbers - set(self._positive))
         self.lists = FeatureLists(collection, numbers, mask)
         self._pieces: list[TokensFound] = []  # without k
         self._found = TokensFound.joined([])  # the k strongest so far
@@ -174,14 +175,35 @@ class Combined:
         if candidates.kth_value(self._k, hopeful=True) <= candidates.unseen:
             return False
         above = candidates[np.flatnonzero(candidates.upper > candidates.unseen)]
+        above = self._uncertain(above)
         return self._read(above, at_most=TRIED_DOCUMENTS, unseen=candidates.unseen)
 
     def _read_all(self, candidates: Candidates) -> None:
         if self._best_only:
             found, settled = candidates.settled()
             self._take(found, candidates.docs[settled])
-            candidates = candidates[np.flatnonzero(~settled)]
+            candidates = self._pending(candidates[np.flatnonzero(~settled)])
+        candidates = self._uncertain(candidates)
         self._read(candidates, at_most=len(candidates), unseen=NOTHING)
+
+    def _uncertain(self, candidates: Candidates) -> Candidates:
+        """The candidates (by document) without those whose best tokens postings tell for certain.
+
+        What is negated is looked up in the strongest of them: to read a document takes longer.
+        """
+        if not (self._best_only and self._k and self._has_tokens and len(candidates)):
+            return candidates
+        chosen, lists = np.arange(len(candidates)), self.lists
+        if self._negated:
+            chosen = np.sort(np.argsort(-candidates.upper, kind="stable")[:TRIED_DOCUMENTS])
+            lists = lists.looked_up(self._negated, candidates.docs[chosen])
+        tried = Candidates.of(self._asked, lists, NOTHING, candidates.docs[chosen])
+        found, left = certain_tokens(tried, lists)
+        self._take(found, found.doc.astype(np.int64))
+        upper = candidates.upper.copy()
+        upper[chosen] = NOTHING
+        upper[candidates.docs.searchsorted(tried.docs)] = left
+        return candidates.with_upper(upper)[np.flatnonzero(upper > NOTHING)]
 
     def _take(self, found: TokensFound, docs: Array) -> None:
         """Add the matches of these documents."""
@@ -234,6 +256,7 @@ class Combined:
             np.sort(docs).astype(np.uint64),
             self._asked,
             best_only=self._best_only,
+            characters=self._k is not None,
         )
         self._take(found, docs)
 

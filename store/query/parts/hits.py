@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.codes.characters import CHARACTERS, Characters
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
-from saelake.store.format.lists import Array, Lists
-from saelake.store.format.schema import MAX_PART_TOKENS
+from saelake.store.format.lists import Array
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.requests.columns import METADATA
 from saelake.store.requests.tokens import TokensQuery
@@ -98,20 +98,8 @@ def _apart(docs: Array) -> tuple[Array, Array]:
 def token_spans(codes: CodesTable, matches: TokensFound) -> tuple[Array, Array]:
     """The characters of each match's token, from the codes table: starts and lengths int64."""
     docs = np.unique(matches.doc)
-    index, table = codes.take(docs, ["token_starts", "token_lengths"])
-    starts, lengths = Lists.of(table["token_starts"]), Lists.of(table["token_lengths"])
-    parts = table["part"].to_numpy()
-    row_of = {
-        (int(docs[i]), int(p)): row for row, (i, p) in enumerate(zip(index, parts, strict=True))
-    }
-    at = [
-        (row_of[int(doc), int(position) // MAX_PART_TOKENS], int(position) % MAX_PART_TOKENS)
-        for doc, position in zip(matches.doc, matches.position, strict=True)
-    ]
-    return (
-        np.array([starts[row][offset] for row, offset in at], np.int64),
-        np.array([lengths[row][offset] for row, offset in at], np.int64),
-    )
+    spans = Characters.of(*codes.take(docs, CHARACTERS))
+    return spans.at(docs.searchsorted(matches.doc), matches.position)
 
 
 def window(text: str, start: int, length: int, context: int) -> tuple[str, int, int]:

@@ -1,18 +1,21 @@
 """What is known of an expression's features: their posting lists, read a tier at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array, concatenate, runs
 from saelake.store.format.schema import TIERS
-from saelake.store.index.others import NONE_LEFT, Others, code_bounds
+from saelake.store.index.others import MOST_OTHERS, Others, level_shift
+from saelake.store.index.packed import decoded
 from saelake.store.index.segments import PostingBand, Segment
 from saelake.store.query.parts.expression import NOTHING, FeatureTerm
 from saelake.store.snapshot.collection import Collection
 
+SPAN = 1 << 32  # more than the positions of a document
 FAR = -(1 << 42)  # the position of what does not fire: no window reaches it
 
 
@@ -38,6 +41,21 @@ class ReadPostings:
     def characters_at(self, at: Array) -> tuple[Array, Array]:
         """Where the tokens of some of the postings (ascending) are in their texts, int64."""
         return self.band.characters_at(self.index[at], self.position[at])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedTokens:
+    """What is known of one feature at the tokens of some documents.
+
+    `keys` int64, ascending, are the tokens: the document's index times `SPAN`, and the position;
+    `lower` and `upper` float32 are bounds there. `rest` float32 (n_docs,) bounds the value at all
+    other tokens of each document, -inf where there are none, and where it was not read to fire.
+    """
+
+    keys: Array
+    lower: Array
+    upper: Array
+    rest: Array
 
 
 @dataclass(slots=True)
@@ -99,6 +117,18 @@ class FeatureLists:
                     self._unpack(known, each, within)
         for tier, numbers in by_tier.items():
             self._read_tier(tier, numbers, within)
+
+    def looked_up(self, features: Sequence[int], docs: Array) -> "FeatureLists":
+        """These lists, with all that there is of some features in these documents besides.
+
+        `docs` int64 ascend. What is known of others of these features' documents is too little
+        then; the lists themselves stay as they are.
+        """
+        whole = copy(self)
+        whole.of = {n: replace(known, pieces=[*known.pieces]) for n, known in self.of.items()}
+        while unknown := [n for n in features if whole.of[n].ceiling > NOTHING]:
+            whole.read(unknown, docs)
+        return whole
 
     def _read_tier(self, tier: int, features: Sequence[int], within: Array | None) -> None:
         wanted = [(f, segment) for f in features for segment, _ in self.of[f].unread]
@@ -185,26 +215,27 @@ class FeatureLists:
                 start[same], length[same] = piece.characters_at(at[same])
         return start, length
 
-    def others(self, feature: int, docs: Array) -> tuple[Array, Array, Array, Array, Array]:
-        """What else is known of these documents (ascending int64), besides their maxima.
-
-        Of every token that is listed the index into `docs`, the position, and at least and at most
-        the value, float32; and at most the value at tokens that are not, (n_docs,), -inf where
-        there are none, and where the feature was not read to fire.
-        """
+    def tokens(self, feature: int, docs: Array) -> "ListedTokens":
+        """What is known of the feature at tokens of these documents (ascending int64)."""
+        from saelake.store.arrays.others import tokens_of
         from saelake.store.arrays.sorted import matches
 
+        codec = self._collection.codes.codec
         rest = np.full(len(docs), NOTHING, np.float32)
-        if not self.of[feature].pieces:
-            nothing = np.empty(0, np.float32)
-            return np.empty(0, np.int64), np.empty(0, np.int64), nothing, nothing, rest
-        pieces = [(piece, *matches(docs, piece.doc)) for piece in self.of[feature].pieces]
-        chosen = Others.joined([piece.others_at(at) for piece, _, at in pieces])
-        inside = np.concatenate([place for _, place, _ in pieces])
-        code = np.concatenate([piece.code[at] for piece, _, at in pieces])
-        posting, position, level = chosen.listed()
-        lower, upper = map(self._decoded, code_bounds(code[posting], level))
-        left = np.flatnonzero(chosen.rest != NONE_LEFT)
-        ceiling = self._decoded(code_bounds(code[left], chosen.rest[left])[1])
-        np.maximum.at(rest, inside[left], ceiling)  # of parts of a document there may be several
-        return inside[posting], position.astype(np.int64), lower, upper, rest
+        found = []
+        for piece in self.of[feature].pieces:
+            index, at = matches(docs, piece.doc)
+            code, others = piece.code[at], piece.others_at(at)
+            limits = level_shift(codec.dtype), MOST_OTHERS
+            tokens = tokens_of(
+                index, code, piece.position[at], others.arrays, *limits, decoded(codec), rest
+            )
+            found.append(tokens)
+        keys, lower, upper = (
+            concatenate((each[i] for each in found), kind)
+            for i, kind in enumerate((np.int64, np.float32, np.float32))
+        )
+        if len(found) > 1:
+            order = np.argsort(keys, kind="stable")  # of sorted pieces: merged
+            keys, lower, upper = keys[order], lower[order], upper[order]
+        return ListedTokens(keys=keys, lower=lower, upper=upper, rest=rest)

@@ -15,8 +15,8 @@ class TokensFound:
 
     `doc` uint64, `position` int64, `value` float32, a strength; `sign` float32 is -1 where that is
     of a negative pole, else 1 (the token's own where it is as strong); `own` float32 is the
-    strongest activation at the token itself; `start` and `length` int64 are its characters, -1
-    where not known yet.
+    strongest activation at the token itself, or at least that where it decides nothing any more;
+    `start` and `length` int64 are its characters, -1 where not known yet.
     """
 
     doc: Array

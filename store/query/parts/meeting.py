@@ -9,12 +9,18 @@ from saelake.store.query.parts.expression import NOTHING, FeatureTerm, Values, s
 from saelake.store.query.parts.matches import TokensFound
 
 
-def meeting(codes: CodesTable, docs: Array, asked: Asked, *, best_only: bool) -> TokensFound:
-    """The matches in these documents, which are read at once; of each all, or only the best."""
+def meeting(
+    codes: CodesTable, docs: Array, asked: Asked, *, best_only: bool, characters: bool = False
+) -> TokensFound:
+    """The matches in these documents, which are read at once; of each all, or only the best.
+
+    With `characters` it is known where they are in their texts: to read that by itself takes half
+    as long as to read the codes, and with them a tenth.
+    """
     from saelake.store.arrays.windows import window_maxima  # opening a lake needs no numba
 
     features = {term.number for term in asked.expression.features()}
-    fired = codes.occurrences(docs, sorted(features))
+    fired, spans = codes.fired(docs, sorted(features), characters=characters)
     span = 1 + max((int(f.position.max()) for f in fired.values() if len(f)), default=0)
     keys = {number: found.index * span + found.position for number, found in fired.items()}
     positive = list(asked.expression.positive())
@@ -36,7 +42,10 @@ def meeting(codes: CodesTable, docs: Array, asked: Asked, *, best_only: bool) ->
         sign = np.where(own == value, own_sign[at.argmax(axis=0)], sign)
     matches = TokensFound.of_documents(docs[anchors // span], anchors % span, value, sign, own)
     matches = matches[value > NOTHING]
-    return _best_of_each(matches) if best_only else matches
+    matches = _best_of_each(matches) if best_only else matches
+    if spans is None:
+        return matches
+    return matches.with_characters(*spans.at(docs.searchsorted(matches.doc), matches.position))
 
 
 def _held(term: FeatureTerm, fired: Occurrences, keys: Array) -> tuple[Array, Array]:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saelake.store.arrays import bits
-from saelake.store.arrays.windows import window_maxima
+from saelake.store.arrays.others import tokens_of
+from saelake.store.arrays.windows import bounds_at, largest_of_groups, window_maxima
 from saelake.store.errors import Corrupt
 from saelake.store.format.values import value_codec
 from saelake.store.index.others import (
@@ -18,8 +19,10 @@ from saelake.store.index.others import (
     UNKNOWN,
     Others,
     code_bounds,
+    level_shift,
     others_of,
 )
+from saelake.store.index.packed import decoded
 from saelake.store.index.tiers import Band, bands
 
 NUMBERS = st.lists(st.integers(0, (1 << 33) - 1) | st.integers(0, 3), max_size=60)
@@ -189,3 +192,65 @@ def test_nothing_is_known_of_what_is_forgotten() -> None:
     both = Others.joined([found, Others.unknown(1), found])
     assert both.count.tolist() == [UNKNOWN, 1, UNKNOWN, UNKNOWN, 1]
     assert both.listed()[0].tolist() == [1, 4]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 60), st.integers(0, 2**32 - 1))
+@pytest.mark.parametrize(("name", "signed"), [("16-bit", False), ("16-bit", True), ("8-bit", True)])
+def test_tokens_are_those_of_the_maxima_and_the_others(
+    name: str, signed: bool, n: int, seed: int
+) -> None:
+    random, codec = np.random.default_rng(seed), value_codec(name, signed=signed)
+    index = np.sort(random.choice(2 * n, n, replace=False))
+    code = random.integers(1, 120, n).astype(codec.dtype)
+    position = random.integers(0, 40, n).astype(np.uint32)
+    others = _band(random, n).others() if n else Others.unknown(0)
+    for i in range(n):  # ascending, and not where the maximum is
+        listed = slice(int(others.begin[i]), int(others.begin[i]) + _n_listed(others, i))
+        size = listed.stop - listed.start
+        free = np.setdiff1d(np.arange(41), position[i])
+        others.position[listed] = np.sort(random.choice(free, size, replace=False))
+    rest = np.full(2 * n, -np.inf, np.float32)
+    limits = level_shift(codec.dtype), MOST_OTHERS
+    keys, lower, upper = tokens_of(
+        index, code, position, others.arrays, *limits, decoded(codec), rest
+    )
+    expected, left = [], np.full(2 * n, -np.inf, np.float32)
+    for i in range(n):
+        value = codec.decode(code[i : i + 1])[0]
+        tokens = [(int(index[i]) << 32 | int(position[i]), value, value)]
+        for j in range(int(others.begin[i]), int(others.begin[i]) + _n_listed(others, i)):
+            bounds = code_bounds(code[i : i + 1], others.level[j : j + 1])
+            least, most = (codec.decode(bound)[0] for bound in bounds)
+            tokens.append((int(index[i]) << 32 | int(others.position[j]), least, most))
+        expected += sorted(tokens)
+        if others.rest[i] != NONE_LEFT:
+            bound = code_bounds(code[i : i + 1], others.rest[i : i + 1])[1]
+            left[index[i]] = codec.decode(bound)[0]
+    assert list(zip(keys.tolist(), lower, upper, strict=True)) == expected
+    assert rest.tolist() == left.tolist()
+
+
+def _n_listed(others: Others, i: int) -> int:
+    return int(others.count[i]) if others.count[i] <= MOST_OTHERS else 0
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(-5, 5), st.integers(0, 3)), max_size=30),
+    st.sets(st.integers(0, 22)),
+)
+def test_bounds_and_largest_values_are_those_of_a_plain_search(
+    drawn: list[tuple[int, int, int]], asked: set[int]
+) -> None:
+    drawn = sorted(drawn)
+    keys = np.array([key for key, _, _ in drawn], np.int64)
+    lower = np.array([value for _, value, _ in drawn], np.float32)
+    upper = lower + np.array([more for _, _, more in drawn], np.float32)
+    anchors = np.array(sorted(asked), np.int64)
+    found = bounds_at(keys, lower, upper, anchors)
+    for bounds, values in zip(found, (lower, upper), strict=True):
+        expected = [max(values[keys == a], default=-np.inf) for a in anchors.tolist()]
+        assert bounds.tolist() == expected
+    largest = [max(lower[keys == key], default=-np.inf) for key in range(23)]
+    assert largest_of_groups(keys, lower, 23).tolist() == largest

@@ -99,6 +99,41 @@ def test_documents_are_read_where_features_may_meet(tmp_path: Path, reach: int, 
     assert made.n_documents_read <= most
 
 
+@pytest.mark.parametrize("reach", [0, 1])
+def test_documents_whose_best_token_is_certain_are_not_read(tmp_path: Path, reach: int) -> None:
+    """One feature is strongest where another is stronger, though its strongest is elsewhere."""
+    documents = _documents(300)
+    for number, codes in enumerate(documents):
+        value = 1 + (299 - number) / 100
+        codes[2, 0], codes[2, 1], codes[5, 1] = value, 3 * value, 9 * value
+    made, found = _searched(tmp_path, documents, "0 & 1", reach=reach)
+    assert found == [0, 1, 2, 3, 4]
+    assert made.n_documents_read == 0
+
+
+def test_of_equal_values_the_best_token_is_certain_or_read(tmp_path: Path) -> None:
+    """Within a window both features' tokens have the value: that which is stronger is meant."""
+    documents = _documents(300)
+    for number, codes in enumerate(documents):
+        value = 1 + (299 - number) / 100
+        codes[2, 0], codes[3, 1] = value, (3 if number % 2 else 1) * value
+    lake = lake_of(tmp_path, documents, columns={})
+    index(lake, MADE)
+    collection = Collection(lake, MADE)
+    query = TokensQuery(collection=str(MADE), expression="0 & 1", k=6, scope="window:1")
+    assert search(collection, query).position.tolist() == [2, 3, 2, 3, 2, 3]
+
+
+def test_what_is_negated_is_looked_up_and_documents_are_not_read(tmp_path: Path) -> None:
+    documents = _documents(300)
+    for number, codes in enumerate(documents):
+        codes[number % 2, number % 2] = 1 + (299 - number) / 100
+        codes[0 if number % 3 == 0 else 5, 2] = 2 - number / 200
+    made, found = _searched(tmp_path, documents, "(0 | 1) & !2")
+    assert found == [1, 2, 3, 4, 5]  # in document 3 what fires is at another token
+    assert made.n_documents_read == 0
+
+
 def test_alternatives_need_no_more_than_the_strongest_of_each(tmp_path: Path) -> None:
     documents = _documents(300)
     for number, codes in enumerate(documents):

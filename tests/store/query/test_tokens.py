@@ -16,7 +16,7 @@ from saelake.store.format.poles import Poles
 from saelake.store.growth import index as growth_index
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
-from saelake.store.index import builder
+from saelake.store.index import builder, tiers
 from saelake.store.index.builder import BYTES_PER_POSTING
 from saelake.store.query.parts import candidates, lists
 from saelake.store.query.parts import combined as combining
@@ -115,13 +115,13 @@ def _short_parts(request: pytest.FixtureRequest) -> object:
 def _shorten(patch: pytest.MonkeyPatch, n_others: int | None = None) -> None:
     """Parts of 8 tokens, tiers of 4 and 8 postings, bands: so that small lakes have several."""
     import tests.lakes
+    from saelake.store.codes import characters
     from saelake.store.codes import table as codes
-    from saelake.store.index import features, layout, merge, others, postings, tiers
+    from saelake.store.index import features, layout, merge, others, postings
     from saelake.store.query import codes as listed
-    from saelake.store.query.parts import hits
     from saelake.workers.encoder import pack
 
-    for module in (tests.lakes, codes, postings, listed, hits, pack):
+    for module in (tests.lakes, characters, codes, postings, listed, pack):
         patch.setattr(module, "MAX_PART_TOKENS", 8)
     for module in (layout, merge, features, query_search, lists):
         patch.setattr(module, "TIERS", (4, 8))
@@ -287,13 +287,28 @@ def queries(terms: st.SearchStrategy[str]) -> st.SearchStrategy[TokensQuery]:
 
 
 def test_equals_brute_force(made: MadeLake) -> None:
-    engine = Engine(made.lake.uri)
+    _check_against_brute_force(made, Engine(made.lake.uri), n_examples=120)
 
-    @settings(max_examples=120, deadline=None)
+
+def test_equals_brute_force_where_tiers_lie_in_files(
+    made: MadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiers, "READ_WHOLE", 0)
+    engine = Engine(made.lake.uri)
+    kept = engine._session.collection(COLLECTION)._tiers
+    assert kept is not None
+    kept._locate()
+    kept._read_first()
+    _check_against_brute_force(made, engine, n_examples=60)
+
+
+def _check_against_brute_force(made: MadeLake, engine: Engine, *, n_examples: int) -> None:
+    @settings(max_examples=n_examples, deadline=None)
     @given(query=queries(poles if made.signed else terms))
     @example(query=TokensQuery(collection=COLLECTION, expression="0", k=1000, scope="document"))
     @example(query=TokensQuery(collection=COLLECTION, expression="0 & !1", k=3, scope="document"))
     @example(query=TokensQuery(collection=COLLECTION, expression="(0|1) & !2", k=3))
+    @example(query=TokensQuery(collection=COLLECTION, expression="0 & 1", k=5, scope="window:3"))
     def check(query: TokensQuery) -> None:
         try:
             expected = brute_force(made, query)
@@ -301,6 +316,8 @@ def test_equals_brute_force(made: MadeLake) -> None:
             return
         found = engine.ask(query).read_all().to_pylist()
         assert [(h["doc"], h["position"], h["value"]) for h in found] == expected
+        for hit in found:
+            assert hit["token"] == made.words[hit["doc"]][hit["position"]]
 
     check()
 

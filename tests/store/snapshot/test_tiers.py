@@ -14,11 +14,13 @@ from hypothesis.extra import numpy as npst
 
 from saelake.store.arrays.cache import PATIENCE, Cache
 from saelake.store.engine import Engine
+from saelake.store.errors import Corrupt
 from saelake.store.format.schema import N_TIERS
 from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
 from saelake.store.index import features, layout, merge, segments
+from saelake.store.index import tiers as index_tiers
 from saelake.store.index.segments import PostingBand, PostingList
 from saelake.store.query.parts import lists, search
 from saelake.store.requests.tokens import TokensQuery
@@ -115,6 +117,51 @@ def test_bands_are_read_once(made: MadeLake, monkeypatch: pytest.MonkeyPatch, ti
     monkeypatch.setattr(type(collection.postings), "read_bands", None)
     again = kept.bands(wanted[::-1], tier)[::-1]
     assert [list(map(of_band, bands)) for bands in again] == first
+
+
+@pytest.mark.parametrize("tier", range(N_TIERS))
+@pytest.mark.parametrize("whole", [0, 1 << 16])
+def test_bands_where_they_lie_are_those_that_lance_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tier: int, whole: int
+) -> None:
+    monkeypatch.setattr(index_tiers, "READ_WHOLE", whole)
+    monkeypatch.setattr(layout, "BANDS", (16, 24))
+    made = make_lake(tmp_path / "lake", n_documents=200, n_fragments=4, n_indexed=4)
+    cache = Cache(ROOM)
+    collection, kept = opened(made, cache)
+    wanted = [(f, segment) for f in range(made.n_features) for segment in collection.segments]
+    postings = collection.postings
+    assert postings is not None
+    expected = [list(map(of_band, bands)) for bands in postings.read_bands(wanted, tier)]
+    assert max(map(len, expected)) == (3 if tier == 2 else 1)
+    kept._locate()
+    kept._read_first()
+    n_bytes = cache.n_bytes
+    monkeypatch.setattr(type(postings), "read_bands", None)
+    for _ in range(2):
+        assert [list(map(of_band, bands)) for bands in kept.bands(wanted, tier)] == expected
+        docs = [band.postings_in(None)[1] for bands in kept.bands(wanted, tier) for band in bands]
+        assert [len(each) for each in docs] == [len(of[0]) for b in expected for of in b]
+    assert cache.n_bytes == n_bytes
+
+
+def test_where_tiers_lie_is_not_kept_where_it_takes_too_much(made: MadeLake) -> None:
+    cache = Cache(100)
+    _, kept = opened(made, cache)
+    kept._locate()
+    assert cache.n_bytes == 0
+
+
+def test_a_segment_that_is_merged_away_is_damaged_where_it_lay(made: MadeLake) -> None:
+    collection, kept = opened(made, Cache(ROOM))
+    kept._locate()
+    segment = collection.segments[0]
+    uri = made.lake.postings(made.name)
+    assert collection.postings is not None
+    name = collection.postings.table.file_of(segment.fragment)
+    (Path(uri) / "data" / name).unlink()
+    with pytest.raises(Corrupt, match="damaged"):
+        kept.bands([(2, segment)], 1)
 
 
 def of_band(band: PostingBand) -> list[Any]:

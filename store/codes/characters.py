@@ -1,0 +1,37 @@
+"""Where the tokens of some documents are in their texts."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import pyarrow as pa
+
+from saelake.store.format.lists import Array, Lists
+from saelake.store.format.schema import MAX_PART_TOKENS
+
+CHARACTERS = ("token_starts", "token_lengths")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Characters:
+    """The tokens of rows of codes, of which `index` (int64, ascending) says the document."""
+
+    index: Array
+    starts: Lists
+    lengths: Lists
+
+    @classmethod
+    def of(cls, index: Array, rows: pa.Table) -> Self:
+        """Those of rows with the columns `CHARACTERS`; a document's parts are in order."""
+        starts, lengths = (Lists.of(rows[name]) for name in CHARACTERS)
+        return cls(index=index, starts=starts, lengths=lengths)
+
+    def at(self, index: Array, position: Array) -> tuple[Array, Array]:
+        """Starts and lengths, int64, of tokens at these positions of these documents.
+
+        Raises `IndexError` where a row does not have so many tokens.
+        """
+        row = self.index.searchsorted(index) + position // MAX_PART_TOKENS
+        at = self.starts.offsets[row] + position % MAX_PART_TOKENS
+        if (at >= self.starts.offsets[row + 1]).any():
+            raise IndexError("a row of codes has fewer tokens")
+        return self.starts.values[at].astype("i8"), self.lengths.values[at].astype("i8")
