@@ -347,6 +347,18 @@ def rows_from(estimates: Array, keep: Array, least: int) -> Any:
 
 
 @compiled
+def best_rows(estimates: Array, keep: Array, room: int) -> Any:
+    """The rows to keep in the highest steps that have `room` of them: all where there are fewer."""
+    counts = np.zeros(N_STEPS, np.int32)
+    count_steps(estimates, keep, counts)
+    least, total = N_STEPS, 0
+    while least > 0 and total < room:
+        least -= 1
+        total += counts[least]
+    return rows_from(estimates, keep, least)
+
+
+@compiled
 def row_products(offsets: Array, features: Array, values: Array, queries: Array) -> Any:
     """The products of rows with some queries (d_sae, n_queries) float32: (n, n_queries)."""
     n, width = len(offsets) - 1, queries.shape[1]

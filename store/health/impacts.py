@@ -38,7 +38,7 @@ def _agrees(collection: Collection, stored: StoredBlock) -> bool:
 def _same(table: ImpactsTable, stored: StoredBlock, block: Block, width: int) -> bool:
     """Whether its levels and embeddings are those of a block."""
     scales = inverse_lengths(block, width)
-    expected = Levels.of(block, scales, width)
+    expected = Levels.of(block, scales, width, sketched=stored.has_sketches)
     features, kept = stored.features, stored.features.kept
     if not np.array_equal(expected.features.kept, kept):
         return False
@@ -51,6 +51,7 @@ def _same(table: ImpactsTable, stored: StoredBlock, block: Block, width: int) ->
         (expected.features.means, features.means),
         (expected.features.slopes, features.slopes),
         (expected.features.steps, features.steps),
+        (expected.features.sketched, features.sketched),
     )
     if not all(np.array_equal(mine, other) for mine, other in known):
         return False

@@ -102,9 +102,9 @@ def test_it_is_the_share_of_the_nearest_of_all_that_are_candidates(made: MadeLak
                 shares.append(np.isin(best, np.argsort(-near)[:room]).mean())
             choose, say = np.array(shares[::2]), np.array(shares[1::2])
             error = choose.std() / len(choose) ** 0.5
-            assert found.assured[i, j] == pytest.approx(choose.mean() - 2 * error, abs=0.03)
-            assert found.recalls[i, j] == pytest.approx(say.mean(), abs=0.03)  # ties
-    assert 0.3 < found.recalls[0, 0] < found.recalls[1, 1] <= 1
+            assert found.assured[i, 0, j] == pytest.approx(choose.mean() - 2 * error, abs=0.03)
+            assert found.recalls[i, 0, j] == pytest.approx(say.mean(), abs=0.03)  # ties
+    assert 0.3 < found.recalls[0, 0, 0] < found.recalls[1, 0, 1] <= 1
 
 
 def test_what_was_indexed_before_is_measured_once(made: MadeLake) -> None:
@@ -133,7 +133,7 @@ def test_the_engine_says_what_was_measured_of_all(
     (found,) = opened(made).overall
     query = SimilarQuery(collection=str(made.name), docs=(3,), k=5)
     said = Engine(made.lake.uri).ask(query).schema.metadata[b"recall"]
-    assert float(said) == pytest.approx(float(found.recalls[0, 0]), abs=1e-3)
+    assert float(said) == pytest.approx(float(found.recalls[0, 0, 0]), abs=1e-3)
 
 
 def block(n: int, covers: int, recall: float = 1.0) -> StoredBlock:
@@ -153,9 +153,10 @@ def block(n: int, covers: int, recall: float = 1.0) -> StoredBlock:
 MEASURED = Overall(
     covers=frozenset({1, 2}),
     budgets=(32, 64),
+    sketched=(0,),
     one_in=(1000, 500, 100),
-    assured=np.array([[0.9, 0.98, 0.991], [0.98, 0.992, 0.999]]),
-    recalls=np.array([[0.91, 0.981, 0.996], [0.982, 0.994, 1.0]]),
+    assured=np.array([[[0.9, 0.98, 0.991]], [[0.98, 0.992, 0.999]]]),
+    recalls=np.array([[[0.91, 0.981, 0.996]], [[0.982, 0.994, 1.0]]]),
     n_asked=256,
 )
 
@@ -214,7 +215,8 @@ def test_documents_without_features_are_not_asked_about(
 
 def test_an_approximate_search_is_never_said_to_find_all(made: MadeLake) -> None:
     search = opened(made)
-    certain = replace(search.overall[0], assured=np.ones((2, 2)), recalls=np.ones((2, 2)))
+    ones = np.ones_like(search.overall[0].recalls)
+    certain = replace(search.overall[0], assured=ones, recalls=ones)
     plan = replace(search, overall=(certain,)).plan
     assert plan is not None
     assert plan.recall == 1 - 1 / (N_NEAREST * (certain.n_asked // 2)) < 1
