@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block
 from saelake.store.codes.table import collection_of
-from saelake.store.format.lists import Array, Lists
+from saelake.store.format.lists import Array, Lists, concatenate
 from saelake.store.format.values import ValueCodec
 from saelake.store.index.levels import BlockFeatures, Levels
 from saelake.store.index.packed import decoded, packed, unpacked
@@ -125,7 +125,12 @@ class StoredBlock:
     def rows_of(self, docs: Array) -> Array:
         """The rows of those of these documents that it has."""
         order, ordered = self._ordered
-        if len(ordered) == 0:
+        if (
+            len(ordered) == 0
+            or len(docs) == 0
+            or docs.max() < ordered[0]
+            or docs.min() > ordered[-1]
+        ):
             return np.empty(0, np.int64)
         at = np.minimum(np.searchsorted(ordered, docs), len(ordered) - 1)
         found: Array = at[ordered[at] == docs]
@@ -254,15 +259,16 @@ class ImpactsTable:
 
     def taken(self, wanted: Sequence[tuple[StoredBlock, Array]]) -> Block:
         """The embeddings of these rows of these blocks, in this order."""
-        parts = [
-            unpacked(*self._row_bytes(block, rows), block.docs[rows], self.codec)
-            for block, rows in wanted
-            if len(rows)
-        ]
-        return parts[0] if len(parts) == 1 else Block.joined(parts)
+        parts = [(block, rows, *self._row_bytes(block, rows)) for block, rows in wanted]
+        docs = concatenate((block.docs[rows] for block, rows, _, _ in parts), np.uint64)
+        sizes = concatenate((np.diff(starts) for *_, starts in parts), np.int64)
+        starts = np.append(0, np.cumsum(sizes))
+        return unpacked(b"".join(data for _, _, data, _ in parts), starts, docs, self.codec)
 
     def _row_bytes(self, block: StoredBlock, rows: Array) -> tuple[bytes, Array]:
         """The bytes of these rows, end to end, and where each begins; neighbours are read once."""
+        if len(rows) == 0:
+            return b"", np.zeros(1, np.int64)
         begins, ends = block.starts[rows], block.starts[rows + 1]
         heads = np.flatnonzero(np.append(True, begins[1:] != ends[:-1]))
         sizes = ends[np.append(heads[1:], len(rows)) - 1] - begins[heads]

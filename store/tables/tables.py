@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import lance
@@ -47,7 +48,7 @@ from saelake.store.tables.evolution import (
     numbered,
 )
 from saelake.store.tables.failures import storage_error, storage_errors, stored
-from saelake.store.tables.files import delete_folder
+from saelake.store.tables.files import delete_folder, local_path
 from saelake.store.tables.mirrored import Mirrored
 from saelake.store.tables.mirrors import mirror_of
 from saelake.store.tables.objectstore import lance_options
@@ -97,6 +98,9 @@ class Table:
     @classmethod
     def find(cls, uri: str) -> "Table | None":
         """The snapshot that `open` gives, or None where there is no such table."""
+        folder = local_path(parted(uri)[0])
+        if folder is not None and not Path(folder).exists():  # in a 50th of the time
+            return None
         try:
             return cls.open(uri)
         except NotFound:

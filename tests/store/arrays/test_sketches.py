@@ -1,6 +1,5 @@
 """Sketches of documents: their levels, and products with queries, against NumPy."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

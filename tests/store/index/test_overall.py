@@ -1,6 +1,7 @@
 """What a search of all blocks finds: as by dense matrices, chosen by some, and said by others."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,14 @@ def every_lake_has_impacts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(impacts, "LEAST_DOCUMENTS", 1)
 
 
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeLake:
+@pytest.fixture(params=[False, True], ids=["plain", "sketched"])
+def made(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> MadeLake:
     """Of three blocks, with few candidates."""
+    monkeypatch.setattr(impacts, "is_worth_sketches", lambda _: request.param)
+    monkeypatch.setattr(by_impacts, "LEAST_SKETCHED", 1)
+    monkeypatch.setattr(overall, "SKETCHED", (0, 10, 4))
     monkeypatch.setattr(by_impacts, "CANDIDATES", 1)
     monkeypatch.setattr(by_impacts, "BUDGETS", (8, 16))
     monkeypatch.setattr(overall, "LEAST_RECALL", 2.0)  # so that all are tried
@@ -71,12 +77,39 @@ def impacts_of(search: NearestDocuments, width: int) -> Array:
     return unit
 
 
-def estimates(search: NearestDocuments, query: Array, budget: float) -> Array:
-    found = []
+def estimates(
+    search: NearestDocuments, query: Array, budget: float, sketched: int, place: int
+) -> Array:
+    """Of all documents; -1 where they are not told apart by sketches, though others are."""
+    found, first = [], 0
     for block in search.blocks:
         chosen = block.features.chosen(query, budget)
-        found.append(search.table.levels(block).estimates(query, chosen))
+        mine = search.table.levels(block).estimates(query, chosen)
+        if sketched:
+            if first <= place < first + len(mine):
+                mine[place - first] = -1
+            best = np.sort(np.argsort(-mine)[: len(mine) // sketched])
+            mine[:] = -1
+            mine[best] = search.table.sketched(block, best, query)
+        found.append(mine)
+        first += len(mine)
     return np.concatenate(found)
+
+
+def test_sketches_are_near_the_cosines(made: MadeLake) -> None:
+    search = opened(made)
+    if not search.has_sketches:
+        assert not any(block.has_sketches for block in search.blocks)
+        return
+    dense = impacts_of(search, 80)
+    first = 0
+    for block in search.blocks:
+        mine = dense[first : first + len(block.docs)]
+        assert len(block.features.sketched) == len(block.features.numbers)
+        for row in (3, 50):
+            found = search.table.sketched(block, np.arange(len(mine)), mine[row])
+            assert np.abs(found - mine @ mine[row]).max() < 0.03
+        first += len(mine)
 
 
 def test_it_is_the_share_of_the_nearest_of_all_that_are_candidates(made: MadeLake) -> None:
@@ -89,22 +122,25 @@ def test_it_is_the_share_of_the_nearest_of_all_that_are_candidates(made: MadeLak
     places = ((np.arange(100) + 0.5) * N / 100).astype(int)
     asked = [place for place in places.tolist() if dense[place].any()]
     assert found.n_asked == len(asked)
-    for i, budget in enumerate(found.budgets):
-        for j, one_in in enumerate(found.one_in):
-            room = n_candidates(N, N_NEAREST, one_in)
-            assert room == N // one_in
-            shares = []
-            for place in asked:
-                exact = dense @ dense[place]
-                near = estimates(search, dense[place], budget)
-                exact[place] = near[place] = -1
-                best = np.argsort(-exact)[:N_NEAREST]
-                shares.append(np.isin(best, np.argsort(-near)[:room]).mean())
-            choose, say = np.array(shares[::2]), np.array(shares[1::2])
-            error = choose.std() / len(choose) ** 0.5
-            assert found.assured[i, 0, j] == pytest.approx(choose.mean() - 2 * error, abs=0.03)
-            assert found.recalls[i, 0, j] == pytest.approx(say.mean(), abs=0.03)  # ties
+    assert found.sketched == ((0, 10, 4) if search.has_sketches else (0,))
+    ways = product(*map(enumerate, (found.budgets, found.sketched, found.one_in)))
+    for (i, budget), (j, sketched), (k, one_in) in ways:
+        room = n_candidates(N, N_NEAREST, one_in)
+        assert room == N // one_in
+        shares = []
+        for place in asked:
+            exact = dense @ dense[place]
+            near = estimates(search, dense[place], budget, sketched, place)
+            exact[place] = near[place] = -1
+            best = np.argsort(-exact)[:N_NEAREST]
+            shares.append(np.isin(best, np.argsort(-near)[:room]).mean())
+        choose, say = np.array(shares[::2]), np.array(shares[1::2])
+        error = choose.std() / len(choose) ** 0.5
+        assert found.assured[i, j, k] == pytest.approx(choose.mean() - 2 * error, abs=0.03)
+        assert found.recalls[i, j, k] == pytest.approx(say.mean(), abs=0.03)  # ties
     assert 0.3 < found.recalls[0, 0, 0] < found.recalls[1, 0, 1] <= 1
+    if search.has_sketches:
+        assert found.recalls[0, 0, 0] < found.recalls[0, 2, 0]
 
 
 def test_what_was_indexed_before_is_measured_once(made: MadeLake) -> None:
