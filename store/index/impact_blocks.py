@@ -125,12 +125,7 @@ class StoredBlock:
     def rows_of(self, docs: Array) -> Array:
         """The rows of those of these documents that it has."""
         order, ordered = self._ordered
-        if (
-            len(ordered) == 0
-            or len(docs) == 0
-            or docs.max() < ordered[0]
-            or docs.min() > ordered[-1]
-        ):
+        if len(ordered) == 0:
             return np.empty(0, np.int64)
         at = np.minimum(np.searchsorted(ordered, docs), len(ordered) - 1)
         found: Array = at[ordered[at] == docs]

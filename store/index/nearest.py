@@ -15,7 +15,7 @@ it have nearer documents, which are easier to find; so what was measured holds o
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
 from typing import Protocol, TypeVar
 
@@ -273,6 +273,7 @@ class NearestDocuments:
             found = [
                 (block, rows[near >= least])
                 for (block, rows), near in zip(found, cosines, strict=True)
+                if near.max(initial=-np.inf) >= least
             ]
         return self.table.taken(found)
 
@@ -282,10 +283,22 @@ class NearestDocuments:
 
     def embeddings(self, docs: Array) -> Block | None:
         """The embeddings of these documents (uint64), by ascending block; None if not all."""
-        wanted = [(block, block.rows_of(docs)) for block in self.blocks]
+        if not len(docs):
+            return self.table.taken([])
+        near = np.flatnonzero((self._firsts <= docs.max()) & (self._lasts >= docs.min()))
+        some = [self.blocks[i] for i in near.tolist()]
+        wanted = [(block, block.rows_of(docs)) for block in some]
         found = [(block, rows) for block, rows in wanted if len(rows)]
         n_found = sum(len(rows) for _, rows in found)
         return self.table.taken(found) if n_found == len(docs) else None
+
+    @cached_property
+    def _firsts(self) -> Array:
+        return np.array([block.docs.min(initial=2**64 - 1) for block in self.blocks], np.uint64)
+
+    @cached_property
+    def _lasts(self) -> Array:
+        return np.array([block.docs.max(initial=0) for block in self.blocks], np.uint64)
 
     def _kept_of(self, block: StoredBlock) -> Levels | None:
         return None if self.kept is None else self.kept[block.fragment]
@@ -377,7 +390,7 @@ def best_rows(estimates: Array, keep: Array, room: int) -> Array:
 
 def least_step(counts: Array, room: int) -> int:
     """The highest step from which on there are `room` rows; 0 where there are fewer."""
-    at_least = np.cumsum(counts[::-1])[::-1]
+    at_least = np.cumsum(counts[::-1], dtype=np.int64)[::-1]
     return max(int(np.count_nonzero(at_least >= room)) - 1, 0)
 
 
@@ -385,8 +398,7 @@ def best_of(estimated: Sequence[Estimated], room: int) -> list[tuple[StoredBlock
     """The rows of the highest steps of all, `room` of them and those that share the last step."""
     if not estimated:
         return []
-    counts = np.stack([part.counts for part in estimated]).sum(axis=0, dtype=np.int64)
-    least = least_step(counts, room)
+    least = least_step(reduce(np.add, (part.counts for part in estimated)), room)
     rows = [part.rows_from(least) for part in estimated]
     return [(part.block, each) for part, each in zip(estimated, rows, strict=True) if len(each)]
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from saelake.store.codes.embeddings import Block
-from saelake.store.codes.executor import Executor, Owners
+from saelake.store.codes.executor import Executor, Owners, as_owners
 from saelake.store.format.lists import Array
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
 from saelake.store.index.levels import Levels
@@ -91,9 +91,7 @@ class BlockSearch:
 
 def owners_of_blocks(executor: Executor, nearest: NearestDocuments) -> Owners | None:
     """Who searches these blocks, if it is not this process."""
-    if isinstance(executor, Owners) and len(nearest.blocks) >= LEAST_BLOCKS:
-        return executor
-    return None
+    return as_owners(executor) if len(nearest.blocks) >= LEAST_BLOCKS else None
 
 
 def nearest_by_owners(

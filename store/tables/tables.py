@@ -231,9 +231,11 @@ class Table:
         where: str | None = None,
         fragments: Iterable[int] | None = None,
         batch_rows: int = 1024,
+        ahead_bytes: int | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Batches of `columns`, in table order, of all fragments or of those named.
 
+        At most `ahead_bytes` are read of files before they are asked for (None: as Lance likes).
         Raises `InvalidFilter` when Lance cannot evaluate `where`.
         """
         wanted = None if fragments is None else set(fragments)
@@ -242,7 +244,7 @@ class Table:
             return
         # With a filter an error may be of its evaluation, of rows that it does not fit.
         with reading(self.uri) if where is None else storage_errors(self.uri):
-            begin = partial(self._batches, columns, where, ids, batch_rows)
+            begin = partial(self._batches, columns, where, ids, batch_rows, ahead_bytes)
             mirrored = self.mirrored
             try:
                 yield from begin(self._dataset) if mirrored is None else mirrored.stream(begin)
@@ -282,6 +284,7 @@ class Table:
         where: str | None,
         ids: Sequence[int],
         batch_rows: int,
+        ahead_bytes: int | None,
         dataset: "lance.LanceDataset",
     ) -> Iterator[pa.RecordBatch]:
         try:
@@ -290,6 +293,7 @@ class Table:
                 filter=where,
                 fragments=[dataset.get_fragment(i) for i in ids],
                 batch_size=batch_rows,
+                io_buffer_size=ahead_bytes,
                 batch_readahead=2,
                 fragment_readahead=1,
                 scan_in_order=True,

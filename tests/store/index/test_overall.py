@@ -123,8 +123,8 @@ def test_it_is_the_share_of_the_nearest_of_all_that_are_candidates(made: MadeLak
     asked = [place for place in places.tolist() if dense[place].any()]
     assert found.n_asked == len(asked)
     assert found.sketched == ((0, 10, 4) if search.has_sketches else (0,))
-    ways = product(*map(enumerate, (found.budgets, found.sketched, found.one_in)))
-    for (i, budget), (j, sketched), (k, one_in) in ways:
+    tried = (enumerate(found.budgets), enumerate(found.sketched), enumerate(found.one_in))
+    for (i, budget), (j, sketched), (k, one_in) in product(*tried):
         room = n_candidates(N, N_NEAREST, one_in)
         assert room == N // one_in
         shares = []
