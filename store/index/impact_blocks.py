@@ -231,6 +231,13 @@ class ImpactsTable:
         estimates: Array = found
         return estimates
 
+    def sketches(self, block: StoredBlock, first: int, last: int) -> Array:
+        """The lines of these rows of a block, uint8 (n, `sketch_bytes`)."""
+        size = block.features.sketch_bytes
+        span = (block.sketches_at + size * first, size * (last - first))
+        (data,) = self._blobs[block.fragment][0].read([span]) if size else (b"",)
+        return np.frombuffer(data, np.uint8).reshape(last - first, size)
+
     def products(self, block: StoredBlock, rows: Array, query: Array) -> Array:
         """The products of these rows of a block with a query (float32, of every feature)."""
         from saelake.store.arrays import packed  # not every process that has a session needs numba

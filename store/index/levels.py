@@ -226,8 +226,13 @@ class Levels:
         known = self.features
         place = np.full(len(steps), -1)
         place[known.numbers[known.sketched]] = np.arange(len(known.sketched))
-        lines = self.data[self.sketches_at : self.whole_bytes].reshape(known.n, known.sketch_bytes)
-        as_sketches(*arrays, steps, place, lines, HIGHEST_SKETCHED)
+        as_sketches(*arrays, steps, place, self.sketches, HIGHEST_SKETCHED)
+
+    @property
+    def sketches(self) -> Array:
+        """A line of each document, uint8 (n, `sketch_bytes`), where they are part of `data`."""
+        shape = (self.features.n, self.features.sketch_bytes)
+        return self.data[self.sketches_at :][: shape[0] * shape[1]].reshape(shape)
 
     @property
     def sketches_at(self) -> int:

@@ -241,6 +241,23 @@ def test_in_an_object_store_ranges_are_read(asked: Asked, bucket: str) -> None:
             found = engine.ask(query).read_all()
             assert found["doc"] == expected["doc"]
             assert found["score"].to_pylist() == pytest.approx(expected["score"].to_pylist())
+    assert list(saelake.connect(f"{bucket}/lake").verify().problems) == []
+
+
+def test_sketches_are_the_same_in_an_object_store(asked: Asked, bucket: str) -> None:
+    here = asked.engine._session.collection(COLLECTION).nearest
+    assert here is not None
+    there, folder = filesystem_of(f"{bucket}/sketched")
+    fs.copy_files(asked.made.lake.uri, folder, fs.LocalFileSystem(), there)
+    copied = Engine(f"{bucket}/sketched")._session.collection(COLLECTION).nearest
+    assert copied is not None
+    assert not copied.has_sketches
+    query = np.random.default_rng(0).random(here.table.settings.width).astype(np.float32)
+    for mine, other in zip(here.blocks, copied.blocks, strict=True):
+        if mine.features.sketch_bytes:
+            rows = np.arange(len(mine.docs))[::3]
+            expected = here.table.sketched(mine, rows, query)
+            assert np.array_equal(copied.table.sketched(other, rows, query), expected)
 
 
 def test_a_file_that_is_cut_short_is_said(tmp_path: Path) -> None:
