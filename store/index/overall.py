@@ -80,7 +80,7 @@ class _Nearest:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Search:
+class _Measurement:
     """Blocks of a table that are asked about documents of their own."""
 
     table: ImpactsTable
@@ -225,7 +225,7 @@ def measured_overall(table: ImpactsTable, blocks: Sequence[StoredBlock], width: 
 
     Larger budgets are not tried once they alone take longer than something that finds enough.
     """
-    search = _Search(table=table, blocks=blocks, width=width)
+    search = _Measurement(table=table, blocks=blocks, width=width)
     nearest = search.nearest()
     some = (nearest.cosines > 0).any(axis=1)
     budgets: list[float] = []
@@ -253,7 +253,7 @@ def measured_overall(table: ImpactsTable, blocks: Sequence[StoredBlock], width: 
 
 
 def _costs(
-    search: _Search, budget: float, found: Sequence[Sequence[tuple[float, float]]]
+    search: _Measurement, budget: float, found: Sequence[Sequence[tuple[float, float]]]
 ) -> Iterator[float]:
     """How long those take that find enough with a budget of columns."""
     for sketched, shares in zip(search.sketched, found, strict=True):
