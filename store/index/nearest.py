@@ -37,7 +37,9 @@ QUERIES_AT_ONCE = 8
 LEAST_CANDIDATES = 600  # compared exactly, of a collection
 CANDIDATES = 20  # as a multiple of the answers
 CANDIDATE_SHARE = 1 / 256  # of the documents, where nothing was measured of all blocks
-LEAST_SKETCHED = 128  # of a block, of those that are told apart by sketches
+LEAST_SKETCHED = 128  # documents of a block that are told apart by sketches
+SKETCHES = 4  # of a block, as a multiple of the answers
+SKETCHED_SHARE = 1 / 32  # of a block's documents, for many answers
 BYTE_COST = 30  # the time of a byte of a row, in documents of a column (measured)
 SKETCH_COST = 16  # that of a byte of a sketch
 LEAST_PART = 1 / 2  # of what was measured together must still be there, and be of what is there
@@ -76,9 +78,12 @@ def n_candidates(n: int, k: int, one_in: int | None = None) -> int:
 def n_sketched(n: int, k: int, one_in: int) -> int:
     """How many of a block's `n` documents are told apart by sketches for the `k` nearest of all.
 
-    One in so many, as was measured for the `N_NEAREST`, and for more of them as many more.
+    One in so many, as was measured for the `N_NEAREST`; for more of them as many more, up to
+    `SKETCHED_SHARE`.
     """
-    return max(n * max(k, N_NEAREST) // (one_in * N_NEAREST), CANDIDATES * k, LEAST_SKETCHED)
+    share = n // one_in
+    more = min(n * k // (one_in * N_NEAREST), int(n * SKETCHED_SHARE))
+    return max(share, more, SKETCHES * k, LEAST_SKETCHED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

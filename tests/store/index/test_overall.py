@@ -16,7 +16,7 @@ from saelake.store.growth.impacts import index_impacts
 from saelake.store.index import nearest as by_impacts
 from saelake.store.index import overall
 from saelake.store.index.impact_blocks import ImpactsTable, Measured, Overall, StoredBlock
-from saelake.store.index.nearest import N_NEAREST, NearestDocuments, n_candidates
+from saelake.store.index.nearest import N_NEAREST, NearestDocuments, n_candidates, n_sketched
 from saelake.store.query.parts import nearest as of_queries
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.snapshot.collection import Collection
@@ -38,6 +38,7 @@ def made(
     """Of three blocks, with few candidates."""
     monkeypatch.setattr(impacts, "is_worth_sketches", lambda _: request.param)
     monkeypatch.setattr(by_impacts, "LEAST_SKETCHED", 1)
+    monkeypatch.setattr(by_impacts, "SKETCHES", 1)
     monkeypatch.setattr(overall, "SKETCHED", (0, 10, 4))
     monkeypatch.setattr(by_impacts, "CANDIDATES", 1)
     monkeypatch.setattr(by_impacts, "BUDGETS", (8, 16))
@@ -213,6 +214,15 @@ def test_the_quickest_that_surely_finds_enough_is_taken() -> None:
     assert search.room(1000) == 20_000
     few = replace(MEASURED, assured=MEASURED.assured - 0.0095)
     assert searching(block(100, 1), block(100, 2), overall=few).budget == 32  # by themselves
+
+
+def test_more_answers_take_more_sketches() -> None:
+    assert n_sketched(32_000, 10, 128) == 250
+    assert n_sketched(32_000, 20, 128) == 500
+    assert n_sketched(32_000, 100, 128) == 1000  # one in 32
+    assert n_sketched(32_000, 100, 16) == 2000  # as was measured
+    assert n_sketched(32_000, 1000, 128) == 4000
+    assert n_sketched(500, 10, 128) == 128
 
 
 def test_blocks_that_were_not_measured_with_others_count_by_themselves() -> None:

@@ -108,6 +108,7 @@ def test_few_candidates_have_exact_scores(
         patch.setattr(by_impacts, "LEAST_CANDIDATES", 1)
         patch.setattr(by_impacts, "CANDIDATES", 1)
         patch.setattr(by_impacts, "LEAST_SKETCHED", 1)
+        patch.setattr(by_impacts, "SKETCHES", 1)
         query = SimilarQuery(collection=COLLECTION, **thing, **way)
         expected = brute_force(asked, query)
         if not expected:

@@ -59,6 +59,7 @@ def many_parts() -> Iterator[None]:
         patch.setattr("saelake.store.index.nearest.LEAST_CANDIDATES", 15)
         patch.setattr("saelake.store.index.nearest.CANDIDATES", 1)
         patch.setattr("saelake.store.index.nearest.LEAST_SKETCHED", 1)
+        patch.setattr("saelake.store.index.nearest.SKETCHES", 1)
         patch.setattr("saelake.store.index.nearest.FEW", 0)
         patch.setattr("saelake.store.index.nearest.LEAST_RECALL", 0.0)
         yield
