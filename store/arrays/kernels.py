@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from saelake.store.format.lists import Array
@@ -53,6 +54,26 @@ def compiled(loop: Kernel) -> Kernel:
     """The loop as machine code, made when it is first called with arguments of some types."""
     made: Kernel = njit(cache=True, nogil=True)(loop)
     return made
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+def ask_ahead(_: Any, data: Any, _at: Any) -> Any:
+    """Ask memory for the line with this place (int64) of an array, for who reads it soon.
+
+    That it is in the array is not checked, and does not matter.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.gep(array.data, [arguments[1]])
+        number, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+        of_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        ask = cgutils.get_or_insert_function(builder.module, of_type, "llvm.prefetch.p0i8")
+        to_read, to_stay, of_data = number(0), number(3), number(1)
+        builder.call(ask, [builder.bitcast(place, byte), to_read, to_stay, of_data])
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba has no types

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from saelake.store.arrays.kernels import compiled
+from saelake.store.arrays.kernels import ask_ahead, compiled
 from saelake.store.format.lists import Array
 
 TOGETHER = 4  # columns of a group, whose sums of a document fit in a byte
@@ -12,6 +12,7 @@ MOST_WEIGHT = 17  # of a group: 15 times it is 255
 MEAN_WEIGHT = 4.25  # of a column, so that most groups are full
 MOST_WEIGHTS = 3800  # of all columns: 15 times it, and what rounding adds, fits in 16 bits
 _WORDS = 2048  # of a column, so that sums of its documents stay in the nearest cache
+_AHEAD, _LINE = 256, 32  # words that are asked for before those of the group in hand; of a line
 LOWEST, HIGHEST, N_STEPS = -0.25, 1.25, 1 << 13  # of estimates, in steps by which they are counted
 
 
@@ -192,13 +193,21 @@ def grouped(exact: Array, unit: float) -> Any:
 
 
 @compiled
+def _ask_for(words: Array, place: int, length: int) -> None:
+    """Ask memory for so many words from a place on."""
+    for word in range(place, place + length, _LINE):
+        ask_ahead(words, word)
+
+
+@compiled
 def add_columns(columns: Array, asked: Array, weights: Array, unit: float, sums: Array) -> None:
     """Add to `sums` (float32) the levels of these columns times `weights` (uint16) times `unit`.
 
     Columns are words of 16 bits, of four documents: word i of those 2i and 2i + 1 in the low half
     of each byte, and of those as many further on as a column has bytes in the high half. Columns
     are in groups (see `grouped`), so that one product is of two documents, and the sum of a group
-    fits in the byte of each.
+    fits in the byte of each. Memory is asked for the next group while one is added up, as columns
+    are of too few pages each for the processor to see what comes.
     """
     n_words = columns.shape[1]
     n, half = len(sums), 2 * n_words
@@ -206,33 +215,40 @@ def add_columns(columns: Array, asked: Array, weights: Array, unit: float, sums:
     far_even, far_odd = np.empty(_WORDS, np.uint16), np.empty(_WORDS, np.uint16)
     nibbles, byte = np.uint16(0x0F0F), np.uint16(0xFF)
     four, eight = np.uint16(4), np.uint16(8)
-    factor = np.float32(unit)
+    factor, words = np.float32(unit), columns.ravel()
     for begin in range(0, n_words, _WORDS):
         size = min(_WORDS, n_words - begin)
         even[:], odd[:], far_even[:], far_odd[:] = 0, 0, 0, 0
         for j in range(0, len(asked), TOGETHER):
-            a = columns[asked[j], begin : begin + size]
-            b = columns[asked[j + 1], begin : begin + size]
-            c = columns[asked[j + 2], begin : begin + size]
-            d = columns[asked[j + 3], begin : begin + size]
             p, q, r, s = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
-            for i in range(size):
-                near = np.uint16(
-                    np.uint16(p * (a[i] & nibbles))
-                    + np.uint16(q * (b[i] & nibbles))
-                    + np.uint16(r * (c[i] & nibbles))
-                    + np.uint16(s * (d[i] & nibbles))
-                )
-                far = np.uint16(
-                    np.uint16(p * ((a[i] >> four) & nibbles))
-                    + np.uint16(q * ((b[i] >> four) & nibbles))
-                    + np.uint16(r * ((c[i] >> four) & nibbles))
-                    + np.uint16(s * ((d[i] >> four) & nibbles))
-                )
-                even[i] += near & byte
-                odd[i] += near >> eight
-                far_even[i] += far & byte
-                far_odd[i] += far >> eight
+            after = min(j + TOGETHER, len(asked) - TOGETHER)
+            for first in range(0, size, _AHEAD):
+                length, place = min(_AHEAD, size - first), begin + first
+                for i in range(TOGETHER):
+                    _ask_for(words, asked[after + i] * n_words + place, length)
+                a = columns[asked[j], place : place + length]
+                b = columns[asked[j + 1], place : place + length]
+                c = columns[asked[j + 2], place : place + length]
+                d = columns[asked[j + 3], place : place + length]
+                evens, odds = even[first : first + length], odd[first : first + length]
+                fars, far_odds = far_even[first : first + length], far_odd[first : first + length]
+                for i in range(length):
+                    near = np.uint16(
+                        np.uint16(p * (a[i] & nibbles))
+                        + np.uint16(q * (b[i] & nibbles))
+                        + np.uint16(r * (c[i] & nibbles))
+                        + np.uint16(s * (d[i] & nibbles))
+                    )
+                    far = np.uint16(
+                        np.uint16(p * ((a[i] >> four) & nibbles))
+                        + np.uint16(q * ((b[i] >> four) & nibbles))
+                        + np.uint16(r * ((c[i] >> four) & nibbles))
+                        + np.uint16(s * ((d[i] >> four) & nibbles))
+                    )
+                    evens[i] += near & byte
+                    odds[i] += near >> eight
+                    fars[i] += far & byte
+                    far_odds[i] += far >> eight
         at = 2 * begin
         for i in range(min(size, (n - at + 1) // 2)):
             sums[at + 2 * i] += factor * np.float32(even[i])
@@ -344,6 +360,18 @@ def rows_from(estimates: Array, keep: Array, least: int) -> Any:
             found[n] = row
             n += 1
     return found[:n].copy()
+
+
+@compiled
+def best_rows(estimates: Array, keep: Array, room: int) -> Any:
+    """The rows to keep in the highest steps that have `room` of them: all where there are fewer."""
+    counts = np.zeros(N_STEPS, np.int32)
+    count_steps(estimates, keep, counts)
+    least, total = N_STEPS, 0
+    while least > 0 and total < room:
+        least -= 1
+        total += counts[least]
+    return rows_from(estimates, keep, least)
 
 
 @compiled

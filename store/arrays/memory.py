@@ -34,11 +34,24 @@ def lean() -> Iterator[None]:
     """
     pool = pa.default_memory_pool()
     pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        with returning():
+            yield
+    finally:
+        pa.set_memory_pool(pool)
+
+
+@contextmanager
+def returning() -> Iterator[None]:
+    """Inside, memory of a MiB and more that is not Arrow's goes back to the system, as in `lean`.
+
+    Reading 151 MB of texts through Lance, 16 MiB ahead, the process grew by 3 MB and by 47 in
+    between; without this by 50 MB, and where Lance reads ahead as it likes by 170 in between.
+    """
     _set(_M_MMAP_THRESHOLD, _LEAN_BYTES)
     try:
         yield
     finally:
-        pa.set_memory_pool(pool)
         _set(_M_MMAP_THRESHOLD, _ROOMY_BYTES)
         _set(_M_TRIM_THRESHOLD, 2 * _ROOMY_BYTES)
         trim()

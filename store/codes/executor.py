@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from saelake.store.codes.stopping import look, wanted
 from saelake.store.codes.table import CodesTable
@@ -126,6 +126,16 @@ class Owners(Executor, Protocol):
 
     def close(self) -> None:
         """Let go of the workers."""
+
+
+def as_owners(executor: Executor) -> Owners | None:
+    """The executor as owners, if it has any."""
+    return cast(Owners, executor) if _are_owners(type(executor)) else None
+
+
+@cache  # to look at a protocol takes longer than much else of a question
+def _are_owners(kind: type) -> bool:
+    return issubclass(kind, Owners)
 
 
 def _cores() -> int:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from saelake.store.arrays.cache import Cache
+from saelake.store.arrays.memory import returning
 from saelake.store.tables.tables import Table
 
 SHARE = 1 / 8  # of the cache's bytes, for ids and metadata of a corpus
@@ -25,6 +26,7 @@ HELD_BYTES = 256 << 20  # of a cache of its own, of which a share is for each of
 ALIKE = 8  # texts that are the same, on average, where a test is asked of each once
 SCAN_ROWS = 65_536
 SCAN_TEXTS = 4096
+AHEAD_BYTES = 16 << 20  # Lance alone would hold a whole file of texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,11 @@ class ShownColumns:
         table = self._documents
         rest = [fragment.id for fragment in table.fragments[n_known:]]
         n_rows = SCAN_TEXTS if column == TEXT else SCAN_ROWS
-        batches = table.scan([column], fragments=rest, batch_rows=n_rows)
+        batches = table.scan([column], fragments=rest, batch_rows=n_rows, ahead_bytes=AHEAD_BYTES)
         parts = chain(first, (batch[column] for batch in batches))
         is_text = table.schema.field(column).type == pa.string()
-        return texts_in_one(parts, self._n_rows, room) if is_text else in_one(parts, room)
+        with returning():
+            return texts_in_one(parts, self._n_rows, room) if is_text else in_one(parts, room)
 
     def _are_first(self, files: tuple[str, ...]) -> bool:
         """Whether the snapshot's files are the first of these."""

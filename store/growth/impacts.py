@@ -9,7 +9,7 @@ from saelake.store.codes.executor import PIECE_ROWS, Piece
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.schema import impacts_schema
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
-from saelake.store.index.levels import Levels, inverse_lengths
+from saelake.store.index.levels import Levels, inverse_lengths, is_worth_sketches
 from saelake.store.index.nearest import NearestDocuments, measured
 from saelake.store.index.overall import measured_overall
 from saelake.store.lake.lake import CollectionName, Lake
@@ -102,14 +102,15 @@ def index_impacts(
     full_bytes = memory_bytes // MEMORY_PER_BYTE
     while build := plan(codes.table.fragments, committer.blocks, full_bytes):
         if build.replaces:  # together: else a document might be in two blocks, or in none
-            drafts = [builder(group) for group in build.groups]
+            drafts = [builder(group, committer.blocks) for group in build.groups]
             covers = {fragment.id for group in build.groups for fragment in group}
             committer.commit(_joined(drafts), covers, build.replaces)
             on_progress(sum(map(_n_documents, build.groups)), 0)
             continue
         left = sum(_n_documents(group) for group in build.groups)
         for group in build.groups:
-            committer.commit(builder(group), {fragment.id for fragment in group})
+            draft = builder(group, committer.blocks)
+            committer.commit(draft, {fragment.id for fragment in group})
             left -= _n_documents(group)
             on_progress(_n_documents(group), left)
     committer.finish()
@@ -140,19 +141,26 @@ class _BlockBuilder:
     table: ImpactsTable
     n_documents: int
 
-    def __call__(self, fragments: Sequence[Fragment]) -> Draft:
+    def __call__(self, fragments: Sequence[Fragment], others: Sequence[StoredBlock]) -> Draft:
+        """A block of these fragments, which has sketches if others that are there have some."""
         covers = tuple(fragment.id for fragment in fragments)
         n_rows = sum(fragment.n_rows for fragment in fragments)
         found = list(blocks(Piece(self.codes, covers), n_rows=n_rows))
         block = found[0] if len(found) == 1 else Block.joined(found)
         width = self.codes.settings.width
         scale = inverse_lengths(block, width)
-        levels = Levels.of(block, scale, width)
+        levels = Levels.of(block, scale, width, sketched=self._is_sketched(block, others))
         said = measured(block, scale, levels, width, self.n_documents)
         draft = self.table.write(block, scale, levels, said, covers)
         del found, block, levels
         trim()
         return draft
+
+    def _is_sketched(self, block: Block, others: Sequence[StoredBlock]) -> bool:
+        """As the others: a search looks at sketches where all blocks have some."""
+        if others:
+            return others[0].has_sketches
+        return self.table.is_on_disk and is_worth_sketches(block)
 
 
 class _BlockCommitter:

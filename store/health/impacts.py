@@ -38,27 +38,32 @@ def _agrees(collection: Collection, stored: StoredBlock) -> bool:
 def _same(table: ImpactsTable, stored: StoredBlock, block: Block, width: int) -> bool:
     """Whether its levels and embeddings are those of a block."""
     scales = inverse_lengths(block, width)
-    expected = Levels.of(block, scales, width)
+    expected = Levels.of(block, scales, width, sketched=stored.has_sketches)
     features, kept = stored.features, stored.features.kept
     if not np.array_equal(expected.features.kept, kept):
         return False
     found = table.levels(stored)
     table.read_levels(stored, found, kept)
     known = (
-        (expected.data, found.data),
+        (expected.data[: expected.size], found.data[: found.size]),
         (expected.typical, stored.typical),
         (scales, stored.scales),
         (expected.features.means, features.means),
         (expected.features.slopes, features.slopes),
         (expected.features.steps, features.steps),
+        (expected.features.sketched, features.sketched),
     )
     if not all(np.array_equal(mine, other) for mine, other in known):
         return False
     first = 0
     for part in table.scanned(stored):
-        if not _equal(part, block[np.arange(first, first + len(part))]):
+        last = first + len(part)
+        sketches = table.sketches(stored, first, last)
+        if not np.array_equal(sketches, expected.sketches[first:last]):
             return False
-        first += len(part)
+        if not _equal(part, block[np.arange(first, last)]):
+            return False
+        first = last
     return True
 
 

@@ -11,17 +11,19 @@ import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block
 from saelake.store.codes.table import collection_of
-from saelake.store.format.lists import Array, Lists
+from saelake.store.format.lists import Array, Lists, concatenate
 from saelake.store.format.values import ValueCodec
 from saelake.store.index.levels import BlockFeatures, Levels
 from saelake.store.index.packed import decoded, packed, unpacked
 from saelake.store.tables.blobs import Blob, as_blobs
 from saelake.store.tables.changes import Draft, Fragment
+from saelake.store.tables.files import local_path
 from saelake.store.tables.tables import Table, address
 
 ROWS_AT_ONCE = 4096  # that are read of a block
 _BLOBS = ("levels", "rows")
 _NOTHING = b"\0\0"  # the least value that Lance puts into a file of its own
+_IN_COLUMN, _IN_SKETCH, _NO_LEVELS = 1, 2, 4  # bits of `in_column`: the last of sketches alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +47,24 @@ class Measured:
 class Overall:
     """What is found of the nearest where blocks are searched together: `n_asked` questions.
 
-    With `budgets[i]` columns, and one in `one_in[j]` documents compared exactly, the half of the
-    questions that the choice is made by find the share `assured[i, j]`, less two standard errors,
-    and the others `recalls[i, j]`. It is of the blocks that cover these fragments of codes.
+    With `budgets[i]` columns, one in `sketched[j]` documents told apart by sketches (0: none) and
+    one in `one_in[k]` compared exactly, the half of the questions that the choice is made by find
+    the share `assured[i, j, k]`, less two standard errors, and the others `recalls[i, j, k]`. It is
+    of the blocks that cover these fragments of codes.
     """
 
     covers: frozenset[int]
     budgets: tuple[float, ...]
+    sketched: tuple[int, ...]
     one_in: tuple[int, ...]
     assured: Array
     recalls: Array
     n_asked: int
+
+    @property
+    def ways(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Of how many documents one is told apart by sketches, and compared."""
+        return self.sketched, self.one_in
 
     def is_of(self, block: "StoredBlock") -> bool:
         """Whether a block was among those that were asked."""
@@ -89,6 +98,16 @@ class StoredBlock:
         """The memory, without its levels."""
         arrays = (self.docs, self.docs, self.typical, self.scales, self.starts)
         return sum(array.nbytes for array in arrays)
+
+    @property
+    def has_sketches(self) -> bool:
+        """Whether its documents can be told apart by sketches, as they can where nothing fires."""
+        return self.features.sketch_bytes > 0 or len(self.features.numbers) == 0
+
+    @cached_property
+    def sketches_at(self) -> int:
+        """Where in the file of its levels the sketches begin."""
+        return Levels(self.features, self.typical).sketches_at
 
     @property
     def firing(self) -> Array:
@@ -131,6 +150,11 @@ class ImpactsTable:
         """The bytes of the snapshot's files."""
         blobs = (blob for blobs in self._blobs.values() for blob in blobs)
         return self.table.size_bytes + sum(blob.size for blob in blobs)
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether what is written is on a disk of this machine."""
+        return local_path(self.table.uri) is not None
 
     @property
     def is_local(self) -> bool:
@@ -187,6 +211,33 @@ class ImpactsTable:
             spans = levels.missing(indices)
             levels.put(indices, spans, self._blobs[block.fragment][0].read(spans))
 
+    def sketched(self, block: StoredBlock, rows: Array, query: Array) -> Array:
+        """Estimates of the products of these rows (int64) of a block with a query, by sketches."""
+        from saelake.store.arrays import sketches
+
+        known = block.features
+        of_features = (known.numbers, known.means, known.slopes, known.steps, known.sketched)
+        stored, size = self._blobs[block.fragment][0], known.sketch_bytes
+        begin = block.sketches_at
+        if stored.is_local:
+            of_file = (stored.file, begin, size, rows)
+            found, whole = sketches.estimates_in_file(*of_file, query, *of_features, block.typical)
+            if not whole:
+                raise stored.cut_short()
+        else:
+            spans = [(begin + size * row, size) for row in rows.tolist()]
+            lines = np.frombuffer(b"".join(stored.read(spans)), np.uint8).reshape(len(rows), size)
+            found = sketches.estimates_of(lines, rows, query, *of_features, block.typical)
+        estimates: Array = found
+        return estimates
+
+    def sketches(self, block: StoredBlock, first: int, last: int) -> Array:
+        """The lines of these rows of a block, uint8 (n, `sketch_bytes`)."""
+        size = block.features.sketch_bytes
+        span = (block.sketches_at + size * first, size * (last - first))
+        (data,) = self._blobs[block.fragment][0].read([span]) if size else (b"",)
+        return np.frombuffer(data, np.uint8).reshape(last - first, size)
+
     def products(self, block: StoredBlock, rows: Array, query: Array) -> Array:
         """The products of these rows of a block with a query (float32, of every feature)."""
         from saelake.store.arrays import packed  # not every process that has a session needs numba
@@ -210,15 +261,16 @@ class ImpactsTable:
 
     def taken(self, wanted: Sequence[tuple[StoredBlock, Array]]) -> Block:
         """The embeddings of these rows of these blocks, in this order."""
-        parts = [
-            unpacked(*self._row_bytes(block, rows), block.docs[rows], self.codec)
-            for block, rows in wanted
-            if len(rows)
-        ]
-        return parts[0] if len(parts) == 1 else Block.joined(parts)
+        parts = [(block, rows, *self._row_bytes(block, rows)) for block, rows in wanted]
+        docs = concatenate((block.docs[rows] for block, rows, _, _ in parts), np.uint64)
+        sizes = concatenate((np.diff(starts) for *_, starts in parts), np.int64)
+        starts = np.append(0, np.cumsum(sizes))
+        return unpacked(b"".join(data for _, _, data, _ in parts), starts, docs, self.codec)
 
     def _row_bytes(self, block: StoredBlock, rows: Array) -> tuple[bytes, Array]:
         """The bytes of these rows, end to end, and where each begins; neighbours are read once."""
+        if len(rows) == 0:
+            return b"", np.zeros(1, np.int64)
         begins, ends = block.starts[rows], block.starts[rows + 1]
         heads = np.flatnonzero(np.append(True, begins[1:] != ends[:-1]))
         sizes = ends[np.append(heads[1:], len(rows)) - 1] - begins[heads]
@@ -253,6 +305,7 @@ class ImpactsTable:
         lists = {
             "covers": np.array(sorted(found.covers)),
             "sizes": np.array(found.one_in),
+            "counts": np.array(found.sketched),
             "budgets": np.array(found.budgets),
             "recalls": pairs.ravel(),
         }
@@ -266,18 +319,21 @@ def _read(fragment: int, lists: dict[str, Array], n_asked: int) -> StoredBlock |
 
 
 def _overall(lists: dict[str, Array], n_asked: int) -> Overall:
-    pairs = lists["recalls"].reshape(len(lists["budgets"]), len(lists["sizes"]), 2)
+    sketched = tuple(lists["counts"].tolist()) or (0,)  # none: it is of before there were sketches
+    pairs = lists["recalls"].reshape(len(lists["budgets"]), len(sketched), len(lists["sizes"]), 2)
     return Overall(
         covers=frozenset(lists["covers"].tolist()),
         budgets=tuple(lists["budgets"].tolist()),
+        sketched=sketched,
         one_in=tuple(lists["sizes"].tolist()),
-        assured=pairs[:, :, 0],
-        recalls=pairs[:, :, 1],
+        assured=pairs[..., 0],
+        recalls=pairs[..., 1],
         n_asked=n_asked,
     )
 
 
 def _block(fragment: int, lists: dict[str, Array], n_asked: int) -> StoredBlock:
+    places = lists["in_column"]
     features = BlockFeatures(
         n=len(lists["docs"]),
         numbers=lists["features"],
@@ -286,7 +342,9 @@ def _block(fragment: int, lists: dict[str, Array], n_asked: int) -> StoredBlock:
         slopes=lists["slopes"],
         variances=lists["variances"],
         steps=lists["steps"],
-        in_column=lists["in_column"].astype(np.bool_),
+        in_column=(places & _IN_COLUMN) > 0,
+        in_sketch=(places & _IN_SKETCH) > 0,
+        has_levels=(lists["steps"] > 0) & ((places & _NO_LEVELS) == 0),
     )
     measured = Measured(
         budgets=tuple(lists["budgets"].tolist()),
@@ -329,12 +387,21 @@ def _rows(
         "slopes": features.slopes,
         "variances": features.variances,
         "steps": features.steps,
-        "in_column": features.in_column,
+        "in_column": _places(features),
         "budgets": np.array(measured.budgets),
         "recalls": np.array(measured.recalls),
     }
     data = [levels.data.tobytes(), b"".join(part.tobytes() for part, _ in parts) or _NOTHING]
     return _row(schema, lists, measured.n_asked, data)
+
+
+def _places(features: BlockFeatures) -> Array:
+    """Where the levels of each feature are, as bits."""
+    alone = features.in_sketch & ~features.has_levels
+    places: Array = (
+        features.in_column * _IN_COLUMN + features.in_sketch * _IN_SKETCH + alone * _NO_LEVELS
+    )
+    return places
 
 
 def _row(

@@ -1,10 +1,11 @@
 """The nearest documents by cosine, from blocks of impacts: estimated, and the best compared.
 
-All documents' cosines are estimated from their levels, and those of the largest estimates are
-computed from their embeddings. What comes out has exact scores, but a document may be missed. How
-many are is measured with documents as questions: in all blocks, once they are made (see
-`index.overall`). Of the budgets, and numbers of candidates, that find .99, less two standard
-errors, those are taken that are quickest.
+All documents' cosines are estimated from the levels of some features. In each block those of the
+largest estimates are estimated again, from their sketches, where there are any; and those of the
+largest estimates of all are computed from their embeddings. What comes out has exact scores, but a
+document may be missed. How many are is measured with documents as questions: in all blocks, once
+they are made (see `index.overall`). Of the budgets, and numbers of candidates, that find .99, less
+two standard errors, those are taken that are quickest.
 
 A block is also measured by itself, as it is made, for as long as nothing was measured of it with
 others. It is asked as a part of its collection would be: where it has a tenth of the documents, for
@@ -14,7 +15,8 @@ it have nearer documents, which are easier to find; so what was measured holds o
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from itertools import product
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -35,7 +37,11 @@ QUERIES_AT_ONCE = 8
 LEAST_CANDIDATES = 600  # compared exactly, of a collection
 CANDIDATES = 20  # as a multiple of the answers
 CANDIDATE_SHARE = 1 / 256  # of the documents, where nothing was measured of all blocks
+LEAST_SKETCHED = 128  # documents of a block that are told apart by sketches
+SKETCHES = 4  # of a block, as a multiple of the answers
+SKETCHED_SHARE = 1 / 32  # of a block's documents, for many answers
 BYTE_COST = 30  # the time of a byte of a row, in documents of a column (measured)
+SKETCH_COST = 16  # that of a byte of a sketch
 LEAST_PART = 1 / 2  # of what was measured together must still be there, and be of what is there
 FEW = 2  # times as many documents as candidates: all are compared, and none is estimated
 ROUNDING = 1e-5  # of a score, within which another sum of the same products is
@@ -69,23 +75,43 @@ def n_candidates(n: int, k: int, one_in: int | None = None) -> int:
     return max(CANDIDATES * k, most)
 
 
-def costs(blocks: Sequence[StoredBlock], budget: float, room: int) -> float:
-    """The time of a search, in documents of a column: of the columns, and of the rows compared."""
-    n = max(sum(len(block.docs) for block in blocks), 1)
-    row_bytes = sum(int(block.starts[-1]) for block in blocks) / n
-    return budget * n + BYTE_COST * row_bytes * room
+def n_sketched(n: int, k: int, one_in: int) -> int:
+    """How many of a block's `n` documents are told apart by sketches for the `k` nearest of all.
+
+    One in so many, as was measured for the `N_NEAREST`; for more of them as many more, up to
+    `SKETCHED_SHARE`.
+    """
+    share = n // one_in
+    more = min(n * k // (one_in * N_NEAREST), int(n * SKETCHED_SHARE))
+    return max(share, more, SKETCHES * k, LEAST_SKETCHED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How many columns are added up, and of how many documents one is compared; `recall` of that.
 
+    In each block one in `sketched` documents is told apart by sketches; where that is 0, none is.
     Where `one_in` is None, as many are compared as where nothing was measured of all blocks.
     """
 
     budget: float
     recall: float
+    sketched: int = 0
     one_in: int | None = None
+
+    def cost(self, blocks: Sequence[StoredBlock]) -> float:
+        """The time of a search, in documents of a column: of columns, sketches and rows."""
+        n = max(sum(len(block.docs) for block in blocks), 1)
+        row_bytes = sum(int(block.starts[-1]) for block in blocks) / n
+        room = n_candidates(n, N_NEAREST, self.one_in)
+        return self.budget * n + self._of_sketches(blocks) + BYTE_COST * row_bytes * room
+
+    def _of_sketches(self, blocks: Sequence[StoredBlock]) -> float:
+        if not self.sketched:
+            return 0.0
+        rows = [n_sketched(len(block.docs), N_NEAREST, self.sketched) for block in blocks]
+        sizes = [block.features.sketch_bytes for block in blocks]
+        return float(SKETCH_COST * np.dot(rows, sizes))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,6 +135,12 @@ class NearestDocuments:
     def n_documents(self) -> int:
         """How many documents the blocks have."""
         return sum(len(block.docs) for block in self.blocks)
+
+    @cached_property
+    def has_sketches(self) -> bool:
+        """Whether sketches tell documents apart quickly: all blocks have some, on a disk of this
+        machine."""
+        return all(block.has_sketches for block in self.blocks) and self.table.is_local
 
     @cached_property
     def covers(self) -> frozenset[int]:
@@ -153,17 +185,14 @@ class NearestDocuments:
         plans = []
         for i, budget in enumerate(overall.budgets):
             others = self._recall(budget, rest) if rest else 0.0
-            for j, one_in in enumerate(overall.one_in):
-                assured = part * overall.assured[i, j] + (1 - part) * others
-                if assured >= LEAST_RECALL:
-                    recall = part * float(overall.recalls[i, j]) + (1 - part) * others
-                    recall = said(recall, N_NEAREST * (overall.n_asked // 2))
-                    plans.append(Plan(budget=budget, recall=recall, one_in=one_in))
-        return min(plans, key=self._cost, default=None)
-
-    def _cost(self, plan: Plan) -> float:
-        room = n_candidates(self.n_documents, N_NEAREST, plan.one_in)
-        return costs(self.blocks, plan.budget, room)
+            for (j, sketched), (k, one_in) in product(*map(enumerate, overall.ways)):
+                assured = part * overall.assured[i, j, k] + (1 - part) * others
+                if assured < LEAST_RECALL or (sketched and not self.has_sketches):
+                    continue
+                recall = part * float(overall.recalls[i, j, k]) + (1 - part) * others
+                recall = said(recall, N_NEAREST * (overall.n_asked // 2))
+                plans.append(Plan(budget=budget, recall=recall, sketched=sketched, one_in=one_in))
+        return min(plans, key=lambda plan: plan.cost(self.blocks), default=None)
 
     @property
     def _by_block(self) -> Plan | None:
@@ -206,13 +235,19 @@ class NearestDocuments:
         room = self.room(k)
         if self.is_few(k, mask):
             return self.all_kept(mask)
+        search = self.search(query, k)
         keeps = [kept_rows(block, mask) for block in self.blocks]
         tasks = [
-            Estimate(self.table, block, self._kept_of(block), self.budget or 0, query, keep)
+            Estimate(search, self.table, block, self._kept_of(block), keep)
             for block, keep in zip(self.blocks, keeps, strict=True)
         ]
         done = spread if self.kept is not None else map  # one after the other
         return best_of(list(done(Estimate.estimated, tasks)), room)
+
+    def search(self, query: Array, k: int) -> "Search":
+        """The search of each block for the `k` nearest of all."""
+        plan = self.plan or Plan(budget=0, recall=0)
+        return Search(query=query, k=k, budget=plan.budget, sketched=plan.sketched)
 
     def is_few(self, k: int, mask: Array | None) -> bool:
         """Whether a filter leaves so few documents that all are compared."""
@@ -243,6 +278,7 @@ class NearestDocuments:
             found = [
                 (block, rows[near >= least])
                 for (block, rows), near in zip(found, cosines, strict=True)
+                if near.max(initial=-np.inf) >= least
             ]
         return self.table.taken(found)
 
@@ -252,10 +288,22 @@ class NearestDocuments:
 
     def embeddings(self, docs: Array) -> Block | None:
         """The embeddings of these documents (uint64), by ascending block; None if not all."""
-        wanted = [(block, block.rows_of(docs)) for block in self.blocks]
+        if not len(docs):
+            return self.table.taken([])
+        near = np.flatnonzero((self._firsts <= docs.max()) & (self._lasts >= docs.min()))
+        some = [self.blocks[i] for i in near.tolist()]
+        wanted = [(block, block.rows_of(docs)) for block in some]
         found = [(block, rows) for block, rows in wanted if len(rows)]
         n_found = sum(len(rows) for _, rows in found)
         return self.table.taken(found) if n_found == len(docs) else None
+
+    @cached_property
+    def _firsts(self) -> Array:
+        return np.array([block.docs.min(initial=2**64 - 1) for block in self.blocks], np.uint64)
+
+    @cached_property
+    def _lasts(self) -> Array:
+        return np.array([block.docs.max(initial=0) for block in self.blocks], np.uint64)
 
     def _kept_of(self, block: StoredBlock) -> Levels | None:
         return None if self.kept is None else self.kept[block.fragment]
@@ -280,41 +328,74 @@ class Estimated:
     counts: Array
     rows: Array | None = None
 
-    def rows_from(self, least: int) -> Array:
-        """The rows to keep in this step and higher ones."""
+    def best_from(self, least: int) -> Array:
+        """Which of the estimates to keep are in this step and higher ones."""
         from saelake.store.arrays import levels
 
         found: Array = levels.rows_from(self.estimates, self.keep, least)
+        return found
+
+    def rows_from(self, least: int) -> Array:
+        """The rows to keep in this step and higher ones."""
+        found = self.best_from(least)
         return found if self.rows is None else self.rows[found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What is searched for in each block: the `k` nearest of all to a query, by a plan (see it)."""
+
+    query: Array
+    k: int
+    budget: float
+    sketched: int
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """The search of one block; `levels` are those that were read of it, if they are kept."""
 
+    search: Search
     table: ImpactsTable
     block: StoredBlock
     levels: Levels | None
-    budget: float
-    query: Array
     keep: Array
 
     def estimated(self) -> Estimated:
-        """Estimates of all rows."""
-        from saelake.store.arrays import levels  # not every process that has a session needs numba
+        """Estimates of all rows, or by sketches of the best of them."""
+        found = self._by_levels()
+        if not self.search.sketched:
+            return self._counted(found, self.keep)
+        room = n_sketched(len(found), self.search.k, self.search.sketched)
+        rows = best_rows(found, self.keep, room)
+        sketched = self.table.sketched(self.block, rows, self.search.query)
+        return self._counted(sketched, EVERYTHING, rows)
 
-        chosen = self.block.features.chosen(self.query, self.budget)
+    def _by_levels(self) -> Array:
+        chosen = self.block.features.chosen(self.search.query, self.search.budget)
         mine = self.table.levels(self.block) if self.levels is None else self.levels
         self.table.read_levels(self.block, mine, chosen)
-        found = mine.estimates(self.query, chosen)
+        return mine.estimates(self.search.query, chosen)
+
+    def _counted(self, estimates: Array, keep: Array, rows: Array | None = None) -> Estimated:
+        from saelake.store.arrays import levels  # not every process that has a session needs numba
+
         counts = np.zeros(levels.N_STEPS, np.int32)
-        levels.count_steps(found, self.keep, counts)
-        return Estimated(self.block, found, self.keep, counts)
+        levels.count_steps(estimates, keep, counts)
+        return Estimated(self.block, estimates, keep, counts, rows)
+
+
+def best_rows(estimates: Array, keep: Array, room: int) -> Array:
+    """The rows of the highest steps, `room` of them and those that share the last step."""
+    from saelake.store.arrays import levels
+
+    found: Array = levels.best_rows(estimates, keep, room)
+    return found
 
 
 def least_step(counts: Array, room: int) -> int:
     """The highest step from which on there are `room` rows; 0 where there are fewer."""
-    at_least = np.cumsum(counts[::-1])[::-1]
+    at_least = np.cumsum(counts[::-1], dtype=np.int64)[::-1]
     return max(int(np.count_nonzero(at_least >= room)) - 1, 0)
 
 
@@ -322,8 +403,7 @@ def best_of(estimated: Sequence[Estimated], room: int) -> list[tuple[StoredBlock
     """The rows of the highest steps of all, `room` of them and those that share the last step."""
     if not estimated:
         return []
-    counts = np.stack([part.counts for part in estimated]).sum(axis=0, dtype=np.int64)
-    least = least_step(counts, room)
+    least = least_step(reduce(np.add, (part.counts for part in estimated)), room)
     rows = [part.rows_from(least) for part in estimated]
     return [(part.block, each) for part, each in zip(estimated, rows, strict=True) if len(each)]
 

@@ -3,8 +3,8 @@
 What each block finds of its own nearest (see `index.nearest`) tells less: to find the one document
 in a block that is among the ten nearest of all is harder than to find the ten among all candidates.
 So documents from all blocks are asked about in all of them, with each of some budgets of columns,
-and one in so many documents compared exactly. Every other question chooses between these, and the
-others, which had no part in that, say what the choice finds.
+one in so many documents told apart by sketches, and one in so many compared exactly. Every other
+question chooses between these; the others, which had no part in that, say what the choice finds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,15 +18,20 @@ from saelake.store.index.impact_blocks import ImpactsTable, Overall, StoredBlock
 from saelake.store.index.levels import Levels
 from saelake.store.index.nearest import (
     BUDGETS,
+    EVERYTHING,
     LEAST_RECALL,
     N_NEAREST,
-    costs,
+    NearestDocuments,
+    Plan,
+    best_rows,
     least_step,
     n_candidates,
+    n_sketched,
 )
 
 N_ASKED = 256  # documents that are asked about, half of them to choose
 ONE_IN = (2048, 1024, 512, 256, 128, 64)  # documents of which one is compared exactly
+SKETCHED = (0, 256, 128, 64, 32)  # documents of a block of which one is told apart by sketches
 LEAST_COMPARED = 200  # fewer are not tried
 ERRORS = 2  # standard errors that are taken off where something is chosen
 QUERY_BYTES = 64 << 20  # of questions at once
@@ -75,7 +80,7 @@ class _Nearest:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Search:
+class _Measurement:
     """Blocks of a table that are asked about documents of their own."""
 
     table: ImpactsTable
@@ -139,42 +144,80 @@ class _Search:
                 first = last
         return found
 
+    @cached_property
+    def sketched(self) -> tuple[int, ...]:
+        """Those of `SKETCHED` that these blocks have sketches for."""
+        search = NearestDocuments(table=self.table, blocks=tuple(self.blocks))
+        return SKETCHED if search.has_sketches else (0,)
+
     def steps(self, nearest: _Nearest, budget: float) -> tuple[Array, Array]:
         """By estimates: how many rows of each question are in each step, and where its nearest are.
 
-        Int64 (n, `N_STEPS`) and (n, `N_NEAREST`); -1 where there are fewer that are near.
+        For each of `sketched`: int64 (n_sketched, n, `N_STEPS`) and (n_sketched, n, `N_NEAREST`);
+        -1 where there are fewer that are near, or they are not told apart by sketches.
         """
         from saelake.store.arrays import levels
 
-        counts = np.zeros((len(self.asked), levels.N_STEPS), np.int32)
-        steps = np.full((len(self.asked), N_NEAREST), -1)
+        shape = (len(self.sketched), len(self.asked))
+        counts = np.zeros((*shape, levels.N_STEPS), np.int32)
+        steps = np.full((*shape, N_NEAREST), -1)
         for at, block in enumerate(self.blocks):
             known = self.table.levels(block)
             for question, each in enumerate(self.asked):
-                found = self._estimates(block, known, each, budget)
+                query = each.dense(self.width)
+                found = self._estimates(block, known, query, budget)
                 keep = np.ones(len(found), np.bool_)
                 keep[each.row if each.block == at else slice(0)] = False
-                levels.count_steps(found, keep, counts[question])
                 mine = np.flatnonzero(nearest.blocks[question] == at)
-                steps[question, mine] = levels.steps_of(found[nearest.rows[question, mine]])
+                rows = nearest.rows[question, mine]
+                for i, (of, part) in enumerate(self._parts(block, query, found, keep)):
+                    levels.count_steps(part, EVERYTHING, counts[i, question])
+                    steps[i, question, mine] = _steps_at(rows, of, part)
         return counts, steps
 
-    def _estimates(
-        self, block: StoredBlock, known: Levels, asked: _AskedRow, budget: float
-    ) -> Array:
-        query = asked.dense(self.width)
+    def _parts(
+        self, block: StoredBlock, query: Array, found: Array, keep: Array
+    ) -> Iterator[tuple[Array, Array]]:
+        """For each of `sketched` the rows that are left of a block, and their last estimates."""
+        every = np.flatnonzero(keep)
+        if self.sketched[-1]:
+            largest = best_rows(found, keep, self._room(block, self.sketched[-1]))
+            sketched = self.table.sketched(block, largest, query)
+        for one_in in self.sketched:
+            if not one_in:
+                yield every, found[every]
+                continue
+            rows = best_rows(found, keep, self._room(block, one_in))
+            yield rows, sketched[np.searchsorted(largest, rows)]
+
+    def _room(self, block: StoredBlock, one_in: int) -> int:
+        return n_sketched(len(block.docs), N_NEAREST, one_in)
+
+    def _estimates(self, block: StoredBlock, known: Levels, query: Array, budget: float) -> Array:
         chosen = block.features.chosen(query, budget)
         self.table.read_levels(block, known, chosen)
         return known.estimates(query, chosen)
 
-    def recalls(self, nearest: _Nearest, budget: float) -> Iterator[Array]:
-        """For each of `one_in` the share found of each question's nearest, float64 (n,)."""
-        counts, steps = self.steps(nearest, budget)
+    def recalls(self, nearest: _Nearest, budget: float) -> Iterator[Iterator[Array]]:
+        """For each of `sketched` and of `one_in` the share found of each question's nearest.
+
+        Float64 (n,).
+        """
         n_nearest = np.maximum((nearest.cosines > 0).sum(axis=1), 1)
-        for one_in in self.one_in:
-            room = n_candidates(self.n_documents, N_NEAREST, one_in)
-            least = np.array([least_step(each, room) for each in counts])
-            yield (steps >= least[:, None]).sum(axis=1) / n_nearest
+        rooms = [n_candidates(self.n_documents, N_NEAREST, one_in) for one_in in self.one_in]
+        for counts, steps in zip(*self.steps(nearest, budget), strict=True):
+            least = np.array([[least_step(each, room) for each in counts] for room in rooms])
+            yield ((steps >= each[:, None]).sum(axis=1) / n_nearest for each in least)
+
+
+def _steps_at(rows: Array, of: Array, estimates: Array) -> Array:
+    """The steps of these rows by the estimates of the rows `of`, ascending; -1 without one."""
+    from saelake.store.arrays import levels
+
+    if not len(of):
+        return np.full(len(rows), -1)
+    at = np.minimum(np.searchsorted(of, rows), len(of) - 1)
+    return np.where(of[at] == rows, levels.steps_of(estimates[at]), -1)
 
 
 def measured_overall(table: ImpactsTable, blocks: Sequence[StoredBlock], width: int) -> Overall:
@@ -182,30 +225,42 @@ def measured_overall(table: ImpactsTable, blocks: Sequence[StoredBlock], width: 
 
     Larger budgets are not tried once they alone take longer than something that finds enough.
     """
-    search = _Search(table=table, blocks=blocks, width=width)
+    search = _Measurement(table=table, blocks=blocks, width=width)
     nearest = search.nearest()
     some = (nearest.cosines > 0).any(axis=1)
     budgets: list[float] = []
-    found: list[list[tuple[float, float]]] = []
+    found: list[list[list[tuple[float, float]]]] = []
     best = np.inf
     for budget in BUDGETS:
-        if costs(blocks, budget, 0) >= best:
+        if Plan(budget=budget, recall=0, one_in=search.n_documents).cost(blocks) >= best:
             break
         budgets.append(budget)
-        found.append([_halves(each[some]) for each in search.recalls(nearest, budget)])
-        for one_in, (assured, _) in zip(search.one_in, found[-1], strict=True):
-            if assured >= LEAST_RECALL:
-                room = n_candidates(search.n_documents, N_NEAREST, one_in)
-                best = min(best, costs(blocks, budget, room))
-    pairs = np.array(found, np.float64).reshape(len(budgets), len(search.one_in), 2)
+        recalls = search.recalls(nearest, budget)
+        found.append([[_halves(each[some]) for each in shares] for shares in recalls])
+        best = min([best, *_costs(search, budget, found[-1])])
+    pairs = np.array(found, np.float64).reshape(
+        len(budgets), len(search.sketched), len(search.one_in), 2
+    )
     return Overall(
         covers=frozenset(i for block in blocks for i in block.covers),
         budgets=tuple(budgets),
+        sketched=search.sketched,
         one_in=search.one_in,
-        assured=pairs[:, :, 0],
-        recalls=pairs[:, :, 1],
+        assured=pairs[..., 0],
+        recalls=pairs[..., 1],
         n_asked=int(some.sum()),
     )
+
+
+def _costs(
+    search: _Measurement, budget: float, found: Sequence[Sequence[tuple[float, float]]]
+) -> Iterator[float]:
+    """How long those take that find enough with a budget of columns."""
+    for sketched, shares in zip(search.sketched, found, strict=True):
+        for one_in, (assured, _) in zip(search.one_in, shares, strict=True):
+            if assured >= LEAST_RECALL:
+                plan = Plan(budget=budget, recall=assured, sketched=sketched, one_in=one_in)
+                yield plan.cost(search.blocks)
 
 
 def _halves(shares: Array) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from saelake.store.codes.embeddings import Block
-from saelake.store.codes.executor import Executor, Owners
+from saelake.store.codes.executor import Executor, Owners, as_owners
 from saelake.store.format.lists import Array
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
 from saelake.store.index.levels import Levels
@@ -17,6 +17,7 @@ from saelake.store.index.nearest import (
     Estimated,
     Mapper,
     NearestDocuments,
+    Search,
     best_of,
     kept_rows,
     least_step,
@@ -73,27 +74,24 @@ class AsLevels:
 
 @dataclass(frozen=True, slots=True)
 class BlockSearch:
-    """The search of one block for the `room` largest estimates, within a budget of columns."""
+    """The search of one block for the `room` largest estimates."""
 
-    query: Array
-    budget: float
+    search: Search
     room: int
     mask: Array | None
 
     def __call__(self, owned: OwnedBlock) -> tuple[Array, Array, Array]:
         """Rows that may be among the best of all, their estimates, and the counts by step."""
         keep = kept_rows(owned.block, self.mask)
-        task = Estimate(owned.table, owned.block, owned.levels, self.budget, self.query, keep)
-        found = task.estimated()
-        rows = found.rows_from(least_step(found.counts, self.room))
-        return rows, found.estimates[rows], found.counts
+        found = Estimate(self.search, owned.table, owned.block, owned.levels, keep).estimated()
+        best = found.best_from(least_step(found.counts, self.room))
+        rows = best if found.rows is None else found.rows[best]
+        return rows, found.estimates[best], found.counts
 
 
 def owners_of_blocks(executor: Executor, nearest: NearestDocuments) -> Owners | None:
     """Who searches these blocks, if it is not this process."""
-    if isinstance(executor, Owners) and len(nearest.blocks) >= LEAST_BLOCKS:
-        return executor
-    return None
+    return as_owners(executor) if len(nearest.blocks) >= LEAST_BLOCKS else None
 
 
 def nearest_by_owners(
@@ -109,7 +107,7 @@ def nearest_by_owners(
         return nearest.nearest(query, k, mask, spread)
     unit = (query / np.linalg.norm(query)).astype(np.float32)
     room = nearest.room(k)
-    search = BlockSearch(unit, nearest.budget or 0, room, mask)
+    search = BlockSearch(nearest.search(unit, k), room, mask)
     found = owners.map_parts(AsLevels(), search, _pieces(nearest))
     answers = (answer for parts in found for answer in parts)
     estimated = [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saelake.store.codes.embeddings import Block
-from saelake.store.codes.executor import Owners, Threads, quickly
+from saelake.store.codes.executor import Threads, as_owners, quickly
 from saelake.store.format.lists import Array
 from saelake.store.index.impact_blocks import StoredBlock
 from saelake.store.index.nearest import EXHAUSTIVE, NearestDocuments
@@ -89,7 +89,7 @@ def _readable(session: Session, selected: Selected, k: int) -> NearestDocuments 
 
 def _stored(session: Session, selected: Selected, pooling: Pooling) -> NearestDocuments | None:
     """The rows of a collection, where reading them takes least: on a disk of this machine."""
-    if isinstance(session.executor, Owners):
+    if as_owners(session.executor) is not None:
         return None  # they read, and keep
     nearest = selected.collection.nearest if pooling == "max" else None
     if nearest is None or session.embeddings.hold(selected, pooling) is not None:

@@ -169,6 +169,37 @@ def test_a_block_of_other_codes_is_found_and_made_again(tmp_path: Path) -> None:
     assert_right(made)
 
 
+def test_a_sketch_that_is_damaged_is_found_and_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(impacts, "is_worth_sketches", lambda _: True)
+    made = make_lake(tmp_path, n_fragments=3, n_indexed=3)
+    assert_right(made)
+    path = next(tmp_path.glob("*.nearest.lance/data/*/10*.blob"))  # levels, the first of a block
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    lake = saelake.connect(made.lake.uri)
+    assert any("impacts" in check.check for check in lake.verify().problems)
+    repair(made.lake)
+    assert list(lake.verify().problems) == []
+    assert_right(made)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_new_blocks_have_sketches_where_others_have_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """Those of before have none, which stays so, and is right."""
+    monkeypatch.setattr(impacts, "is_worth_sketches", lambda _: not before)
+    made = make_lake(tmp_path, n_fragments=4, n_indexed=2)
+    monkeypatch.setattr(impacts, "is_worth_sketches", lambda _: before)
+    index(made.lake, made.name)
+    found = Collection(made.lake, made.name).nearest
+    assert found is not None
+    assert len(found.blocks) > 2
+    assert {block.has_sketches for block in found.blocks} == {not before}
+    assert list(saelake.connect(made.lake.uri).verify().problems) == []
+
+
 def test_a_tag_keeps_the_impacts_of_its_state(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_fragments=4, n_indexed=4)
     make_tag(made.lake, "before")

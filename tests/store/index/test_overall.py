@@ -1,6 +1,7 @@
 """What a search of all blocks finds: as by dense matrices, chosen by some, and said by others."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from saelake.store.growth.impacts import index_impacts
 from saelake.store.index import nearest as by_impacts
 from saelake.store.index import overall
 from saelake.store.index.impact_blocks import ImpactsTable, Measured, Overall, StoredBlock
-from saelake.store.index.nearest import N_NEAREST, NearestDocuments, n_candidates
+from saelake.store.index.nearest import N_NEAREST, NearestDocuments, n_candidates, n_sketched
 from saelake.store.query.parts import nearest as of_queries
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.snapshot.collection import Collection
@@ -30,9 +31,15 @@ def every_lake_has_impacts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(impacts, "LEAST_DOCUMENTS", 1)
 
 
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeLake:
+@pytest.fixture(params=[False, True], ids=["plain", "sketched"])
+def made(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> MadeLake:
     """Of three blocks, with few candidates."""
+    monkeypatch.setattr(impacts, "is_worth_sketches", lambda _: request.param)
+    monkeypatch.setattr(by_impacts, "LEAST_SKETCHED", 1)
+    monkeypatch.setattr(by_impacts, "SKETCHES", 1)
+    monkeypatch.setattr(overall, "SKETCHED", (0, 10, 4))
     monkeypatch.setattr(by_impacts, "CANDIDATES", 1)
     monkeypatch.setattr(by_impacts, "BUDGETS", (8, 16))
     monkeypatch.setattr(overall, "LEAST_RECALL", 2.0)  # so that all are tried
@@ -71,12 +78,39 @@ def impacts_of(search: NearestDocuments, width: int) -> Array:
     return unit
 
 
-def estimates(search: NearestDocuments, query: Array, budget: float) -> Array:
-    found = []
+def estimates(
+    search: NearestDocuments, query: Array, budget: float, sketched: int, place: int
+) -> Array:
+    """Of all documents; -1 where they are not told apart by sketches, though others are."""
+    found, first = [], 0
     for block in search.blocks:
         chosen = block.features.chosen(query, budget)
-        found.append(search.table.levels(block).estimates(query, chosen))
+        mine = search.table.levels(block).estimates(query, chosen)
+        if sketched:
+            if first <= place < first + len(mine):
+                mine[place - first] = -1
+            best = np.sort(np.argsort(-mine)[: len(mine) // sketched])
+            mine[:] = -1
+            mine[best] = search.table.sketched(block, best, query)
+        found.append(mine)
+        first += len(mine)
     return np.concatenate(found)
+
+
+def test_sketches_are_near_the_cosines(made: MadeLake) -> None:
+    search = opened(made)
+    if not search.has_sketches:
+        assert not any(block.has_sketches for block in search.blocks)
+        return
+    dense = impacts_of(search, 80)
+    first = 0
+    for block in search.blocks:
+        mine = dense[first : first + len(block.docs)]
+        assert len(block.features.sketched) == len(block.features.numbers)
+        for row in (3, 50):
+            found = search.table.sketched(block, np.arange(len(mine)), mine[row])
+            assert np.abs(found - mine @ mine[row]).max() < 0.03
+        first += len(mine)
 
 
 def test_it_is_the_share_of_the_nearest_of_all_that_are_candidates(made: MadeLake) -> None:
@@ -89,22 +123,25 @@ def test_it_is_the_share_of_the_nearest_of_all_that_are_candidates(made: MadeLak
     places = ((np.arange(100) + 0.5) * N / 100).astype(int)
     asked = [place for place in places.tolist() if dense[place].any()]
     assert found.n_asked == len(asked)
-    for i, budget in enumerate(found.budgets):
-        for j, one_in in enumerate(found.one_in):
-            room = n_candidates(N, N_NEAREST, one_in)
-            assert room == N // one_in
-            shares = []
-            for place in asked:
-                exact = dense @ dense[place]
-                near = estimates(search, dense[place], budget)
-                exact[place] = near[place] = -1
-                best = np.argsort(-exact)[:N_NEAREST]
-                shares.append(np.isin(best, np.argsort(-near)[:room]).mean())
-            choose, say = np.array(shares[::2]), np.array(shares[1::2])
-            error = choose.std() / len(choose) ** 0.5
-            assert found.assured[i, j] == pytest.approx(choose.mean() - 2 * error, abs=0.03)
-            assert found.recalls[i, j] == pytest.approx(say.mean(), abs=0.03)  # ties
-    assert 0.3 < found.recalls[0, 0] < found.recalls[1, 1] <= 1
+    assert found.sketched == ((0, 10, 4) if search.has_sketches else (0,))
+    tried = (enumerate(found.budgets), enumerate(found.sketched), enumerate(found.one_in))
+    for (i, budget), (j, sketched), (k, one_in) in product(*tried):
+        room = n_candidates(N, N_NEAREST, one_in)
+        assert room == N // one_in
+        shares = []
+        for place in asked:
+            exact = dense @ dense[place]
+            near = estimates(search, dense[place], budget, sketched, place)
+            exact[place] = near[place] = -1
+            best = np.argsort(-exact)[:N_NEAREST]
+            shares.append(np.isin(best, np.argsort(-near)[:room]).mean())
+        choose, say = np.array(shares[::2]), np.array(shares[1::2])
+        error = choose.std() / len(choose) ** 0.5
+        assert found.assured[i, j, k] == pytest.approx(choose.mean() - 2 * error, abs=0.03)
+        assert found.recalls[i, j, k] == pytest.approx(say.mean(), abs=0.03)  # ties
+    assert 0.3 < found.recalls[0, 0, 0] < found.recalls[1, 0, 1] <= 1
+    if search.has_sketches:
+        assert found.recalls[0, 0, 0] < found.recalls[0, 2, 0]
 
 
 def test_what_was_indexed_before_is_measured_once(made: MadeLake) -> None:
@@ -133,7 +170,7 @@ def test_the_engine_says_what_was_measured_of_all(
     (found,) = opened(made).overall
     query = SimilarQuery(collection=str(made.name), docs=(3,), k=5)
     said = Engine(made.lake.uri).ask(query).schema.metadata[b"recall"]
-    assert float(said) == pytest.approx(float(found.recalls[0, 0]), abs=1e-3)
+    assert float(said) == pytest.approx(float(found.recalls[0, 0, 0]), abs=1e-3)
 
 
 def block(n: int, covers: int, recall: float = 1.0) -> StoredBlock:
@@ -153,9 +190,10 @@ def block(n: int, covers: int, recall: float = 1.0) -> StoredBlock:
 MEASURED = Overall(
     covers=frozenset({1, 2}),
     budgets=(32, 64),
+    sketched=(0,),
     one_in=(1000, 500, 100),
-    assured=np.array([[0.9, 0.98, 0.991], [0.98, 0.992, 0.999]]),
-    recalls=np.array([[0.91, 0.981, 0.996], [0.982, 0.994, 1.0]]),
+    assured=np.array([[[0.9, 0.98, 0.991]], [[0.98, 0.992, 0.999]]]),
+    recalls=np.array([[[0.91, 0.981, 0.996]], [[0.982, 0.994, 1.0]]]),
     n_asked=256,
 )
 
@@ -176,6 +214,15 @@ def test_the_quickest_that_surely_finds_enough_is_taken() -> None:
     assert search.room(1000) == 20_000
     few = replace(MEASURED, assured=MEASURED.assured - 0.0095)
     assert searching(block(100, 1), block(100, 2), overall=few).budget == 32  # by themselves
+
+
+def test_more_answers_take_more_sketches() -> None:
+    assert n_sketched(32_000, 10, 128) == 250
+    assert n_sketched(32_000, 20, 128) == 500
+    assert n_sketched(32_000, 100, 128) == 1000  # one in 32
+    assert n_sketched(32_000, 100, 16) == 2000  # as was measured
+    assert n_sketched(32_000, 1000, 128) == 4000
+    assert n_sketched(500, 10, 128) == 128
 
 
 def test_blocks_that_were_not_measured_with_others_count_by_themselves() -> None:
@@ -214,7 +261,8 @@ def test_documents_without_features_are_not_asked_about(
 
 def test_an_approximate_search_is_never_said_to_find_all(made: MadeLake) -> None:
     search = opened(made)
-    certain = replace(search.overall[0], assured=np.ones((2, 2)), recalls=np.ones((2, 2)))
+    ones = np.ones_like(search.overall[0].recalls)
+    certain = replace(search.overall[0], assured=ones, recalls=ones)
     plan = replace(search, overall=(certain,)).plan
     assert plan is not None
     assert plan.recall == 1 - 1 / (N_NEAREST * (certain.n_asked // 2)) < 1

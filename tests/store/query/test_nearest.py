@@ -18,6 +18,7 @@ from saelake.store.errors import Corrupt
 from saelake.store.growth import impacts
 from saelake.store.health.repair import repair
 from saelake.store.index import nearest as by_impacts
+from saelake.store.index import overall
 from saelake.store.index.nearest import NearestDocuments
 from saelake.store.query.parts import nearest
 from saelake.store.query.parts.found import _largest
@@ -60,26 +61,33 @@ def every_lake_has_impacts() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=["plain", "signed", "signed of before"])
+@pytest.fixture(scope="module", params=["plain", "sketched", "signed", "signed of before"])
 def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Asked:
     """Of six fragments, five in blocks of impacts."""
-    signed = request.param != "plain"
-    made = make_lake(
-        tmp_path_factory.mktemp("nearest") / "lake",
-        seed=4,
-        n_documents=N_DOCUMENTS,
-        n_features=N_FEATURES // 2 if signed else N_FEATURES,
-        n_fragments=6,
-        n_indexed=5,
-        signed=signed,
-        by_pole=request.param == "signed",
-        failed={(7, 0)},
-    )
+    signed = request.param.startswith("signed")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "sketched":
+            patch.setattr(impacts, "is_worth_sketches", lambda _: True)
+            patch.setattr(overall, "SKETCHED", (3,))
+        made = make_lake(
+            tmp_path_factory.mktemp("nearest") / "lake",
+            seed=4,
+            n_documents=N_DOCUMENTS,
+            n_features=N_FEATURES // 2 if signed else N_FEATURES,
+            n_fragments=6,
+            n_indexed=5,
+            signed=signed,
+            by_pole=request.param == "signed",
+            failed={(7, 0)},
+        )
     found = Asked(made)
     collection = found.engine._session.collection(COLLECTION)
     assert collection.nearest is not None
     assert len(collection.nearest.blocks) == 5
     assert len(collection.unindexed) == 1
+    if request.param == "sketched":
+        assert collection.nearest.plan is not None
+        assert collection.nearest.plan.sketched == 3
     return found
 
 
@@ -99,6 +107,8 @@ def test_few_candidates_have_exact_scores(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_impacts, "LEAST_CANDIDATES", 1)
         patch.setattr(by_impacts, "CANDIDATES", 1)
+        patch.setattr(by_impacts, "LEAST_SKETCHED", 1)
+        patch.setattr(by_impacts, "SKETCHES", 1)
         query = SimilarQuery(collection=COLLECTION, **thing, **way)
         expected = brute_force(asked, query)
         if not expected:
@@ -232,6 +242,23 @@ def test_in_an_object_store_ranges_are_read(asked: Asked, bucket: str) -> None:
             found = engine.ask(query).read_all()
             assert found["doc"] == expected["doc"]
             assert found["score"].to_pylist() == pytest.approx(expected["score"].to_pylist())
+    assert list(saelake.connect(f"{bucket}/lake").verify().problems) == []
+
+
+def test_sketches_are_the_same_in_an_object_store(asked: Asked, bucket: str) -> None:
+    here = asked.engine._session.collection(COLLECTION).nearest
+    assert here is not None
+    there, folder = filesystem_of(f"{bucket}/sketched")
+    fs.copy_files(asked.made.lake.uri, folder, fs.LocalFileSystem(), there)
+    copied = Engine(f"{bucket}/sketched")._session.collection(COLLECTION).nearest
+    assert copied is not None
+    assert not copied.has_sketches
+    query = np.random.default_rng(0).random(here.table.settings.width).astype(np.float32)
+    for mine, other in zip(here.blocks, copied.blocks, strict=True):
+        if mine.features.sketch_bytes:
+            rows = np.arange(len(mine.docs))[::3]
+            expected = here.table.sketched(mine, rows, query)
+            assert np.array_equal(copied.table.sketched(other, rows, query), expected)
 
 
 def test_a_file_that_is_cut_short_is_said(tmp_path: Path) -> None:

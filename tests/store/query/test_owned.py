@@ -19,7 +19,7 @@ from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput,
 from saelake.store.growth import impacts
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.index import index
-from saelake.store.index import owned_blocks
+from saelake.store.index import overall, owned_blocks
 from saelake.store.query.parts import nearest
 from saelake.store.requests.checks import Pooling
 from saelake.store.requests.request import Request
@@ -54,9 +54,13 @@ def many_parts() -> Iterator[None]:
         patch.setattr(part, "UNINDEXED_BYTES", 1)
         patch.setattr(owned_blocks, "LEAST_BLOCKS", 2)
         patch.setattr(impacts, "LEAST_DOCUMENTS", 1)
+        patch.setattr(impacts, "is_worth_sketches", lambda _: True)
+        patch.setattr(overall, "SKETCHED", (4,))
         patch.setattr(nearest, "EXHAUSTIVE", 1e9)
         patch.setattr("saelake.store.index.nearest.LEAST_CANDIDATES", 15)
         patch.setattr("saelake.store.index.nearest.CANDIDATES", 1)
+        patch.setattr("saelake.store.index.nearest.LEAST_SKETCHED", 1)
+        patch.setattr("saelake.store.index.nearest.SKETCHES", 1)
         patch.setattr("saelake.store.index.nearest.FEW", 0)
         patch.setattr("saelake.store.index.nearest.LEAST_RECALL", 0.0)
         yield
