@@ -62,11 +62,11 @@ if TYPE_CHECKING:
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
     from saelake.lake import Lake as Lake
-    from saelake.sources import ArrowStream as ArrowStream
-    from saelake.sources import Importable as Importable
-    from saelake.stages import Stage as Stage
-    from saelake.stages import StageName as StageName
-    from saelake.stages import Watcher as Watcher
+    from saelake.making.sources import ArrowStream as ArrowStream
+    from saelake.making.sources import Importable as Importable
+    from saelake.making.stages import Stage as Stage
+    from saelake.making.stages import StageName as StageName
+    from saelake.making.stages import Watcher as Watcher
     from saelake.store.errors import AccessDenied as AccessDenied
     from saelake.store.errors import AlreadyExists as AlreadyExists
     from saelake.store.errors import Conflict as Conflict

@@ -15,9 +15,9 @@ from saelake.answers.jobs import Job, Jobs, job_of
 from saelake.answers.lookups import Info, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
-from saelake.encoding import check_asked, check_encode, encode_asked, encode_finished
-from saelake.sources import Importable, default_corpus, shown
-from saelake.stages import Stage, Unwatched, Watcher, silent, watched
+from saelake.making.encoding import check_asked, check_encode, encode_asked, encode_finished
+from saelake.making.sources import Importable, default_corpus, shown
+from saelake.making.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
 from saelake.store.format.moments import zoned
 from saelake.store.lake.lake import CollectionName

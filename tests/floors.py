@@ -25,6 +25,7 @@ WINGS: Mapping[str, str] = {
     "client/cli/show": "answers on a terminal",
     "client/aio": "the same, awaited: `saelake.aio`",
     "client": "connect, lake, collection, dictionary: `import saelake`",
+    "client/making": "what making a lake is asked, what of, and in which stages",
     "client/served": "servers as a client sees them, and when they are asked again",
     "client/answers": "what comes back: frozen values over Arrow tables",
     "workers": "the two ways to encode: a corpus, and kept activations",

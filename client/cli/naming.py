@@ -24,7 +24,7 @@ from saelake.cli.show.stages import Bars
 from saelake.connection import connect
 from saelake.dictionary import Dictionary
 from saelake.lake import Lake
-from saelake.stages import Stage, watched
+from saelake.making.stages import Stage, watched
 from saelake.store.errors import InvalidInput
 from saelake.store.requests.commands.labels import BY_HAND
 from saelake.store.requests.labels import LabelsQuery

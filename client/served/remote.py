@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from saelake.served.calls import RemoteCall, call_of, version_call, version_of
 from saelake.served.channels import Connection, closed
-from saelake.served.telling import Telling
+from saelake.served.orders import Orders
 from saelake.store.errors import SaelakeError
 from saelake.store.reports import JobReport, ServerVersion
 from saelake.store.requests.commands.command import Command
@@ -31,7 +31,7 @@ class Remote:
         self._connection = connection
         self._address = str(connection.servers)
         self._channel = connection.channel(grpc)
-        self._telling = Telling(connection, self._channel)
+        self._orders = Orders(connection, self._channel)
 
     def ask(self, request: Request, /, *, at: str | None = None) -> pa.RecordBatchReader:
         """The server's answer; see `Transport`."""
@@ -46,11 +46,11 @@ class Remote:
 
     def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> Any:
         """What the server reports; see `Transport`."""
-        return self._telling.tell(command, rows)
+        return self._orders.tell(command, rows)
 
     def watch(self, command: WatchJobCommand, /) -> Iterator[JobReport]:
         """What the server tells; see `Transport`."""
-        return self._telling.watch(command)
+        return self._orders.watch(command)
 
     @property
     def local_lake(self) -> None:

@@ -122,6 +122,8 @@ class Table:
             return None if at == f"{PINNED}{ABSENT}" else cls.open(uri)
         folder = local_path(place)
         if folder is not None and not Path(folder).exists():  # in a 50th of the time
+            if told := seen():
+                told.opened(place, ABSENT)
             return None
         try:
             return cls.open(uri)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import saelake
-from saelake.stages import Stage
+from saelake.making.stages import Stage
 from saelake.workers.fleet.ray_cluster import RayCluster
 from tests.tiny import D_SAE, save_corpus, save_dictionary, save_model
 

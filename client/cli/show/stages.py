@@ -11,7 +11,7 @@ from saelake.answers.text import lasting, one_line, several
 from saelake.cli.show.progress import Counter, EncodeBar
 from saelake.cli.show.screen import say
 from saelake.lake import Lake
-from saelake.stages import Stage
+from saelake.making.stages import Stage
 from saelake.store.errors import AwaitsRoom, SaelakeWarning
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from saelake.store.wire.commands import (
 from saelake.store.wire.errors import to_error
 
 
-class Telling:
+class Orders:
     """Tells a server what to do, over a channel; thread-safe."""
 
     def __init__(self, connection: Connection, channel: Any) -> None:

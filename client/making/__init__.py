@@ -1,0 +1,1 @@
+"""What making a lake is asked, what of, and in which stages."""
