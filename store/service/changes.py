@@ -25,7 +25,7 @@ from saelake.store.reports import ENDED
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Right
-from saelake.store.service.access.grants import check_command
+from saelake.store.service.access.grants import check_corpora
 from saelake.store.service.caller import caller
 from saelake.store.service.jobs.runner import JobRunner
 from saelake.store.service.limits import Limits
@@ -124,7 +124,7 @@ class ChangesService:
                 self._allowed.check(kind)
                 with self._place(kind):
                     command = from_message(kind, message)
-                    check_command(caller(), command)
+                    await self._check_granted(command)
                     return await self._report(command)
 
         return answer
@@ -165,7 +165,7 @@ class ChangesService:
         async for message in messages:
             if message.WhichOneof("piece") == "begin" and command is None:
                 command = from_message(kind, message.begin)
-                check_command(caller(), command)
+                await self._check_granted(command)
                 continue
             if command is None or message.WhichOneof("piece") != "arrow":
                 raise InvalidInput("The first piece says what is sent, and the others are bytes.")
@@ -176,6 +176,12 @@ class ChangesService:
             raise InvalidInput("Nothing was sent.")
         file.flush()
         return command
+
+    async def _check_granted(self, command: Command) -> None:
+        """Raise `PermissionDenied` for a command about corpora that are not the caller's to use."""
+        if caller().corpora is not None:
+            run = asyncio.get_running_loop().run_in_executor
+            check_corpora(caller(), await run(self._quick, self._told.corpora, command))
 
     async def _report(self, command: Command, rows: IO[bytes] | None = None) -> Any:
         """The report as a message. What is begun is done, also when the caller leaves meanwhile."""
@@ -191,7 +197,7 @@ class ChangesService:
     async def _watch(self, message: Any, context: Context) -> None:
         async with _Failing(context):
             command, told = from_message(WatchJobCommand, message), None
-            check_command(caller(), command)
+            await self._check_granted(command)
             while not self._closed.is_set():
                 known = await self._report(command)
                 if known != told:

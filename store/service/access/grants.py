@@ -1,10 +1,10 @@
 """What callers may ask."""
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, get_args
 
 from saelake.store.errors import PermissionDenied
-from saelake.store.requests.commands.command import Command
 from saelake.store.requests.named import corpora, places
 from saelake.store.requests.request import Request, Right
 from saelake.store.service.caller import Caller
@@ -56,16 +56,15 @@ def check_corpus(caller: Caller, corpus: str) -> None:
         )
 
 
-def check_command(caller: Caller, command: Command) -> None:
-    """Raise `PermissionDenied` unless all that a command is about is the caller's to use."""
+def check_corpora(caller: Caller, about: Sequence[str] | None) -> None:
+    """Raise `PermissionDenied` unless all these corpora are the caller's to use; None is the lake."""
     if caller.corpora is None:
         return
-    if command.corpora is None:
+    if about is None:
         raise PermissionDenied(
-            f"{command.command} is about the whole lake, and {caller.name} may use some corpora "
-            "only."
+            f"This is about the whole lake, and {caller.name} may use some corpora only."
         )
-    for corpus in command.corpora:
+    for corpus in about:
         check_corpus(caller, corpus)
 
 
