@@ -57,7 +57,7 @@ def check_corpus(caller: Caller, corpus: str) -> None:
 
 
 def check_corpora(caller: Caller, about: Sequence[str] | None) -> None:
-    """Raise `PermissionDenied` unless all these corpora are the caller's to use; None is the lake."""
+    """Raise `PermissionDenied` unless all these corpora are the caller's; None is the lake."""
     if caller.corpora is None:
         return
     if about is None:
