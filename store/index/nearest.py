@@ -5,7 +5,7 @@ largest estimates are estimated again, from their sketches, where there are any;
 largest estimates of all are computed from their embeddings. What comes out has exact scores, but a
 document may be missed. How many are is measured with documents as questions: in all blocks, once
 they are made (see `index.overall`). Of the budgets, and numbers of candidates, that find .99, less
-three standard errors, those are taken that are quickest.
+two standard errors, those are taken that are quickest.
 
 A block is also measured by itself, as it is made, for as long as nothing was measured of it with
 others. It is asked as a part of its collection would be: where it has a tenth of the documents, for

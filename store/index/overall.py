@@ -33,7 +33,7 @@ N_ASKED = 512  # documents that are asked about, half of them to choose
 ONE_IN = (2048, 1024, 512, 256, 128, 64)  # documents of which one is compared exactly
 SKETCHED = (0, 256, 128, 64, 32)  # documents of a block of which one is told apart by sketches
 LEAST_COMPARED = 200  # fewer are not tried
-ERRORS = 3  # standard errors that are taken off, as the quickest of many ways is chosen
+ERRORS = 2  # standard errors that are taken off where something is chosen
 QUERY_BYTES = 64 << 20  # of questions at once
 QUERIES_AT_ONCE = 64
 
