@@ -49,7 +49,7 @@ class Overall:
 
     With `budgets[i]` columns, one in `sketched[j]` documents told apart by sketches (0: none) and
     one in `one_in[k]` compared exactly, the half of the questions that the choice is made by find
-    the share `assured[i, j, k]`, less two standard errors, and the others `recalls[i, j, k]`. It is
+    the share `assured[i, j, k]`, less some errors, and the others `recalls[i, j, k]`. It is
     of the blocks that cover these fragments of codes.
     """
 

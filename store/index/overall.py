@@ -29,7 +29,7 @@ from saelake.store.index.nearest import (
     n_sketched,
 )
 
-N_ASKED = 256  # documents that are asked about, half of them to choose
+N_ASKED = 512  # documents that are asked about, half of them to choose
 ONE_IN = (2048, 1024, 512, 256, 128, 64)  # documents of which one is compared exactly
 SKETCHED = (0, 256, 128, 64, 32)  # documents of a block of which one is told apart by sketches
 LEAST_COMPARED = 200  # fewer are not tried

@@ -137,7 +137,9 @@ def test_it_is_the_share_of_the_nearest_of_all_that_are_candidates(made: MadeLak
             shares.append(np.isin(best, np.argsort(-near)[:room]).mean())
         choose, say = np.array(shares[::2]), np.array(shares[1::2])
         error = choose.std() / len(choose) ** 0.5
-        assert found.assured[i, j, k] == pytest.approx(choose.mean() - 2 * error, abs=0.03)
+        assert found.assured[i, j, k] == pytest.approx(
+            choose.mean() - overall.ERRORS * error, abs=0.03
+        )
         assert found.recalls[i, j, k] == pytest.approx(say.mean(), abs=0.03)  # ties
     assert 0.3 < found.recalls[0, 0, 0] < found.recalls[1, 0, 1] <= 1
     if search.has_sketches:
