@@ -54,8 +54,8 @@ def ask_in_place(
 ) -> None:
     """Let processes do something else for questions of a kind."""
 
-    def asking(request: Request) -> Asking:
-        return (other if isinstance(request, kind) else Asking)(request=request)
+    def asking(request: Request, at: str | None) -> Asking:
+        return (other if isinstance(request, kind) else Asking)(request=request, at=at)
 
     monkeypatch.setattr(rpc, "Asking", asking)
 
