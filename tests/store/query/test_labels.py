@@ -271,7 +271,7 @@ EXPLANATIONS = [
 def test_neuronpedias_explanations_are_read(made: MadeLake, tmp_path: Path, name: str) -> None:
     lines = "\n\n".join(json.dumps(row) for row in EXPLANATIONS).encode() + b"\n"
     path = tmp_path / name
-    path.write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
+    path.write_bytes(gzip.compress(lines, mtime=0) if name.endswith(".gz") else lines)
     assert imported(made, path) == 2, "the last of two for one feature"
     found = [(row["feature"], row["label"], row["explainer"]) for row in asked(made.lake)]
     assert found == [(4, "the sun", "gpt-4o-mini"), (5, "slow films", "imported")]
@@ -345,7 +345,11 @@ def test_imported_labels_are_embedded_by_a_model(
         ("a.jsonl", b"\xff\n", "line 1"),
         ("a.jsonl", b"nothing\n", "line 1"),
         ("a.jsonl.gz", b"not gzip", "cannot be read"),
-        ("a.jsonl.gz", gzip.compress(b'{"index": 1, "description": "x"}')[:-9], "cannot be read"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(b'{"index": 1, "description": "x"}', mtime=0)[:-9],
+            "cannot be read",
+        ),
         ("a.csv", b"1,rain", r"is no label file.*\.jsonl"),
     ],
 )
