@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from saelake.store.errors import Conflict as Conflict
     from saelake.store.errors import CorpusError as CorpusError
     from saelake.store.errors import Corrupt as Corrupt
+    from saelake.store.errors import Crashed as Crashed
     from saelake.store.errors import DeadlineExceeded as DeadlineExceeded
     from saelake.store.errors import DictionaryError as DictionaryError
     from saelake.store.errors import DictionaryMismatch as DictionaryMismatch

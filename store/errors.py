@@ -19,6 +19,7 @@
     ├── OutOfSpace (OSError)               a disk without room for what is written
     ├── Unavailable (ConnectionError)      a server or object store that does not answer
     ├── DeadlineExceeded (TimeoutError)    an answer that did not come in time
+    ├── Crashed (RuntimeError)             an answer whose process ended as it was computed
     ├── AccessDenied (PermissionError)     a server or lake that one may not use
     │   └── PermissionDenied               a right or a corpus that one was not granted
     └── LimitExceeded (RuntimeError)       an answer or request over the server's limits
@@ -133,6 +134,10 @@ class Unavailable(SaelakeError, ConnectionError):
 
 class DeadlineExceeded(SaelakeError, TimeoutError):
     """An answer that did not come in time."""
+
+
+class Crashed(SaelakeError, RuntimeError):
+    """An answer whose process ended as it was computed. The same question may end the next."""
 
 
 class AccessDenied(SaelakeError, PermissionError):

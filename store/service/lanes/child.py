@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from saelake.store.errors import LimitExceeded, SaelakeError, Unavailable
+from saelake.store.errors import Crashed, LimitExceeded, SaelakeError, Unavailable
 from saelake.store.service.lanes import parcels
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.parcels import HEAD, ChildSettings, Kind, packed, pickled
@@ -35,6 +35,7 @@ class Child:
         assert process.stdout is not None
         self._process, self._in, self._out = process, process.stdin, process.stdout
         self._is_answering = False
+        self._has_started = False
         self._too_large: int | None = None  # bytes of memory, for which it was ended
         self._head: tuple[int, int] | None = None  # of a parcel whose contents are not read yet
 
@@ -55,6 +56,7 @@ class Child:
         try:
             await child._send(pickled(Kind.SETTINGS, settings))
             await child._received()
+            child._has_started = True
         except BaseException:
             child.kill()
             await child.gone()
@@ -84,7 +86,7 @@ class Child:
     async def answer(self, asked: Asking) -> AsyncGenerator[bytes, None]:
         """The frames of an answer, made no faster than they are asked for; to be closed, or read.
 
-        Raises what the question raises, `Defect`, `Unavailable` where the process is gone, and
+        Raises what the question raises, `Defect`, `Crashed` where the process is gone, and
         `LimitExceeded` where it had too much memory.
         """
         order = pickled(Kind.ASK, asked)
@@ -109,7 +111,7 @@ class Child:
                 while self._is_answering:
                     kind, _ = await self._received()
                     self._is_answering = not kind.ends
-        except (TimeoutError, LimitExceeded, Unavailable):
+        except (TimeoutError, SaelakeError):
             self.kill()
         return self.is_idle
 
@@ -162,10 +164,13 @@ class Child:
                 "server gives one. Ask for less: fewer features, or a narrower where.",
                 limit_memory_bytes=self._too_large,
             )
-        return Unavailable(
-            f"The process that computed this answer ended ({ending(code)}), and only this answer "
-            "with it. Ask again; if that ends it as well, ask for less, and see the server's log.",
-            ended=ending(code),
+        how = ending(code)
+        if not self._has_started:
+            return Unavailable(f"A process for this answer ended as it started ({how}).", ended=how)
+        return Crashed(
+            f"The process that computed this answer ended ({how}), and only this answer with it. "
+            "Ask again; if that ends it as well, ask for less, and see the server's log.",
+            ended=how,
         )
 
 

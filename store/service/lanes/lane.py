@@ -13,7 +13,7 @@ class Lane(Protocol):
         """The frames of an answer, each made when it is asked for.
 
         `asked` is called off the loop. The computing ends when the iterator is closed. Raises what
-        the question raises, and `Unavailable` where what computed is gone.
+        the question raises, and `Crashed` where what computed is gone.
         """
 
     def prepare(self) -> None:

@@ -3,7 +3,14 @@
 import pytest
 
 from saelake.served.retries import Retries
-from saelake.store.errors import InvalidInput, LimitExceeded, NotFound, SaelakeError, Unavailable
+from saelake.store.errors import (
+    Crashed,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    SaelakeError,
+    Unavailable,
+)
 
 PLAN = Retries(most=3, first_s=0.2, longest_s=0.5)
 GONE = Unavailable("It does not answer.")
@@ -34,6 +41,7 @@ def test_nothing_is_asked_again_when_there_is_no_time_for_it() -> None:
         LimitExceeded("It is too large."),
         InvalidInput("That cannot be meant.", retry_after_s=1),
         SaelakeError("A mistake."),
+        Crashed("It ended.", ended="SIGKILL"),
         LimitExceeded("It is at work.", retry_after_s="soon"),
     ],
 )

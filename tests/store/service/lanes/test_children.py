@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from saelake.store.engine import Engine
-from saelake.store.errors import LimitExceeded, NotFound, Unavailable
+from saelake.store.errors import Crashed, LimitExceeded, NotFound
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.correlate import CorrelateQuery
@@ -161,7 +161,7 @@ def test_a_process_that_dies_costs_its_own_answer_only(
     async def test() -> None:
         async with aclosing(lane.answer(lambda: Flowing(request=INFO), "me")) as other:
             await anext(other)
-            with pytest.raises(Unavailable, match=signal.Signals(by).name) as caught:
+            with pytest.raises(Crashed, match=signal.Signals(by).name) as caught:
                 await answer(lane, Dying(request=INFO, by=by))
             assert caught.value.data["ended"].startswith(signal.Signals(by).name)
             for _ in range(10):
