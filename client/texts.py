@@ -28,7 +28,13 @@ def model_texts() -> "Texts | None":
 
 
 class LazyTexts:
-    """`saelake.workers.texts.texts.ModelTexts`, imported when a question has a text in it."""
+    """`saelake.workers.texts.texts.ModelTexts`, imported when a question has a text in it.
+
+    In another process it loads its own models.
+    """
+
+    def __reduce__(self) -> "tuple[type[LazyTexts], tuple[()]]":
+        return LazyTexts, ()
 
     @cached_property
     def _texts(self) -> "Texts":

@@ -8,7 +8,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from saelake.store.errors import Unavailable
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.child import Child
 from saelake.store.service.lanes.parcels import ChildSettings
@@ -104,7 +103,7 @@ class ChildLane:
     async def _add_spare(self) -> None:
         try:
             self._idle.appendleft(await self._started())
-        except Unavailable as error:
+        except Exception as error:  # an answer that needs one starts it, and is told
             log.warning("A process for analyses did not start: %s", error)
 
     async def _put_back(self, child: Child) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import grpc
 import pytest
 
 import saelake
-from saelake.store.errors import DeadlineExceeded, LimitExceeded, Unavailable
+from saelake.store.errors import Crashed, DeadlineExceeded, LimitExceeded
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.correlate import CorrelateQuery
@@ -25,6 +26,9 @@ from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.wire.requests import to_message
+from saelake.texts import model_texts
+from tests.encoded import NAME as WORDS
+from tests.encoded import make_encoded_lake
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.lanes.orders import Flowing, Spinning, is_alive
 
@@ -169,7 +173,7 @@ def test_a_process_that_is_killed_costs_its_own_answer_only(made: MadeLake, spin
         def ask() -> None:
             try:
                 lake[NAME].correlate()
-            except Unavailable as error:
+            except Crashed as error:
                 failed.append(error)
 
         asking = threading.Thread(target=ask)
@@ -179,8 +183,23 @@ def test_a_process_that_is_killed_costs_its_own_answer_only(made: MadeLake, spin
         os.kill(victim, signal.SIGKILL)
         asking.join()
         assert "SIGKILL, as when memory runs out" in str(failed[0])
+        assert spinning() == [victim], "what ended a process is not asked again"
         assert rows.read_all().num_rows == len(made.codes)
         assert lake[NAME].where("label = 'pos'").diff(lake[NAME].where("label = 'neg'"))
+
+
+def test_analyses_are_answered_after_a_text_was_read(tmp_path: Path) -> None:
+    made = make_encoded_lake(tmp_path)
+    settings = ServerSettings(
+        uri=made.lake.uri, address=Address(port=0), texts=model_texts(), apart=True
+    )
+    with BackgroundServer(settings) as running, saelake.connect(running.target) as lake:
+        collection = lake[str(WORDS)]
+        assert collection.similar("w1 w2 w3", k=2)
+        with ThreadPoolExecutor() as pool:  # more than one process at once
+            asked = [pool.submit(collection.correlate, min_npmi=-1) for _ in range(2)]
+        first, second = (each.result() for each in asked)
+        assert first == second
 
 
 def test_exports_of_one_caller_leave_room_for_another(
