@@ -61,12 +61,16 @@ def pickled(kind: Kind, value: object) -> bytes:
 
 
 def read(file: BinaryIO) -> tuple[Kind, bytes]:
-    """The next parcel. Raises `EOFError`."""
-    head = file.read(HEAD.size)
-    if len(head) < HEAD.size:
+    """The next parcel. Raises `EOFError`, also of one that is cut off."""
+    kind, n_bytes = HEAD.unpack(_whole(file, HEAD.size))
+    return Kind(kind), _whole(file, n_bytes)
+
+
+def _whole(file: BinaryIO, n_bytes: int) -> bytes:
+    found = file.read(n_bytes)
+    if len(found) < n_bytes:
         raise EOFError
-    kind, n_bytes = HEAD.unpack(head)
-    return Kind(kind), file.read(n_bytes)
+    return found
 
 
 async def received(stream: StreamReader) -> tuple[Kind, bytes]:

@@ -1,7 +1,8 @@
 """Begins a process that computes, in the background of its machine before it does anything else.
 
-`python -m saelake.store.service.lanes.start` is started by `child.py`. It is last in line for the
-processors, and the first to go when memory runs out.
+`python -m saelake.store.service.lanes.start` is started by `child.py`. For the processors it is in
+line behind who serves and before jobs; when memory runs out it goes before the one, and after the
+others.
 """
 
 import os
@@ -9,9 +10,9 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-NICENESS = 19
+NICENESS = 10
 OOM_SCORE = Path("/proc/self/oom_score_adj")
-FIRST_TO_GO = "800"  # of 1000
+EARLY_TO_GO = "800"  # of 1000
 
 
 def main() -> None:
@@ -20,13 +21,13 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
     with suppress(OSError):
-        OOM_SCORE.write_text(FIRST_TO_GO)
+        OOM_SCORE.write_text(EARLY_TO_GO)
     orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     from saelake.store.service.lanes.work import Work  # takes seconds
 
-    with suppress(BrokenPipeError):
+    with suppress(BrokenPipeError, EOFError):
         Work(orders, answers).run()
 
 

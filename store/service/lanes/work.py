@@ -39,15 +39,22 @@ class Work:
 
     def _listen(self) -> None:
         """Take orders while the other thread computes, which nobody but the kernel can end."""
-        with suppress(EOFError):
+        try:
             while True:
-                kind, contents = parcels.read(self._orders)
-                if kind is Kind.STOP:
-                    self._unwanted.set()
-                else:
-                    self._unwanted.clear()
-                    self._asked.put(pickle.loads(contents))
-        os._exit(0)
+                self._take(*parcels.read(self._orders))
+        except EOFError:
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)  # or the other thread would wait for ever
+
+    def _take(self, kind: Kind, contents: bytes) -> None:
+        if kind is Kind.STOP:
+            self._unwanted.set()
+        else:
+            asked = pickle.loads(contents)
+            self._unwanted.clear()
+            self._asked.put(asked)
 
     def _answered(self, engine: Engine, asked: Asking) -> bytes:
         """Send an answer but for its end, which is returned."""
