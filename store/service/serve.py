@@ -4,8 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -160,6 +159,8 @@ class Server:
         self._observing.begin()
         await self._server.start()
         self._service.prepare()
+        # of its own: whoever closes the loop waits for the threads that it has itself
+        self._warming = ThreadPoolExecutor(1, thread_name_prefix="saelake-warm")
         self._becoming_ready = asyncio.ensure_future(self._become_ready())
         return address
 
@@ -175,7 +176,7 @@ class Server:
         return server
 
     async def _become_ready(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self._warm)
+        await asyncio.get_running_loop().run_in_executor(self._warming, self._warm)
         await self._say_healthy(healthy=True)
 
     async def _say_healthy(self, *, healthy: bool) -> None:
@@ -204,7 +205,7 @@ class Server:
     async def stop(self, grace_s: float | None = None, delay_s: float = 0.0) -> bool:
         """Say that the server stops, wait for answers under way, then end them.
 
-        Whether all answers were whole; if not, threads may still compute what nobody waits for.
+        Whether all has ended; if not, threads may still compute or load what nobody waits for.
         """
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(delay_s)
@@ -212,19 +213,29 @@ class Server:
         await self._changes.close()
         grace_s = self._settings.lifetime.grace_s if grace_s is None else grace_s
         stopping = asyncio.ensure_future(self._server.stop(grace_s + ENDING_S))
+        loading = asyncio.ensure_future(self._loaded(grace_s))
         whole = await self._calls.finished(grace_s)
         if not whole:
             await self._calls.end()
         await stopping
         if self._probed is not None:
             await self._probed.stop(None)
-        with suppress(SaelakeError):  # who waited for it was told
-            await self._becoming_ready
+        has_loaded = await loading
         await self._service.close()
         await self._observing.close()
         self._engine.close()
         self._gate.close()
-        return whole
+        return whole and has_loaded
+
+    async def _loaded(self, grace_s: float) -> bool:
+        """Wait for what is loaded as the server begins, as long as that; whether it is."""
+        loaded, _ = await asyncio.wait((self._becoming_ready,), timeout=grace_s)
+        self._becoming_ready.cancel()
+        self._warming.shutdown(wait=False, cancel_futures=True)
+        for each in loaded:
+            if not each.cancelled():
+                each.exception()  # who waited for it was told
+        return bool(loaded)
 
     @property
     def metrics_address(self) -> Address | None:

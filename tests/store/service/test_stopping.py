@@ -25,18 +25,21 @@ from tests.lakes import MadeLake, make_lake
 
 NAME = "made/random"
 SERVING, NOT_SERVING = 1, 2
-# The program, whose engine takes its time for tokens.
+# The program, whose engine takes its time for tokens and for models.
 SLOW = """
 import sys, time
 from saelake.cli.app import main
 from saelake.store.engine import Engine
 from saelake.store.requests.tokens import TokensQuery
-ask = Engine.ask
+ask, preload = Engine.ask, Engine.preload
 def slow(engine, request, /):
     if isinstance(request, TokensQuery):
         time.sleep(float(sys.argv[1]))
     return ask(engine, request)
-Engine.ask = slow
+def loads_slowly(engine, name, /):
+    time.sleep(float(sys.argv[1]))
+    return preload(engine, name)
+Engine.ask, Engine.preload = slow, loads_slowly
 main(sys.argv[2:])
 """
 
@@ -144,6 +147,13 @@ def test_an_answer_that_takes_too_long_is_ended_and_so_is_the_process(made: Made
     assert code == 0
     assert "Traceback" not in said
     assert said.count("\n") == 1, "the line of the call that was ended"
+
+
+def test_a_server_that_still_loads_a_model_stops_in_its_grace(made: MadeLake) -> None:
+    with served(made, 600, "--preload", NAME, "--grace", "0.3") as server:
+        assert server.health() == NOT_SERVING
+        server.process.send_signal(signal.SIGTERM)
+        assert server.ended() == (0, "")
 
 
 def test_a_second_signal_ends_it_at_once(made: MadeLake) -> None:
