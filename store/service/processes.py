@@ -14,6 +14,7 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from saelake.store.errors import InvalidInput, Unavailable
 from saelake.store.service.lanes import parcels
@@ -48,9 +49,7 @@ class HeldPort:
                 alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 alone.bind(where)
                 port = alone.getsockname()[1]
-            held = socket.socket(family, kind)
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            held.bind((where[0], port, *where[2:]))
+            held = _shared(family, kind, (where[0], port, *where[2:]))
         except OSError as error:
             raise InvalidInput(
                 f"Cannot listen on {address}: is another server there, or is the host not this "
@@ -58,6 +57,18 @@ class HeldPort:
                 address=address,
             ) from error
         return cls(held=held, address=replace(address, port=port))
+
+
+def _shared(family: int, kind: int, where: tuple[Any, ...]) -> socket.socket:
+    """A socket that holds an address, which others may share. Raises `OSError`."""
+    held = socket.socket(family, kind)
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(where)
+    except OSError:
+        held.close()
+        raise
+    return held
 
 
 class Processes:
@@ -86,7 +97,7 @@ class Processes:
     async def start(self) -> None:
         """Start all; they are kept running. Raises what the first of them says that cannot."""
         try:
-            first = [await self._started() for _ in range(self._n)]
+            first = await self._all_started()
         except BaseException:
             await self.stop()
             raise
@@ -105,6 +116,16 @@ class Processes:
         self._port.held.close()
         if self._metrics is not None:
             self._metrics.close()
+
+    async def _all_started(self) -> list[Process]:
+        """Those that serve, when all do; each has said how it went before one's error is raised."""
+        starting = (self._started() for _ in range(self._n))
+        started: list[Process] = []
+        for each in await asyncio.gather(*starting, return_exceptions=True):
+            if isinstance(each, BaseException):
+                raise each
+            started.append(each)
+        return started
 
     async def _started(self) -> Process:
         """A process that serves."""

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -136,7 +137,7 @@ class JobRunner:
             [*self._program, self._lake.uri, job_id],
             stdin=subprocess.PIPE,  # which ends with this process
             stdout=subprocess.DEVNULL,
-            env={**os.environ, **QUIET},
+            env={**os.environ, **QUIET, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,  # a Ctrl-C at a terminal is for the server
         )
         cancelled = False

@@ -1,4 +1,4 @@
-"""LanePlaces for answers of one kind, and who gets the next one: the caller who has the fewest."""
+"""Places for answers of one kind, and who gets the next one: the caller who has the fewest."""
 
 import asyncio
 import math

@@ -1,5 +1,6 @@
 """Several processes that serve on one port."""
 
+import gc
 import os
 import re
 import signal
@@ -116,6 +117,15 @@ def test_a_port_that_is_another_s_is_refused() -> None:
     held = HeldPort.take(Address(port=0))
     with held.held, pytest.raises(InvalidInput, match="Choose another --port"):
         HeldPort.take(held.address)
+
+
+def test_a_port_that_others_share_is_refused_and_nothing_of_it_is_kept() -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", 0))
+        with pytest.raises(InvalidInput, match="Choose another --port"):
+            HeldPort.take(Address(port=other.getsockname()[1]))
+        gc.collect()  # a socket that is not closed is warned of, which is an error
 
 
 def test_what_hinders_one_is_said_of_all(tmp_path: Path) -> None:

@@ -256,3 +256,15 @@ def test_what_is_at_the_hub_is_asked_where_it_is_allowed(encoded: EncodedLake) -
         assert asked["dictionaries"][0]["location"] == "hf://owner/repo/sae"
         with pytest.raises(InvalidInput, match="which model"):
             lake.start_encode(NAME.corpus, dictionary=choice)
+
+
+def test_a_job_finds_the_modules_that_its_server_has(
+    encoded: EncodedLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only_there.py").write_text("raise SystemExit(7)")
+    monkeypatch.syspath_prepend(tmp_path)
+    program = (sys.executable, "-c", "import only_there")
+    with changeable(encoded.lake.uri, job_program=program) as lake:
+        job = settled(lake, lake.start_index(COLLECTION).id)
+    assert job.problem is not None
+    assert "ended by code 7" in job.problem
