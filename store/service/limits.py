@@ -14,22 +14,28 @@ MIB = 1 << 20
 class Limits:
     """What one server gives at most.
 
-    `answers` to quick questions, `analyses` and `exports` are in work at once; of each `waiting`
-    more wait for up to `wait_s`, and the rest is refused. One caller has at most `caller_share` of
-    places, threads and of those who wait. Quick questions are answered by `threads`. Health probes
-    and those who are denied access take no place among them.
+    Health probes and those who are denied access take no place among answers. Exports are of any
+    size, since they are streamed no faster than they are read.
 
-    An answer has at most `answer_bytes` and takes at most `answer_s`, or `analysis_s` where it
-    reads a whole selection; exports and verify may take `export_s` and have any size, since they
-    are streamed no faster than they are read. What is not read for `idle_s` ends. A request has at
-    most `request_bytes`; documents or labels that are sent have at most `import_bytes` together.
-
-    A process that computes an analysis or an export has up to `memory_bytes`, of which it keeps
-    `kept_bytes` of what it read for the next one. `stop_s` after nobody waits for its answer it is
-    ended, where it has not stopped by itself.
-
-    A caller makes `calls_per_s` on average, and `burst_calls` at once after a rest; without tokens
-    a caller is a machine.
+    - answers: quick questions that are answered at once
+    - analyses: analyses that are computed at once
+    - exports: exports, and verifying, at once
+    - waiting: how many more wait for a place, of each of these kinds; the rest is refused
+    - wait_s: seconds that one of them waits before it is refused
+    - caller_share: the share of places, threads and of those who wait that one caller has
+    - threads: threads that answer quick questions
+    - answer_bytes: size of an answer, exports aside
+    - answer_s: seconds that a quick answer takes
+    - analysis_s: seconds that an analysis takes, which reads a whole selection
+    - export_s: seconds that an export or verifying takes
+    - idle_s: seconds that an answer is kept which nobody reads
+    - request_bytes: size of a request
+    - import_bytes: size of documents or labels that are sent, together
+    - calls_per_s: calls of a caller a second, on average; without tokens a caller is a machine
+    - burst_calls: calls of a caller at once, after a rest
+    - memory_bytes: memory of a process that computes an analysis or an export
+    - kept_bytes: what such a process keeps of what it read, for the next one
+    - stop_s: seconds to stop in for a process whose answer nobody waits for, before it is ended
     """
 
     answers: int = 64
@@ -81,6 +87,9 @@ class Limits:
         )
 
     def divided(self, n: int) -> Self:
-        """What each of `n` servers gives that are one to their callers."""
+        """What each of `n` processes gives that are one server.
+
+        They share the places and those who wait for one, rounded up; the rest is of each process.
+        """
         shared = ("answers", "analyses", "exports", "waiting")
         return replace(self, **{name: -(-getattr(self, name) // n) for name in shared})

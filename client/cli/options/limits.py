@@ -47,12 +47,10 @@ def _size(n_bytes: int) -> str:
 
 
 def _about(name: str) -> str:
-    """What the docstring of `Limits` says of a limit: the sentence that has its name."""
-    text = " ".join((Limits.__doc__ or "").split())
-    sentences = re.split(r"(?<=\.) ", text)
-    found = next((each for each in sentences if f"`{name}`" in each), name.replace("_", " "))
-    plain = found.replace("`", "").rstrip(".")
-    return f"{plain[0].upper()}{plain[1:]}."
+    """What the docstring of `Limits` says of a limit: its line of the list."""
+    said = re.findall(r"^ *- (\w+): (.+)$", Limits.__doc__ or "", re.MULTILINE)
+    about = dict(said)[name]
+    return f"{about[0].upper()}{about[1:]}."
 
 
 def _kind(hint: Any) -> Any:
