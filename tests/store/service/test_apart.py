@@ -115,6 +115,7 @@ def none_is_left() -> Iterator[None]:
 
 def test_computing_ends_at_the_server_s_deadline(made: MadeLake, spinning: Told) -> None:
     with server(made, analysis_s=5.0) as running, saelake.connect(running.target) as lake:
+        lake[NAME].codes().read_all()  # a process is there, however long it took to start
         failed: list[Exception] = []
 
         def ask() -> None:

@@ -32,10 +32,10 @@ from saelake.cli.app import main
 from saelake.store.engine import Engine
 from saelake.store.requests.tokens import TokensQuery
 ask, preload = Engine.ask, Engine.preload
-def slow(engine, request, /):
+def slow(engine, request, /, **given):
     if isinstance(request, TokensQuery):
         time.sleep(float(sys.argv[1]))
-    return ask(engine, request)
+    return ask(engine, request, **given)
 def loads_slowly(engine, name, /):
     time.sleep(float(sys.argv[1]))
     return preload(engine, name)
@@ -135,7 +135,7 @@ def test_a_stop_under_load_loses_no_question_that_was_taken(made: MadeLake) -> N
 
 def test_an_answer_that_takes_too_long_is_ended_and_so_is_the_process(made: MadeLake) -> None:
     with served(made, 600, "--grace", "0.3") as server:
-        asker = Asker(saelake.connect(f"grpc://{server.address}", timeout_s=60))
+        asker = Asker(saelake.connect(f"grpc://{server.address}", timeout_s=60, retries=0))
         asking = threading.Thread(target=asker.run)
         asking.start()
         time.sleep(1)
