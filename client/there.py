@@ -66,7 +66,7 @@ def import_here(
     on_progress: Callable[[int], object],
 ) -> ImportReport:
     """Import the rows of a source into a lake that is in reach."""
-    from saelake.store.documents.imports import import_once
+    from saelake.store.documents.once import import_once
 
     lake = transport.local_lake
     assert lake is not None

@@ -138,7 +138,10 @@ def test_an_import_of_a_key_is_done_once(lake: Lake) -> None:
     first = lake.import_corpus(ROWS, "keyed", key="batch-1")
     assert lake.import_corpus(ROWS, "keyed", key="batch-1") == first
     more = [{"id": "later", "text": "w9", "year": 2000}]
-    assert lake.import_corpus(more, "keyed", key="batch-1") == first, "it is the key that counts"
+    with pytest.raises(AlreadyExists, match="batch-1"):
+        lake.import_corpus(more, "keyed", key="batch-1")
+    with pytest.raises(AlreadyExists, match="batch-1"):
+        lake.import_corpus(ROWS, "keyed", key="batch-1", on_duplicate="update")
     assert lake.import_corpus(more, "keyed", key="batch-2").n_documents == 1
     with pytest.raises(InvalidInput, match="key"):
         lake.import_corpus(ROWS, "keyed", key="../x")
