@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
@@ -75,7 +74,7 @@ class _Column:
     def add(self, values: pa.Array) -> None:
         data = _as_bytes(values)
         lengths = pc.fill_null(pc.binary_length(data), -1).cast(pa.int64())
-        self._lengths.update(np.ascontiguousarray(lengths.to_numpy(zero_copy_only=False)))
+        self._lengths.update(lengths.to_numpy(zero_copy_only=False).tobytes())
         self._values.update(b"".join(data.drop_null().to_pylist()))
 
     @property

@@ -19,6 +19,10 @@ class Limits:
     places, threads and of those who wait. Quick questions are answered by `threads`. Health probes
     and those who are denied access take no place among them.
 
+    In work at once are also `changes` that take long, as imports do, `commands` that do not, and
+    `watches` of jobs, with as many who wait; what has begun keeps its place until it is done. What
+    is sent comes within `upload_s`, and no piece of it takes longer than `idle_s`.
+
     An answer has at most `answer_bytes` and takes at most `answer_s`, or `analysis_s` where it
     reads a whole selection; exports and verify may take `export_s` and have any size, since they
     are streamed no faster than they are read. What is not read for `idle_s` ends. A request has at
@@ -35,6 +39,9 @@ class Limits:
     answers: int = 64
     analyses: int = 4
     exports: int = 8
+    changes: int = 8
+    commands: int = 8
+    watches: int = 64
     waiting: int = 256
     wait_s: float = 30.0
     caller_share: float = 0.5
@@ -44,6 +51,7 @@ class Limits:
     analysis_s: float = 600.0
     export_s: float = 24 * 3600.0
     idle_s: float = 120.0
+    upload_s: float = 2 * 3600.0
     request_bytes: int = MIB
     import_bytes: int = 4096 * MIB
     calls_per_s: float = 2000.0
@@ -72,15 +80,19 @@ class Limits:
         """The places for answers of a kind."""
         places = {"quick": self.answers, "analysis": self.analyses, "export": self.exports}
         named = {"quick": "answers", "analysis": "analyses", "export": "exports"}
+        return self.room_of(places[cost], named[cost])
+
+    def room_of(self, places: int, what: str) -> LaneRoom:
+        """So many places, and who waits for one as for all others."""
         return LaneRoom(
-            places=places[cost],
+            places=places,
             waiting=self.waiting,
             wait_s=self.wait_s,
             caller_share=self.caller_share,
-            what=named[cost],
+            what=what,
         )
 
     def divided(self, n: int) -> Self:
         """What each of `n` servers gives that are one to their callers."""
-        shared = ("answers", "analyses", "exports", "waiting")
+        shared = ("answers", "analyses", "exports", "changes", "commands", "watches", "waiting")
         return replace(self, **{name: -(-getattr(self, name) // n) for name in shared})

@@ -209,7 +209,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(delay_s)
         self._calls.close()
-        await self._changes.close()
+        await self._changes.end_jobs()
         grace_s = self._settings.lifetime.grace_s if grace_s is None else grace_s
         stopping = asyncio.ensure_future(self._server.stop(grace_s + ENDING_S))
         whole = await self._calls.finished(grace_s)
@@ -220,6 +220,7 @@ class Server:
             await self._probed.stop(None)
         with suppress(SaelakeError):  # who waited for it was told
             await self._becoming_ready
+        self._changes.close()
         await self._service.close()
         await self._observing.close()
         self._engine.close()
