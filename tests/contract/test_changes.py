@@ -78,6 +78,7 @@ def test_labels_that_cannot_be_are_refused(lake: Lake) -> None:
         (3, "  ", "empty"),
         (3, "x" * 5000, "characters"),
         ("x", "rain", "no feature"),
+        (1.5, "rain", "features must be whole numbers"),
     ]
     for feature, label, said in labels:
         with pytest.raises(InvalidInput, match=said):
