@@ -86,7 +86,7 @@ class Dictionary:
         expect: str | None = None,
     ) -> LabelsReport:
         """Call features something, up to 1,000 by one commit; see `label`."""
-        numbers = poles("labels", list(labels))
+        numbers = poles("features", list(labels))
         new = zip(numbers, labels.values(), strict=True)
         command = SetLabelsCommand(
             dictionary=self.own_name,

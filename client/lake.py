@@ -166,8 +166,8 @@ class Lake:
         in Python that have no ids are called by `rows_name` and their number from 0, so that
         importing them again adds nothing; it is the corpus's unless it is given (`name` is what
         it was called before). Of one `key` rows are imported once: again, the report is that of the
-        first time. A server is sent the documents, whatever they were read from. Raises
-        `CorpusError`.
+        first time, and other rows are refused. A server is sent the documents, whatever they were
+        read from. Raises `CorpusError`, and `AlreadyExists` for such a key.
         """
         self._changeable("import")
         if name is not None:

@@ -66,7 +66,7 @@ def import_here(
     on_progress: Callable[[int], object],
 ) -> ImportReport:
     """Import the rows of a source into a lake that is in reach."""
-    from saelake.store.documents.imports import import_once
+    from saelake.store.documents.once import import_once
 
     lake = transport.local_lake
     assert lake is not None
@@ -127,7 +127,13 @@ def encode_there(
 ) -> EncodeReport:
     """Have a server encode, and wait for it; the job goes on when this is interrupted."""
 
+    begun = False
+
     def tell(job: JobReport) -> None:
+        nonlocal begun
+        if job.is_loading and begun:  # its process says it again, and once is enough
+            return
+        begun = True
         names = (field.name for field in fields(EncodeProgress))
         on_progress(EncodeProgress(**{name: getattr(job, name) for name in names}))
 
@@ -161,7 +167,7 @@ def _ended(
     """The job when it is done. Raises what it failed by, and `Conflict` where it was ended."""
     job = begun
     for job in transport.watch(WatchJobCommand(job=begun.id)):
-        if job.state in ("queued", "running"):
+        if job.state == "running":
             tell(job)
     if job.state == "failed":
         raise _class(job.error)(job.problem or "The job failed.", job=job.id)

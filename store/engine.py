@@ -18,6 +18,7 @@ import pyarrow as pa
 from saelake.store.codes.executor import Executor, Owners
 from saelake.store.errors import Corrupt, InvalidInput, SaelakeError
 from saelake.store.format.moments import zoned
+from saelake.store.lake.jobs import JobLog
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.states import LakeState, is_state
 from saelake.store.query.parts.signed import answered
@@ -37,8 +38,6 @@ from saelake.store.tables.diskcache import DiskCache
 from saelake.store.tables.mirrors import mirrored
 from saelake.store.tables.seen import seeing
 from saelake.store.wire.versions import FEATURES, WIRE, own_version
-
-WATCH_S = 0.5  # between looks at a job
 
 
 class Engine:
@@ -129,7 +128,7 @@ class Engine:
                 yield known
             told = known
             if not told.has_ended:
-                time.sleep(WATCH_S)
+                time.sleep(JobLog(self.lake).poll_s)
 
     def prefetch(
         self, collection: str, *, on_bytes: Callable[[int, int], object] = lambda *_: None

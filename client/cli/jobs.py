@@ -46,7 +46,9 @@ def jobs(
         raise InvalidInput("Give --watch or --cancel, not both.")
     with place as found:
         if cancel is not None:
-            say(f"Told the job {found.cancel_job(cancel).id} to end")
+            job = found.cancel_job(cancel)
+            has_ended = f"The job {job.id} has ended already: it is {job.state}"
+            say(has_ended if job.has_ended else f"Told the job {job.id} to end")
             return
         if watch is not None:
             ended(followed(found, watch))

@@ -26,7 +26,6 @@ from saelake.store.format.schema import (
     SKIPPED_COLUMNS,
     check_name,
 )
-from saelake.store.lake.keys import read_done, write_done
 from saelake.store.lake.lake import DICTIONARIES, Lake
 from saelake.store.reports import ImportReport, OnDuplicate
 from saelake.store.tables.changes import Change, Draft, Evolution
@@ -112,30 +111,6 @@ def import_documents(
             return _import(lake, corpus, source, on_duplicate, on_progress or _silent)
         except SourceWidened:
             continue
-
-
-def import_once(
-    lake: Lake,
-    corpus: str,
-    source: Source,
-    *,
-    key: str | None,
-    on_duplicate: OnDuplicate = "skip",
-    on_progress: Progress | None = None,
-) -> ImportReport:
-    """Import a source unless that was done for this key before; the report of the first time.
-
-    Without a key it is imported. See `import_documents`.
-    """
-    check_corpus_name(corpus)
-    if key is not None and (done := read_done(lake, corpus, key)) is not None:
-        return done
-    report = import_documents(
-        lake, corpus, source, on_duplicate=on_duplicate, on_progress=on_progress
-    )
-    if key is not None:
-        write_done(lake, corpus, key, report)
-    return report
 
 
 def _import(

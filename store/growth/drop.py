@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from saelake.store.errors import NotFound
 from saelake.store.lake.dictionaries import unregister_dictionary
+from saelake.store.lake.keys import forget_done
 from saelake.store.lake.lake import DICTIONARIES, CollectionName, Lake
 from saelake.store.lake.names import change_names
 from saelake.store.lake.receipts import forget_receipt
@@ -35,6 +36,7 @@ def drop_target(lake: Lake, target: str) -> tuple[str, ...]:
 def _drop_corpus(lake: Lake, corpus: str) -> tuple[str, ...]:
     names = [name for name in lake.collections() if name.corpus == corpus]
     dropped = [_drop_collection(lake, name) for name in names]
+    forget_done(lake, corpus)
     _empty(lake.documents(corpus))
     for table in lake.tables():
         if table.startswith(f"{corpus}--"):  # vectors, what an import left out, tombstones

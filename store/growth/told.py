@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from saelake.store.documents.imports import import_once
+from saelake.store.documents.once import import_once
 from saelake.store.documents.sent import SentDocuments
 from saelake.store.errors import InvalidInput
 from saelake.store.format.streams import sent_batches, sent_schema

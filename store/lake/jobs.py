@@ -20,13 +20,15 @@ from saelake.store.errors import NotFound
 from saelake.store.format.schema import NAME
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import JobReport
-from saelake.store.tables.files import delete, list_files, read_bytes, write_bytes
+from saelake.store.tables.files import delete, list_files, local_path, read_bytes, write_bytes
 
 HEARTBEAT_S = 10.0
 SILENT_S = 6 * HEARTBEAT_S  # after which a running job is taken for dead
 TIMES = ("started", "heartbeat")
 SEVERAL = ("collections", "notes", "warnings")
 KEPT = 20  # jobs that have ended
+POLL_S, POLL_FAR_S = 0.5, 3.0
+CANCEL = ".cancel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +76,23 @@ class JobLog:
 
     def __init__(self, lake: Lake) -> None:
         self._folder = f"{lake.uri.rstrip('/')}/jobs"
+        self._ended: set[str] = set()  # the files of jobs that are known to have ended
+
+    @property
+    def poll_s(self) -> float:
+        """How often to look: a look at an object store is several requests."""
+        return POLL_S if local_path(self._folder) is not None else POLL_FAR_S
+
+    def add(self, job: JobRecord) -> None:
+        """Write a job down that others are to know of. Raises what hinders that."""
+        uri = f"{self._folder}/{job.id}.json"
+        self._ended.discard(uri)
+        write_bytes(uri, job.to_json().encode())
 
     def write(self, job: JobRecord) -> None:
         """Tell of a job; it is no harm when that cannot be done."""
         with suppress(OSError):
-            write_bytes(f"{self._folder}/{job.id}.json", job.to_json().encode())
+            self.add(job)
 
     def jobs(self) -> Sequence[JobRecord]:
         """All that are known, the latest first."""
@@ -86,10 +100,31 @@ class JobLog:
         found = [job.seen_at(now) for job in self._read()]
         return sorted(found, key=lambda job: (job.started, job.id), reverse=True)
 
+    def unended(self) -> Sequence[JobRecord]:
+        """Those of which nobody wrote that they ended, silent ones too. Raises what hinders that.
+
+        A file of one that has ended is read once.
+        """
+        uris = [uri for uri in list_files(self._folder) if uri.endswith(".json")]
+        self._ended &= set(uris)
+        found = []
+        for uri in uris:
+            job = None if uri in self._ended else _job_at(uri)
+            if job is not None and job.has_ended:
+                self._ended.add(uri)
+            elif job is not None:
+                found.append(job)
+        return found
+
     def find(self, job_id: str) -> JobRecord | None:
         """The job of this id, or None."""
+        found = self.written(job_id)
+        return None if found is None else found.seen_at(time.time())
+
+    def written(self, job_id: str) -> JobRecord | None:
+        """The job of this id as it was told last, also long ago; or None."""
         data = read_bytes(f"{self._folder}/{job_id}.json") if NAME.fullmatch(job_id) else None
-        return None if data is None else JobRecord.from_json(data).seen_at(time.time())
+        return None if data is None else JobRecord.from_json(data)
 
     def open(self, job_id: str) -> JobRecord:
         """The job of this id. Raises `NotFound`."""
@@ -100,12 +135,17 @@ class JobLog:
 
     def cancel(self, job_id: str) -> None:
         """Say that a job is to end."""
-        write_bytes(f"{self._folder}/{job_id}.cancel", b"")
+        write_bytes(f"{self._folder}/{job_id}{CANCEL}", b"")
+
+    def cancelled(self) -> frozenset[str]:
+        """The jobs of which somebody said that they are to end."""
+        names = (uri.rpartition("/")[2] for uri in list_files(self._folder))
+        return frozenset(n.removesuffix(CANCEL) for n in names if n.endswith(CANCEL))
 
     def is_cancelled(self, job_id: str) -> bool:
         """Whether somebody said that a job is to end; no where that cannot be read."""
         with suppress(OSError):
-            return read_bytes(f"{self._folder}/{job_id}.cancel") is not None
+            return read_bytes(f"{self._folder}/{job_id}{CANCEL}") is not None
         return False
 
     def forget_old(self) -> None:
@@ -118,7 +158,13 @@ class JobLog:
     def _read(self) -> Iterator[JobRecord]:
         with suppress(OSError):  # as when it was written
             for uri in filter(lambda uri: uri.endswith(".json"), list_files(self._folder)):
-                data = read_bytes(uri)
-                with suppress(ValueError, TypeError, AttributeError):  # a file that is not ours
-                    if data is not None:
-                        yield JobRecord.from_json(data)
+                if (job := _job_at(uri)) is not None:
+                    yield job
+
+
+def _job_at(uri: str) -> JobRecord | None:
+    """The job that is written there; None where there is none."""
+    data = read_bytes(uri)
+    with suppress(ValueError, TypeError, AttributeError):  # a file that is not ours
+        return None if data is None else JobRecord.from_json(data)
+    return None

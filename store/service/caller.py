@@ -2,6 +2,7 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from saelake.store.requests.request import Right
 
@@ -30,3 +31,12 @@ def caller() -> Caller:
 def set_caller(known: Caller) -> None:
     """Say who asks, for the rest of the call that this is said in."""
     _CALLER.set(known)
+
+
+def asker_of(context: Any) -> str:
+    """Who asks by this call, for whom there are places: by name, or by his machine's address."""
+    known = caller()
+    if known != ANYONE:
+        return known.name
+    peer: str = context.peer()
+    return peer.rpartition(":")[0]

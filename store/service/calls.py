@@ -60,7 +60,7 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
 
         return kind(
             answered,
-            request_deserializer=read if handler.request_streaming else reading(read or bytes),
+            request_deserializer=reading(read or bytes),
             response_serializer=call.counting(handler.response_serializer or bytes),
         )
 

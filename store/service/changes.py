@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeAlias, get_args
@@ -20,16 +20,19 @@ from saelake.store.errors import (
     Unavailable,
 )
 from saelake.store.growth.told import Told
+from saelake.store.lake.jobs import JobLog
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import ENDED
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Right
 from saelake.store.service.access.grants import check_corpora
-from saelake.store.service.caller import caller
+from saelake.store.service.caller import asker_of, caller
 from saelake.store.service.jobs.runner import JobRunner
+from saelake.store.service.lanes.places import LanePlaces
 from saelake.store.service.limits import Limits
 from saelake.store.service.telemetry.call import request_id
+from saelake.store.service.uploads import timely
 from saelake.store.wire.commands import (
     CHANGES,
     COMMANDS,
@@ -43,8 +46,7 @@ from saelake.store.wire.errors import to_status
 log = logging.getLogger("saelake.server")
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
-MOST_LONG, QUICK = 8, 4  # commands at once
-WATCH_S = 0.5
+KINDS = ("changes", "commands", "watches")  # limits, of commands that go on at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +88,12 @@ class ChangesService:
         self._jobs = jobs
         self._allowed = allowed
         self._limits = limits
-        self._n_long = 0  # changed in the event loop only
-        self._long = ThreadPoolExecutor(MOST_LONG, thread_name_prefix="saelake-change")
-        self._quick = ThreadPoolExecutor(QUICK, thread_name_prefix="saelake-command")
+        self._places = {
+            what: LanePlaces(limits.room_of(getattr(limits, what), what)) for what in KINDS
+        }
+        self._watch_s = JobLog(lake).poll_s
+        self._long = ThreadPoolExecutor(limits.changes, thread_name_prefix="saelake-change")
+        self._quick = ThreadPoolExecutor(limits.commands, thread_name_prefix="saelake-command")
         self._closed = asyncio.Event()
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -96,11 +101,14 @@ class ChangesService:
         handlers = {method: self._handler(method) for method in COMMANDS}
         return grpc.method_handlers_generic_handler(CHANGES, handlers)
 
-    async def close(self) -> None:
-        """End jobs, and take no more commands; those at work go on to their end."""
+    async def end_jobs(self) -> None:
+        """End jobs, and who watches them; commands go on, and what is being sent still comes."""
         self._closed.set()
         if self._jobs is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._jobs.close)
+
+    def close(self) -> None:
+        """Take no more commands; those at work go on to their end."""
         for pool in (self._long, self._quick):
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -122,10 +130,10 @@ class ChangesService:
         async def answer(message: Any, context: Context) -> Any:
             async with _Failing(context):
                 self._allowed.check(kind)
-                with self._place(kind):
+                with await self._place(kind, context) as held:
                     command = from_message(kind, message)
                     await self._check_granted(command)
-                    return await self._report(command)
+                    return await self._report(command, held)
 
         return answer
 
@@ -133,36 +141,31 @@ class ChangesService:
         async def answer(messages: AsyncIterator[Any], context: Context) -> Any:
             async with _Failing(context):
                 self._allowed.check(kind)
-                with self._place(kind):
-                    with ExitStack() as failing:
-                        file = failing.enter_context(_spool())
-                        command = await self._spooled(kind, messages, file)
-                        failing.pop_all()
-                    return await self._report(command, file)
+                with await self._place(kind, context) as held:
+                    file = held.enter_context(_spool())
+                    command = await self._spooled(kind, messages, file)
+                    return await self._report(command, held, Path(file.name))
 
         return answer
 
-    @contextmanager
-    def _place(self, kind: type[Command]) -> Iterator[None]:
-        """A place among those at work that take long. Raises `LimitExceeded`."""
-        if kind.is_long and self._n_long >= MOST_LONG:
-            raise LimitExceeded(
-                f"The server is at work on {MOST_LONG} changes, the most that it makes at once. "
-                "Send it again in a moment.",
-                limit_changes=MOST_LONG,
-            )
-        self._n_long += kind.is_long
-        try:
-            yield
-        finally:
-            self._n_long -= kind.is_long
+    async def _place(self, kind: type[Command], context: Context) -> ExitStack:
+        """A place among the commands of its kind, until it is closed. Raises `LimitExceeded`."""
+        places = self._places["changes" if kind.is_long else "commands"]
+        if kind is WatchJobCommand:
+            places = self._places["watches"]
+        asker, held = asker_of(context), ExitStack()
+        held.callback(places.give, asker, await places.take(asker))
+        return held
 
     async def _spooled(
         self, kind: type[Command], messages: AsyncIterator[Any], file: IO[bytes]
     ) -> Command:
         """The command that comes first, when the rows after it are in the file."""
         command, n_bytes = None, 0
-        async for message in messages:
+        run = asyncio.get_running_loop().run_in_executor
+        async for message in timely(messages, self._limits):
+            if isinstance(message, InvalidInput):  # see `reading`
+                raise message
             if message.WhichOneof("piece") == "begin" and command is None:
                 command = from_message(kind, message.begin)
                 await self._check_granted(command)
@@ -171,10 +174,10 @@ class ChangesService:
                 raise InvalidInput("The first piece says what is sent, and the others are bytes.")
             n_bytes += len(message.arrow)
             _check_size(n_bytes, self._limits.import_bytes)
-            file.write(message.arrow)
+            await run(self._long, file.write, message.arrow)
         if command is None:
             raise InvalidInput("Nothing was sent.")
-        file.flush()
+        await run(self._long, file.flush)
         return command
 
     async def _check_granted(self, command: Command) -> None:
@@ -183,30 +186,36 @@ class ChangesService:
             run = asyncio.get_running_loop().run_in_executor
             check_corpora(caller(), await run(self._quick, self._told.corpora, command))
 
-    async def _report(self, command: Command, rows: IO[bytes] | None = None) -> Any:
-        """The report as a message. What is begun is done, also when the caller leaves meanwhile."""
-
+    async def _report(self, command: Command, held: ExitStack, rows: Path | None = None) -> Any:
+        """The report as a message. What is begun is done, also when the caller leaves meanwhile:
+        until then it has what it held.
+        """
         pool = self._long if command.is_long else self._quick
-        path = None if rows is None else Path(rows.name)
         run = asyncio.get_running_loop().run_in_executor
-        work = run(pool, self._told.carry_out, command, path)
-        if rows is not None:
-            work.add_done_callback(lambda _: rows.close())
+        work = run(pool, self._told.carry_out, command, rows)
+        kept = held.pop_all()
+        work.add_done_callback(lambda _: kept.close())
         return to_message(output_type(command.command), await asyncio.shield(work))
 
     async def _watch(self, message: Any, context: Context) -> None:
         async with _Failing(context):
-            command, told = from_message(WatchJobCommand, message), None
-            await self._check_granted(command)
-            while not self._closed.is_set():
-                known = await self._report(command)
-                if known != told:
-                    told = known
-                    await context.write(told)
-                if known.state in ENDED:
-                    return
-                await asyncio.sleep(WATCH_S)
-            raise Unavailable("The server is being stopped. The job's id finds it again.")
+            with await self._place(WatchJobCommand, context):
+                command, told = from_message(WatchJobCommand, message), None
+                await self._check_granted(command)
+                while not self._closed.is_set():
+                    known = await self._report(command, ExitStack())
+                    if known != told:
+                        told = known
+                        await context.write(told)
+                    if known.state in ENDED:
+                        return
+                    await self._pause()
+                raise Unavailable("The server is being stopped. The job's id finds it again.")
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._watch_s):
+                await self._closed.wait()
 
 
 def _spool() -> IO[bytes]:

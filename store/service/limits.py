@@ -31,6 +31,10 @@ class Limits:
     - idle_s: seconds that an answer is kept which nobody reads
     - request_bytes: size of a request
     - import_bytes: size of documents or labels that are sent, together
+    - changes: changes that take long, as imports do, at once; each keeps its place until it is done
+    - commands: changes that take a moment, at once
+    - watches: callers who watch a job, at once
+    - upload_s: seconds in which documents or labels are sent, each piece within `idle_s`
     - calls_per_s: calls of a caller a second, on average; without tokens a caller is a machine
     - burst_calls: calls of a caller at once, after a rest
     - memory_bytes: memory of a process that computes an analysis or an export
@@ -41,6 +45,9 @@ class Limits:
     answers: int = 64
     analyses: int = 4
     exports: int = 8
+    changes: int = 8
+    commands: int = 8
+    watches: int = 64
     waiting: int = 256
     wait_s: float = 30.0
     caller_share: float = 0.5
@@ -50,6 +57,7 @@ class Limits:
     analysis_s: float = 600.0
     export_s: float = 24 * 3600.0
     idle_s: float = 120.0
+    upload_s: float = 2 * 3600.0
     request_bytes: int = MIB
     import_bytes: int = 4096 * MIB
     calls_per_s: float = 2000.0
@@ -78,12 +86,16 @@ class Limits:
         """The places for answers of a kind."""
         places = {"quick": self.answers, "analysis": self.analyses, "export": self.exports}
         named = {"quick": "answers", "analysis": "analyses", "export": "exports"}
+        return self.room_of(places[cost], named[cost])
+
+    def room_of(self, places: int, what: str) -> LaneRoom:
+        """So many places, and who waits for one as for all others."""
         return LaneRoom(
-            places=places[cost],
+            places=places,
             waiting=self.waiting,
             wait_s=self.wait_s,
             caller_share=self.caller_share,
-            what=named[cost],
+            what=what,
         )
 
     def divided(self, n: int) -> Self:
@@ -91,5 +103,5 @@ class Limits:
 
         They share the places and those who wait for one, rounded up; the rest is of each process.
         """
-        shared = ("answers", "analyses", "exports", "waiting")
+        shared = ("answers", "analyses", "exports", "changes", "commands", "watches", "waiting")
         return replace(self, **{name: -(-getattr(self, name) // n) for name in shared})

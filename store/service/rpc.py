@@ -13,7 +13,7 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.request import Cost
-from saelake.store.service.caller import ANYONE, caller
+from saelake.store.service.caller import asker_of as _asker
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.lane import Lane
 from saelake.store.service.lanes.places import LanePlaces
@@ -150,15 +150,6 @@ async def _send(context: Context, question: Question, way: Way) -> None:
             n_bytes += len(frame)
             _check_size(n_bytes, way.most_bytes)
             await _write(context, frame, way.idle_s)
-
-
-def _asker(context: Context) -> str:
-    """Who asks: by name, or by the address of its machine."""
-    known = caller()
-    if known != ANYONE:
-        return known.name
-    peer: str = context.peer()
-    return peer.rpartition(":")[0]
 
 
 @asynccontextmanager

@@ -210,7 +210,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(delay_s)
         self._calls.close()
-        await self._changes.close()
+        await self._changes.end_jobs()
         grace_s = self._settings.lifetime.grace_s if grace_s is None else grace_s
         stopping = asyncio.ensure_future(self._server.stop(grace_s + ENDING_S))
         loading = asyncio.ensure_future(self._loaded(grace_s))
@@ -221,6 +221,7 @@ class Server:
         if self._probed is not None:
             await self._probed.stop(None)
         has_loaded = await loading
+        self._changes.close()
         await self._service.close()
         await self._observing.close()
         self._engine.close()

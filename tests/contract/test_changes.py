@@ -78,6 +78,7 @@ def test_labels_that_cannot_be_are_refused(lake: Lake) -> None:
         (3, "  ", "empty"),
         (3, "x" * 5000, "characters"),
         ("x", "rain", "no feature"),
+        (1.5, "rain", "features must be whole numbers"),
     ]
     for feature, label, said in labels:
         with pytest.raises(InvalidInput, match=said):
@@ -138,7 +139,10 @@ def test_an_import_of_a_key_is_done_once(lake: Lake) -> None:
     first = lake.import_corpus(ROWS, "keyed", key="batch-1")
     assert lake.import_corpus(ROWS, "keyed", key="batch-1") == first
     more = [{"id": "later", "text": "w9", "year": 2000}]
-    assert lake.import_corpus(more, "keyed", key="batch-1") == first, "it is the key that counts"
+    with pytest.raises(AlreadyExists, match="batch-1"):
+        lake.import_corpus(more, "keyed", key="batch-1")
+    with pytest.raises(AlreadyExists, match="batch-1"):
+        lake.import_corpus(ROWS, "keyed", key="batch-1", on_duplicate="update")
     assert lake.import_corpus(more, "keyed", key="batch-2").n_documents == 1
     with pytest.raises(InvalidInput, match="key"):
         lake.import_corpus(ROWS, "keyed", key="../x")

@@ -191,7 +191,9 @@ def info(found: Info) -> RenderableType:
             lines.append(Text(f"  {said}", style="yellow"))
         if row.n_kept:
             lines.append(Text(f"  activations of {row.n_kept:,} tokens are kept", style="dim"))
-        lines.extend(Text(f"  {_job(job)}", style=JOB_STYLES[job.state]) for job in row.jobs)
+        for job in row.jobs:
+            said = _job(job, f"the last {job.kind}")
+            lines.append(Text(f"  {said}", style=JOB_STYLES[job.state]))
         if all(job.state != "running" for job in row.jobs):
             problems = _unfinished(row)
             lines.extend(Text(f"  {problem}", style="yellow") for problem in problems)
@@ -209,8 +211,8 @@ def _sample(row: CollectionInfo) -> str:
     return f"{held} ({which}), over which rates are"
 
 
-def _job(job: Job) -> str:
-    """A run of encode or index in a line."""
+def _job(job: Job, called: str) -> str:
+    """A run of encode or index in a line, and what to call it where it has ended."""
     now = datetime.now(UTC)
     amounts = f"{job.n_documents:,} of {job.n_total:,} documents"
     if job.n_failed:
@@ -229,11 +231,11 @@ def _job(job: Job) -> str:
             silent = lasting((now - job.heartbeat).total_seconds())
             return f"no sign of life for {silent} of the {job.kind} from {job.host}: {amounts}"
         case "interrupted" | "cancelled":
-            return f"the last {job.kind} was {job.state}: {amounts}"
+            return f"{called} was {job.state}: {amounts}"
         case "failed":
-            return f"the last {job.kind} failed: {amounts}; {one_line(job.problem or '')}"
+            return f"{called} failed: {amounts}; {one_line(job.problem or '')}"
     taken = lasting((job.heartbeat - job.started).total_seconds())
-    return f"the last {job.kind}: {amounts} in {taken}"
+    return f"{called}: {amounts} in {taken}"
 
 
 def jobs(found: Jobs) -> RenderableType:
@@ -242,7 +244,7 @@ def jobs(found: Jobs) -> RenderableType:
     for job in found:
         over = ", ".join(job.collections) or job.corpus or ""
         lines.append(Text.assemble((job.id, "bold"), f"  {over}"))
-        lines.append(Text(f"  {_job(job)}", style=JOB_STYLES.get(job.state, "")))
+        lines.append(Text(f"  {_job(job, job.kind)}", style=JOB_STYLES.get(job.state, "")))
     return Group(*lines) if lines else Text("No run of encode or index is known.")
 
 

@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Condition, Thread
 
-from saelake.store.errors import AlreadyExists, LimitExceeded
+from saelake.store.errors import AlreadyExists, LimitExceeded, Unavailable
 from saelake.store.lake.jobs import HEARTBEAT_S, JobLog, JobRecord
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import JobReport
@@ -26,7 +26,6 @@ from saelake.store.service.jobs.turns import is_next
 
 log = logging.getLogger("saelake.server")
 
-POLL_S = 0.5
 GRACE_S = 10.0  # for a job to end by itself
 MOST_WAITING = 100
 QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TQDM_DISABLE": "1"}
@@ -60,18 +59,22 @@ class JobRunner:
     def start(self, job: JobRecord) -> JobRecord:
         """Let a job wait for its turn; one of its id that is there already is as it is.
 
-        Raises `AlreadyExists` where that was asked something else, and `LimitExceeded` when too
-        many wait.
+        Raises `AlreadyExists` where that was asked something else, `LimitExceeded` when too many
+        wait, and what hinders that it is written down.
         """
         with self._changed:
             known = self._log.find(job.id)
             if known is not None:
                 return _same(known, job)
+            if self._closed:
+                raise Unavailable("The server is being stopped, and begins no more jobs.")
             if len(self._waiting) >= MOST_WAITING:
                 raise LimitExceeded(f"{MOST_WAITING} jobs wait already, the most that may.")
-            self._log.write(job)
+            now = time.time()  # in the order of the lock, whoever made the record first
+            job = replace(job, started=now, heartbeat=now)
+            self._log.add(job)
             self._waiting.append(job.id)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = Thread(target=self._run_all, name="saelake-jobs", daemon=True)
                 self._thread.start()
             self._changed.notify()
@@ -86,45 +89,70 @@ class JobRunner:
             self._thread.join()
 
     def _run_all(self) -> None:
-        while (job_id := self._next()) is not None:
-            try:
-                self._run(job_id)
-            except Exception as error:  # as where no process can be started: others go on
-                log.exception("The job %s could not be run", job_id)
-                self._tell(job_id, state="failed", problem=f"It could not be run: {error}")
-            self._log.forget_old()
-        for job_id in self._waiting:
-            self._tell(job_id, state="interrupted", problem="The server was stopped.")
+        while not self._closed:
+            with _surviving("Whose turn it is cannot be said now"):
+                if (job_id := self._next()) is not None:
+                    self._run_told(job_id)
+        for job_id in self._in_line():
+            with _surviving("A job that waited could not be told of"):
+                self._tell(job_id, state="interrupted", problem="The server was stopped.")
+
+    def _run_told(self, job_id: str) -> None:
+        try:
+            self._run(job_id)
+        except Exception as error:  # as where no process can be started: others go on
+            log.exception("The job %s could not be run", job_id)
+            self._tell(job_id, state="failed", problem=f"It could not be run: {error}")
+        self._log.forget_old()
 
     def _next(self) -> str | None:
-        """The job whose turn it is, once it is; None when the server stops."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._waiting)
-                if self._closed:
-                    return None
+        """The job whose turn it is; None where there is none yet, after a pause."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._waiting)
+        if self._closed:
+            return None
+        with _surviving("The jobs that wait cannot be looked at"):
             self._tend()
-            first = next(iter(self._waiting), None)
-            if first is not None and is_next(self._log.jobs(), first):
-                self._drop(first)
-                return first
-            self._pause()
+            if (found := self._turn()) is not None:
+                self._drop(found)
+                return found
+        self._pause()
+        return None
+
+    def _turn(self) -> str | None:
+        """The one of those that wait here that may begin, by what all servers of the lake tell."""
+        mine = self._in_line()
+        known = {job.id: job for job in self._log.unended()}
+        for job_id in mine:
+            if job_id not in known:  # it has ended, or somebody took its file away
+                log.warning("The job %s waits no more: it is not among those that do", job_id)
+                self._drop(job_id)
+        now = time.time()
+        jobs = [job if job.id in mine else job.seen_at(now) for job in known.values()]
+        return next((job_id for job_id in mine if is_next(jobs, job_id)), None)
+
+    def _in_line(self) -> tuple[str, ...]:
+        with self._changed:
+            return tuple(self._waiting)
 
     def _pause(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed, timeout=POLL_S)
+            self._changed.wait_for(lambda: self._closed, timeout=self._log.poll_s)
 
     def _tend(self) -> None:
         """Let go of jobs that wait and are cancelled, and show that the others still wait."""
-        with self._changed:
-            waiting = tuple(self._waiting)
+        waiting = self._in_line()
+        if not waiting:
+            return
+        cancelled = self._log.cancelled()
+        is_due = time.monotonic() - self._shown > HEARTBEAT_S
         for job_id in waiting:
-            if self._log.is_cancelled(job_id):
+            if job_id in cancelled:
                 self._tell(job_id, state="cancelled")
                 self._drop(job_id)
-            elif time.monotonic() - self._shown > HEARTBEAT_S:
+            elif is_due:
                 self._tell(job_id)
-        if time.monotonic() - self._shown > HEARTBEAT_S:
+        if is_due:
             self._shown = time.monotonic()
 
     def _drop(self, job_id: str) -> None:
@@ -140,17 +168,24 @@ class JobRunner:
             env={**os.environ, **QUIET, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,  # a Ctrl-C at a terminal is for the server
         )
-        cancelled = False
-        while child.poll() is None:
-            cancelled = cancelled or self._log.is_cancelled(job_id)
-            if cancelled or self._closed:
+        try:
+            cancelled = self._followed(child, job_id)
+        finally:
+            if child.poll() is None:
                 _end(child)
-                break
-            self._tend()
-            self._pause()
-        if child.stdin is not None:
-            child.stdin.close()
+            if child.stdin is not None:
+                child.stdin.close()
         self._settle(job_id, child.wait(), cancelled)
+
+    def _followed(self, child: "subprocess.Popen[bytes]", job_id: str) -> bool:
+        """Return when a process has ended or is to end; whether its job is cancelled."""
+        while child.poll() is None and not self._closed:
+            if self._log.is_cancelled(job_id):
+                return True
+            with _surviving("The jobs that wait cannot be looked at"):
+                self._tend()
+            self._pause()
+        return False
 
     def _settle(self, job_id: str, code: int, cancelled: bool) -> None:
         """Say how a job ended that could not say so itself."""
@@ -166,15 +201,24 @@ class JobRunner:
             self._tell(job_id, state="failed", problem=problem)
 
     def _find(self, job_id: str) -> JobRecord | None:
-        """What is told of a job; None where that cannot be read."""
+        """What was told of a job last; None where that cannot be read."""
         with suppress(OSError):
-            return self._log.find(job_id)
+            return self._log.written(job_id)
         return None
 
     def _tell(self, job_id: str, **changes: object) -> None:
         if (job := self._find(job_id)) is not None:
             told: dict[str, object] = {"heartbeat": time.time(), "is_loading": False, **changes}
             self._log.write(replace(job, **told))  # type: ignore[arg-type]  # by name
+
+
+@contextmanager
+def _surviving(what: str) -> Iterator[None]:
+    """A block whose errors are logged: the jobs that come after it are run all the same."""
+    try:
+        yield
+    except Exception:
+        log.exception("%s", what)
 
 
 def _same(known: JobRecord, asked: JobRecord) -> JobRecord:

@@ -80,13 +80,18 @@ def test_a_corpus_goes_all_the_way_through_a_server(address: str, tmp_path: Path
     said = [done("import", str(rows), "--corpus", "more", "--once", "a", *place).err for _ in "ab"]
     assert said[0] == said[1]
     assert "20 documents added to more" in said[0]
-    assert "more/sae has 20 documents" in done("encode", "more", "--dictionary", "sae", *place).err
+    encoded = done("encode", "more", "--dictionary", "sae", *place).err
+    assert "more/sae has 20 documents" in encoded
+    assert encoded.count("Loading") <= 1
+    assert encoded.count("Encoding more") <= 1
     assert "Indexed 20 documents" in done("index", "more/sae", *place).err
     jobs = json.loads(asked("jobs", "-f", "json", *place))["jobs"]
     assert [job["kind"] for job in jobs[:2]] == ["index", "encode"]
-    assert jobs[0]["id"] in asked("jobs", *place)
+    shown = asked("jobs", *place)
+    assert jobs[0]["id"] in shown
+    assert "the last" not in shown
     assert "is done, with 20 documents" in done("jobs", "--watch", jobs[0]["id"], *place).err
-    assert "Told the job" in done("jobs", "--cancel", jobs[0]["id"], *place).err
+    assert "has ended already: it is done" in done("jobs", "--cancel", jobs[0]["id"], *place).err
     assert "the last index" in asked("info", *place)
     assert done("tag", "v1", *place).err.startswith("Tagged")
     assert "v1" in asked("tags", *place)

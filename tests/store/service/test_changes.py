@@ -1,7 +1,11 @@
 """What is sent to a server to change a lake may be anything, and it stays as it is."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import grpc
@@ -12,7 +16,10 @@ import pytest
 import saelake
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput
+from saelake.store.growth import told
+from saelake.store.reports import CompactReport
 from saelake.store.requests.commands.documents import FILE, ROW
+from saelake.store.requests.commands.upkeep import CompactCommand
 from saelake.store.service.changes import allowed_rights
 from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
@@ -43,7 +50,7 @@ def channel(server: BackgroundServer) -> Iterator[grpc.Channel]:
         yield opened
 
 
-def send(channel: grpc.Channel, method: str, messages: list[Any]) -> Any:
+def send(channel: grpc.Channel, method: str, messages: Iterable[Any]) -> Any:
     call = channel.stream_unary(
         path_of(method),
         request_serializer=input_type(method).SerializeToString,
@@ -182,6 +189,105 @@ def test_an_import_is_done_once_when_its_caller_leaves_and_sends_it_again(
     with saelake.connect(server.target) as lake:
         (row,) = (row for row in lake.info() if row.corpus == corpus)
     assert row.n_documents == n
+
+
+def test_a_piece_that_is_no_message_is_refused(channel: grpc.Channel) -> None:
+    garbage = b"\xff\xff\xff"
+    call = channel.stream_unary(path_of("Import"))
+    for pieces in ([garbage], [BEGIN.SerializeToString(), garbage]):
+        with pytest.raises(grpc.RpcError) as raised:
+            call(iter(pieces), timeout=60)
+        assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert "lake.proto" in raised.value.details()
+
+
+@contextmanager
+def limited(tmp_path: Path, **limits: Any) -> Iterator[tuple[BackgroundServer, grpc.Channel]]:
+    made = make_lake(tmp_path / "lake", n_documents=10, seed=5)
+    settings = ServerSettings(
+        uri=made.lake.uri, address=Address(port=0), allowed=ALL, limits=Limits(**limits)
+    )
+    with (
+        BackgroundServer(settings) as running,
+        grpc.insecure_channel(str(running.address)) as channel,
+    ):
+        yield running, channel
+
+
+def slowly(pause: Callable[[], object]) -> Iterator[Any]:
+    yield BEGIN
+    pause()
+    yield pb.ImportPiece(arrow=stream(rows()))
+
+
+def test_an_upload_that_stands_still_ends_and_gives_its_place_back(tmp_path: Path) -> None:
+    goes_on = Event()
+    with limited(tmp_path, changes=1, idle_s=0.5) as (_, channel), ThreadPoolExecutor() as pool:
+        waits = pool.submit(send, channel, "Import", slowly(goes_on.wait))
+        assert send(channel, "Import", [BEGIN, pb.ImportPiece(arrow=stream(rows()))]).n_documents
+        with pytest.raises(grpc.RpcError, match="Nothing was sent") as raised:
+            waits.result()
+        goes_on.set()
+    assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_an_upload_that_trickles_ends(tmp_path: Path) -> None:
+    def trickle() -> Iterator[Any]:
+        yield BEGIN
+        for byte in stream(rows()):
+            time.sleep(0.1)
+            yield pb.ImportPiece(arrow=bytes([byte]))
+
+    with (
+        limited(tmp_path, upload_s=0.5) as (_, channel),
+        pytest.raises(grpc.RpcError, match="Not all was sent") as raised,
+    ):
+        send(channel, "Import", trickle())
+    assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_an_upload_under_way_goes_on_when_the_server_stops(tmp_path: Path) -> None:
+    goes_on = Event()
+    with limited(tmp_path) as (server, channel), ThreadPoolExecutor() as pool:
+        sent = pool.submit(send, channel, "Import", slowly(goes_on.wait))
+        time.sleep(0.5)
+        stopping = pool.submit(server.stop, 30.0)
+        time.sleep(0.5)
+        goes_on.set()
+        assert sent.result().n_documents == 2
+        stopping.result()
+
+
+def test_who_leaves_has_his_place_until_what_he_sent_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, begun = Event(), []
+
+    def compacts(*_: object) -> CompactReport:
+        begun.append(1)
+        goes_on.wait()
+        return CompactReport(tables=())
+
+    monkeypatch.setitem(told._VERBS, CompactCommand, compacts)
+    message = pb.CompactRequest(target="made")
+    limits = {"changes": 2, "waiting": 1, "wait_s": 0.5}
+    with limited(tmp_path, **limits) as (_, channel):
+        call = channel.unary_unary(
+            path_of("Compact"),
+            request_serializer=input_type("Compact").SerializeToString,
+            response_deserializer=output_type("Compact").FromString,
+        )
+        left = call.future(message)
+        time.sleep(0.5)
+        left.cancel()
+        for _ in range(3):
+            with pytest.raises(grpc.RpcError) as raised:
+                call(message, timeout=60)
+            assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert len(begun) == 1
+        goes_on.set()
+        call(message, timeout=60)
+        assert len(begun) == 2
 
 
 def test_only_known_rights_are_allowed() -> None:

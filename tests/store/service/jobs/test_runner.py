@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from saelake.store.errors import (
     ModelError,
     NotFound,
 )
-from saelake.store.lake.jobs import JobLog
+from saelake.store.lake.jobs import JobLog, JobRecord
+from saelake.store.lake.lake import Lake as StoredLake
 from saelake.store.service.changes import Allowed
+from saelake.store.service.jobs.runner import JobRunner
 from saelake.texts import JOB_PROGRAM
 from tests.encoded import NAME, EncodedLake, make_encoded_lake
 from tests.served import ALL, changeable
@@ -268,3 +271,84 @@ def test_a_job_finds_the_modules_that_its_server_has(
         job = settled(lake, lake.start_index(COLLECTION).id)
     assert job.problem is not None
     assert "ended by code 7" in job.problem
+
+
+def queued(number: int, **more: Any) -> JobRecord:
+    return JobRecord(kind="index", corpus="c", state="queued", asked={"n": number}, **more)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[tuple[JobRunner, JobLog]]:
+    lake = StoredLake(str(tmp_path / "lake"))
+    made = JobRunner(lake, (sys.executable, "-c", "import time; time.sleep(0.3)"))
+    yield made, JobLog(lake)
+    made.close()
+
+
+def test_jobs_begin_whichever_was_made_first(runner: tuple[JobRunner, JobLog]) -> None:
+    """Two requests at once take the lock in either order, and a clock may step back."""
+    jobs, log = runner
+    now = time.time()
+    made = [jobs.start(queued(n, id=f"j{n}", started=now - n)).id for n in range(3)]
+    assert within(30, lambda: all(log.open(job).has_ended for job in made))
+
+
+def test_a_job_that_was_silent_runs_and_one_that_is_gone_holds_nobody_up(
+    runner: tuple[JobRunner, JobLog], tmp_path: Path
+) -> None:
+    """As after the sleep of a machine, and when somebody has taken its file away."""
+    jobs, log = runner
+    for name in ("first", "silent", "gone", "ended", "last"):
+        jobs.start(queued(1, id=name))
+    silent = log.open("silent")
+    log.write(replace(silent, heartbeat=time.time() - 100))
+    (tmp_path / "lake" / "jobs" / "gone.json").unlink()
+    log.write(replace(log.open("ended"), state="cancelled"))
+    assert within(30, lambda: log.open("last").has_ended)
+    assert [log.open(name).state for name in ("silent", "ended")] == ["failed", "cancelled"]
+    assert log.find("gone") is None
+
+
+def test_jobs_go_on_after_any_error(
+    runner: tuple[JobRunner, JobLog], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As of a folder that cannot be read for a while."""
+    jobs, log = runner
+    jobs.start(queued(1, id="first"))
+    jobs.start(queued(2, id="second"))
+    folder = tmp_path / "lake" / "jobs"
+    away = folder.with_name("away")
+    folder.rename(away)
+    folder.write_text("a file in place of the folder")
+    assert within(30, lambda: "cannot be looked at" in caplog.text)
+    folder.unlink()
+    away.rename(folder)
+    assert within(30, lambda: log.open("second").has_ended)
+
+
+def test_a_job_that_cannot_be_written_down_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / "jobs").write_text("a file in place of the folder")
+    jobs = JobRunner(StoredLake(str(tmp_path / "lake")), SLEEPS)
+    with pytest.raises(OSError, match="jobs"):
+        jobs.start(queued(1))
+    jobs.close()
+
+
+def test_a_process_ends_when_its_job_is_told_to_have_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = StoredLake(str(tmp_path / "lake"))
+    pids = tmp_path / "pids"
+    code = f"import os, time; open({str(pids)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    jobs, log = JobRunner(lake, (sys.executable, "-c", code)), JobLog(lake)
+
+    def fail(*_: object) -> bool:
+        assert within(30, lambda: pids.exists() and pids.read_text() != "")
+        raise RuntimeError("nothing that was foreseen")
+
+    monkeypatch.setattr(jobs, "_followed", fail)
+    jobs.start(queued(1, id="a"))
+    assert within(30, lambda: log.open("a").state == "failed")
+    assert not _runs(int(pids.read_text()))
+    jobs.close()
