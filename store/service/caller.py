@@ -19,12 +19,24 @@ class Caller:
 
 
 ANYONE = Caller(right="admin")  # who need not say: he may do what the server does at all
+UNKNOWN = Caller(name="", right=None, corpora=frozenset())  # who has not said yet, or wrongly
 _CALLER: ContextVar[Caller] = ContextVar("saelake-caller", default=ANYONE)
 
 
 def caller() -> Caller:
     """Who asks what is being answered; threads of an executor are not told."""
     return _CALLER.get()
+
+
+def asker(peer: str) -> str:
+    """Who asks, as places and rates go by it: his name, or his machine where he need not say."""
+    known = caller()
+    return machine(peer) if known is ANYONE else known.name
+
+
+def machine(peer: str) -> str:
+    """The machine of a connection, without its port."""
+    return peer.rpartition(":")[0] or peer
 
 
 def set_caller(known: Caller) -> None:

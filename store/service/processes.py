@@ -22,6 +22,7 @@ from saelake.store.service.lanes.parcels import Kind, pickled
 from saelake.store.service.serve import Address, ServerSettings, serve
 from saelake.store.service.telemetry.logs import configure
 from saelake.store.service.telemetry.observing import shared_metrics
+from saelake.store.wire.address import cannot_listen
 
 log = logging.getLogger("saelake.server")
 
@@ -52,11 +53,7 @@ class HeldPort:
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             held.bind((where[0], port, *where[2:]))
         except OSError as error:
-            raise InvalidInput(
-                f"Cannot listen on {address}: is another server there, or is the host not this "
-                "machine's? Choose another --port, or 0 for a free one.",
-                address=address,
-            ) from error
+            raise cannot_listen(address, "--port", error) from error
         return cls(held=held, address=replace(address, port=port))
 
 
