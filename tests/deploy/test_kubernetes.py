@@ -87,7 +87,7 @@ def test_the_server_takes_its_settings(settings: dict[str, Any]) -> None:
 
 def test_there_is_memory_for_all_that_is_computed_at_once(settings: dict[str, Any]) -> None:
     memory = container("base")["resources"]["limits"]["memory"]
-    assert parse_size(memory) >= memory_of(settings)
+    assert parse_size(f"{memory}B") >= memory_of(settings)
 
 
 def test_there_is_time_to_stop(settings: dict[str, Any]) -> None:
