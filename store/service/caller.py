@@ -2,7 +2,6 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 
 from saelake.store.requests.request import Right
 
@@ -20,6 +19,7 @@ class Caller:
 
 
 ANYONE = Caller(right="admin")  # who need not say: he may do what the server does at all
+UNKNOWN = Caller(name="", right=None, corpora=frozenset())  # who has not said yet, or wrongly
 _CALLER: ContextVar[Caller] = ContextVar("saelake-caller", default=ANYONE)
 
 
@@ -28,15 +28,17 @@ def caller() -> Caller:
     return _CALLER.get()
 
 
+def asker(peer: str) -> str:
+    """Who asks, as places and rates go by it: his name, or his machine where he need not say."""
+    known = caller()
+    return machine(peer) if known is ANYONE else known.name
+
+
+def machine(peer: str) -> str:
+    """The machine of a connection, without its port."""
+    return peer.rpartition(":")[0] or peer
+
+
 def set_caller(known: Caller) -> None:
     """Say who asks, for the rest of the call that this is said in."""
     _CALLER.set(known)
-
-
-def asker_of(context: Any) -> str:
-    """Who asks by this call, for whom there are places: by name, or by his machine's address."""
-    known = caller()
-    if known != ANYONE:
-        return known.name
-    peer: str = context.peer()
-    return peer.rpartition(":")[0]

@@ -1,36 +1,44 @@
-"""Calls of our services: each has an id, is told of at its end, and ends when a server stops.
+"""Calls: each has an id, passes the gate, is told of at its end, and ends when a server stops.
 
-grpc asks an interceptor for a handler for each call, so that what stands in a handler here is of
-one call. Calls of health and reflection pass as they are.
+What a handler raises becomes the status of its call here, and nowhere else. grpc asks an
+interceptor for a handler for each call, so that what stands in a handler here is of one call. Calls
+of health pass as they are: those who probe have no token.
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import grpc
 
-from saelake.store.errors import InvalidInput, SaelakeError, Unavailable
-from saelake.store.service.caller import caller
+from saelake.store.errors import SaelakeError, Unavailable
+from saelake.store.service.access.gate import Gate
+from saelake.store.service.caller import UNKNOWN, caller, set_caller
 from saelake.store.service.handlers import Answer, parts, written
 from saelake.store.service.telemetry.call import REQUEST_ID, Ended, Observer, identify
 from saelake.store.wire.errors import to_status
-from saelake.store.wire.requests import SERVICE
 from saelake.store.wire.unreadable import reading
 
+log = logging.getLogger("saelake.server")
+
 SECRET = "authorization"  # which no observer is told
-OURS = f"/{SERVICE.partition('.')[0]}."  # of any version
+HEALTH = "/grpc.health.v1.Health/"
 LATER = "Ask again: another server, or this one when it is back."
 
 CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no types
-    """Knows the calls under way, tells observers of each, and ends those that have no more time."""
+    """Knows the calls under way, tells observers of each, and ends those that have no more time.
 
-    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+    The `gate` says who asks before anything is read of what he sent.
+    """
+
+    def __init__(self, gate: Gate, observers: Sequence[Observer] = ()) -> None:
+        self._gate = gate
         self._observers = observers
         self._running: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
@@ -45,33 +53,33 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
         """The method's handler, with what every call has."""
         handler = await continuation(handler_call_details)
         path: str = handler_call_details.method
-        if handler is None or not path.startswith(OURS):
+        if handler is None or path.startswith(HEALTH):
             return handler
         metadata = dict(handler_call_details.invocation_metadata)
-        return self._handler(handler, _UnderWay(path, metadata))
+        return self._handler(handler, _UnderWay(path, metadata, handler))
 
     def _handler(self, handler: grpc.RpcMethodHandler, call: "_UnderWay") -> grpc.RpcMethodHandler:
         behaviour, kind = parts(handler)
         answer = written(behaviour)
-        read = handler.request_deserializer
 
-        async def answered(message: Any, context: Any) -> Any:
-            return await self._answered(call, answer, message, _CallContext(context, call))
+        async def answered(sent: Any, context: Any) -> Any:
+            return await self._answered(call, answer, sent, _CallContext(context, call))
 
         return kind(
             answered,
-            request_deserializer=reading(read or bytes),
-            response_serializer=call.counting(handler.response_serializer or bytes),
+            request_deserializer=call.read if call.is_stream else None,
+            response_serializer=call.serialized,
         )
 
-    async def _answered(self, call: "_UnderWay", answer: Answer, message: Any, context: Any) -> Any:
+    async def _answered(
+        self, call: "_UnderWay", answer: Answer, sent: Any, context: "_CallContext"
+    ) -> Any:
         task = asyncio.current_task()
         assert task is not None
         self._begin(call, task)
         try:
             context.set_trailing_metadata(())
-            self._admit(message)
-            return await answer(message, context)
+            return await answer(await self._admitted(call, sent, context), context)
         except grpc.aio.AbortError:
             raise
         except SaelakeError as error:
@@ -85,29 +93,37 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
                 Unavailable(f"The server has stopped and does not answer to the end. {LATER}")
             )
         except Exception:
-            context.broke_off = "UNKNOWN"  # what grpc makes of it
-            raise
+            log.exception("A call of %s failed", call.method)
+            said = f"The server failed at this; its log says more, under {call.id}."
+            await context.abort(grpc.StatusCode.INTERNAL, said)
         finally:
-            self._end(call, task, message, context)
+            self._end(call, task, context)
 
-    def _admit(self, message: Any) -> None:
+    async def _admitted(self, call: "_UnderWay", sent: Any, context: "_CallContext") -> Any:
+        """What the handler is given: read when it is known who asks, and what he may ask of it."""
         if self._is_closed:
             raise Unavailable(f"The server is about to stop and does not answer any more. {LATER}")
-        if isinstance(message, InvalidInput):  # see `reading`
-            raise message
+        await self._gate.identify(context)
+        if call.is_stream:
+            self._gate.admit(call.path, None)
+            return call.noting(sent)
+        call.message = call.read(sent)  # noted also where it is refused
+        call.message = self._gate.admit(call.path, call.message)
+        return call.message
 
     def _begin(self, call: "_UnderWay", task: asyncio.Task[Any]) -> None:
         call.id = identify(call.metadata)
+        set_caller(UNKNOWN)
         self._running.add(task)
         self._idle.clear()
         for observer in self._observers:
             observer.begins(call.method)
 
-    def _end(self, call: "_UnderWay", task: asyncio.Task[Any], message: Any, context: Any) -> None:
+    def _end(self, call: "_UnderWay", task: asyncio.Task[Any], context: "_CallContext") -> None:
         self._running.discard(task)
         if not self._running:
             self._idle.set()
-        ended = call.ended(message, context)
+        ended = call.ended(context)
         for observer in self._observers:
             observer.ends(ended)
 
@@ -134,31 +150,41 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
 class _UnderWay:
     """A call that is under way."""
 
-    def __init__(self, path: str, metadata: dict[str, str | bytes]) -> None:
+    def __init__(
+        self, path: str, metadata: dict[str, str | bytes], handler: grpc.RpcMethodHandler
+    ) -> None:
+        self.path = path
         self._service, _, self.method = path.removeprefix("/").partition("/")
         self.metadata = {name: value for name, value in metadata.items() if name != SECRET}
         self.id = ""
+        self.message: Any = None
+        self.is_stream: bool = handler.request_streaming
+        self.read = reading(handler.request_deserializer or bytes)
+        self._serialize = handler.response_serializer or bytes
         self.n_bytes = 0
         self._began_ns, self._began = time.time_ns(), time.perf_counter()
 
-    def counting(self, serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-        """Serializes what is sent, and counts its bytes."""
+    def serialized(self, message: Any) -> bytes:
+        """A message as it is sent, of which the bytes are counted."""
+        sent: bytes = self._serialize(message)
+        self.n_bytes += len(sent)
+        return sent
 
-        def serialized(message: Any) -> bytes:
-            sent = serialize(message)
-            self.n_bytes += len(sent)
-            return sent
+    async def noting(self, messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """The messages of a stream, of which the first is kept."""
+        async for message in messages:
+            if self.message is None:
+                self.message = message
+            yield message
 
-        return serialized
-
-    def ended(self, message: object, context: "_CallContext") -> Ended:
+    def ended(self, context: "_CallContext") -> Ended:
         return Ended(
             service=self._service,
             method=self.method,
             request_id=self.id,
-            caller=caller().name,
+            caller=caller().name or None,
             peer=context.peer(),
-            message=message,
+            message=self.message,
             code=context.code_name(),
             details=context.said,
             n_bytes=self.n_bytes,
@@ -174,11 +200,16 @@ class _CallContext:
     def __init__(self, context: Any, call: _UnderWay) -> None:
         self._context = context
         self._call = call
-        self.write = context.write
         self.said = self.broke_off = ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
+
+    async def write(self, message: Any) -> None:
+        try:
+            await self._context.write(message)
+        except grpc.aio.InternalError:
+            raise asyncio.CancelledError from None  # grpc has not told us yet: the caller is gone
 
     def set_trailing_metadata(self, metadata: Sequence[tuple[str, str | bytes]]) -> None:
         self._context.set_trailing_metadata(self._with_id(metadata))

@@ -1,7 +1,6 @@
 """The gRPC service of what changes a lake: commands off the event loop, reports as messages."""
 
 import asyncio
-import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,6 @@ from saelake.store.errors import (
     InvalidInput,
     LimitExceeded,
     PermissionDenied,
-    SaelakeError,
     Unavailable,
 )
 from saelake.store.growth.told import Told
@@ -27,11 +25,10 @@ from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Right
 from saelake.store.service.access.grants import check_corpora
-from saelake.store.service.caller import asker_of, caller
+from saelake.store.service.caller import asker, caller
 from saelake.store.service.jobs.runner import JobRunner
 from saelake.store.service.lanes.places import LanePlaces
 from saelake.store.service.limits import Limits
-from saelake.store.service.telemetry.call import request_id
 from saelake.store.service.uploads import timely
 from saelake.store.wire.commands import (
     CHANGES,
@@ -41,9 +38,6 @@ from saelake.store.wire.commands import (
     output_type,
     to_message,
 )
-from saelake.store.wire.errors import to_status
-
-log = logging.getLogger("saelake.server")
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
 KINDS = ("changes", "commands", "watches")  # limits, of commands that go on at once
@@ -128,23 +122,21 @@ class ChangesService:
 
     def _carrying_out(self, kind: type[Command]) -> Callable[..., Any]:
         async def answer(message: Any, context: Context) -> Any:
-            async with _Failing(context):
-                self._allowed.check(kind)
-                with await self._place(kind, context) as held:
-                    command = from_message(kind, message)
-                    await self._check_granted(command)
-                    return await self._report(command, held)
+            self._allowed.check(kind)
+            with await self._place(kind, context) as held:
+                command = from_message(kind, message)
+                await self._check_granted(command)
+                return await self._report(command, held)
 
         return answer
 
     def _receiving(self, kind: type[Command]) -> Callable[..., Any]:
         async def answer(messages: AsyncIterator[Any], context: Context) -> Any:
-            async with _Failing(context):
-                self._allowed.check(kind)
-                with await self._place(kind, context) as held:
-                    file = held.enter_context(_spool())
-                    command = await self._spooled(kind, messages, file)
-                    return await self._report(command, held, Path(file.name))
+            self._allowed.check(kind)
+            with await self._place(kind, context) as held:
+                file = held.enter_context(_spool())
+                command = await self._spooled(kind, messages, file)
+                return await self._report(command, held, Path(file.name))
 
         return answer
 
@@ -153,8 +145,8 @@ class ChangesService:
         places = self._places["changes" if kind.is_long else "commands"]
         if kind is WatchJobCommand:
             places = self._places["watches"]
-        asker, held = asker_of(context), ExitStack()
-        held.callback(places.give, asker, await places.take(asker))
+        by, held = asker(context.peer()), ExitStack()
+        held.callback(places.give, by, await places.take(by))
         return held
 
     async def _spooled(
@@ -198,19 +190,18 @@ class ChangesService:
         return to_message(output_type(command.command), await asyncio.shield(work))
 
     async def _watch(self, message: Any, context: Context) -> None:
-        async with _Failing(context):
-            with await self._place(WatchJobCommand, context):
-                command, told = from_message(WatchJobCommand, message), None
-                await self._check_granted(command)
-                while not self._closed.is_set():
-                    known = await self._report(command, ExitStack())
-                    if known != told:
-                        told = known
-                        await context.write(told)
-                    if known.state in ENDED:
-                        return
-                    await self._pause()
-                raise Unavailable("The server is being stopped. The job's id finds it again.")
+        with await self._place(WatchJobCommand, context):
+            command, told = from_message(WatchJobCommand, message), None
+            await self._check_granted(command)
+            while not self._closed.is_set():
+                known = await self._report(command, ExitStack())
+                if known != told:
+                    told = known
+                    await context.write(told)
+                if known.state in ENDED:
+                    return
+                await self._pause()
+            raise Unavailable("The server is being stopped. The job's id finds it again.")
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):
@@ -221,25 +212,6 @@ class ChangesService:
 def _spool() -> IO[bytes]:
     """A file that is gone when it is closed, or nobody has it any more."""
     return tempfile.NamedTemporaryFile(prefix="saelake-sent-")
-
-
-class _Failing:
-    """A context in which an error is the status of the call."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    async def __aenter__(self) -> None:
-        pass
-
-    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, SaelakeError):
-            status = to_status(error)
-            await self._context.abort(status.code, status.details, status.trailing_metadata)
-        if isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
-            log.error("A command failed", exc_info=error)
-            message = f"The server failed at this; its log says more, under {request_id()}."
-            await self._context.abort(grpc.StatusCode.INTERNAL, message)
 
 
 def _check_size(n_bytes: int, most_bytes: int) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.service.serve import ServerSettings
-from saelake.store.wire.address import Address
+from saelake.store.wire.address import Address, cannot_listen
 
 
 def hindrances(settings: ServerSettings) -> tuple[SaelakeError, ...]:
@@ -61,7 +61,4 @@ def _check_free(address: Address, option: str) -> None:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind(place)
     except OSError as error:
-        raise InvalidInput(
-            f"Cannot listen on {address}: {error.strerror or error}. Choose another {option}.",
-            address=address,
-        ) from error
+        raise cannot_listen(address, option, error) from error

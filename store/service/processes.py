@@ -23,6 +23,7 @@ from saelake.store.service.lanes.parcels import Kind, pickled
 from saelake.store.service.serve import Address, ServerSettings, serve
 from saelake.store.service.telemetry.logs import configure
 from saelake.store.service.telemetry.observing import shared_metrics
+from saelake.store.wire.address import cannot_listen
 
 log = logging.getLogger("saelake.server")
 
@@ -51,11 +52,7 @@ class HeldPort:
                 port = alone.getsockname()[1]
             held = _shared(family, kind, (where[0], port, *where[2:]))
         except OSError as error:
-            raise InvalidInput(
-                f"Cannot listen on {address}: is another server there, or is the host not this "
-                "machine's? Choose another --port, or 0 for a free one.",
-                address=address,
-            ) from error
+            raise cannot_listen(address, "--port", error) from error
         return cls(held=held, address=replace(address, port=port))
 
 

@@ -1,7 +1,6 @@
 """The gRPC service: questions to the lanes that answer them, answers in frames as asked for."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -13,18 +12,14 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.request import Cost
-from saelake.store.service.caller import asker_of as _asker
+from saelake.store.service.caller import asker
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.lane import Lane
 from saelake.store.service.lanes.places import LanePlaces
 from saelake.store.service.limits import Limits
-from saelake.store.service.telemetry.call import request_id
 from saelake.store.wire import requests
-from saelake.store.wire.errors import to_status
 from saelake.store.wire.metadata import at_of
 from saelake.store.wire.requests import Message
-
-log = logging.getLogger("saelake.server")
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
 Question: TypeAlias = Callable[[], Asking]
@@ -113,7 +108,7 @@ class LakeService:
 
 
 async def _answer(context: Context, question: Question, way: Way) -> None:
-    """Send an answer, or what is said in its place.
+    """Send an answer, in the time that there is for it.
 
     Frames are written, not yielded: the time limits must end here, also while a frame waits for a
     slow client, for grpc sends no status when a handler is cancelled inside of it.
@@ -121,30 +116,21 @@ async def _answer(context: Context, question: Question, way: Way) -> None:
     try:
         async with asyncio.timeout(way.seconds):
             await _send(context, question, way)
-    except SaelakeError as error:  # before TimeoutError, which one of them is
-        await _abort(context, error)
-    except TimeoutError:
-        await _abort(
-            context,
-            DeadlineExceeded(
-                f"The answer took more than the {way.seconds:g} s that this server allows. Ask for "
-                "less: a smaller k, or a narrower where."
-            ),
-        )
-    except (asyncio.CancelledError, grpc.aio.AbortError):
+    except SaelakeError:  # before TimeoutError, which one of them is
         raise
-    except Exception:
-        log.exception("An answer failed")
-        message = f"The server failed at this; its log says more, under {request_id()}."
-        await context.abort(grpc.StatusCode.INTERNAL, message)
+    except TimeoutError:
+        raise DeadlineExceeded(
+            f"The answer took more than the {way.seconds:g} s that this server allows. Ask for "
+            "less: a smaller k, or a narrower where."
+        ) from None
 
 
 async def _send(context: Context, question: Question, way: Way) -> None:
     """Send the frames of an answer; the next is made when the one before is on its way."""
-    asker, n_bytes = _asker(context), 0
+    by, n_bytes = asker(context.peer()), 0
     async with (
-        _place(way.places, asker),
-        aclosing(way.lane.answer(question, asker)) as frames,
+        _place(way.places, by),
+        aclosing(way.lane.answer(question, by)) as frames,
     ):
         async for frame in frames:
             n_bytes += len(frame)
@@ -153,21 +139,19 @@ async def _send(context: Context, question: Question, way: Way) -> None:
 
 
 @asynccontextmanager
-async def _place(places: LanePlaces, asker: str) -> AsyncIterator[None]:
+async def _place(places: LanePlaces, by: str) -> AsyncIterator[None]:
     """A place among the answers in work. Raises `LimitExceeded` when none comes free."""
-    since = await places.take(asker)
+    since = await places.take(by)
     try:
         yield
     finally:
-        places.give(asker, since)
+        places.give(by, since)
 
 
 async def _write(context: Context, frame: bytes, idle_s: float) -> None:
     try:
         async with asyncio.timeout(idle_s):
             await context.write(pb.Frame(arrow=frame))
-    except grpc.aio.InternalError:
-        raise asyncio.CancelledError from None  # grpc has not told us yet that the caller is gone
     except TimeoutError:
         raise DeadlineExceeded(
             f"Nobody read this answer for the {idle_s:g} s that this server keeps a place for one. "
@@ -183,8 +167,3 @@ def _check_size(n_bytes: int, most_bytes: int | None) -> None:
             "less: a smaller k, or a narrower where; or export.",
             limit_bytes=most_bytes,
         )
-
-
-async def _abort(context: Context, error: SaelakeError) -> None:
-    status = to_status(error)
-    await context.abort(status.code, status.details, status.trailing_metadata)

@@ -16,6 +16,7 @@ from saelake.store.codes.executor import Executor
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.lake.lake import Lake
+from saelake.store.service.access.audit import auditing
 from saelake.store.service.access.gate import Gate
 from saelake.store.service.access.protection import Access
 from saelake.store.service.calls import Calls
@@ -34,6 +35,7 @@ from saelake.store.service.telemetry.settings import Telemetry
 from saelake.store.snapshot.models import Texts
 from saelake.store.tables.diskcache import DiskCache
 from saelake.store.wire.address import Address as Address
+from saelake.store.wire.address import cannot_listen
 from saelake.store.wire.commands import CHANGES
 from saelake.store.wire.requests import SERVICE
 
@@ -128,7 +130,10 @@ class Server:
         )
         self._health = health.aio.HealthServicer()
         self._observing = Observing(
-            settings.telemetry, self._engine.in_memory, self._service.waiting
+            settings.telemetry,
+            self._engine.in_memory,
+            self._service.waiting,
+            auditing(settings.access),
         )
 
     async def start(self) -> Address:
@@ -137,9 +142,9 @@ class Server:
         It answers at once, and is healthy when it is `ready`.
         """
         settings = self._settings
-        self._calls = Calls(self._observing.observers)
+        self._calls = Calls(self._gate, self._observing.observers)
         self._server = grpc.aio.server(
-            interceptors=[self._calls, self._gate],
+            interceptors=[self._calls],
             options=[
                 ("grpc.max_receive_message_length", settings.limits.request_bytes),
                 ("grpc.max_metadata_size", METADATA_BYTES),
@@ -225,7 +230,6 @@ class Server:
         await self._service.close()
         await self._observing.close()
         self._engine.close()
-        self._gate.close()
         return whole and has_loaded
 
     async def _loaded(self, grace_s: float) -> bool:
@@ -261,11 +265,7 @@ def _listening(
             return int(server.add_insecure_port(str(address)))
         return int(server.add_secure_port(str(address), credentials))
     except RuntimeError as error:
-        raise InvalidInput(
-            f"Cannot listen on {address}: is another server there, or is the host not this "
-            f"machine's? Choose another {option}, or 0 for a free one.",
-            address=address,
-        ) from error
+        raise cannot_listen(address, option, error) from error
 
 
 def serve(settings: ServerSettings, on_ready: Callable[[Address], object] = lambda _: None) -> bool:

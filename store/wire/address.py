@@ -30,3 +30,13 @@ class Address:
         if not port.isdecimal() or not port.isascii():
             raise InvalidInput(f"{text!r} is not an address: write HOST:PORT, or PORT.")
         return cls(host=host.strip("[]") or DEFAULT_HOST, port=int(port))
+
+
+def cannot_listen(address: Address, option: str, error: Exception) -> InvalidInput:
+    """What to raise where something else is at an address, or it is of another machine."""
+    why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+    return InvalidInput(
+        f"Cannot listen on {address}{why}: is another server there, or is the host not this "
+        f"machine's? Choose another {option}, or port 0 for a free one.",
+        address=address,
+    )

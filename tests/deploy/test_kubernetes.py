@@ -10,9 +10,11 @@ import pytest
 from dockerfile_parse import DockerfileParser
 from jsonschema import Draft202012Validator
 
+from saelake.quantities import parse_size
 from saelake.store.wire.address import Address
 from tests.client.cli.command import asked
 from tests.deploy.commands import DEPLOY
+from tests.deploy.memory import memory_of
 from tests.deploy.operators import SPECS, schema
 from tests.deploy.rendered import BOTH, PARTS, Manifest, container, one, pod, rendered
 from tests.deploy.test_ray_job import KUBERNETES, check_pod
@@ -77,16 +79,21 @@ def test_the_server_takes_its_settings(settings: dict[str, Any]) -> None:
     command, option, file = container("base")["args"]
     assert (command, option) == ("serve", "--config")
     mounts = {each["mountPath"] for each in container("base")["volumeMounts"]}
-    named = [file, settings["token_file"], settings["cert"], settings["key"]]
+    named = [file, settings["tokens"], settings["cert"], settings["key"]]
     assert {str(Path(each).parent) for each in named} <= mounts
-    assert str(Path(settings["disk_cache"]).parent) in mounts
+    assert str(Path(settings["disk-cache"]).parent) in mounts
     assert IMAGE_CACHE in mounts
+
+
+def test_there_is_memory_for_all_that_is_computed_at_once(settings: dict[str, Any]) -> None:
+    memory = container("base")["resources"]["limits"]["memory"]
+    assert parse_size(f"{memory}B") >= memory_of(settings)
 
 
 def test_there_is_time_to_stop(settings: dict[str, Any]) -> None:
     seconds = pod("base")["terminationGracePeriodSeconds"]
-    assert seconds >= settings["drain_delay"] + settings["grace"] + 10
-    assert settings["drain_delay"] > container("base")["readinessProbe"]["periodSeconds"]
+    assert seconds >= settings["drain-delay"] + settings["grace"] + 10
+    assert settings["drain-delay"] > container("base")["readinessProbe"]["periodSeconds"]
 
 
 def test_ports_are_the_servers(settings: dict[str, Any]) -> None:
@@ -122,7 +129,7 @@ def test_variables_of_the_parts_are_settings(monkeypatch: pytest.MonkeyPatch) ->
         for each in container(name)["env"]:
             monkeypatch.setenv(each["name"], each["value"])
     said = tomllib.loads(asked("serve", "--print-config"))
-    assert said["client_ca"] == "/etc/saelake/tls/ca.crt"
+    assert said["client-ca"] == "/etc/saelake/tls/ca.crt"
     assert said["preload"] == ["reviews/l8"]
     assert said["ray"] == "ray://saelake-ray-head-svc:10001"
     assert said["memory"] == "8GiB"

@@ -16,9 +16,11 @@ from dockerfile_parse import DockerfileParser
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from jsonschema import Draft202012Validator
 
+from saelake.quantities import parse_size
 from tests.client.cli.command import asked
 from tests.deploy.commands import DEPLOY, ROOT
 from tests.deploy.kuberay import ANY, TEXT, fields
+from tests.deploy.memory import memory_of
 from tests.deploy.test_dockerfile import PROJECT, lint, package_folders
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.test_stopping import NOT_SERVING, SERVING, free_port, served
@@ -159,4 +161,5 @@ def test_the_server_of_compose_takes_its_settings(monkeypatch: pytest.MonkeyPatc
         each.split(":")[0] for s in COMPOSE["services"].values() for each in s.get("ports", ())
     }
     assert published == {"127.0.0.1"}, "what has no protection is for this machine alone"
-    assert Path(settings["disk_cache"]).parent == Path("/cache")
+    assert Path(settings["disk-cache"]).parent == Path("/cache")
+    assert parse_size(SERVER["mem_limit"]) >= memory_of(settings)

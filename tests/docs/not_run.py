@@ -11,7 +11,6 @@ OTHER_PROGRAMS: Mapping[str, str] = {
     "python -m benchmarks": "measures for minutes, with parts of its own",
     "python -m tests.awaited": "makes a file; tests/client/aio tests what is in it",
     "python -m tests.floors": "prints a table; tests/test_floors.py tests what is in it",
-    "openssl": "makes keys, of which the tests of the server have their own",
     "kubectl": "needs a cluster; that the manifests are right is tested",
     "grpcurl": "is a program that the project does not install",
 }
@@ -27,5 +26,6 @@ ONLY_PARSED: Mapping[str, str] = {
     "grpcs://": "needs a server with certificates; the tests of the server have one",
     r"^saelake serve\b": "runs until it is stopped",
     "…": "leaves something out",
+    r"token rotate ana\b": "changes a cluster's secret; the tests of tokens have files",
     r"labels\.json": "needs a file of labels; the tests of labels make one",
 }

@@ -124,8 +124,13 @@ def printed(ctx: typer.Context, file: Path | None) -> str:
     return "\n".join([*plain, *token, "", f"[{TABLE}]", *limits])
 
 
+def _written(name: str) -> str:
+    """A name as it is written in files, and typed."""
+    return name.replace("_", "-")
+
+
 def _line(ctx: typer.Context, name: str, file: Path | None) -> str:
-    key, value = name.removeprefix(LIMIT), ctx.params[name]
+    key, value = _written(name.removeprefix(LIMIT)), ctx.params[name]
     if value is None or value in ((), []):
         return f"# {key} is not set"
     return f"{key} = {_toml(value)}  # {_source(ctx, name, file)}"
@@ -144,7 +149,7 @@ def _source(ctx: typer.Context, name: str, file: Path | None) -> str:
     source = ctx.get_parameter_source(name)
     match source.name if source else "":
         case "COMMANDLINE":
-            return f"--{name.replace('_', '-')}"
+            return f"--{_written(name)}"
         case "ENVIRONMENT":
             return next(str(v) for v in _settings(ctx)[name].envvar if v in os.environ)
         case "DEFAULT_MAP":

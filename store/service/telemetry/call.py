@@ -7,8 +7,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
-from saelake.store.wire.unreadable import collection_in
-
 REQUEST_ID = "x-request-id"  # in the metadata of a call and of its answer
 SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 FAULTS = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})  # the server's own
@@ -20,13 +18,14 @@ class Ended:
     """How a call ended: `began_ns` since 1970, `code` as gRPC names it, `metadata` of the caller.
 
     `details` is what a caller was told who was refused, and may name what is in the corpus. The
-    `message` is read only where somebody wants to know of it.
+    `message` is what was asked, of a stream the first; None where it was not read. Without a
+    `caller` it is not known who asked.
     """
 
     service: str
     method: str
     request_id: str
-    caller: str
+    caller: str | None
     peer: str
     message: object
     code: str
@@ -39,7 +38,8 @@ class Ended:
     @property
     def collection(self) -> str:
         """The collection that was asked of; empty where there is none."""
-        return collection_in(self.service, self.method, self.message)
+        named = getattr(self.message, "collection", "")
+        return named if isinstance(named, str) else ""
 
     @property
     def is_fault(self) -> bool:

@@ -38,7 +38,7 @@ def _level(call: Ended) -> int:
 
 def _said(call: Ended, collection: str) -> str:
     named = f"{call.method} of {collection}" if collection else call.method
-    ended = f"{named}: {call.code} in {call.seconds * 1000:.1f} ms, for {call.caller}"
+    ended = f"{named}: {call.code} in {call.seconds * 1000:.1f} ms, for {call.caller or 'unknown'}"
     return f"{ended}: {call.details}" if call.details else ended
 
 

@@ -23,7 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from saelake.store.errors import InvalidInput
 from saelake.store.service.telemetry.call import Ended
 from saelake.store.snapshot.inmemory import InMemory
-from saelake.store.wire.address import Address
+from saelake.store.wire.address import Address, cannot_listen
 
 MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 # From a cached answer to the longest that `Limits` allows for an analysis, in steps of 2 to 2.5.
@@ -121,11 +121,7 @@ class Scrapes:
         try:
             self._server, self._thread = start_http_server(address.port, address.host, registry)
         except OSError as error:
-            raise InvalidInput(
-                f"Cannot listen on {address} for metrics: {error.strerror or error}. Choose "
-                "another --metrics.",
-                address=address,
-            ) from error
+            raise cannot_listen(address, "--metrics", error) from error
         self.address = Address(host=address.host, port=self._server.server_port)
 
     def close(self) -> None:

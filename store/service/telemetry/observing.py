@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,8 @@ TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_END
 class Observing:
     """The observers of one process that serves.
 
-    `look` says what it has in memory, `waiting` how many calls of each cost wait for their turn.
+    `look` says what it has in memory, `waiting` how many calls of each cost wait for their turn;
+    `others` are told of calls as well.
     Raises `MissingExtra` for a library that is not installed, and `InvalidInput` for an address
     that is taken.
     """
@@ -34,11 +35,12 @@ class Observing:
         telemetry: Telemetry,
         look: Callable[[], InMemory],
         waiting: Callable[[], Mapping[str, int]] = dict,
+        others: Sequence[Observer] = (),
     ) -> None:
         self._look, self._waiting = look, waiting
         traces = _traces(telemetry)
         self.metrics = _metrics(telemetry)
-        found = (CallLog(), traces, self.metrics)
+        found = (CallLog(), traces, self.metrics, *others)
         self.observers: tuple[Observer, ...] = tuple(each for each in found if each is not None)
         self._sampling: asyncio.Task[None] | None = None
 

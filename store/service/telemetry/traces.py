@@ -45,7 +45,7 @@ class Traces:
                 "saelake.collection": on_one_line(call.collection),
                 "saelake.answer_bytes": call.n_bytes,
                 "saelake.request_id": call.request_id,
-                "saelake.caller": on_one_line(call.caller),
+                "saelake.caller": on_one_line(call.caller or "unknown"),
             },
         )
         if call.is_fault:

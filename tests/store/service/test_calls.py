@@ -16,8 +16,10 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import SaelakeError, Unavailable
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.tokens import TokensQuery
+from saelake.store.service.changes import Allowed
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.service.telemetry.call import REQUEST_ID
+from saelake.store.wire.commands import path_of
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.answering import answer_with
 
@@ -166,7 +168,7 @@ def test_calls_that_have_no_more_time_are_told_so(
     answer_with(monkeypatch, TokensQuery, slow)
     errors: list[SaelakeError] = []
     settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
-    with BackgroundServer(settings) as server, saelake.connect(server.target) as lake:
+    with BackgroundServer(settings) as server, saelake.connect(server.target, retries=0) as lake:
 
         def ask() -> None:
             try:
@@ -184,3 +186,21 @@ def test_calls_that_have_no_more_time_are_told_so(
     assert isinstance(error, Unavailable)
     assert "has stopped" in error.message
     assert "Traceback" not in caplog.text
+
+
+def test_a_stream_of_bytes_that_are_no_message_is_the_callers_mistake(
+    made: MadeLake, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = ServerSettings(
+        uri=made.lake.uri,
+        address=Address(port=0),
+        allowed=Allowed(rights=frozenset({"encode"})),
+    )
+    with (
+        BackgroundServer(settings) as server,
+        grpc.insecure_channel(str(server.address)) as channel,
+        pytest.raises(grpc.RpcError) as refused,
+    ):
+        channel.stream_unary(path_of("Import"))(iter([b"\xff\xff"]), timeout=20)
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert caplog.records == []

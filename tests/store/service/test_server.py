@@ -238,7 +238,7 @@ def test_too_many_questions_at_once_are_refused(
 ) -> None:
     slow_tokens(monkeypatch, 0.5)
     with server(made, limits=Limits(answers=1, wait_s=0.1)) as running:
-        lake = saelake.connect(running.target)
+        lake = saelake.connect(running.target, retries=0)
         first = threading.Thread(target=lambda: lake[NAME].tokens(3))
         first.start()
         time.sleep(0.2)

@@ -39,14 +39,14 @@ def test_what_is_typed_outweighs_variables_and_these_the_file(
     assert "port = 3456  # --port" in lines
     assert "threads = 5  # SAELAKE_SERVE_LIMIT_THREADS" in lines
     assert f"answers = 10  # {file}" in lines
-    assert f"answer_bytes = {1 << 30}  # {file}" in lines
+    assert f"answer-bytes = {1 << 30}  # {file}" in lines
     assert "grace = 30.0  # default" in lines
     assert "# cert is not set" in lines
 
 
 def test_the_file_may_be_named_by_a_variable(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAELAKE_SERVE_CONFIG", str(file))
-    assert f"drain_delay = 5.0  # {file}" in printed().splitlines()
+    assert f"drain-delay = 5.0  # {file}" in printed().splitlines()
 
 
 def test_what_is_printed_is_a_file_that_says_the_same(file: Path, tmp_path: Path) -> None:
@@ -54,6 +54,14 @@ def test_what_is_printed_is_a_file_that_says_the_same(file: Path, tmp_path: Path
     copy = tmp_path / "copy.toml"
     copy.write_text(once)
     assert tomllib.loads(printed("--config", str(copy))) == tomllib.loads(once)
+
+
+def test_a_name_may_be_written_with_underscores(tmp_path: Path) -> None:
+    path = tmp_path / "server.toml"
+    path.write_text('token_file = "token"\n[limits]\ncalls_per_s = 5.0\n')
+    lines = printed("--config", str(path)).splitlines()
+    assert f'token-file = "token"  # {path}' in lines
+    assert f"calls-per-s = 5.0  # {path}" in lines
 
 
 def test_variables_of_other_commands_hold_here_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +101,9 @@ def test_an_unknown_variable_is_one_too(monkeypatch: pytest.MonkeyPatch) -> None
     assert "the nearest is SAELAKE_SERVE_GRACE." in ran.err
 
 
-@pytest.mark.parametrize("text", ["port = ", "limits = 3", 'port = "many"', "limits = {answers=0}"])
+@pytest.mark.parametrize(
+    "text", ["port = ", "limits = 3", 'port = "many"', 'limits = {answers="many"}']
+)
 def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text(text)

@@ -16,9 +16,11 @@ from saelake.store.requests.correlate import CorrelateQuery
 from saelake.store.requests.diff import DiffQuery
 from saelake.store.requests.document import DocumentQuery
 from saelake.store.requests.embeddings import EmbeddingsQuery
+from saelake.store.requests.encode import EncodeQuery
 from saelake.store.requests.families import FamiliesQuery
 from saelake.store.requests.features import FeaturesQuery
 from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.jobs import JobsQuery
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
@@ -46,9 +48,11 @@ QUESTIONS: Mapping[str, Callable[[str], Request]] = {
     "Diff": lambda c: DiffQuery(a=Selection(collection=c), others=(Selection(collection=c),)),
     "Document": lambda c: DocumentQuery(collection=c, doc=0),
     "Embeddings": lambda c: EmbeddingsQuery(collection=c),
+    "Encode": lambda c: EncodeQuery(collection=c, texts=("rain",)),
     "Families": lambda c: FamiliesQuery(collection=c),
     "Features": lambda c: FeaturesQuery(collection=c),
     "Info": lambda c: InfoQuery(corpora=(c.partition("/")[0],)),
+    "Jobs": lambda c: JobsQuery(corpora=(c.partition("/")[0],)),
     "Labels": lambda c: LabelsQuery(dictionary=c),
     "Match": lambda c: MatchQuery(a=c, b=c),
     "Neighbors": lambda c: NeighborsQuery(dictionary=c, feature=0),

@@ -1,8 +1,10 @@
 """What is noted of calls."""
 
 import json
+import logging
+import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,9 +16,18 @@ import pytest
 from saelake.store.errors import AccessDenied, InvalidInput, SaelakeError
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
+from saelake.store.requests.commands.jobs import CancelJobCommand
+from saelake.store.requests.commands.upkeep import CleanupCommand
 from saelake.store.requests.diff import DiffQuery
-from saelake.store.requests.request import Request
 from saelake.store.service.access.audit import AuditLog
+from saelake.store.service.access.protection import Access
+from saelake.store.service.changes import Allowed
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from saelake.store.service.telemetry.logs import TextLines
+from saelake.store.wire.commands import input_type, path_of, pieces
+from saelake.store.wire.commands import to_message as command_message
 from saelake.store.wire.requests import to_message
 from tests.store.service.access.serving import (
     OPEN,
@@ -29,6 +40,7 @@ from tests.store.service.access.serving import (
     server,
 )
 from tests.store.service.answering import answer_with
+from tests.store.service.telemetry.test_logs import ended
 from tests.store.service.test_load import wait_for
 
 HOSTILE = '\x1b[2J\u202e\n{"caller": "root"}'
@@ -79,7 +91,7 @@ def test_each_call_is_a_line(uri: str, tokens: Path, audit: Path) -> None:
     assert found[0]["ms"] > 0
     assert found[0]["peer"].startswith("ipv4:127.0.0.1:")
     assert found[0]["time"].endswith("+00:00")
-    assert [row.get("request_id") for row in found][-2:] == ["abc-1", "abc-1"]
+    assert [row["request_id"] for row in found][-2:] == ["abc-1", "abc-1"]
     assert stat.S_IMODE(audit.stat().st_mode) == 0o600
     assert token not in audit.read_text()
     assert "wrong wrong" not in audit.read_text()
@@ -103,6 +115,80 @@ def test_whole_questions_are_noted_where_that_is_asked_for(
     assert token not in audit.read_text()
 
 
+def changed(
+    running: BackgroundServer, token: str, command: Command, frames: Iterable[bytes] = ()
+) -> str:
+    """The id of a call that changes something, however it ends."""
+    sent = (("authorization", f"Bearer {token}"),)
+    with grpc.insecure_channel(str(running.address)) as channel:
+        path = path_of(command.command)
+        if command.has_rows:
+            many = channel.stream_unary(path, lambda each: each.SerializeToString())
+            call = many.future(pieces(command, frames), metadata=sent, timeout=20)
+        else:
+            message = command_message(input_type(command.command), command)
+            one = channel.unary_unary(path)
+            call = one.future(message.SerializeToString(), metadata=sent, timeout=20)
+        call.exception()
+        return str(dict(call.trailing_metadata())["x-request-id"])
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_changes_are_noted_with_their_corpora_and_rights(
+    uri: str, tokens: Path, audit: Path, whole: bool
+) -> None:
+    token = issue(tokens, "ana", "encode")
+    commands: list[Command] = [
+        DeleteCommand(corpus="made", where="label = 'pos'"),
+        CleanupCommand(older_than_s=5.0),
+        ImportCommand(corpus="made", source="pos.parquet"),
+        CancelJobCommand(job="nightly"),
+    ]
+    access = Access(tokens=tokens, audit=audit, audit_questions=whole)
+    allowed = Allowed(rights=frozenset({"encode"}))
+    settings = ServerSettings(uri=uri, address=Address(port=0), access=access, allowed=allowed)
+    with BackgroundServer(settings) as running:
+        ids = [changed(running, token, command, [b"no rows"]) for command in commands]
+        found = noted(audit, 4)
+    assert [row["method"].rpartition("/")[2] for row in found] == [c.command for c in commands]
+    assert [row["right"] for row in found] == ["admin", "admin", "encode", "encode"]
+    assert [row.get("of") for row in found] == [["made"], [], ["made"], []]
+    assert [row.get("job") for row in found] == [None, None, None, "nightly"]
+    assert [row["request_id"] for row in found] == ids
+    assert [row["status"] for row in found] == [
+        "PERMISSION_DENIED",
+        "PERMISSION_DENIED",
+        "INVALID_ARGUMENT",
+        "NOT_FOUND",
+    ]
+    if whole:
+        assert found[0]["command"]["where"] == "label = 'pos'"
+        assert found[1]["command"] == {"older_than_s": 5.0}
+        assert found[2]["command"]["source"] == "pos.parquet"
+    else:
+        assert "pos" not in audit.read_text()
+
+
+def test_the_id_that_a_server_gives_is_in_the_audit_and_in_the_log(
+    uri: str, audit: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "saelake.calls"), server(uri, audit=audit) as running:
+        call = called(running, "Tokens")
+        (line,) = noted(audit, 1)
+    (record,) = [record for record in caplog.records if record.name == "saelake.calls"]
+    assert line["request_id"] == dict(call.trailing_metadata())["x-request-id"]
+    assert line["request_id"] in TextLines().format(record)
+
+
+def test_what_nobody_may_send_is_not_read(uri: str, tokens: Path, audit: Path) -> None:
+    issue(tokens)
+    message = to_message(QUESTIONS["Tokens"](OPEN)).SerializeToString()
+    with server(uri, tokens=tokens, audit=audit) as running:
+        called(running, "Tokens", message)
+        (line,) = noted(audit, 1)
+    assert (line["status"], line["caller"], "of" in line) == ("UNAUTHENTICATED", None, False)
+
+
 def test_what_callers_send_commands_no_terminal_and_makes_no_line(
     uri: str, tokens: Path, audit: Path
 ) -> None:
@@ -117,7 +203,7 @@ def test_what_callers_send_commands_no_terminal_and_makes_no_line(
     assert raw.isascii()
     assert raw.replace("\n", "").isprintable()
     assert {row["caller"] for row in found} == {"ana"}
-    assert len(found[-1]["request_id"]) == 100
+    assert re.fullmatch("[0-9a-f]{16}", found[-1]["request_id"]), "the server's own"
 
 
 def test_calls_that_end_otherwise_are_noted_too(
@@ -160,9 +246,9 @@ def test_a_line_is_short_whatever_is_asked_of(uri: str, audit: Path) -> None:
 
 
 @pytest.fixture
-def written(audit: Path) -> Callable[[AuditLog, str], None]:
-    def write(log: AuditLog, name: str, request: Request | None = None) -> None:
-        log.write({"caller": name}, request)
+def written() -> Callable[[AuditLog, str], None]:
+    def write(log: AuditLog, name: str) -> None:
+        log.ends(ended(caller=name))
 
     return write
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pyarrow as pa
@@ -16,6 +17,7 @@ from saelake.store.engine import Engine
 from saelake.store.errors import (
     InvalidFilter,
     InvalidInput,
+    MissingExtra,
     NotFound,
     PermissionDenied,
 )
@@ -27,11 +29,13 @@ from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.requests.request import Request, Right
 from saelake.store.requests.select import SelectQuery
+from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.service.access.gate import Gate
 from saelake.store.service.access.protection import Access
 from saelake.store.service.caller import caller
+from saelake.store.service.calls import Calls
 from saelake.store.service.limits import Limits
 from saelake.store.service.serve import BackgroundServer, _loop
 from saelake.store.wire.requests import FORMER, METHODS
@@ -46,6 +50,7 @@ from tests.store.service.access.serving import (
     server,
 )
 
+OF_ALL = "Tags"  # a question that names no place
 every_method = pytest.mark.parametrize("method", [*METHODS, *FORMER])
 
 
@@ -96,10 +101,10 @@ def test_all_may_ask_for_health_and_only_callers_for_reflection(protected: Prote
 
 
 def test_each_question_is_tried() -> None:
-    assert set(QUESTIONS) == set(METHODS)
+    assert set(QUESTIONS) | {OF_ALL} == set(METHODS)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUESTIONS)
 def test_a_question_of_a_corpus_that_was_not_granted_is_refused(
     protected: Protected, method: str
 ) -> None:
@@ -109,7 +114,7 @@ def test_a_question_of_a_corpus_that_was_not_granted_is_refused(
             ask(connected(running, limited), QUESTIONS[method](collection))
         assert refused.value.data["corpus"] == collection.partition("/")[0]
     for token, collection in ((limited, OPEN), (free, OPEN), (free, SECRET)):
-        with suppress(NotFound, InvalidInput):  # as of labels, of which there are none
+        with suppress(NotFound, InvalidInput, MissingExtra):  # no labels, and no model
             ask(connected(running, token), QUESTIONS[method](collection))
 
 
@@ -140,8 +145,9 @@ def test_a_lake_is_listed_as_far_as_it_is_granted(protected: Protected) -> None:
     assert connected(running, limited).collections() == [OPEN]
     assert connected(running, free).collections() == [OPEN, SECRET]
     assert [row.name for row in connected(running, free).info(["secret"])] == [SECRET]
-    with pytest.raises(PermissionDenied, match="whole lake"):
-        ask(connected(running, limited), VerifyQuery())
+    for whole in (VerifyQuery(), TagsQuery()):
+        with pytest.raises(PermissionDenied, match="whole lake"):
+            ask(connected(running, limited), whole)
     with pytest.raises(NotFound, match="no collection made/none") as missing:
         connected(running, limited)["made/none"].tokens(1)
     assert "secret" not in str(missing.value)
@@ -242,7 +248,7 @@ def test_who_asks_is_known_to_handlers_of_every_kind(tokens: Path) -> None:
     token = issue(tokens, "ana", "admin")
 
     async def run() -> list[bytes]:
-        serving = grpc.aio.server(interceptors=[Gate(Access(tokens=tokens), Limits())])
+        serving = grpc.aio.server(interceptors=[Calls(Gate(Access(tokens=tokens), Limits()))])
         serving.add_generic_rpc_handlers((Kinds().handler(),))
         port = serving.add_insecure_port("127.0.0.1:0")
         await serving.start()
@@ -269,9 +275,9 @@ def test_who_asks_is_known_where_questions_are_answered(
     asked: list[Request] = []
     before = Engine.ask
 
-    def noted(engine: Engine, request: Request, /) -> pa.RecordBatchReader:
+    def noted(engine: Engine, request: Request, /, **given: Any) -> pa.RecordBatchReader:
         asked.append(request)
-        return before(engine, request)
+        return before(engine, request, **given)
 
     monkeypatch.setattr(Engine, "ask", noted)
     token, audit = issue(tokens, "ana", "read", "made"), tmp_path / "audit"

@@ -39,6 +39,7 @@ OTHERS = {
     "pooling",
     "scope",
     "text",
+    "texts",
     "token",
     "unit",
     "where",

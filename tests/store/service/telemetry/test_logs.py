@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from saelake.proto.v1.lake_pb2 import TokensRequest
-from saelake.store.errors import InvalidInput
 from saelake.store.service.telemetry.call import Ended
 from saelake.store.service.telemetry.logs import CallLog, JsonLines, TextLines
 
@@ -86,12 +85,15 @@ def test_what_others_wrote_is_one_line_of_plain_characters(
     assert line.isprintable()
 
 
-def test_the_collection_is_known_also_of_what_nobody_read() -> None:
-    sent = TokensRequest(collection="c/d").SerializeToString()
-    assert ended(message=sent).collection == "c/d"
-    for none in (b"\xff", InvalidInput("no message"), None, object()):
+def test_what_was_not_read_is_of_no_collection() -> None:
+    for none in (b"\xff", None, object()):
         assert ended(message=none).collection == ""
-    assert ended(message=sent, method="NoSuch").collection == ""
+
+
+def test_a_caller_who_is_not_known_is_called_so(caplog: pytest.LogCaptureFixture) -> None:
+    record = record_of(ended(caller=None, message=None), caplog)
+    assert "ms, for unknown: " in TextLines().format(record)
+    assert json.loads(JsonLines().format(record))["caller"] is None
 
 
 @pytest.mark.parametrize("layout", [TextLines(), JsonLines()])
