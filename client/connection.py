@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMES = ("grpc://", "grpcs://")
 SERVER = re.compile(r"https?://.*|(\[[0-9a-fA-F:]+\]|[\w.-]+):\d+/?")
+RETRIES = 4
 TOKEN_VARIABLE = "SAELAKE_TOKEN"  # a name, not a secret
 DISK_CACHE_VARIABLE = "SAELAKE_DISK_CACHE"
 DISK_CACHE_BYTES_VARIABLE = "SAELAKE_DISK_CACHE_BYTES"
@@ -32,7 +33,7 @@ def connect(
     certificate: str | os.PathLike[str] | None = None,
     key: str | os.PathLike[str] | None = None,
     timeout_s: float | None = 60.0,
-    retries: int = 4,
+    retries: int = RETRIES,
     at: str | None = None,
     disk_cache: str | os.PathLike[str] | None = None,
     disk_cache_bytes: int | None = None,

@@ -65,10 +65,7 @@ class AsOf:
     def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> NoReturn:
         """Raise `InvalidInput`: what was is not changed."""
         del rows
-        raise InvalidInput(
-            f"A lake as of {self.at} can only be read: {command.command} is for the lake as it is.",
-            at=self.at,
-        )
+        raise unchangeable(command, self.at)
 
     def watch(self, command: WatchJobCommand, /) -> Iterator[JobReport]:
         """See `Transport`."""
@@ -83,3 +80,10 @@ class AsOf:
     def close(self) -> None:
         """See `Transport`."""
         self.transport.close()
+
+
+def unchangeable(command: Command, at: str) -> InvalidInput:
+    """That what was is not changed."""
+    return InvalidInput(
+        f"A lake as of {at} can only be read: {command.command} is for the lake as it is.", at=at
+    )

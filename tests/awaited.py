@@ -1,7 +1,7 @@
 """The awaited faces, made of those that wait: `python -m tests.awaited --write` renews them.
 
-Each question of a collection or dictionary becomes a coroutine of the same arguments, types and
-defaults, in client/aio/faces.py.
+Each question of a collection or dictionary, and what writes labels, becomes a coroutine of the same
+arguments, types and defaults, in client/aio/faces.py.
 """
 
 import ast
@@ -17,6 +17,7 @@ BASES = {"Collection": "AwaitedCollection", "Dictionary": "AwaitedDictionary"}
 OTHERS = {
     "where",
     "dictionary",
+    "own_name",
     "selection",
     "codes",
     "embeddings",

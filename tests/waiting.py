@@ -37,12 +37,14 @@ class Waiting:
         """See `Transport`."""
         return self._run(self._transport.version())
 
-    def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> NoReturn:
-        """Awaited lakes change nothing."""
-        raise NotImplementedError
+    def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> Any:
+        """See `Transport`; rows are not sent by awaited lakes."""
+        if rows is not None:
+            raise NotImplementedError
+        return self._run(self._transport.tell(command))
 
     def watch(self, command: WatchJobCommand, /) -> NoReturn:
-        """Awaited lakes change nothing."""
+        """Awaited lakes have no jobs."""
         raise NotImplementedError
 
     @property

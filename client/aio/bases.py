@@ -88,6 +88,11 @@ class AwaitedDictionary:
     name: str
     transport: AsyncTransport
 
+    @property
+    def own_name(self) -> str:
+        """Its name, without that of a corpus."""
+        return self.name.rpartition("/")[2]
+
     async def _asked(self, method: str, /, *args: Any, **given: Any) -> Any:
         return await replayed(self.transport, lambda t: _called(self._of(t), method, args, given))
 

@@ -4,7 +4,7 @@ import os
 
 from saelake.aio.lake import AsyncLake
 from saelake.aio.transports import AsyncTransport, InThreads
-from saelake.connection import SCHEMES, connection_to
+from saelake.connection import RETRIES, SCHEMES, connection_to
 from saelake.connection import connect as connect_waiting
 
 
@@ -16,7 +16,7 @@ def connect(
     certificate: str | os.PathLike[str] | None = None,
     key: str | os.PathLike[str] | None = None,
     timeout_s: float | None = 60.0,
-    retries: int = 4,
+    retries: int = RETRIES,
     at: str | None = None,
     disk_cache: str | os.PathLike[str] | None = None,
     disk_cache_bytes: int | None = None,

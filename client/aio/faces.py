@@ -3,24 +3,28 @@
 Made by `python -m tests.awaited --write` of those that wait.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from saelake.aio.bases import AwaitedCollection, AwaitedDictionary
 from saelake.answers.associations import Associations
 from saelake.answers.clusters import Clusters
 from saelake.answers.correlations import Correlations
 from saelake.answers.differences import Diff
+from saelake.answers.encoded import EncodedTokens
 from saelake.answers.families import Families
 from saelake.answers.found import FoundDocuments
 from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Tokens
 from saelake.answers.matches import Matches
 from saelake.collection import FeatureName, FeatureWeights
+from saelake.store.reports import LabelsReport
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Method, Pooling
 from saelake.store.requests.cluster import Clustering, ClusterQuery
+from saelake.store.requests.commands.labels import BY_HAND
 from saelake.store.requests.correlate import Adjacent, CorrelateQuery
 from saelake.store.requests.diff import DiffOrder, DiffQuery, Unit
+from saelake.store.requests.encode import EncodeQuery
 from saelake.store.requests.families import FamiliesQuery
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.requests.labels import LabelsQuery
@@ -78,6 +82,17 @@ class AsyncCollection(AwaitedCollection):
     ) -> Document:
         """See `Collection.document`."""
         found: Document = await self._asked("document", id, doc=doc, features=features)
+        return found
+
+    async def encode(
+        self,
+        texts: str | Sequence[str],
+        k: int | None = EncodeQuery.k,
+        *,
+        features: FeatureName | Sequence[FeatureName] | None = None,
+    ) -> EncodedTokens:
+        """See `Collection.encode`."""
+        found: EncodedTokens = await self._asked("encode", texts, k, features=features)
         return found
 
     async def similar(
@@ -320,6 +335,20 @@ class AsyncCollection(AwaitedCollection):
         found: Labels = await self._asked("labels", text, k, features=features, min_score=min_score)
         return found
 
+    async def label(
+        self,
+        feature: FeatureName,
+        label: str,
+        *,
+        explainer: str = BY_HAND,
+        expect: str | None = None,
+    ) -> LabelsReport:
+        """See `Collection.label`."""
+        found: LabelsReport = await self._asked(
+            "label", feature, label, explainer=explainer, expect=expect
+        )
+        return found
+
     async def info(self) -> CollectionInfo:
         """See `Collection.info`: what is stored of the collection. Raises `NotFound`."""
         found: CollectionInfo = await self._asked("info")
@@ -344,6 +373,35 @@ class AsyncDictionary(AwaitedDictionary):
     ) -> Labels:
         """See `Dictionary.labels`."""
         found: Labels = await self._asked("labels", text, k, features=features, min_score=min_score)
+        return found
+
+    async def label(
+        self, feature: int | str, label: str, *, explainer: str = BY_HAND, expect: str | None = None
+    ) -> LabelsReport:
+        """See `Dictionary.label`."""
+        found: LabelsReport = await self._asked(
+            "label", feature, label, explainer=explainer, expect=expect
+        )
+        return found
+
+    async def set_labels(
+        self,
+        labels: Mapping[int, str] | Mapping[str, str] | Mapping[int | str, str],
+        *,
+        explainer: str = BY_HAND,
+        expect: str | None = None,
+    ) -> LabelsReport:
+        """See `Dictionary.set_labels`."""
+        found: LabelsReport = await self._asked(
+            "set_labels", labels, explainer=explainer, expect=expect
+        )
+        return found
+
+    async def delete_labels(
+        self, features: int | str | Sequence[int | str] | None = None, *, explainer: str = BY_HAND
+    ) -> LabelsReport:
+        """See `Dictionary.delete_labels`."""
+        found: LabelsReport = await self._asked("delete_labels", features, explainer=explainer)
         return found
 
     async def neighbors(self, feature: int | str, k: int = NeighborsQuery.k) -> Neighbors:

@@ -17,8 +17,8 @@ from saelake.store.reports import ServerVersion
 class AsyncLake:
     """A lake, here or behind a server, whose questions are awaited. Made by `saelake.aio.connect`.
 
-    Use it as an asynchronous context manager, or await its `close`. What writes into a lake is in
-    `saelake.Lake`.
+    Use it as an asynchronous context manager, or await its `close`. Its collections and
+    dictionaries write labels too; what else changes a lake is in `saelake.Lake`.
     """
 
     uri: str

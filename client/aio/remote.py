@@ -1,8 +1,6 @@
 """A lake behind a server, asked through gRPC and awaited."""
 
 import asyncio
-import random
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -11,10 +9,18 @@ import grpc
 import pyarrow as pa
 
 from saelake.aio.transports import AsyncReader
-from saelake.served.calls import RemoteCall, call_of, version_call, version_of
+from saelake.served.calls import (
+    RemoteCall,
+    call_of,
+    command_call,
+    report_of,
+    version_call,
+    version_of,
+)
 from saelake.served.channels import Connection, closed
 from saelake.store.errors import SaelakeError, Unavailable
 from saelake.store.reports import ServerVersion
+from saelake.store.requests.commands.command import Command
 from saelake.store.requests.request import Request
 from saelake.store.wire import frames
 from saelake.store.wire.errors import to_error
@@ -49,6 +55,12 @@ class AsyncRemote:
         call = version_call(self._connection)
         return version_of(b"".join([frame async for frame in self._frames(call)]))
 
+    async def tell(self, command: Command, /) -> Any:
+        """What the server reports of a command, which is sent once; see `AsyncTransport`."""
+        call = command_call(command, self._connection)
+        reply = [part async for part in self._received(call, call.timeout_s)]
+        return report_of(command, b"".join(reply))
+
     async def close(self) -> None:
         """Close the connection."""
         self._is_closed = True
@@ -65,39 +77,29 @@ class AsyncRemote:
 
     async def _frames(self, call: RemoteCall) -> AsyncGenerator[bytes, None]:
         """The frames of an answer, asked for again where that does no harm."""
-        ends = call.ends_s(time.monotonic())
-        n_before = 0
+        attempts = call.attempts(self._connection.retries)
         while True:
-            given: list[bytes] = []  # of an answer that is given out whole
-            begun = False
             try:
-                async for frame in self._received(call, ends):
-                    if call.streams:
-                        begun = True
-                        yield frame
-                    else:
-                        given.append(frame)
-                for frame in given:
-                    yield frame
+                async for frame in self._received(call, attempts.left_s):
+                    for ready in attempts.came(frame):
+                        yield ready
+                for ready in attempts.ended():
+                    yield ready
                 return
             except SaelakeError as error:
-                left = None if ends is None else ends - time.monotonic()
-                retries = self._connection.retries
-                wait = retries.wait_s(error, n_before, left, random.random())
-                if wait is None or begun or "closed" in error.data:
+                wait_s = attempts.wait_after_s(error)
+                if wait_s is None:
                     raise
-            n_before += 1
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait_s)
 
-    async def _received(self, call: RemoteCall, ends: float | None) -> AsyncIterator[bytes]:
+    async def _received(self, call: RemoteCall, timeout_s: float | None) -> AsyncIterator[bytes]:
         """What one call gives. Raises what the other end raised."""
         ask = getattr(self._channel, call.kind)(
             call.path,
             request_serializer=call.serialized,
             response_deserializer=call.frame_of,
         )
-        timeout = None if ends is None else max(ends - time.monotonic(), 0)
-        answer = ask(call.message, timeout=timeout, metadata=call.metadata)
+        answer = ask(call.message, timeout=timeout_s, metadata=call.metadata)
         try:
             if call.kind == "unary_unary":
                 yield await answer

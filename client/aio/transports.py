@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import pyarrow as pa
 
 from saelake.store.errors import Unavailable
 from saelake.store.reports import ServerVersion
+from saelake.store.requests.commands.command import Command
 from saelake.store.requests.request import Request
-from saelake.transport import Transport
+from saelake.transport import Transport, unchangeable
 
 T = TypeVar("T")
 
@@ -26,6 +27,9 @@ class AsyncTransport(Protocol):
 
     async def version(self) -> ServerVersion:
         """Which program answers, and the state that the lake is in now."""
+
+    async def tell(self, command: Command, /) -> Any:
+        """Do what a command without rows says; its report."""
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -82,7 +86,11 @@ class InThreads:
 
     async def version(self) -> ServerVersion:
         """See `AsyncTransport`."""
-        return self.transport.version()
+        return await asyncio.to_thread(self.transport.version)
+
+    async def tell(self, command: Command, /) -> Any:
+        """See `AsyncTransport`."""
+        return await asyncio.to_thread(self.transport.tell, command)
 
     async def close(self) -> None:
         """See `AsyncTransport`."""
@@ -107,6 +115,10 @@ class AsyncAsOf:
     async def version(self) -> ServerVersion:
         """See `AsyncTransport`."""
         return await self.transport.version()
+
+    async def tell(self, command: Command, /) -> NoReturn:
+        """Raise `InvalidInput`: what was is not changed."""
+        raise unchangeable(command, self.at)
 
     async def close(self) -> None:
         """See `AsyncTransport`."""

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from saelake.proto.v1 import lake_pb2 as pb
+from saelake.served.attempts import Attempts
 from saelake.served.channels import Connection, Metadata
+from saelake.served.retries import Retries
 from saelake.store.reports import ServerVersion
+from saelake.store.requests.commands.command import Command
 from saelake.store.requests.request import Request
+from saelake.store.wire import commands
 from saelake.store.wire.requests import SERVICE, Message, method_of, to_message
 
 
@@ -25,9 +29,9 @@ class RemoteCall:
     streams: bool
     kind: str = "unary_stream"
 
-    def ends_s(self, now_s: float) -> float | None:
-        """When the answer must be there, retries and all; None: it may take its time."""
-        return None if self.timeout_s is None else now_s + self.timeout_s
+    def attempts(self, retries: Retries) -> Attempts:
+        """What becomes of it, from now on."""
+        return Attempts(retries, timeout_s=self.timeout_s, streams=self.streams)
 
     @property
     def serialized(self) -> Callable[[Any], bytes]:
@@ -69,6 +73,24 @@ def version_of(reply: bytes) -> ServerVersion:
     return ServerVersion(
         version=said.version, wire=said.wire, features=tuple(said.features), state=said.state
     )
+
+
+def command_call(command: Command, connection: Connection) -> RemoteCall:
+    """A command without rows as a call."""
+    return RemoteCall(
+        path=commands.path_of(command.command),
+        message=commands.to_message(commands.input_type(command.command), command),
+        metadata=connection.metadata(None),
+        timeout_s=None if command.is_long else connection.timeout_s,
+        streams=False,
+        kind="unary_unary",
+    )
+
+
+def report_of(command: Command, reply: bytes) -> Any:
+    """What a server's reply to a command reports."""
+    said = commands.output_type(command.command).FromString(reply)
+    return commands.from_message(command.report, said)
 
 
 def _arrow(frame: bytes) -> bytes:

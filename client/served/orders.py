@@ -1,5 +1,9 @@
-"""Commands to a server, which are sent once: what they do may be done when no report comes."""
+"""Commands to a server, which are sent once: what they do may be done when no report comes.
 
+To watch a job only reads, and is asked again.
+"""
+
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +11,7 @@ from typing import Any
 import grpc
 import pyarrow as pa
 
+from saelake.served.attempts import Attempts
 from saelake.served.channels import Connection, closed
 from saelake.store.errors import SaelakeError
 from saelake.store.reports import JobReport
@@ -45,7 +50,24 @@ class Orders:
         return from_message(command.report, reply)
 
     def watch(self, command: WatchJobCommand) -> Iterator[JobReport]:
-        """What the server tells; see `Transport`."""
+        """What the server tells; asked again, as it only reads, where that is interrupted."""
+        attempts = Attempts(self._connection.retries, timeout_s=None, streams=False)
+        last = None
+        while True:
+            try:
+                for report in self._told(command):
+                    if report != last:
+                        attempts.went_on()
+                        yield report
+                    last = report
+                return
+            except SaelakeError as error:
+                wait_s = attempts.wait_after_s(error)
+                if wait_s is None:
+                    raise
+            time.sleep(wait_s)
+
+    def _told(self, command: WatchJobCommand) -> Iterator[JobReport]:
         sent = to_message(input_type(command.command), command)
         with self._errors():
             call = self._call("unary_stream", command)

@@ -1,6 +1,5 @@
 """A lake behind a server, asked through gRPC."""
 
-import random
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -62,39 +61,28 @@ class Remote:
 
     def _frames(self, call: RemoteCall) -> Iterator[bytes]:
         """The frames of an answer, asked for again where that does no harm."""
-        ends = call.ends_s(time.monotonic())
-        n_before = 0
+        attempts = call.attempts(self._connection.retries)
         while True:
-            given: list[bytes] = []  # of an answer that is given out whole
-            begun = False
             try:
-                for frame in self._received(call, ends):
-                    if call.streams:
-                        begun = True
-                        yield frame
-                    else:
-                        given.append(frame)
-                yield from given
+                for frame in self._received(call, attempts.left_s):
+                    yield from attempts.came(frame)
+                yield from attempts.ended()
                 return
             except SaelakeError as error:
-                left = None if ends is None else ends - time.monotonic()
-                retries = self._connection.retries
-                wait = retries.wait_s(error, n_before, left, random.random())
-                if wait is None or begun or "closed" in error.data:
+                wait_s = attempts.wait_after_s(error)
+                if wait_s is None:
                     raise
-            n_before += 1
-            time.sleep(wait)
+            time.sleep(wait_s)
 
-    def _received(self, call: RemoteCall, ends: float | None) -> Iterator[bytes]:
+    def _received(self, call: RemoteCall, timeout_s: float | None) -> Iterator[bytes]:
         """What one call gives. Raises what the other end raised."""
         ask = getattr(self._channel, call.kind)(
             call.path,
             request_serializer=call.serialized,
             response_deserializer=call.frame_of,
         )
-        timeout = None if ends is None else max(ends - time.monotonic(), 0)
         try:
-            answer = ask(call.message, timeout=timeout, metadata=call.metadata)
+            answer = ask(call.message, timeout=timeout_s, metadata=call.metadata)
         except ValueError as error:  # what grpc says of a closed channel
             raise closed(self._address) from error
         except grpc.RpcError as error:

@@ -9,7 +9,6 @@ OTHER_PROGRAMS: Mapping[str, str] = {
     "export": "sets variables of a shell",
     "pytest": "runs tests within a test; that the files exist is tested",
     "python -m benchmarks": "measures for minutes, with parts of its own",
-    "python -m tests.awaited": "makes a file; tests/client/aio tests what is in it",
     "python -m tests.floors": "prints a table; tests/test_floors.py tests what is in it",
     "kubectl": "needs a cluster; that the manifests are right is tested",
     "grpcurl": "is a program that the project does not install",

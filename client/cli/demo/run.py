@@ -63,7 +63,7 @@ def make_lake(folder: Path) -> None:
     say("Running all-MiniLM-L6-v2 over them, and its dictionary of 4,096 features …")
     build.ingest(
         [str(source)],
-        lake=str(folder),
+        place=connect(folder),
         corpus=CORPUS,
         model=str(weights),
         dictionary=[str(model.dictionary())],
@@ -71,7 +71,7 @@ def make_lake(folder: Path) -> None:
     with connect(folder) as lake:
         is_labelled = len(lake[COLLECTION].dictionary.labels(k=1)) > 0
     if not is_labelled:
-        naming.label(COLLECTION, lake=str(folder))
+        naming.label(COLLECTION, place=connect(folder))
 
 
 def _described(collection: Collection) -> str:

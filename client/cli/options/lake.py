@@ -10,7 +10,7 @@ import typer
 
 from saelake.cli.show.screen import Format
 from saelake.collection import Collection
-from saelake.connection import SCHEMES, connect
+from saelake.connection import RETRIES, SCHEMES, connect
 from saelake.lake import Lake
 from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, NotFound
@@ -55,6 +55,13 @@ CertOption = Annotated[
 KeyOption = Annotated[
     Path | None, typer.Option(help="The certificate's key (PEM).", rich_help_panel=WHERE)
 ]
+RetriesOption = Annotated[
+    int,
+    typer.Option(
+        help="How often a question is asked again that the server does not answer.",
+        rich_help_panel=WHERE,
+    ),
+]
 AtOption = Annotated[
     str | None,
     typer.Option(
@@ -98,6 +105,7 @@ def asked_lake(
     ca: CaOption = None,
     cert: CertOption = None,
     key: KeyOption = None,
+    retries: RetriesOption = RETRIES,
     at: AtOption = None,
     disk_cache: DiskCacheOption = None,
     disk_cache_bytes: DiskCacheBytesOption = None,
@@ -108,7 +116,9 @@ def asked_lake(
         scheme = "grpcs" if ca or cert else "grpc"
         target = server if server.startswith(SCHEMES) else f"{scheme}://{server}"
         token = read_token(token_file)
-        with connect(target, token=token, ca=ca, certificate=cert, key=key, at=at) as found:
+        with connect(
+            target, token=token, ca=ca, certificate=cert, key=key, retries=retries, at=at
+        ) as found:
             yield found
         return
     with opened_lake(lake, disk_cache, disk_cache_bytes, at) as found:
@@ -125,10 +135,18 @@ def changed_lake(
     ca: CaOption = None,
     cert: CertOption = None,
     key: KeyOption = None,
+    retries: RetriesOption = RETRIES,
 ) -> Iterator[Lake]:
     """The lake that these options name, to be changed. Raises `InvalidInput`."""
     with asked_lake(
-        ctx=ctx, lake=lake, server=server, token_file=token_file, ca=ca, cert=cert, key=key
+        ctx=ctx,
+        lake=lake,
+        server=server,
+        token_file=token_file,
+        ca=ca,
+        cert=cert,
+        key=key,
+        retries=retries,
     ) as found:
         yield found
 

@@ -20,8 +20,10 @@ def shares(name: str, maker: Callable[..., Any]) -> Callable[[Command], Command]
 
         @wraps(command)
         def run(*arguments: Any, **given: Any) -> None:
-            made = maker(**{option: given.pop(option) for option in options if option in given})
-            command(*arguments, **given, **{name: made})
+            if name not in given:  # what is called from Python may have it already
+                chosen = {option: given.pop(option) for option in options if option in given}
+                given[name] = maker(**chosen)
+            command(*arguments, **given)
 
         kept = [parameter for parameter in own.parameters.values() if parameter.name != name]
         shown = own.replace(parameters=[*kept, *options.values()])

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread, current_thread
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,14 +13,24 @@ import pytest
 import saelake
 from saelake import aio
 from saelake.aio.replay import Awaited, Replay
+from saelake.aio.transports import InThreads
 from saelake.store.engine import Engine
-from saelake.store.errors import DeadlineExceeded, InvalidExpression, NotFound, Unavailable
+from saelake.store.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InvalidExpression,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)
+from saelake.store.reports import ServerVersion
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.request import Request
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests import awaited
 from tests.lakes import MadeLake, make_lake
+from tests.served import ALL
 from tests.store.service.answering import answer_with
 
 NAME = "made/random"
@@ -85,6 +95,45 @@ def test_many_questions_are_awaited_at_once(target: str, made: MadeLake) -> None
         assert await lake.collections() == [NAME]
 
     run(target, ask)
+
+
+def test_labels_are_written_too(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", n_documents=20, seed=3)
+
+    async def ask(lake: aio.AsyncLake) -> None:
+        named = lake.dictionary("random")
+        assert (await lake[NAME].label(3, "rain")).n_labels == 1
+        assert (await named.set_labels({4: "snow", 5: "hail"})).n_labels == 2
+        with pytest.raises(Conflict):
+            await named.label(3, "sun", expect="wind")
+        assert [row.label for row in await named.labels(features=[3, 4, 5])] == [
+            "rain",
+            "snow",
+            "hail",
+        ]
+        assert (await named.delete_labels([4, 5])).n_labels == 2
+        then = lake.as_of((await lake.version()).state)
+        with pytest.raises(InvalidInput, match="can only be read"):
+            await then[NAME].label(3, "sun")
+        await named.delete_labels()
+
+    run(made.lake.uri, ask)
+    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0), allowed=ALL)
+    with BackgroundServer(settings) as server:
+        run(server.target, ask)
+
+
+def test_a_lake_of_this_process_does_not_hold_up_the_loop_with_its_version(made: MadeLake) -> None:
+    asked_by: list[Thread] = []
+
+    class Watched(Engine):
+        def version(self) -> ServerVersion:
+            asked_by.append(current_thread())
+            return super().version()
+
+    asyncio.run(InThreads(Watched(made.lake.uri)).version())
+    assert current_thread() not in asked_by
+    assert len(asked_by) == 1
 
 
 def test_what_is_exported_is_read_as_it_comes(target: str, made: MadeLake, tmp_path: Path) -> None:
@@ -236,4 +285,4 @@ def test_a_replay_gives_its_answers_in_turn_and_then_says_what_it_needs() -> Non
     assert replay.ask(InfoQuery()).read_all().equals(rows)
     with pytest.raises(Awaited) as needed:
         replay.ask(InfoQuery())
-    assert needed.value.request == InfoQuery()
+    assert needed.value.asked == InfoQuery()

@@ -47,6 +47,8 @@ ENCODE = ["--model", "m", "--dictionary", "d"]
         (["index", "made/other"], 1, "no collection made/other"),
         (["info", "--server", "localhost:1", "--lake", "x"], 2, "not both"),
         (["info", "--server", "localhost:1"], 1, "does not answer"),
+        (["info", "--server", "localhost:1", "--retries", "0"], 1, "does not answer"),
+        (["info", "--server", "localhost:1", "--retries", "21"], 2, "retries are 0 to 20"),
         (["info", "--server", "localhost:1", "--token-file", "nowhere"], 2, "token in nowhere"),
         (["serve", "--host", "0.0.0.0"], 2, "--insecure"),
         (["serve", "--port", "0", "--cert", "a.pem"], 2, "certificate and its key"),

@@ -14,7 +14,8 @@ from saelake.lake import Lake
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.engine import Engine
 from saelake.store.errors import LimitExceeded, MissingExtra, SaelakeError, Unavailable
-from saelake.store.wire import frames
+from saelake.store.reports import JobReport
+from saelake.store.wire import commands, frames
 from saelake.store.wire.errors import to_status
 from saelake.store.wire.requests import SERVICE, message_type, to_request
 from tests.lakes import MadeLake, make_lake
@@ -137,3 +138,29 @@ def test_a_server_of_before_does_not_know_every_question(made: MadeLake, face: s
         for ask in (lake.version, lake[NAME].features):
             with pytest.raises(MissingExtra, match="is it saelake, and no older than this"):
                 ask()
+
+
+def test_a_job_is_watched_on_and_each_change_is_told_once() -> None:
+    seen = [JobReport(id="j", corpus="c", n_documents=n) for n in range(4)]
+    told = [[0, 1], [1], [1, 2], [2, 3]]  # by each call, of which the last alone ends well
+
+    def watch(_: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        now = told.pop(0)
+        for n in now:
+            yield commands.to_message(commands.output_type("WatchJob"), seen[n])
+        if told:
+            context.abort_with_status(to_status(GONE))
+
+    server = grpc.server(ThreadPoolExecutor(2))
+    handler = grpc.unary_stream_rpc_method_handler(
+        watch,
+        request_deserializer=commands.input_type("WatchJob").FromString,
+        response_serializer=commands.output_type("WatchJob").SerializeToString,
+    )
+    handlers = grpc.method_handlers_generic_handler(commands.CHANGES, {"WatchJob": handler})
+    server.add_generic_rpc_handlers((handlers,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with saelake.connect(f"grpc://127.0.0.1:{port}", retries=2) as lake:
+        assert [job.n_documents for job in lake.watch_job("j")] == [0, 1, 2, 3]
+    server.stop(None).wait()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from saelake.connection import RETRIES
 from saelake.served.retries import Retries
 from saelake.store.errors import (
     Crashed,
@@ -47,6 +48,10 @@ def test_nothing_is_asked_again_when_there_is_no_time_for_it() -> None:
 )
 def test_what_will_be_the_same_again_is_not_asked_again(error: SaelakeError) -> None:
     assert PLAN.wait_s(error, 0, None, 0.0) is None
+
+
+def test_who_connects_has_the_same_number_of_retries() -> None:
+    assert Retries().most == RETRIES
 
 
 @pytest.mark.parametrize("most", [-1, 21, True])
