@@ -12,7 +12,7 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.request import Cost
-from saelake.store.service.caller import asker
+from saelake.store.service.caller import asker_of
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.lane import Lane
 from saelake.store.service.lanes.places import LanePlaces
@@ -127,7 +127,7 @@ async def _answer(context: Context, question: Question, way: Way) -> None:
 
 async def _send(context: Context, question: Question, way: Way) -> None:
     """Send the frames of an answer; the next is made when the one before is on its way."""
-    by, n_bytes = asker(context.peer()), 0
+    by, n_bytes = asker_of(context), 0
     async with (
         _place(way.places, by),
         aclosing(way.lane.answer(question, by)) as frames,
