@@ -18,12 +18,15 @@ NUMBERS = (
     "confirm_share",
     "recall",
 )
+STATE = "state"
 UNITS = {"document": "documents"}
 
 
 def metadata(table: pa.Table) -> Mapping[str, str]:
-    """The metadata by name, as text."""
-    return {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    """The metadata by name, as text, without the state: equal answers are of different times."""
+    said = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    said.pop(STATE, None)
+    return said
 
 
 def said(table: pa.Table) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, overload
 
 import pyarrow as pa
 
+from saelake.answers.about import STATE
 from saelake.answers.frames import to_pandas, to_polars
 from saelake.answers.markup import view_html
 from saelake.answers.view import View
@@ -105,7 +106,7 @@ def sample_of(table: pa.Table) -> str | None:
 
 def state_of(table: pa.Table) -> str | None:
     """Of which state of the lake an answer's table is, as its metadata says."""
-    return _said(table, b"state")
+    return _said(table, STATE.encode())
 
 
 def _said(table: pa.Table, name: bytes) -> str | None:

@@ -72,6 +72,7 @@ def ask(made: MadeLake, *names: str, **how: Any) -> tuple[Answer, dict[str, str]
         .read_all()
     )
     said = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+    del said["state"]
     rows = made.unsigned(table.to_pylist())
     return {row["feature"]: row for row in rows}, said, [row["feature"] for row in rows]
 
