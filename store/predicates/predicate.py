@@ -51,10 +51,14 @@ _FLIPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """A filter that can be answered; `is_stable` unless it is another one at another time."""
+    """A filter that can be answered; `is_stable` unless it is another one at another time.
+
+    It `makes_values`, of each document, where it has functions or joins texts.
+    """
 
     sql: str
     is_stable: bool
+    makes_values: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def predicate(where: str, schema: pa.Schema) -> Predicate:
     """
     writer = _Writer(where, schema)
     sql = writer.condition(parse(where)).sql
-    return Predicate(sql, writer.is_stable)
+    return Predicate(sql, writer.is_stable, writer.makes_values)
 
 
 class _Writer:
@@ -82,6 +86,7 @@ class _Writer:
         self._where = where
         self._schema = schema
         self.is_stable = True
+        self.makes_values = False
 
     # Conditions.
 
@@ -261,6 +266,7 @@ class _Writer:
         return _Clause(f"array_element({of.sql}, {index.sql})", inner, of.has_column, shown)
 
     def _call(self, node: FunctionCall) -> _Clause:
+        self.makes_values = True
         self.is_stable = self.is_stable and node.name not in _UNSTABLE
         values = [self._write(value) for value in node.values]
         sql = f"`{node.name}`({', '.join(value.sql for value in values)})"
@@ -278,6 +284,7 @@ class _Writer:
     def _chain(self, node: Chain) -> _Clause:
         first = self._write(node.first)
         rest = [(sign, self._write(part)) for sign, part in node.rest]
+        self.makes_values = self.makes_values or any(sign == "||" for sign, _ in rest)
         sql = first.sql + "".join(f" {sign} {part.sql}" for sign, part in rest)
         has_column = first.has_column or any(part.has_column for _, part in rest)
         return _Clause(f"({sql})", None, has_column)
