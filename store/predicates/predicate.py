@@ -45,7 +45,9 @@ _UNSTABLE = frozenset(
     ["now", "current_date", "current_time", "current_timestamp", "today", "random"]
 )
 _BARE = frozenset(["current_date", "current_time", "current_timestamp"])
-MAX_SQL = 16_000_000  # characters: values are written twice to compare them
+MAX_SQL = 16_000_000  # characters: values are written thrice to compare them
+MAX_WIDER = 40  # of a filter: comparisons of comparisons are written 3, 9, 27, … times
+SHORT_SQL = 20_000  # characters that any filter may become
 _FLIPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -201,8 +203,10 @@ class _Writer:
             raise mistake(self._where, node.at, said) from None
 
     def _truth(self, sql: str, *of: _Clause) -> _Clause:
-        if len(sql) > MAX_SQL:
-            raise refusal(self._where, "it is too long.")
+        if len(sql) > min(MAX_SQL, SHORT_SQL + MAX_WIDER * len(self._where)):
+            raise refusal(
+                self._where, "it is too long, or compares comparisons of comparisons: use IS TRUE."
+            )
         return _Clause(sql, pa.bool_(), not of or any(part.has_column for part in of))
 
     # Values.
