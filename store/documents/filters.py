@@ -20,6 +20,7 @@ DocumentMask = npt.NDArray[np.bool_]
 
 CACHE_BYTES = 64 << 20
 SCAN_ROWS = 65_536
+MADE_ROWS = 2048  # where values are made of these rows, such as texts in lower case
 ENTRY_BYTES = 500  # of a mask, its key, and where it is kept
 
 
@@ -34,8 +35,9 @@ def matching_documents(documents: Table, where: str) -> DocumentMask:
 
 def _matching(documents: Table, where: str, asked: Predicate) -> DocumentMask:
     mask = np.zeros(documents.n_rows, np.bool_)
+    n_rows = MADE_ROWS if asked.makes_values else SCAN_ROWS
     try:
-        for batch in documents.scan(["doc"], where=asked.sql, batch_rows=SCAN_ROWS):
+        for batch in documents.scan(["doc"], where=asked.sql, batch_rows=n_rows):
             mask[np.asarray(batch["doc"])] = True
     except InvalidFilter as error:
         raise refusal(where, error.data.get("reason", error.message)) from error

@@ -8,6 +8,7 @@ with the place at which it stops being a predicate.
 from collections.abc import Callable, Mapping
 
 from saelake.store.errors import InvalidFilter
+from saelake.store.predicates.bounds import check_bounds
 from saelake.store.predicates.mistakes import mistake
 from saelake.store.predicates.tokens import Token, tokens_of
 from saelake.store.predicates.tree import (
@@ -73,9 +74,14 @@ _WHOLE = frozenset(["TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT"])
 
 
 def parse(where: str) -> Node:
-    """What a filter says. Raises `InvalidFilter` for a text that is not wholly one predicate."""
+    """What a filter says.
+
+    Raises `InvalidFilter` for a text that is not wholly one predicate, or could cost too much.
+    """
     try:
-        return _FilterParser(where).whole()
+        node = _FilterParser(where).whole()
+        check_bounds(where, node)
+        return node
     except RecursionError:
         raise mistake(where, 0, "it is nested too deep.") from None
 

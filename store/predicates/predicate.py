@@ -42,19 +42,25 @@ from saelake.store.predicates.tree import (
 
 # Functions whose answer is another one next time.
 _UNSTABLE = frozenset(
-    ["now", "current_date", "current_time", "current_timestamp", "today", "random", "uuid"]
+    ["now", "current_date", "current_time", "current_timestamp", "today", "random"]
 )
 _BARE = frozenset(["current_date", "current_time", "current_timestamp"])
-MAX_SQL = 16_000_000  # characters: values are written twice to compare them
+MAX_SQL = 16_000_000  # characters: values are written thrice to compare them
+MAX_WIDER = 40  # of a filter: comparisons of comparisons are written 3, 9, 27, … times
+SHORT_SQL = 20_000  # characters that any filter may become
 _FLIPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """A filter that can be answered; `is_stable` unless it is another one at another time."""
+    """A filter that can be answered; `is_stable` unless it is another one at another time.
+
+    It `makes_values`, of each document, where it has functions or joins texts.
+    """
 
     sql: str
     is_stable: bool
+    makes_values: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def predicate(where: str, schema: pa.Schema) -> Predicate:
     """
     writer = _Writer(where, schema)
     sql = writer.condition(parse(where)).sql
-    return Predicate(sql, writer.is_stable)
+    return Predicate(sql, writer.is_stable, writer.makes_values)
 
 
 class _Writer:
@@ -82,6 +88,7 @@ class _Writer:
         self._where = where
         self._schema = schema
         self.is_stable = True
+        self.makes_values = False
 
     # Conditions.
 
@@ -196,8 +203,10 @@ class _Writer:
             raise mistake(self._where, node.at, said) from None
 
     def _truth(self, sql: str, *of: _Clause) -> _Clause:
-        if len(sql) > MAX_SQL:
-            raise refusal(self._where, "it is too long.")
+        if len(sql) > min(MAX_SQL, SHORT_SQL + MAX_WIDER * len(self._where)):
+            raise refusal(
+                self._where, "it is too long, or compares comparisons of comparisons: use IS TRUE."
+            )
         return _Clause(sql, pa.bool_(), not of or any(part.has_column for part in of))
 
     # Values.
@@ -261,6 +270,7 @@ class _Writer:
         return _Clause(f"array_element({of.sql}, {index.sql})", inner, of.has_column, shown)
 
     def _call(self, node: FunctionCall) -> _Clause:
+        self.makes_values = True
         self.is_stable = self.is_stable and node.name not in _UNSTABLE
         values = [self._write(value) for value in node.values]
         sql = f"`{node.name}`({', '.join(value.sql for value in values)})"
@@ -278,6 +288,7 @@ class _Writer:
     def _chain(self, node: Chain) -> _Clause:
         first = self._write(node.first)
         rest = [(sign, self._write(part)) for sign, part in node.rest]
+        self.makes_values = self.makes_values or any(sign == "||" for sign, _ in rest)
         sql = first.sql + "".join(f" {sign} {part.sql}" for sign, part in rest)
         has_column = first.has_column or any(part.has_column for _, part in rest)
         return _Clause(f"({sql})", None, has_column)

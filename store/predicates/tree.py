@@ -1,7 +1,8 @@
 """What a filter says: a tree of conditions and values, in which nothing is left out."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 LiteralKind: TypeAlias = Literal[
     "text", "number", "truth", "null", "bytes", "date", "time", "timestamp"
@@ -150,3 +151,27 @@ class Junction:
 Condition: TypeAlias = Ordering | Distinct | Like | In | Between | Is | Negation | Junction
 Node: TypeAlias = Value | Name | Field | Item | FunctionCall | Cast | Negative | Chain | Condition
 CONDITIONS = (Ordering, Distinct, Like, In, Between, Is, Negation, Junction)
+
+
+def parts(node: Node) -> tuple[Node, ...]:
+    """What stands directly in a node."""
+    found = _PARTS.get(type(node))
+    return () if found is None else found(node)
+
+
+_PARTS: Mapping[type, Callable[[Any], tuple[Node, ...]]] = {
+    Field: lambda node: (node.of,),
+    Item: lambda node: (node.of, node.index),
+    FunctionCall: lambda node: node.values,
+    Cast: lambda node: (node.of,),
+    Negative: lambda node: (node.of,),
+    Chain: lambda node: (node.first, *(part for _, part in node.rest)),
+    Ordering: lambda node: (node.left, node.right),
+    Distinct: lambda node: (node.left, node.right),
+    Like: lambda node: (node.of, node.pattern),
+    In: lambda node: (node.of, *node.values),
+    Between: lambda node: (node.of, node.low, node.high),
+    Is: lambda node: (node.of,),
+    Negation: lambda node: (node.of,),
+    Junction: lambda node: node.conditions,
+}

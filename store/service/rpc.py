@@ -101,6 +101,11 @@ class LakeService:
         """How many answers of each cost wait for a place."""
         return {cost: way.places.n_waiting for cost, way in self._ways.items()}
 
+    @property
+    def is_computing(self) -> bool:
+        """Whether something is computed that nobody can end, though its caller may have left."""
+        return any(lane.is_computing for lane in self._lanes.values())
+
     async def close(self) -> None:
         """Stop computing."""
         for lane in set(self._lanes.values()):

@@ -230,7 +230,7 @@ class Server:
         await self._service.close()
         await self._observing.close()
         self._engine.close()
-        return whole and has_loaded
+        return whole and has_loaded and not self._service.is_computing
 
     async def _loaded(self, grace_s: float) -> bool:
         """Wait for what is loaded as the server begins, as long as that; whether it is."""

@@ -46,6 +46,12 @@ WRONG = [
     "label = 'pos') OR (length > 0",
     'label = "pos"',
     "1 = 1",
+    "length(repeat(label, 600000000)) > 5",
+    "levenshtein(repeat(label, 30), label) > 5",
+    "lpad(label, 2147483647) = 'x'",
+    f"length(concat({', '.join(['text'] * 60)})) > 5",
+    "length" + " + length" * 3000 + " > 3",
+    f"regexp_like(text, '{'a*' * 1000}')",
 ]
 
 
@@ -67,6 +73,12 @@ def test_nothing_of_a_filter_is_left_out(lake: Lake, question: str) -> None:
     for wrong in WRONG:
         with pytest.raises(InvalidFilter):
             QUESTIONS[question](lake[NAME], wrong)
+
+
+def test_nothing_is_deleted_by_a_filter_that_is_refused(embedded: Lake) -> None:
+    for wrong in WRONG:
+        with pytest.raises(InvalidFilter):
+            embedded.delete("made", where=wrong, dry_run=True)
 
 
 def test_a_selection_is_a_filter(lake: Lake) -> None:

@@ -73,6 +73,11 @@ class ChildLane:
             watching.cancel()
             await asyncio.shield(self._later(self._put_back(child)))
 
+    @property
+    def is_computing(self) -> bool:
+        """No: processes can be ended."""
+        return False
+
     async def close(self) -> None:
         """End all processes."""
         self._is_closed = True

@@ -16,6 +16,10 @@ class Lane(Protocol):
         the question raises, and `Crashed` where what computed is gone.
         """
 
+    @property
+    def is_computing(self) -> bool:
+        """Whether something is computed that closing does not end."""
+
     def prepare(self) -> None:
         """Make ready what an answer would wait for."""
 

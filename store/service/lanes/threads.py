@@ -48,6 +48,11 @@ class ThreadLane:
             unwanted.set()
             del steps  # an error keeps this frame until the next collection, but no answer
 
+    @property
+    def is_computing(self) -> bool:
+        """Whether a thread is at work, also for a caller who has left."""
+        return self._places.n_taken > 0
+
     def prepare(self) -> None:
         """Nothing: threads start at once."""
 

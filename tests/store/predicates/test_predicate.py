@@ -414,6 +414,16 @@ def test_thousands_of_conditions_are_answered(keeps: Keeps) -> None:
     assert keeps(f"i64 IN ({', '.join(map(str, range(50_000)))})") == [1]
 
 
+def test_comparisons_of_comparisons_do_not_multiply(keeps: Keeps) -> None:
+    def nested(n: int) -> str:
+        return "(" * n + "label = 'ok'" + ") = TRUE" * n
+
+    assert keeps(nested(4)) == [1]
+    with pytest.raises(InvalidFilter, match="IS TRUE"):
+        keeps(nested(9))
+    assert keeps("(" * 9 + "label = 'ok'" + ") IS TRUE" * 9) == [1]
+
+
 def test_a_mask_is_not_kept_where_the_filter_changes_by_itself(table: Table) -> None:
     schema = table.schema
     assert predicate("us < '2024-01-01'", schema).is_stable

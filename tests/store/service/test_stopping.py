@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import saelake
 from saelake.store.engine import Engine
-from saelake.store.errors import InvalidInput, SaelakeError, Unavailable
+from saelake.store.errors import DeadlineExceeded, InvalidInput, SaelakeError, Unavailable
 from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.client.cli.command import environment
@@ -147,6 +147,18 @@ def test_an_answer_that_takes_too_long_is_ended_and_so_is_the_process(made: Made
     assert code == 0
     assert "Traceback" not in said
     assert said.count("\n") == 1, "the line of the call that was ended"
+
+
+def test_a_question_whose_caller_has_left_does_not_hold_the_process(made: MadeLake) -> None:
+    with served(made, 600, "--grace", "0.3") as server:
+        server.becomes(SERVING)
+        asking = saelake.connect(f"grpc://{server.address}", timeout_s=1, retries=0)
+        with pytest.raises(DeadlineExceeded):
+            asking[NAME].tokens(3)
+        server.process.send_signal(signal.SIGTERM)
+        code, said = server.ended()
+    assert code == 0
+    assert "Traceback" not in said
 
 
 def test_a_server_that_still_loads_a_model_stops_in_its_grace(made: MadeLake) -> None:
