@@ -58,7 +58,7 @@ class Connection:
         if self.token and not is_sendable(self.token):
             raise InvalidInput(UNSENDABLE)
         if self.token and not self.servers.secure and not stays_here(str(self.servers)):
-            warnings.warn(_in_clear(self.servers), SentInClear, stacklevel=4)
+            warnings.warn(_in_clear(self.servers), SentInClear, stacklevel=5)
 
     def channel(self, kind: Any) -> Any:
         """A channel of `grpc` or `grpc.aio`."""

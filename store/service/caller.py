@@ -2,6 +2,7 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from saelake.store.requests.request import Right
 
@@ -28,14 +29,15 @@ def caller() -> Caller:
     return _CALLER.get()
 
 
-def asker(peer: str) -> str:
+def asker_of(context: Any) -> str:
     """Who asks, as places and rates go by it: his name, or his machine where he need not say."""
     known = caller()
-    return machine(peer) if known is ANYONE else known.name
+    return machine_of(context) if known is ANYONE else known.name
 
 
-def machine(peer: str) -> str:
-    """The machine of a connection, without its port."""
+def machine_of(context: Any) -> str:
+    """The machine that calls: its address without a port."""
+    peer: str = context.peer()
     return peer.rpartition(":")[0] or peer
 
 

@@ -26,7 +26,7 @@ from saelake.store.requests.commands.jobs import CancelJobCommand, WatchJobComma
 from saelake.store.requests.commands.labels import LabelsCommand
 from saelake.store.requests.request import Right
 from saelake.store.service.access.grants import check_corpora, check_labels
-from saelake.store.service.caller import asker, caller
+from saelake.store.service.caller import asker_of, caller
 from saelake.store.service.jobs.runner import JobRunner
 from saelake.store.service.lanes.places import LanePlaces
 from saelake.store.service.limits import Limits
@@ -147,7 +147,7 @@ class ChangesService:
         places = self._places["changes" if kind.is_long else "commands"]
         if kind is WatchJobCommand:
             places = self._places["watches"]
-        by, held = asker(context.peer()), ExitStack()
+        by, held = asker_of(context), ExitStack()
         held.callback(places.give, by, await places.take(by))
         return held
 
@@ -158,8 +158,6 @@ class ChangesService:
         command, n_bytes = None, 0
         run = asyncio.get_running_loop().run_in_executor
         async for message in timely(messages, self._limits):
-            if isinstance(message, InvalidInput):  # see `reading`
-                raise message
             if message.WhichOneof("piece") == "begin" and command is None:
                 command = from_message(kind, message.begin)
                 await self._check_granted(command)

@@ -20,8 +20,8 @@ class Limits:
     - answers: quick questions that are answered at once
     - analyses: analyses that are computed at once
     - exports: exports, and verifying, at once
-    - waiting: how many more wait for a place, of each of these kinds; the rest is refused
-    - wait_s: seconds that one of them waits before it is refused
+    - waiting: how many more of each of these wait for a place; the rest is refused
+    - wait_s: seconds that a question waits for a place before it is refused
     - caller_share: the share of places, threads and of those who wait that one caller has
     - threads: threads that answer quick questions
     - answer_bytes: size of an answer, exports aside
@@ -38,7 +38,7 @@ class Limits:
     - calls_per_s: calls of a caller a second, on average; without tokens a caller is a machine
     - burst_calls: calls of a caller at once, after a rest
     - memory_bytes: memory of a process that computes an analysis or an export
-    - kept_bytes: what such a process keeps of what it read, for the next one
+    - kept_bytes: what a process that computes keeps of what it read, for the next answer
     - stop_s: seconds to stop in for a process whose answer nobody waits for, before it is ended
     """
 

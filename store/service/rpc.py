@@ -13,7 +13,7 @@ from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.request import Cost
 from saelake.store.service.access.grants import check_at
-from saelake.store.service.caller import asker, caller
+from saelake.store.service.caller import asker_of, caller
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.lane import Lane
 from saelake.store.service.lanes.places import LanePlaces
@@ -129,7 +129,7 @@ async def _answer(context: Context, question: Question, way: Way) -> None:
 
 async def _send(context: Context, question: Question, way: Way) -> None:
     """Send the frames of an answer; the next is made when the one before is on its way."""
-    by, n_bytes = asker(context.peer()), 0
+    by, n_bytes = asker_of(context), 0
     async with (
         _place(way.places, by),
         aclosing(way.lane.answer(question, by)) as frames,

@@ -10,7 +10,7 @@ from saelake.store.service.access.protection import Access
 from saelake.store.service.access.rates import Rates
 from saelake.store.service.access.unlogged import keep_headers_unlogged
 from saelake.store.service.access.withheld import withheld
-from saelake.store.service.caller import asker, caller, machine, set_caller
+from saelake.store.service.caller import asker_of, caller, machine_of, set_caller
 from saelake.store.service.limits import Limits
 from saelake.store.wire import requests
 
@@ -32,13 +32,13 @@ class Gate:
         A machine that is refused too often is asked to wait. Raises `AccessDenied` and
         `LimitExceeded`.
         """
-        metadata, peer = context.invocation_metadata(), context.peer()
+        sent, shown = context.invocation_metadata(), context.auth_context()
         try:
-            set_caller(await self._callers.caller(metadata, context.auth_context()))
+            set_caller(await self._callers.caller(sent, shown))
         except AccessDenied:
-            self._rates.take(machine(peer))
+            self._rates.take(machine_of(context))
             raise
-        self._rates.take(asker(peer))
+        self._rates.take(asker_of(context))
 
     def admit(self, path: str, message: Any) -> Any:
         """The message of a call of this method, as who asks may send it.

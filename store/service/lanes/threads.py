@@ -75,6 +75,7 @@ class ThreadLane:
             self._places.give(caller, since)
             raise
         working.add_done_callback(tell)
+        del steps  # as in `answer`
         try:
             return await made
         except asyncio.CancelledError:

@@ -212,7 +212,7 @@ def test_exports_of_one_caller_leave_room_for_another(
         asked.append("greedy" if len(asked) < 64 else "other")
         return asked[-1]
 
-    monkeypatch.setattr(rpc, "_asker", asker)
+    monkeypatch.setattr(rpc, "asker_of", asker)
     ask_in_place(monkeypatch, CodesQuery, Flowing)
     message = to_message(CodesQuery(collection=NAME))
     with (

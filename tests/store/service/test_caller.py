@@ -1,10 +1,11 @@
 """By what name places and rates know who asks."""
 
 from contextvars import copy_context
+from types import SimpleNamespace
 
 import pytest
 
-from saelake.store.service.caller import ANYONE, UNKNOWN, Caller, asker, set_caller
+from saelake.store.service.caller import ANYONE, UNKNOWN, Caller, asker_of, set_caller
 
 PEER = "ipv6:[::1]:5000"
 
@@ -23,6 +24,6 @@ def test_who_need_not_say_who_he_is_is_his_machine_and_nobody_else(
 ) -> None:
     def asked() -> str:
         set_caller(known)
-        return asker(PEER)
+        return asker_of(SimpleNamespace(peer=lambda: PEER))
 
     assert copy_context().run(asked) == said
