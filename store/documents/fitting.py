@@ -5,7 +5,13 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from saelake.store.errors import CorpusError
-from saelake.store.format.schema import REPLACES, RESERVED_COLUMNS, documents_schema
+from saelake.store.format.schema import (
+    LANCE_COLUMNS,
+    NOT_IN_COLUMNS,
+    REPLACES,
+    RESERVED_COLUMNS,
+    documents_schema,
+)
 from saelake.store.format.widening import converted, widened
 
 REMEDY = "Convert the column, give it another name, or import it as another corpus."
@@ -19,8 +25,9 @@ def fitted_schema(
     `stored` are its columns so far (None: it is new). Types widen as `widened` says, a column that
     the corpus lacks comes last, and one that the source lacks stays. `replaces` asks for the
     column in which documents say which ones they replace. Raises `CorpusError` for types that do
-    not fit.
+    not fit, and for names that no column can have.
     """
+    check_column_names(source, metadata)
     if stored is None:
         return documents_schema(metadata)
     given = {field.name: field.type for field in metadata}
@@ -34,6 +41,42 @@ def fitted_schema(
     if replaces and REPLACES not in stored.names:
         new.append(pa.field(REPLACES, pa.uint64()))
     return pa.schema([*fields, *new], metadata=stored.metadata)
+
+
+def check_column_names(source: str, schema: pa.Schema) -> None:
+    """Raise `CorpusError` for a column that cannot be called so."""
+    for i in range(len(schema)):
+        field = schema.field(i)
+        name = _name(field)
+        if name and _is_whole(field) and not _is_lances(name):
+            continue
+        shown = f"number {i + 1}" if name is None else repr(name)
+        raise CorpusError(
+            f"{source} has a column {shown} that cannot be called so: a name is text in UTF-8, not "
+            "empty, without '.', '`' and the character 0, and none of Lance's own.",
+            source=source,
+            column=shown,
+        )
+
+
+def _is_lances(name: str) -> bool:
+    """Whether Lance has a meaning of its own for a name."""
+    return name in LANCE_COLUMNS or any(letter in name for letter in NOT_IN_COLUMNS)
+
+
+def _is_whole(field: pa.Field) -> bool:
+    """Whether the names in a field are text that ends where it ends."""
+    name, kind = _name(field), field.type
+    within = range(kind.num_fields)
+    return name is not None and "\0" not in name and all(_is_whole(kind.field(i)) for i in within)
+
+
+def _name(field: pa.Field) -> str | None:
+    """What a field is called; None where that is no UTF-8."""
+    try:
+        return str(field.name)
+    except UnicodeDecodeError:
+        return None
 
 
 def _fitted(corpus: str, source: str, field: pa.Field, given: pa.DataType) -> pa.DataType:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import types
 
+from saelake.store.documents.fitting import check_column_names
 from saelake.store.documents.imports import SourceBatch
 from saelake.store.errors import CorpusError
 from saelake.store.format.lists import runs
 from saelake.store.format.schema import RESERVED_COLUMNS
 from saelake.store.format.streams import sent_batches, sent_schema
+from saelake.store.requests.checks import LARGEST_NUMBER
 from saelake.store.requests.commands.documents import FILE, ROW
 
 PLACE = pa.schema([pa.field(FILE, pa.string()), pa.field(ROW, pa.uint64())])
@@ -85,6 +88,7 @@ class _Understood:
 
 def _check_columns(schema: pa.Schema, name: str) -> None:
     """Raise `CorpusError` for columns that cannot be those of documents."""
+    check_column_names(f"What was sent of {name}", schema)
     for field in OWN:
         found = schema.field(field.name) if schema.names.count(field.name) == 1 else None
         if found is None or found.type != field.type:
@@ -103,6 +107,12 @@ def _check_columns(schema: pa.Schema, name: str) -> None:
             )
 
 
+def _check_rows(numbers: pa.Array) -> None:
+    """Raise `CorpusError` for numbers of rows that no file has."""
+    if (pc.max(numbers).as_py() or 0) > LARGEST_NUMBER - len(numbers):
+        raise CorpusError("What was sent has a row with a number that no file has so many of.")
+
+
 def _is_stored(kind: pa.DataType) -> bool:
     """Whether a corpus has columns of this type."""
     if types.is_list(kind):
@@ -117,6 +127,7 @@ def _is_stored(kind: pa.DataType) -> bool:
 
 def _placed(batch: pa.RecordBatch) -> Iterator[SourceBatch]:
     """The batch in runs of neighbouring rows of one file."""
+    _check_rows(batch[ROW])
     files = batch[FILE].fill_null("").dictionary_encode()
     index, rows = files.indices.to_numpy(), batch[ROW].fill_null(0).to_numpy()
     own = batch.drop_columns([FILE, ROW])

@@ -40,6 +40,14 @@ DELETED = "deleted"  # the error of a row of codes whose document is
 
 REPLACES = "_replaces"  # which earlier document a document replaces; corpora that had none lack it
 RESERVED_COLUMNS = ("doc", "id", "text", REPLACES)
+LANCE_COLUMNS = (
+    "_rowid",
+    "_rowaddr",
+    "_rowoffset",
+    "_row_created_at_version",
+    "_row_last_updated_at_version",
+)
+NOT_IN_COLUMNS = ".`\0"  # Lance reads a name with them as another
 RESERVED_NAMES = ("dictionaries",)  # of corpora: tables of the lake itself
 
 

@@ -78,6 +78,11 @@ class Told:
             return (JobLog(self.lake).open(command.job).corpus,)
         return command.corpora
 
+    def users(self, dictionary: str) -> frozenset[str]:
+        """The corpora that have a collection of a dictionary."""
+        found = self.lake.pinned().collections()
+        return frozenset(name.corpus for name in found if name.dictionary == dictionary)
+
     def _set_labels(self, command: SetLabelsCommand, _: Path | None) -> LabelsReport:
         labels = {new.feature: new.label for new in command.labels}
         n = set_labels(

@@ -130,7 +130,7 @@ class JobLog:
         """The job of this id. Raises `NotFound`."""
         found = self.find(job_id)
         if found is None:
-            raise NotFound(f"There is no job {job_id!r}. See `saelake jobs`.", job=job_id)
+            raise no_job(job_id)
         return found
 
     def cancel(self, job_id: str) -> None:
@@ -160,6 +160,11 @@ class JobLog:
             for uri in filter(lambda uri: uri.endswith(".json"), list_files(self._folder)):
                 if (job := _job_at(uri)) is not None:
                     yield job
+
+
+def no_job(job_id: str) -> NotFound:
+    """That there is no job of this id."""
+    return NotFound(f"There is no job {job_id!r}. See `saelake jobs`.", job=job_id)
 
 
 def _job_at(uri: str) -> JobRecord | None:

@@ -58,6 +58,7 @@ def _parsed(text: str) -> LakeState:
         at, tables = _unfolded(text)
         pins = dict(tables)
         good = _is_when(at) and all(PIN.fullmatch(pin) for pin in pins.values())
+        good = good and all(NAME.fullmatch(table) for table in pins)  # and no way out of the lake
     except (ValueError, TypeError, RecursionError, zlib.error):
         good = False
     if not good:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from saelake.store.errors import AlreadyExists, InvalidInput, NotFound
 from saelake.store.format.moments import moment_of
-from saelake.store.format.schema import NAME
+from saelake.store.format.schema import LONGEST_NAME, NAME
 from saelake.store.lake.lake import DICTIONARIES, Lake
 from saelake.store.reports import Tag
 from saelake.store.tables.tables import Table
@@ -73,10 +73,10 @@ def _remove(lake: Lake, name: str) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name) or moment_of(name) is not None:
+    if len(name) > LONGEST_NAME or not NAME.fullmatch(name) or moment_of(name) is not None:
         raise InvalidInput(
-            f"{name!r} cannot be a tag: use letters, digits, '.', '_' and '-', and nothing that "
-            "reads as a time.",
+            f"{name!r} cannot be a tag: use up to {LONGEST_NAME} letters, digits, '.', '_' and "
+            "'-', and nothing that reads as a time.",
             tag=name,
         )
 

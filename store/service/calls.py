@@ -83,7 +83,7 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
         except grpc.aio.AbortError:
             raise
         except SaelakeError as error:
-            await context.refuse(error)
+            await context.refuse(self._gate.told(error))
         except asyncio.CancelledError:
             if not self._is_ending:
                 context.broke_off = "CANCELLED"

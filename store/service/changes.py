@@ -18,13 +18,14 @@ from saelake.store.errors import (
     Unavailable,
 )
 from saelake.store.growth.told import Told
-from saelake.store.lake.jobs import JobLog
+from saelake.store.lake.jobs import JobLog, no_job
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import ENDED
 from saelake.store.requests.commands.command import Command
-from saelake.store.requests.commands.jobs import WatchJobCommand
+from saelake.store.requests.commands.jobs import CancelJobCommand, WatchJobCommand
+from saelake.store.requests.commands.labels import LabelsCommand
 from saelake.store.requests.request import Right
-from saelake.store.service.access.grants import check_corpora
+from saelake.store.service.access.grants import check_corpora, check_labels
 from saelake.store.service.caller import asker_of, caller
 from saelake.store.service.jobs.runner import JobRunner
 from saelake.store.service.lanes.places import LanePlaces
@@ -40,6 +41,7 @@ from saelake.store.wire.commands import (
 )
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
+OPEN_FILES = Path("/proc/self/fd")  # which Linux has: each is opened anew, from its beginning
 KINDS = ("changes", "commands", "watches")  # limits, of commands that go on at once
 
 
@@ -136,7 +138,7 @@ class ChangesService:
             with await self._place(kind, context) as held:
                 file = held.enter_context(_spool())
                 command = await self._spooled(kind, messages, file)
-                return await self._report(command, held, Path(file.name))
+                return await self._report(command, held, _path_to(file))
 
         return answer
 
@@ -172,9 +174,19 @@ class ChangesService:
 
     async def _check_granted(self, command: Command) -> None:
         """Raise `PermissionDenied` for a command about corpora that are not the caller's to use."""
-        if caller().corpora is not None:
-            run = asyncio.get_running_loop().run_in_executor
-            check_corpora(caller(), await run(self._quick, self._told.corpora, command))
+        if caller().corpora is None:
+            return None
+        run = asyncio.get_running_loop().run_in_executor
+        if isinstance(command, LabelsCommand):
+            users = await run(self._quick, self._told.users, command.dictionary)
+            return check_labels(caller(), command.dictionary, users)
+        about = await run(self._quick, self._told.corpora, command)
+        try:
+            check_corpora(caller(), about)
+        except PermissionDenied:
+            if isinstance(command, CancelJobCommand | WatchJobCommand):
+                raise no_job(command.job) from None  # as where there is none
+            raise
 
     async def _report(self, command: Command, held: ExitStack, rows: Path | None = None) -> Any:
         """The report as a message. What is begun is done, also when the caller leaves meanwhile:
@@ -208,8 +220,15 @@ class ChangesService:
 
 
 def _spool() -> IO[bytes]:
-    """A file that is gone when it is closed, or nobody has it any more."""
-    return tempfile.NamedTemporaryFile(prefix="saelake-sent-")
+    """A file that is gone when it is closed, or its process is."""
+    if OPEN_FILES.exists():
+        return tempfile.TemporaryFile()
+    return tempfile.NamedTemporaryFile(prefix="saelake-sent-")  # which a killed process leaves
+
+
+def _path_to(file: IO[bytes]) -> Path:
+    """Where a spool can be read until it is closed."""
+    return OPEN_FILES / str(file.fileno()) if OPEN_FILES.exists() else Path(file.name)
 
 
 def _check_size(n_bytes: int, most_bytes: int) -> None:

@@ -1,17 +1,23 @@
 """What would hinder a server, found without starting it."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator
+from errno import EADDRINUSE
 from functools import partial
+from itertools import combinations
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, SaelakeError
+from saelake.store.service.access.audit import auditing
+from saelake.store.service.access.callers import Callers
+from saelake.store.service.access.protection import Access
 from saelake.store.service.serve import ServerSettings
 from saelake.store.wire.address import Address, cannot_listen
 
 
 def hindrances(settings: ServerSettings) -> tuple[SaelakeError, ...]:
-    """Each thing that is wrong: with the lake, the protection, a certificate, a port."""
+    """Each thing that is wrong: with the lake, the protection, a file of it, a port."""
     return tuple(_found(settings))
 
 
@@ -20,19 +26,47 @@ def _found(settings: ServerSettings) -> Iterator[SaelakeError]:
         partial(_check_lake, settings),
         partial(settings.access.check_host, settings.address.host),
         settings.access.credentials,
-        partial(_check_free, settings.address, "--port"),
+        partial(Callers, settings.access),
+        partial(_check_audit, settings.access),
     ]
-    for address, option in (
-        (settings.lifetime.health, "--health"),
-        (settings.telemetry.metrics, "--metrics"),
-    ):
-        if address is not None:
-            checks.append(partial(_check_free, address, option))
+    addresses = _addresses(settings)
+    checks += [partial(_check_free, address, option) for option, address in addresses.items()]
+    checks += [partial(_check_apart, pair) for pair in combinations(addresses.items(), 2)]
     for check in checks:
         try:
             check()
         except SaelakeError as error:
             yield error
+
+
+def _addresses(settings: ServerSettings) -> dict[str, Address]:
+    """Where it would listen, by what says so."""
+    found = {
+        "--port": settings.address,
+        "--health": settings.lifetime.health,
+        "--metrics": settings.telemetry.metrics,
+    }
+    return {option: address for option, address in found.items() if address is not None}
+
+
+def _check_apart(both: tuple[tuple[str, Address], tuple[str, Address]]) -> None:
+    """Raise `InvalidInput` for two that would listen at one address."""
+    (_, first), (option, second) = both
+    if first.port and first == second:
+        taken = OSError(EADDRINUSE, os.strerror(EADDRINUSE))
+        raise cannot_listen(second, option, taken)
+
+
+def _check_audit(access: Access) -> None:
+    """Raise `InvalidInput` where calls could not be noted; a file that is begun for this goes."""
+    if access.audit is None:
+        return
+    path = access.audit.expanduser()
+    was_there = path.exists()
+    for log in auditing(access):
+        log.close()
+    if not was_there:
+        path.unlink()
 
 
 def _check_lake(settings: ServerSettings) -> None:

@@ -68,6 +68,10 @@ def _shared(family: int, kind: int, where: tuple[Any, ...]) -> socket.socket:
     return held
 
 
+class Died(Unavailable):
+    """A serving process that ended before it served, without a word."""
+
+
 class Processes:
     """The serving processes. For one event loop."""
 
@@ -84,7 +88,7 @@ class Processes:
         metrics = settings.telemetry.metrics
         self._metrics = None if metrics is None else shared_metrics(metrics)
         self._running: dict[int, Process] = {}
-        self._is_stopping = False
+        self._keeping: list[asyncio.Task[None]] = []
 
     @property
     def address(self) -> Address:
@@ -92,13 +96,20 @@ class Processes:
         return self._port.address
 
     async def start(self) -> None:
-        """Start all; they are kept running. Raises what the first of them says that cannot."""
+        """Start all; they are kept running.
+
+        One that ends without a word is started again as long as another serves. Raises what the
+        first of them says that cannot.
+        """
         try:
             first = await self._all_started()
         except BaseException:
             await self.stop()
             raise
         self._keeping = [asyncio.create_task(self._keep(process)) for process in first]
+        self._keeping += [
+            asyncio.create_task(self._begin_anew()) for _ in range(self._n - len(first))
+        ]
 
     def hurry(self) -> None:
         """Hand a signal to stop on."""
@@ -107,7 +118,9 @@ class Processes:
 
     async def stop(self) -> None:
         """Let all stop gracefully, and return when they have."""
-        self._is_stopping = True
+        for keeping in self._keeping:
+            keeping.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)  # none is started any more
         self.hurry()
         await asyncio.gather(*(process.wait() for process in [*self._running.values()]))
         self._port.held.close()
@@ -115,13 +128,15 @@ class Processes:
             self._metrics.close()
 
     async def _all_started(self) -> list[Process]:
-        """Those that serve, when all do; each has said how it went before one's error is raised."""
+        """Those that serve, when each has said how it went."""
         starting = (self._started() for _ in range(self._n))
-        started: list[Process] = []
-        for each in await asyncio.gather(*starting, return_exceptions=True):
-            if isinstance(each, BaseException):
+        ended = await asyncio.gather(*starting, return_exceptions=True)
+        started = [each for each in ended if isinstance(each, Process)]
+        for each in ended:
+            if isinstance(each, BaseException) and not (started and isinstance(each, Died)):
                 raise each
-            started.append(each)
+            if isinstance(each, Died):
+                log.error("%s Another is started", each)
         return started
 
     async def _started(self) -> Process:
@@ -142,8 +157,8 @@ class Processes:
             kind, contents = await parcels.received(process.stdout)
         except asyncio.IncompleteReadError:
             code = await process.wait()
-            del self._running[process.pid]
-            raise Unavailable(f"A serving process ended at once ({ending(code)}).") from None
+            self._forget(process)
+            raise Died(f"A serving process ended at once ({ending(code)}).") from None
         if kind is Kind.ERROR:
             raise parcels.error_in(contents)
         return process
@@ -154,16 +169,20 @@ class Processes:
         while True:
             since = time.monotonic()
             code = await process.wait()
-            self._running.pop(process.pid, None)
-            if self._metrics is not None:
-                self._metrics.forget(process.pid)
-            if self._is_stopping:
-                return
+            self._forget(process)
             if time.monotonic() - since > SOON_S:
                 pause_s = FIRST_PAUSE_S
             log.error("A serving process ended (%s); another is started", ending(code))
             process = await self._again(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _forget(self, process: Process) -> None:
+        self._running.pop(process.pid, None)
+        if self._metrics is not None:
+            self._metrics.forget(process.pid)
+
+    async def _begin_anew(self) -> None:
+        await self._keep(await self._again(FIRST_PAUSE_S))
 
     async def _again(self, pause_s: float) -> Process:
         while True:

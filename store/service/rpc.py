@@ -12,7 +12,8 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.request import Cost
-from saelake.store.service.caller import asker_of
+from saelake.store.service.access.grants import check_at
+from saelake.store.service.caller import asker_of, caller
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.lane import Lane
 from saelake.store.service.lanes.places import LanePlaces
@@ -67,6 +68,7 @@ class LakeService:
 
         async def answer(message: Message, context: Context) -> None:
             at = at_of(context.invocation_metadata())
+            check_at(caller(), at)
 
             def question() -> Asking:
                 return Asking(request=requests.to_request(method, message), at=at)

@@ -113,7 +113,7 @@ class Server:
     def __init__(self, settings: ServerSettings) -> None:
         settings.access.check_host(settings.address.host)
         self._settings = settings
-        self._gate = Gate(settings.access, settings.limits)
+        self._gate = Gate(settings.access, settings.limits, settings.uri)
         self._engine = Engine(
             settings.uri,
             at=settings.at,

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from saelake.store.errors import CorpusError
-from saelake.store.format.schema import RESERVED_COLUMNS
+from saelake.store.format.schema import LANCE_COLUMNS, RESERVED_COLUMNS
 from saelake.workers.corpus.types import (
     id_texts,
     is_id,
@@ -19,13 +19,6 @@ from saelake.workers.corpus.types import (
 )
 
 ID_COLUMNS = ("id", "doc_id")  # taken as ids when nothing else is said
-LANCE_COLUMNS = (
-    "_rowid",
-    "_rowaddr",
-    "_rowoffset",
-    "_row_created_at_version",
-    "_row_last_updated_at_version",
-)
 EXACT_IDS = "above 2^53 several ids can be one number: keep those as text"
 _NOT_IN_NAMES = re.compile(r"[.`\x00-\x1f]")
 

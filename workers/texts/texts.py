@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from saelake.workers.encoder.hooks import resolve_hook
 from saelake.workers.encoder.models import Model, load_model
 from saelake.workers.encoder.pages import pages
 from saelake.workers.encoder.tokens import TokenSettings
+from saelake.workers.texts.failures import Failures
 from saelake.workers.texts.sentences import SentenceModel
 
 BATCH_TOKENS = 2048
@@ -29,6 +31,8 @@ PAGE_TOKENS = 1 << 16
 class ModelTexts:
     """Encodes and embeds texts; models are loaded when first asked for, and kept.
 
+    One that cannot be loaded is not tried anew for a minute.
+
     `places` says where models are that are not where they were: by name or former location.
     """
 
@@ -36,6 +40,7 @@ class ModelTexts:
     _models: dict[tuple[str, str | None], Model] = field(default_factory=dict)
     _encoders: dict[CollectionSettings, tuple[Model, PageEncoder]] = field(default_factory=dict)
     _sentences: dict[str, SentenceModel] = field(default_factory=dict)
+    _failures: Failures = field(default_factory=Failures)
     _lock: Lock = field(default_factory=Lock)
 
     def codes(
@@ -51,7 +56,8 @@ class ModelTexts:
         """See `Texts`."""
         with self._lock:  # one model runs one text at a time
             if settings not in self._encoders:
-                self._encoders[settings] = self._encoder(settings, model, dictionary)
+                load = partial(self._encoder, settings, model, dictionary)
+                self._encoders[settings] = self._failures.tried((settings, model, dictionary), load)
             loaded, encoder = self._encoders[settings]
             tokens = TokenSettings.of(settings)
             documents = [(range(len(texts)), list(texts))]
@@ -66,7 +72,8 @@ class ModelTexts:
         """See `Texts`."""
         with self._lock:
             if model not in self._sentences:
-                self._sentences[model] = SentenceModel.load(self._place(model))
+                load = partial(SentenceModel.load, self._place(model))
+                self._sentences[model] = self._failures.tried(model, load)
             return self._sentences[model].embed(texts)
 
     def _place(self, location: str) -> str:

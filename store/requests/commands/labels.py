@@ -91,6 +91,9 @@ class ImportLabelsCommand(Command, right="label", report=LabelsReport, has_rows=
         return ()  # a dictionary is of no corpus
 
 
+LabelsCommand = SetLabelsCommand | DeleteLabelsCommand | ImportLabelsCommand
+
+
 def check_explainer(explainer: str) -> None:
     """Raise `InvalidInput` for what cannot be called an explainer."""
     if not explainer.strip() or len(explainer) > LONGEST_EXPLAINER:

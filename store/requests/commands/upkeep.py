@@ -7,6 +7,7 @@ from saelake.store.reports import CleanupReport, CompactReport, Tag, UntagReport
 from saelake.store.requests.commands.command import Command
 
 WEEK_S = 7 * 24 * 3600.0
+LONGEST_S = 1000 * 365 * 24 * 3600.0  # a time so long ago there is still a date for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,5 +44,8 @@ class CleanupCommand(Command, right="admin", report=CleanupReport, is_long=True)
 
     def check(self) -> None:
         """See `Command`."""
-        if self.older_than_s < 0:
-            raise InvalidInput(f"A state is as old as 0 s or more, not {self.older_than_s:g}.")
+        if not 0 <= self.older_than_s <= LONGEST_S:
+            raise InvalidInput(
+                f"A state is as old as 0 s or more, and {LONGEST_S:g} s at the most: not "
+                f"{self.older_than_s:g}."
+            )

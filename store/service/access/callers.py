@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from saelake.store.errors import AccessDenied, extra
 from saelake.store.service.access.certificates import AuthContext, subjects
 from saelake.store.service.access.protection import Access
-from saelake.store.service.access.register_file import read_register
+from saelake.store.service.access.register_file import check_outside, read_register
 from saelake.store.service.access.shown import shown_name
 from saelake.store.service.access.tokens import LONGEST_TOKEN
 from saelake.store.service.access.watched import Watched
@@ -24,9 +24,14 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 
 class Callers:
-    """Everybody whom a server knows. What files say is read anew when they change."""
+    """Everybody whom a server knows. What files say is read anew when they change.
+
+    Raises `NotFound` and `InvalidInput` for files that are none, and for tokens in a lake.
+    """
 
     def __init__(self, access: Access) -> None:
+        if access.tokens is not None:
+            check_outside(access.tokens.expanduser())
         self._access = access
         self._register = None if access.tokens is None else Watched(access.tokens, read_register)
         self._issued = None

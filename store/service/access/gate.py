@@ -2,13 +2,14 @@
 
 from typing import Any, TypeAlias
 
-from saelake.store.errors import AccessDenied, PermissionDenied
+from saelake.store.errors import AccessDenied, PermissionDenied, SaelakeError
 from saelake.store.service.access.callers import Callers
 from saelake.store.service.access.declared import declared
 from saelake.store.service.access.grants import check_right, granted
 from saelake.store.service.access.protection import Access
 from saelake.store.service.access.rates import Rates
 from saelake.store.service.access.unlogged import keep_headers_unlogged
+from saelake.store.service.access.withheld import withheld
 from saelake.store.service.caller import asker_of, caller, machine_of, set_caller
 from saelake.store.service.limits import Limits
 from saelake.store.wire import requests
@@ -19,10 +20,11 @@ Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
 class Gate:
     """Lets calls through to their handlers, or refuses them."""
 
-    def __init__(self, access: Access, limits: Limits) -> None:
+    def __init__(self, access: Access, limits: Limits, uri: str = "") -> None:
         keep_headers_unlogged()
         self._callers = Callers(access)
         self._rates = Rates(limits)
+        self._uri = uri
 
     async def identify(self, context: Context) -> None:
         """Find who asks, which `caller()` says from here on.
@@ -54,3 +56,7 @@ class Gate:
         if of.question is None:
             return message
         return requests.to_message(granted(known, requests.to_request(of.question, message)))
+
+    def told(self, error: SaelakeError) -> SaelakeError:
+        """The error, as who asks may be told of it."""
+        return withheld(error, caller(), self._uri)

@@ -1,10 +1,13 @@
 """What callers may ask."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from typing import Any, get_args
 
-from saelake.store.errors import PermissionDenied
+from saelake.store.errors import InvalidInput, PermissionDenied
+from saelake.store.format.schema import LONGEST_NAME
+from saelake.store.lake.lake import DICTIONARIES
+from saelake.store.lake.states import LakeState, is_state
 from saelake.store.requests.named import corpora, places
 from saelake.store.requests.request import Request, Right
 from saelake.store.service.caller import Caller
@@ -66,6 +69,37 @@ def check_corpora(caller: Caller, about: Sequence[str] | None) -> None:
         )
     for corpus in about:
         check_corpus(caller, corpus)
+
+
+def check_labels(caller: Caller, dictionary: str, users: Collection[str]) -> None:
+    """Raise `PermissionDenied` unless all corpora with codes by a dictionary are the caller's."""
+    if caller.corpora is not None and not (users and caller.corpora.issuperset(users)):
+        raise PermissionDenied(
+            f"{caller.name} may not label the dictionary {dictionary!r}: that needs every corpus "
+            "that is encoded with it, and one at least.",
+            dictionary=dictionary,
+        )
+
+
+def check_at(caller: Caller, at: str | None) -> None:
+    """Raise `PermissionDenied` for a state with tables of corpora that are not the caller's.
+
+    It is the same whether there are such tables or not. A tag may be of the whole lake: who knows
+    its name may ask of it, of his corpora.
+    """
+    if caller.corpora is None or at is None:
+        return
+    if not is_state(at):
+        _check_short(at)
+        return
+    owners = {table.partition("--")[0] for table in LakeState.parse(at).tables}
+    if not owners <= caller.corpora | {DICTIONARIES}:
+        raise PermissionDenied(f"{caller.name} may not use all that this state is of.")
+
+
+def _check_short(at: str) -> None:
+    if len(at) > LONGEST_NAME:
+        raise InvalidInput(f"A tag or a time has at most {LONGEST_NAME} characters.")
 
 
 def _narrowed(request: Request, allowed: frozenset[str]) -> Request:

@@ -48,7 +48,7 @@ def change(path: Path, to: Callable[[Register], tuple[Register, T]]) -> T:
     Raises `InvalidInput` for a file in a lake, whose readers would read it.
     """
     path = path.expanduser()
-    _check_outside(path)
+    check_outside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path.parent):
         known = read_register(path) if path.exists() else Register()
@@ -70,7 +70,8 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _check_outside(path: Path) -> None:
+def check_outside(path: Path) -> None:
+    """Raise `InvalidInput` for a file in a lake."""
     folder = path.absolute().parent
     tables = (part.suffix == ".lance" for part in (folder, *folder.parents))
     if any(tables) or any(folder.glob("*.lance")):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.schema import NAME
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.states import LONGEST, PREFIX, LakeState, is_state
 
@@ -17,7 +18,7 @@ STATES = st.builds(
     LakeState,
     at=st.sampled_from(["v1", "2026-11-21T10:00:00+00:00", "a.b-c_D"]),
     tables=st.dictionaries(
-        st.text(max_size=20), st.from_regex(r"0|[1-9]\.[0-9a-f]{8}", fullmatch=True)
+        st.from_regex(NAME, fullmatch=True), st.from_regex(r"0|[1-9]\.[0-9a-f]{8}", fullmatch=True)
     ),
 )
 
@@ -43,6 +44,9 @@ def text_of(said: bytes) -> str:
         b'["0001-01-01T00:00:00+14:00", {}]',
         b'["2026-11-21T10:00", {}]',
         b'["x", {"made": 3}]',
+        b'["x", {"": "0"}]',
+        b'["x", {"../other/made": "0"}]',
+        b'["x", {"/other/made": "0"}]',
         b'["x", {"made": "3"}]',
         b'["x", {"made": "3.../../x"}]',
         b"[7, {}]",

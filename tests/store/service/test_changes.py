@@ -1,5 +1,7 @@
 """What is sent to a server to change a lake may be anything, and it stays as it is."""
 
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +22,7 @@ from saelake.store.growth import told
 from saelake.store.reports import CompactReport
 from saelake.store.requests.commands.documents import FILE, ROW
 from saelake.store.requests.commands.upkeep import CompactCommand
-from saelake.store.service.changes import allowed_rights
+from saelake.store.service.changes import _path_to, _spool, allowed_rights
 from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.wire.commands import input_type, output_type, path_of
@@ -295,3 +297,58 @@ def test_only_known_rights_are_allowed() -> None:
     for name in ("read", "everything", ""):
         with pytest.raises(InvalidInput, match="label, encode, admin"):
             allowed_rights([name])
+
+
+def test_what_is_sent_lies_in_a_file_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with _spool() as file:
+        file.write(b"rows")
+        file.flush()
+        assert _path_to(file).read_bytes() == b"rows"
+        assert list(tmp_path.iterdir()) == ([] if sys.platform == "linux" else [_path_to(file)])
+
+
+def test_times_and_tags_that_cannot_be_are_the_caller_s_mistake(channel: grpc.Channel) -> None:
+    sent = {
+        "Cleanup": pb.CleanupRequest(older_than_s=1e300),
+        "Tag": pb.TagRequest(name="x" * 300),
+    }
+    for method, message in sent.items():
+        call = channel.unary_unary(
+            path_of(method),
+            request_serializer=input_type(method).SerializeToString,
+            response_deserializer=output_type(method).FromString,
+        )
+        with pytest.raises(grpc.RpcError) as refused:
+            call(message, timeout=20)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def piece(rows: pa.RecordBatch) -> pb.ImportPiece:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write(rows)
+    return pb.ImportPiece(arrow=sink.getvalue().to_pybytes())
+
+
+def test_a_row_that_no_file_has_is_the_caller_s_mistake(channel: grpc.Channel) -> None:
+    own = [("id", pa.string()), ("text", pa.string()), (FILE, pa.string()), (ROW, pa.uint64())]
+    number = pa.array([2**64 - 1], pa.uint64())
+    rows = pa.record_batch([[None], ["t"], ["f"], number], schema=pa.schema(own))
+    with pytest.raises(grpc.RpcError) as refused:
+        send(channel, "Import", [BEGIN, piece(rows)])
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "a number that no file has" in refused.value.details()
+
+
+@pytest.mark.parametrize("name", ["a.b", "_rowid", "", "a\0b"])
+def test_a_column_that_cannot_be_called_so_is_named(channel: grpc.Channel, name: str) -> None:
+    own = [("id", pa.string()), ("text", pa.string()), (FILE, pa.string()), (ROW, pa.uint64())]
+    schema = pa.schema([*own, (name, pa.string())])
+    rows = pa.record_batch([["i"], ["t"], ["f"], pa.array([0], pa.uint64()), ["x"]], schema=schema)
+    with pytest.raises(grpc.RpcError) as refused:
+        send(channel, "Import", [BEGIN, piece(rows)])
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert f"has a column {name!r} that cannot be called so" in refused.value.details()

@@ -1,9 +1,11 @@
 """What hinders a server is found without starting it, all at once."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
+from saelake.store.service.access.issuer import TrustedIssuer
 from saelake.store.service.access.protection import Access
 from saelake.store.service.check import hindrances
 from saelake.store.service.lifetime import Lifetime
@@ -51,6 +53,50 @@ def test_a_port_that_is_taken_hinders(made: MadeLake) -> None:
     with BackgroundServer(settings) as running:
         (error,) = hindrances(ServerSettings(uri=made.lake.uri, address=running.address))
     assert f"Cannot listen on {running.address}" in error.message
+
+
+def test_files_that_are_not_there_or_not_in_their_place_hinder(
+    made: MadeLake, tmp_path: Path
+) -> None:
+    issuer = TrustedIssuer(issuer="https://x", audience="y", keys=str(tmp_path / "none.pem"))
+    within = Path(made.lake.uri) / "tokens.json"
+    wrong = {
+        "make it with `saelake token create`": Access(tokens=tmp_path / "none.json"),
+        "would be in a lake": Access(tokens=within),
+        "Cannot read the keys": Access(issuer=issuer),
+        "Is a directory": Access(audit=tmp_path),
+    }
+    within.write_text('{"version": 1, "tokens": [], "certificates": []}')
+    try:
+        for words, access in wrong.items():
+            found = ServerSettings(uri=made.lake.uri, address=Address(port=0), access=access)
+            (error,) = hindrances(found)
+            assert words in error.message
+    finally:
+        within.unlink()
+
+
+def test_an_audit_file_is_not_begun_by_a_check(made: MadeLake, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0), access=Access(audit=log))
+    assert hindrances(settings) == ()
+    assert not log.exists()
+    log.write_text("kept")
+    assert hindrances(settings) == ()
+    assert log.read_text() == "kept"
+
+
+def test_two_at_one_port_hinder(made: MadeLake) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = Address(port=free.getsockname()[1])
+    settings = ServerSettings(
+        uri=made.lake.uri,
+        address=port,
+        telemetry=Telemetry(metrics=port),
+        lifetime=Lifetime(health=port),
+    )
+    said = [error.message for error in hindrances(settings)]
+    assert ["--health" in said[0], "--metrics" in said[1], len(said)] == [True, True, 3]
 
 
 def test_the_command_says_what_hinders_and_ends_with_one(made: MadeLake, tmp_path: Path) -> None:

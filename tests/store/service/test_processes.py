@@ -34,7 +34,7 @@ class Serving:
     """`saelake serve --processes 2`, as a process."""
 
     def __init__(self, uri: str) -> None:
-        options = ["--lake", uri, "--port", "0", "--processes", "2"]
+        options = ["--lake", uri, "--port", "0", "--processes", "2", "--metrics", "0"]
         command = [sys.executable, "-m", "saelake", "serve", *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
@@ -92,6 +92,40 @@ def test_another_takes_the_place_of_one_that_dies(serving: Serving) -> None:
     code, said = serving.stop()
     assert code == 0
     assert "A serving process ended (SIGKILL" in said
+
+
+class Beginning(Serving):
+    """The same, as soon as there are processes, of which none serves."""
+
+    def __init__(self, uri: str, *options: str) -> None:
+        options = ("--lake", uri, "--port", "0", "--processes", "2", *options)
+        command = [sys.executable, "-m", "saelake", "serve", *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: len(self.servers) == 2)
+
+
+def test_one_that_dies_while_it_starts_is_started_again(made: MadeLake) -> None:
+    serving = Beginning(made.lake.uri)
+    try:
+        first = serving.servers
+        os.kill(max(first), signal.SIGKILL)
+        wait_for(lambda: len(serving.servers) == 2 and serving.servers != first)
+        code, said = serving.stop()
+    finally:
+        serving.process.kill()
+    assert code == 0
+    assert "A serving process ended at once (SIGKILL" in said
+    assert "Serving" in said
+
+
+def test_a_server_stops_while_another_process_starts(serving: Serving) -> None:
+    first = serving.servers
+    os.kill(min(first), signal.SIGKILL)
+    wait_for(lambda: bool(serving.servers - first))
+    begun = serving.servers
+    code, said = serving.stop()
+    assert (code, "Traceback" in said) == (0, False)
+    assert not any(map(is_alive, begun))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)

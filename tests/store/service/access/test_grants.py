@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from saelake.store.errors import PermissionDenied
+from saelake.store.errors import InvalidInput, PermissionDenied
+from saelake.store.lake.states import LakeState
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.diff import DiffQuery
 from saelake.store.requests.info import InfoQuery
@@ -14,7 +15,14 @@ from saelake.store.requests.named import PLACES, corpora, places
 from saelake.store.requests.request import Right
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery
-from saelake.store.service.access.grants import RIGHTS, check_corpus, check_right, granted, includes
+from saelake.store.service.access.grants import (
+    RIGHTS,
+    check_at,
+    check_corpus,
+    check_right,
+    granted,
+    includes,
+)
 from saelake.store.service.caller import Caller
 from saelake.store.wire.requests import METHODS
 
@@ -101,3 +109,11 @@ def test_a_corpus_is_granted_by_its_whole_name() -> None:
     for other in ("A", "a ", "ab", "", "a/d"):
         with pytest.raises(PermissionDenied):
             check_corpus(ANA, other)
+
+
+def test_what_a_limited_caller_asks_of_is_bounded() -> None:
+    for at in (None, "v1", "2026-11-21T10:00:00Z", str(LakeState(at="v1", tables={"a--x": "0"}))):
+        check_at(ANA, at)
+    with pytest.raises(InvalidInput, match="at most 100 characters"):
+        check_at(ANA, "x" * 1000)
+    check_at(Caller(name="bo"), "x" * 1000)
