@@ -35,6 +35,7 @@ from saelake.store.snapshot.session import Session
 APPROXIMATE_ABOVE = 50_000  # documents; fewer are compared exactly in milliseconds
 TEXT_VOTE = 0.5  # of the SAE ranking of a text, in a hybrid
 N_ABOUT = 100  # features that stand for a phrase
+MOST_WEIGHT = 1e9  # whose products with values can be squared and added up as float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,23 +345,36 @@ def _weights(
 ) -> Array:
     """How much each feature counts, float32 (d_sae,)."""
     collection = selected.collection
-    weights = np.ones(selected.width, np.float32)
+    weights = np.ones(selected.width)
     within = query.within if chosen is None else tuple(chosen.features.tolist())
     collection.check_features([*within, *(weight.feature for weight in query.weights)])
     if within:
         weights[:] = 0
         weights[list(within)] = 1
-    for weight in query.weights:
-        weights[weight.feature] *= weight.weight
+    with np.errstate(over="ignore", invalid="ignore"):  # `singles` says so
+        for weight in query.weights:
+            weights[weight.feature] *= weight.weight
+    weights = singles(weights)
     return weights * inverse_frequency(session, selected) if query.idf else weights
 
 
 def spread(weights: Iterable[Weight], d_sae: int) -> Array:
     """Weights of features as a dense vector, float32 (d_sae,)."""
-    values = np.zeros(d_sae, np.float32)
-    for weight in weights:
-        values[weight.feature] += weight.weight
-    return values
+    values = np.zeros(d_sae)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for weight in weights:
+            values[weight.feature] += weight.weight
+    return singles(values)
+
+
+def singles(weights: Array) -> Array:
+    """These weights as float32. Raises `InvalidInput` for those that are too large for that."""
+    if not np.abs(weights).max(initial=0) <= MOST_WEIGHT:  # also of NaN
+        raise InvalidInput(
+            f"A feature counts at most {MOST_WEIGHT:g}, all its weights together. Only how weights "
+            "compare makes a difference: divide all of them."
+        )
+    return weights.astype(np.float32)
 
 
 def inverse_frequency(session: Session, selected: Selected) -> Array:

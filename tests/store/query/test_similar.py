@@ -287,6 +287,8 @@ def test_texts_of_hits_are_beginnings(tmp_path: Path) -> None:
             InvalidInput,
             "negative",
         ),
+        ({"features": (Weight(feature=1, weight=1e300),) * 2}, InvalidInput, "at most 1e\\+09"),
+        ({"docs": (3,), "weights": (Weight(feature=1, weight=1e39),)}, InvalidInput, "divide all"),
         ({"docs": (3,), "within": (1, 99)}, NotFound, "no feature 99"),
         ({"docs": (3,), "weights": (Weight(feature=12),)}, NotFound, "no feature 12"),
         ({"docs": (3,), "where": "colour = 1"}, InvalidFilter, "colour"),
