@@ -141,7 +141,7 @@ def test_a_state_opens_nothing_but_tables_of_the_lake(asked: Lake, made: MadeLak
     pin = Table.open(elsewhere.lake.documents("made")).pin
     for tables in ({place: pin}, {place: "9.00000000"}):
         forged = LakeState(at=datetime.now(UTC).isoformat(), tables=tables)
-        with pytest.raises(NotFound, match="gone"):
+        with pytest.raises(InvalidInput, match="no state of a lake"):
             asked.as_of(str(forged)).info()
 
 

@@ -1,5 +1,6 @@
 """Whatever is sent, a caller's mistake is told as one, and the server goes on."""
 
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -41,4 +42,4 @@ def test_no_request_is_the_servers_fault(
     assert sum(codes.values()) == n
     assert codes["OK"] > n / 20
     assert codes["INVALID_ARGUMENT"] > n / 5
-    assert caplog.records == []
+    assert [each for each in caplog.records if each.levelno > logging.INFO] == []
