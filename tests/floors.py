@@ -44,6 +44,7 @@ WINGS: Mapping[str, str] = {
     "store/service/caller": "who asks, for as long as a call is answered",
     "store/service/lanes": "where answers are computed, and who is next",
     "store/service/jobs": "jobs of a server: whose turn it is, and their processes",
+    "store/service/begun": "processes that a server begins",
     "store/engine": "every question to its answer",
     "store/query": "one file for each question",
     "store/health": "is it right, and mended",

@@ -9,9 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, replace
-from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -19,14 +17,14 @@ from saelake.store.errors import SaelakeError
 from saelake.store.growth.index import index
 from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.service.begun import be_later
 from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
 from saelake.workers.fleet.progress import EncodeProgress
 from saelake.workers.run import encode
 
 TOLD_S = 1.0
 NICENESS = 19  # behind all that answers meanwhile
-OOM_SCORE = Path("/proc/self/oom_score_adj")
-FIRST_TO_GO = "900"  # of 1000: before what computes answers
+FIRST_TO_GO = 900  # before what computes answers
 
 
 class Telling:
@@ -100,7 +98,7 @@ def _encode(lake: Lake, asked: Mapping[str, Any], telling: Telling) -> None:
 def main(uri: str, job_id: str) -> int:
     """Run the job of this id; 0 when it is done."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
-    _be_last()
+    be_later(NICENESS, FIRST_TO_GO)
     Thread(target=_end_with_the_server, daemon=True).start()
     lake = Lake(uri)
     job = JobLog(lake).open(job_id)
@@ -116,14 +114,6 @@ def main(uri: str, job_id: str) -> int:
             telling.say(state="failed", problem=said, error=kind)
             return 1
     return 0
-
-
-def _be_last() -> None:
-    """Be last in line for the processors, and the first to go when memory runs out."""
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
-    with suppress(OSError):
-        OOM_SCORE.write_text(FIRST_TO_GO)
 
 
 def _end_with_the_server() -> None:

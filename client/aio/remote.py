@@ -99,7 +99,7 @@ class AsyncRemote:
             request_serializer=call.serialized,
             response_deserializer=call.frame_of,
         )
-        answer = ask(call.message, timeout=timeout_s, metadata=call.metadata)
+        answer = ask(call.sent, timeout=timeout_s, metadata=call.metadata)
         try:
             if call.kind == "unary_unary":
                 yield await answer

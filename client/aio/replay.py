@@ -6,14 +6,12 @@ had been there. So the awaited faces are the others, not another copy of them.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
 from saelake.aio.transports import AsyncTransport
-from saelake.store.reports import ServerVersion
 from saelake.store.requests.commands.command import Command
-from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 from saelake.transport import Transport
 
@@ -28,7 +26,7 @@ class Awaited(BaseException):
 
 
 class Replay:
-    """A transport that has these answers to the first requests, and raises `Awaited` then."""
+    """What of a `Transport` asks and tells: it has the first answers, and raises `Awaited` then."""
 
     def __init__(self, answers: Sequence[Any]) -> None:
         self._answers = iter(answers)
@@ -38,27 +36,9 @@ class Replay:
         answer: pa.Table = self._next(request)
         return answer.to_reader()
 
-    def version(self) -> ServerVersion:
-        """Nothing that is replayed asks it."""
-        raise NotImplementedError
-
-    def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> Any:
+    def tell(self, command: Command, /) -> Any:
         """The next report."""
-        if rows is not None:  # which can be read only once
-            raise NotImplementedError
         return self._next(command)
-
-    def watch(self, command: WatchJobCommand, /) -> NoReturn:
-        """Nothing that is replayed waits for a job."""
-        raise NotImplementedError
-
-    @property
-    def local_lake(self) -> NoReturn:
-        """Nothing that is replayed asks for it."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
     def _next(self, asked: Request | Command) -> Any:
         answer = next(self._answers, None)
@@ -72,7 +52,7 @@ async def replayed(transport: AsyncTransport, method: Callable[[Transport], T]) 
     answers: list[Any] = []  # what is there is neither asked nor told again
     while True:
         try:
-            return method(Replay(answers))
+            return method(cast("Transport", Replay(answers)))  # of which methods use no more
         except Awaited as awaited:
             asked = awaited.asked
         if isinstance(asked, Command):

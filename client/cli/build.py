@@ -14,7 +14,7 @@ from saelake.cli.options.activations import (
     KeptDtypeOption,
     keep_options,
 )
-from saelake.cli.options.lake import CollectionArgument, changed_lake
+from saelake.cli.options.lake import CollectionArgument, changes
 from saelake.cli.options.ray import ClusterCommand, cluster_options, cpu_cluster_options
 from saelake.cli.options.shared import shares
 from saelake.cli.options.source import SourceArgument, source_options
@@ -215,7 +215,7 @@ def encode_options(
     )
 
 
-@shares("place", changed_lake)
+@changes()
 @shares("cluster", cluster_options)
 @shares("options", encode_options)
 @shares("reading", source_options)
@@ -253,7 +253,7 @@ def ingest(
         say(finished(opened, (collection.name for collection in made)))
 
 
-@shares("place", changed_lake)
+@changes()
 @shares("reading", source_options)
 def import_(
     file: SourceArgument,
@@ -279,7 +279,7 @@ def import_(
     say(f"Done: {added(report)} added to {report.corpus}{besides(report)}")
 
 
-@shares("place", changed_lake)
+@changes()
 @shares("cluster", cluster_options)
 @shares("options", encode_options)
 def encode(
@@ -316,7 +316,7 @@ def encode(
         say(finished(opened, report.collections))
 
 
-@shares("place", changed_lake)
+@changes()
 @shares("cluster", cpu_cluster_options)
 def index(
     collection: CollectionArgument,

@@ -17,10 +17,9 @@ from saelake.cli.options.lake import (
     DiskCacheOption,
     FormatOption,
     LakeOption,
-    changed_lake,
+    changes,
     opened_lake,
 )
-from saelake.cli.options.shared import shares
 from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
@@ -50,7 +49,7 @@ def add_to(app: typer.Typer) -> None:
         app.command(rich_help_panel=PANEL)(command)
 
 
-@shares("place", changed_lake)
+@changes()
 def delete(
     corpus: Annotated[str, typer.Argument(help="The corpus, as imdb.")],
     *,
@@ -105,7 +104,7 @@ def check_agreed(planned: "DeleteReport") -> None:
         )
 
 
-@shares("place", changed_lake)
+@changes()
 def compact(target: TargetArgument, *, place: AskedLake) -> None:
     """Make few large files of many small ones, and take deleted documents out.
 
@@ -120,7 +119,7 @@ def compact(target: TargetArgument, *, place: AskedLake) -> None:
         say(f"{each.table}: {each.n_before:,} fragments are now {each.n_after:,}{removed}")
 
 
-@shares("place", changed_lake)
+@changes()
 def cleanup(
     *,
     older_than: Annotated[
@@ -186,7 +185,7 @@ def confirmed(question: str) -> bool:
         return False
 
 
-@shares("place", changed_lake)
+@changes()
 def tag(
     name: Annotated[str, typer.Argument(help="What to call the lake's state.")],
     *,
@@ -205,7 +204,7 @@ def tag(
     say(f"Tagged {made.n_tables:,} tables as {name}")
 
 
-@shares("place", changed_lake)
+@changes()
 def untag(
     name: Annotated[str, typer.Argument(help="The tag.")],
     *,
@@ -225,7 +224,7 @@ def forgotten(lake: Lake, name: str) -> None:
     say(f"Forgot the tag {name}")
 
 
-@shares("place", changed_lake)
+@changes()
 def tags(*, format: FormatOption = "table", place: AskedLake) -> None:  # noqa: A002
     """Which tags there are.
 

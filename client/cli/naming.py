@@ -13,7 +13,7 @@ from saelake.cli.options.lake import (
     FormatOption,
     LakeOption,
     asked_lake,
-    changed_lake,
+    changes,
     split_numbers,
 )
 from saelake.cli.options.poles import PoleCommand, asked_feature
@@ -74,7 +74,7 @@ def embed(
     say(f"Done: {several(n, 'document')} of {corpus} {have}")
 
 
-@shares("place", changed_lake)
+@changes()
 def label(
     name: Annotated[
         str,

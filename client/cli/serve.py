@@ -128,6 +128,7 @@ def serve(
         telemetry=telemetry,
         lifetime=lifetime,
         apart=True,
+        rehearses=True,
         processes=processes,
         allowed=Allowed(rights=allowed_rights(allow or ()), hub=allow_hub),
         job_program=JOB_PROGRAM,

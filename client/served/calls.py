@@ -4,54 +4,54 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.served.attempts import Attempts
 from saelake.served.channels import Connection, Metadata
 from saelake.served.retries import Retries
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
-from saelake.store.wire import commands
-from saelake.store.wire.requests import SERVICE, Message, method_of, to_message
+from saelake.store.wire import commands, frames
+from saelake.store.wire.requests import SERVICE, method_of, to_message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteCall:
     """A call of a method, whose answer comes as bytes; `kind` is what gRPC calls its form.
 
-    An answer that `streams` is read while it comes, any other when it is there as a whole.
+    What is `sent` is a message or an iterator of them, `serialized` by this. An answer that
+    `streams` is read while it comes, any other when it is there as a whole; of frames it is what
+    they hold.
     """
 
     path: str
-    message: Message
+    sent: Any
+    serialized: Callable[[Any], bytes]
     metadata: Metadata
     timeout_s: float | None
-    streams: bool
+    streams: bool = False
     kind: str = "unary_stream"
+    frame_of: Callable[[bytes], bytes] | None = None
 
     def attempts(self, retries: Retries) -> Attempts:
         """What becomes of it, from now on."""
         return Attempts(retries, timeout_s=self.timeout_s, streams=self.streams)
 
-    @property
-    def serialized(self) -> Callable[[Any], bytes]:
-        """What makes bytes of the message."""
-        return type(self.message).SerializeToString
-
-    @property
-    def frame_of(self) -> Callable[[bytes], bytes] | None:
-        """What makes a frame of what is received; None: it is one."""
-        return _arrow if self.kind == "unary_stream" else None
-
 
 def call_of(request: Request, connection: Connection, at: str | None) -> RemoteCall:
     """A question as a call; quick ones are bounded in time."""
+    message = to_message(request)
     return RemoteCall(
         path=f"/{SERVICE}/{method_of(request)}",
-        message=to_message(request),
+        sent=message,
+        serialized=type(message).SerializeToString,
         metadata=connection.metadata(at),
         timeout_s=connection.timeout_s if request.cost == "quick" else None,
         streams=request.cost == "export",
+        frame_of=_arrow,
     )
 
 
@@ -59,10 +59,10 @@ def version_call(connection: Connection) -> RemoteCall:
     """The call that asks which server this is."""
     return RemoteCall(
         path=f"/{SERVICE}/Version",
-        message=pb.VersionRequest(),
+        sent=pb.VersionRequest(),
+        serialized=pb.VersionRequest.SerializeToString,
         metadata=connection.metadata(None),
         timeout_s=connection.timeout_s,
-        streams=False,
         kind="unary_unary",
     )
 
@@ -75,15 +75,24 @@ def version_of(reply: bytes) -> ServerVersion:
     )
 
 
-def command_call(command: Command, connection: Connection) -> RemoteCall:
-    """A command without rows as a call."""
+def command_call(
+    command: Command, connection: Connection, rows: pa.RecordBatchReader | None = None
+) -> RemoteCall:
+    """A command as a call, with its rows where it has some. One that watches has many replies."""
+    kind = commands.input_type(command.command)
+    is_watching = isinstance(command, WatchJobCommand)
+    sent: Any = (
+        commands.to_message(kind, command)
+        if rows is None
+        else commands.pieces(command, frames.frames(rows))
+    )
     return RemoteCall(
         path=commands.path_of(command.command),
-        message=commands.to_message(commands.input_type(command.command), command),
+        sent=sent,
+        serialized=kind.SerializeToString,
         metadata=connection.metadata(None),
-        timeout_s=None if command.is_long else connection.timeout_s,
-        streams=False,
-        kind="unary_unary",
+        timeout_s=None if command.is_long or is_watching else connection.timeout_s,
+        kind=f"{'unary' if rows is None else 'stream'}_{'stream' if is_watching else 'unary'}",
     )
 
 

@@ -7,9 +7,15 @@ from typing import Any
 import grpc
 import pyarrow as pa
 
-from saelake.served.calls import RemoteCall, call_of, version_call, version_of
+from saelake.served.calls import (
+    RemoteCall,
+    call_of,
+    command_call,
+    report_of,
+    version_call,
+    version_of,
+)
 from saelake.served.channels import Connection, closed
-from saelake.served.orders import Orders
 from saelake.store.errors import SaelakeError
 from saelake.store.reports import JobReport, ServerVersion
 from saelake.store.requests.commands.command import Command
@@ -30,7 +36,6 @@ class Remote:
         self._connection = connection
         self._address = str(connection.servers)
         self._channel = connection.channel(grpc)
-        self._orders = Orders(connection, self._channel)
 
     def ask(self, request: Request, /, *, at: str | None = None) -> pa.RecordBatchReader:
         """The server's answer; see `Transport`."""
@@ -44,12 +49,29 @@ class Remote:
         return version_of(b"".join(self._frames(version_call(self._connection))))
 
     def tell(self, command: Command, rows: pa.RecordBatchReader | None = None, /) -> Any:
-        """What the server reports; see `Transport`."""
-        return self._orders.tell(command, rows)
+        """What the server reports of a command, which is sent once: it may be done when no report
+        comes. See `Transport`.
+        """
+        call = command_call(command, self._connection, rows)
+        return report_of(command, b"".join(self._received(call, call.timeout_s)))
 
     def watch(self, command: WatchJobCommand, /) -> Iterator[JobReport]:
-        """What the server tells; see `Transport`."""
-        return self._orders.watch(command)
+        """What the server tells; asked again, as it only reads. See `Transport`."""
+        call, told = command_call(command, self._connection), None
+        attempts = call.attempts(self._connection.retries)
+        while True:
+            try:
+                for reply in self._received(call, None):
+                    if reply != told:
+                        attempts.went_on()
+                        yield report_of(command, reply)
+                    told = reply
+                return
+            except SaelakeError as error:
+                wait_s = attempts.wait_after_s(error)
+                if wait_s is None:
+                    raise
+            time.sleep(wait_s)
 
     @property
     def local_lake(self) -> None:
@@ -82,7 +104,7 @@ class Remote:
             response_deserializer=call.frame_of,
         )
         try:
-            answer = ask(call.message, timeout=timeout_s, metadata=call.metadata)
+            answer = ask(call.sent, timeout=timeout_s, metadata=call.metadata)
         except ValueError as error:  # what grpc says of a closed channel
             raise closed(self._address) from error
         except grpc.RpcError as error:

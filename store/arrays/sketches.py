@@ -81,37 +81,6 @@ def _sum(line: Array, weights: Array) -> Any:
 
 
 @compiled
-def estimates_in_file(
-    file: int,
-    begin: int,
-    size: int,
-    rows: Array,
-    query: Array,
-    numbers: Array,
-    means: Array,
-    slopes: Array,
-    steps: Array,
-    indices: Array,
-    typical: Array,
-) -> Any:
-    """The products of rows (int64) with a query, float32 (n,); and whether all could be read.
-
-    By lines of `size` bytes from the byte `begin` of an open file on, which have the features
-    `indices`; of others what is to be expected (see `index.levels`).
-    """
-    mean, slope = expected(query, numbers, means, slopes, indices)
-    weights, unit = weights_of(query, numbers, steps, indices, 8 * size // 5)
-    line = np.empty(size, np.uint8)
-    found = np.zeros(len(rows), np.float32)
-    for i in range(len(rows)):
-        at = np.int64(begin + size * rows[i])
-        if read_at(np.int32(file), line.ctypes, np.uint64(size), at) != size:
-            return found, False
-        found[i] = unit * np.float32(_sum(line, weights)) + slope * typical[rows[i]] + mean
-    return found, True
-
-
-@compiled
 def estimates_of(
     lines: Array,
     rows: Array,
@@ -123,10 +92,27 @@ def estimates_of(
     indices: Array,
     typical: Array,
 ) -> Any:
-    """As `estimates_in_file`, of the lines of these rows, uint8 (n, size)."""
+    """The products of rows (int64) with a query, by their lines (uint8): float32 (n,).
+
+    A line has the features `indices`; of others counts what is to be expected (see `index.levels`).
+    """
     mean, slope = expected(query, numbers, means, slopes, indices)
     weights, unit = weights_of(query, numbers, steps, indices, 8 * lines.shape[1] // 5)
     found = np.zeros(len(rows), np.float32)
     for i in range(len(rows)):
         found[i] = unit * np.float32(_sum(lines[i], weights)) + slope * typical[rows[i]] + mean
     return found
+
+
+@compiled
+def lines_in_file(file: int, begin: int, size: int, rows: Array) -> Any:
+    """The lines of rows (int64), uint8 (n, size), and whether all could be read.
+
+    They are `size` bytes each, from the byte `begin` of an open file on.
+    """
+    lines = np.empty((len(rows), size), np.uint8)
+    for i in range(len(rows)):
+        at = np.int64(begin + size * rows[i])
+        if read_at(np.int32(file), lines[i].ctypes, np.uint64(size), at) != size:
+            return lines, False
+    return lines, True

@@ -220,16 +220,14 @@ class ImpactsTable:
         stored, size = self._blobs[block.fragment][0], known.sketch_bytes
         begin = block.sketches_at
         if stored.is_local:
-            of_file = (stored.file, begin, size, rows)
-            found, whole = sketches.estimates_in_file(*of_file, query, *of_features, block.typical)
+            lines, whole = sketches.lines_in_file(stored.file, begin, size, rows)
             if not whole:
                 raise stored.cut_short()
         else:
             spans = [(begin + size * row, size) for row in rows.tolist()]
             lines = np.frombuffer(b"".join(stored.read(spans)), np.uint8).reshape(len(rows), size)
-            found = sketches.estimates_of(lines, rows, query, *of_features, block.typical)
-        estimates: Array = found
-        return estimates
+        found: Array = sketches.estimates_of(lines, rows, query, *of_features, block.typical)
+        return found
 
     def sketches(self, block: StoredBlock, first: int, last: int) -> Array:
         """The lines of these rows of a block, uint8 (n, `sketch_bytes`)."""

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import BinaryIO
 
 from saelake.store.errors import SaelakeError
+from saelake.store.service.begun import own_pipes
 from saelake.store.service.lanes import parcels
 from saelake.store.service.lanes.parcels import Kind, packed
 from saelake.store.service.serve import ServerSettings, serve
@@ -19,9 +20,7 @@ from saelake.store.service.signals import leave
 
 def main() -> None:
     """Serve until a signal, or the end of the input."""
-    orders, news = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)
+    orders, news = own_pipes()
     settings: ServerSettings = pickle.loads(parcels.read(orders)[1])
     Thread(target=_end_with, args=(orders,), daemon=True).start()
 

@@ -6,7 +6,6 @@ itself: it holds the port, starts another in place of one that dies, and hands s
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sys
@@ -17,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from saelake.store.errors import InvalidInput, Unavailable
+from saelake.store.service.begun import ending, environment
 from saelake.store.service.lanes import parcels
-from saelake.store.service.lanes.child import ending, send
+from saelake.store.service.lanes.child import send
 from saelake.store.service.lanes.parcels import Kind, pickled
 from saelake.store.service.serve import Address, ServerSettings, serve
 from saelake.store.service.telemetry.logs import configure
@@ -141,12 +141,11 @@ class Processes:
 
     async def _started(self) -> Process:
         """A process that serves."""
-        path = os.pathsep.join(filter(None, sys.path))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", MODULE),
             stdin=PIPE,
             stdout=PIPE,
-            env={**os.environ, "PYTHONPATH": path},
+            env=environment(),
             start_new_session=True,  # Ctrl-C is handed on, once
         )
         self._running[process.pid] = process

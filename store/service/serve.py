@@ -27,6 +27,7 @@ from saelake.store.service.lanes.parcels import ChildSettings
 from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.limits import Limits
 from saelake.store.service.reflection import add_reflection
+from saelake.store.service.rehearsal import rehearse
 from saelake.store.service.rpc import LakeService
 from saelake.store.service.signals import stopping_signal
 from saelake.store.service.telemetry.logs import configure
@@ -58,7 +59,8 @@ class ServerSettings:
     With `at`, a tag or a time, it answers of the lake as it was then. The `executor` is where
     analyses run (None: here); it is closed with the server. Without one analyses and exports may be
     computed `apart`: in processes of their own. Several `processes` share the port, of which each
-    has a part of the limits; `shares_port` is what they are told.
+    has a part of the limits; `shares_port` is what they are told. One that `rehearses` asks itself
+    questions before it is ready.
 
     `allowed` says what may be changed, and `job_program` what runs a job: a command line, to which
     the lake and the job's id are added (None: nothing does).
@@ -77,6 +79,7 @@ class ServerSettings:
     telemetry: Telemetry = field(default_factory=Telemetry)
     lifetime: Lifetime = field(default_factory=Lifetime)
     apart: bool = False
+    rehearses: bool = False
     processes: int = 1
     shares_port: bool = False
 
@@ -194,6 +197,8 @@ class Server:
             self._engine.preload(name)
         try:
             self._engine.warm()
+            if self._settings.rehearses:
+                rehearse(self._engine)
         except Exception as error:  # of one collection: who asks of it is told
             log.warning("Not everything could be read before questions come: %s", error)
 

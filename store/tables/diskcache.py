@@ -150,12 +150,13 @@ class DiskCache:
                     raise OSError(f"{path.name} ends at {offset + len(data)} of {n_bytes} bytes")
                 _put(file, data, offset)
             os.fsync(file)  # so that a file of this name is whole after a loss of power too
-            part.rename(path)
+            with self._room():  # or who counts meanwhile may see it by neither of its names
+                part.rename(path)
             whole = True
         finally:
             if not whole:
-                part.unlink(missing_ok=True)
                 with self._room() as room:
+                    part.unlink(missing_ok=True)
                     room.used -= n_bytes
         return True
 
@@ -179,10 +180,11 @@ class DiskCache:
         for found in sorted(idle, key=lambda f: (not f.is_part, f.used_s)):
             if n_bytes <= 0:
                 return
-            with suppress(FileNotFoundError):
-                found.path.unlink()
-                room.used -= found.n_bytes
-                n_bytes -= found.n_bytes
+            with suppress(FileNotFoundError), _held(found) as is_free:
+                if is_free:
+                    found.path.unlink()
+                    room.used -= found.n_bytes
+                    n_bytes -= found.n_bytes
 
     @property
     def used_bytes(self) -> int:
@@ -238,13 +240,24 @@ def _locked(file: int, path: Path) -> bool:
 
 
 def _is_left(file: _CachedFile) -> bool:
-    """Whether nobody is at what is being fetched any more."""
+    """Whether nobody is at what was being fetched any more."""
+    with suppress(FileNotFoundError), _held(file) as is_free:
+        return is_free
+    return False
+
+
+@contextmanager
+def _held(file: _CachedFile) -> Iterator[bool]:
+    """Whether nobody is at a file; of what is being fetched nobody can be in the block.
+
+    Raises `FileNotFoundError`.
+    """
+    if not file.is_part:  # which is read wherever it goes
+        yield True
+        return
+    opened = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        opened = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        return _locked(opened, file.path)
+        yield _locked(opened, file.path)
     finally:
         os.close(opened)
 

@@ -8,8 +8,9 @@ import pytest
 
 ASK = """
 import os
-from saelake.workers.served import OOM_SCORE, _be_last
-_be_last()
+from saelake.store.service.begun import OOM_SCORE, be_later
+from saelake.workers.served import FIRST_TO_GO, NICENESS
+be_later(NICENESS, FIRST_TO_GO)
 print(os.nice(0), OOM_SCORE.read_text())
 """
 

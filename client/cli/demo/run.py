@@ -38,7 +38,9 @@ def run(folder: Path, *, port: int = 0, keep_serving: bool | None = None) -> Non
     begun = time.monotonic()
     make_lake(folder)
     say(f"The lake is ready after {time.monotonic() - begun:.0f} s. Starting its server …")
-    settings = ServerSettings(uri=str(folder), address=Address(port=port), texts=model_texts())
+    settings = ServerSettings(
+        uri=str(folder), address=Address(port=port), texts=model_texts(), rehearses=True
+    )
     with BackgroundServer(settings) as server, connect(server.target) as lake:
         collection = lake[COLLECTION]
         out.print(Text(f"\nAsking {server.address} about {_described(collection)}"))

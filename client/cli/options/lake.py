@@ -1,13 +1,14 @@
 """Options that several commands have."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from saelake.cli.options.shared import Command, shares
 from saelake.cli.show.screen import Format
 from saelake.collection import Collection
 from saelake.connection import RETRIES, SCHEMES, connect
@@ -125,30 +126,11 @@ def asked_lake(
         yield found
 
 
-@contextmanager
-def changed_lake(
-    *,
-    ctx: typer.Context,
-    lake: LakeOption = None,
-    server: ServerOption = None,
-    token_file: TokenFileOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
-    retries: RetriesOption = RETRIES,
-) -> Iterator[Lake]:
-    """The lake that these options name, to be changed. Raises `InvalidInput`."""
-    with asked_lake(
-        ctx=ctx,
-        lake=lake,
-        server=server,
-        token_file=token_file,
-        ca=ca,
-        cert=cert,
-        key=key,
-        retries=retries,
-    ) as found:
-        yield found
+def changes() -> Callable[[Command], Command]:
+    """A command that changes a lake, its `place`: by the options of those that ask, but for what
+    is of asking alone.
+    """
+    return shares("place", asked_lake, without=("at", "disk_cache", "disk_cache_bytes"))
 
 
 def opened_lake(

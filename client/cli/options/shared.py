@@ -1,6 +1,6 @@
 """Options that several commands have, written once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from inspect import signature
 from typing import Any
@@ -8,12 +8,15 @@ from typing import Any
 Command = Callable[..., None]
 
 
-def shares(name: str, maker: Callable[..., Any]) -> Callable[[Command], Command]:
+def shares(
+    name: str, maker: Callable[..., Any], without: Collection[str] = ()
+) -> Callable[[Command], Command]:
     """The command, with the options of `maker` in place of its parameter `name`.
 
-    It is given what `maker` makes of those options, which come after its own.
+    It is given what `maker` makes of those options, which come after its own. Those that it is
+    `without` have their defaults.
     """
-    options = signature(maker).parameters
+    options = {n: p for n, p in signature(maker).parameters.items() if n not in without}
 
     def decorate(command: Command) -> Command:
         own = signature(command)

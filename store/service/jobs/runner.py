@@ -5,10 +5,8 @@ it, and what it has committed when it ends, in whatever way, is there for the ne
 """
 
 import logging
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,6 +19,7 @@ from saelake.store.lake.jobs import HEARTBEAT_S, JobLog, JobRecord
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import JobReport
 from saelake.store.requests.commands.jobs import JobCommand, StartIndexCommand
+from saelake.store.service.begun import ending, environment
 from saelake.store.service.jobs.asked import encode_job, index_job
 from saelake.store.service.jobs.turns import is_next
 
@@ -165,7 +164,7 @@ class JobRunner:
             [*self._program, self._lake.uri, job_id],
             stdin=subprocess.PIPE,  # which ends with this process
             stdout=subprocess.DEVNULL,
-            env={**os.environ, **QUIET, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={**environment(), **QUIET},
             start_new_session=True,  # a Ctrl-C at a terminal is for the server
         )
         try:
@@ -197,7 +196,7 @@ class JobRunner:
         elif self._closed:
             self._tell(job_id, state="interrupted", problem="The server was stopped.")
         elif not job.has_ended:
-            problem = f"Its process ended by {_how(code)}; what it has committed is kept."
+            problem = f"Its process ended ({ending(code)}); what it has committed is kept."
             self._tell(job_id, state="failed", problem=problem)
 
     def _find(self, job_id: str) -> JobRecord | None:
@@ -238,9 +237,3 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
         child.wait(GRACE_S)
     except subprocess.TimeoutExpired:
         child.kill()
-
-
-def _how(code: int) -> str:
-    if code < 0:
-        return f"signal {-code} ({signal.strsignal(-code) or 'unknown'})"
-    return f"code {code}"

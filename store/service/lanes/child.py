@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from saelake.store.errors import Crashed, LimitExceeded, SaelakeError, Unavailable
+from saelake.store.service.begun import ending, environment
 from saelake.store.service.lanes import parcels
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.parcels import HEAD, ChildSettings, Kind, packed, pickled
@@ -42,7 +43,6 @@ class Child:
     @classmethod
     async def start(cls, settings: ChildSettings) -> Self:
         """A process that has its libraries and the lake. Raises `Unavailable`."""
-        path = os.pathsep.join(filter(None, sys.path))  # where this process finds its own modules
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -50,7 +50,7 @@ class Child:
             stdin=PIPE,
             stdout=PIPE,
             limit=BUFFER_BYTES,
-            env={**THREADS, **os.environ, "PYTHONPATH": path},
+            env={**THREADS, **environment()},
         )
         child = cls(process)
         try:
@@ -181,11 +181,3 @@ def send(process: Process, number: int) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)
-
-
-def ending(code: int) -> str:
-    """How a process ended, in words."""
-    if code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name
-    return f"{name}, as when memory runs out" if name == "SIGKILL" else name

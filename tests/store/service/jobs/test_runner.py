@@ -162,7 +162,7 @@ def test_a_job_whose_process_dies_is_told_to_have_failed(encoded: EncodedLake) -
     with changeable(encoded.lake.uri, job_program=DIES) as lake:
         job = settled(lake, lake.start_index(COLLECTION).id)
         assert job.state == "failed"
-        assert "signal 9" in (job.problem or "")
+        assert "SIGKILL" in (job.problem or "")
         assert settled(lake, lake.start_index(COLLECTION).id).state == "failed", "others go on"
 
 
@@ -270,7 +270,7 @@ def test_a_job_finds_the_modules_that_its_server_has(
     with changeable(encoded.lake.uri, job_program=program) as lake:
         job = settled(lake, lake.start_index(COLLECTION).id)
     assert job.problem is not None
-    assert "ended by code 7" in job.problem
+    assert "exit code 7" in job.problem
 
 
 def queued(number: int, **more: Any) -> JobRecord:

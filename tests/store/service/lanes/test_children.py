@@ -18,7 +18,7 @@ from saelake.store.requests.correlate import CorrelateQuery
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.request import Request
 from saelake.store.service.lanes.asking import Asking
-from saelake.store.service.lanes.child import Defect, ending
+from saelake.store.service.lanes.child import Defect
 from saelake.store.service.lanes.children import ChildLane, ChildRoom
 from saelake.store.service.lanes.parcels import ChildSettings
 from saelake.store.wire import frames
@@ -207,9 +207,3 @@ def test_answers_are_computed_at_once(lane: ChildLane, runner: asyncio.Runner) -
         await asyncio.gather(asked, return_exceptions=True)
 
     runner.run(test())
-
-
-def test_how_a_process_ended_is_said_in_words() -> None:
-    assert ending(3) == "exit code 3"
-    assert ending(-9) == "SIGKILL, as when memory runs out"
-    assert ending(-11) == "SIGSEGV"
