@@ -6,7 +6,6 @@ cost. Answers are compared with those of one process before anything is measured
 """
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +19,8 @@ import typer
 
 from benchmarks.common.measure import elapsed_s, size_bytes
 from benchmarks.common.needs import require
-from benchmarks.common.places import PROFILES
-from benchmarks.common.profile import Profile
 from benchmarks.common.report import Cell, Table, publish
-from benchmarks.common.synthetic import NAME, SHELVES, Synthesis, synthesise
+from benchmarks.common.synthetic import NAME, SHELVES, lake_at
 from saelake.store.codes.executor import Owners, Threads, pieces
 from saelake.store.engine import Engine
 from saelake.store.lake.lake import Lake
@@ -61,7 +58,7 @@ def main(
     """Ask a lake in one process, and with actors."""
     require("ray")
     pieces.__defaults__ = (piece_documents, *(pieces.__defaults__ or ())[1:])
-    with _place(lake, documents, mean_length) as place:
+    with lake_at(lake, documents, mean_length) as place:
         collection = Collection(Lake(str(place)), NAME)
         kinds = _kinds(collection)
         sizes = actors or [1, 2, 4]
@@ -234,17 +231,6 @@ def _engine(place: Path, executor: Any) -> Iterator[Engine]:
     engine = Engine(str(place), executor=executor)
     yield engine
     engine.close()
-
-
-@contextmanager
-def _place(lake: Path | None, documents: int, mean_length: float) -> Iterator[Path]:
-    if lake is not None:
-        yield lake
-        return
-    with tempfile.TemporaryDirectory(prefix="saelake-") as folder:
-        profile = Profile.load(PROFILES / "imdb-minilm.npz")
-        synthesise(Lake(folder), Synthesis(profile, documents, mean_length=mean_length))
-        yield Path(folder)
 
 
 @contextmanager

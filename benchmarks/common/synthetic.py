@@ -5,14 +5,18 @@ with the lake. Blocks are made twice: their texts at the import, their codes aft
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from benchmarks.common.places import PROFILES
 from benchmarks.common.profile import N_QUANTILES, Profile
 from saelake.store.documents.documents import import_documents
 from saelake.store.documents.imports import SourceBatch
@@ -234,3 +238,15 @@ def _settings(profile: Profile) -> CollectionSettings:
         hook="none",
         window=int(profile.lengths.max()),
     )
+
+
+@contextmanager
+def lake_at(lake: Path | None, documents: int, mean_length: float) -> Iterator[Path]:
+    """This lake, or one of so many documents that is gone after the block."""
+    if lake is not None:
+        yield lake
+        return
+    with TemporaryDirectory(prefix="saelake-") as folder:
+        profile = Profile.load(PROFILES / "imdb-minilm.npz")
+        synthesise(Lake(folder), Synthesis(profile, documents, mean_length=mean_length))
+        yield Path(folder)

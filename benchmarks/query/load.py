@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,11 +18,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.common.places import PROFILES, ROOT
-from benchmarks.common.profile import Profile
+from benchmarks.common.places import ROOT
 from benchmarks.common.progress import said
 from benchmarks.common.report import Cell, Table, publish
-from benchmarks.common.synthetic import NAME, Synthesis, synthesise
+from benchmarks.common.synthetic import NAME, lake_at
 from saelake.store.lake.lake import Lake
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.cluster import ClusterQuery
@@ -71,7 +69,7 @@ def main(
     """Ask a server under load, and one that echoes."""
     where = ["together"] if together else []
     with (
-        _place(lake, documents, mean_length) as place,
+        lake_at(lake, documents, mean_length) as place,
         _served("bare echo", ECHO) as echo,
         _served("saelake", SERVER, str(place), str(processes), *where) as server,
     ):
@@ -211,17 +209,6 @@ def _served(name: str, module: str, *arguments: str) -> Iterator[Served]:
             yield Served(name=name, process=process.pid, target=target)
         finally:
             process.terminate()
-
-
-@contextmanager
-def _place(lake: Path | None, documents: int, mean_length: float) -> Iterator[Path]:
-    if lake is not None:
-        yield lake
-        return
-    with tempfile.TemporaryDirectory(prefix="saelake-") as folder:
-        profile = Profile.load(PROFILES / "imdb-minilm.npz")
-        synthesise(Lake(folder), Synthesis(profile, documents, mean_length=mean_length))
-        yield Path(folder)
 
 
 def _tree(process: int) -> list[list[str]]:
