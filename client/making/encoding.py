@@ -70,3 +70,13 @@ def check_encode(asked: "EncodeRequest", cluster: RayCluster | None) -> None:
         with extra("workers", "Encoding"):
             from saelake.workers.run import check
         check(asked, cluster=cluster)
+
+
+def choices_of(
+    dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
+) -> "list[DictionaryChoice]":
+    """The dictionaries, of which one may stand alone, also by its location."""
+    from saelake.workers.fleet.options import DictionaryChoice
+
+    several = [dictionary] if isinstance(dictionary, str | DictionaryChoice) else dictionary
+    return [DictionaryChoice(location=d) if isinstance(d, str) else d for d in several]

@@ -1,45 +1,17 @@
-"""A lake: its collections, and, where it is in reach, what is written into it."""
+"""What comes into a lake: documents, their codes, indexes and labels."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saelake.answers.contents import contents, contents_html
-from saelake.answers.jobs import Job, Jobs, job_of
-from saelake.answers.lookups import Info, Verification
 from saelake.collection import Collection
-from saelake.dictionary import Dictionary
-from saelake.making.encoding import check_asked, check_encode, encode_asked, encode_finished
-from saelake.making.sources import Importable, default_corpus, shown
-from saelake.making.stages import Stage, Unwatched, Watcher, silent, watched
-from saelake.store.errors import InvalidInput, extra
-from saelake.store.format.moments import zoned
-from saelake.store.lake.lake import CollectionName
-from saelake.store.reports import OnDuplicate
-from saelake.store.requests.commands.documents import DeleteCommand
-from saelake.store.requests.commands.jobs import (
-    CancelJobCommand,
-    StartIndexCommand,
-    WatchJobCommand,
-)
-from saelake.store.requests.commands.upkeep import (
-    CleanupCommand,
-    CompactCommand,
-    TagCommand,
-    UntagCommand,
-)
-from saelake.store.requests.info import InfoQuery
-from saelake.store.requests.jobs import JobsQuery
-from saelake.store.requests.tags import TagsQuery
-from saelake.store.requests.verify import VerifyQuery
-from saelake.texts import model_texts
-from saelake.there import (
+from saelake.lake.placed import PlacedLake
+from saelake.lake.there import (
     encode_command,
     encode_there,
     import_here,
@@ -47,94 +19,35 @@ from saelake.there import (
     import_there,
     index_there,
 )
-from saelake.transport import AsOf, Transport
+from saelake.making.encoding import (
+    check_asked,
+    check_encode,
+    choices_of,
+    encode_asked,
+    encode_finished,
+)
+from saelake.making.sources import Importable, default_corpus, shown
+from saelake.making.stages import Stage, Unwatched, Watcher, silent, watched
+from saelake.store.errors import InvalidInput, extra
+from saelake.store.lake.lake import CollectionName
+from saelake.store.reports import OnDuplicate
+from saelake.texts import model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     from saelake.store.codes.executor import Executor
     from saelake.store.reports import (
-        CleanupReport,
-        Compacted,
-        CompactReport,
-        DeleteReport,
         ImportReport,
         IndexReport,
-        Prefetched,
-        Repaired,
-        ReplaceReport,
-        ServerVersion,
-        Tag,
     )
     from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
     from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 
 
-@dataclass(frozen=True, slots=True)
-class Lake:
-    """A lake, in this process or behind a server. Made by `saelake.connect`.
+class LakeMaking(PlacedLake):
+    """How a lake is made."""
 
-    Use it as a context manager, or `close` it, when it is behind a server. Its collections are in
-    it by name: `lake["imdb/minilm-l4"]`, `"imdb/minilm-l4" in lake`, `list(lake)`, `len(lake)`.
-    """
-
-    uri: str
-    transport: Transport
-    is_remote: bool
-    at: str | None = None
-
-    def __getitem__(self, collection: str) -> Collection:
-        """The collection of this name: `corpus/dictionary`. Raises `InvalidInput`."""
-        return Collection(str(CollectionName.parse(collection)), self.transport)
-
-    def __iter__(self) -> Iterator[str]:
-        """The names of the collections, as those of a dict."""
-        return iter(self.collections())
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is a collection of this name."""
-        return name in self.collections()
-
-    def __len__(self) -> int:
-        """How many collections there are."""
-        return len(self.collections())
-
-    def __bool__(self) -> bool:
-        """True, without a look at what is in it."""
-        return True
-
-    def as_of(self, at: str) -> "Lake":
-        """This lake as it was at a tag, a time or the `state` of an answer, to be read only.
-
-        It shares this lake's connection, and closes it.
-
-        >>> now = lake.as_of(lake.version().state)  # doctest: +SKIP
-        """
-        chosen = zoned(at)
-        return replace(self, transport=AsOf(self.transport, chosen), at=at)
-
-    def version(self) -> "ServerVersion":
-        """Which program answers, here or on the server, and the state that the lake is in now."""
-        return self.transport.version()
-
-    def dictionary(self, name: str) -> Dictionary:
-        """A dictionary of the lake, by name."""
-        return Dictionary(name, self.transport)
-
-    def info(self, corpora: Iterable[str] = ()) -> Info:
-        """What is in the lake: a row for each collection, and for each corpus without one.
-
-        Of these corpora, if any are given; those that there are not have no row.
-        """
-        return Info(self.transport.ask(InfoQuery(corpora=tuple(corpora))).read_all())
-
-    def collections(self) -> list[str]:
-        """The names of the collections."""
-        return [row.name for row in self.info() if row.dictionary is not None]
-
-    def verify(self, collection: str | None = None) -> Verification:
-        """Whether the tables of the lake, or of one collection, agree; reads all data."""
-        name = None if collection is None else str(CollectionName.parse(collection))
-        return Verification(self.transport.ask(VerifyQuery(collection=name)).read_all())
+    __slots__ = ()
 
     def import_corpus(
         self,
@@ -222,7 +135,7 @@ class Lake:
         used with. Interrupted, this stops waiting, and the job goes on: see `start_encode`.
         """
         self._changeable("encode")
-        choices = _choices(dictionary)
+        choices = choices_of(dictionary)
         if self.is_remote:
             if cluster is not None or from_activations is not None:
                 raise InvalidInput("A server encodes with a model, in a process of its own.")
@@ -260,46 +173,6 @@ class Lake:
             cluster=cluster,
             on_progress=on_progress or silent,
         )
-
-    def encodes(self, corpus: str) -> list[Job]:
-        """The runs of encode over a corpus that seem to be at work, as their drivers tell."""
-        running = (job for job in self.jobs() if job.state == "running" and job.kind == "encode")
-        return [job for job in running if job.corpus == corpus]
-
-    def jobs(self) -> Jobs:
-        """The runs of encode and index that are known, the latest first."""
-        return Jobs(self.transport.ask(JobsQuery()).read_all())
-
-    def start_encode(
-        self,
-        corpus: str,
-        *,
-        model: str | None = None,
-        dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
-        options: "EncodeOptions | None" = None,
-        job: str | None = None,
-    ) -> Job:
-        """Have a server encode, as `encode` does, without waiting for it; the job.
-
-        It goes on when this process ends. A `job` is what to call it: one that is there already is
-        not begun again, so that this can be sent twice. Raises `InvalidInput` of a lake that is not
-        behind a server.
-        """
-        choices = _choices(dictionary)
-        command = encode_command(corpus, choices, model=model, options=options, job=job)
-        return job_of(self.transport.tell(command))
-
-    def start_index(self, collection: str, *, job: str | None = None) -> Job:
-        """Have a server index, as `index` does, without waiting for it; see `start_encode`."""
-        return job_of(self.transport.tell(StartIndexCommand(collection=collection, job=job)))
-
-    def watch_job(self, job: str) -> Iterator[Job]:
-        """How far a job is, again whenever that changes, until it has ended. Raises `NotFound`."""
-        return map(job_of, self.transport.watch(WatchJobCommand(job=job)))
-
-    def cancel_job(self, job: str) -> Job:
-        """End a job that a server runs; what it has committed stays. It ends in some seconds."""
-        return job_of(self.transport.tell(CancelJobCommand(job=job)))
 
     def index(
         self,
@@ -369,7 +242,7 @@ class Lake:
                 name=name,
             )
         called = default_corpus(data) if corpus is None else corpus
-        choices, watcher = _choices(dictionary), watcher or Unwatched()
+        choices, watcher = choices_of(dictionary), watcher or Unwatched()
         with extra("workers"):
             from saelake.workers.corpus import check_locations
         check_locations(data)
@@ -398,7 +271,7 @@ class Lake:
         for collection in report.collections:
             indexing = partial(self.index, collection, cluster=cluster)
             watched(watcher, Stage(name="index", of=collection), indexing)
-        return [self[collection] for collection in report.collections]
+        return [Collection(name, self.transport) for name in report.collections]
 
     def embed(
         self,
@@ -479,186 +352,6 @@ class Lake:
             from saelake.store.snapshot.session import Session
         session = Session(StoredLake(self.uri), texts=model_texts())
         return import_labels(session, dictionary, Path(file), explainer=explainer, model=model)
-
-    def delete(
-        self,
-        corpus: str,
-        *,
-        where: str | None = None,
-        ids: Sequence[str] = (),
-        dry_run: bool = False,
-        expect: int | None = None,
-    ) -> "DeleteReport":
-        """Delete documents of a corpus, by a predicate over its columns or by id, by one commit.
-
-        The report says how many of how many; with `dry_run` how many it would be, and nothing is
-        deleted, nor where there are not as many as you `expect`. No question finds them any more,
-        in any collection; `compact` and `cleanup` then take them out of the files. See
-        `store.growth.delete.delete_documents`.
-        """
-        self._changeable("delete documents")
-        command = DeleteCommand(
-            corpus=corpus, where=where, ids=tuple(ids), dry_run=dry_run, expect=expect
-        )
-        report: DeleteReport = self.transport.tell(command)
-        return report
-
-    def compact(
-        self, target: str, *, on_progress: Callable[[int, int], object] | None = None
-    ) -> "tuple[Compacted, ...]":
-        """Compact a collection, or a corpus with all its collections, and index what changed.
-
-        Small fragments become large ones, and deleted documents lose their texts and codes. See
-        `store.growth.compact.compact`.
-        """
-        self._changeable("compact")
-        if self.is_remote:
-            done: CompactReport = self.transport.tell(CompactCommand(target=target))
-            return done.tables
-        with extra("store"):
-            from saelake.store.growth.compact import compact
-            from saelake.store.lake.lake import Lake as StoredLake
-        return compact(StoredLake(self.uri), target, on_progress=on_progress or silent)
-
-    def cleanup(
-        self, *, older_than: timedelta = timedelta(days=7), unverified: bool = False
-    ) -> "CleanupReport":
-        """Delete the files of states that are older than this and have no tag.
-
-        With `unverified` also young files that no state has: then nobody may be writing into the
-        lake. See `store.growth.clean_up.clean_up`.
-        """
-        self._changeable("clean up")
-        if self.is_remote:
-            if unverified:
-                raise InvalidInput("A server may be writing: it cannot clean up unverified files.")
-            command = CleanupCommand(older_than_s=older_than.total_seconds())
-            report: CleanupReport = self.transport.tell(command)
-            return report
-        with extra("store"):
-            from saelake.store.growth.clean_up import clean_up
-            from saelake.store.lake.lake import Lake as StoredLake
-        return clean_up(StoredLake(self.uri), older_than=older_than, unverified=unverified)
-
-    def replace(self, old: str, new: str) -> "ReplaceReport":
-        """Let the dictionary name `old` mean what `new` does, in every corpus, by one commit.
-
-        See `store.growth.replace.replace_dictionary`.
-        """
-        self._writable("replace a dictionary")
-        with extra("store"):
-            from saelake.store.growth.replace import replace_dictionary
-            from saelake.store.lake.lake import Lake as StoredLake
-        return replace_dictionary(StoredLake(self.uri), old, new)
-
-    def drop(self, target: str) -> tuple[str, ...]:
-        """Delete a collection, or a corpus with all of its, with all earlier states; their names.
-
-        See `store.growth.drop.drop_target`.
-        """
-        self._writable("drop")
-        with extra("store"):
-            from saelake.store.growth.drop import drop_target
-            from saelake.store.lake.lake import Lake as StoredLake
-        return drop_target(StoredLake(self.uri), target)
-
-    def tag(self, name: str) -> "Tag":
-        """Name the state that the lake is in, so that `connect(…, at=name)` opens it again."""
-        self._changeable("tag")
-        made: Tag = self.transport.tell(TagCommand(name=name))
-        return made
-
-    def tags(self) -> "list[Tag]":
-        """The tags of the lake, the oldest first."""
-        from saelake.store.reports import Tag
-
-        rows = self.transport.ask(TagsQuery()).read_all().to_pylist()
-        return [Tag(**row) for row in rows]
-
-    def untag(self, name: str) -> None:
-        """Forget a tag; `cleanup` may then delete what only it kept."""
-        self._changeable("delete a tag")
-        self.transport.tell(UntagCommand(name=name))
-
-    def repair(self, collection: str | None = None) -> "list[Repaired]":
-        """Repair a collection, or all: what was done to which. Reads all data.
-
-        Damaged codes and kept activations are taken out, to be encoded again; postings and
-        statistics that do not agree with the codes are made again. See
-        `store.health.repair.repair`.
-        """
-        self._writable("repair")
-        with extra("store"):
-            from saelake.store.health.repair import repair
-            from saelake.store.lake.lake import Lake as StoredLake
-        return repair(
-            StoredLake(self.uri), None if collection is None else CollectionName.parse(collection)
-        )
-
-    def prefetch(
-        self, collection: str, *, on_bytes: Callable[[int, int], object] | None = None
-    ) -> "Prefetched":
-        """Fetch a collection's files into the disk cache, those first that most questions read.
-
-        What there is no room for is left out, and read where it is. Raises `InvalidInput` where
-        `connect` was given no disk cache, or the lake is not in an object store.
-        """
-        with extra("store"):
-            from saelake.store.engine import Engine
-        if not isinstance(self.transport, Engine):
-            raise InvalidInput(
-                "A server has a disk cache of its own: give `saelake serve` a --disk-cache.",
-                lake=self.uri,
-            )
-        name = str(CollectionName.parse(collection))
-        return self.transport.prefetch(name, on_bytes=on_bytes or silent)
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.transport.close()
-
-    def __enter__(self) -> "Lake":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        """The lake, and what is in it; a lake that cannot be read says why."""
-        return contents(f"<Lake {self.uri}>", self.info)
-
-    def _repr_html_(self) -> str:
-        return contents_html(f"<Lake {self.uri}>", self.info)
-
-    def _writable(self, what: str) -> None:
-        """Raise `InvalidInput` unless the lake is here, and as it is now."""
-        if self.is_remote:
-            raise InvalidInput(
-                f"Cannot {what} through a server. Run this where the lake is, with "
-                "saelake.connect(PATH) or --lake PATH.",
-                lake=self.uri,
-            )
-        self._changeable(what)
-
-    def _changeable(self, what: str) -> None:
-        """Raise `InvalidInput` of a lake that is opened as it was."""
-        if self.at is not None:
-            raise InvalidInput(
-                f"Cannot {what}: {self.uri} is opened as it was at {self.at!r}, which can only be "
-                "read. Connect without `at` to change the lake as it is.",
-                lake=self.uri,
-                at=self.at,
-            )
-
-
-def _choices(
-    dictionary: "str | DictionaryChoice | Sequence[str | DictionaryChoice]",
-) -> "list[DictionaryChoice]":
-    """The dictionaries, of which one may stand alone or be a location alone."""
-    from saelake.workers.fleet.options import DictionaryChoice
-
-    several = [dictionary] if isinstance(dictionary, str | DictionaryChoice) else dictionary
-    return [DictionaryChoice(location=d) if isinstance(d, str) else d for d in several]
 
 
 def _executor(cluster: RayCluster | None) -> "AbstractContextManager[Executor | None]":
