@@ -29,6 +29,7 @@ SERVING, NOT_SERVING = 1, 2
 SLOW = """
 import sys, time
 from saelake.cli.app import main
+from saelake.store.service import serve
 from saelake.store.engine import Engine
 from saelake.store.requests.tokens import TokensQuery
 ask, preload = Engine.ask, Engine.preload
@@ -40,6 +41,7 @@ def loads_slowly(engine, name, /):
     time.sleep(float(sys.argv[1]))
     return preload(engine, name)
 Engine.ask, Engine.preload = slow, loads_slowly
+serve.rehearse = lambda engine: None
 main(sys.argv[2:])
 """
 
@@ -128,7 +130,8 @@ def test_a_stop_under_load_loses_no_question_that_was_taken(made: MadeLake) -> N
             thread.join(30)
         assert server.ended() == (0, "")
     assert [type(asker.error) for asker in askers] == [Unavailable] * 6
-    assert all(asker.failed_at > stopped_at + 0.9 for asker in askers), "all until then is answered"
+    offsets = [asker.failed_at - stopped_at for asker in askers]
+    assert min(offsets) > 0.9, f"all until then is answered: {offsets}"
     assert sum(len(asker.answers) for asker in askers) > n_answers, "it answers while it says so"
     assert all(answer == expected for asker in askers for answer in asker.answers)
 
