@@ -13,8 +13,8 @@ class WebSettings:
     """Where the page listens, by which names it may be called, and whether callers sign in.
 
     `hosts` are names beside `address` that browsers may use, as those of a proxy in front; others
-    are refused, else a foreign page could call it by a name of its own. With `signs_in` a caller must
-    bring a token, which is the server's to judge. `certificate` and `key`: PEM files for HTTPS.
+    are refused, else a foreign page could call it by a name of its own. With `signs_in` a caller
+    must bring a token, which is the server's to judge. `certificate` and `key`: PEM files for HTTPS.
     """
 
     address: Address = field(default_factory=lambda: Address(port=PORT))
