@@ -35,7 +35,8 @@ IMPORT_ALL = """
 import importlib, pkgutil, saelake
 print(saelake.__file__)
 for module in pkgutil.walk_packages(saelake.__path__, "saelake."):
-    if not module.name.startswith(("saelake.store", "saelake.workers", "saelake.cli.demo.run")):
+    elsewhere = ("saelake.store", "saelake.workers", "saelake.web.", "saelake.cli.demo.run")
+    if not module.name.startswith(elsewhere):
         importlib.import_module(module.name)
 lake = saelake.connect("grpc://localhost:1")
 try:

@@ -19,6 +19,7 @@ from saelake.cli import (
     jobs,
     maintain,
     naming,
+    page,
     serve,
     token,
 )
@@ -105,6 +106,7 @@ group.add_to(app)
 naming.add_to(app)
 maintain.add_to(app)
 serve.add_to(app)
+page.add_to(app)
 token.add_to(app)
 
 

@@ -1,0 +1,1 @@
+"""Every question as JSON over HTTP."""

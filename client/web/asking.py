@@ -1,0 +1,49 @@
+"""Questions of a browser: with its token, and for as long as it waits."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+
+from saelake.aio.faces import AsyncCollection
+from saelake.aio.lake import AsyncLake
+from saelake.web.security import token_of
+
+T = TypeVar("T")
+
+
+async def asked(request: Request, question: Awaitable[T]) -> T:
+    """The answer. A browser that leaves ends the question, and with it what the server computes."""
+    answer = asyncio.ensure_future(question)
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise asyncio.CancelledError("the browser has left")
+        return answer.result()
+    finally:
+        answer.cancel()
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def lake(request: Request) -> AsyncLake:
+    """The lake, as whoever asks may see it."""
+    found: AsyncLake = await request.app.state.lakes.of(token_of(request))
+    return found
+
+
+AskedLake = Annotated[AsyncLake, Depends(lake)]
+
+
+async def collection(corpus: str, dictionary: str, found: AskedLake) -> AsyncCollection:
+    """The collection that the address names."""
+    return found[f"{corpus}/{dictionary}"]
+
+
+AskedCollection = Annotated[AsyncCollection, Depends(collection)]

@@ -1,0 +1,1 @@
+"""How answers look on a page: templates, shades, numbers and charts."""
