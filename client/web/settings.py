@@ -14,7 +14,7 @@ class WebSettings:
 
     `hosts` are names beside `address` that browsers may use, as those of a proxy in front; others
     are refused, else a foreign page could call it by a name of its own. With `signs_in` a caller
-    must bring a token, which is the server's to judge. `certificate` and `key`: PEM files for HTTPS.
+    must bring a token, which the server judges. `certificate` and `key`: PEM files for HTTPS.
     """
 
     address: Address = field(default_factory=lambda: Address(port=PORT))

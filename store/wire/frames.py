@@ -9,6 +9,7 @@ import pyarrow as pa
 
 FRAME_BYTES = 256 << 10  # a frame is sent when it has this much
 MAX_FRAME_BYTES = 1 << 20
+WRITTEN = pa.ipc.IpcWriteOptions()  # else made anew, of variables, for each answer
 
 
 def frames(answer: pa.RecordBatchReader) -> Iterator[bytes]:
@@ -29,7 +30,7 @@ def frames(answer: pa.RecordBatchReader) -> Iterator[bytes]:
 def _whole(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> bytes:
     """A small answer, written without a call of Python for each piece of it."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
+    with pa.ipc.new_stream(sink, schema, options=WRITTEN) as writer:
         for batch in batches:
             writer.write_batch(batch)
     written: bytes = sink.getvalue().to_pybytes()
@@ -38,7 +39,7 @@ def _whole(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> bytes:
 
 def _flowing(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     sink = _Frames()
-    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), schema) as writer:
+    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), schema, options=WRITTEN) as writer:
         for batch in batches:
             for piece in _pieces(batch):
                 writer.write_batch(piece)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from saelake.store.codes.executor import Owners
+from saelake.store.codes.executor import as_owners
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.query.parts.search import search
@@ -32,8 +32,8 @@ def in_parts(
     session: Session, collection: Collection, work: Callable[[Collection], R]
 ) -> Iterator[R]:
     """What `work` makes of each part of a collection, where others own these, or else of all."""
-    owners = session.executor
-    if not isinstance(owners, Owners) or not (parts := session.parts(collection)):
+    owners = as_owners(session.executor)
+    if owners is None or not (parts := session.parts(collection)):
         yield work(collection)
         return
     for found in owners.map_parts(AsPart(), work, parts):
@@ -45,7 +45,7 @@ def spread_search(session: Session, collection: Collection, query: TokensQuery) 
 
     Each document is in one part, so the strongest of all are among the strongest of each.
     """
-    if not isinstance(session.executor, Owners) or not session.parts(collection):
+    if as_owners(session.executor) is None or not session.parts(collection):
         return search(collection, query)
     in_part = query if query.order == "top" else replace(query, order="top", k=None)
     work = _PartSearch(in_part, collection.filters.mask(query.where))

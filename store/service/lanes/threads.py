@@ -10,6 +10,7 @@ from threading import Event
 from saelake.store.codes.stopping import Stopped, stopping
 from saelake.store.engine import Engine
 from saelake.store.service.lanes.asking import Asking
+from saelake.store.service.lanes.patience import Patience
 from saelake.store.service.lanes.places import LanePlaces, LaneRoom
 from saelake.store.wire import frames
 
@@ -34,6 +35,7 @@ class ThreadLane:
             what="threads",
         )
         self._places = LanePlaces(room)
+        self._patience = Patience()
 
     async def answer(self, asked: Callable[[], Asking], caller: str) -> AsyncGenerator[bytes, None]:
         """See `Lane`."""
@@ -79,8 +81,11 @@ class ThreadLane:
         except BaseException:
             self._places.give(caller, since)
             raise
-        working.add_done_callback(tell)
         del steps  # as in `answer`
+        if self._patience.awaits(working):
+            self._places.give(caller, since)
+            return working.result()
+        working.add_done_callback(tell)
         try:
             return await made
         except asyncio.CancelledError:
