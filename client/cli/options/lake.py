@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from saelake.arguments import features_in, weights_in
 from saelake.cli.options.shared import Command, shares
 from saelake.cli.show.screen import Format
 from saelake.collection import Collection
@@ -15,7 +16,6 @@ from saelake.connection import RETRIES, SCHEMES, connect
 from saelake.lake import Lake
 from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.format.poles import numbered, said
 from saelake.store.requests.checks import Selection
 
 DEFAULT_LAKE = "lake"
@@ -204,15 +204,7 @@ def _number_of(collection: Collection, name: str) -> int | None:
 
 def split_weights(text: str | None) -> dict[str, float] | None:
     """The features and numbers in `12:1.0,-30:0.5`. Raises `InvalidInput`."""
-    if text is None:
-        return None
-    try:
-        pairs = (item.partition(":") for item in text.split(","))
-        return {
-            _feature(feature): float(weight) if colon else 1.0 for feature, colon, weight in pairs
-        }
-    except ValueError:
-        raise InvalidInput(f"{text!r} is not features with numbers: write 12:1.0,30:0.5.") from None
+    return None if text is None else weights_in(text)
 
 
 def split_names(texts: list[str] | None) -> tuple[str, ...]:
@@ -225,14 +217,4 @@ def split_names(texts: list[str] | None) -> tuple[str, ...]:
 
 def split_numbers(text: str | None) -> list[str] | None:
     """The features in `12,-34`. Raises `InvalidInput`."""
-    if text is None:
-        return None
-    try:
-        return [_feature(number) for number in text.split(",")]
-    except ValueError:
-        raise InvalidInput(f"{text!r} is not a list of features: write 12,34.") from None
-
-
-def _feature(text: str) -> str:
-    """A feature, or a pole of it, as it is named. Raises `InvalidInput`."""
-    return said(numbered(text))
+    return None if text is None else features_in(text)
