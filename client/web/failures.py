@@ -1,7 +1,7 @@
 """Errors as answers over HTTP: a page for those who look, JSON for programs."""
 
-import logging
 from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -11,8 +11,6 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from saelake.store import errors
 from saelake.store.errors import InvalidInput, NotFound, SaelakeError
 from saelake.web.look.templates import page
-
-log = logging.getLogger("saelake.web")
 
 # A class that is not named has the status of its nearest base.
 STATUSES: Mapping[type[SaelakeError], int] = {
@@ -47,14 +45,9 @@ def failed(request: Request, error: SaelakeError, status: int | None = None) -> 
         return JSONResponse(said(error), status, headers=_headers(error, status))
     if status == 401:
         return _signing_in(request)
-    return page(
-        request,
-        "failure.html",
-        status_code=status,
-        headers=_headers(error, status),
-        error=error,
-        status=status,
-    )
+    answer = page(request, "failure.html", status_code=status, error=error, status=status)
+    answer.headers.update(_headers(error, status))
+    return answer
 
 
 def unreadable(request: Request, error: RequestValidationError) -> Response:
@@ -107,14 +100,12 @@ def _problem(found: Mapping[str, object]) -> str:
 
 def _signing_in(request: Request) -> Response:
     """Where one signs in, and comes back from; a part of a page has the whole of it go there."""
+    path = request.url_for("sign_in").path
     if "hx-request" in request.headers:
-        back = request.headers.get("hx-current-url", "")
-        there = request.url_for("sign_in").include_query_params(to=back)
-        return Response(status_code=401, headers={"HX-Redirect": str(there)})
-    there = request.url_for("sign_in")
-    if request.method == "GET":
-        there = there.include_query_params(to=_here(request))
-    return RedirectResponse(there, 303)
+        back = quote(_without_host(request.headers.get("hx-current-url", "")), safe="")
+        return Response(status_code=401, headers={"HX-Redirect": f"{path}?to={back}"})
+    back = quote(_here(request) if request.method == "GET" else "/", safe="")
+    return RedirectResponse(f"{path}?to={back}", 303)
 
 
 def _headers(error: SaelakeError, status: int) -> dict[str, str]:
@@ -124,4 +115,9 @@ def _headers(error: SaelakeError, status: int) -> dict[str, str]:
 
 
 def _here(request: Request) -> str:
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return _without_host(str(request.url))
+
+
+def _without_host(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.path + (f"?{parts.query}" if parts.query else "")

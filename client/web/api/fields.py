@@ -25,9 +25,13 @@ FEATURES = ("feature", "features", "within")  # whole numbers that may be poles,
 ALL = "all"  # of k in an address; in a body it is null
 
 
-@cache
 def model_of(kind: Kind, form: Form, *more: "Extra") -> type[BaseModel]:
     """The model of a kind's fields in a form, and of what else may be given with them."""
+    return _model(kind, form, more)
+
+
+@cache
+def _model(kind: Kind, form: Form, more: "tuple[Extra, ...]") -> type[BaseModel]:
     hints, said = get_type_hints(kind), field_comments(_message(kind))
     given: dict[str, Any] = {
         field.name: _field(field, hints[field.name], form, said.get(field.name, ""))
@@ -60,7 +64,7 @@ def value_of(kind: Kind, given: Mapping[str, Any]) -> Any:
 
 
 def _message(kind: Kind) -> str:
-    name = kind.__name__
+    name: str = kind.__name__
     for ending in ("Query", "Command"):
         if name.endswith(ending):
             return f"{name.removesuffix(ending)}Request"
@@ -78,7 +82,8 @@ def _field(field: Field[Any], hint: Any, form: Form, about: str) -> tuple[Any, A
 
 def _default(field: Field[Any], hint: Any) -> Any:
     """The field's default; of several values a list, which is what JSON has."""
-    return list(field.default) if get_origin(hint) is tuple else field.default
+    default: Any = field.default
+    return list(default) if get_origin(hint) is tuple else default
 
 
 def _type(name: str, hint: Any, form: Form) -> Any:

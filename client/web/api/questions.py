@@ -48,8 +48,17 @@ ROWS: Mapping[str, str | None] = {
     "encode": "tokens",
 }
 CHOOSING = ("similar", "retrieve", "cluster")  # features that stand for a phrase
-AT = Extra(name="at", type=str | None, about="The lake as it was: a tag, a time, or an answer's state.")
-CHOSEN = Extra(name="chosen", type=bool, default=False, about="Also say which features stand for the phrase.")
+AT = Extra(
+    name="at",
+    type=str | None,
+    about="The lake as it was: a tag, a time, or an answer's state.",
+)
+CHOSEN = Extra(
+    name="chosen",
+    type=bool,
+    default=False,
+    about="Also say which features stand for the phrase.",
+)
 
 Ask = Callable[..., Any]
 

@@ -36,6 +36,7 @@ def failures() -> dict[int | str, Any]:
         429: _said("Too much at once: ask again after `Retry-After` seconds.", FAILURE),
         503: _said("The server does not answer.", FAILURE),
         504: _said("The answer did not come in time.", FAILURE),
+        "default": _said("Something else went wrong.", FAILURE),
     }
 
 
