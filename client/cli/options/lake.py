@@ -112,10 +112,9 @@ def asked_lake(
     disk_cache_bytes: DiskCacheBytesOption = None,
 ) -> Iterator[Lake]:
     """The lake that these options name. Raises `InvalidInput`."""
-    lake, server = _one_place(ctx, lake, server)
+    lake, server = one_place(ctx, lake, server)
     if server:
-        scheme = "grpcs" if ca or cert else "grpc"
-        target = server if server.startswith(SCHEMES) else f"{scheme}://{server}"
+        target = target_of(server, secure=bool(ca or cert))
         token = read_token(token_file)
         with connect(
             target, token=token, ca=ca, certificate=cert, key=key, retries=retries, at=at
@@ -124,6 +123,12 @@ def asked_lake(
         return
     with opened_lake(lake, disk_cache, disk_cache_bytes, at) as found:
         yield found
+
+
+def target_of(server: str, *, secure: bool) -> str:
+    """What `saelake.connect` takes for a server that may be named without a scheme."""
+    scheme = "grpcs" if secure else "grpc"
+    return server if server.startswith(SCHEMES) else f"{scheme}://{server}"
 
 
 def changes() -> Callable[[Command], Command]:
@@ -141,7 +146,7 @@ def opened_lake(
     return connect(lake or DEFAULT_LAKE, at=at, disk_cache=disk_cache, disk_cache_bytes=n_bytes)
 
 
-def _one_place(
+def one_place(
     ctx: typer.Context, lake: str | None, server: str | None
 ) -> tuple[str | None, str | None]:
     """At most one of the two: what is typed outweighs what a variable says."""
