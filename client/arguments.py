@@ -5,8 +5,8 @@ from numbers import Integral
 from typing import Any
 
 from saelake.store.errors import InvalidInput
-from saelake.store.format.poles import POSITIVE, numbered
-from saelake.store.requests.checks import LARGEST_NUMBER, Weight
+from saelake.store.format.poles import POSITIVE, numbered, said
+from saelake.store.requests.checks import LARGEST_NUMBER, Selection, Weight
 
 
 def numbers(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
@@ -82,6 +82,37 @@ def weights(name: str, given: Mapping[Any, float] | None) -> tuple[Weight, ...]:
     if not isinstance(given, Mapping):
         raise InvalidInput(f"{name} must have a number for each feature, as {{12: 1.0}} has.")
     return tuple(Weight(feature=_pole(name), weight=weight) for name, weight in given.items())
+
+
+def weights_in(text: str) -> dict[str, float]:
+    """The features and numbers in `12:1.0,-30:0.5`. Raises `InvalidInput`."""
+    try:
+        pairs = (item.partition(":") for item in text.split(","))
+        return {
+            feature_in(feature): float(weight) if colon else 1.0 for feature, colon, weight in pairs
+        }
+    except ValueError:
+        raise InvalidInput(f"{text!r} is not features with numbers: write 12:1.0,30:0.5.") from None
+
+
+def features_in(text: str) -> list[str]:
+    """The features in `12,-34`. Raises `InvalidInput`."""
+    try:
+        return [feature_in(number) for number in text.split(",")]
+    except ValueError:
+        raise InvalidInput(f"{text!r} is not a list of features: write 12,34.") from None
+
+
+def feature_in(text: str) -> str:
+    """A feature, or a pole of it, as it is named. Raises `InvalidInput`."""
+    return said(numbered(text))
+
+
+def selection_of(text: str) -> Selection:
+    """The selection in `corpus/dictionary where PREDICATE`. Raises `InvalidInput`."""
+    if not text.strip():
+        raise InvalidInput("A selection is a collection: write corpus/dictionary.")
+    return Selection.parse(text)
 
 
 def of_kind(question: str, kind: type[Any], given: Sequence[Any]) -> None:

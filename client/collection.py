@@ -245,7 +245,8 @@ class Collection:
             n_features=n_features,
             min_score=min_score,
         )
-        return FoundDocuments(self.transport.ask(query).read_all())
+        found = self.transport.ask(query).read_all()
+        return FoundDocuments(found, head="phrase", phrase=query.phrase)
 
     def select(
         self,
@@ -260,7 +261,7 @@ class Collection:
         query = SelectQuery(
             pool=self.selection, target=target.selection, k=k, pooling=pooling, idf=idf
         )
-        return FoundDocuments(self.transport.ask(query).read_all())
+        return FoundDocuments(self.transport.ask(query).read_all(), head="notes")
 
     def diff(
         self,

@@ -124,7 +124,7 @@ class Dictionary:
         """
         (number,) = poles("feature", feature)
         query = NeighborsQuery(dictionary=self.name, feature=number, k=k)
-        return Neighbors(self.transport.ask(query).read_all())
+        return Neighbors(self.transport.ask(query).read_all(), feature=query.feature)
 
     def match(
         self,

@@ -38,6 +38,12 @@ class AsyncRemote:
         self._opened: Any = None  # a channel is of the loop that first asks
         self._is_closed = False
 
+    def as_caller(self, token: str) -> "AsyncRemote":
+        """The same servers by the same connection, asked by somebody else."""
+        other = AsyncRemote(self._connection.with_token(token))
+        other._opened = self._channel
+        return other
+
     async def table(self, request: Request, /, *, at: str | None = None) -> pa.Table:
         """The server's answer; see `AsyncTransport`."""
         call = call_of(request, self._connection, at)

@@ -1,16 +1,17 @@
 """What every answer is: a sequence of small values over the Arrow table that it came as."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 import pyarrow as pa
 
 from saelake.answers.about import STATE
 from saelake.answers.frames import to_pandas, to_polars
 from saelake.answers.markup import view_html
+from saelake.answers.plain import plain
 from saelake.answers.view import View
 
 SHOWN = 50  # rows that a repr shows
@@ -19,7 +20,12 @@ T = TypeVar("T")
 
 
 class Answer(Sequence[T]):
-    """Rows of an answer, as values or as a table. Values are made when they are first asked for."""
+    """Rows of an answer, as values or as a table. Values are made when they are first asked for.
+
+    `called` is what the rows are called in JSON.
+    """
+
+    called: ClassVar[str] = "rows"
 
     def __init__(self, table: pa.Table, value: Callable[..., T]) -> None:
         self._table = table
@@ -57,6 +63,23 @@ class Answer(Sequence[T]):
         """The rows as plain dictionaries."""
         rows: list[dict[str, Any]] = self._table.to_pylist()
         return rows
+
+    def to_plain(self) -> dict[str, Any]:
+        """The answer as one JSON document, in plain values: what it says of itself, and its rows.
+
+        That is what `--format json` prints, and the HTTP API answers.
+        """
+        sample = {} if self.sample is None else {"sample": self.sample}
+        document: dict[str, Any] = plain({**self._head(), self.called: self._rows(), **sample})
+        return document
+
+    def _head(self) -> Mapping[str, Any]:
+        """What a document says before the rows."""
+        return {}
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """The rows of a document."""
+        return self.to_dicts()
 
     @cached_property
     def _values(self) -> tuple[T, ...]:

@@ -4,8 +4,9 @@
 others it is None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -53,6 +54,9 @@ class Associations(Answer[Association]):
         self.n: int = self.about["n"]
         self.n_tested: int = self.about["n_tested"]
         self.notes: tuple[str, ...] = self.about.get("notes", ())
+
+    def _head(self) -> Mapping[str, Any]:
+        return self.about
 
     @property
     def head(self) -> str:

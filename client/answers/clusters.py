@@ -13,6 +13,7 @@ import pyarrow as pa
 from saelake.answers.about import metadata
 from saelake.answers.answer import Answer
 from saelake.answers.found import TEXT_SHOWN, chosen
+from saelake.answers.plain import plain, standing
 from saelake.answers.text import labelled, named, one_line
 from saelake.answers.view import View
 
@@ -75,11 +76,21 @@ class Clusters(Answer[Cluster]):
     `chosen` are the features that stand for the phrase, where one was asked about.
     """
 
+    called = "clusters"
+
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Cluster.of)
         said = metadata(table)
         self.n, self.n_left_out = int(said["n"]), int(said["n_left_out"])
         self.chosen = chosen(table)
+
+    def to_plain(self, *, chosen: bool = False) -> dict[str, Any]:
+        """See `Answer.to_plain`; with `chosen` also the features that stand for the phrase."""
+        more = plain(standing(self.chosen)) if chosen else {}
+        return {**super().to_plain(), **more}
+
+    def _head(self) -> Mapping[str, Any]:
+        return {"n": self.n, "n_left_out": self.n_left_out}
 
     @property
     def left_out(self) -> str:

@@ -4,8 +4,9 @@
 others it is None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -51,11 +52,16 @@ class Correlations(Answer[Correlation]):
     the whole answer.
     """
 
+    called = "pairs"
+
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Correlation)
         self.about = about.said(table)
         self.n: int = self.about["n"]
         self.notes: tuple[str, ...] = self.about.get("notes", ())
+
+    def _head(self) -> Mapping[str, Any]:
+        return self.about
 
     @property
     def is_controlled(self) -> bool:

@@ -134,6 +134,9 @@ class Diff(Answer[Difference]):
         self.others: tuple[str, ...] = self.about.get("others", ())
         self.notes: tuple[str, ...] = self.about.get("notes", ())
 
+    def _head(self) -> Mapping[str, Any]:
+        return self.about
+
     @property
     def head(self) -> str:
         """In a line, what was compared and how."""

@@ -1,6 +1,6 @@
 """Tokens of texts that were encoded now, and what fires on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,14 @@ class EncodedToken:
 class EncodedTokens(Answer[EncodedToken]):
     """The tokens of texts, by text and position; `texts` are those that were encoded."""
 
+    called = "tokens"
+
     def __init__(self, table: pa.Table, *, texts: Sequence[str]) -> None:
         super().__init__(table, EncodedToken.of)
         self.texts = tuple(texts)
+
+    def _head(self) -> Mapping[str, Any]:
+        return {"texts": self.texts}
 
     def _view(self, rows: Sequence[EncodedToken]) -> View:
         return View(

@@ -4,7 +4,7 @@
 others it is None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -58,10 +58,15 @@ class Families(Answer[Family]):
     the whole answer.
     """
 
+    called = "families"
+
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Family.of)
         self.about = about.said(table)
         self.notes: tuple[str, ...] = self.about.get("notes", ())
+
+    def _head(self) -> Mapping[str, Any]:
+        return self.about
 
     @property
     def head(self) -> str:

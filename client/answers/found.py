@@ -7,17 +7,19 @@ others it is None.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pyarrow as pa
 
 from saelake.answers import about
 from saelake.answers.about import metadata
 from saelake.answers.answer import Answer
+from saelake.answers.plain import plain, standing
 from saelake.answers.text import described, labelled, named, one_line
 from saelake.answers.view import View
 
 TEXT_SHOWN = 60
+FoundHead = Literal["recall", "phrase", "notes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +84,29 @@ class FoundDocuments(Answer[FoundDocument]):
     `recall` is the share of the best documents that such a search finds, measured on documents of
     the collection when its index was made; 1 is exact. The scores are exact in any case. `chosen`
     are the features that stand for the phrase, where one was asked about. `notes` are sentences
-    that must be read with the answer: what of the pool or the target is left out.
+    that must be read with the answer: what of the pool or the target is left out. `phrase` is the
+    property that was asked for, where one was. In JSON the `head` stands before the rows.
     """
 
-    def __init__(self, table: pa.Table) -> None:
+    called = "hits"
+
+    def __init__(
+        self, table: pa.Table, *, head: FoundHead = "recall", phrase: str | None = None
+    ) -> None:
         super().__init__(table, FoundDocument.of)
         self.about = about.said(table)
         self.recall: float = self.about.get("recall", 1.0)
         self.chosen = chosen(table)
         self.notes: tuple[str, ...] = self.about.get("notes", ())
+        self.phrase, self._headed = phrase, head
+
+    def to_plain(self, *, chosen: bool = False) -> dict[str, Any]:
+        """See `Answer.to_plain`; with `chosen` also the features that stand for the phrase."""
+        more = plain(standing(self.chosen)) if chosen else {}
+        return {**super().to_plain(), **more}
+
+    def _head(self) -> Mapping[str, Any]:
+        return {self._headed: getattr(self, self._headed)}
 
     @property
     def _approximate(self) -> list[str]:

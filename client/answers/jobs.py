@@ -72,6 +72,8 @@ def job_of(report: JobReport) -> Job:
 class Jobs(Answer[Job]):
     """The runs of encode and index that are known, the latest first."""
 
+    called = "jobs"
+
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, lambda **row: Job.of(row))
 

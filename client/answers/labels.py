@@ -4,16 +4,19 @@
 others it is None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from saelake.answers.about import metadata
 from saelake.answers.answer import Answer
+from saelake.answers.plain import asked_feature
 from saelake.answers.text import labelled, named
 from saelake.answers.view import View
+from saelake.store.format.poles import said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class Label:
 class Labels(Answer[Label]):
     """Labels of features; `answering` made those that were compared with the text asked for."""
 
+    called = "labels"
+
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Label)
         self.answering = metadata(table).get("answering")
@@ -74,10 +79,17 @@ class Neighbor:
 
 
 class Neighbors(Answer[Neighbor]):
-    """Features with near decoder directions, nearest first."""
+    """Features with near decoder directions, nearest first; `feature` is that asked about."""
 
-    def __init__(self, table: pa.Table) -> None:
+    called = "neighbors"
+
+    def __init__(self, table: pa.Table, *, feature: int | None = None) -> None:
+        """`feature` is as a question numbers it (see `format.poles`)."""
         super().__init__(table, Neighbor)
+        self.feature = feature
+
+    def _head(self) -> Mapping[str, Any]:
+        return {} if self.feature is None else asked_feature(said(self.feature))
 
     def _view(self, rows: Sequence[Neighbor]) -> View:
         return View(

@@ -12,6 +12,7 @@ import pyarrow as pa
 from saelake.answers.answer import Answer, sample_of, state_of
 from saelake.answers.jobs import Job
 from saelake.answers.markup import HUES, Mark, legend, marked_html, view_html
+from saelake.answers.plain import asked_feature, plain
 from saelake.answers.text import described, named, one_line
 from saelake.answers.view import Histogram, Passage, Proportion, View
 from saelake.store.errors import NotFound
@@ -54,9 +55,19 @@ class Tokens(Answer[Hit]):
     Of a signed dictionary strongest is by magnitude, and values of negative poles are below 0.
     """
 
+    called = "hits"
+
     def __init__(self, table: pa.Table, *, expression: str) -> None:
         super().__init__(table, Hit)
         self.expression = expression
+
+    def _head(self) -> Mapping[str, Any]:
+        return asked_feature(self.expression)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """The hits, in which the token stands by itself."""
+        rows: list[dict[str, Any]] = self._table.drop(["token_start", "token_length"]).to_pylist()
+        return rows
 
     def _view(self, rows: Sequence[Hit]) -> View:
         largest = max((abs(hit.value) for hit in rows), default=1.0) or 1.0
@@ -122,6 +133,8 @@ class Feature:
 
 class Features(Answer[Feature]):
     """Statistics of features."""
+
+    called = "features"
 
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Feature.of)
@@ -208,6 +221,12 @@ class Document:
     def to_arrow(self) -> pa.Table:
         """The document as one row (see `Document` in lake.proto)."""
         return self._table
+
+    def to_plain(self) -> dict[str, Any]:
+        """The document as one of JSON; see `Answer.to_plain`."""
+        sample = {} if self.sample is None else {"sample": self.sample}
+        document: dict[str, Any] = plain({**self._table.to_pylist()[0], **sample})
+        return document
 
     @cached_property
     def tokens(self) -> tuple[DocumentToken, ...]:
@@ -413,6 +432,8 @@ class CollectionInfo:
 class Info(Answer[CollectionInfo]):
     """What is in a lake."""
 
+    called = "collections"
+
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, CollectionInfo.of)
 
@@ -447,6 +468,8 @@ class Check:
 class Verification(Answer[Check]):
     """Whether the tables of a lake agree with each other."""
 
+    called = "checks"
+
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Check)
 
@@ -459,6 +482,9 @@ class Verification(Answer[Check]):
     def problems(self) -> Iterator[Check]:
         """The checks that do not hold."""
         return (check for check in self if not check.ok)
+
+    def _head(self) -> Mapping[str, Any]:
+        return {"ok": self.ok}
 
     def _view(self, rows: Sequence[Check]) -> View:
         return View(

@@ -4,8 +4,9 @@
 others it is None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -37,9 +38,14 @@ class Matches(Answer[Match]):
     `notes` are sentences that must be read with the answer: what is left out.
     """
 
+    called = "matches"
+
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, Match)
         self.notes: tuple[str, ...] = about.said(table).get("notes", ())
+
+    def _head(self) -> Mapping[str, Any]:
+        return {"notes": self.notes}
 
     def _view(self, rows: Sequence[Match]) -> View:
         return View(

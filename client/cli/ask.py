@@ -18,7 +18,7 @@ from saelake.cli.options.lake import (
     asked_lake,
     split_numbers,
 )
-from saelake.cli.options.poles import PoleCommand, asked_feature
+from saelake.cli.options.poles import PoleCommand
 from saelake.cli.options.shared import shares
 from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
@@ -90,10 +90,7 @@ def tokens(
     answer(
         format,
         hits.to_arrow(),
-        document=lambda: {
-            **asked_feature(expression),
-            "hits": hits.to_arrow().drop(["token_start", "token_length"]).to_pylist(),
-        },
+        document=hits.to_plain,
         show=lambda: out.print(lookups.tokens(hits, out)),
     )
 
@@ -125,7 +122,7 @@ def features(
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {"features": rows.to_dicts()},
+        document=rows.to_plain,
         show=lambda: out.print(lookups.features(rows)),
     )
 
@@ -154,7 +151,7 @@ def document(
     answer(
         format,
         one.to_arrow(),
-        document=lambda: one.to_arrow().to_pylist()[0],
+        document=one.to_plain,
         show=lambda: out.print(lookups.document(one, usual, wanted, out)),
     )
 
@@ -223,7 +220,7 @@ def info(
         format,
         rows.to_arrow(),
         document=lambda: {
-            "collections": rows.to_dicts(),
+            **rows.to_plain(),
             **({} if known is None else {"program": asdict(known)}),
         },
         show=lambda: out.print(lookups.info(rows)),
@@ -260,7 +257,7 @@ def verify(
     answer(
         format,
         checks.to_arrow(),
-        document=lambda: {"ok": checks.ok, "checks": checks.to_dicts()},
+        document=checks.to_plain,
         show=lambda: out.print(lookups.verification(checks)),
     )
     if not checks.ok:

@@ -106,7 +106,7 @@ def diff(
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {**analyses.about(rows.about), "rows": rows.to_dicts()},
+        document=lambda: analyses.typed_notes(rows.to_plain()),
         show=lambda: out.print(analyses.diff(rows, (a, *others), out)),
     )
 
@@ -160,6 +160,6 @@ def associate(
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {**analyses.about(rows.about), "rows": rows.to_dicts()},
+        document=lambda: analyses.typed_notes(rows.to_plain()),
         show=lambda: out.print(analyses.associations(rows)),
     )

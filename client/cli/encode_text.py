@@ -51,6 +51,6 @@ def encode_text(
     answer(
         format,
         tokens.to_arrow(),
-        document=lambda: {"texts": given, "tokens": tokens.to_dicts()},
+        document=tokens.to_plain,
         show=lambda: out.print(encoded.tokens(tokens)),
     )

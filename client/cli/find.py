@@ -110,11 +110,7 @@ def similar(
     answer(
         format,
         documents.to_arrow(),
-        document=lambda: {
-            "recall": documents.recall,
-            "hits": documents.to_dicts(),
-            **(analyses.stands_for(documents) if chosen else {}),
-        },
+        document=lambda: documents.to_plain(chosen=chosen),
         show=lambda: out.print(analyses.found(documents, chosen=chosen)),
     )
 
@@ -152,11 +148,7 @@ def retrieve(
     answer(
         format,
         documents.to_arrow(),
-        document=lambda: {
-            "phrase": phrase,
-            "hits": documents.to_dicts(),
-            **(analyses.stands_for(documents) if chosen else {}),
-        },
+        document=lambda: documents.to_plain(chosen=chosen),
         show=lambda: out.print(analyses.found(documents, chosen=chosen)),
     )
 
@@ -184,6 +176,6 @@ def select(
     answer(
         format,
         documents.to_arrow(),
-        document=lambda: {"notes": documents.notes, "hits": documents.to_dicts()},
+        document=documents.to_plain,
         show=lambda: out.print(analyses.found(documents)),
     )

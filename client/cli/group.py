@@ -93,7 +93,7 @@ def correlate(
     answer(
         format,
         pairs.to_arrow(),
-        document=lambda: {**analyses.about(pairs.about), "pairs": pairs.to_dicts()},
+        document=lambda: analyses.typed_notes(pairs.to_plain()),
         show=lambda: out.print(analyses.correlations(pairs)),
     )
 
@@ -139,12 +139,7 @@ def cluster(
     answer(
         format,
         groups.to_arrow(),
-        document=lambda: {
-            "n": groups.n,
-            "n_left_out": groups.n_left_out,
-            "clusters": groups.to_dicts(),
-            **(analyses.stands_for(groups) if chosen else {}),
-        },
+        document=lambda: groups.to_plain(chosen=chosen),
         show=lambda: out.print(analyses.clusters(groups, chosen=chosen)),
     )
 
@@ -173,7 +168,7 @@ def match(
     answer(
         format,
         pairs.to_arrow(),
-        document=lambda: {"notes": pairs.notes, "matches": pairs.to_dicts()},
+        document=pairs.to_plain,
         show=lambda: out.print(analyses.matches(pairs)),
     )
 
@@ -210,6 +205,6 @@ def families(
     answer(
         format,
         groups.to_arrow(),
-        document=lambda: {**analyses.about(groups.about), "families": groups.to_dicts()},
+        document=lambda: analyses.typed_notes(groups.to_plain()),
         show=lambda: out.print(analyses.families(groups)),
     )

@@ -57,7 +57,7 @@ def jobs(
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {"jobs": rows.to_dicts()},
+        document=rows.to_plain,
         show=lambda: out.print(shown(rows)),
     )
 

@@ -16,7 +16,7 @@ from saelake.cli.options.lake import (
     changes,
     split_numbers,
 )
-from saelake.cli.options.poles import PoleCommand, asked_feature
+from saelake.cli.options.poles import PoleCommand
 from saelake.cli.options.shared import shares
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out, say
@@ -186,7 +186,7 @@ def labels(
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {"labels": rows.to_dicts()},
+        document=rows.to_plain,
         show=lambda: out.print(analyses.labels(rows)),
     )
 
@@ -211,6 +211,6 @@ def neighbors(
     answer(
         format,
         rows.to_arrow(),
-        document=lambda: {**asked_feature(feature), "neighbors": rows.to_dicts()},
+        document=rows.to_plain,
         show=lambda: out.print(analyses.neighbors(rows)),
     )

@@ -27,6 +27,7 @@ from saelake.cli.options.limits import limit_options
 from saelake.cli.options.ray import PANEL, cpu_cluster_options
 from saelake.cli.options.shared import shares
 from saelake.cli.options.telemetry import telemetry_options
+from saelake.cli.options.web import web_options
 from saelake.cli.show.screen import complain, say
 from saelake.connection import disk_cache_of
 from saelake.owners import ray_owners
@@ -40,6 +41,7 @@ from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:
     from saelake.store.service.access.protection import Access
+    from saelake.web.serving import WebDoor
 
 CHANGES = "What may be changed"
 
@@ -52,6 +54,7 @@ def add_to(app: typer.Typer) -> None:
 @shares("limits", limit_options)
 @shares("telemetry", telemetry_options)
 @shares("lifetime", lifetime_options)
+@shares("web", web_options)
 @shares("access", access_options)
 @shares("cluster", cpu_cluster_options)
 def serve(
@@ -93,6 +96,7 @@ def serve(
     check: CheckOption = False,
     print_config: PrintConfigOption = False,
     access: "Access",
+    web: "WebDoor | None",
     cluster: RayCluster | None,
     limits: Limits,
     lifetime: Lifetime,
@@ -101,6 +105,7 @@ def serve(
     """Answer questions over gRPC, and take changes where that is allowed, until Ctrl-C.
 
     Only this machine may ask, unless the server is protected: by tokens and TLS, or by mTLS.
+    With --http a page is shown too, and the questions are answered as JSON, to those who may ask.
     With --ray workers on a cluster answer with it, each from what it keeps in memory.
     Each option is a variable too (SAELAKE_SERVE_PORT), and a line of the file that --config names.
 
@@ -132,6 +137,7 @@ def serve(
         processes=processes,
         allowed=Allowed(rights=allowed_rights(allow or ()), hub=allow_hub),
         job_program=JOB_PROGRAM,
+        doors=() if web is None else (web,),
     )
     if check:
         _say_hindrances(hindrances(settings))
@@ -139,18 +145,24 @@ def serve(
     scheme = "grpcs://" if access.certificate else ""
 
     def ready(address: Address) -> None:
-        started = f"Serving {settings.uri} on {address}."
+        how = f" Ask with: saelake info --server {scheme}{address}    (Ctrl-C stops)"
+        tell(f"Serving {settings.uri} on {address}.", how)
+
+    def opened(address: Address) -> None:
+        tell(f"Its page is {'https' if scheme else 'http'}://{address}/.")
+
+    def tell(what: str, how: str = "") -> None:
         if telemetry.log and telemetry.log.layout == "json":  # for programs that read each line
-            logging.getLogger("saelake.server").info("%s", started)
+            logging.getLogger("saelake.server").info("%s", what)
             return
-        say(f"{started} Ask with: saelake info --server {scheme}{address}    (Ctrl-C stops)")
+        say(f"{what}{how}")
 
     with ExitStack() as closing:
         if cluster is not None:
             owners = ray_owners(cluster, None if memory is None else parse_size(memory))
             closing.callback(owners.close)
             settings = replace(settings, executor=owners)
-        whole = serve_all(settings, on_ready=ready)
+        whole = serve_all(settings, on_ready=ready, on_open=opened)
     if not whole:
         leave()
 

@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -59,6 +60,14 @@ class Connection:
             raise InvalidInput(UNSENDABLE)
         if self.token and not self.servers.secure and not stays_here(str(self.servers)):
             warnings.warn(_in_clear(self.servers), SentInClear, stacklevel=5)
+
+    def with_token(self, token: str) -> "Connection":
+        """The same for who has this token; what is said of tokens in clear was said already."""
+        if not is_sendable(token):
+            raise InvalidInput(UNSENDABLE)
+        other = copy(self)
+        object.__setattr__(other, "token", token)
+        return other
 
     def channel(self, kind: Any) -> Any:
         """A channel of `grpc` or `grpc.aio`."""

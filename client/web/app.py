@@ -1,22 +1,36 @@
 """The application: its pages, its API, and what guards them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from saelake.store.errors import SaelakeError
 from saelake.store.wire.versions import own_version
-from saelake.web.failures import failed
+from saelake.web.api import changes, questions, version
+from saelake.web.asking import BrowserLeft
+from saelake.web.failures import broken, failed, gone, refused, unreadable
 from saelake.web.lakes import Lakes
-from saelake.web.pages import lake
+from saelake.web.pages import api, lake, sign_in
 from saelake.web.security import Guard
 from saelake.web.settings import WebSettings
 
 STATIC = Path(__file__).with_name("static")
-PAGES = (lake,)
+PAGES = (lake, sign_in, api)
+API = (questions, changes, version)
+
+FAILURES: Mapping[type[Exception], Any] = {
+    SaelakeError: failed,
+    RequestValidationError: unreadable,
+    HTTPException: refused,
+    BrowserLeft: gone,
+    Exception: broken,
+}
 
 
 def application(lakes: Lakes, settings: WebSettings) -> FastAPI:
@@ -39,6 +53,9 @@ def application(lakes: Lakes, settings: WebSettings) -> FastAPI:
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for module in PAGES:
         app.include_router(module.router, include_in_schema=False)
-    app.add_exception_handler(SaelakeError, failed)  # type: ignore[arg-type]
+    for part in API:
+        app.include_router(part.router)
+    for kind, answer in FAILURES.items():
+        app.add_exception_handler(kind, answer)
     app.add_middleware(Guard, settings=settings)
     return app

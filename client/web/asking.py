@@ -13,14 +13,21 @@ from saelake.web.security import token_of
 T = TypeVar("T")
 
 
+class BrowserLeft(Exception):
+    """Nobody waits for the answer any more."""
+
+
 async def asked(request: Request, question: Awaitable[T]) -> T:
-    """The answer. A browser that leaves ends the question, and with it what the server computes."""
+    """The answer. A browser that leaves ends the question, and with it what the server computes.
+
+    Raises `BrowserLeft`, which needs no answer.
+    """
     answer = asyncio.ensure_future(question)
     leaving = asyncio.ensure_future(_left(request))
     try:
         await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
-            raise asyncio.CancelledError("the browser has left")
+            raise BrowserLeft
         return answer.result()
     finally:
         answer.cancel()

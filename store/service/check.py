@@ -25,6 +25,7 @@ def _found(settings: ServerSettings) -> Iterator[SaelakeError]:
     checks: list[Callable[[], object]] = [
         partial(_check_lake, settings),
         partial(settings.access.check_host, settings.address.host),
+        *(partial(settings.access.check_host, door.address.host) for door in settings.doors),
         settings.access.credentials,
         partial(Callers, settings.access),
         partial(_check_audit, settings.access),
@@ -45,6 +46,7 @@ def _addresses(settings: ServerSettings) -> dict[str, Address]:
         "--port": settings.address,
         "--health": settings.lifetime.health,
         "--metrics": settings.telemetry.metrics,
+        "--http": settings.doors[0].address if settings.doors else None,
     }
     return {option: address for option, address in found.items() if address is not None}
 

@@ -41,7 +41,7 @@ class HeldPort:
     address: Address
 
     @classmethod
-    def take(cls, address: Address) -> "HeldPort":
+    def take(cls, address: Address, option: str = "--port") -> "HeldPort":
         """The port, of nobody so far. Raises `InvalidInput`."""
         try:
             found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
@@ -52,7 +52,7 @@ class HeldPort:
                 port = alone.getsockname()[1]
             held = _shared(family, kind, (where[0], port, *where[2:]))
         except OSError as error:
-            raise cannot_listen(address, "--port", error) from error
+            raise cannot_listen(address, option, error) from error
         return cls(held=held, address=replace(address, port=port))
 
 
@@ -77,12 +77,17 @@ class Processes:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._port = HeldPort.take(settings.address)
+        self._doors = [HeldPort.take(door.address, "--http") for door in settings.doors]
         self._settings = replace(
             settings,
             address=self._port.address,
             limits=settings.limits.divided(settings.processes),
             processes=1,
             shares_port=True,
+            doors=tuple(
+                door.sharing(held.address)
+                for door, held in zip(settings.doors, self._doors, strict=True)
+            ),
         )
         self._n = settings.processes
         metrics = settings.telemetry.metrics
@@ -94,6 +99,11 @@ class Processes:
     def address(self) -> Address:
         """Where they listen."""
         return self._port.address
+
+    @property
+    def door_addresses(self) -> tuple[Address, ...]:
+        """Where their doors listen."""
+        return tuple(held.address for held in self._doors)
 
     async def start(self) -> None:
         """Start all; they are kept running.
@@ -123,7 +133,8 @@ class Processes:
         await asyncio.gather(*self._keeping, return_exceptions=True)  # none is started any more
         self.hurry()
         await asyncio.gather(*(process.wait() for process in [*self._running.values()]))
-        self._port.held.close()
+        for port in (self._port, *self._doors):
+            port.held.close()
         if self._metrics is not None:
             self._metrics.close()
 
@@ -194,30 +205,38 @@ class Processes:
 
 
 def serve_all(
-    settings: ServerSettings, on_ready: Callable[[Address], object] = lambda _: None
+    settings: ServerSettings,
+    on_ready: Callable[[Address], object] = lambda _: None,
+    on_open: Callable[[Address], object] = lambda _: None,
 ) -> bool:
     """Serve by `settings.processes`, until SIGINT or SIGTERM; see `serve`.
 
     Raises `InvalidInput` for several with an executor, which is one process's.
     """
     if settings.processes == 1:
-        return serve(settings, on_ready)
+        return serve(settings, on_ready, on_open)
     if settings.executor is not None:
         raise InvalidInput("Several processes cannot share the workers of a cluster: serve by one.")
     if not CAN_SHARE:
         log.warning("Processes do not share a port on this system: one serves")
-        return serve(replace(settings, processes=1), on_ready)
+        return serve(replace(settings, processes=1), on_ready, on_open)
     if settings.telemetry.log is not None:
         configure(settings.telemetry.log)
-    asyncio.run(_run(Processes(settings), on_ready))
+    asyncio.run(_run(Processes(settings), on_ready, on_open))
     return True
 
 
-async def _run(processes: Processes, on_ready: Callable[[Address], object]) -> None:
+async def _run(
+    processes: Processes,
+    on_ready: Callable[[Address], object],
+    on_open: Callable[[Address], object],
+) -> None:
     stopped = asyncio.Event()
     _on_signals(stopped.set)
     await processes.start()
     on_ready(processes.address)
+    for opened in processes.door_addresses:
+        on_open(opened)
     await stopped.wait()
     _on_signals(processes.hurry)  # a second one is handed on as well
     await processes.stop()

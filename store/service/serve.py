@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from saelake.store.service.access.protection import Access
 from saelake.store.service.calls import Calls
 from saelake.store.service.changes import Allowed, ChangesService
 from saelake.store.service.computing import lanes
+from saelake.store.service.doors import Door, InnerSocket, OpenDoor
 from saelake.store.service.jobs.runner import JobRunner
 from saelake.store.service.lanes.parcels import ChildSettings
 from saelake.store.service.lifetime import Lifetime
@@ -64,6 +66,8 @@ class ServerSettings:
 
     `allowed` says what may be changed, and `job_program` what runs a job: a command line, to which
     the lake and the job's id are added (None: nothing does).
+
+    `doors` ask it beside gRPC, as the page does.
     """
 
     uri: str
@@ -82,6 +86,7 @@ class ServerSettings:
     rehearses: bool = False
     processes: int = 1
     shares_port: bool = False
+    doors: tuple[Door, ...] = ()
 
     def __post_init__(self) -> None:
         if self.processes < 1:
@@ -114,7 +119,8 @@ class Server:
     """A gRPC server with health and reflection. Use it inside one event loop."""
 
     def __init__(self, settings: ServerSettings) -> None:
-        settings.access.check_host(settings.address.host)
+        for address in (settings.address, *(door.address for door in settings.doors)):
+            settings.access.check_host(address.host)
         self._settings = settings
         self._gate = Gate(settings.access, settings.limits, settings.uri)
         self._engine = Engine(
@@ -164,6 +170,7 @@ class Server:
         address = Address(host=settings.address.host, port=self._listen())
         await self._say_healthy(healthy=False)
         self._probed = await self._start_probed()
+        await self._open_doors()
         self._observing.begin()
         await self._server.start()
         self._service.prepare()
@@ -171,6 +178,22 @@ class Server:
         self._warming = ThreadPoolExecutor(1, thread_name_prefix="saelake-warm")
         self._becoming_ready = asyncio.ensure_future(self._become_ready())
         return address
+
+    async def _open_doors(self) -> None:
+        """Let doors ask by a socket of their own; it answers when the server does."""
+        self._inner, self._doors = None, list[OpenDoor]()
+        if self._settings.doors:
+            self._inner = InnerSocket.take()
+            self._server.add_insecure_port(self._inner.target)
+        for door in self._settings.doors:
+            assert self._inner is not None
+            self._doors.append(await door.open(self._inner.target, self._settings.access))
+
+    async def _close_doors(self, grace_s: float) -> None:
+        """Let those who came by doors have their answers: each may take several questions."""
+        await asyncio.gather(*(door.close(grace_s) for door in self._doors))
+        if self._inner is not None:
+            self._inner.close()
 
     async def _start_probed(self) -> grpc.aio.Server | None:
         """What answers of health alone, where that is wanted."""
@@ -219,9 +242,12 @@ class Server:
         """
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(delay_s)
+        grace_s = self._settings.lifetime.grace_s if grace_s is None else grace_s
+        until = time.monotonic() + grace_s
+        await self._close_doors(grace_s)
+        grace_s = max(until - time.monotonic(), 0.0)
         self._calls.close()
         await self._changes.end_jobs()
-        grace_s = self._settings.lifetime.grace_s if grace_s is None else grace_s
         stopping = asyncio.ensure_future(self._server.stop(grace_s + ENDING_S))
         loading = asyncio.ensure_future(self._loaded(grace_s))
         whole = await self._calls.finished(grace_s)
@@ -246,6 +272,11 @@ class Server:
             if not each.cancelled():
                 each.exception()  # who waited for it was told
         return bool(loaded)
+
+    @property
+    def door_addresses(self) -> tuple[Address, ...]:
+        """Where its doors listen."""
+        return tuple(door.address for door in self._doors)
 
     @property
     def metrics_address(self) -> Address | None:
@@ -273,10 +304,15 @@ def _listening(
         raise cannot_listen(address, option, error) from error
 
 
-def serve(settings: ServerSettings, on_ready: Callable[[Address], object] = lambda _: None) -> bool:
+def serve(
+    settings: ServerSettings,
+    on_ready: Callable[[Address], object] = lambda _: None,
+    on_open: Callable[[Address], object] = lambda _: None,
+) -> bool:
     """Serve until SIGINT or SIGTERM, then stop as `settings` say; whether all answers were whole.
 
-    `on_ready` is told the address. A second signal ends the process at once.
+    `on_ready` is told the address, and `on_open` that of each door. A second signal ends the
+    process at once.
     """
 
     if settings.telemetry.log is not None:
@@ -287,6 +323,8 @@ def serve(settings: ServerSettings, on_ready: Callable[[Address], object] = lamb
         address = await server.start()
         stopped = stopping_signal()
         on_ready(address)
+        for opened in server.door_addresses:
+            on_open(opened)
         ready = asyncio.ensure_future(server.ready())
         await asyncio.wait((stopped, ready), return_when=asyncio.FIRST_COMPLETED)
         if ready.done() and ready.exception() is not None:
@@ -315,6 +353,11 @@ class BackgroundServer:
     def target(self) -> str:
         """What `saelake.connect` takes."""
         return f"{'grpcs' if self._settings.access.certificate else 'grpc'}://{self.address}"
+
+    @property
+    def door_addresses(self) -> tuple[Address, ...]:
+        """Where its doors listen."""
+        return self._server.door_addresses
 
     @property
     def metrics_address(self) -> Address | None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from saelake.arguments import features_in, weights_in
 from saelake.cli.options.shared import Command, shares
 from saelake.cli.show.screen import Format
 from saelake.collection import Collection
@@ -15,7 +16,6 @@ from saelake.connection import RETRIES, SCHEMES, connect
 from saelake.lake import Lake
 from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.format.poles import numbered, said
 from saelake.store.requests.checks import Selection
 
 DEFAULT_LAKE = "lake"
@@ -112,10 +112,9 @@ def asked_lake(
     disk_cache_bytes: DiskCacheBytesOption = None,
 ) -> Iterator[Lake]:
     """The lake that these options name. Raises `InvalidInput`."""
-    lake, server = _one_place(ctx, lake, server)
+    lake, server = one_place(ctx, lake, server)
     if server:
-        scheme = "grpcs" if ca or cert else "grpc"
-        target = server if server.startswith(SCHEMES) else f"{scheme}://{server}"
+        target = target_of(server, secure=bool(ca or cert))
         token = read_token(token_file)
         with connect(
             target, token=token, ca=ca, certificate=cert, key=key, retries=retries, at=at
@@ -124,6 +123,12 @@ def asked_lake(
         return
     with opened_lake(lake, disk_cache, disk_cache_bytes, at) as found:
         yield found
+
+
+def target_of(server: str, *, secure: bool) -> str:
+    """What `saelake.connect` takes for a server that may be named without a scheme."""
+    scheme = "grpcs" if secure else "grpc"
+    return server if server.startswith(SCHEMES) else f"{scheme}://{server}"
 
 
 def changes() -> Callable[[Command], Command]:
@@ -141,7 +146,7 @@ def opened_lake(
     return connect(lake or DEFAULT_LAKE, at=at, disk_cache=disk_cache, disk_cache_bytes=n_bytes)
 
 
-def _one_place(
+def one_place(
     ctx: typer.Context, lake: str | None, server: str | None
 ) -> tuple[str | None, str | None]:
     """At most one of the two: what is typed outweighs what a variable says."""
@@ -204,15 +209,7 @@ def _number_of(collection: Collection, name: str) -> int | None:
 
 def split_weights(text: str | None) -> dict[str, float] | None:
     """The features and numbers in `12:1.0,-30:0.5`. Raises `InvalidInput`."""
-    if text is None:
-        return None
-    try:
-        pairs = (item.partition(":") for item in text.split(","))
-        return {
-            _feature(feature): float(weight) if colon else 1.0 for feature, colon, weight in pairs
-        }
-    except ValueError:
-        raise InvalidInput(f"{text!r} is not features with numbers: write 12:1.0,30:0.5.") from None
+    return None if text is None else weights_in(text)
 
 
 def split_names(texts: list[str] | None) -> tuple[str, ...]:
@@ -225,14 +222,4 @@ def split_names(texts: list[str] | None) -> tuple[str, ...]:
 
 def split_numbers(text: str | None) -> list[str] | None:
     """The features in `12,-34`. Raises `InvalidInput`."""
-    if text is None:
-        return None
-    try:
-        return [_feature(number) for number in text.split(",")]
-    except ValueError:
-        raise InvalidInput(f"{text!r} is not a list of features: write 12,34.") from None
-
-
-def _feature(text: str) -> str:
-    """A feature, or a pole of it, as it is named. Raises `InvalidInput`."""
-    return said(numbered(text))
+    return None if text is None else features_in(text)

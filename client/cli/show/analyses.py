@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -169,10 +168,10 @@ def typed(note: str) -> str:
     return ADVICE.sub(lambda found: f"--control {shlex.quote(found[1])}", note)
 
 
-def about(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What an answer says of itself, for JSON, with notes as for who types."""
-    notes = {"notes": [typed(note) for note in said["notes"]]} if "notes" in said else {}
-    return {**said, **notes}
+def typed_notes(document: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer's JSON, with notes as for who types."""
+    notes = {"notes": [typed(note) for note in document["notes"]]} if "notes" in document else {}
+    return {**document, **notes}
 
 
 def correlations(answer: Correlations) -> RenderableType:
@@ -278,13 +277,6 @@ def measured(answer: Labels) -> str:
     said = [] if covered is None else [f"cover {covered:.0%} of the activation"]
     said += [] if score is None else [f"have a score of {score:.2f}"]
     return f"; in the median they {' and '.join(said)}" if said else ""
-
-
-def stands_for(answered: FoundDocuments | Clusters) -> dict[str, object]:
-    """The features that stand for the phrase, for JSON; with poles where these are told apart."""
-    rows = [asdict(feature) for feature in answered.chosen]
-    unsaid = {"pole"} if all(row["pole"] is None for row in rows) else set()
-    return {"chosen": [{k: v for k, v in row.items() if k not in unsaid} for row in rows]}
 
 
 def _standing(features: Sequence[ChosenFeature]) -> RenderableType:

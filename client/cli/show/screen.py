@@ -1,22 +1,18 @@
 """What is written to the terminal, and how: answers to standard output, all else to the other."""
 
 import csv
-import json
-import math
 import sys
 import warnings
-from base64 import b64encode
 from codecs import getwriter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any, Literal
 
 import pyarrow as pa
 from rich.console import Console
 
 from saelake.answers.answer import sample_of
+from saelake.answers.plain import as_json, plain
 from saelake.answers.text import one_line
 from saelake.store.errors import InvalidInput, SaelakeWarning
 from saelake.store.format.visible import escaped as escaped
@@ -95,32 +91,8 @@ def answer(
                 out.print(sample, style="dim", markup=False)
 
 
-def plain(value: Any) -> Any:
-    """The value in terms of JSON; what JSON lacks becomes text, and no number becomes null."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case None | bool() | int() | str():
-            return value
-        case Mapping():
-            return {str(name): plain(item) for name, item in value.items()}
-        case datetime() | date() | time():
-            return value.isoformat()
-        case timedelta() | Decimal():
-            return str(value)
-        case bytes():
-            return b64encode(value).decode()
-        case Iterable():
-            return [plain(item) for item in value]
-    return str(value)
-
-
 def _write_json(document: Any) -> None:
-    sys.stdout.buffer.write(f"{_as_json(plain(document))}\n".encode())
-
-
-def _as_json(value: Any) -> str:
-    return escaped(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    sys.stdout.buffer.write(f"{as_json(plain(document))}\n".encode())
 
 
 def _write_csv(table: pa.Table) -> None:
@@ -145,7 +117,7 @@ def _column(name: str, taken: Sequence[str]) -> str:
 def _cell(value: Any) -> Any:
     shown = plain(value)
     if isinstance(shown, list | dict):
-        return _as_json(shown)
+        return as_json(shown)
     return escaped(shown) if isinstance(shown, str) else shown
 
 

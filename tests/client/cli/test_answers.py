@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import saelake
-from saelake.cli.show.screen import plain
+from saelake.answers.plain import plain
 from saelake.collection import Collection
 from saelake.store.format.visible import escaped
 from saelake.store.wire.versions import WIRE

@@ -1,0 +1,74 @@
+"""What answers hold, for OpenAPI: JSON schemas of Arrow's."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from saelake.store.requests.request import Request
+
+STATE = "Saelake-State"
+FAILURE = {
+    "type": "object",
+    "required": ["error", "message", "data"],
+    "properties": {
+        "error": {"type": "string", "description": "The class of the error, as in Python."},
+        "message": {"type": "string", "description": "What is wrong, and what to do about it."},
+        "data": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
+
+
+def answered(kind: type[Request], rows: str | None) -> dict[int | str, Any]:
+    """The answers to a question, which calls its rows this; None is one that is a row itself."""
+    row = _object(kind.answer)
+    whole = row if rows is None else _document(rows, row)
+    state = {"description": "The state of the lake: ask `at` it again.", "schema": _STRING}
+    return {200: {**_said("The answer.", whole), "headers": {STATE: state}}, **failures()}
+
+
+def failures() -> dict[int | str, Any]:
+    """What may be answered in place of what was asked for."""
+    return {
+        400: _said("It cannot be asked so.", FAILURE),
+        401: _said("The token is missing, wrong or expired.", FAILURE),
+        403: _said("Whoever asks may not.", FAILURE),
+        404: _said("There is no such lake, collection, document or feature.", FAILURE),
+        429: _said("Too much at once: ask again after `Retry-After` seconds.", FAILURE),
+        503: _said("The server does not answer.", FAILURE),
+        504: _said("The answer did not come in time.", FAILURE),
+        "default": _said("Something else went wrong.", FAILURE),
+    }
+
+
+def _said(about: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": about, "content": {"application/json": {"schema": schema}}}
+
+
+def _document(rows: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Rows, and beside them what the answer says of itself."""
+    several = {"type": "array", "items": row}
+    return {"type": "object", "required": [rows], "properties": {rows: several}}
+
+
+def _object(columns: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {f.name: _nullable(f.type) for f in columns}}
+
+
+_STRING = {"type": "string"}
+
+
+def _nullable(kind: pa.DataType) -> dict[str, Any]:
+    found = _schema(kind)
+    return {**found, "type": [found["type"], "null"]}
+
+
+def _schema(kind: pa.DataType) -> dict[str, Any]:
+    if pa.types.is_list(kind):
+        return {"type": "array", "items": _nullable(kind.value_type)}
+    if pa.types.is_struct(kind):
+        return _object(kind)
+    if pa.types.is_boolean(kind):
+        return {"type": "boolean"}
+    if pa.types.is_integer(kind):
+        return {"type": "integer"}
+    return {"type": "number"} if pa.types.is_floating(kind) else _STRING
