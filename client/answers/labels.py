@@ -59,6 +59,16 @@ class Labels(Answer[Label]):
         known = self.to_arrow()[column].drop_null().to_numpy()
         return float(np.median(known)) if len(known) else None
 
+    def best(self, n: int) -> "Labels":
+        """The `n` labels whose words predict best where their features fire, the best first.
+
+        Of equal scores the lower feature; labels without a score are left out.
+        """
+        table = self.to_arrow()
+        known = table.filter(table["score"].is_valid())
+        best = known.sort_by([("score", "descending"), ("feature", "ascending")])
+        return Labels(best.slice(0, n))
+
     def _view(self, rows: Sequence[Label]) -> View:
         return View(
             header=("feature", "score", "label", "explainer"),

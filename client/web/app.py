@@ -16,12 +16,38 @@ from saelake.web.api import changes, questions, version
 from saelake.web.asking import BrowserLeft
 from saelake.web.failures import broken, failed, gone, refused, unreadable
 from saelake.web.lakes import Lakes
-from saelake.web.pages import api, lake, sign_in
+from saelake.web.pages import (
+    api,
+    collection,
+    compare,
+    document,
+    documents,
+    encode,
+    feature,
+    features,
+    groups,
+    lake,
+    sign_in,
+    tokens,
+)
 from saelake.web.security import Guard
 from saelake.web.settings import WebSettings
 
 STATIC = Path(__file__).with_name("static")
-PAGES = (lake, sign_in, api)
+PAGES = (
+    lake,
+    collection,
+    features,
+    feature,
+    tokens,
+    documents,
+    document,
+    encode,
+    compare,
+    groups,
+    sign_in,
+    api,
+)
 API = (questions, changes, version)
 
 FAILURES: Mapping[type[Exception], Any] = {

@@ -4,14 +4,19 @@ Text is somebody else's: it is escaped, and characters that would move or hide w
 them are drawn as marks.
 """
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
+from saelake.answers.text import named
 from saelake.web.look import numbers, texts
+from saelake.web.look.charts import bars
 
 _environment = Environment(
     loader=PackageLoader("saelake.web", "templates"),
@@ -28,13 +33,32 @@ _environment.filters |= {
     "plain": texts.plain,
     "marks": texts.marks,
 }
+_environment.globals |= {"bars": bars, "named": named}
 _templates = Jinja2Templates(env=_environment)
 
 
 def page(request: Request, name: str, *, status_code: int = 200, **given: Any) -> Response:
-    """A whole page, or a part of one, from the template of this name."""
+    """A whole page, or a part of one, from the template of this name.
+
+    In it `to(NAME, {"where": …}, feature=12)` is the address of another page, of the same
+    collection where that is of one.
+    """
     given.setdefault("collection", None)  # of which the head of the page shows the sections
+    given.setdefault("section", None)
+    given["to"] = partial(_to, request)
     answer: HTMLResponse = _templates.TemplateResponse(
         request, name, given, status_code=status_code
     )
     return answer
+
+
+def _to(request: Request, name: str, asked: Mapping[str, Any] | None = None, **place: Any) -> str:
+    """The path of a page, with what is asked of it but for what is None or empty."""
+    of = {key: request.path_params[key] for key in _OF if key in request.path_params}
+    path = request.app.url_path_for(name, **({} if name in _WHOLE else of), **place)
+    given = {key: value for key, value in (asked or {}).items() if value not in (None, "", ())}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else str(path)
+
+
+_OF = ("corpus", "dictionary")
+_WHOLE = ("lake", "api", "sign_in", "sign_out")  # pages that are of no collection

@@ -1,0 +1,101 @@
+"""Two selections side by side: which features fire more often in one of them."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from saelake.aio.faces import AsyncCollection
+from saelake.aio.lake import AsyncLake
+from saelake.answers.differences import Diff, Difference
+from saelake.store.errors import InvalidInput, SaelakeError
+from saelake.store.requests.diff import DiffOrder, Unit
+from saelake.web.asking import AskedCollection, AskedLake, asked
+from saelake.web.failures import status_of
+from saelake.web.look.plots import points
+from saelake.web.look.templates import page
+
+router = APIRouter()
+PATH = "/c/{corpus}/{dictionary}/compare"
+Sort = Literal["asked", "frequency_a", "frequency_b", "q_value", "feature"]
+LEVEL = 0.05  # of q, below which a difference is marked
+
+
+class Comparison(BaseModel):
+    """What is compared with what, and how: the fields of the form."""
+
+    a: str = ""
+    b: str = ""
+    other: str = ""
+    unit: Unit = "document"
+    order: DiffOrder = "difference"
+    align: str = ""
+    cluster_by: str = ""
+    control: str = ""
+    k: Annotated[int, Query(ge=1, le=500)] = 40
+    sort: Sort = "asked"
+
+    @property
+    def is_something(self) -> bool:
+        """Whether two sides are named."""
+        return bool(self.a or self.b or self.other)
+
+
+Wanted = Annotated[Comparison, Query()]
+
+
+@router.get(PATH, name="compare")
+async def compare(request: Request, found: AskedCollection, wanted: Wanted) -> Response:
+    """The form at once; the answer is a part that comes when it is computed."""
+    return page(request, "compare.html", collection=found.name, section="compare", wanted=wanted)
+
+
+@router.get(PATH + "/answer", name="compare_answer")
+async def answer(
+    request: Request, lake: AskedLake, found: AskedCollection, wanted: Wanted
+) -> Response:
+    """A part of the page: the plot, and the table."""
+    diff, error = None, None
+    try:
+        diff = await asked(request, _diff(lake, found, wanted))
+    except SaelakeError as failure:
+        error = failure
+    return page(
+        request,
+        "parts/compared.html",
+        status_code=200 if error is None or "hx-request" in request.headers else status_of(error),
+        diff=diff,
+        rows=_sorted(diff, wanted.sort) if diff is not None else (),
+        points=points(diff, LEVEL) if diff is not None else (),
+        error=error,
+        wanted=wanted,
+        level=LEVEL,
+    )
+
+
+async def _diff(lake: AsyncLake, collection: AsyncCollection, wanted: Comparison) -> Diff:
+    if wanted.other and wanted.other.count("/") != 1:
+        raise InvalidInput(f"{wanted.other!r} is no collection: write corpus/dictionary.")
+    a, b = collection, lake[wanted.other] if wanted.other else collection
+    b_where = wanted.b or (f"NOT ({wanted.a})" if wanted.a and not wanted.other else "")
+    control = [name for name in (part.strip() for part in wanted.control.split(",")) if name]
+    return await (a.where(wanted.a) if wanted.a else a).diff(
+        b.where(b_where) if b_where else b,
+        k=wanted.k,
+        unit=wanted.unit,
+        order=wanted.order,
+        align=wanted.align or None,
+        cluster_by=wanted.cluster_by or None,
+        control=control,
+    )
+
+
+def _sorted(diff: Diff, by: Sort) -> Sequence[Difference]:
+    """The rows, in another order than was asked for: largest first, but of q and of numbers."""
+    if by == "asked":
+        return diff
+    known = [row for row in diff if getattr(row, by) is not None]
+    ascending = by in ("q_value", "feature")
+    return sorted(known, key=lambda row: float(getattr(row, by)), reverse=not ascending)

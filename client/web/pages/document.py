@@ -1,0 +1,102 @@
+"""A document: its text, and what fires in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from saelake.answers.lookups import Document, Feature, FeatureCodes
+from saelake.answers.text import named
+from saelake.web.asking import AskedCollection, asked
+from saelake.web.look.shaded import shaded
+from saelake.web.look.templates import page
+
+router = APIRouter()
+PATH = "/c/{corpus}/{dictionary}/documents/{id:path}"
+STRONGEST, ALIKE = 30, 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """A feature that fires in the document, and how it behaves elsewhere."""
+
+    codes: FeatureCodes
+    peak: str
+    usual: Feature | None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return str(named(self.codes.feature, self.codes.pole))
+
+
+@router.get("/c/{corpus}/{dictionary}/alike/{id:path}", name="document_alike")
+async def alike(request: Request, found: AskedCollection, id: str) -> Response:  # noqa: A002
+    """A part of the page: documents that are like it, and why."""
+    rows = await asked(request, found.similar(id=[id], k=ALIKE))
+    return page(request, "parts/alike.html", rows=rows)
+
+
+@router.get(PATH, name="document")
+async def document(
+    request: Request,
+    found: AskedCollection,
+    id: str,  # noqa: A002
+    features: str = "",
+) -> Response:
+    """The text, shaded by one feature or by all of its strongest, and these in a table."""
+    whole = await asked(request, found.document(id))
+    strongest = whole.strongest(STRONGEST)
+    names = [named(codes.feature, codes.pole) for codes in strongest]
+    usual = await asked(request, found.features([str(name) for name in names])) if names else ()
+    known = {named(row.feature, row.pole): row for row in usual}
+    rows = [
+        Firing(codes=codes, peak=_peak(whole, codes), usual=known.get(name))
+        for codes, name in zip(strongest, names, strict=True)
+    ]
+    chosen = _chosen(whole, features)
+    values = _values(chosen or strongest[:1])
+    largest = max(map(abs, values.values()), default=0.0)
+    return page(
+        request,
+        "document.html",
+        collection=found.name,
+        section="documents",
+        document=whole,
+        rows=rows,
+        features=features,
+        shown=[str(named(codes.feature, codes.pole)) for codes in chosen or strongest[:1]],
+        is_chosen=bool(chosen),
+        text=shaded(whole, values, largest),
+    )
+
+
+def _chosen(document: Document, features: str) -> list[FeatureCodes]:
+    """The codes of the features that are asked for, of those that fire."""
+    wanted = set(features.replace("&", ",").replace("|", ",").split(","))
+    names = {str(named(c.feature, c.pole)): c for c in document.strongest(len(document.features))}
+    return [
+        codes
+        for name, codes in names.items()
+        if any(_is_called(name, one.strip()) for one in wanted)
+    ]
+
+
+def _is_called(name: str, asked_for: str) -> bool:
+    return bool(asked_for) and (name == asked_for or name.lstrip("+-") == asked_for)
+
+
+def _values(chosen: Sequence[FeatureCodes]) -> dict[int, float]:
+    """Of each position the value that is farthest from 0."""
+    found: dict[int, float] = {}
+    for codes in chosen:
+        for position, value in zip(codes.positions.tolist(), codes.values.tolist(), strict=True):
+            if abs(value) > abs(found.get(position, 0.0)):
+                found[position] = value
+    return found
+
+
+def _peak(document: Document, codes: FeatureCodes) -> str:
+    at = max(range(len(codes)), key=lambda i: abs(float(codes.values[i])))
+    return document.tokens[int(codes.positions[at])].text

@@ -1,0 +1,113 @@
+"""Documents: like a text, with a property, like others, or by weighted features."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from saelake.aio.faces import AsyncCollection
+from saelake.answers.found import FoundDocuments
+from saelake.store.errors import InvalidInput, SaelakeError
+from saelake.store.requests.checks import Method
+from saelake.web.asking import AskedCollection, asked
+from saelake.web.look.templates import page
+
+router = APIRouter()
+MOST_WEIGHTS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What documents shall be like."""
+
+    text: str
+    phrase: str
+    like: tuple[str, ...]
+    weights: Mapping[str, float]
+
+    @property
+    def is_something(self) -> bool:
+        """Whether anything was asked for."""
+        return bool(self.text or self.phrase or self.like or self.weights)
+
+
+@router.get("/c/{corpus}/{dictionary}/documents", name="documents")
+async def documents(
+    request: Request,
+    found: AskedCollection,
+    text: str = "",
+    phrase: str = "",
+    like: Annotated[list[str] | None, Query()] = None,
+    features: str = "",
+    add: str = "",
+    where: str = "",
+    method: Method = "sae",
+    k: Annotated[int, Query(ge=1, le=200)] = 10,
+) -> Response:
+    """The form, and what is found."""
+    rows, weights, error = None, {}, None
+    try:
+        weights = _weights(features) | _weights(add)
+        examples = tuple(dict.fromkeys(filter(None, like or ())))
+        wanted = Wanted(text=text, phrase=phrase, like=examples, weights=weights)
+        if wanted.is_something:
+            rows = await asked(request, _found(found, wanted, where or None, method, k))
+    except SaelakeError as failure:
+        error = failure
+    return page(
+        request,
+        "documents.html",
+        status_code=200 if error is None else 400,
+        collection=found.name,
+        section="documents",
+        rows=rows,
+        error=error,
+        text=text,
+        phrase=phrase,
+        like=[one for one in like or () if one],
+        weights=weights,
+        features=written(weights),
+        where=where,
+        method=method,
+        k=k,
+    )
+
+
+async def _found(
+    collection: AsyncCollection, wanted: Wanted, where: str | None, method: Method, k: int
+) -> FoundDocuments:
+    if wanted.phrase:
+        if wanted.text or wanted.like or wanted.weights:
+            raise InvalidInput("Ask for a property, or for likeness, not for both at once.")
+        return await collection.retrieve(wanted.phrase, k, where=where, method=method)
+    return await collection.similar(
+        wanted.text or None,
+        id=wanted.like,
+        features=wanted.weights or None,
+        k=k,
+        where=where,
+        method=method,
+    )
+
+
+def written(weights: Mapping[str, float]) -> str:
+    """Weights as an address has them: `12:1,34:-0.5`."""
+    return ",".join(f"{name}:{weight:g}" for name, weight in weights.items())
+
+
+def _weights(text: str) -> dict[str, float]:
+    """Weighted features, of `12:1,34:-0.5`. Raises `InvalidInput`."""
+    found: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, weight = part.partition(":")
+        try:
+            found[name] = float(weight or 1)
+        except ValueError:
+            raise InvalidInput(
+                f"{part[:50]!r} is no weighted feature: write 12:1, or 12:1,34:-0.5."
+            ) from None
+    if len(found) > MOST_WEIGHTS:
+        raise InvalidInput(f"At most {MOST_WEIGHTS} features are weighted, not {len(found)}.")
+    return found
