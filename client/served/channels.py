@@ -69,6 +69,11 @@ class Connection:
         object.__setattr__(other, "token", token)
         return other
 
+    def check_files(self) -> None:
+        """Read the certificates, as the first question would. Raises `InvalidInput`, `NotFound`."""
+        if self.servers.secure:
+            self._credentials()
+
     def channel(self, kind: Any) -> Any:
         """A channel of `grpc` or `grpc.aio`."""
         options = [*OPTIONS, ("grpc.primary_user_agent", f"saelake/{own_version()}")]

@@ -122,7 +122,9 @@ def test_a_long_body_is_refused_before_it_is_read(server: BackgroundServer) -> N
         form = call(web.url, "/sign-in", method="POST", body=b"token=" + b"x" * 1000, **FORM)
         assert form.status == 413
         head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        unsaid = head + b"Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + b" " * 2000 + b"\r\n0\r\n\r\n"
+        unsaid = (
+            head + b"Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + b" " * 2000 + b"\r\n0\r\n\r\n"
+        )
         assert raw(web, unsaid % CHANGE.encode()).split()[1] == b"413"
         false = head + b"Content-Length: -1\r\n\r\n"
         assert raw(web, false % CHANGE.encode()).split()[1] in (b"400", b"413")

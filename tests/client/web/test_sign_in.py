@@ -129,9 +129,7 @@ def test_signing_out_forgets_it(url: str) -> None:
     assert call(url, "/sign-out").status == 405  # no link signs out
 
 
-def test_the_token_is_in_no_address_and_no_log(
-    url: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_token_is_in_no_address_and_no_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         answers = [signed_in(url, TOKEN), signed_in(url, "wrong-token-0123456789")]
         kept = cookie_of(answers[0])
@@ -175,8 +173,6 @@ def test_callers_who_say_no_name_share_a_place(encoded: EncodedLake) -> None:
         tried = [call(here, "/api/v1/version").status for _ in range(6)]
         assert tried[0] == 401
         assert tried[-1] == 429
-        mine = [
-            call(here, "/api/v1/version", Authorization=f"Bearer {TOKEN}") for _ in range(6)
-        ]
+        mine = [call(here, "/api/v1/version", Authorization=f"Bearer {TOKEN}") for _ in range(6)]
         assert (mine[0].status, mine[-1].status) == (200, 429)
         assert int(mine[-1].headers["retry-after"]) > 0
