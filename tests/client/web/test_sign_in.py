@@ -176,3 +176,21 @@ def test_callers_who_say_no_name_share_a_place(encoded: EncodedLake) -> None:
         mine = [call(here, "/api/v1/version", Authorization=f"Bearer {TOKEN}") for _ in range(6)]
         assert (mine[0].status, mine[-1].status) == (200, 429)
         assert int(mine[-1].headers["retry-after"]) > 0
+
+
+def test_a_person_signs_in_and_out(url: str, chromium: Any) -> None:
+    context = chromium.new_context(base_url=url)
+    page = context.new_page()
+    page.goto("/?of=here")
+    page.get_by_label("Token").fill("no-such-token")
+    page.get_by_role("button", name="Sign in").click()
+    assert "wrong" in page.get_by_role("alert").inner_text()
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+    assert page.url == f"{url}?of=here"
+    assert page.get_by_role("heading", name="Collections").is_visible()
+    assert page.evaluate("document.cookie") == ""
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/")
+    assert page.url.startswith(f"{url}sign-in")
+    context.close()
