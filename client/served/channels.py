@@ -62,7 +62,7 @@ class Connection:
             warnings.warn(_in_clear(self.servers), SentInClear, stacklevel=5)
 
     def with_token(self, token: str) -> "Connection":
-        """The same for who has this token; what is said of tokens in clear was said already."""
+        """This connection for who has the token; of tokens in clear it was warned already."""
         if not is_sendable(token):
             raise InvalidInput(UNSENDABLE)
         other = copy(self)
