@@ -42,7 +42,16 @@ ENCODER_LIBRARIES = {"torch", "transformers", "numpy", "pyarrow"} | {
 # Loaded only where the lake is: it needs more than a client has.
 AT_THE_LAKE = {"client/cli/demo/run"}
 # What only the page needs.
-WEB = {"fastapi", "starlette", "jinja2", "markupsafe", "uvicorn", "mcp"}
+WEB = {
+    "fastapi",
+    "starlette",
+    "pydantic",
+    "pydantic_core",
+    "jinja2",
+    "markupsafe",
+    "uvicorn",
+    "mcp",
+}
 MOST_ENTRIES = 20
 
 

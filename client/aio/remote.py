@@ -39,7 +39,7 @@ class AsyncRemote:
         self._is_closed = False
 
     def as_caller(self, token: str) -> "AsyncRemote":
-        """The same servers by the same connection, asked by somebody else."""
+        """These servers by this connection, asked by somebody else."""
         other = AsyncRemote(self._connection.with_token(token))
         other._opened = self._channel
         return other

@@ -62,12 +62,17 @@ class Connection:
             warnings.warn(_in_clear(self.servers), SentInClear, stacklevel=5)
 
     def with_token(self, token: str) -> "Connection":
-        """The same for who has this token; what is said of tokens in clear was said already."""
+        """This connection for who has the token; of tokens in clear it was warned already."""
         if not is_sendable(token):
             raise InvalidInput(UNSENDABLE)
         other = copy(self)
         object.__setattr__(other, "token", token)
         return other
+
+    def check_files(self) -> None:
+        """Read the certificates, as the first question would. Raises `InvalidInput`, `NotFound`."""
+        if self.servers.secure:
+            self._credentials()
 
     def channel(self, kind: Any) -> Any:
         """A channel of `grpc` or `grpc.aio`."""

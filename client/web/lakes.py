@@ -27,17 +27,17 @@ class Lakes:
         key: File | None = None,
         at: str | None = None,
     ) -> None:
-        self._target, self._at = target, at
-        self._remote = AsyncRemote(
-            Connection(
-                servers=_servers(target),
-                token=token,
-                ca=ca,
-                certificate=certificate,
-                key=key,
-                retries=Retries(most=RETRIES),
-            )
+        connection = Connection(
+            servers=_servers(target),
+            token=token,
+            ca=ca,
+            certificate=certificate,
+            key=key,
+            retries=Retries(most=RETRIES),
         )
+        connection.check_files()
+        self._target, self._at = target, at
+        self._remote = AsyncRemote(connection)
 
     async def of(self, token: str | None) -> AsyncLake:
         """The lake, asked with this token. Raises `InvalidInput` for what cannot be one."""

@@ -60,7 +60,7 @@ class OpenWeb:
         listening = _listening(settings)
         port = listening.getsockname()[1]
         self._settings = replace(settings, address=replace(settings.address, port=port))
-        self._server = _Server(_config(lakes, self._settings))
+        self._server = _Uvicorn(_config(lakes, self._settings))
         self._serving = asyncio.ensure_future(self._server.serve([listening]))
 
     @property
@@ -140,7 +140,7 @@ class WebServer:
             self._loop.stop()
 
 
-class _Server(uvicorn.Server):
+class _Uvicorn(uvicorn.Server):
     """A server that leaves signals to whoever began it."""
 
     @contextmanager

@@ -38,7 +38,7 @@ class Door(Protocol):
         """Where it shall listen."""
 
     def sharing(self, address: Address) -> "Door":
-        """The same at this address, which several processes share."""
+        """This door at an address that several processes share."""
 
     async def open(self, server: str, access: Access) -> OpenDoor:
         """Listen, protected as the server is, and ask that at this target.

@@ -18,13 +18,14 @@ from saelake.answers.lookups import Document, Features, Tokens
 from saelake.cli import build, naming
 from saelake.cli.ask import known_features
 from saelake.cli.demo import docstrings, model
-from saelake.cli.demo.tour import Step, tour
+from saelake.cli.demo.tour import Step, first_feature, tour
 from saelake.cli.show import analyses, lookups
 from saelake.cli.show.screen import out, say
 from saelake.collection import Collection
 from saelake.connection import connect
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.texts import model_texts
+from saelake.web.serving import WebDoor
 
 CORPUS = "docstrings"
 COLLECTION = f"{CORPUS}/{model.DICTIONARY}"
@@ -39,7 +40,11 @@ def run(folder: Path, *, port: int = 0, keep_serving: bool | None = None) -> Non
     make_lake(folder)
     say(f"The lake is ready after {time.monotonic() - begun:.0f} s. Starting its server …")
     settings = ServerSettings(
-        uri=str(folder), address=Address(port=port), texts=model_texts(), rehearses=True
+        uri=str(folder),
+        address=Address(port=port),
+        texts=model_texts(),
+        rehearses=True,
+        doors=(WebDoor(address=Address(port=0)),),
     )
     with BackgroundServer(settings) as server, connect(server.target) as lake:
         collection = lake[COLLECTION]
@@ -49,8 +54,11 @@ def run(folder: Path, *, port: int = 0, keep_serving: bool | None = None) -> Non
         _say_what_next(folder)
         if out.is_terminal if keep_serving is None else keep_serving:
             say(f"The server is up on {server.address}. Ctrl-C stops it.")
+            say(f"Look at it: http://{server.door_addresses[0]}{place_of(collection)}")
             with suppress(KeyboardInterrupt):
                 threading.Event().wait()
+        else:
+            say(f"Look at it: {typed('page', '--lake', str(folder))}")
 
 
 def make_lake(folder: Path) -> None:
@@ -74,6 +82,11 @@ def make_lake(folder: Path) -> None:
         is_labelled = len(lake[COLLECTION].dictionary.labels(k=1)) > 0
     if not is_labelled:
         naming.label(COLLECTION, place=connect(folder))
+
+
+def place_of(collection: Collection) -> str:
+    """Where on the page the demo begins: the first feature that fires on the tour's word."""
+    return f"/c/{collection.name}/features/{first_feature(collection)}"
 
 
 def _described(collection: Collection) -> str:

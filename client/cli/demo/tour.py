@@ -12,6 +12,7 @@ from saelake.collection import Collection
 from saelake.store.requests.tokens import Order
 
 K = 5
+WORD = "fast"
 
 Answer: TypeAlias = Features | Tokens | Document | FoundDocuments | Diff
 
@@ -32,7 +33,7 @@ def tour(collection: Collection) -> Iterator[Step]:
     What the features mean is not known beforehand: each question uses what the one before found.
     """
     ask = _Asker(collection)
-    step, fast = ask.features("Which features fire on the word “fast”?", "fast")
+    step, fast = ask.features(f"Which features fire on the word “{WORD}”?", WORD)
     yield step
     yield ask.tokens(f"Feature {fast} comes first. Where does it fire most strongly?", str(fast))
     yield ask.tokens("And in the installed packages only?", str(fast), where="origin = 'installed'")
@@ -56,6 +57,11 @@ def tour(collection: Collection) -> Iterator[Step]:
         "origin = 'installed'",
         "origin = 'standard library'",
     )
+
+
+def first_feature(collection: Collection) -> int:
+    """The feature that the tour begins with."""
+    return collection.features(token=WORD, k=1)[0].feature
 
 
 class _Asker:

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from saelake.store.errors import InvalidInput, SaelakeError
+from saelake.store.errors import AccessDenied, InvalidInput, SaelakeError
 from saelake.store.wire.tls import UNSENDABLE, is_sendable
 from saelake.web.asking import asked
 from saelake.web.failures import status_of
@@ -32,7 +32,7 @@ async def signed_in(
     try:
         kept = await _checked(request, token.strip())
     except SaelakeError as error:
-        there = {"to": local(to), "error": error}
+        there = {"to": local(to), "error": _said(error)}
         return page(request, "sign-in.html", status_code=status_of(error), **there)
     answer = RedirectResponse(local(to), 303)
     answer.set_cookie(
@@ -65,6 +65,12 @@ async def _checked(request: Request, token: str) -> str:
     lake = await request.app.state.lakes.of(token)
     await asked(request, lake.version())
     return kept
+
+
+def _said(error: SaelakeError) -> SaelakeError:
+    """The error, as it is of use to who has a form and no command line."""
+    wrong = type(error) is AccessDenied
+    return AccessDenied("This token is wrong, or has expired.") if wrong else error
 
 
 def local(to: str) -> str:

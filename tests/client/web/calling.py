@@ -48,7 +48,7 @@ def call(
     *,
     method: str = "GET",
     body: bytes | str | None = None,
-    context: ssl.SSLContext | None = None,
+    context: Any = None,  # an SSLContext
     **headers: str,
 ) -> Answered:
     """One call; a header is given by its name, with _ for -."""

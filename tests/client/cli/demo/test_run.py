@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import saelake
-from saelake.cli.demo.run import COLLECTION, run, typed
+from saelake.cli.demo.run import COLLECTION, place_of, run, typed
 from tests.client.cli.command import asked
 
 MODULES = (
@@ -51,6 +51,9 @@ def test_the_demo_ends_with_answers(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "heapq.heappushpop" in shown
     assert "What to type next" in shown
     assert "Encoding" in said
+    assert f'page --lake "{folder}"' in said or f"page --lake {folder}" in said.replace("'", "")
+    begins = place_of(saelake.connect(folder)[COLLECTION])
+    assert re.fullmatch(r"/c/docstrings/minilm-l4-4096/features/\d+", begins)
     assert_stopped(shown)
     assert_typed_the_same(shown)
     assert_not_encoded_again(folder, capsys)

@@ -108,7 +108,7 @@ ASKED["select"] = (
     {"pool": NAME, "target": {"collection": NAME, "where": None}, "idf": False, "k": None},
 )
 # The small lake has no labels with embeddings, and no metadata.
-FAILING = {
+FAILING: dict[str, dict[str, Any]] = {
     "retrieve": {"collection": NAME, "phrase": "rain"},
     "associate": {"collection": NAME, "columns": ["x"]},
 }
