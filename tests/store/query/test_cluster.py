@@ -10,7 +10,7 @@ from sklearn.cluster import KMeans, SpectralClustering
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidFilter, InvalidInput, NotFound
-from saelake.store.query import cluster as module
+from saelake.store.query.parts import points as module
 from saelake.store.requests.cluster import ClusterQuery
 from tests.lakes import MadeLake, make_lake
 from tests.stateless import stateless
