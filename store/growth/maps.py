@@ -22,6 +22,7 @@ from saelake.store.growth.layouts import VERSION, laid_out, layout_of
 from saelake.store.index.maps import DOCUMENTS, FEATURES, MapMade, write_map
 from saelake.store.index.vectors import Vectors, VectorIndex
 from saelake.store.query.parts.frequencies import frequencies
+from saelake.store.query.parts.left_out import n_encoded
 from saelake.store.query.parts.points import (
     N_VECTORS,
     SAMPLE_DOCUMENTS,
@@ -88,6 +89,7 @@ def make_map(
         n=n_done,
         n_fitted=len(layout.rows),
         n_clusters=layout.n_clusters,
+        n_silent=drawn.n_silent,
         codes=collection.codes.table.contents,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -170,9 +172,13 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """`n` points, those of a sample in memory, and how all of them are placed, part by part."""
+    """`n` points, those of a sample in memory, and how all of them are placed, part by part.
+
+    Nothing fires in `n_silent` documents, which have none.
+    """
 
     n: int
+    n_silent: int = 0
     fitted_rows: Array
     fitted: Array
     placed: Callable[[Layout], Iterator[Placed]]
@@ -200,7 +206,13 @@ def _documents(session: Session, collection: Collection, seed: int) -> Drawn:
     def placed(layout: Layout) -> Iterator[Placed]:
         return session.embeddings.map(selected, _Place(kept, points, layout))
 
-    return Drawn(n=len(used.doc), fitted_rows=sample.doc, fitted=points(sample), placed=placed)
+    return Drawn(
+        n=len(used.doc),
+        n_silent=n_encoded(session, selected) - len(used.doc),
+        fitted_rows=sample.doc,
+        fitted=points(sample),
+        placed=placed,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ class MapMade:
     """How a map was made: of what, by which version of which library, from which random start.
 
     `n` points, of which `n_fitted` were laid out and the others placed among those nearest to them;
-    `codes` tells the codes that it was made of from later ones; `made` is when, as ISO 8601 has it.
+    `n_silent` documents had codes and are not on it, as nothing fires in them. `codes` tells the
+    codes that it was made of from later ones; `made` is when, as ISO 8601 has it.
     """
 
     of: str
@@ -41,6 +42,7 @@ class MapMade:
     n: int
     n_fitted: int
     n_clusters: int
+    n_silent: int
     codes: str
     made: str
 
