@@ -112,11 +112,11 @@ if TYPE_CHECKING:
     from saelake.store.requests.checks import Selection as Selection
     from saelake.store.requests.checks import Weight as Weight
     from saelake.store.requests.cluster import Clustering as Clustering
-    from saelake.store.requests.map import MapOf as MapOf
     from saelake.store.requests.correlate import Adjacent as Adjacent
     from saelake.store.requests.diff import DiffOrder as DiffOrder
     from saelake.store.requests.diff import Unit as Unit
     from saelake.store.requests.features import FeatureOrder as FeatureOrder
+    from saelake.store.requests.map import MapOf as MapOf
     from saelake.store.requests.match import MatchBy as MatchBy
     from saelake.store.requests.similar import Measure as Measure
     from saelake.store.requests.tokens import Order as Order

@@ -61,7 +61,7 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapReport:
-    """What a map has: `n` points, of which `n_fitted` were laid out and the others placed by them."""
+    """What a map has: `n` points, of which `n_fitted` were laid out, the others placed by them."""
 
     collection: str
     of: str

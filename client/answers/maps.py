@@ -60,6 +60,12 @@ class MapPoints(Answer[MapPoint]):
         return notes
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The metadata columns by which documents can be coloured."""
+        columns: tuple[str, ...] = self.about["columns"]
+        return columns
+
+    @property
     def made(self) -> str:
         """In a line, how the map was made."""
         about = self.about
@@ -108,8 +114,14 @@ def _shades(values: np.ndarray) -> Colours:
     if low == 0.0:  # nothing is not a little
         shade[values == 0] = -1
     shade[~known] = -1
-    names = tuple(f"{low + i * width:.3g} to {low + (i + 1) * width:.3g}" for i in range(SHADES))
+    edges = [_short(low + i * width) for i in range(SHADES + 1)]
+    names = tuple(f"{edges[i]} to {edges[i + 1]}" for i in range(SHADES))
     return Colours(index=tuple(shade.tolist()), names=names, are_shades=True)
+
+
+def _short(value: float) -> str:
+    """A number in few characters, without an exponent where it has none to save."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def _groups(groups: Sequence[str | None]) -> Colours:

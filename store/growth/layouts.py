@@ -1,7 +1,8 @@
 """Points of many dimensions laid out in two: the one file that speaks PaCMAP.
 
 PaCMAP (Wang, Huang, Rudin and Shaposhnik 2021, JMLR 22) keeps near what is near and, by pairs of
-middle distance, where groups lie among each other. docs/decisions/042-maps.md has what was measured.
+middle distance, where groups lie among each other. docs/decisions/042-maps.md has what was
+measured.
 """
 
 import logging

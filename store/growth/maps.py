@@ -3,8 +3,8 @@
 Documents are points as `cluster` has them (`store.query.parts.points`), features by their decoder
 directions. A sample is laid out (`store.growth.layouts`), and every other point is placed at the
 mean of those of the sample that are most like it, weighted by how like they are; so memory is that
-of the sample, and three numbers for each of the others. Clusters are those of k-means, of the points
-and not of the map, in which distances are distorted.
+of the sample, and three numbers for each of the others. Clusters are those of k-means, of the
+points and not of the map, in which distances are distorted.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.growth.layouts import VERSION, laid_out, layout_of
 from saelake.store.index.maps import DOCUMENTS, FEATURES, MapMade, write_map
-from saelake.store.index.vectors import Vectors, VectorIndex
+from saelake.store.index.vectors import VectorIndex, Vectors
 from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.left_out import n_encoded
 from saelake.store.query.parts.points import (
@@ -38,7 +38,7 @@ from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
 from saelake.store.tables.tables import Table
 
-N_CLUSTERS = 12
+N_CLUSTERS = 10  # as many as a page has hues for
 STARTS = 4  # of k-means
 N_NEAR = 5  # of the sample, among which another point is placed
 LEAST_POINTS = 4

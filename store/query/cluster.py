@@ -14,7 +14,7 @@ section 5), for some thousands of documents.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np

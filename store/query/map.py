@@ -1,5 +1,6 @@
 """Where documents, or features, lie on a map that was made before (`store.growth.maps`)."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,7 +31,8 @@ def map(session: Session, query: MapQuery) -> pa.Table:  # noqa: A001  # what th
     """The points, by number; of more than `k` a sample, in which each is as likely as every other.
 
     The schema's metadata says how the map was made, n (points that were asked for), n_shown,
-    n_since (documents encoded since, which are not on it), and `notes`. Raises `NotFound` where there is
+    n_since (documents encoded since, which are not on it), `columns`, a JSON list of those that
+    there are, and `notes`. Raises `NotFound` where there is
     no map, and `InvalidFilter` and `InvalidInput`.
     """
     selected = session.select(Selection(collection=query.collection, where=query.where))
@@ -200,6 +202,7 @@ def _about(
         n_since=n_since,
         n=n,
         n_shown=n_shown,
+        columns=json.dumps(selected.collection.documents.metadata_columns),
     )
 
 

@@ -8,12 +8,14 @@ from saelake.answers.maps import MapPoint, MapPoints
 from saelake.answers.text import one_line
 
 ROWS = 50
+NAME_CHARACTERS = 24
 
 
 def points(answer: MapPoints) -> RenderableType:
     """The first points, how many there are, and what there is to say of them."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("point", "x", "y", "cluster", "value"):
+    table.add_column("point", max_width=NAME_CHARACTERS, no_wrap=True, overflow="ellipsis")
+    for name in ("x", "y", "cluster", "value"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("text", ratio=1, no_wrap=True, overflow="ellipsis")
     for row in answer[:ROWS]:
