@@ -11,8 +11,8 @@ from saelake.store.requests.map import MapQuery
 
 def answer(**columns: list[object]) -> MapPoints:
     n = len(next(iter(columns.values())))
-    rows = {name: [None] * n for name in MapQuery.answer.names}
-    rows |= {"row": list(range(n)), "x": [0.5] * n, "y": [0.5] * n, "cluster": [0] * n}  # type: ignore[dict-item]
+    rows: dict[str, list[object]] = {name: [None] * n for name in MapQuery.answer.names}
+    rows |= {"row": list(range(n)), "x": [0.5] * n, "y": [0.5] * n, "cluster": [0] * n}
     table = pa.Table.from_pydict({**rows, **columns}, schema=MapQuery.answer)
     said = {
         "of": "documents",

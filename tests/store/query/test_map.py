@@ -39,7 +39,8 @@ class Mapped:
         return self.engine.ask(MapQuery(collection=NAME, **asked)).read_all()
 
     def inside(self, area: str) -> list[int]:
-        return self.map.row[Polygon.parse(area).contains(self.map.x, self.map.y)].tolist()
+        inside = Polygon.parse(area).contains(self.map.x, self.map.y)
+        return [int(row) for row in self.map.row[inside]]
 
 
 @pytest.fixture(scope="module")
