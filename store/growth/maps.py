@@ -74,7 +74,7 @@ def make_map(
             "make a map of.",
             collection=name,
         )
-    layout = Layout.of(drawn.fitted_rows, drawn.fitted, seed)
+    layout = MapLayout.of(drawn.fitted_rows, drawn.fitted, seed)
     parts = []
     n_done = 0
     for part in drawn.placed(layout):
@@ -93,7 +93,7 @@ def make_map(
         codes=collection.codes.table.contents,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    write_map(session.lake.map(collection.name, of), made, Placed.joined(parts).columns())
+    write_map(session.lake.map(collection.name, of), made, PlacedPoints.joined(parts).columns())
     return MapReport(
         collection=name, of=of, n=n_done, n_fitted=made.n_fitted, n_clusters=made.n_clusters
     )
@@ -103,7 +103,7 @@ def make_map(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class PlacedPoints:
     """Points on the map: `row` uint64, `xy` float32 (n, 2), `cluster` (n,)."""
 
     row: Array
@@ -111,7 +111,7 @@ class Placed:
     cluster: Array
 
     @classmethod
-    def joined(cls, parts: list["Placed"]) -> "Placed":
+    def joined(cls, parts: list["PlacedPoints"]) -> "PlacedPoints":
         """All points, ascending."""
         row = concatenate((part.row for part in parts), np.uint64)
         order = np.argsort(row)
@@ -128,7 +128,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class MapLayout:
     """A sample laid out: `rows` uint64 ascending, their places, and the centres of clusters."""
 
     rows: Array
@@ -137,7 +137,7 @@ class Layout:
     centres: Array
 
     @classmethod
-    def of(cls, rows: Array, points: Array, seed: int) -> "Layout":
+    def of(cls, rows: Array, points: Array, seed: int) -> "MapLayout":
         """The layout of points of length 1, float32 (n, width)."""
         n_clusters = min(N_CLUSTERS, len(np.unique(points, axis=0)))
         model = KMeans(n_clusters, n_init=STARTS, random_state=seed).fit(points)
@@ -155,7 +155,7 @@ class Layout:
         """How many clusters there are, the largest of the sample first."""
         return len(self.centres)
 
-    def place(self, rows: Array, points: Array) -> Placed:
+    def place(self, rows: Array, points: Array) -> PlacedPoints:
         """Where these points go: those of the sample to their own places."""
         near, likeness = self.index.nearest(points, min(N_NEAR, len(self.rows)))
         weight = np.maximum(likeness, np.float32(1e-6))
@@ -164,7 +164,7 @@ class Layout:
         is_own = self.rows[at] == rows
         xy[is_own] = self.xy[at[is_own]]
         nearest = points @ self.centres.T - (self.centres**2).sum(axis=1) / 2
-        return Placed(row=rows, xy=xy.astype(np.float32), cluster=np.argmax(nearest, axis=1))
+        return PlacedPoints(row=rows, xy=xy.astype(np.float32), cluster=np.argmax(nearest, axis=1))
 
 
 # -- The points of documents, and those of features.
@@ -181,7 +181,7 @@ class Drawn:
     n_silent: int = 0
     fitted_rows: Array
     fitted: Array
-    placed: Callable[[Layout], Iterator[Placed]]
+    placed: Callable[[MapLayout], Iterator[PlacedPoints]]
 
 
 def _drawn(session: Session, collection: Collection, of: str, seed: int) -> Drawn:
@@ -203,8 +203,8 @@ def _documents(session: Session, collection: Collection, seed: int) -> Drawn:
     sample = ascending(list(session.embeddings.map(fitted, kept)))
     points = singular(sample, weights, seed)
 
-    def placed(layout: Layout) -> Iterator[Placed]:
-        return session.embeddings.map(selected, _Place(kept, points, layout))
+    def placed(layout: MapLayout) -> Iterator[PlacedPoints]:
+        return session.embeddings.map(selected, _PutOnMap(kept, points, layout))
 
     return Drawn(
         n=len(used.doc),
@@ -216,14 +216,14 @@ def _documents(session: Session, collection: Collection, seed: int) -> Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _PutOnMap:
     """The documents of a block on the map."""
 
     kept: Kept
     points: Projection
-    layout: Layout
+    layout: MapLayout
 
-    def __call__(self, block: Block) -> Placed:
+    def __call__(self, block: Block) -> PlacedPoints:
         block = self.kept(block)
         return self.layout.place(block.doc, self.points(block))
 
@@ -244,7 +244,7 @@ def _features(session: Session, collection: Collection, seed: int) -> Drawn:
     directions = vectors.of(chosen)
     narrow = _narrowing(directions, seed)
 
-    def placed(layout: Layout) -> Iterator[Placed]:
+    def placed(layout: MapLayout) -> Iterator[PlacedPoints]:
         for i in range(0, len(rows), POINTS_AT_ONCE):
             part = rows[i : i + POINTS_AT_ONCE]
             yield layout.place(part, narrow(vectors.of(part)))

@@ -22,7 +22,7 @@ IN_AREA = 8  # documents, or features, that are named of an area
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MapAddress:
     """What the address asks for; `colour` is a metadata column, or nothing: clusters."""
 
     of: MapOf = MapQuery.of
@@ -49,7 +49,7 @@ class Asked:
         return Polygon.parse(self.area) if self.area.strip() else None
 
 
-AskedMap = Annotated[Asked, Depends(Asked)]
+AskedMap = Annotated[MapAddress, Depends(MapAddress)]
 
 
 @router.get("", name="map")
@@ -123,12 +123,12 @@ def place_of(of: MapOf, row: int, id: str | None) -> str:  # noqa: A002  # what 
     return f"/features/{row}" if of == "features" else f"/documents/{quote(id or '', safe='')}"
 
 
-def _questioned(found: AsyncCollection, given: Asked, k: int) -> Any:
+def _questioned(found: AsyncCollection, given: MapAddress, k: int) -> Any:
     return given.documents(found).map(**given.points(k))
 
 
 async def _area(
-    request: Request, found: AsyncCollection, given: Asked, polygon: Polygon
+    request: Request, found: AsyncCollection, given: MapAddress, polygon: Polygon
 ) -> dict[str, Any]:
     """How much is in the area, some of it, and, of documents, the filters of both sides."""
     inside = f"within_map('{polygon}')"

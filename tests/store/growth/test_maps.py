@@ -15,7 +15,7 @@ from saelake.store.growth import maps
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.drop import drop_target
 from saelake.store.growth.layouts import LEAST
-from saelake.store.growth.maps import Layout, make_map
+from saelake.store.growth.maps import MapLayout, make_map
 from saelake.store.index.maps import MapTable
 from saelake.store.index.vectors import write_vectors
 from saelake.store.lake.lake import CollectionName
@@ -77,16 +77,16 @@ def test_the_others_are_placed_among_those_of_the_sample_most_like_them(
 ) -> None:
     made = made_lake(tmp_path, n=120)
     monkeypatch.setattr(points, "SAMPLE_DOCUMENTS", 70)
-    layouts: list[Layout] = []
+    layouts: list[MapLayout] = []
     placed: list[tuple[Any, Any]] = []
-    place = Layout.place
+    place = MapLayout.place
 
-    def watching(self: Layout, rows: Any, given: Any) -> Any:
+    def watching(self: MapLayout, rows: Any, given: Any) -> Any:
         layouts.append(self)
         placed.append((rows, given))
         return place(self, rows, given)
 
-    monkeypatch.setattr(Layout, "place", watching)
+    monkeypatch.setattr(MapLayout, "place", watching)
     report = make_map(Session(made.lake), NAME)
     assert (report.n, report.n_fitted) == (len(firing(made)), 70)
     found, layout = of_documents(made), layouts[0]
