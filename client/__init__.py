@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from saelake.answers.lookups import Tokens as Tokens
     from saelake.answers.lookups import TopToken as TopToken
     from saelake.answers.lookups import Verification as Verification
+    from saelake.answers.maps import Colours as Colours
+    from saelake.answers.maps import MapPoint as MapPoint
+    from saelake.answers.maps import MapPoints as MapPoints
     from saelake.answers.matches import Match as Match
     from saelake.answers.matches import Matches as Matches
     from saelake.collection import Collection as Collection
@@ -97,6 +100,7 @@ if TYPE_CHECKING:
     from saelake.store.reports import ImportReport as ImportReport
     from saelake.store.reports import IndexReport as IndexReport
     from saelake.store.reports import LabelsReport as LabelsReport
+    from saelake.store.reports import MapReport as MapReport
     from saelake.store.reports import OnDuplicate as OnDuplicate
     from saelake.store.reports import Prefetched as Prefetched
     from saelake.store.reports import Repaired as Repaired
@@ -112,6 +116,7 @@ if TYPE_CHECKING:
     from saelake.store.requests.diff import DiffOrder as DiffOrder
     from saelake.store.requests.diff import Unit as Unit
     from saelake.store.requests.features import FeatureOrder as FeatureOrder
+    from saelake.store.requests.map import MapOf as MapOf
     from saelake.store.requests.match import MatchBy as MatchBy
     from saelake.store.requests.similar import Measure as Measure
     from saelake.store.requests.tokens import Order as Order

@@ -17,6 +17,7 @@ from saelake.answers.families import Families
 from saelake.answers.found import FoundDocuments
 from saelake.answers.labels import Labels
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Info, Tokens
+from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.arguments import documents, ids, names, of_kind, poles, texts_of
 from saelake.arguments import weights as weights_of
@@ -40,6 +41,7 @@ from saelake.store.requests.families import FamiliesQuery
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.labels import LabelsQuery
+from saelake.store.requests.map import MapOf, MapQuery
 from saelake.store.requests.match import MatchBy, MatchQuery
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
@@ -400,6 +402,39 @@ class Collection:
             min_score=min_score,
         )
         return Clusters(self.transport.ask(query).read_all())
+
+    def map(
+        self,
+        of: MapOf = MapQuery.of,
+        *,
+        where: str | None = None,
+        inside: str | None = None,
+        rows: Sequence[int] = (),
+        column: str | None = None,
+        features: Sequence[FeatureName] = (),
+        k: int | None = MapQuery.k,
+        seed: int = MapQuery.seed,
+        texts: bool = MapQuery.texts,
+    ) -> MapPoints:
+        """The points of the map that `lake.project` made of the documents, or of the features.
+
+        See `MapQuery` for the arguments. An area of the map is a filter of documents, of any
+        question: `.where("within_map('0 0, 0.5 0, 0.5 0.5')")`. Raises `NotFound` where there is no
+        map.
+        """
+        query = MapQuery(
+            collection=self.name,
+            of=of,
+            where=self._and(where),
+            inside=inside,
+            rows=documents(rows),
+            column=column,
+            features=poles("features", features),
+            k=k,
+            seed=seed,
+            texts=texts,
+        )
+        return MapPoints(self.transport.ask(query).read_all())
 
     def match(
         self,

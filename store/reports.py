@@ -60,6 +60,17 @@ class IndexReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MapReport:
+    """What a map has: `n` points, of which `n_fitted` were laid out, the others placed by them."""
+
+    collection: str
+    of: str
+    n: int
+    n_fitted: int
+    n_clusters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceReport:
     """Which collections a name has now."""
 

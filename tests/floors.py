@@ -89,6 +89,7 @@ SPEAKERS: Mapping[str, tuple[str, ...]] = {
     "faiss": ("store/index/vectors",),
     "numba": ("store/arrays/kernels",),
     "llvmlite": ("store/arrays/kernels",),
+    "pacmap": ("store/growth/layouts",),
     "ray": ("workers/ray",),
     "grpc": ("store/service", "store/wire", "client/served", "client/aio"),
     "jwt": ("store/service/access/issued",),

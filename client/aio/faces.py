@@ -15,6 +15,7 @@ from saelake.answers.families import Families
 from saelake.answers.found import FoundDocuments
 from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Tokens
+from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.collection import FeatureName, FeatureWeights
 from saelake.store.reports import LabelsReport
@@ -28,6 +29,7 @@ from saelake.store.requests.encode import EncodeQuery
 from saelake.store.requests.families import FamiliesQuery
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.requests.labels import LabelsQuery
+from saelake.store.requests.map import MapOf, MapQuery
 from saelake.store.requests.match import MatchBy, MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.requests.retrieve import RetrieveQuery
@@ -288,6 +290,34 @@ class AsyncCollection(AwaitedCollection):
             method=method,
             seed=seed,
             min_score=min_score,
+        )
+        return found
+
+    async def map(
+        self,
+        of: MapOf = MapQuery.of,
+        *,
+        where: str | None = None,
+        inside: str | None = None,
+        rows: Sequence[int] = (),
+        column: str | None = None,
+        features: Sequence[FeatureName] = (),
+        k: int | None = MapQuery.k,
+        seed: int = MapQuery.seed,
+        texts: bool = MapQuery.texts,
+    ) -> MapPoints:
+        """See `Collection.map`."""
+        found: MapPoints = await self._asked(
+            "map",
+            of,
+            where=where,
+            inside=inside,
+            rows=rows,
+            column=column,
+            features=features,
+            k=k,
+            seed=seed,
+            texts=texts,
         )
         return found
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 COUNTS = ("n",)  # and whatever begins with n_
-LISTS = ("notes", "others")
+LISTS = ("notes", "others", "columns")
 NUMBERS = (
     "level",
     "length_a",

@@ -389,7 +389,7 @@ class CollectionInfo:
     The same encode can reach `n_encodable` documents: those of which activations are kept. `jobs`
     are the runs of encode over it that go on, and the last one that ended, latest first. With
     `is_outdated`, what is indexed is from before both poles of signed features were counted, and
-    not used: index again.
+    not used: index again. `maps` says of what there is one: documents, features.
     """
 
     corpus: str
@@ -417,11 +417,18 @@ class CollectionInfo:
     sample_fraction: float | None = None
     sample_seed: int | None = None
     n_encodable: int | None = None
+    maps: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, *, jobs: Sequence[Mapping[str, Any]] = (), **row: Any) -> "CollectionInfo":
-        """What a row of the answer says; an older server says nothing of jobs."""
-        return cls(jobs=tuple(map(Job.of, jobs or ())), **row)
+    def of(
+        cls,
+        *,
+        jobs: Sequence[Mapping[str, Any]] = (),
+        maps: Sequence[str] = (),
+        **row: Any,
+    ) -> "CollectionInfo":
+        """What a row of the answer says; an older server says nothing of jobs and maps."""
+        return cls(jobs=tuple(map(Job.of, jobs or ())), maps=tuple(maps or ()), **row)
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ from saelake.cli import (
     group,
     jobs,
     maintain,
+    maps,
     naming,
     page,
     serve,
@@ -103,6 +104,7 @@ encode_text.add_to(app)
 find.add_to(app)
 compare.add_to(app)
 group.add_to(app)
+maps.add_to(app)
 naming.add_to(app)
 maintain.add_to(app)
 serve.add_to(app)

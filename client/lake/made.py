@@ -39,7 +39,9 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     from saelake.store.reports import (
         ImportReport,
         IndexReport,
+        MapReport,
     )
+    from saelake.store.requests.map import MapOf
     from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
     from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
 
@@ -327,6 +329,28 @@ class LakeMaking(PlacedLake):
         if on_progress is not None:
             return labelling(on_progress=on_progress)
         return watched(watcher, Stage(name="label", of=collection), labelling)
+
+    def project(
+        self,
+        collection: str,
+        of: "MapOf" = "documents",
+        *,
+        seed: int = 0,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> "MapReport":
+        """Make the map of a collection's documents or features, and store it; what is on it.
+
+        It takes the place of the one that there was, once it is whole. Equal for equal seeds and
+        codes. See `store.growth.maps` for how, and `Collection.map` for its points.
+        """
+        self._writable("project")
+        with extra("store"):
+            from saelake.store.lake.lake import Lake as StoredLake
+            from saelake.store.snapshot.session import Session
+        with extra("maps", "A map"):
+            from saelake.store.growth.maps import make_map
+        session = Session(StoredLake(self.uri))
+        return make_map(session, collection, of, seed=seed, on_progress=on_progress or silent)
 
     def import_labels(
         self,

@@ -26,7 +26,9 @@ from saelake.web.pages import (
     feature,
     features,
     groups,
+    labels,
     lake,
+    maps,
     sign_in,
     tokens,
 )
@@ -45,6 +47,8 @@ PAGES = (
     encode,
     compare,
     groups,
+    maps,
+    labels,
     sign_in,
     api,
 )

@@ -78,6 +78,12 @@ class Clustering(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CLUSTERING_SPECTRAL: _ClassVar[Clustering]
     CLUSTERING_JACCARD: _ClassVar[Clustering]
 
+class MapOf(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MAP_OF_UNSPECIFIED: _ClassVar[MapOf]
+    MAP_OF_DOCUMENTS: _ClassVar[MapOf]
+    MAP_OF_FEATURES: _ClassVar[MapOf]
+
 class MatchBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     MATCH_BY_UNSPECIFIED: _ClassVar[MatchBy]
@@ -135,6 +141,9 @@ ADJACENT_DROP: Adjacent
 CLUSTERING_UNSPECIFIED: Clustering
 CLUSTERING_SPECTRAL: Clustering
 CLUSTERING_JACCARD: Clustering
+MAP_OF_UNSPECIFIED: MapOf
+MAP_OF_DOCUMENTS: MapOf
+MAP_OF_FEATURES: MapOf
 MATCH_BY_UNSPECIFIED: MatchBy
 MATCH_BY_ACTIVATION: MatchBy
 MATCH_BY_JACCARD: MatchBy
@@ -460,6 +469,32 @@ class ClusterRequest(_message.Message):
     seed: int
     min_score: float
     def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., n_clusters: _Optional[int] = ..., features: _Optional[_Iterable[int]] = ..., about: _Optional[str] = ..., n_labels: _Optional[int] = ..., method: _Optional[_Union[Clustering, str]] = ..., seed: _Optional[int] = ..., min_score: _Optional[float] = ...) -> None: ...
+
+class MapRequest(_message.Message):
+    __slots__ = ("collection", "of", "where", "inside", "rows", "column", "features", "k", "all", "seed", "texts")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    OF_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    INSIDE_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    of: MapOf
+    where: str
+    inside: str
+    rows: _containers.RepeatedScalarFieldContainer[int]
+    column: str
+    features: _containers.RepeatedScalarFieldContainer[int]
+    k: int
+    all: bool
+    seed: int
+    texts: bool
+    def __init__(self, collection: _Optional[str] = ..., of: _Optional[_Union[MapOf, str]] = ..., where: _Optional[str] = ..., inside: _Optional[str] = ..., rows: _Optional[_Iterable[int]] = ..., column: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., seed: _Optional[int] = ..., texts: _Optional[bool] = ...) -> None: ...
 
 class MatchRequest(_message.Message):
     __slots__ = ("a", "b", "features", "where", "by", "k")

@@ -75,18 +75,31 @@ class FilterCache:
         kept: DocumentMask | None = self._cache.find(key)
         if kept is not None:
             return kept
-        node = parse(where)
-        mask = self._evaluated(node)
-        is_stable = True
-        if mask is None:
-            asked = self.predicate(where)
-            mask, is_stable = _matching(self._documents, where, asked), asked.is_stable
-        if self._alive is not None:
-            mask &= self._alive
+        mask, is_stable = self.kept(where, parse(where))
         n_bytes = mask.nbytes + len(where) + ENTRY_BYTES
         if is_stable and n_bytes <= self._cache.capacity:
             self._cache.put(key, mask, n_bytes)
         return mask
+
+    def kept(self, where: str, node: Node) -> tuple[DocumentMask, bool]:
+        """What a filter, or a part of it, keeps; and whether it keeps that at any time."""
+        mask, is_stable = self._evaluated(node), True
+        if mask is None:
+            asked = predicate(where, self._documents.schema, node)
+            mask, is_stable = _matching(self._documents, where, asked), asked.is_stable
+        if self._alive is not None:
+            mask &= self._alive
+        return mask, is_stable
+
+    @property
+    def key(self) -> Hashable:
+        """What tells these documents, and which are deleted, from every other snapshot."""
+        return self._snapshot
+
+    @property
+    def n_documents(self) -> int:
+        """How many documents a mask is of."""
+        return self._documents.n_rows
 
     def predicate(self, where: str) -> Predicate:
         """What a filter means for the columns of these documents. Raises `InvalidFilter`."""

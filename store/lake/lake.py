@@ -117,6 +117,10 @@ class Lake:
         """The address of a collection's features table."""
         return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.features")
 
+    def map(self, name: CollectionName, of: str) -> str:
+        """The address of a collection's map of its `documents` or `features`."""
+        return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}.map-{of}")
+
     def activations(self, name: CollectionName) -> str:
         """The address of the activations that are kept beside a collection's codes."""
         return self.table(f"{name.corpus}--{self.tables_of(name.dictionary)}{_ACTIVATIONS}")

@@ -33,7 +33,7 @@ _LISTS = (
     "array_max list_has list_has_any list_has_all list_length array_contains list_contains "
     "cardinality empty make_array"
 )
-_OTHERS = "coalesce nullif nvl greatest least arrow_cast"
+_OTHERS = "coalesce nullif nvl greatest least arrow_cast within_map"  # the last is of no column
 FUNCTIONS = (
     GROWING | _PATTERNS | frozenset(" ".join((_TEXTS, _NUMBERS, _TIMES, _LISTS, _OTHERS)).split())
 )

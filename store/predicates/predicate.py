@@ -19,6 +19,7 @@ from saelake.store.predicates.literals import Floor, floor_of, plain
 from saelake.store.predicates.mistakes import mistake, refusal, shortened
 from saelake.store.predicates.moments import Unfit
 from saelake.store.predicates.names import UnknownName, resolved, typed, typed_list
+from saelake.store.predicates.placed import WITHIN_MAP, unplaced
 from saelake.store.predicates.tree import (
     CONDITIONS,
     Between,
@@ -73,13 +74,13 @@ class _Clause:
     shown: str = ""
 
 
-def predicate(where: str, schema: pa.Schema) -> Predicate:
-    """A filter over these columns. Raises `InvalidFilter`.
+def predicate(where: str, schema: pa.Schema, node: Node | None = None) -> Predicate:
+    """A filter over these columns, or the part of it that a node is. Raises `InvalidFilter`.
 
     Also for one of which a condition uses no column: it keeps all documents, or none.
     """
     writer = _Writer(where, schema)
-    sql = writer.condition(parse(where)).sql
+    sql = writer.condition(parse(where) if node is None else node).sql
     return Predicate(sql, writer.is_stable, writer.makes_values)
 
 
@@ -270,6 +271,8 @@ class _Writer:
         return _Clause(f"array_element({of.sql}, {index.sql})", inner, of.has_column, shown)
 
     def _call(self, node: FunctionCall) -> _Clause:
+        if node.name == WITHIN_MAP:
+            raise unplaced(self._where, node.at)
         self.makes_values = True
         self.is_stable = self.is_stable and node.name not in _UNSTABLE
         values = [self._write(value) for value in node.values]

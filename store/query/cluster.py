@@ -14,14 +14,13 @@ section 5), for some thousands of documents.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from scipy import sparse
 from sklearn.cluster import KMeans, SpectralClustering
-from sklearn.utils.extmath import randomized_svd
 
 from saelake.store.codes.embeddings import Block
 from saelake.store.errors import InvalidInput
@@ -29,20 +28,16 @@ from saelake.store.format.lists import Array, concatenate
 from saelake.store.query.parts.found import beginning
 from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_features
+from saelake.store.query.parts.points import Kept, Projection, Used, ascending, singular
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.cluster import DISTINCTIVE, ClusterQuery
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
-N_VECTORS = 50
-SVD_ROUNDS = 4
 STARTS = 10  # of k-means; with one, some seeds end in a bad optimum
-SAMPLE_DOCUMENTS = 20_000  # that the directions and centres are fitted on, or fewer:
-SAMPLE_VALUES = 1 << 25  # of these documents' embeddings, about 0.6 GB while they are fitted
 MOST_SEED = 2**32 - 1  # that scikit-learn takes
 MOST_JACCARD = 5000  # documents: their similarities are a square of 200 MB
 POINTS_AT_ONCE = 1 << 24  # numbers of documents' chosen features, as they are assigned
-LEAST_LENGTH = np.float32(1e-5)  # of a projected unit vector; what is shorter is rounding
 N_DISTINCTIVE, N_CENTRAL = 5, 3
 
 
@@ -94,8 +89,8 @@ def cluster(session: Session, query: ClusterQuery) -> pa.Table:
     about = _about(session, selected, query)
     chosen = _features(selected, query, about)
     n, df = frequencies(session, selected)
-    kept = _Kept(chosen)
-    used = _Used.of(session.embeddings.map(selected, kept))
+    kept = Kept(chosen)
+    used = Used.of(session.embeddings.map(selected, kept))
     if len(used.doc) < query.n_clusters:
         raise InvalidInput(
             f"Only {len(used.doc)} documents have any of these features: they cannot make "
@@ -138,56 +133,6 @@ def _features(selected: Selected, query: ClusterQuery, about: Chosen | None) -> 
     return chosen if len(features) else ~chosen
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """The documents in which some chosen feature fires, with only these features."""
-
-    chosen: Array
-
-    def __call__(self, block: Block) -> Block:
-        narrowed = block.within(self.chosen)
-        return narrowed[np.flatnonzero(np.diff(narrowed.offsets))]
-
-
-@dataclass(frozen=True, slots=True)
-class _Used:
-    """The documents that are kept, uint64 (n,) ascending, and how many values they have."""
-
-    doc: Array
-    n_values: int
-
-    @classmethod
-    def of(cls, blocks: Iterator[Block]) -> "_Used":
-        parts = [(block.doc, len(block.values)) for block in blocks]
-        docs = np.sort(concatenate((doc for doc, _ in parts), np.uint64))
-        return cls(docs, sum(n for _, n in parts))
-
-    def sample(self, selected: Selected, n_least: int, seed: int) -> Selected:
-        """All, or as many as can be fitted on, each as likely as every other."""
-        n = len(self.doc)
-        size = max(min(SAMPLE_DOCUMENTS, SAMPLE_VALUES * n // self.n_values), n_least)
-        if n <= size:
-            return selected
-        mask = np.zeros(selected.collection.documents.n_documents, np.bool_)
-        mask[np.random.default_rng(seed).choice(self.doc, size, replace=False)] = True
-        return Selected(selected.collection, mask)
-
-
-def _ascending(blocks: Sequence[Block]) -> Block:
-    """All rows by document, so that clusters do not depend on where documents are stored."""
-    block = Block.joined(blocks)
-    return block[np.argsort(block.doc)]
-
-
-def _matrix(block: Block, weights: Array) -> sparse.csr_matrix:
-    """The weighted rows, each of length 1."""
-    values = block.values * weights[block.features]
-    length = np.sqrt(np.bincount(block.rows, values.astype(np.float64) ** 2, len(block)))
-    values = values / np.maximum(length, 1e-30)[block.rows]
-    shape = (len(block), len(weights))
-    return sparse.csr_matrix((values.astype(np.float32), block.features, block.offsets), shape)
-
-
 # -- Method "spectral": documents as points, made by what was fitted on the sample; centres by
 # k-means of the sample; then every document to its nearest centre.
 
@@ -195,13 +140,13 @@ def _matrix(block: Block, weights: Array) -> sparse.csr_matrix:
 def _spectral(
     session: Session,
     selected: Selected,
-    kept: _Kept,
-    used: _Used,
+    kept: Kept,
+    used: Used,
     weights: Array,
     query: ClusterQuery,
 ) -> Assigned:
     fitted = used.sample(selected, query.n_clusters, query.seed)
-    sample = _ascending(list(session.embeddings.map(fitted, kept)))
+    sample = ascending(list(session.embeddings.map(fitted, kept)))
     points = _points(sample, kept.chosen, weights, query.seed)
     centres = KMeans(query.n_clusters, n_init=STARTS, random_state=query.seed)
     centres.fit(points(sample))
@@ -211,36 +156,11 @@ def _spectral(
 
 def _points(
     sample: Block, chosen: Array, weights: Array, seed: int
-) -> "_Projection | _Standardised":
+) -> "Projection | _Standardised":
     """What makes points of documents, fitted on a sample."""
     if chosen.all():
-        return _singular(sample, weights, seed)
+        return singular(sample, weights, seed)
     return _Standardised.of(sample, np.flatnonzero(chosen))
-
-
-def _singular(sample: Block, weights: Array, seed: int) -> "_Projection":
-    """The projection on the sample's singular vectors, without the first."""
-    x = _matrix(sample, weights)
-    n_vectors = min(N_VECTORS, min(x.shape) - 1)
-    if n_vectors < 2:
-        raise InvalidInput("Three documents and three features are the least to make clusters of.")
-    _, _, directions = randomized_svd(x, n_vectors, n_iter=SVD_ROUNDS, random_state=seed)
-    return _Projection(weights, np.ascontiguousarray(directions[1:].T))
-
-
-@dataclass(frozen=True, slots=True)
-class _Projection:
-    """Documents as points on a sphere: `directions` float32 (d_sae, n)."""
-
-    weights: Array
-    directions: Array
-
-    def __call__(self, block: Block) -> Array:
-        """Float32 (n_documents, n)."""
-        points: Array = _matrix(block, self.weights) @ self.directions
-        length = np.linalg.norm(points, axis=1, keepdims=True)
-        unit: Array = points / np.maximum(length, LEAST_LENGTH)
-        return unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +197,8 @@ def _columns(block: Block, features: Array) -> Array:
 class _Assign:
     """The nearest centre of each document; its centrality is the mean product with the members."""
 
-    kept: _Kept
-    points: "_Projection | _Standardised"
+    kept: Kept
+    points: "Projection | _Standardised"
     centres: Array
 
     def __call__(self, block: Block) -> Assigned:
@@ -299,8 +219,8 @@ class _Assign:
 # -- Method "jaccard": the overlap of every two documents, as a graph that is cut.
 
 
-def _jaccard(session: Session, selected: Selected, kept: _Kept, query: ClusterQuery) -> Assigned:
-    block = _ascending(list(session.embeddings.map(selected, kept, "binary")))
+def _jaccard(session: Session, selected: Selected, kept: Kept, query: ClusterQuery) -> Assigned:
+    block = ascending(list(session.embeddings.map(selected, kept, "binary")))
     if len(block) > MOST_JACCARD:
         raise InvalidInput(
             f"The method jaccard compares every two documents, which {len(block)} are too many "

@@ -13,11 +13,13 @@ from saelake.store.codes.table import CodesTable, Locations, locate
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import NotFound
+from saelake.store.index.maps import DOCUMENTS, FEATURES
 from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.info import JOB, InfoQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
+from saelake.store.tables.tables import Table
 
 SCAN_ROWS = 4096
 
@@ -87,6 +89,7 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
         "n_indexed": n_done - n_unindexed,
         "n_segments": len(collection.segments),
         "is_outdated": collection.is_outdated,
+        "maps": [of for of in (DOCUMENTS, FEATURES) if Table.find(lake.map(name, of))],
         "size_bytes": sum(table.size_bytes for table in tables),
         "d_sae": settings.d_sae,
         "architecture": settings.architecture,

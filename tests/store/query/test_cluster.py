@@ -10,7 +10,8 @@ from sklearn.cluster import KMeans, SpectralClustering
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidFilter, InvalidInput, NotFound
-from saelake.store.query import cluster as module
+from saelake.store.query import cluster
+from saelake.store.query.parts import points as module
 from saelake.store.requests.cluster import ClusterQuery
 from tests.lakes import MadeLake, make_lake
 from tests.stateless import stateless
@@ -300,7 +301,7 @@ def test_mistakes_are_named(
 
 
 def test_jaccard_compares_some_thousands(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_JACCARD", 50)
+    monkeypatch.setattr(cluster, "MOST_JACCARD", 50)
     with pytest.raises(InvalidInput, match="at most 50"):
         asked.clusters(n_clusters=3, method="jaccard")
 

@@ -1,0 +1,86 @@
+"""A map answers, and its areas select, behind a server as in this process."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+import saelake
+from saelake.lake import Lake
+from saelake.store.errors import InvalidFilter, InvalidInput, NotFound, SaelakeError
+from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from tests.lakes import make_lake
+from tests.stateless import stateless
+
+NAME = "made/random"
+AREA = "-1 -1, 0 -1, 0 1, -1 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One lake twice."""
+
+    embedded: Lake
+    remote: Lake
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    made = make_lake(tmp_path_factory.mktemp("maps") / "lake", n_documents=80, seed=3)
+    lake = saelake.connect(made.lake.uri)
+    lake.project(NAME)
+    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
+    with BackgroundServer(settings) as server, saelake.connect(server.target) as remote:
+        yield Pair(lake, remote)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"k": 7, "seed": 2},
+        {"k": None, "column": "label"},
+        {"features": [3, 4], "texts": False},
+        {"where": f"within_map('{AREA}') AND label = 'pos'"},
+        {"inside": AREA, "rows": [1, 2, 3, 4]},
+    ],
+)
+def test_points_are_the_same(pair: Pair, asked: dict[str, object]) -> None:
+    here, there = (lake[NAME].map(**asked) for lake in (pair.embedded, pair.remote))  # type: ignore[arg-type]
+    assert stateless(here.to_arrow()).equals(stateless(there.to_arrow()), check_metadata=True)
+    assert here.colours == there.colours
+    assert len(here)
+
+
+def test_an_area_is_compared_with_the_rest(pair: Pair) -> None:
+    inside, outside = f"within_map('{AREA}')", f"not within_map('{AREA}')"
+    here, there = (
+        lake[NAME].where(inside).diff(lake[NAME].where(outside))
+        for lake in (pair.embedded, pair.remote)
+    )
+    assert here == there
+    assert here.about["n_a"] == len(pair.remote[NAME].map(where=inside))
+
+
+def test_info_says_that_there_is_one(pair: Pair) -> None:
+    for lake in (pair.embedded, pair.remote):
+        assert lake.info()[0].maps == ("documents",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        ({"of": "features"}, NotFound),
+        ({"inside": "1 1"}, InvalidInput),
+        ({"where": "within_map('1 1')"}, InvalidFilter),
+    ],
+)
+def test_both_raise_the_same(pair: Pair, asked: dict[str, str], error: type[SaelakeError]) -> None:
+    for lake in (pair.embedded, pair.remote):
+        with pytest.raises(error):
+            lake[NAME].map(**asked)  # type: ignore[arg-type]
+
+
+def test_a_map_is_made_where_the_lake_is(pair: Pair) -> None:
+    with pytest.raises(InvalidInput, match="Cannot project through a server"):
+        pair.remote.project(NAME)
