@@ -11,12 +11,12 @@ from saelake.store.errors import SaelakeError
 from saelake.store.wire.versions import own_version
 from saelake.web.failures import failed
 from saelake.web.lakes import Lakes
-from saelake.web.pages import lake
+from saelake.web.pages import labels, lake
 from saelake.web.security import Guard
 from saelake.web.settings import WebSettings
 
 STATIC = Path(__file__).with_name("static")
-PAGES = (lake,)
+PAGES = (lake, labels)
 
 
 def application(lakes: Lakes, settings: WebSettings) -> FastAPI:
