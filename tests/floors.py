@@ -27,6 +27,7 @@ WINGS: Mapping[str, str] = {
     "client/web/agents": "tools with which agents ask",
     "client/web/pages": "one file for each page",
     "client/web/api": "every question as JSON over HTTP",
+    "client/web/failures": "errors as answers over HTTP",
     "client/web/asking": "questions of a browser",
     "client/web/security": "what keeps other pages from acting here",
     "client/web/look": "how answers look on a page",
