@@ -38,7 +38,7 @@ class Protected:
             yield lake
 
     @contextmanager
-    def _served(self, access: dict[str, Path], **shown: Any) -> Iterator[Lake]:
+    def _served(self, access: dict[str, Any], **shown: Any) -> Iterator[Lake]:
         """The lake as a reader has it, behind a server that takes no stranger."""
         pair = pair_of(self.folder, "server")
         with (
