@@ -1,9 +1,10 @@
-"""One lake of random codes: here, behind one or several servers, awaited, and with Ray actors."""
+"""One lake of random codes: here, behind servers of each kind, awaited, and with Ray actors."""
 
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ import saelake
 from saelake import aio
 from saelake.lake import Lake
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from tests.contract.protected import Protected, protect
 from tests.lakes import MadeLake, make_lake
 from tests.waiting import Waiting
 
@@ -61,6 +63,26 @@ def by_processes(made: MadeLake) -> Iterator[Lake]:
 
 
 @pytest.fixture(scope="package")
+def protected(made: MadeLake, tmp_path_factory: pytest.TempPathFactory) -> Protected:
+    folder: Path = tmp_path_factory.mktemp("protected")
+    return protect(made.lake.uri, folder)
+
+
+@pytest.fixture(scope="package")
+def by_token(protected: Protected) -> Iterator[Lake]:
+    """Behind TLS, with a named token that may read."""
+    with protected.by_token() as lake:
+        yield lake
+
+
+@pytest.fixture(scope="package")
+def by_certificate(protected: Protected) -> Iterator[Lake]:
+    """Behind mTLS, with a certificate that may read, and no token."""
+    with protected.by_certificate() as lake:
+        yield lake
+
+
+@pytest.fixture(scope="package")
 def on_ray(made: MadeLake) -> Iterator[Lake]:
     pytest.importorskip("ray")
     cluster = saelake.RayCluster(address="local", workers=2, cpus_per_worker=1)
@@ -79,7 +101,10 @@ ON_RAY = pytest.param(
 )
 
 
-@pytest.fixture(scope="package", params=["embedded", "remote", "by_processes", "awaited", ON_RAY])
+FACES = ["embedded", "remote", "by_token", "by_certificate", "by_processes", "awaited", ON_RAY]
+
+
+@pytest.fixture(scope="package", params=FACES)
 def lake(request: pytest.FixtureRequest) -> Lake:
     opened: Lake = request.getfixturevalue(request.param)
     return opened

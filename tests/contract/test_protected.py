@@ -1,0 +1,39 @@
+"""The protected faces are: who has neither token nor known certificate gets nothing."""
+
+import pytest
+
+import saelake
+from saelake.lake import Lake
+from saelake.store.errors import AccessDenied, Unavailable
+from tests.contract.protected import Protected
+from tests.store.service.certificates import pair_of
+
+
+def test_who_has_no_token_reads_nothing_of_the_same_server(
+    by_token: Lake, protected: Protected
+) -> None:
+    ca = protected.folder / "ca.pem"
+    with (
+        saelake.connect(by_token.uri, ca=ca, timeout_s=20) as stranger,
+        pytest.raises(AccessDenied, match="token is missing"),
+    ):
+        stranger.collections()
+    assert by_token.collections() == ["made/random"]
+
+
+def test_who_shows_no_known_certificate_reads_nothing_of_the_same_server(
+    by_certificate: Lake, protected: Protected
+) -> None:
+    ca = protected.folder / "ca.pem"
+    unknown = pair_of(protected.folder, "client")
+    with (
+        saelake.connect(by_certificate.uri, ca=ca, timeout_s=20, **unknown) as stranger,
+        pytest.raises(AccessDenied),
+    ):
+        stranger.collections()
+    with (
+        saelake.connect(by_certificate.uri, ca=ca, timeout_s=5, retries=0) as nobody,
+        pytest.raises(Unavailable),
+    ):
+        nobody.collections()
+    assert by_certificate.collections() == ["made/random"]
