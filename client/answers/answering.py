@@ -16,6 +16,7 @@ from saelake.answers.found import FoundDocuments
 from saelake.answers.jobs import Jobs
 from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.lookups import Document, Features, Info, Tokens, Verification
+from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.tags import Tags
 from saelake.store.requests.request import Request
@@ -34,6 +35,7 @@ ANSWERS: Mapping[str, Callable[[Any, pa.Table], Answer[Any] | Document]] = {
     "associate": lambda _, table: Associations(table),
     "correlate": lambda _, table: Correlations(table),
     "cluster": lambda _, table: Clusters(table),
+    "map": lambda _, table: MapPoints(table),
     "match": lambda _, table: Matches(table),
     "families": lambda _, table: Families(table),
     "labels": lambda _, table: Labels(table),

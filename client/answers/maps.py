@@ -1,9 +1,10 @@
 """Points of a map, and by what they are coloured."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,10 +49,15 @@ class Colours:
 class MapPoints(Answer[MapPoint]):
     """Points of a map, by number; `about` says how it was made, of how many, and what is shown."""
 
+    called = "points"
+
     def __init__(self, table: pa.Table) -> None:
         super().__init__(table, MapPoint)
         self.about = said(table)
         self.n, self.n_shown = int(self.about["n"]), int(self.about["n_shown"])
+
+    def _head(self) -> Mapping[str, Any]:
+        return self.about
 
     @property
     def notes(self) -> tuple[str, ...]:

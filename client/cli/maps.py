@@ -101,6 +101,6 @@ def points(
     answer(
         format,
         found_points.to_arrow(),
-        document=lambda: {**found_points.about, "points": found_points.to_dicts()},
+        document=found_points.to_plain,
         show=lambda: out.print(shown.points(found_points)),
     )

@@ -1,1 +1,1 @@
-"""The web: a page to look at, an API in JSON, and tools for agents, all of which ask a server."""
+"""The web: a page to look at and an API in JSON, which ask a server."""

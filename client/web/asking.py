@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from saelake.aio.faces import AsyncCollection
 from saelake.aio.lake import AsyncLake
+from saelake.store.errors import AccessDenied, PermissionDenied, SaelakeError
 from saelake.web.security import token_of
 
 T = TypeVar("T")
@@ -32,6 +33,23 @@ async def asked(request: Request, question: Awaitable[T]) -> T:
     finally:
         answer.cancel()
         leaving.cancel()
+
+
+async def tried(
+    request: Request, question: Awaitable[T]
+) -> tuple[T, None] | tuple[None, SaelakeError]:
+    """The answer, or why there is none, for who tells it beside a form.
+
+    Raises `AccessDenied` of a caller who must sign in, and `BrowserLeft`.
+    """
+    try:
+        return await asked(request, question), None
+    except PermissionDenied as error:
+        return None, error
+    except AccessDenied:
+        raise
+    except SaelakeError as error:
+        return None, error
 
 
 async def _left(request: Request) -> None:

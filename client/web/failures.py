@@ -33,8 +33,10 @@ STATUSES: Mapping[type[SaelakeError], int] = {
 LEFT = 499  # of a browser that does not wait any more, and sees it nowhere
 
 
-def status_of(error: SaelakeError) -> int:
-    """The HTTP status that tells of an error."""
+def status_of(error: SaelakeError | None) -> int:
+    """The HTTP status that tells of an error, or of none."""
+    if error is None:
+        return 200
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
 
 

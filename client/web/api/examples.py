@@ -18,6 +18,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "associate": {"collection": "{collection}", "columns": "COLUMN"},
     "correlate": {"a": "{collection}", "k": "5"},
     "cluster": {"collection": "{collection}", "n_clusters": "4"},
+    "map": {"collection": "{collection}", "k": "100"},
     "match": {"a": "{dictionary}", "b": "{dictionary}", "by": "decoder", "features": "12"},
     "families": {"collection": "{collection}", "k": "5"},
     "labels": {"dictionary": "{dictionary}", "k": "5"},

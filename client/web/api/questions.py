@@ -39,6 +39,7 @@ ROWS: Mapping[str, str | None] = {
     "associate": "rows",
     "correlate": "pairs",
     "cluster": "clusters",
+    "map": "points",
     "match": "matches",
     "families": "families",
     "labels": "labels",

@@ -8,7 +8,7 @@ PER_OCTAVE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
+class ValueBar:
     """An interval of values, and how many there are; `x` and `height` are shares of the chart."""
 
     low: float
@@ -19,7 +19,7 @@ class Bar:
     height: float
 
 
-def bars(histogram: Sequence[int], sign: int = 1) -> list[Bar]:
+def bars(histogram: Sequence[int], sign: int = 1) -> list[ValueBar]:
     """The intervals of a feature's values between the first and the last that has some.
 
     They are half octaves, equally wide; of a negative pole the values are below 0.
@@ -34,7 +34,7 @@ def bars(histogram: Sequence[int], sign: int = 1) -> list[Bar]:
         low, high = _edge(i) * sign, _edge(i + 1) * sign
         place = i - first if sign > 0 else last - i
         found.append(
-            Bar(
+            ValueBar(
                 low=min(low, high),
                 high=max(low, high),
                 count=histogram[i],

@@ -10,7 +10,7 @@ MOST_CHARACTERS = 20_000  # of a document that is shown whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class ShadedPiece:
     """Characters of a text: with a value where something fires on them, else None."""
 
     text: str
@@ -24,7 +24,7 @@ class Piece:
 class Shaded:
     """A part of a text in pieces, and whether there is more before and after it."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ShadedPiece, ...]
     before: bool = False
     after: bool = False
 
@@ -55,10 +55,10 @@ def shaded(
         if start >= stop:
             continue
         if start > at:
-            pieces.append(Piece(text=text[at:start]))
+            pieces.append(ShadedPiece(text=text[at:start]))
         value = values[position]
         pieces.append(
-            Piece(
+            ShadedPiece(
                 text=text[start:stop],
                 shade=shade(value, largest),
                 value=value,
@@ -68,5 +68,5 @@ def shaded(
         )
         at = stop
     if at < end:
-        pieces.append(Piece(text=text[at:end]))
+        pieces.append(ShadedPiece(text=text[at:end]))
     return Shaded(pieces=tuple(pieces), before=begin > 0, after=end < len(text))

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from saelake.aio.faces import AsyncCollection
 from saelake.aio.lake import AsyncLake
 from saelake.answers.differences import Diff, Difference
-from saelake.store.errors import InvalidInput, SaelakeError
+from saelake.store.errors import InvalidInput
 from saelake.store.requests.diff import DiffOrder, Unit
-from saelake.web.asking import AskedCollection, AskedLake, asked
+from saelake.web.asking import AskedCollection, AskedLake, tried
 from saelake.web.failures import status_of
 from saelake.web.look.plots import points
 from saelake.web.look.templates import page
@@ -23,7 +23,7 @@ Sort = Literal["asked", "frequency_a", "frequency_b", "q_value", "feature"]
 LEVEL = 0.05  # of q, below which a difference is marked
 
 
-class Comparison(BaseModel):
+class ComparedSides(BaseModel):
     """What is compared with what, and how: the fields of the form."""
 
     a: str = ""
@@ -43,7 +43,7 @@ class Comparison(BaseModel):
         return bool(self.a or self.b or self.other)
 
 
-Wanted = Annotated[Comparison, Query()]
+Wanted = Annotated[ComparedSides, Query()]
 
 
 @router.get(PATH, name="compare")
@@ -57,15 +57,11 @@ async def answer(
     request: Request, lake: AskedLake, found: AskedCollection, wanted: Wanted
 ) -> Response:
     """A part of the page: the plot, and the table."""
-    diff, error = None, None
-    try:
-        diff = await asked(request, _diff(lake, found, wanted))
-    except SaelakeError as failure:
-        error = failure
+    diff, error = await tried(request, _diff(lake, found, wanted))
     return page(
         request,
         "parts/compared.html",
-        status_code=200 if error is None or "hx-request" in request.headers else status_of(error),
+        status_code=200 if "hx-request" in request.headers else status_of(error),
         diff=diff,
         rows=_sorted(diff, wanted.sort) if diff is not None else (),
         points=points(diff, LEVEL) if diff is not None else (),
@@ -75,7 +71,7 @@ async def answer(
     )
 
 
-async def _diff(lake: AsyncLake, collection: AsyncCollection, wanted: Comparison) -> Diff:
+async def _diff(lake: AsyncLake, collection: AsyncCollection, wanted: ComparedSides) -> Diff:
     if wanted.other and wanted.other.count("/") != 1:
         raise InvalidInput(f"{wanted.other!r} is no collection: write corpus/dictionary.")
     a, b = collection, lake[wanted.other] if wanted.other else collection

@@ -1,5 +1,6 @@
 """A document: its text, and what fires in it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from saelake.web.look.templates import page
 router = APIRouter()
 PATH = "/c/{corpus}/{dictionary}/documents/{id:path}"
 STRONGEST, ALIKE = 30, 6
+APART = re.compile("[&|!(),]")  # the features of an expression, and of a list
+NAME = re.compile(r"\s*([+-]?[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +77,13 @@ async def document(
 
 def _chosen(document: Document, features: str) -> list[FeatureCodes]:
     """The codes of the features that are asked for, of those that fire."""
-    wanted = set(features.replace("&", ",").replace("|", ",").split(","))
+    wanted = {found[1] for part in APART.split(features) if (found := NAME.match(part))}
     names = {str(named(c.feature, c.pole)): c for c in document.strongest(len(document.features))}
     return [
         codes
         for name, codes in names.items()
-        if any(_is_called(name, one.strip()) for one in wanted)
+        if any(one in (name, name.lstrip("+-")) for one in wanted)
     ]
-
-
-def _is_called(name: str, asked_for: str) -> bool:
-    return bool(asked_for) and (name == asked_for or name.lstrip("+-") == asked_for)
 
 
 def _values(chosen: Sequence[FeatureCodes]) -> dict[int, float]:

@@ -11,7 +11,8 @@ from saelake.aio.faces import AsyncCollection
 from saelake.answers.found import FoundDocuments
 from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.requests.checks import Method
-from saelake.web.asking import AskedCollection, asked
+from saelake.web.asking import AskedCollection, tried
+from saelake.web.failures import status_of
 from saelake.web.look.templates import page
 
 router = APIRouter()
@@ -47,26 +48,24 @@ async def documents(
     k: Annotated[int, Query(ge=1, le=200)] = 10,
 ) -> Response:
     """The form, and what is found."""
-    rows, weights, error = None, {}, None
-    try:
-        weights = _weights(features) | _weights(add)
-        examples = tuple(dict.fromkeys(filter(None, like or ())))
-        wanted = Wanted(text=text, phrase=phrase, like=examples, weights=weights)
-        if wanted.is_something:
-            rows = await asked(request, _found(found, wanted, where or None, method, k))
-    except SaelakeError as failure:
-        error = failure
+    rows: FoundDocuments | None = None
+    error: SaelakeError | None = None
+    examples = tuple(dict.fromkeys(filter(None, like or ())))
+    weights = _weights(features) | _weights(add)
+    wanted = Wanted(text=text, phrase=phrase, like=examples, weights=weights)
+    if wanted.is_something:
+        rows, error = await tried(request, _found(found, wanted, where or None, method, k))
     return page(
         request,
         "documents.html",
-        status_code=200 if error is None else 400,
+        status_code=status_of(error),
         collection=found.name,
         section="documents",
         rows=rows,
         error=error,
         text=text,
         phrase=phrase,
-        like=[one for one in like or () if one],
+        like=examples,
         weights=weights,
         features=written(weights),
         where=where,

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from saelake.answers.encoded import EncodedToken, TokenFeature
 from saelake.answers.text import named
 from saelake.store.errors import SaelakeError
-from saelake.web.asking import AskedCollection, asked
+from saelake.web.asking import AskedCollection, tried
+from saelake.web.failures import status_of
 from saelake.web.look.shades import shade
 from saelake.web.look.templates import page
 
@@ -36,22 +37,23 @@ async def encode(
     feature: str = "",
 ) -> Response:
     """The form; the text in tokens, of which one is looked into, or one feature shaded."""
-    encoded: Sequence[EncodedToken] = ()
-    error = None
+    encoded: Sequence[EncodedToken] | None = None
+    shaded: Sequence[EncodedToken] | None = None
+    error: SaelakeError | None = None
     if text.strip():
-        try:
-            encoded = await asked(request, found.encode(text, PER_TOKEN))
-        except SaelakeError as failure:
-            error = failure
+        encoded, error = await tried(request, found.encode(text, PER_TOKEN))
+    if text.strip() and feature and error is None:  # also where others are stronger
+        shaded, error = await tried(request, found.encode(text, features=[feature]))
+    encoded, shaded = encoded or (), shaded or encoded or ()
     chosen = next((t for t in encoded if t.position == token), None)
     return page(
         request,
         "encode.html",
-        status_code=200 if error is None else 400,
+        status_code=status_of(error),
         collection=found.name,
         section="encode",
         text=text,
-        tokens=_shown(text, encoded, feature),
+        tokens=_shown(text, shaded),
         chosen=chosen,
         feature=feature,
         strongest=_strongest(encoded),
@@ -59,9 +61,9 @@ async def encode(
     )
 
 
-def _shown(text: str, tokens: Sequence[EncodedToken], feature: str) -> list[ShownToken]:
-    """The tokens, shaded by a feature, or by the strongest that fires on each."""
-    values = [_value(token, feature) for token in tokens]
+def _shown(text: str, tokens: Sequence[EncodedToken]) -> list[ShownToken]:
+    """The tokens, shaded by the strongest feature of those that were asked for on each."""
+    values = [token.features[0].value if token.features else 0.0 for token in tokens]
     largest = max(map(abs, values), default=0.0)
     shown, at = [], 0
     for token, value in zip(tokens, values, strict=True):
@@ -70,11 +72,6 @@ def _shown(text: str, tokens: Sequence[EncodedToken], feature: str) -> list[Show
         )
         at = max(at, token.start + token.length)
     return shown
-
-
-def _value(token: EncodedToken, feature: str) -> float:
-    firing = [f for f in token.features if not feature or str(named(f.feature, f.pole)) == feature]
-    return firing[0].value if firing else 0.0
 
 
 def _strongest(tokens: Sequence[EncodedToken]) -> list[TokenFeature]:

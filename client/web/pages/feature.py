@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from saelake.aio.faces import AsyncCollection
 from saelake.answers.lookups import Document, Hit
-from saelake.store.errors import SaelakeError
-from saelake.web.asking import AskedCollection, asked
+from saelake.web.asking import AskedCollection, asked, tried
+from saelake.web.failures import status_of
 from saelake.web.look.shaded import Shaded, shaded
 from saelake.web.look.templates import page
 
@@ -43,23 +43,20 @@ async def feature(
         ),
     )
     largest = max((abs(row.max or 0.0) for row in rows), default=0.0)
-    examples: tuple[list[Shown], list[Shown]] = ([], [])
-    error = None
-    try:
-        examples = await asked(request, _examples(found, feature, where or None, largest, context))
-    except SaelakeError as failure:  # of the filter
-        error = failure
+    question = _examples(found, feature, where or None, largest, context)
+    examples, error = await tried(request, question)
+    strongest, spread = examples or ((), ())
     return page(
         request,
         "feature.html",
-        status_code=200 if error is None else 400,
+        status_code=status_of(error),
         collection=found.name,
         section="features",
         feature=feature,
         rows=rows,
         labels=labels,
-        strongest=examples[0],
-        spread=examples[1],
+        strongest=strongest,
+        spread=spread,
         error=error,
         where=where,
         context=context,

@@ -1,6 +1,5 @@
 """Features, found by what they are about, by a token, or in order."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -9,9 +8,9 @@ from starlette.responses import Response
 from saelake.aio.faces import AsyncCollection
 from saelake.answers.lookups import Features
 from saelake.answers.text import named
-from saelake.store.errors import SaelakeError
 from saelake.store.requests.features import FeatureOrder
-from saelake.web.asking import AskedCollection, asked
+from saelake.web.asking import AskedCollection, tried
+from saelake.web.failures import status_of
 from saelake.web.look.templates import page
 
 router = APIRouter()
@@ -28,21 +27,14 @@ async def features(
     k: Annotated[int, Query(ge=1, le=MOST)] = 50,
 ) -> Response:
     """A table of features, and the form that asks for it."""
-    rows: Features | None = None
-    similarity: dict[int | str, float] = {}
-    error = None
-    try:
-        rows, similarity = await asked(request, _found(found, about, token, order, k))
-    except SaelakeError as failure:
-        error = failure
+    rows, error = await tried(request, _found(found, about, token, order, k))
     return page(
         request,
         "features.html",
-        status_code=200 if error is None else 400,
+        status_code=status_of(error),
         collection=found.name,
         section="features",
         rows=rows,
-        similarity=similarity,
         error=error,
         about=about,
         token=token,
@@ -53,26 +45,19 @@ async def features(
 
 async def _found(
     collection: AsyncCollection, about: str, token: str, order: FeatureOrder, k: int
-) -> tuple[Features | None, dict[int | str, float]]:
-    """The features, and how near each one's label is to what they shall be about."""
-    if about and token:
-        tokens, (near, similarity) = await asyncio.gather(
-            collection.features(token=token, k=None), _about(collection, about, MOST)
-        )
-        peaking = {named(row.feature, row.pole) for row in tokens}
-        near = [name for name in near if name in peaking][:k]
-    elif about:
-        near, similarity = await _about(collection, about, k)
-    else:
-        return await collection.features(token=token or None, k=k, order=order), {}
-    if not near:
-        return None, {}
-    return await collection.features([str(name) for name in near]), similarity
+) -> Features | None:
+    """The features; None where no label is near to what they shall be about."""
+    if not about:
+        return await collection.features(token=token or None, k=k, order=order)
+    names = await _about(collection, about, MOST if token else k)
+    if token:
+        peaking = await collection.features(token=token, k=None)
+        kept = {named(row.feature, row.pole) for row in peaking}
+        names = [name for name in names if name in kept][:k]
+    return await collection.features([str(name) for name in names]) if names else None
 
 
-async def _about(
-    collection: AsyncCollection, about: str, k: int
-) -> tuple[list[int | str], dict[int | str, float]]:
+async def _about(collection: AsyncCollection, about: str, k: int) -> list[int | str]:
+    """The features whose labels are nearest to a text, the nearest first."""
     labels = await collection.labels(about, k)
-    similarity = {named(row.feature, row.pole): row.similarity or 0.0 for row in labels}
-    return list(similarity), similarity
+    return list(dict.fromkeys(named(row.feature, row.pole) for row in labels))

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from saelake.store.errors import SaelakeError
-from saelake.web.asking import AskedCollection, asked
+from saelake.web.asking import AskedCollection, tried
 from saelake.web.look.graphs import graph
 from saelake.web.look.templates import page
 
@@ -45,13 +44,9 @@ async def correlated(
     k: K = 60,
 ) -> Response:
     """A part of the page: the pairs, as a graph and as a table."""
-    pairs, error = None, None
     selected = found.where(where) if where else found
-    try:
-        question = selected.correlate(min_npmi=min_npmi, min_documents=min_documents, k=k)
-        pairs = await asked(request, question)
-    except SaelakeError as failure:
-        error = failure
+    question = selected.correlate(min_npmi=min_npmi, min_documents=min_documents, k=k)
+    pairs, error = await tried(request, question)
     return page(
         request,
         "parts/correlated.html",
@@ -83,9 +78,6 @@ async def clustered(
     where: str = "",
 ) -> Response:
     """A part of the page: each cluster, with what tells it from the others."""
-    rows, error = None, None
-    try:
-        rows = await asked(request, found.cluster(n, about=about or None, where=where or None))
-    except SaelakeError as failure:
-        error = failure
+    question = found.cluster(n, about=about or None, where=where or None)
+    rows, error = await tried(request, question)
     return page(request, "parts/clustered.html", rows=rows, error=error)

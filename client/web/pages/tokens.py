@@ -5,9 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from saelake.answers.labels import Labels
+from saelake.answers.lookups import Tokens
 from saelake.store.errors import SaelakeError
 from saelake.store.requests.tokens import Order, Per
-from saelake.web.asking import AskedCollection, asked
+from saelake.web.asking import AskedCollection, tried
+from saelake.web.failures import status_of
 from saelake.web.look.shades import shade
 from saelake.web.look.templates import page
 
@@ -27,26 +30,24 @@ async def tokens(
     context: Annotated[int, Query(ge=0, le=2000)] = 120,
 ) -> Response:
     """The form, and the hits of what it asks."""
-    hits, error = None, None
+    hits: Tokens | None = None
+    error: SaelakeError | None = None
     if expression:
-        try:
-            question = found.tokens(
-                expression,
-                k,
-                per=per,
-                order=order,
-                scope=scope,
-                where=where or None,
-                context=context,
-            )
-            hits = await asked(request, question)
-        except SaelakeError as failure:
-            error = failure
+        question = found.tokens(
+            expression,
+            k,
+            per=per,
+            order=order,
+            scope=scope,
+            where=where or None,
+            context=context,
+        )
+        hits, error = await tried(request, question)
     largest = max((abs(hit.value) for hit in hits or ()), default=0.0)
     return page(
         request,
         "tokens.html",
-        status_code=200 if error is None else 400,
+        status_code=status_of(error),
         collection=found.name,
         section="tokens",
         hits=hits,
@@ -65,5 +66,8 @@ async def tokens(
 @router.get("/c/{corpus}/{dictionary}/completions", name="completions")
 async def completions(request: Request, found: AskedCollection, about: str = "") -> Response:
     """A part of the page: features by what their labels say, for who writes an expression."""
-    labels = await asked(request, found.labels(about, 8)) if about else ()
-    return page(request, "parts/completions.html", labels=labels)
+    labels: Labels | None = None
+    error: SaelakeError | None = None
+    if about:
+        labels, error = await tried(request, found.labels(about, 8))
+    return page(request, "parts/completions.html", labels=labels, error=error)

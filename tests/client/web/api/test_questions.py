@@ -107,8 +107,9 @@ ASKED["select"] = (
     {"pool": NAME, "target": NAME, "idf": "false", "k": "all"},
     {"pool": NAME, "target": {"collection": NAME, "where": None}, "idf": False, "k": None},
 )
-# The small lake has no labels with embeddings, and no metadata.
+# The small lake has no labels with embeddings, no metadata, and no map.
 FAILING: dict[str, dict[str, Any]] = {
+    "map": {"collection": NAME},
     "retrieve": {"collection": NAME, "phrase": "rain"},
     "associate": {"collection": NAME, "columns": ["x"]},
 }

@@ -1,1 +1,0 @@
-"""Tools with which agents ask."""
