@@ -53,7 +53,7 @@ def web(server: BackgroundServer) -> Iterator[WebServer]:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # its event loop stands in the way of other tests' own
 def chromium() -> Iterator[Any]:
     """A headless browser; skips where there is none."""
     if BROWSER is None:

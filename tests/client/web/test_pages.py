@@ -1,0 +1,148 @@
+"""Pages show what Python answers, and hostile text does nothing."""
+
+import html
+import re
+from collections.abc import Iterator
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode
+from urllib.request import urlopen
+
+import pytest
+
+import saelake
+from saelake.collection import Collection
+from saelake.store.service.serve import BackgroundServer
+from saelake.web.look.charts import bars
+from saelake.web.look.shades import shade
+from saelake.web.look.texts import marks, plain
+from saelake.web.serving import WebServer
+
+PLACE = "c/words/sae"
+TAG = re.compile(r"<[^>]*>")
+
+
+@pytest.fixture(scope="module")
+def asked(server: BackgroundServer) -> Iterator[Collection]:
+    """The collection, asked by Python."""
+    with saelake.connect(server.target) as lake:
+        yield lake["words/sae"]
+
+
+def shown(web: WebServer, path: str = "", **fields: object) -> tuple[int, str]:
+    """The status of a page, and its source."""
+    address = f"{web.url}{PLACE}{path}?{urlencode(fields, doseq=True)}"
+    try:
+        with urlopen(address, timeout=60) as answer:
+            return int(answer.status), answer.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def words(source: str) -> str:
+    """The text of a page, on one line."""
+    return " ".join(html.unescape(TAG.sub("", source)).split())
+
+
+def firing(asked: Collection) -> str:
+    """The feature that fires in the most documents."""
+    return str(asked.features(k=1)[0].feature)
+
+
+def test_a_feature_shows_its_statistics_and_strongest_documents(
+    web: WebServer, asked: Collection
+) -> None:
+    feature = firing(asked)
+    status, source = shown(web, f"/features/{feature}")
+    assert status == 200
+    known = asked.feature(feature)
+    assert f"{known.document_frequency:,}" in words(source)
+    for hit in asked.tokens(feature, 10):
+        assert f"{hit.value:.3g}" in words(source)
+        assert f'documents/{quote(hit.id)}?features={feature}"' in source
+
+
+def test_every_token_that_fires_is_shaded(web: WebServer, asked: Collection) -> None:
+    feature = firing(asked)
+    hit = asked.tokens(feature, 1)[0]
+    codes = asked.document(doc=hit.doc).codes(feature)
+    status, source = shown(web, f"/documents/{quote(hit.id)}", features=feature)
+    assert status == 200
+    found = re.findall(r'<span class="token (\w+)" title="([^"]+)">', source)
+    largest = max(map(abs, codes.values.tolist()))
+    assert found == [(shade(v, largest), f"{v:.3g}") for v in codes.values.tolist()]
+
+
+def test_features_are_those_that_python_finds(web: WebServer, asked: Collection) -> None:
+    status, source = shown(web, "/features", order="max", k=7)
+    assert status == 200
+    linked = re.findall(r'<td class="number"><a href="[^"]*/features/(\d+)"', source)
+    assert linked == [str(row.feature) for row in asked.features(k=7, order="max")]
+
+
+def test_an_expression_is_kept_beside_what_is_wrong_with_it(web: WebServer) -> None:
+    status, source = shown(web, "/tokens", expression="1 & ")
+    assert status == 400
+    assert 'role="alert"' in source
+    assert 'value="1 &amp; "' in source
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/features/100000", {}),
+        ("/features/1", {"where": "sleep(9)"}),
+        ("/features", {"k": "many"}),
+        ("/documents", {"features": "1:much"}),
+        ("/documents", {"text": "w1", "phrase": "w2"}),
+        ("/documents/none", {}),
+        ("/encode", {"text": "w1", "feature": "x"}),
+        ("/compare/answer", {"a": "sleep(9)"}),
+        ("/compare/answer", {"other": "here"}),
+        ("/correlations/answer", {"where": "1 ="}),
+        ("/clusters", {"n": 1}),
+    ],
+)
+def test_what_cannot_be_answered_is_told(
+    web: WebServer, path: str, fields: dict[str, object]
+) -> None:
+    status, source = shown(web, path, **fields)
+    assert status in (200, 400, 404)
+    assert 'role="alert"' in source
+    assert "its log says more" not in source
+
+
+def test_a_text_is_shown_by_its_tokens(web: WebServer, asked: Collection) -> None:
+    text = "w1 w2 <b>w3</b>"
+    status, source = shown(web, "/encode", text=text, token=1)
+    assert status == 200
+    assert "<b>w3" not in source
+    for token in asked.encode(text):
+        assert f"token={token.position}" in source
+
+
+def test_a_comparison_says_how_it_was_tested(web: WebServer, asked: Collection) -> None:
+    status, source = shown(web, "/compare/answer", other="words/sae", k=5)
+    assert status == 200
+    diff = asked.diff(asked, k=5)
+    assert diff.head in words(source)
+    assert all(f'features/{row.feature}"' in source for row in diff)
+
+
+def test_hidden_characters_are_seen_and_markup_is_text() -> None:
+    said = str(marks("a\u202eb<script>\x1b"))
+    assert "<script>" not in said
+    assert said.count("hidden-character") == 2
+    assert "202E" in said
+    assert plain("x\u200b\ny") == "x⟨200B⟩ y"
+
+
+def test_bars_are_of_all_values() -> None:
+    histogram = [0, 0, 3, 0, 5, 0]
+    found = bars(histogram)
+    assert [bar.count for bar in found] == [3, 0, 5]
+    assert max(bar.height for bar in found) == 1
+    negative = bars(histogram, -1)
+    assert [bar.count for bar in negative] == [5, 0, 3]
+    assert negative[0].low == -found[-1].high
+    assert bars([0, 0]) == []
