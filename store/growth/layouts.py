@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pacmap
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 from saelake.store.format.lists import Array
 
@@ -33,7 +34,7 @@ def laid_out(points: Array, seed: int) -> Array:
     """
     if len(points) < LEAST:
         return _scaled(PCA(2, random_state=seed).fit_transform(points))
-    with _quiet():
+    with _quiet(), threadpool_limits(1, "openmp"):  # PaCMAP sets as many, and leaves it so
         model = pacmap.PaCMAP(n_neighbors=N_NEIGHBORS, apply_pca=False, random_state=seed)
         return _scaled(model.fit_transform(points, init="pca"))
 

@@ -45,7 +45,7 @@ def page(request: Request, name: str, *, status_code: int = 200, **given: Any) -
     """
     given.setdefault("collection", None)  # of which the head of the page shows the sections
     given.setdefault("section", None)
-    given["to"] = partial(_to, request)
+    given.setdefault("to", partial(_to, request))  # but of the form that says where to go on
     answer: HTMLResponse = _templates.TemplateResponse(
         request, name, given, status_code=status_code
     )

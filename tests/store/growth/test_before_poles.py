@@ -31,6 +31,7 @@ from saelake.store.requests.features import FeaturesQuery
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.jobs import JobsQuery
 from saelake.store.requests.labels import LabelsQuery
+from saelake.store.requests.map import MapQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.requests.request import Request
@@ -146,7 +147,15 @@ def renewed(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
 
 
 def test_every_question_is_asked_here() -> None:
-    elsewhere = {InfoQuery, VerifyQuery, RetrieveQuery, EncodeQuery, JobsQuery, TagsQuery}
+    elsewhere = {
+        InfoQuery,
+        VerifyQuery,
+        RetrieveQuery,
+        EncodeQuery,
+        JobsQuery,
+        TagsQuery,
+        MapQuery,
+    }
     assert {type(question) for question in QUESTIONS} | elsewhere == set(METHODS.values())
 
 

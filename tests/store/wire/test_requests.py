@@ -32,6 +32,7 @@ from saelake.store.requests.features import FeaturesQuery
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.jobs import JobsQuery
 from saelake.store.requests.labels import LabelsQuery
+from saelake.store.requests.map import MapQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.requests.request import Request
@@ -84,6 +85,7 @@ LEAST: list[tuple[Request, dict[str, Any]]] = [
     ),
     (CorrelateQuery(a=ALL), {"a": ALL_SENT}),
     (ClusterQuery(collection=NAME), {"collection": NAME}),
+    (MapQuery(collection=NAME), {"collection": NAME}),
     (MatchQuery(a=NAME, b=NAME), {"a": NAME, "b": NAME}),
     (FamiliesQuery(collection=NAME), {"collection": NAME}),
     (LabelsQuery(dictionary="random"), {"dictionary": "random"}),
@@ -108,6 +110,8 @@ BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "n_labels": COUNT,
     "min_documents": COUNT,
     "n_clusters": st.integers(2, MOST),
+    "inside": st.sampled_from(["0 0, 0.5 0, 0.5 0.5", "-1 0, 1 0, 0 1, 0.25 0.25"]),
+    "seed": st.integers(0, MOST),
     "doc": st.integers(0, MOST),
     "context": st.integers(0, MOST),
     "temperature": st.floats(0, 100, exclude_min=True),
@@ -182,6 +186,9 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     | made(CorrelateQuery, needs="b align", without="adjacent control"),
     ClusterQuery: made(ClusterQuery, without="about min_score")
     | made(ClusterQuery, needs="about", without="features"),
+    MapQuery: made(MapQuery, without="of features")
+    | made(MapQuery, without="of column")
+    | made(MapQuery, without="where column features"),
     EncodeQuery: made(EncodeQuery, needs="texts"),
     LabelsQuery: made(LabelsQuery, without="text") | made(LabelsQuery, without="features"),
 }

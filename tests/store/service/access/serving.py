@@ -22,6 +22,7 @@ from saelake.store.requests.features import FeaturesQuery
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.jobs import JobsQuery
 from saelake.store.requests.labels import LabelsQuery
+from saelake.store.requests.map import MapQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.requests.request import Request, Right
@@ -54,6 +55,7 @@ QUESTIONS: Mapping[str, Callable[[str], Request]] = {
     "Info": lambda c: InfoQuery(corpora=(c.partition("/")[0],)),
     "Jobs": lambda c: JobsQuery(corpora=(c.partition("/")[0],)),
     "Labels": lambda c: LabelsQuery(dictionary=c),
+    "Map": lambda c: MapQuery(collection=c),
     "Match": lambda c: MatchQuery(a=c, b=c),
     "Neighbors": lambda c: NeighborsQuery(dictionary=c, feature=0),
     "Retrieve": lambda c: RetrieveQuery(collection=c, phrase="rain"),
