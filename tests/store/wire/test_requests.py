@@ -314,7 +314,7 @@ def test_every_method_has_a_request_and_every_request_a_method() -> None:
 
 
 # A made lake has no labels, no directions, and no model.
-LACKING = (RetrieveQuery, NeighborsQuery, EncodeQuery)
+LACKING = (MapQuery, RetrieveQuery, NeighborsQuery, EncodeQuery)
 
 
 @pytest.fixture(scope="module")
