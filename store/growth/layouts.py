@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pacmap
 from sklearn.decomposition import PCA
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from saelake.store.format.lists import Array
 
