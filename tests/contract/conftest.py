@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,18 +49,19 @@ def awaited(server: BackgroundServer) -> Iterator[Lake]:
 
 
 @pytest.fixture(scope="package")
-def by_processes(made: MadeLake) -> Iterator[Lake]:
+def by_processes(made: MadeLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """Behind two processes on one port, which compute analyses in others."""
     options = ["--lake", made.lake.uri, "--port", "0", "--processes", "2"]
     command = [sys.executable, "-m", "saelake", "serve", *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as serving:
-        assert serving.stderr is not None
-        said = re.search(r"--server (\S+)", serving.stderr.readline())
-        assert said is not None, serving.stderr.read()
+    # A file, as a pipe that nobody reads is full after some hundred lines, and the server waits.
+    log = tmp_path_factory.mktemp("processes") / "log"
+    with log.open("w") as file, subprocess.Popen(command, stderr=file) as serving:
+        while (said := re.search(r"--server (\S+) \(", log.read_text())) is None:
+            assert serving.poll() is None, log.read_text()
+            time.sleep(0.1)
         with saelake.connect(f"grpc://{said[1]}") as lake:
             yield lake
         serving.terminate()
-        serving.communicate()
 
 
 @pytest.fixture(scope="package")
