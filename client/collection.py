@@ -26,6 +26,7 @@ from saelake.exports import write_codes, write_embeddings
 from saelake.former import former
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.predicates.grammar import both
+from saelake.store.predicates.placed import rest_of
 from saelake.store.reports import LabelsReport
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Method, Pooling, Selection
@@ -77,6 +78,17 @@ class Collection:
         >>> reviews.where("label = 'pos'").where("rating >= 8")  # doctest: +SKIP
         """
         return replace(self, filter=self._and(predicate))
+
+    def rest(self) -> "Collection":
+        """The other documents of the collection: those that the selection's filter does not keep.
+
+        Also those of which it says nothing, as they have no value: `NOT (...)` leaves these out.
+        Raises `InvalidInput` where nothing was selected, and `InvalidFilter`.
+
+        >>> good = reviews.where("rating >= 8")  # doctest: +SKIP
+        >>> good.diff(good.rest())  # doctest: +SKIP
+        """
+        return replace(self, filter=rest_of(self.filter))
 
     def tokens(
         self,

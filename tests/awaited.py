@@ -16,6 +16,7 @@ BASES = {"Collection": "AwaitedCollection", "Dictionary": "AwaitedDictionary"}
 # What is not a question, or is written by hand (client/aio/bases.py), or needs the lake at hand.
 OTHERS = {
     "where",
+    "rest",
     "dictionary",
     "own_name",
     "selection",

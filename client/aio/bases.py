@@ -13,6 +13,7 @@ from saelake.collection import Collection, Path
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
 from saelake.store.predicates.grammar import both
+from saelake.store.predicates.placed import rest_of
 from saelake.store.requests.checks import Pooling
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.embeddings import EmbeddingsQuery
@@ -31,6 +32,10 @@ class AwaitedCollection:
     def where(self, predicate: str) -> Self:
         """The documents of this selection that also fulfil an SQL predicate over metadata."""
         return replace(self, filter=both(self.filter, predicate))
+
+    def rest(self) -> Self:
+        """The other documents of the collection: see `Collection.rest`."""
+        return replace(self, filter=rest_of(self.filter))
 
     def codes(self, where: str | None = None) -> AsyncIterator[pa.RecordBatch]:
         """Every code of the selection, in batches as they come: see `Collection.codes`."""

@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import pacmap
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from saelake.store.format.lists import Array
+
+# PaCMAP sets how many threads there are as it is loaded, and again at work, and leaves it so: what
+# a process computes after it would differ in the last digits from what it computed before.
+with threadpool_limits(1, "openmp"):
+    import pacmap
 
 METHOD, VERSION = "PaCMAP", str(pacmap.__version__)
 LEAST = 60  # points that PaCMAP has enough pairs for; of fewer the first two principal components
@@ -34,7 +38,7 @@ def laid_out(points: Array, seed: int) -> Array:
     """
     if len(points) < LEAST:
         return _scaled(PCA(2, random_state=seed).fit_transform(points))
-    with _quiet(), threadpool_limits(1, "openmp"):  # PaCMAP sets as many, and leaves it so
+    with _quiet(), threadpool_limits(1, "openmp"):
         model = pacmap.PaCMAP(n_neighbors=N_NEIGHBORS, apply_pca=False, random_state=seed)
         return _scaled(model.fit_transform(points, init="pca"))
 

@@ -37,6 +37,25 @@ def may_be_placed(where: str) -> bool:
     return WITHIN_MAP in where.lower()
 
 
+def rest_of(where: str | None) -> str:
+    """The filter of the documents that a filter does not keep, also of those where it is unknown.
+
+    `NOT (length > 3)` has neither the long documents nor those without a length; the rest has
+    these. Raises `InvalidFilter`, and `InvalidInput` where every document is kept.
+    """
+    if where is None:
+        raise InvalidInput("No filter is set, so that there is no rest: name a selection first.")
+    found = placed(where)
+    if not found.areas:
+        return f"({where}) IS NOT TRUE"
+    if len(found.areas) > 1 or found.rest is not None:
+        raise InvalidFilter(
+            f"The rest of {where!r} is no filter: it would join what is outside of an area with "
+            "what is within it. Take the rest of the area alone."
+        )
+    return f"NOT ({where})"
+
+
 def placed(where: str) -> PlacedFilter:
     """The filter in two. Raises `InvalidFilter`."""
     areas: list[Area] = []

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import saelake
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import InvalidFilter
@@ -91,6 +92,22 @@ def test_a_selection_is_a_filter(lake: Lake) -> None:
             TokensQuery(collection=NAME, expression="3", k=None, where=PLAIN)
         ).read_all()
     )
+
+
+def test_a_selection_and_its_rest_are_everything(tmp_path: Path) -> None:
+    """Also the documents of which the filter says nothing, as they have no value."""
+    given = pa.array([None if i % 3 == 0 else i for i in range(30)], pa.int64())
+    made = make_lake(tmp_path / "lake", n_documents=30, columns={"given": given})
+    selected = saelake.connect(made.lake.uri)[NAME].where("given > 15")
+    kept, rest = (set(documents(each)) for each in (selected, selected.rest()))
+    assert kept == {i for i in range(16, 30) if i % 3}
+    assert rest == set(range(30)) - kept
+    assert set(documents(selected.where("given < 20").rest())) == set(range(30)) - {16, 17, 19}
+
+
+def documents(selection: Collection) -> list[int]:
+    found: list[int] = selection.embeddings().read_all()["doc"].to_pylist()
+    return found
 
 
 def test_words_are_searched_in_what_a_filter_keeps(tmp_path: Path) -> None:

@@ -75,16 +75,19 @@ async def _diff(lake: AsyncLake, collection: AsyncCollection, wanted: ComparedSi
     if wanted.other and wanted.other.count("/") != 1:
         raise InvalidInput(f"{wanted.other!r} is no collection: write corpus/dictionary.")
     a, b = collection, lake[wanted.other] if wanted.other else collection
-    b_where = wanted.b or (f"NOT ({wanted.a})" if wanted.a and not wanted.other else "")
-    control = [name for name in (part.strip() for part in wanted.control.split(",")) if name]
-    return await (a.where(wanted.a) if wanted.a else a).diff(
-        b.where(b_where) if b_where else b,
+    a = a.where(wanted.a) if wanted.a else a
+    if wanted.b:
+        b = b.where(wanted.b)
+    elif wanted.a and not wanted.other:
+        b = a.rest()
+    return await a.diff(
+        b,
         k=wanted.k,
         unit=wanted.unit,
         order=wanted.order,
         align=wanted.align or None,
         cluster_by=wanted.cluster_by or None,
-        control=control,
+        control=[name for name in map(str.strip, wanted.control.split(",")) if name],
     )
 
 

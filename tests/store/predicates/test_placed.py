@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from saelake.store.errors import InvalidFilter
-from saelake.store.predicates.placed import may_be_placed, placed
+from saelake.store.errors import InvalidFilter, InvalidInput
+from saelake.store.predicates.placed import may_be_placed, placed, rest_of
 from saelake.store.predicates.predicate import predicate
 
 AREA = "within_map('0 0, 1 0, 1 1')"
@@ -42,6 +42,25 @@ def test_areas_come_apart_from_the_rest(where: str, negated: list[bool], has_res
 def test_elsewhere_they_have_no_meaning(where: str) -> None:
     with pytest.raises(InvalidFilter, match="is not understood"):
         placed(where)
+
+
+@pytest.mark.parametrize(
+    ("where", "rest"),
+    [
+        ("a > 1 OR b = 2", "(a > 1 OR b = 2) IS NOT TRUE"),
+        (AREA, f"NOT ({AREA})"),
+        (f"NOT {AREA}", f"NOT (NOT {AREA})"),
+    ],
+)
+def test_the_rest_of_a_filter_is_one(where: str, rest: str) -> None:
+    assert rest_of(where) == rest
+
+
+def test_what_has_no_rest_says_so() -> None:
+    with pytest.raises(InvalidFilter, match="Take the rest of the area alone"):
+        rest_of(f"{AREA} AND a = 1")
+    with pytest.raises(InvalidInput, match="name a selection first"):
+        rest_of(None)
 
 
 def test_the_word_in_a_text_is_a_text() -> None:
