@@ -1,5 +1,6 @@
 """Arguments as people give them: one thing or several, and what is said of neither."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from saelake.store.errors import InvalidInput
 from saelake.store.format.poles import POSITIVE, numbered, said
 from saelake.store.requests.checks import LARGEST_NUMBER, Selection, Weight
+
+COMMA = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')  # outside of double quotes
 
 
 def numbers(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
@@ -73,6 +76,11 @@ def names(name: str, given: Any) -> tuple[str, ...]:
     if not isinstance(several, Iterable):
         raise InvalidInput(f"{name} must be a name or several, not {given!r}.")
     return tuple(several)
+
+
+def names_in(text: str) -> list[str]:
+    """The names in `length,source`; a comma in double quotes is part of a name."""
+    return [name for part in COMMA.split(text) if (name := part.strip())]
 
 
 def weights(name: str, given: Mapping[Any, float] | None) -> tuple[Weight, ...]:

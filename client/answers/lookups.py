@@ -313,7 +313,7 @@ class Document:
 
     def _repr_html_(self) -> str:
         names = [
-            f"{named(codes.feature, codes.pole)}: {self._peak(codes)}" for codes in self._marked
+            f"{named(codes.feature, codes.pole)}: {self.peak(codes)}" for codes in self._marked
         ]
         text = marked_html(self.text, self._marks())
         return f"<div>{legend(names)}{text}{view_html(self._view)}</div>"
@@ -328,11 +328,12 @@ class Document:
             said=list(filter(None, (head, described(self.metadata), self.error, self.sample))),
             header=("feature", "max", "tokens", "peaks on"),
             rows=[
-                (named(a.feature, a.pole), a.max, len(a), self._peak(a)) for a in self.strongest()
+                (named(a.feature, a.pole), a.max, len(a), self.peak(a)) for a in self.strongest()
             ],
         )
 
-    def _peak(self, codes: FeatureCodes) -> str:
+    def peak(self, codes: FeatureCodes) -> str:
+        """The token at which a feature fires most strongly, of either sign."""
         at = int(codes.positions[int(np.argmax(np.abs(codes.values)))])
         return self.tokens[at].text
 

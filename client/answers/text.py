@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 
@@ -22,6 +23,14 @@ def lasting(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def size(n_bytes: int) -> str:
+    """A number of bytes for people: 7.8 MB."""
+    units = ("B", "kB", "MB", "GB", "TB", "PB")
+    steps = list(accumulate(units[1:], lambda n, _: n / 1000, initial=float(n_bytes)))
+    index = next((i for i, n in enumerate(steps) if n < 999.5), len(units) - 1)
+    return f"{steps[index]:.3g} {units[index]}"
 
 
 def named(feature: int, pole: str | None) -> int | str:

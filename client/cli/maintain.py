@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import pyarrow as pa
 import typer
 
-from saelake.answers.text import several
+from saelake.answers.text import several, size
 from saelake.cli.options.lake import (
     DEFAULT_LAKE,
     AtOption,
@@ -145,7 +145,7 @@ def cleanup(
         report = opened.cleanup(older_than=parse_age(older_than), unverified=unverified)
     for name in report.retired:
         say(f"Deleted the dictionary that was kept as {name} and has been replaced")
-    say(f"Deleted {lookups.size(report.size_bytes)}")
+    say(f"Deleted {size(report.size_bytes)}")
 
 
 def replace(old: DictionaryArgument, new: DictionaryArgument, *, lake: LakeOption = None) -> None:
@@ -260,7 +260,7 @@ def prefetch(
         )
     there = f"; {done.n_present:,} were there" if done.n_present else ""
     left = f"; there was no room for {done.n_left_out:,}" if done.n_left_out else ""
-    say(f"Fetched {several(done.n_files, 'file')}, {lookups.size(done.n_bytes)}{there}{left}")
+    say(f"Fetched {several(done.n_files, 'file')}, {size(done.n_bytes)}{there}{left}")
 
 
 def repaired(done: "Repaired") -> str:

@@ -8,36 +8,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from saelake.store import errors
 from saelake.store.errors import InvalidInput, NotFound, SaelakeError
 from saelake.web.look.templates import page
+from saelake.web.statuses import status_of
 
-# A class that is not named has the status of its nearest base.
-STATUSES: Mapping[type[SaelakeError], int] = {
-    errors.InvalidInput: 400,
-    errors.CorpusError: 400,
-    errors.ModelError: 400,
-    errors.DictionaryError: 400,
-    errors.ValueOverflow: 400,
-    errors.PermissionDenied: 403,
-    errors.AccessDenied: 401,
-    errors.NotFound: 404,
-    errors.AlreadyExists: 409,
-    errors.Conflict: 409,
-    errors.LimitExceeded: 429,
-    errors.MissingExtra: 501,
-    errors.Unavailable: 503,
-    errors.DeadlineExceeded: 504,
-    errors.OutOfSpace: 507,
-}
 LEFT = 499  # of a browser that does not wait any more, and sees it nowhere
-
-
-def status_of(error: SaelakeError | None) -> int:
-    """The HTTP status that tells of an error, or of none."""
-    if error is None:
-        return 200
-    return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
 
 
 def failed(request: Request, error: SaelakeError, status: int | None = None) -> Response:

@@ -7,6 +7,11 @@ import re
 COMMANDS = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+# Beside these what a page does not show though it is there: other controls, and what has no width.
+# Not the joiners (U+200C, U+200D), which Persian, the scripts of India and emoji are written with.
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
 LINE_ENDS = re.compile("[\t\n\r\u2028\u2029]")
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.arrays.postings import among_strongest
+from saelake.store.format.histogram import N_BINS
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
 from saelake.store.format.vocabulary import names_of
 from saelake.store.index.segments import PostingsTable, Strongest
-from saelake.store.index.totals import N_BINS, N_TOKENS_KEY, SAMPLE_KEY, Totals
+from saelake.store.index.totals import N_TOKENS_KEY, SAMPLE_KEY, Totals
 from saelake.store.tables.tables import Table
 
 N_TOP_TOKENS = 10

@@ -7,23 +7,16 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.codes.table import CodesTable
+from saelake.store.format.histogram import N_BINS, bins
 from saelake.store.format.lists import Array, Lists, concatenate, runs
 from saelake.store.tables.tables import Table, metadata
 
-N_BINS = 64
-MIN_LOG2_BIN = -16  # bin i counts the absolute values in [2^(i/2 - 16), 2^((i+1)/2 - 16))
 N_TOKENS_KEY = "saelake:n_tokens"
 SAMPLE_KEY = "saelake:sample"  # which tokens are counted; an earlier saelake counted all
 TOTALS_COLUMNS = ("doc", "part", "token_ids", "features", "max", "counts", "values")
 STORED_COLUMNS = ("token_frequency", "document_frequency", "sum", "max", "histogram")
 SCAN_ROWS = 1 << 14  # of the features table: 8 MiB of histograms
 MOST_WAITING = 1 << 22  # cells that wait to be counted: 32 MiB
-
-
-def bin_edges() -> Array:
-    """The histogram's edges, float64 (N_BINS + 1,); the outer bins also count all beyond."""
-    edges: Array = np.exp2(np.arange(N_BINS + 1) / 2 + MIN_LOG2_BIN)
-    return edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +178,3 @@ class Totals:
                 self.document_frequency[repeated] -= np.uint64(1)
             self._seen = np.union1d(seen, features[row])
             self._last_doc = int(docs[row])
-
-
-def bins(values: Array) -> Array:
-    """The histogram bin of each value, int64 (n,)."""
-    halves: Array = np.floor(2 * (np.log2(np.abs(values)) - MIN_LOG2_BIN))
-    return np.clip(halves, 0, N_BINS - 1).astype(np.int64)

@@ -15,6 +15,7 @@ from rich.text import Text
 from saelake.answers.differences import Diff
 from saelake.answers.found import FoundDocuments
 from saelake.answers.lookups import Document, Features, Tokens
+from saelake.answers.text import size
 from saelake.cli import build, naming
 from saelake.cli.ask import known_features
 from saelake.cli.demo import docstrings, model
@@ -93,7 +94,7 @@ def _described(collection: Collection) -> str:
     about = collection.info()
     return (
         f"{about.n_documents:,} docstrings: {about.n_tokens or 0:,} tokens, "
-        f"{about.n_codes or 0:,} codes, {lookups.size(about.size_bytes)}"
+        f"{about.n_codes or 0:,} codes, {size(about.size_bytes)}"
     )
 
 

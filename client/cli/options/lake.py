@@ -1,6 +1,5 @@
 """Options that several commands have."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from saelake.arguments import features_in, weights_in
+from saelake.arguments import features_in, names_in, weights_in
 from saelake.cli.options.shared import Command, shares
 from saelake.cli.show.screen import Format
 from saelake.collection import Collection
@@ -20,7 +19,6 @@ from saelake.store.requests.checks import Selection
 
 DEFAULT_LAKE = "lake"
 WHERE = "Where the lake is"
-COMMA = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')  # outside of double quotes
 
 LakeOption = Annotated[
     str | None,
@@ -213,11 +211,8 @@ def split_weights(text: str | None) -> dict[str, float] | None:
 
 
 def split_names(texts: list[str] | None) -> tuple[str, ...]:
-    """The names in `length,source`, of an option that may be repeated.
-
-    A comma in double quotes is part of a name.
-    """
-    return tuple(name.strip() for text in texts or () for name in COMMA.split(text))
+    """The names in `length,source`, of an option that may be repeated."""
+    return tuple(name for text in texts or () for name in names_in(text))
 
 
 def split_numbers(text: str | None) -> list[str] | None:

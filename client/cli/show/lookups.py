@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate, groupby
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ from saelake.answers.lookups import (
     Tokens,
     Verification,
 )
-from saelake.answers.text import described, lasting, named, one_line
+from saelake.answers.text import described, lasting, named, one_line, size
 from saelake.answers.view import Histogram
 
 if TYPE_CHECKING:
@@ -275,14 +275,6 @@ def tags(found: "Sequence[Tag]") -> RenderableType:
     """The tags and when they were made, one a line."""
     lines = [Text.assemble((t.name, "bold"), f"  {t.created:%Y-%m-%d %H:%M} UTC") for t in found]
     return Group(*lines)
-
-
-def size(n_bytes: int) -> str:
-    """A number of bytes for people: 7.8 MB."""
-    units = ("B", "kB", "MB", "GB", "TB", "PB")
-    steps = list(accumulate(units[1:], lambda n, _: n / 1000, initial=float(n_bytes)))
-    index = next((i for i, n in enumerate(steps) if n < 999.5), len(units) - 1)
-    return f"{steps[index]:.3g} {units[index]}"
 
 
 def verification(found: Verification) -> RenderableType:

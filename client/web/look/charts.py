@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FIRST = -16  # log2 of where the first interval of a feature's histogram begins
-PER_OCTAVE = 2
+from saelake.store.format.histogram import bin_edges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +28,9 @@ def bars(histogram: Sequence[int], sign: int = 1) -> list[ValueBar]:
         return []
     first, last = filled[0], filled[-1]
     n, most = last - first + 1, max(histogram)
-    found = []
+    edges, found = bin_edges().tolist(), []
     for i in range(first, last + 1):
-        low, high = _edge(i) * sign, _edge(i + 1) * sign
+        low, high = edges[i] * sign, edges[i + 1] * sign
         place = i - first if sign > 0 else last - i
         found.append(
             ValueBar(
@@ -44,7 +43,3 @@ def bars(histogram: Sequence[int], sign: int = 1) -> list[ValueBar]:
             )
         )
     return sorted(found, key=lambda bar: bar.x)
-
-
-def _edge(i: int) -> float:
-    return float(2.0 ** (FIRST + i / PER_OCTAVE))

@@ -1,9 +1,9 @@
 """Text in pieces: what fires on each, as a shade and in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from saelake.answers.lookups import Document
+from saelake.answers.lookups import Document, FeatureCodes
 from saelake.web.look.shades import shade
 
 MOST_CHARACTERS = 20_000  # of a document that is shown whole
@@ -27,6 +27,16 @@ class Shaded:
     pieces: tuple[ShadedPiece, ...]
     before: bool = False
     after: bool = False
+
+
+def values_of(found: Iterable[FeatureCodes]) -> dict[int, float]:
+    """The positions at which one of the features fires, of each the value farthest from 0."""
+    values: dict[int, float] = {}
+    for codes in found:
+        for position, value in zip(codes.positions.tolist(), codes.values.tolist(), strict=True):
+            if abs(value) > abs(values.get(position, 0.0)):
+                values[position] = value
+    return values
 
 
 def shaded(

@@ -14,9 +14,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
-from saelake.answers.text import named
+from saelake.answers.text import named, size
+from saelake.store.errors import SaelakeError
 from saelake.web.look import numbers, texts
 from saelake.web.look.charts import bars
+from saelake.web.statuses import status_of
+
+
+def _size(n_bytes: int | None) -> str:
+    return "" if n_bytes is None else size(n_bytes)
+
 
 _environment = Environment(
     loader=PackageLoader("saelake.web", "templates"),
@@ -29,7 +36,7 @@ _environment.filters |= {
     "count": numbers.count,
     "number": numbers.number,
     "percent": numbers.percent,
-    "size": numbers.size,
+    "size": _size,
     "plain": texts.plain,
     "marks": texts.marks,
 }
@@ -50,6 +57,15 @@ def page(request: Request, name: str, *, status_code: int = 200, **given: Any) -
         request, name, given, status_code=status_code
     )
     return answer
+
+
+def part(request: Request, name: str, error: SaelakeError | None, **given: Any) -> Response:
+    """A part of a page: what was asked for, or why it could not be answered.
+
+    A script that puts it in its place wants to be told of success, or it would put nothing there.
+    """
+    status = 200 if "hx-request" in request.headers else status_of(error)
+    return page(request, name, status_code=status, error=error, **given)
 
 
 def _to(request: Request, name: str, asked: Mapping[str, Any] | None = None, **place: Any) -> str:

@@ -10,12 +10,12 @@ from starlette.responses import Response
 from saelake.aio.faces import AsyncCollection
 from saelake.aio.lake import AsyncLake
 from saelake.answers.differences import Diff, Difference
+from saelake.arguments import names_in
 from saelake.store.errors import InvalidInput
 from saelake.store.requests.diff import DiffOrder, Unit
 from saelake.web.asking import AskedCollection, AskedLake, tried
-from saelake.web.failures import status_of
 from saelake.web.look.plots import points
-from saelake.web.look.templates import page
+from saelake.web.look.templates import page, part
 
 router = APIRouter()
 PATH = "/c/{corpus}/{dictionary}/compare"
@@ -58,14 +58,13 @@ async def answer(
 ) -> Response:
     """A part of the page: the plot, and the table."""
     diff, error = await tried(request, _diff(lake, found, wanted))
-    return page(
+    return part(
         request,
         "parts/compared.html",
-        status_code=200 if "hx-request" in request.headers else status_of(error),
+        error,
         diff=diff,
         rows=_sorted(diff, wanted.sort) if diff is not None else (),
         points=points(diff, LEVEL) if diff is not None else (),
-        error=error,
         wanted=wanted,
         level=LEVEL,
     )
@@ -87,7 +86,7 @@ async def _diff(lake: AsyncLake, collection: AsyncCollection, wanted: ComparedSi
         order=wanted.order,
         align=wanted.align or None,
         cluster_by=wanted.cluster_by or None,
-        control=[name for name in map(str.strip, wanted.control.split(",")) if name],
+        control=names_in(wanted.control),
     )
 
 

@@ -1,7 +1,6 @@
 """A document: its text, and what fires in it."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -10,7 +9,7 @@ from starlette.responses import Response
 from saelake.answers.lookups import Document, Feature, FeatureCodes
 from saelake.answers.text import named
 from saelake.web.asking import AskedCollection, asked
-from saelake.web.look.shaded import shaded
+from saelake.web.look.shaded import shaded, values_of
 from saelake.web.look.templates import page
 
 router = APIRouter()
@@ -55,11 +54,11 @@ async def document(
     usual = await asked(request, found.features([str(name) for name in names])) if names else ()
     known = {named(row.feature, row.pole): row for row in usual}
     rows = [
-        Firing(codes=codes, peak=_peak(whole, codes), usual=known.get(name))
+        Firing(codes=codes, peak=whole.peak(codes), usual=known.get(name))
         for codes, name in zip(strongest, names, strict=True)
     ]
     chosen = _chosen(whole, features)
-    values = _values(chosen or strongest[:1])
+    values = values_of(chosen or strongest[:1])
     largest = max(map(abs, values.values()), default=0.0)
     return page(
         request,
@@ -84,18 +83,3 @@ def _chosen(document: Document, features: str) -> list[FeatureCodes]:
         for name, codes in names.items()
         if any(one in (name, name.lstrip("+-")) for one in wanted)
     ]
-
-
-def _values(chosen: Sequence[FeatureCodes]) -> dict[int, float]:
-    """Of each position the value that is farthest from 0."""
-    found: dict[int, float] = {}
-    for codes in chosen:
-        for position, value in zip(codes.positions.tolist(), codes.values.tolist(), strict=True):
-            if abs(value) > abs(found.get(position, 0.0)):
-                found[position] = value
-    return found
-
-
-def _peak(document: Document, codes: FeatureCodes) -> str:
-    at = max(range(len(codes)), key=lambda i: abs(float(codes.values[i])))
-    return document.tokens[int(codes.positions[at])].text

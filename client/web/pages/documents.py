@@ -9,14 +9,14 @@ from starlette.responses import Response
 
 from saelake.aio.faces import AsyncCollection
 from saelake.answers.found import FoundDocuments
+from saelake.arguments import weights_in
 from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.requests.checks import Method
 from saelake.web.asking import AskedCollection, tried
-from saelake.web.failures import status_of
 from saelake.web.look.templates import page
+from saelake.web.statuses import status_of
 
 router = APIRouter()
-MOST_WEIGHTS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +48,16 @@ async def documents(
     k: Annotated[int, Query(ge=1, le=200)] = 10,
 ) -> Response:
     """The form, and what is found."""
+    examples = tuple(dict.fromkeys(filter(None, like or ())))
     rows: FoundDocuments | None = None
     error: SaelakeError | None = None
-    examples = tuple(dict.fromkeys(filter(None, like or ())))
-    weights = _weights(features) | _weights(add)
+    weights: dict[str, float] = {}
+    try:
+        weights = _weights(features) | _weights(add)
+    except InvalidInput as wrong:
+        error = wrong
     wanted = Wanted(text=text, phrase=phrase, like=examples, weights=weights)
-    if wanted.is_something:
+    if error is None and wanted.is_something:
         rows, error = await tried(request, _found(found, wanted, where or None, method, k))
     return page(
         request,
@@ -97,16 +101,5 @@ def written(weights: Mapping[str, float]) -> str:
 
 
 def _weights(text: str) -> dict[str, float]:
-    """Weighted features, of `12:1,34:-0.5`. Raises `InvalidInput`."""
-    found: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, weight = part.partition(":")
-        try:
-            found[name] = float(weight or 1)
-        except ValueError:
-            raise InvalidInput(
-                f"{part[:50]!r} is no weighted feature: write 12:1, or 12:1,34:-0.5."
-            ) from None
-    if len(found) > MOST_WEIGHTS:
-        raise InvalidInput(f"At most {MOST_WEIGHTS} features are weighted, not {len(found)}.")
-    return found
+    """Weighted features, of `12:1,34:-0.5`, or of nothing. Raises `InvalidInput`."""
+    return weights_in(text) if text.strip(" ,") else {}

@@ -10,9 +10,9 @@ from saelake.answers.encoded import EncodedToken, TokenFeature
 from saelake.answers.text import named
 from saelake.store.errors import SaelakeError
 from saelake.web.asking import AskedCollection, tried
-from saelake.web.failures import status_of
 from saelake.web.look.shades import shade
 from saelake.web.look.templates import page
+from saelake.web.statuses import status_of
 
 router = APIRouter()
 PER_TOKEN = 12

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from saelake.aio.faces import AsyncCollection
 from saelake.answers.lookups import Document, Hit
 from saelake.web.asking import AskedCollection, asked, tried
-from saelake.web.failures import status_of
-from saelake.web.look.shaded import Shaded, shaded
+from saelake.web.look.shaded import Shaded, shaded, values_of
 from saelake.web.look.templates import page
+from saelake.web.statuses import status_of
 
 router = APIRouter()
 PATH = "/c/{corpus}/{dictionary}/features/{feature}"
@@ -103,9 +103,5 @@ async def _documents(
 
 
 def _text(document: Document, hit: Hit, largest: float, context: int) -> Shaded:
-    values = {
-        position: value
-        for codes in document.strongest(2)  # both poles, where there are two
-        for position, value in zip(codes.positions.tolist(), codes.values.tolist(), strict=True)
-    }
+    values = values_of(document.strongest(2))  # both poles, where there are two
     return shaded(document, values, largest, around=hit.position, context=context)

@@ -10,8 +10,8 @@ from saelake.answers.lookups import Features
 from saelake.answers.text import named
 from saelake.store.requests.features import FeatureOrder
 from saelake.web.asking import AskedCollection, tried
-from saelake.web.failures import status_of
 from saelake.web.look.templates import page
+from saelake.web.statuses import status_of
 
 router = APIRouter()
 MOST = 1000

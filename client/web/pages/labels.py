@@ -10,8 +10,8 @@ from saelake.answers.labels import Label
 from saelake.store.errors import Conflict, InvalidInput, PermissionDenied, SaelakeError
 from saelake.store.requests.commands.labels import BY_HAND, LONGEST_LABEL
 from saelake.web.asking import AskedCollection, asked
-from saelake.web.failures import status_of
 from saelake.web.look.templates import page
+from saelake.web.statuses import status_of
 
 ADDRESS = "/c/{corpus}/{dictionary}/features/{feature}/label"
 BESIDE = (Conflict, InvalidInput, PermissionDenied)  # told beside the form, which is kept

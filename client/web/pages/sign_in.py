@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from saelake.store.errors import AccessDenied, InvalidInput, SaelakeError
 from saelake.store.wire.tls import UNSENDABLE, is_sendable
 from saelake.web.asking import asked
-from saelake.web.failures import status_of
 from saelake.web.look.templates import page
+from saelake.web.statuses import status_of
 
 router = APIRouter()
 

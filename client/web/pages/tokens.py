@@ -10,9 +10,9 @@ from saelake.answers.lookups import Tokens
 from saelake.store.errors import SaelakeError
 from saelake.store.requests.tokens import Order, Per
 from saelake.web.asking import AskedCollection, tried
-from saelake.web.failures import status_of
 from saelake.web.look.shades import shade
 from saelake.web.look.templates import page
+from saelake.web.statuses import status_of
 
 router = APIRouter()
 

@@ -12,6 +12,7 @@ import pytest
 import saelake
 from saelake.store.engine import Engine
 from saelake.store.errors import Conflict, Corrupt, NotFound
+from saelake.store.format.histogram import bin_edges
 from saelake.store.growth import count as counting
 from saelake.store.growth import index as indexing
 from saelake.store.growth.count import Counting
@@ -19,7 +20,6 @@ from saelake.store.growth.index import index, stale
 from saelake.store.growth.merging import MOST_SEGMENTS
 from saelake.store.health.repair import repair
 from saelake.store.index.segments import PostingsTable, Segment
-from saelake.store.index.totals import bin_edges
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery

@@ -13,12 +13,13 @@ from saelake.store.activations.table import ActivationsTable
 from saelake.store.codes.terse import whole_columns
 from saelake.store.errors import Corrupt, Unavailable
 from saelake.store.format.activations import KeptDtype
+from saelake.store.format.histogram import N_BINS
 from saelake.store.format.sampling import TokenSample
 from saelake.store.growth.index import index
 from saelake.store.growth.shards import ShardCommitter
 from saelake.store.health.repair import repair
 from saelake.store.index.segments import PostingsTable
-from saelake.store.index.totals import N_BINS, N_TOKENS_KEY
+from saelake.store.index.totals import N_TOKENS_KEY
 from saelake.store.reports import Repaired
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.changes import Change

@@ -13,8 +13,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from saelake.answers.lookups import Hit, Tokens
+from saelake.answers.text import size
 from saelake.cli.show import lookups
-from saelake.cli.show.lookups import size
 from saelake.cli.show.stages import skipped
 from saelake.store.reports import ImportReport
 from tests.client.cli.command import asked, on_terminal, program, run
