@@ -1,7 +1,5 @@
 """The demo from beginning to end: build a lake, serve it, ask it, say what to type next."""
 
-import os
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -16,7 +14,7 @@ from saelake.answers.differences import Diff
 from saelake.answers.found import FoundDocuments
 from saelake.answers.lookups import Document, Features, Tokens
 from saelake.answers.text import size
-from saelake.cli import build, naming
+from saelake.cli import build, maps, naming
 from saelake.cli.ask import known_features
 from saelake.cli.demo import docstrings, model
 from saelake.cli.demo.tour import Step, first_feature, tour
@@ -24,6 +22,7 @@ from saelake.cli.show import analyses, lookups
 from saelake.cli.show.screen import out, say
 from saelake.collection import Collection
 from saelake.connection import connect
+from saelake.store.errors import NotFound
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.texts import model_texts
 from saelake.web.serving import WebDoor
@@ -63,7 +62,7 @@ def run(folder: Path, *, port: int = 0, keep_serving: bool | None = None) -> Non
 
 
 def make_lake(folder: Path) -> None:
-    """Import, encode and index the docstrings, or what of that is still to be done."""
+    """Import, encode, index, label and map the docstrings, or what of that is still to be done."""
     weights = model.model()
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / f"{CORPUS}.parquet"
@@ -81,8 +80,18 @@ def make_lake(folder: Path) -> None:
     )
     with connect(folder) as lake:
         is_labelled = len(lake[COLLECTION].dictionary.labels(k=1)) > 0
+        is_mapped = _is_mapped(lake[COLLECTION])
     if not is_labelled:
         naming.label(COLLECTION, place=connect(folder))
+    if not is_mapped:
+        maps.project(COLLECTION, lake=str(folder))
+
+
+def _is_mapped(collection: Collection) -> bool:
+    try:
+        return len(collection.map(k=1)) > 0
+    except NotFound:
+        return False
 
 
 def place_of(collection: Collection) -> str:
@@ -100,7 +109,7 @@ def _described(collection: Collection) -> str:
 
 def typed(*arguments: str) -> str:
     """The command as one would type it in this folder."""
-    program = "saelake" if which("saelake") else os.path.relpath(sys.argv[0])
+    program = "saelake" if which("saelake") else "python -m saelake"
     return " ".join([program, *(_quoted(argument) for argument in arguments)])
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import saelake
 from saelake.web.serving import WebServer
+from tests.client.web.lassoing import lasso_left_half, place, plotted
 from tests.encoded import EncodedLake
 
 MAP = "/c/words/sae/map"
@@ -26,26 +27,12 @@ def collection(encoded: EncodedLake) -> saelake.Collection:
 def shown(page: Any, address: str = MAP) -> Any:
     """The plot of an address, when it is there."""
     page.goto(address)
-    page.wait_for_selector('.map[data-ready="true"]')
-    return page.locator(".map canvas").bounding_box()
-
-
-def place(box: Any, x: float, y: float) -> tuple[float, float]:
-    """Where on the screen a place of the map is, before it was moved."""
-    unit = min(box["width"], box["height"]) / 2.08
-    return box["x"] + box["width"] / 2 + x * unit, box["y"] + box["height"] / 2 + y * unit
+    return plotted(page)
 
 
 def test_a_lasso_is_a_selection_to_compare(page: Any, collection: saelake.Collection) -> None:
-    box = shown(page)
-    page.get_by_role("button", name="Lasso").click()
-    corners = [(-1.02, -1.02), (0.01, -1.02), (0.01, 1.02), (-1.02, 1.02)]
-    page.mouse.move(*place(box, *corners[0]))
-    page.mouse.down()
-    for x, y in (*corners[1:], corners[0]):
-        page.mouse.move(*place(box, x, y), steps=8)
-    with page.expect_navigation():
-        page.mouse.up()
+    shown(page)
+    lasso_left_half(page)
     area = parse_qs(urlsplit(page.url).query)["area"][0]
     n = len(collection.map(inside=area))
     assert 0 < n < len(collection.map())
