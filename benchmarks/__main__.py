@@ -37,6 +37,9 @@ COMMANDS: Mapping[str, Command] = {
         "query.load",
         "a server under load: short questions alone, beside heavy callers, after these left",
     ),
+    "page": Command(
+        "query.page", "pages in a browser: when something is painted first, and their bytes"
+    ),
     "objectstore": Command(
         "query.objectstore",
         "requests, bytes and time of questions and commits in an object store, with a disk cache",

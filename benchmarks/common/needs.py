@@ -27,6 +27,7 @@ PACKAGES: Mapping[str, str] = {
     "milvus_lite": "milvus-lite==3.2.2",
     "moto": "moto",
     "pymilvus": "pymilvus==3.0.2",
+    "playwright": "playwright",
     "ray": "ray",
     "seismic": "pyseismic-lsr==0.5.4",
 }
