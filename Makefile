@@ -13,7 +13,7 @@ WORKERS ?= 2
 # What mypy checks: packages.
 TYPED ?= -p saelake -p tests -p examples -p benchmarks
 
-.PHONY: help demo test test-slow soak lint types format docs dist protos view bench clean
+.PHONY: help demo test test-slow soak lint types format docs screens dist protos view bench clean
 
 help:           ## this list
 > @grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -43,6 +43,10 @@ format: $(VENV)/dev       ## lay the code out, and mend what ruff can mend
 
 docs: $(VENV)/dev         ## the guide and the reference, in site/; a warning is an error
 > $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env docs site
+
+screens: $(VENV)/dev      ## screenshots of every page, of the demo's lake, in docs/screens/
+> $(BIN)/saelake demo > /dev/null
+> $(BIN)/python docs/screens.py demo-lake
 
 # The wheel is built from the source archive; built from the tree it has the same bytes. That needs
 # one time for all files: the last commit's.
