@@ -28,6 +28,7 @@ from saelake.web.pages import (
     groups,
     labels,
     lake,
+    lists,
     maps,
     sign_in,
     tokens,
@@ -49,6 +50,7 @@ PAGES = (
     groups,
     maps,
     labels,
+    lists,
     sign_in,
     api,
 )
