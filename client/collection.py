@@ -369,9 +369,9 @@ class Collection:
     ) -> Shares:
         """In which share of the documents of each value of a column a feature fires.
 
-        Or in which an expression of features holds, wherever in the document. `by` names the column,
-        or a field as `column.field`. See `SharesQuery` for the arguments; `k=None` is all values.
-        Each row's `where` is a filter that keeps its documents. Raises `InvalidExpression`,
+        Or in which an expression of features holds, wherever in the document. `by` names the
+        column, or a field as `column.field`. See `SharesQuery` for the arguments; `k=None` is all
+        values. Each row's `where` is a filter that keeps its documents. Raises `InvalidExpression`,
         `InvalidFilter`, `InvalidInput` and `NotFound`.
         """
         query = SharesQuery(

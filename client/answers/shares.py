@@ -54,10 +54,10 @@ class Share:
 class Shares(Answer[Share]):
     """Values of a column, with the share of their documents in which a feature fires.
 
-    `share` of all `n` documents is None where there are none; its interval is in `about`, which has
-    all that is said of the whole answer. `p_value` and `cramers_v` are of the test that the share is
-    the same in every row, and None where nothing can be tested. `notes` are sentences that must be
-    read with the numbers.
+    `share` of all `n` documents is None where there are none; its interval is in `about`, which
+    has all that is said of the whole answer. `p_value` and `cramers_v` are of the test that the
+    share is the same in every row, and None where nothing can be tested. `notes` are sentences that
+    must be read with the numbers.
     """
 
     def __init__(self, table: pa.Table) -> None:

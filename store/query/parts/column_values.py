@@ -10,6 +10,7 @@ from pyarrow import types
 
 from saelake.store.documents.columns import column_of, read_columns
 from saelake.store.errors import InvalidInput
+from saelake.store.format.kinds import can_be_counted, is_ordered
 from saelake.store.format.lists import Array
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
@@ -73,8 +74,7 @@ def _coded(path: tuple[str, ...], values: pa.ChunkedArray, column: str) -> Colum
     if types.is_dictionary(kind):
         values = values.cast(kind.value_type)
         kind = values.type
-    are_ordered = _are_ordered(kind)
-    if not are_ordered and not _are_words(kind):
+    if not can_be_counted(kind):
         raise InvalidInput(
             f"{column} has values of type {kind}: name a column of texts, truths, numbers or "
             "times, or a field of a structure, as column.field.",
@@ -93,23 +93,7 @@ def _coded(path: tuple[str, ...], values: pa.ChunkedArray, column: str) -> Colum
     if nan is not None:
         code[nan] = NAN
     distinct = encoded.dictionary.take(pa.array(order))
-    return ColumnValues(path=path, distinct=distinct, code=code, are_ordered=are_ordered)
-
-
-def _are_ordered(kind: pa.DataType) -> bool:
-    tests = (
-        types.is_integer,
-        types.is_floating,
-        types.is_decimal,
-        types.is_date,
-        types.is_time,
-        types.is_timestamp,
-    )
-    return any(test(kind) for test in tests)
-
-
-def _are_words(kind: pa.DataType) -> bool:
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_boolean(kind))
+    return ColumnValues(path=path, distinct=distinct, code=code, are_ordered=is_ordered(kind))
 
 
 def _finite(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Array]:
