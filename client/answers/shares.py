@@ -13,7 +13,7 @@ from saelake.answers.view import Proportion, View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class ValueShare:
     """In how many documents of a value a feature fires: `n_firing` of `n_documents`.
 
     Of the `share` the interval is `ci_low` to `ci_high`; `lift` is the share over that of all
@@ -51,7 +51,7 @@ class Share:
         return f"{self.ci_low:.1%} to {self.ci_high:.1%}"
 
 
-class Shares(Answer[Share]):
+class Shares(Answer[ValueShare]):
     """Values of a column, with the share of their documents in which a feature fires.
 
     `share` of all `n` documents is None where there are none; its interval is in `about`, which
@@ -61,7 +61,7 @@ class Shares(Answer[Share]):
     """
 
     def __init__(self, table: pa.Table) -> None:
-        super().__init__(table, Share)
+        super().__init__(table, ValueShare)
         self.about = about.said(table)
         self.expression: str = self.about["expression"]
         self.by: str = self.about["by"]
@@ -91,10 +91,11 @@ class Shares(Answer[Share]):
     def _tested(self) -> str:
         if self.p_value is None:
             return "; nothing to test"
-        found = f"{self.about['chi_squared']:.4g} of {several(self.about['degrees'], 'degree')}"
-        return f"; chi-squared {found} of freedom, p {self.p_value:.2g}, V {self.cramers_v:.2g}"
+        degrees = several(self.about["degrees"], "degree")
+        found = f"{self.about['chi_squared']:.4g} of {degrees} of freedom, p {self.p_value:.2g}"
+        return f"; chi-squared {found}, Cramér's V {self.cramers_v:.2g}"
 
-    def _view(self, rows: Sequence[Share]) -> View:
+    def _view(self, rows: Sequence[ValueShare]) -> View:
         return View(
             said=[self.head, *self.notes],
             header=(self.by, "share", "from", "to", "documents", "firing", "lift"),

@@ -75,5 +75,5 @@ def shares(
         format,
         rows.to_arrow(),
         document=rows.to_plain,
-        show=lambda: out.print(showing.shares(rows)),
+        show=lambda: out.print(showing.shares(rows, out)),
     )

@@ -22,7 +22,7 @@ from saelake.store.query.parts.column_values import ColumnValues, column_values
 from saelake.store.query.parts.holding import holding
 from saelake.store.query.parts.left_out import is_encoded, unencoded
 from saelake.store.query.parts.said import metadata, plural
-from saelake.store.query.parts.tallied import NOWHERE, Rows, Tally
+from saelake.store.query.parts.tallied import NOWHERE, TalliedRows, Tally
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.shares import SharesQuery
 from saelake.store.snapshot.session import Session
@@ -51,7 +51,7 @@ def shares(session: Session, query: SharesQuery) -> pa.Table:
     return table.replace_schema_metadata(said)
 
 
-def _rows(column: ColumnValues, tally: Tally, query: SharesQuery) -> Rows:
+def _rows(column: ColumnValues, tally: Tally, query: SharesQuery) -> TalliedRows:
     """The values, or bins of them."""
     if query.bins is not None and not column.are_ordered:
         raise InvalidInput(
@@ -60,14 +60,14 @@ def _rows(column: ColumnValues, tally: Tally, query: SharesQuery) -> Rows:
             column=query.by,
         )
     if column.are_ordered and len(tally.places) > (query.bins or FEW_VALUES):
-        return Rows.of_bins(tally, query.bins or BINS)
-    return Rows.of_values(tally, query.k)
+        return TalliedRows.of_bins(tally, query.bins or BINS)
+    return TalliedRows.of_values(tally, query.k)
 
 
 # -- The rows.
 
 
-def _table(column: ColumnValues, tally: Tally, values: Rows, level: float) -> pa.Table:
+def _table(column: ColumnValues, tally: Tally, values: TalliedRows, level: float) -> pa.Table:
     """The answer, with rows for the documents that have NaN and those that have no value."""
     rows = values.and_one("nan", tally.nan, 1).and_one("missing", tally.missing, 0)
     low, high = wilson(rows.n_firing, rows.n, level)
@@ -87,7 +87,7 @@ def _table(column: ColumnValues, tally: Tally, values: Rows, level: float) -> pa
     return pa.Table.from_pydict(answer, schema=SharesQuery.answer)
 
 
-def _named(column: ColumnValues, rows: Rows) -> dict[str, list[str | None]]:
+def _named(column: ColumnValues, rows: TalliedRows) -> dict[str, list[str | None]]:
     """What each row is called, of which kind it is, its ends, and the filter that keeps it."""
     own = np.flatnonzero(rows.first != NOWHERE)
     ends = zip(column.texts(rows.first[own]), column.texts(rows.last[own]), strict=True)
@@ -129,7 +129,7 @@ def _said(tally: Tally, query: SharesQuery) -> dict[str, Any]:
     return said
 
 
-def _tested(rows: Rows, test: Independence | None) -> dict[str, Any]:
+def _tested(rows: TalliedRows, test: Independence | None) -> dict[str, Any]:
     """What the test found; of what cannot be tested, that there is none."""
     if test is None:
         return {"test": "none"}
@@ -145,7 +145,7 @@ def _tested(rows: Rows, test: Independence | None) -> dict[str, Any]:
     }
 
 
-def _notes(tally: Tally, rows: Rows, test: Independence | None) -> Iterator[str]:
+def _notes(tally: Tally, rows: TalliedRows, test: Independence | None) -> Iterator[str]:
     if others := int(rows.n_values[rows.kind == "others"].sum()):
         yield (
             f"{others:,} of {len(tally.places):,} values, those with the fewest documents, are "
@@ -160,4 +160,5 @@ def _notes(tally: Tally, rows: Rows, test: Independence | None) -> Iterator[str]
     n_left = tally.missing[0] + tally.nan[0]
     if test is not None and n_left:
         without = "a value" if not tally.nan[0] else "a number"
-        yield f"{plural(n_left, 'document', 'documents')} without {without} count in no test."
+        are = plural(n_left, f"document without {without} is", f"documents without {without} are")
+        yield f"{are} not in the test."

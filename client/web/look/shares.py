@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from saelake.answers.shares import Share, Shares
+from saelake.answers.shares import Shares, ValueShare
 from saelake.store.predicates.grammar import both
 
 
@@ -14,7 +14,7 @@ class ShareBar:
     `where` keeps the row's documents among those that were asked about, if a filter can.
     """
 
-    row: Share
+    row: ValueShare
     share: float
     low: float
     high: float

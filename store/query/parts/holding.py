@@ -24,12 +24,12 @@ def holding(session: Session, selected: Selected, expression: str) -> Array:
     poles = collection.settings.poles
     parsed = parse(expression, poles, str(collection.name))
     asked = Asked(expression=parsed, reach=WHOLE_DOCUMENT, poles=poles)
-    found = in_parts(session, collection, _Holding(asked, selected.mask))
+    found = in_parts(session, collection, _HoldsIn(asked, selected.mask))
     return np.sort(concatenate(found, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
-class _Holding:
+class _HoldsIn:
     """The documents of a collection, or of a part of one, in which it holds."""
 
     asked: Asked

@@ -56,8 +56,8 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """Rows of a table, parallel arrays (n_rows,): `kind` text, the others int64.
+class TalliedRows:
+    """TalliedRows of a table, parallel arrays (n_rows,): `kind` text, the others int64.
 
     `first` and `last` are the places in the column of the values that a row is of, or `NOWHERE`;
     `n_values` is how many these are.
