@@ -98,7 +98,7 @@ class Shares(Answer[ValueShare]):
     def _view(self, rows: Sequence[ValueShare]) -> View:
         return View(
             said=[self.head, *self.notes],
-            header=(self.by, "share", "from", "to", "documents", "firing", "lift"),
+            header=(one_line(self.by), "share", "from", "to", "documents", "firing", "lift"),
             rows=[
                 (
                     row.name,

@@ -426,7 +426,6 @@ def test_text_of_answers_names_poles(signed: Signed) -> None:
         collection.document("d7"),
         pos.diff(neg, k=None),
         collection.associate("label", k=None),
-        collection.shares("3 | 4", by="label"),
         collection.correlate(min_npmi=-1, k=None),
         collection.match(collection, features=(3, 5, 7)),
         collection.similar(doc=7, k=None),

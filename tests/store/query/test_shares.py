@@ -137,7 +137,7 @@ def ask(made: MadeLake, **asked: Any) -> tuple[list[dict[str, Any]], dict[str, A
 def known(made: MadeLake, where: str | None) -> Docs:
     """The documents that are looked at."""
     encoded = np.flatnonzero(~np.isnan(made.embeddings()[:, 0]))
-    return [int(doc) for doc in encoded if WHERE[where](made, doc)]
+    return [doc for doc in encoded.tolist() if WHERE[where](made, doc)]
 
 
 def firing(made: MadeLake, expression: str, docs: Docs) -> set[int]:
@@ -159,7 +159,8 @@ def grouped(made: MadeLake, by: str, docs: Docs) -> tuple[dict[Any, Docs], Docs,
     else:
         values = columns()[by].to_pylist()
     found: dict[Any, Docs] = {}
-    nan, missing = [], []
+    nan: Docs = []
+    missing: Docs = []
     for doc in docs:
         value = values[doc]
         if value is None:

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -49,8 +49,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Collec
         yield web.url, connected["made/random"]
 
 
-def asked(url: str, path: str = "", headers: dict[str, str] | None = None, **f: object) -> Answered:
-    return call(url, f"{PATH}{path}?{urlencode(f)}", **(headers or {}))
+def asked(
+    url: str, path: str = "", headers: Mapping[str, str] | None = None, **fields: object
+) -> Answered:
+    return call(url, f"{PATH}{path}?{urlencode(fields)}", **(headers or {}))
 
 
 def bars(source: str) -> list[tuple[str, str, str, str]]:
@@ -84,7 +86,7 @@ def test_a_row_leads_to_its_documents(made: tuple[str, Collection]) -> None:
     url, collection = made
     for given in ({}, {"where": "year < 1980 OR length > 20"}):
         expected = collection.shares(3, by="kind", **given)  # type: ignore[arg-type]
-        found = bars(asked(url, by="kind", **given).text)
+        found = bars(asked(url, "", None, by="kind", **given).text)
         for (*_, address), row in zip(found, expected, strict=True):
             where = parse_qs(urlsplit(address).query)["where"][0]
             kept = collection.shares(3, by="label", where=where)
@@ -136,7 +138,7 @@ def test_what_cannot_be_counted_is_told(
 ) -> None:
     url, _ = made
     for path in ("", "/shares"):
-        answered = asked(url, path, **fields)
+        answered = asked(url, path, None, **fields)
         assert answered.status == 400
         assert answered.text.count('role="alert"') == 1
         assert said in answered.text
