@@ -8,13 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from saelake.store.documents.columns import column_of, read_columns
+from saelake.store.documents.columns import column_of, scan_column
+from saelake.store.documents.documents import Documents
 from saelake.store.errors import InvalidInput
 from saelake.store.format.kinds import can_be_counted, is_ordered
 from saelake.store.format.lists import Array
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
 
+SHARE = 1 / 2  # of the cache's bytes, for the distinct values of a column while it is read
 MISSING, NAN = -1, -2  # of documents without a value; and of those with one that is no number
 _ZEROS = re.compile(r"\.0+(?=Z?$)|(?<=\.)(\d*[1-9])0+(?=Z?$)")
 
@@ -58,51 +60,87 @@ class ColumnValues:
 def column_values(session: Session, collection: Collection, column: str) -> ColumnValues:
     """The values of the column that is meant; read once for a snapshot, and kept.
 
-    Raises `InvalidInput` where there is none, and for one of lists, structures, bytes and the like.
+    Raises `InvalidInput` where there is none, for one of lists, structures, bytes and the like, and
+    for one whose distinct values take more than a share of the session's cache.
     """
     documents = collection.documents
     path = column_of(documents, column)
     return session.cache.kept(
         ("values", documents.table.key, path),
-        lambda: _coded(path, read_columns(documents, [column])[column], column),
+        lambda: _read(documents, path, column, int(session.cache.capacity * SHARE)),
         lambda found: found.n_bytes,
     )
 
 
-def _coded(path: tuple[str, ...], values: pa.ChunkedArray, column: str) -> ColumnValues:
-    kind = values.type
-    if types.is_dictionary(kind):
-        values = values.cast(kind.value_type)
-        kind = values.type
-    if not can_be_counted(kind):
-        raise InvalidInput(
-            f"{column} has values of type {kind}: name a column of texts, truths, numbers or "
-            "times, or a field of a structure, as column.field.",
-            column=column,
-        )
-    nan = None
-    if types.is_floating(kind):
-        values, nan = _finite(values)
-    encoded = values.combine_chunks().dictionary_encode()
-    order = np.asarray(pc.sort_indices(encoded.dictionary))
-    place = np.empty(len(order), np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    known = np.asarray(encoded.is_valid())
-    code = np.full(len(encoded), MISSING, np.int32)
-    code[known] = place[np.asarray(encoded.indices.drop_null())]
-    if nan is not None:
-        code[nan] = NAN
-    distinct = encoded.dictionary.take(pa.array(order))
-    return ColumnValues(path=path, distinct=distinct, code=code, are_ordered=is_ordered(kind))
+def _read(documents: Documents, path: tuple[str, ...], column: str, room: int) -> ColumnValues:
+    kept, nan = KeptValues(column, room), []
+    for values in scan_column(documents, column):
+        if not can_be_counted(values.type):
+            raise InvalidInput(
+                f"{column} has values of type {values.type}: name a column of texts, truths, "
+                "numbers or times, or a field of a structure, as column.field.",
+                column=column,
+            )
+        if types.is_floating(values.type):
+            values, is_nan = _without_nan(values)
+            nan.append(is_nan)
+        kept.add(values)
+    distinct, code = kept.ordered()
+    if nan:
+        code[np.concatenate(nan)] = NAN
+    return ColumnValues(
+        path=path, distinct=distinct, code=code, are_ordered=is_ordered(distinct.type)
+    )
 
 
-def _finite(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Array]:
+def _without_nan(values: pa.Array) -> tuple[pa.Array, Array]:
     """Floating numbers with null for NaN, and 0 for -0, which equals it; where NaN was."""
-    numbers = values.to_numpy()  # null is NaN
+    numbers = values.to_numpy(zero_copy_only=False)  # null is NaN
     known = np.asarray(values.is_valid())
     is_nan = np.isnan(numbers) & known
-    kept = pa.array(numbers + numbers.dtype.type(0), mask=~known | is_nan)
-    return pa.chunked_array([kept.cast(values.type)]), is_nan
+    kept = pa.array(numbers + numbers.dtype.type(0), values.type, mask=~known | is_nan)
+    return kept, is_nan
+
+
+class KeptValues:
+    """The distinct values of a column that is read some at a time, in a room of some bytes."""
+
+    def __init__(self, column: str, room: int) -> None:
+        self._column = column
+        self._room = room
+        self._parts: list[pa.DictionaryArray] = []
+        self._n_bytes = 0
+
+    def add(self, values: pa.Array) -> None:
+        """Take in the next values. Raises `InvalidInput` where too many are distinct."""
+        if types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        self._parts.append(values.dictionary_encode())
+        self._n_bytes += self._parts[-1].dictionary.nbytes
+        if self._n_bytes > self._room:
+            self._join()
+            if 2 * self._n_bytes > self._room:  # else it would be joined again too soon
+                raise InvalidInput(
+                    f"{self._column} has too many different values to count documents by: they "
+                    f"take more than {self._room >> 21} MiB. Name a column that has fewer.",
+                    column=self._column,
+                )
+
+    def ordered(self) -> tuple[pa.Array, Array]:
+        """The distinct values, ascending, and which of these each is, int32; `MISSING` for null."""
+        self._join()
+        distinct = self._parts[0].dictionary
+        order = np.asarray(pc.sort_indices(distinct))
+        place = np.full(len(order) + 1, MISSING, np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        indices = (part.indices.fill_null(len(order)) for part in self._parts)
+        code = np.concatenate([place[np.asarray(each)] for each in indices])
+        return distinct.take(pa.array(order)), code
+
+    def _join(self) -> None:
+        """Give all parts the same dictionary."""
+        self._parts = pa.chunked_array(self._parts).unify_dictionaries().chunks
+        self._n_bytes = self._parts[0].dictionary.nbytes
 
 
 # -- Values as text.

@@ -425,3 +425,27 @@ def test_moments_before_1970_and_beyond_what_is_written(tmp_path: Path) -> None:
     (row,), _ = ask(made, expression="3", by="day")
     _, said = ask(made, expression="3", by="label", where=row["where"])
     assert int(said["n"]) == 40
+
+
+def test_values_are_read_in_a_room_that_is_set(tmp_path: Path) -> None:
+    """Each value counts once, however many parts it is in; too many are refused, and said."""
+    texts = [f"a value of some length {i % 12}" for i in range(N)]
+    made = make_lake(
+        tmp_path,
+        n_documents=N,
+        columns={
+            "some": pa.array(texts),
+            "each": pa.array([f"{t} {i}" for i, t in enumerate(texts)]),
+        },
+    )
+    engine = Engine(made.lake.uri, cache_bytes=2000)
+    query = SharesQuery(collection=MADE, expression="3", by="some", k=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("saelake.store.documents.columns.SCAN_ROWS", 5)
+        found = engine.ask(query).read_all()
+        with pytest.raises(InvalidInput, match="too many different values"):
+            engine.ask(replace(query, by="each"))
+    assert found["n_documents"].to_pylist() == [10] * 12
+    whole = Engine(made.lake.uri)
+    assert whole.ask(query).read_all().equals(found)
+    assert whole.ask(replace(query, by="each")).read_all().num_rows == N
