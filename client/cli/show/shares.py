@@ -22,11 +22,11 @@ def shares(answer: Shares, console: Console) -> RenderableType:
         return Group(*said)
     is_wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(one_line(answer.by), max_width=40, overflow="fold")
+    table.add_column(Text(one_line(answer.by)), max_width=40, overflow="fold")
     table.add_column("share", justify="right", no_wrap=True)
     if is_wide:
         table.add_column("", no_wrap=True)
-        table.add_column(f"{answer.level:.0%} interval", no_wrap=True)
+        table.add_column(f"{100 * answer.level:.4g}% interval", no_wrap=True)
     for name in ("documents", "firing", "lift") if is_wide else ("documents",):
         table.add_column(name, justify="right", no_wrap=True)
     largest = max(row.ci_high for row in answer)

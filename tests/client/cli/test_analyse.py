@@ -475,3 +475,18 @@ def test_labels_of_a_collection_with_scores(encoded: EncodedLake) -> None:
     assert f"{best.score:.2f} fires on" in features
     asked = ["retrieve", NAME, TEXT, "--min-score", "1", "--lake", encoded.lake.uri]
     assert "score of at least 1" in run(*asked).err
+
+
+def test_shares_have_bars_where_there_is_room(
+    encoded: EncodedLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saelake.cli.show.screen.out.width", 80)
+    printed = asked("shares", NAME, "3", "--by", "label", "--lake", encoded.lake.uri)
+    header, *rows = printed.splitlines()[-3:]
+    assert header.split() == ["label", "share", "95%", "interval", "documents", "firing", "lift"]
+    shown = saelake.connect(encoded.lake.uri)[NAME].shares(3, by="label")
+    for line, row in zip(rows, shown, strict=True):
+        assert line.split()[:2] == [row.value, f"{row.share:.1%}"]
+        assert row.interval in line
+        largest = max(each.ci_high for each in shown)
+        assert line.count("█") == round(16 * row.share / largest)
