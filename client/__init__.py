@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from saelake.answers.maps import MapPoints as MapPoints
     from saelake.answers.matches import Match as Match
     from saelake.answers.matches import Matches as Matches
+    from saelake.answers.shares import Shares as Shares
+    from saelake.answers.shares import ValueShare as ValueShare
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary

@@ -19,6 +19,7 @@ from saelake.answers.labels import Labels
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Info, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
+from saelake.answers.shares import Shares
 from saelake.arguments import documents, ids, names, of_kind, poles, texts_of
 from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
@@ -46,6 +47,7 @@ from saelake.store.requests.map import MapOf, MapQuery
 from saelake.store.requests.match import MatchBy, MatchQuery
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
+from saelake.store.requests.shares import ShareOrder, SharesQuery
 from saelake.store.requests.similar import Measure, SimilarQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
 from saelake.transport import Transport
@@ -353,6 +355,36 @@ class Collection:
             confirm_share=confirm_share,
         )
         return Associations(self.transport.ask(query).read_all())
+
+    def shares(
+        self,
+        expression: int | str,
+        *,
+        by: str,
+        where: str | None = None,
+        k: int | None = SharesQuery.k,
+        bins: int | None = SharesQuery.bins,
+        order: ShareOrder = SharesQuery.order,
+        level: float = SharesQuery.level,
+    ) -> Shares:
+        """In which share of the documents of each value of a column a feature fires.
+
+        Or in which an expression of features holds, wherever in the document. `by` names the
+        column, or a field as `column.field`. See `SharesQuery` for the arguments; `k=None` is all
+        values. Each row's `where` is a filter that keeps its documents. Raises `InvalidExpression`,
+        `InvalidFilter`, `InvalidInput` and `NotFound`.
+        """
+        query = SharesQuery(
+            collection=self.name,
+            expression=str(expression),
+            by=by,
+            where=self._and(where),
+            k=k,
+            bins=bins,
+            order=order,
+            level=level,
+        )
+        return Shares(self.transport.ask(query).read_all())
 
     def correlate(
         self,

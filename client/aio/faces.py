@@ -17,6 +17,7 @@ from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
+from saelake.answers.shares import Shares
 from saelake.collection import FeatureName, FeatureWeights
 from saelake.store.reports import LabelsReport
 from saelake.store.requests.associate import AssociateQuery
@@ -34,6 +35,7 @@ from saelake.store.requests.match import MatchBy, MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
+from saelake.store.requests.shares import ShareOrder, SharesQuery
 from saelake.store.requests.similar import Measure, SimilarQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
 
@@ -234,6 +236,23 @@ class AsyncCollection(AwaitedCollection):
             level=level,
             confirm=confirm,
             confirm_share=confirm_share,
+        )
+        return found
+
+    async def shares(
+        self,
+        expression: int | str,
+        *,
+        by: str,
+        where: str | None = None,
+        k: int | None = SharesQuery.k,
+        bins: int | None = SharesQuery.bins,
+        order: ShareOrder = SharesQuery.order,
+        level: float = SharesQuery.level,
+    ) -> Shares:
+        """See `Collection.shares`."""
+        found: Shares = await self._asked(
+            "shares", expression, by=by, where=where, k=k, bins=bins, order=order, level=level
         )
         return found
 

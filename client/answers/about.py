@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-COUNTS = ("n",)  # and whatever begins with n_
+COUNTS = ("n", "degrees")  # and whatever begins with n_
 LISTS = ("notes", "others", "columns")
 NUMBERS = (
     "level",
@@ -17,6 +17,14 @@ NUMBERS = (
     "length_p_value",
     "confirm_share",
     "recall",
+    "share",
+    "ci_low",
+    "ci_high",
+    "chi_squared",
+    "p_value",
+    "cramers_v",
+    "small_cells",
+    "least_expected",
 )
 STATE = "state"
 UNITS = {"document": "documents"}

@@ -18,6 +18,7 @@ from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.lookups import Document, Features, Info, Tokens, Verification
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
+from saelake.answers.shares import Shares
 from saelake.answers.tags import Tags
 from saelake.store.requests.request import Request
 
@@ -33,6 +34,7 @@ ANSWERS: Mapping[str, Callable[[Any, pa.Table], Answer[Any] | Document]] = {
     "select": lambda _, table: FoundDocuments(table, head="notes"),
     "diff": lambda _, table: Diff(table),
     "associate": lambda _, table: Associations(table),
+    "shares": lambda _, table: Shares(table),
     "correlate": lambda _, table: Correlations(table),
     "cluster": lambda _, table: Clusters(table),
     "map": lambda _, table: MapPoints(table),

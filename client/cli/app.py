@@ -22,6 +22,7 @@ from saelake.cli import (
     naming,
     page,
     serve,
+    shares,
     token,
 )
 from saelake.cli.demo import command as demo
@@ -103,6 +104,7 @@ ask.add_to(app)
 encode_text.add_to(app)
 find.add_to(app)
 compare.add_to(app)
+shares.add_to(app)
 group.add_to(app)
 maps.add_to(app)
 naming.add_to(app)

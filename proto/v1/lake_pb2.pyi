@@ -66,6 +66,13 @@ class DiffOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DIFF_ORDER_RELATIVE: _ClassVar[DiffOrder]
     DIFF_ORDER_LOG_ODDS: _ClassVar[DiffOrder]
 
+class ShareOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SHARE_ORDER_UNSPECIFIED: _ClassVar[ShareOrder]
+    SHARE_ORDER_DOCUMENTS: _ClassVar[ShareOrder]
+    SHARE_ORDER_SHARE: _ClassVar[ShareOrder]
+    SHARE_ORDER_VALUE: _ClassVar[ShareOrder]
+
 class Adjacent(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ADJACENT_UNSPECIFIED: _ClassVar[Adjacent]
@@ -135,6 +142,10 @@ DIFF_ORDER_UNSPECIFIED: DiffOrder
 DIFF_ORDER_DIFFERENCE: DiffOrder
 DIFF_ORDER_RELATIVE: DiffOrder
 DIFF_ORDER_LOG_ODDS: DiffOrder
+SHARE_ORDER_UNSPECIFIED: ShareOrder
+SHARE_ORDER_DOCUMENTS: ShareOrder
+SHARE_ORDER_SHARE: ShareOrder
+SHARE_ORDER_VALUE: ShareOrder
 ADJACENT_UNSPECIFIED: Adjacent
 ADJACENT_KEEP: Adjacent
 ADJACENT_DROP: Adjacent
@@ -419,6 +430,28 @@ class AssociateRequest(_message.Message):
     confirm: bool
     confirm_share: float
     def __init__(self, collection: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ..., where: _Optional[str] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., min_documents: _Optional[int] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., control: _Optional[_Iterable[str]] = ..., cluster_by: _Optional[str] = ..., level: _Optional[float] = ..., confirm: _Optional[bool] = ..., confirm_share: _Optional[float] = ...) -> None: ...
+
+class SharesRequest(_message.Message):
+    __slots__ = ("collection", "expression", "by", "where", "k", "all", "bins", "order", "level")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    EXPRESSION_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    BINS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    expression: str
+    by: str
+    where: str
+    k: int
+    all: bool
+    bins: int
+    order: ShareOrder
+    level: float
+    def __init__(self, collection: _Optional[str] = ..., expression: _Optional[str] = ..., by: _Optional[str] = ..., where: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., bins: _Optional[int] = ..., order: _Optional[_Union[ShareOrder, str]] = ..., level: _Optional[float] = ...) -> None: ...
 
 class CorrelateRequest(_message.Message):
     __slots__ = ("a", "b", "align", "features", "min_npmi", "min_documents", "max_coverage", "max_label_similarity", "adjacent", "k", "all", "control")

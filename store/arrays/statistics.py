@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import interpolate, special, stats
 
+from saelake.store.arrays.proportions import wilson
 from saelake.store.format.lists import Array
 
 FEW = 5  # of an expected count under which the normal approximation is not used (Cochran 1954)
@@ -129,19 +130,11 @@ def _log_tails(d: Array, own: float, others: Array) -> Array:
 
 def newcombe(a: Array, n_a: int, b: Array, n_b: Array | int, level: float) -> tuple[Array, Array]:
     """The interval of a/n_a - b/n_b: Newcombe's (1998, method 10), of Wilson's for each share."""
-    z = float(special.ndtri((1 + level) / 2))
-    (low_a, high_a), (low_b, high_b) = _wilson(a, n_a, z), _wilson(b, n_b, z)
+    (low_a, high_a), (low_b, high_b) = wilson(a, n_a, level), wilson(b, n_b, level)
     share_a, share_b = a / n_a, b / n_b
     difference = share_a - share_b
     low = difference - np.hypot(share_a - low_a, high_b - share_b)
     return low, difference + np.hypot(high_a - share_a, share_b - low_b)
-
-
-def _wilson(a: Array, n: Array | int, z: float) -> tuple[Array, Array]:
-    share = a / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4.0 * n * n))
-    return centre - half, centre + half
 
 
 def adjusted(p: Array) -> Array:

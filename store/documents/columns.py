@@ -18,6 +18,7 @@ from saelake.store.predicates.names import UnknownName, nearest, resolved, typed
 from saelake.store.predicates.tree import Field, Item, Name, Node, Value
 
 SCAN_ROWS = 65_536
+AHEAD_BYTES = 16 << 20  # Lance alone would hold a whole file of texts
 
 Path = tuple[str, ...]
 
@@ -48,6 +49,17 @@ def read_columns(documents: Documents, said: Sequence[str]) -> pa.Table:
     stored = list(dict.fromkeys(path[0] for path in paths.values()))
     batches = documents.table.scan(["doc", *stored], batch_rows=SCAN_ROWS)
     return pa.Table.from_batches([_selected(batch, paths) for batch in batches])
+
+
+def scan_column(documents: Documents, said: str) -> Iterator[pa.Array]:
+    """The values of the column that is meant, as `read_columns` has them, some at a time.
+
+    Raises `InvalidInput`.
+    """
+    path = column_of(documents, said)
+    table = documents.table
+    for batch in table.scan([path[0]], batch_rows=SCAN_ROWS, ahead_bytes=AHEAD_BYTES):
+        yield _value(batch[path[0]], path[1:])
 
 
 def check_apart(documents: Documents, columns: Sequence[str], others: Sequence[str]) -> None:

@@ -111,6 +111,12 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
     "an association within strata": lambda lake: lake[NAME].associate(
         "label", control=["length"], level=0.9, confirm=True, confirm_share=0.4
     ),
+    "shares": lambda lake: lake[NAME].shares(3, by="label"),
+    "shares of an expression": lambda lake: (
+        lake[NAME]
+        .where("id <> 'd3'")
+        .shares("3 & !9 | 4 > 0.2", by="label", k=1, order="share", level=0.9)
+    ),
     "correlations within strata": lambda lake: lake[NAME].correlate(
         control=("length", "label"), min_npmi=0.0, min_documents=1
     ),

@@ -248,6 +248,15 @@ def test_associations_of_each_pole(signed: Signed, asked: Collection) -> None:
         assert row.effect == pytest.approx(u / labels.sum() / (~labels).sum(), abs=1e-9)
 
 
+def test_shares_of_each_pole(signed: Signed, asked: Collection) -> None:
+    embeddings = signed.embeddings("max")
+    for said, poles in ((3, "+-"), ("3", "+-"), ("-3", "-"), ("+3", "+"), ("-0", "-")):
+        fires = np.any([embeddings[abs(int(said)), pole] > 0 for pole in poles], axis=0)
+        found = asked.shares(said, by="label")
+        assert (found.n, found.n_firing) == (len(fires), fires.sum())
+        assert sum(row.n_firing for row in found) == fires.sum()
+
+
 def test_poles_that_fire_together(signed: Signed, asked: Collection) -> None:
     fires = {pole: column > 0 for pole, column in signed.embeddings("max").items()}
     pairs = asked.correlate(min_npmi=-1, min_documents=2, max_coverage=1, k=None)

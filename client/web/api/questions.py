@@ -37,6 +37,7 @@ ROWS: Mapping[str, str | None] = {
     "select": "hits",
     "diff": "rows",
     "associate": "rows",
+    "shares": "rows",
     "correlate": "pairs",
     "cluster": "clusters",
     "map": "points",

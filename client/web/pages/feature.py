@@ -9,15 +9,20 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from saelake.aio.faces import AsyncCollection
+from saelake.answers.columns import counted_columns
 from saelake.answers.lookups import Document, Hit
+from saelake.answers.shares import Shares
+from saelake.store.errors import SaelakeError
 from saelake.web.asking import AskedCollection, asked, tried
 from saelake.web.look.shaded import Shaded, shaded, values_of
+from saelake.web.look.shares import ShareChart, chart
 from saelake.web.look.templates import page
 from saelake.web.statuses import status_of
 
 router = APIRouter()
 PATH = "/c/{corpus}/{dictionary}/features/{feature}"
-STRONGEST, SPREAD, NEAR, TOGETHER = 10, 10, 10, 12
+STRONGEST, SPREAD, NEAR, TOGETHER, VALUES = 10, 10, 10, 12, 15
+CHOOSING = "share-by"  # the form in which a column is chosen
 MOST_CONTEXT = 2000
 
 Context = Annotated[int, Query(ge=0, le=MOST_CONTEXT)]
@@ -31,9 +36,26 @@ class Shown:
     text: Shaded
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedShares:
+    """How often the feature fires by a column, as a chart; or why that is not known."""
+
+    answer: Shares | None = None
+    chart: ShareChart | None = None
+    error: SaelakeError | None = None
+
+
+NO_SHARES = CountedShares()
+
+
 @router.get(PATH, name="feature")
 async def feature(
-    request: Request, found: AskedCollection, feature: str, where: str = "", context: Context = 120
+    request: Request,
+    found: AskedCollection,
+    feature: str,
+    where: str = "",
+    context: Context = 120,
+    by: str = "",
 ) -> Response:
     """Statistics, the strongest documents, and documents from strong to weak."""
     rows, labels = await asked(
@@ -45,11 +67,12 @@ async def feature(
     largest = max((abs(row.max or 0.0) for row in rows), default=0.0)
     question = _examples(found, feature, where or None, largest, context)
     examples, error = await tried(request, question)
-    strongest, spread = examples or ((), ())
+    strongest, spread, columns = examples or ((), (), ())
+    shares = await _shares(request, found, feature, where, by) if by and not error else NO_SHARES
     return page(
         request,
         "feature.html",
-        status_code=status_of(error),
+        status_code=status_of(error or shares.error),
         collection=found.name,
         section="features",
         feature=feature,
@@ -60,7 +83,40 @@ async def feature(
         error=error,
         where=where,
         context=context,
+        columns=columns or ((by,) if by else ()),
+        by=by,
+        shares=shares.answer,
+        chart=shares.chart,
+        shares_error=shares.error,
     )
+
+
+@router.get(PATH + "/shares", name="feature_shares")
+async def shares(
+    request: Request,
+    found: AskedCollection,
+    feature: str,
+    by: str,
+    where: str = "",
+    context: Context = 120,
+) -> Response:
+    """A part of the page: how often the feature fires by the values of a column."""
+    counted = await _shares(request, found, feature, where, by)
+    answer = page(
+        request,
+        "parts/shares.html",
+        status_code=200 if "hx-request" in request.headers else status_of(counted.error),
+        shares=counted.answer,
+        chart=counted.chart,
+        error=counted.error,
+        feature=feature,
+        context=context,
+        by=by,
+    )
+    if request.headers.get("hx-trigger") == CHOOSING:  # so that the address says what is shown
+        asked_for = request.url_for("feature", **request.path_params)
+        answer.headers["HX-Replace-Url"] = f"{asked_for.path}?{request.url.query}"
+    return answer
 
 
 @router.get(PATH + "/near", name="feature_near")
@@ -77,10 +133,20 @@ async def together(request: Request, found: AskedCollection, feature: str) -> Re
     return page(request, "parts/together.html", pairs=pairs, feature=feature)
 
 
+async def _shares(
+    request: Request, collection: AsyncCollection, feature: str, where: str, by: str
+) -> CountedShares:
+    question = collection.shares(feature, by=by, k=VALUES, where=where or None)
+    found, error = await tried(request, question)
+    if found is None:
+        return CountedShares(error=error)
+    return CountedShares(answer=found, chart=chart(found, where or None))
+
+
 async def _examples(
     collection: AsyncCollection, feature: str, where: str | None, largest: float, context: int
-) -> tuple[list[Shown], list[Shown]]:
-    """The strongest documents, and documents spread from strong to weak."""
+) -> tuple[list[Shown], list[Shown], tuple[str, ...]]:
+    """The strongest documents, documents spread from strong to weak, and columns to count by."""
     strongest, spread = await asyncio.gather(
         collection.tokens(feature, STRONGEST, where=where, context=context),
         collection.tokens(feature, SPREAD, where=where, context=context, order="quantiles"),
@@ -93,7 +159,7 @@ async def _examples(
             Shown(hit=hit, text=_text(documents[hit.doc], hit, largest, context)) for hit in hits
         ]
 
-    return shown(strongest), shown(spread)
+    return shown(strongest), shown(spread), counted_columns(strongest.to_arrow())
 
 
 async def _documents(

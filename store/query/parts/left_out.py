@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from saelake.store.format.lists import Array
-from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
+from saelake.store.query.parts.encoded import encoded
 from saelake.store.query.parts.said import plural
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
@@ -57,6 +57,6 @@ def on_no_side(session: Session, sides: Sequence[Selected]) -> Iterator[str]:
 
 def _kept(session: Session, selected: Selected) -> tuple[Array, Array]:
     """Which documents of the corpus are selected, and which of these are encoded, bool (n,)."""
-    known = lengths(session, selected) != NOT_ENCODED
+    known = encoded(session, selected)
     chosen = np.ones(len(known), np.bool_) if selected.mask is None else selected.mask
     return chosen, chosen & known

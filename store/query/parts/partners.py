@@ -145,7 +145,7 @@ def _values(session: Session, selected: Selected, column: str) -> tuple[Array, p
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
+class GroupShares:
     """Sparse rows, one for each value: features int64 ascending, and shares float64 in (0, 1].
 
     Those of value v are at `offsets[v]:offsets[v + 1]`.
@@ -155,17 +155,19 @@ class Shares:
     features: Array
     shares: Array
 
-    def within(self, features: Array, d_sae: int) -> "Shares":
+    def within(self, features: Array, d_sae: int) -> "GroupShares":
         """Only these ascending features, each by its place among them."""
         number = np.full(d_sae, -1, np.int64)
         number[features] = np.arange(len(features))
         mine = number[self.features]
         keep = mine >= 0
         ends = np.concatenate([[0], np.cumsum(keep)])
-        return Shares(offsets=ends[self.offsets], features=mine[keep], shares=self.shares[keep])
+        return GroupShares(
+            offsets=ends[self.offsets], features=mine[keep], shares=self.shares[keep]
+        )
 
 
-def shares(codes: CodesTable, grouped: Grouped) -> Shares:
+def shares(codes: CodesTable, grouped: Grouped) -> GroupShares:
     """The shares of a few values; what is held at once is of some thousand documents."""
     d_sae = codes.settings.width
     keys, counts = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -176,7 +178,7 @@ def shares(codes: CodesTable, grouped: Grouped) -> Shares:
         keys, place = np.unique(np.concatenate([keys, more]), return_inverse=True)
         counts = np.bincount(place, np.concatenate([counts, found]), len(keys))
     value = keys // d_sae
-    return Shares(
+    return GroupShares(
         offsets=np.searchsorted(value, np.arange(len(grouped) + 1)),
         features=keys % d_sae,
         shares=counts / grouped.sizes[value],

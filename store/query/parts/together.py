@@ -17,8 +17,8 @@ from saelake.store.index.bitmaps import Bitmap, n_words
 from saelake.store.query.parts.frequencies import frequencies
 from saelake.store.query.parts.partners import (
     Grouped,
+    GroupShares,
     Partners,
-    Shares,
     partners,
     shares,
 )
@@ -220,14 +220,14 @@ class _AcrossPartners:
     a: CodesTable
     b: CodesTable
 
-    def __call__(self, some: Partners) -> tuple[Shares, Shares]:
+    def __call__(self, some: Partners) -> tuple[GroupShares, GroupShares]:
         """Those of a among `rows`, and those of b among `columns`, by their places."""
         d_sae = self.a.settings.width
         a, b = shares(self.a, some.a), shares(self.b, some.b)
         return a.within(self.rows, d_sae), b.within(self.columns, d_sae)
 
 
-def _add(counts: Array, sums: Array | None, a: Shares, b: Shares) -> None:
+def _add(counts: Array, sums: Array | None, a: GroupShares, b: GroupShares) -> None:
     """Add to counts and sums, (n_rows, n_columns), what fires together in these values."""
     cursor = a.offsets[:-1].copy()
     for first, stripe in _stripes(counts):

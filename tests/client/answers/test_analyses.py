@@ -16,6 +16,7 @@ from saelake.answers.families import Families
 from saelake.answers.found import FoundDocuments, SharedFeature
 from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.matches import Matches
+from saelake.answers.shares import Shares
 from saelake.dictionary import Dictionary
 from saelake.store.engine import Engine
 from tests.lakes import MadeLake, make_lake
@@ -23,7 +24,7 @@ from tests.lakes import MadeLake, make_lake
 NASTY = "\x1b[2J a\nlabel"
 
 
-def table(*rows: dict[str, Any], **said: int | str) -> pa.Table:
+def table(*rows: dict[str, Any], **said: float | str) -> pa.Table:
     made = pa.Table.from_pylist(list(rows))
     return made.replace_schema_metadata({name: str(value) for name, value in said.items()})
 
@@ -52,6 +53,17 @@ def correlation(**changes: Any) -> dict[str, Any]:
     row = {"feature_a": 3, "feature_b": 9, "npmi": 0.8, "n_a": 10, "n_b": 20, "n_both": 9}
     given = {"b_given_a": 0.9, "a_given_b": 0.45, "label_similarity": 0.1}
     return row | given | {"label_a": "rain", "label_b": "umbrellas"} | changes
+
+
+def share(**changes: Any) -> dict[str, Any]:
+    row = {"value": "pos", "kind": "value", "n_documents": 40, "n_firing": 10, "share": 0.25}
+    more = {"ci_low": 0.142, "ci_high": 0.402, "lift": 2.0, "n_values": 1, "low": None}
+    return row | more | {"high": None, "where": "label = 'pos'"} | changes
+
+
+COUNTED: dict[str, Any] = {"expression": "3 & !9", "by": "label", "n": 80, "n_firing": 10}
+COUNTED |= {"level": 0.95, "share": 0.125, "ci_low": 0.069, "ci_high": 0.215}
+TESTED = {"chi_squared": 11.43, "degrees": 1, "p_value": 0.00072, "cramers_v": 0.378}
 
 
 def cluster(**changes: Any) -> dict[str, Any]:
@@ -171,6 +183,34 @@ def test_correlations_show_both_labels() -> None:
     assert "|" not in repr(unnamed)
 
 
+def test_shares_say_of_what_they_are() -> None:
+    rows = [
+        share(),
+        share(value=None, kind="others", n_values=3, where=None, lift=None),
+        share(value="", low=None),
+        share(value="NaN", kind="nan"),
+        share(value=None, kind="missing", n_values=0),
+    ]
+    answer = Shares(table(*rows, **COUNTED, **TESTED, notes=json.dumps(["Read this."])))
+    names = ["pos", "others (3 values)", "(empty)", "NaN", "no value"]
+    assert [row.name for row in answer] == names
+    assert answer[0].interval == "14.2% to 40.2%"
+    assert (answer.share, answer.p_value, answer.cramers_v) == (0.125, 0.00072, 0.378)
+    head, note, header, shown, *_ = repr(answer).splitlines()
+    assert head == (
+        "3 & !9 in 10 of 80 documents: 12.5% (6.9% to 21.5%); chi-squared 11.43 of 1 degree of "
+        "freedom, p 0.00072, Cramér's V 0.38"
+    )
+    assert note == "Read this."
+    assert header.split() == ["label", "share", "from", "to", "documents", "firing", "lift"]
+    assert shown.split() == ["pos", "0.25", "0.142", "0.402", "40", "10", "2"]
+    assert answer.to_plain() == {**answer.about, "notes": ["Read this."], "rows": rows}
+    untested = Shares(table(share(), **COUNTED))
+    assert untested.head.endswith("; nothing to test")
+    nothing = {name: COUNTED[name] for name in ("expression", "by", "level")}
+    assert Shares(table(share(), **nothing, n=0, n_firing=0)).share is None
+
+
 def test_clusters_show_what_they_are_about() -> None:
     answer = Clusters(table(cluster(), n=2, n_left_out=1))
     assert (answer.n, answer.n_left_out) == (2, 1)
@@ -205,6 +245,7 @@ ANSWERS: list[Answer[Any]] = [
             n_tested=1,
         )
     ),
+    Shares(table(share(value=NASTY), **{**COUNTED, "by": NASTY})),
     Correlations(table(correlation(label_a=NASTY, label_b=NASTY), n=3)),
     Clusters(
         table(
@@ -226,7 +267,7 @@ ANSWERS: list[Answer[Any]] = [
 def test_every_row_is_a_line_of_what_can_be_printed(answer: Answer[Any]) -> None:
     shown = repr(answer)
     assert shown.replace("\n", "").isprintable()
-    extra = 1 if isinstance(answer, Diff | Associations | Correlations) else 0
+    extra = 1 if isinstance(answer, Diff | Associations | Shares | Correlations) else 0
     assert len(shown.splitlines()) == 1 + extra + len(answer)
 
 

@@ -28,6 +28,7 @@ COMMANDS = [
     "select",
     "diff",
     "associate",
+    "shares",
     "correlate",
     "cluster",
     "match",
@@ -199,6 +200,12 @@ def as_typed(answered: Correlations | Families) -> dict[str, Any]:
 
 def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> None:
     c = lake[NAME]
+    shown = document(
+        encoded, "shares", NAME, "3 & !9", "--by", "label", "--order", "value", "--all"
+    )
+    counted = c.shares("3 & !9", by="label", order="value", k=None)
+    assert shown == plain({**counted.about, "rows": counted.to_dicts()})
+    assert [row["value"] for row in shown["rows"]] == ["neg", "pos"]
     associated = document(encoded, "associate", NAME, "label", "--min-documents", "2", "--all")
     expected = c.associate("label", min_documents=2, k=None)
     options = ["--control", "length", "--confirm", "--level", "0.9"]
@@ -303,6 +310,12 @@ SHOWN: dict[str, tuple[list[str], list[str]]] = {
         ["associate", NAME, "label", "--control", "length", "--confirm"],
         ["effect", "length in", "q again", "of the documents chose"],
     ),
+    "shares": (["shares", NAME, "3", "--by", "label"], ["share", "pos", "chi-squared", "%"]),
+    "shares of the rest": (["shares", NAME, "3", "--by", "label", "-k", "1"], ["others (1 value)"]),
+    "shares of nothing": (
+        ["shares", NAME, "3", "--by", "label", "--where", "label = 'x'"],
+        ["no documents"],
+    ),
     "correlate within": (
         ["correlate", NAME, "--min-npmi", "-1", "--min-documents", "1", "--control", "length"],
         ["controlled", "Mantel-Haenszel"],
@@ -379,6 +392,9 @@ def test_questions_are_asked_of_a_lake_or_a_server(command: str) -> None:
         (["associate", NAME, "label", "--control", "length,colour"], 2, "colour"),
         (["families", NAME, "--control", "colour"], 2, "colour"),
         (["associate", NAME], 2, "COLUMN"),
+        (["shares", NAME, "3"], 2, "--by"),
+        (["shares", NAME, "3", "--by", "colour"], 2, "colour"),
+        (["shares", NAME, "3", "--by", "label", "--bins", "3"], 2, "leave out bins"),
         (["correlate", NAME, NAME], 2, "align"),
         (["correlate", NAME, "--min-npmi", "2"], 2, "NPMI"),
         (["cluster", NAME, "-n", "1"], 2, "at least 2"),
@@ -459,3 +475,18 @@ def test_labels_of_a_collection_with_scores(encoded: EncodedLake) -> None:
     assert f"{best.score:.2f} fires on" in features
     asked = ["retrieve", NAME, TEXT, "--min-score", "1", "--lake", encoded.lake.uri]
     assert "score of at least 1" in run(*asked).err
+
+
+def test_shares_have_bars_where_there_is_room(
+    encoded: EncodedLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saelake.cli.show.screen.out.width", 80)
+    printed = asked("shares", NAME, "3", "--by", "label", "--lake", encoded.lake.uri)
+    header, *rows = printed.splitlines()[-3:]
+    assert header.split() == ["label", "share", "95%", "interval", "documents", "firing", "lift"]
+    shown = saelake.connect(encoded.lake.uri)[NAME].shares(3, by="label")
+    for line, row in zip(rows, shown, strict=True):
+        assert line.split()[:2] == [row.value, f"{row.share:.1%}"]
+        assert row.interval in line
+        largest = max(each.ci_high for each in shown)
+        assert line.count("█") == round(16 * row.share / largest)

@@ -101,6 +101,7 @@ def test_tables_show_poles(signed: MadeLake) -> None:
     [
         (("tokens", NAME, "-3"), "is not signed: its features have none"),
         (("tokens", NAME, "3 < -1"), "is not signed"),
+        (("shares", NAME, "-3", "--by", "label"), "is not signed: its features have none"),
         (("features", NAME, "-3"), "no feature -3: its features are 0 to 11"),
         (("tokens", NAME, "-3", "--scop", "token"), "unexpected extra argument"),
         (("tokens", NAME, "3", "--scop", "token"), "--scop"),

@@ -37,6 +37,7 @@ from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.requests.request import Request
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
+from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.tokens import Per, TokensQuery
@@ -78,6 +79,8 @@ QUESTIONS: tuple[Request, ...] = (
     DiffQuery(a=POS, others=(NEG,), k=None, unit="token", threshold=1.0, examples=False),
     AssociateQuery(collection=MADE, columns=("label",), k=None),
     AssociateQuery(collection=MADE, columns=("length",), k=None, pooling="sum"),
+    SharesQuery(collection=MADE, expression="3", by="label"),
+    SharesQuery(collection=MADE, expression="-3 > 0.5 | 4 < -1", by="length", bins=4),
     CorrelateQuery(a=Selection(collection=MADE), min_npmi=-1, k=None),
     CorrelateQuery(a=Selection(collection=MADE), min_npmi=-1, features=(-3,), adjacent="drop"),
     FamiliesQuery(collection=MADE, min_npmi=0.05),

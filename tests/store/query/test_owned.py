@@ -24,6 +24,7 @@ from saelake.store.query.parts import nearest
 from saelake.store.requests.checks import Pooling
 from saelake.store.requests.request import Request
 from saelake.store.requests.retrieve import RetrieveQuery
+from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import Measure, SimilarQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
 from saelake.store.snapshot import part
@@ -137,6 +138,16 @@ def test_tokens_are_those_of_one_process(
     assert owners.asked[-1] == "_PartSearch"
     collection = there._session.collection(COLLECTION)
     assert len(there._session.parts(collection)) >= 3
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+@pytest.mark.parametrize("where", WHERES)
+def test_shares_are_those_of_one_process(
+    here: Engine, there: Engine, owners: OwnersElsewhere, expression: str, where: str | None
+) -> None:
+    question = SharesQuery(collection=COLLECTION, expression=expression, by="length", where=where)
+    same(here, there, question)
+    assert "_HoldsIn" in owners.asked
 
 
 def test_documents_in_parts_are_found_once(

@@ -38,6 +38,7 @@ from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.requests.request import Request
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
+from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.tokens import TokensQuery
@@ -83,6 +84,10 @@ LEAST: list[tuple[Request, dict[str, Any]]] = [
         AssociateQuery(collection=NAME, columns=("label",)),
         {"collection": NAME, "columns": ["label"]},
     ),
+    (
+        SharesQuery(collection=NAME, expression="1", by="label"),
+        {"collection": NAME, "expression": "1", "by": "label"},
+    ),
     (CorrelateQuery(a=ALL), {"a": ALL_SENT}),
     (ClusterQuery(collection=NAME), {"collection": NAME}),
     (MapQuery(collection=NAME), {"collection": NAME}),
@@ -110,6 +115,7 @@ BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "n_labels": COUNT,
     "min_documents": COUNT,
     "n_clusters": st.integers(2, MOST),
+    "bins": st.integers(2, 1000),
     "inside": st.sampled_from(["0 0, 0.5 0, 0.5 0.5", "-1 0, 1 0, 0 1, 0.25 0.25"]),
     "seed": st.integers(0, MOST),
     "doc": st.integers(0, MOST),

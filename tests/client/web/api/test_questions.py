@@ -88,6 +88,11 @@ ASKED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"a": NAME, "others": NAME, "k": 3, "examples": "false"},
         {"a": NAME, "others": [{"collection": NAME}], "k": 3, "examples": False},
     ),
+    "shares": (
+        f"shares {NAME} '3 & !9' --by label -k 1 --order share",
+        {"collection": NAME, "expression": "3 & !9", "by": "label", "k": 1, "order": "share"},
+        {"collection": NAME, "expression": "3 & !9", "by": "label", "k": 1, "order": "share"},
+    ),
     "labels": ("labels sae -k 2", {"dictionary": "sae", "k": 2}, {"dictionary": "sae", "k": 2}),
     "neighbors": (
         "neighbors sae 3 -k 2",

@@ -28,6 +28,7 @@ from saelake.store.requests.neighbors import NeighborsQuery
 from saelake.store.requests.request import Request, Right
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
+from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.verify import VerifyQuery
@@ -60,6 +61,7 @@ QUESTIONS: Mapping[str, Callable[[str], Request]] = {
     "Neighbors": lambda c: NeighborsQuery(dictionary=c, feature=0),
     "Retrieve": lambda c: RetrieveQuery(collection=c, phrase="rain"),
     "Select": lambda c: SelectQuery(pool=Selection(collection=c), target=Selection(collection=c)),
+    "Shares": lambda c: SharesQuery(collection=c, expression="1", by="label"),
     "Similar": lambda c: SimilarQuery(collection=c, docs=(0,)),
     "Tokens": lambda c: TokensQuery(collection=c, expression="1"),
     "Verify": lambda c: VerifyQuery(collection=c),
