@@ -4,6 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+# Controls, what turns the direction of what follows, and what has no width.
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
 
 def one_line(text: str) -> str:
     """The text with runs of white space and control characters as single spaces."""

@@ -13,8 +13,9 @@ from rich.rule import Rule
 from rich.text import Text
 
 from saelake.answers.differences import Diff
+from saelake.answers.features import Features
 from saelake.answers.found import FoundDocuments
-from saelake.answers.lookups import Document, Features, Tokens
+from saelake.answers.lookups import Document, Tokens
 from saelake.cli import build, naming
 from saelake.cli.ask import known_features
 from saelake.cli.demo import docstrings, model

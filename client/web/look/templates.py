@@ -14,9 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
+from saelake.answers.charts import bars
 from saelake.answers.text import named
 from saelake.web.look import numbers, texts
-from saelake.web.look.charts import bars
 
 _environment = Environment(
     loader=PackageLoader("saelake.web", "templates"),

@@ -1,13 +1,8 @@
 """Text of documents as a page shows it: whatever it holds, it stays where it is and is seen."""
 
-import re
-
 from markupsafe import Markup, escape
 
-# Controls, what turns the direction of what follows, and what has no width.
-HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
+from saelake.answers.text import HIDDEN
 
 
 def plain(text: str) -> str:

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from saelake.answers.encoded import EncodedToken, TokenFeature
+from saelake.answers.shades import shade
 from saelake.answers.text import named
 from saelake.store.errors import SaelakeError
 from saelake.web.asking import AskedCollection, tried
 from saelake.web.failures import status_of
-from saelake.web.look.shades import shade
 from saelake.web.look.templates import page
 
 router = APIRouter()

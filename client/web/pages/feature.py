@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from saelake.aio.faces import AsyncCollection
 from saelake.answers.lookups import Document, Hit
+from saelake.answers.shaded import Shaded, shaded
 from saelake.web.asking import AskedCollection, asked, tried
 from saelake.web.failures import status_of
-from saelake.web.look.shaded import Shaded, shaded
 from saelake.web.look.templates import page
 
 router = APIRouter()
