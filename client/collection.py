@@ -460,7 +460,8 @@ class Collection:
             seed=seed,
             min_score=min_score,
         )
-        return Clusters(self.transport.ask(query).read_all())
+        selected = replace(self, filter=self._and(where))
+        return Clusters(self.transport.ask(query).read_all()).asking(selected.map)
 
     def map(
         self,
