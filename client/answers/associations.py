@@ -73,7 +73,7 @@ class Associations(Answer[Association]):
         return f"; {self.n_tested:,} features"
 
     def plot(self, *, level: float = SIGNIFICANT, most: int = LINES) -> Any:
-        """An `altair.LayerChart`: the effect of each feature with its interval, in the answer's order.
+        """An `altair.LayerChart`: the effect of each feature with its interval, in the same order.
 
         Features of q below `level` are marked, and a line says where a feature would say nothing of
         the column: .5 of an AUC, 0 of a correlation, -1 / (n - 1) of Moran's I. Of more than `most`

@@ -154,8 +154,8 @@ class Clusters(Asking, Answer[Cluster]):
         inside = sum(doc in colours for doc in docs)
         of = "all" if len(docs) == found.n else f"{len(docs):,} by chance"
         said = [
-            f"Of {found.n:,} documents on the map {of} were asked for: {inside:,} are in a cluster, "
-            f"{len(docs) - inside:,} in none."
+            f"Of {found.n:,} documents on the map {of} were asked for: {inside:,} are in a "
+            f"cluster, {len(docs) - inside:,} in none."
         ]
         if len(docs) == found.n and inside < len(colours):
             said.append(f"Not on the map: {len(colours) - inside:,} documents of clusters.")

@@ -119,7 +119,7 @@ class MapPoints(Answer[MapPoint]):
             colours.names,
             are_shades=colours.are_shades,
             neither="0, or no value" if colours.are_shades else "no value",
-            title=f"{self.n_shown:,} of {self.n:,} {what} on the map",
+            title=f"Map of {f'{self.n_shown:,} of ' if self.n_shown < self.n else ''}{self.n:,} {what}",
             said=[f"Map: {self.made}.", *chosen.said, *self._colourless, *self.notes],
             tips=TIPS,
         )

@@ -12,7 +12,7 @@ import altair as alt
 
 from saelake.answers.text import one_line
 
-Chart = alt.Chart | alt.LayerChart
+Chart = Any  # an `alt.Chart` or `alt.LayerChart`: what Altair's own methods return is less exact
 
 ACCENT, COLD = "#ff8c00", "#3c82dc"  # the page's, of activation and of negative poles
 INK, FAINT, LINE = "#807a70", "#a39c91", "#a39c9155"
@@ -31,17 +31,17 @@ HUES = (
     "#9b958b",
 )
 SHADES = (
-    "#aaa59c",
-    "#b9a37f",
-    "#c8a062",
-    "#d79b45",
-    "#e3912a",
-    "#e37a1a",
-    "#d65f12",
-    "#bf430d",
+    "#c2ab83",
+    "#cfa664",
+    "#dba04a",
+    "#e39532",
+    "#e6821c",
+    "#dd6a10",
+    "#c9500a",
+    "#a83a06",
 )
 WIDTH = 460
-LETTERS = 88  # in a line above a chart of that width
+LETTERS = 96  # in a line above a chart of that width
 Row = Mapping[str, Any]
 
 

@@ -23,7 +23,7 @@ from saelake.answers.plots.sampled import strongest
 from saelake.answers.text import labelled, named, one_line, several
 
 LINE = 17  # pixels of a feature
-LETTERS = 52  # of a feature's name and label
+LETTERS, CLASS = 44, 16  # of a feature's name and label, and of its class
 
 
 def intervals(
@@ -55,14 +55,14 @@ def nothing(about: Mapping[str, Any]) -> float:
 
 
 def _row(row: Row, level: float) -> Row:
-    name = f"{named(row['feature'], row.get('pole'))}  {labelled(row['label'])}".strip()
+    of = "" if row["category"] is None else f"{one_line(row['category'])[:CLASS]}: "
+    words = labelled(row["label"]).removeprefix("fires on ")
+    name = f"{of}{named(row['feature'], row.get('pole'))} {words}".strip()
     known = {"low": row["ci_low"], "high": row["ci_high"]}
     sure = row["q_value"] is not None and row["q_value"] < level
-    interval = (
-        {}
-        if None in known.values()
-        else {"interval": f"{row['ci_low']:.3f} to {row['ci_high']:.3f}"}
-    )
+    interval: dict[str, str] = {}
+    if None not in known.values():
+        interval = {"interval": f"{row['ci_low']:.3f} to {row['ci_high']:.3f}"}
     again = row["confirmed_q_value"]
     return {
         "name": name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…",
@@ -90,7 +90,7 @@ def _said(rows: Sequence[Row], n_rows: int, about: Mapping[str, Any]) -> Iterato
     yield f"The dashed line is where a feature says nothing of it: {nothing(about):.3g}."
 
 
-def _chart(rows: Sequence[Row], about: Mapping[str, Any], level: float) -> alt.LayerChart:
+def _chart(rows: Sequence[Row], about: Mapping[str, Any], level: float) -> Chart:
     tips = [
         key
         for key in dict.fromkeys(key for row in rows for key in row)

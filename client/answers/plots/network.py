@@ -1,5 +1,6 @@
 """Pairs of features as a graph: linked features are near each other."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,6 @@ from saelake.answers.plots.chart import (
     COLD,
     FAINT,
     INK,
-    WIDTH,
     Chart,
     Row,
     axis,
@@ -24,7 +24,7 @@ from saelake.answers.plots.forces import Place, laid_out
 from saelake.answers.plots.sampled import strongest
 from saelake.answers.text import labelled, named, several
 
-WIDE = WIDTH * 4 // 3
+WIDE, HIGH = 680, 440
 LETTERS = 22  # of a label that stands beside its feature
 SIDES = ("in a", "in b")  # of aligned texts: a number in both is of two texts
 
@@ -38,25 +38,32 @@ def network(table: pa.Table, about: Mapping[str, Any], head: str, *, most: int) 
     every = table.to_pylist()
     chosen = strongest(len(every), most, "pairs")
     rows = [every[i] for i in chosen.rows]
+    controlled = any(row["controlled_npmi"] is not None for row in rows)
     aligned = str(about.get("unit", "document")) != "document"
     ends = [(_name(row, "a", aligned), _name(row, "b", aligned)) for row in rows]
     nodes = {n: e for row, pair in zip(rows, ends, strict=True) for n, e in _nodes(row, pair)}
     pulls = [(a, b, max(row["npmi"], 0.0)) for (a, b), row in zip(ends, rows, strict=True)]
     at = laid_out(list(nodes), pulls)
     said = [
-        head,
+        *([head] if ";" in head else []),  # else the title has it all
         *chosen.said,
-        "A thicker line is a larger NPMI; two features without one may go together too, but less.",
+        f"A thicker line is a larger {'controlled ' * controlled}NPMI; features without one may go "
+        "together too, but less.",
         *about.get("notes", ()),
     ]
-    title = f"{several(len(every), 'pair')} of {several(len(nodes), 'feature')}"
-    if chosen.said:
-        title = f"{len(rows):,} of {several(len(every), 'pair')}"
+    of = f"{len(rows):,} of " if chosen.said else ""
+    title = f"{of}{several(len(every), 'pair')} of features {head.partition(';')[0]}"
+    larger = max(1.0, math.sqrt(len(nodes) / 45))
     return _chart(
         [_link(row, pair, at) for row, pair in zip(rows, ends, strict=True)],
-        [{**node, "x": at[name][0], "y": at[name][1]} for name, node in nodes.items()],
+        _placed(nodes, at, ends),
         aligned=aligned,
-    ).properties(width=WIDE, height=WIDTH, title=heading(title, said), view=ground())
+    ).properties(
+        width=round(WIDE * larger),
+        height=round(HIGH * larger),
+        title=heading(title, said),
+        view=ground(),
+    )
 
 
 def _name(row: Row, end: str, aligned: bool) -> str:
@@ -82,6 +89,23 @@ def _nodes(row: Row, pair: tuple[str, str]) -> Iterator[tuple[str, dict[str, Any
         )
 
 
+def _placed(
+    nodes: Mapping[str, Row], at: Mapping[str, Place], ends: Sequence[tuple[str, str]]
+) -> Sequence[Row]:
+    """The features at their places; words stand on the side where no linked feature is."""
+    linked: dict[str, list[str]] = {name: [] for name in nodes}
+    for a, b in ends:
+        linked[a].append(b)
+        linked[b].append(a)
+    placed = []
+    for name, node in nodes.items():
+        x, y = at[name]
+        middle = sum(at[other][0] for other in linked[name]) / len(linked[name])
+        is_left = x < middle or (x == middle and name < min(linked[name]))
+        placed.append({**node, "x": x, "y": y, "words": "left" if is_left else "right"})
+    return placed
+
+
 def _link(row: Row, pair: tuple[str, str], at: Mapping[str, Place]) -> Row:
     (x, y), (x2, y2) = (at[name] for name in pair)
     controlled = row["controlled_npmi"]
@@ -99,7 +123,7 @@ def _link(row: Row, pair: tuple[str, str], at: Mapping[str, Place]) -> Row:
         "y": y,
         "x2": x2,
         "y2": y2,
-        "strength": abs(row["npmi"]),
+        "strength": abs(row["npmi"] if controlled is None else controlled),
         "sign": "together" if row["npmi"] >= 0 else "apart",
         "pair": " | ".join(pair),
         "labels": f"{labelled(row['label_a'])} | {labelled(row['label_b'])}",
@@ -111,10 +135,10 @@ def _link(row: Row, pair: tuple[str, str], at: Mapping[str, Place]) -> Row:
     }
 
 
-def _chart(links: Sequence[Row], nodes: Sequence[Row], *, aligned: bool) -> alt.LayerChart:
+def _chart(links: Sequence[Row], nodes: Sequence[Row], *, aligned: bool) -> Chart:
     bare = {"labels": False, "ticks": False, "grid": False, "domain": False}
-    # Words stand to the right of their feature: the last need room.
-    x = alt.X("x:Q", axis=axis(None, **bare), scale=alt.Scale(domain=[-0.04, 1.22]))
+    # Words stand beside their features: the outermost need room.
+    x = alt.X("x:Q", axis=axis(None, **bare), scale=alt.Scale(domain=[-0.27, 1.27]))
     y = alt.Y("y:Q", axis=axis(None, **bare), scale=alt.Scale(domain=[-0.06, 1.06]))
     unseen = ("x", "y", "x2", "y2", "strength", "sign")
     tips = [key for key in (links[0] if links else ()) if key not in unseen]
@@ -127,7 +151,7 @@ def _chart(links: Sequence[Row], nodes: Sequence[Row], *, aligned: bool) -> alt.
             y=y,
             x2="x2:Q",
             y2="y2:Q",
-            size=alt.Size("strength:Q", scale=alt.Scale(range=[0.8, 5]), legend=None),
+            size=alt.Size("strength:Q", scale=alt.Scale(range=[0.8, 4]), legend=None),
             stroke=alt.Stroke("sign:N", scale=signs, legend=None),
             tooltip=[alt.Tooltip(f"{key}:N") for key in tips],
         )
@@ -143,8 +167,8 @@ def _circles(nodes: Sequence[Row], x: alt.X, y: alt.Y, aligned: bool) -> Iterato
     circles = base.mark_circle(color=ACCENT, opacity=1).encode(
         size=alt.Size(
             "fires in:Q",
-            scale=alt.Scale(type="sqrt", range=[40, 420]),
-            legend=legend("fires in", symbolFillColor=FAINT, symbolStrokeColor=FAINT),
+            scale=alt.Scale(type="sqrt", range=[20, 200]),
+            legend=legend("documents", symbolFillColor=FAINT, symbolStrokeColor=FAINT),
         ),
         tooltip=tips,
     )
@@ -153,4 +177,7 @@ def _circles(nodes: Sequence[Row], x: alt.X, y: alt.Y, aligned: bool) -> Iterato
             color=alt.Color("side:N", scale=sides, legend=legend(None, orient="bottom"))
         )
     yield circles
-    yield base.mark_text(align="left", dx=9, fontSize=10, color=INK).encode(text="beside:N")
+    for side, dx in (("left", -8), ("right", 8)):
+        beside = alt.Chart(data([node for node in nodes if node["words"] == side]))
+        words = beside.mark_text(align="right" if dx < 0 else "left", dx=dx, fontSize=10, color=INK)
+        yield words.encode(x=x, y=y, text="beside:N")

@@ -42,7 +42,7 @@ def places(
     *domain, neither = distinct([*names, neither])
     rows = [
         {**p, "colour": neither if p["colour"] == NEITHER else domain[p["colour"]]}
-        for p in sorted(points, key=lambda p: p["colour"] != NEITHER)
+        for p in sorted(points, key=lambda p: _above(p["colour"], are_shades))
     ]
     hues = [*(SHADES if are_shades else HUES)][: len(domain)]
     if rows and rows[0]["colour"] == neither:
@@ -57,11 +57,16 @@ def places(
     around = alt.Scale(zero=False, nice=False, padding=12)
     return (
         alt.Chart(data(rows))
-        .mark_circle(size=_size(len(rows)), opacity=0.75)
+        .mark_circle(size=_size(len(rows)))
         .encode(
             x=alt.X("x:Q", axis=axis(None, **bare), scale=around),
             y=alt.Y("y:Q", axis=axis(None, **bare), scale=around),
             color=colour,
+            opacity=alt.condition(
+                alt.FieldEqualPredicate(field="colour", equal=neither),
+                alt.value(0.35),
+                alt.value(0.8),
+            ),
             tooltip=[alt.Tooltip(f"{field}:N", title=name) for field, name in tips.items()],
         )
         .properties(width=WIDTH, height=WIDTH, title=heading(title, said), view=ground())
@@ -76,6 +81,11 @@ def distinct(names: Sequence[str]) -> list[str]:
         name if short.count(name) == 1 else f"{name} ({number})"
         for number, name in enumerate(short, 1)
     ]
+
+
+def _above(colour: int, are_shades: bool) -> int:
+    """What lies above what: points with a colour above others, larger values above smaller."""
+    return colour if are_shades else min(colour, 0)
 
 
 def _size(n: int) -> float:

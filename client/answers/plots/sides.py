@@ -39,7 +39,8 @@ def sides(
     chosen = drawn(len(known), most, seed, "features", sure, f"with q < {level:g}")
     scale = _Scale([f for r in known for f in (r["frequency_a"], r["frequency_b"])])
     classes = _classes(known, level)
-    points = [_point(known[i], about, scale, classes[_class(known[i], level)]) for i in chosen.rows]
+    order = sorted(chosen.rows.tolist(), key=lambda i: sure[i])  # what is marked lies above
+    points = [_point(known[i], about, scale, classes[_class(known[i], level)]) for i in order]
     said = [head, *chosen.said, *_said(known, len(rows), scale), *about.get("notes", ())]
     title = f"{_units(about, about['n_a'])} in A against {about['n_b']:,} in B"
     return _chart(points, scale, about, list(classes.values())).properties(
@@ -56,7 +57,8 @@ class _Scale:
         self.high = min(10.0 ** math.ceil(math.log10(max(some)) - 1e-9), 1.0)
         self.low = min(self.low, self.high / 10)
         self.has_zeros = len(some) < len(shares)
-        self.zero, self.edge = self.low / 2.2, self.low / 1.3
+        apart = 10 ** max(0.3, 0.09 * math.log10(self.high / self.low))  # as far as a tick's words
+        self.zero, self.edge = self.low / apart, self.low / math.sqrt(apart)
 
     def place(self, share: float) -> float:
         """Where a share stands: itself, but for 0, which no logarithm has."""
@@ -148,26 +150,18 @@ def _units(about: Mapping[str, Any], n: int) -> str:
 
 def _chart(
     points: Sequence[Row], scale: _Scale, about: Mapping[str, Any], classes: Sequence[str]
-) -> alt.LayerChart:
+) -> Chart:
     unit, others = about.get("unit", "document"), about.get("others", ())
     name = one_line(others[0])[:70] if len(others) == 1 else "the other that hovering names"
-    x, y = (
-        channel(
-            f"{field}:Q",
-            scale=alt.Scale(type="log", domain=scale.domain, nice=False),
-            axis=scale.axis(title),
-        )
-        for channel, field, title in (
-            (alt.X, "x", f"A: share of {unit}s in which a feature fires"),
-            (alt.Y, "y", f"B: {name}"),
-        )
-    )
+    share = alt.Scale(type="log", domain=scale.domain, nice=False)
+    x = alt.X("x:Q", scale=share, axis=scale.axis(f"A: share of {unit}s in which a feature fires"))
+    y = alt.Y("y:Q", scale=share, axis=scale.axis(f"B: {name}"))
     colours = [ACCENT, FAINT, FAINT][: len(classes)]
     shown = list(dict.fromkeys(key for point in points for key in point if len(key) > 1))
     tips = [key for key in [*shown, "q", "B"] if key != "group" and any(key in p for p in points)]
     dots = (
         alt.Chart(data(points))
-        .mark_point(filled=True, size=34)
+        .mark_point(filled=True, size=max(14.0, min(34.0, 20_000 / max(len(points), 1))))
         .encode(
             x=x,
             y=y,
