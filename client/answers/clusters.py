@@ -152,10 +152,9 @@ class Clusters(Asking, Answer[Cluster]):
         """How many documents are drawn, in a cluster and in none."""
         docs = found.to_arrow()["row"].to_pylist()
         inside = sum(doc in colours for doc in docs)
-        of = "all" if len(docs) == found.n else f"{len(docs):,} by chance"
         said = [
-            f"Of {found.n:,} documents on the map {of} were asked for: {inside:,} are in a "
-            f"cluster, {len(docs) - inside:,} in none."
+            f"Of {len(docs):,} documents of the map {inside:,} are in a cluster, "
+            f"{len(docs) - inside:,} in none."
         ]
         if len(docs) == found.n and inside < len(colours):
             said.append(f"Not on the map: {len(colours) - inside:,} documents of clusters.")

@@ -104,7 +104,7 @@ class MapPoints(Answer[MapPoint]):
         with extra("plots", "A plot"):
             from saelake.answers.plots.places import places
             from saelake.answers.plots.sampled import drawn
-        what = str(self.about["of"])
+        of = f"{self.n_shown:,} of " if self.n_shown < self.n else ""
         chosen, colours = drawn(len(self), most, seed, "points", ()), self.colours
         rows = [
             _drawn(point, colour)
@@ -119,10 +119,18 @@ class MapPoints(Answer[MapPoint]):
             colours.names,
             are_shades=colours.are_shades,
             neither="0, or no value" if colours.are_shades else "no value",
-            title=f"Map of {f'{self.n_shown:,} of ' if self.n_shown < self.n else ''}{self.n:,} {what}",
+            title=f"Map of {of}{self.n:,} {self.about['of']}",
             said=[f"Map: {self.made}.", *chosen.said, *self._colourless, *self.notes],
             tips=TIPS,
+            coloured_by=self._coloured_by,
         )
+
+    @property
+    def _coloured_by(self) -> str | None:
+        """What values or categories are; clusters say it by their names."""
+        if self.colours.are_shades:
+            return "value" if self.about["of"] == "documents" else "documents a feature fires in"
+        return None
 
     @property
     def _colourless(self) -> list[str]:

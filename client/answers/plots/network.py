@@ -25,7 +25,8 @@ from saelake.answers.plots.sampled import strongest
 from saelake.answers.text import labelled, named, several
 
 WIDE, HIGH = 680, 440
-LETTERS = 22  # of a label that stands beside its feature
+LETTERS, FEWER = 22, 14  # of a label that stands beside its feature; where there are many
+MANY = 50
 SIDES = ("in a", "in b")  # of aligned texts: a number in both is of two texts
 
 
@@ -41,8 +42,10 @@ def network(table: pa.Table, about: Mapping[str, Any], head: str, *, most: int) 
     controlled = any(row["controlled_npmi"] is not None for row in rows)
     aligned = str(about.get("unit", "document")) != "document"
     ends = [(_name(row, "a", aligned), _name(row, "b", aligned)) for row in rows]
-    nodes = {n: e for row, pair in zip(rows, ends, strict=True) for n, e in _nodes(row, pair)}
-    pulls = [(a, b, max(row["npmi"], 0.0)) for (a, b), row in zip(ends, rows, strict=True)]
+    letters = LETTERS if len({name for pair in ends for name in pair}) <= MANY else FEWER
+    linked = [*zip(rows, ends, strict=True)]
+    nodes = {name: end for row, pair in linked for name, end in _nodes(row, pair, letters)}
+    pulls = [(a, b, max(row["npmi"], 0.0)) for row, (a, b) in linked]
     at = laid_out(list(nodes), pulls)
     said = [
         *([head] if ";" in head else []),  # else the title has it all
@@ -55,7 +58,7 @@ def network(table: pa.Table, about: Mapping[str, Any], head: str, *, most: int) 
     title = f"{of}{several(len(every), 'pair')} of features {head.partition(';')[0]}"
     larger = max(1.0, math.sqrt(len(nodes) / 45))
     return _chart(
-        [_link(row, pair, at) for row, pair in zip(rows, ends, strict=True)],
+        [_link(row, pair, at) for row, pair in linked],
         _placed(nodes, at, ends),
         aligned=aligned,
     ).properties(
@@ -71,12 +74,12 @@ def _name(row: Row, end: str, aligned: bool) -> str:
     return f"{name} {SIDES['ab'.index(end)]}" if aligned else name
 
 
-def _nodes(row: Row, pair: tuple[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _nodes(row: Row, pair: tuple[str, str], letters: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """The features of a pair, each by its name."""
     for name, end in zip(pair, "ab", strict=True):
         label = labelled(row[f"label_{end}"])
         first = label.removeprefix("fires on ").partition(";")[0]
-        short = first if len(first) <= LETTERS else f"{first[: LETTERS - 1]}…"
+        short = first if len(first) <= letters else f"{first[: letters - 1]}…"
         yield (
             name,
             {
@@ -151,7 +154,7 @@ def _chart(links: Sequence[Row], nodes: Sequence[Row], *, aligned: bool) -> Char
             y=y,
             x2="x2:Q",
             y2="y2:Q",
-            size=alt.Size("strength:Q", scale=alt.Scale(range=[0.8, 4]), legend=None),
+            size=alt.Size("strength:Q", scale=alt.Scale(range=[1, 5], zero=False), legend=None),
             stroke=alt.Stroke("sign:N", scale=signs, legend=None),
             tooltip=[alt.Tooltip(f"{key}:N") for key in tips],
         )
