@@ -174,7 +174,7 @@ class FeatureView:
     @property
     def _head(self) -> str:
         of = "" if self.collection is None else f" of {one_line(self.collection)}"
-        return f"Feature {self.name}{of}"
+        return f"Feature {one_line(self.name)}{of}"
 
     @property
     def _called(self) -> list[str]:

@@ -52,9 +52,9 @@ def data(rows: Sequence[Row]) -> alt.InlineData:
 
 def heading(title: str, said: Iterable[str]) -> alt.TitleParams:
     """What stands above: what is shown, and in lines all that must be known with it."""
-    lines = [part for line in said for part in textwrap.wrap(one_line(line), LETTERS)]
+    lines = [part for line in said for part in _wrapped(line, LETTERS)]
     return alt.TitleParams(
-        text=textwrap.wrap(one_line(title), LETTERS - 20),
+        text=_wrapped(title, LETTERS - 20),
         subtitle=lines,
         anchor="start",
         color=INK,
@@ -62,6 +62,10 @@ def heading(title: str, said: Iterable[str]) -> alt.TitleParams:
         subtitleFontSize=11,
         offset=12,
     )
+
+
+def _wrapped(text: str, letters: int) -> list[str]:
+    return textwrap.wrap(one_line(text), letters, break_on_hyphens=False)
 
 
 def axis(title: str | None, **more: Any) -> alt.Axis:

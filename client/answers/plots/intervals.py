@@ -58,12 +58,12 @@ def _row(row: Row, level: float) -> Row:
     of = "" if row["category"] is None else f"{one_line(row['category'])[:CLASS]}: "
     words = labelled(row["label"]).removeprefix("fires on ")
     name = f"{of}{named(row['feature'], row.get('pole'))} {words}".strip()
-    known = {"low": row["ci_low"], "high": row["ci_high"]}
+    known = {"low": row.get("ci_low"), "high": row.get("ci_high")}
     sure = row["q_value"] is not None and row["q_value"] < level
     interval: dict[str, str] = {}
     if None not in known.values():
         interval = {"interval": f"{row['ci_low']:.3f} to {row['ci_high']:.3f}"}
-    again = row["confirmed_q_value"]
+    again = row.get("confirmed_q_value")
     return {
         "name": name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…",
         "effect": row["effect"],
@@ -81,9 +81,9 @@ def _row(row: Row, level: float) -> Row:
 
 
 def _said(rows: Sequence[Row], n_rows: int, about: Mapping[str, Any]) -> Iterator[str]:
-    if any(row["ci_low"] is not None for row in rows):
+    if any(row.get("ci_low") is not None for row in rows):
         yield f"Lines are {about.get('level', 0.95):.0%} intervals of the estimate."
-    if without := sum(row["ci_low"] is None or row["ci_high"] is None for row in rows):
+    if without := sum(row.get("ci_low") is None or row.get("ci_high") is None for row in rows):
         yield f"Without an interval: {several(without, 'feature')}."
     if n_rows > len(rows):
         yield f"Not drawn: {several(n_rows - len(rows), 'feature')} that could not be compared."

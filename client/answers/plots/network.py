@@ -39,7 +39,7 @@ def network(table: pa.Table, about: Mapping[str, Any], head: str, *, most: int) 
     every = table.to_pylist()
     chosen = strongest(len(every), most, "pairs")
     rows = [every[i] for i in chosen.rows]
-    controlled = any(row["controlled_npmi"] is not None for row in rows)
+    controlled = any(row.get("controlled_npmi") is not None for row in rows)
     aligned = str(about.get("unit", "document")) != "document"
     ends = [(_name(row, "a", aligned), _name(row, "b", aligned)) for row in rows]
     letters = LETTERS if len({name for pair in ends for name in pair}) <= MANY else FEWER
@@ -111,7 +111,7 @@ def _placed(
 
 def _link(row: Row, pair: tuple[str, str], at: Mapping[str, Place]) -> Row:
     (x, y), (x2, y2) = (at[name] for name in pair)
-    controlled = row["controlled_npmi"]
+    controlled = row.get("controlled_npmi")
     more = (
         {}
         if controlled is None

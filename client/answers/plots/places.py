@@ -1,6 +1,7 @@
 """Points of a map, coloured by groups or by shades of values."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from zlib import crc32
 
 import altair as alt
 
@@ -30,7 +31,7 @@ def places(
     are_shades: bool,
     neither: str,
     title: str,
-    said: Iterable[str],
+    said: Sequence[str],
     tips: Mapping[str, str],
     coloured_by: str | None = None,
 ) -> Chart:
@@ -55,6 +56,8 @@ def places(
     # A map has no units: only who is near whom is meant.
     bare = {"labels": False, "ticks": False, "grid": False, "domain": False}
     around = alt.Scale(zero=False, nice=False, padding=12)
+    # Charts beside each other are moved alone, for which each needs a name.
+    name = f"moved_{crc32(repr((title, said, domain)).encode()):x}"
     return (
         alt.Chart(data(rows))
         .mark_circle(size=_size(len(rows)))
@@ -70,7 +73,7 @@ def places(
             tooltip=[alt.Tooltip(f"{field}:N", title=name) for field, name in tips.items()],
         )
         .properties(width=WIDTH, height=WIDTH, title=heading(title, said), view=ground())
-        .interactive()
+        .interactive(name=name)
     )
 
 

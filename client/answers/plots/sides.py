@@ -97,7 +97,7 @@ def _classes(rows: Sequence[Row], level: float) -> dict[str, str]:
 
 def _point(row: Row, about: Mapping[str, Any], scale: _Scale, group: str) -> Row:
     a, b = row["frequency_a"], row["frequency_b"]
-    again = row["confirmed_q_value"]
+    again = row.get("confirmed_q_value")
     return {
         "x": scale.place(a),
         "y": scale.place(b),
@@ -114,7 +114,7 @@ def _point(row: Row, about: Mapping[str, Any], scale: _Scale, group: str) -> Row
 
 
 def _interval(row: Row, about: Mapping[str, Any]) -> str:
-    if row["ci_low"] is None or row["ci_high"] is None:
+    if row.get("ci_low") is None or row.get("ci_high") is None:
         return ""
     return (
         f" ({about.get('level', 0.95):.0%} interval {100 * row['ci_low']:+.2f} to "
@@ -125,8 +125,8 @@ def _interval(row: Row, about: Mapping[str, Any]) -> str:
 def _share(row: Row, side: str, about: Mapping[str, Any]) -> str:
     """A frequency, with the count that it is where it is of one: not where sides were aligned."""
     share, n = row[f"frequency_{side}"], about[f"n_{side}"]
-    plain = row[f"raw_frequency_{side}"] is None and len(about.get("others", ())) < 2
-    count = round(share * n)
+    raw, count = row.get(f"raw_frequency_{side}"), round(share * n)
+    plain = (raw is None or raw == share) and len(about.get("others", ())) < 2
     if plain and abs(share * n - count) < 1e-6 * max(n, 1):
         return f"{share:.3%} ({count:,} of {n:,})"
     return f"{share:.3%}"

@@ -29,7 +29,7 @@ HOSTILE = "<script>alert(1)</script>\u202e\x1b[2J\u2066\nimage"
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     made = make_lake(
         tmp_path_factory.mktemp("plots") / "lake", n_documents=120, seed=3, density=0.1
     )
@@ -88,7 +88,13 @@ def test_the_diagonal_is_drawn(collection: Collection) -> None:
 
 
 def diff_of(*rows: dict[str, Any], **said: Any) -> Diff:
-    known = {"n_a": 100, "n_b": 50, "n_tested": len(rows), "test": "z", "notes": "[]"}
+    known: dict[str, Any] = {
+        "n_a": 100,
+        "n_b": 50,
+        "n_tested": len(rows),
+        "test": "z",
+        "notes": "[]",
+    }
     return Diff(table(*rows, **(known | said)))
 
 
@@ -172,7 +178,7 @@ def test_nonsense_is_refused(asked: dict[str, int]) -> None:
 
 
 def test_an_answer_without_rows_has_a_plot(collection: Collection) -> None:
-    said = {"n_a": 1, "n_b": 1, "n_tested": 0, "test": "z"}
+    said: dict[str, Any] = {"n_a": 1, "n_b": 1, "n_tested": 0, "test": "z"}
     none = table(difference(), **said).slice(0, 0)
     assert read(Diff(none).plot()).rows("point") == []
     pairs = collection.correlate(min_npmi=0.999)
@@ -180,6 +186,11 @@ def test_an_answer_without_rows_has_a_plot(collection: Collection) -> None:
 
 
 # -- Associations.
+
+
+def association(**changes: Any) -> dict[str, Any]:
+    row = {"feature": 1, "effect": 0.2, "p_value": 0.1, "q_value": 0.2, "n_documents": 4}
+    return row | {"ci_low": None, "ci_high": None} | changes
 
 
 def test_every_association_is_a_line_with_its_interval(collection: Collection) -> None:
@@ -208,7 +219,13 @@ def test_every_association_is_a_line_with_its_interval(collection: Collection) -
     [("AUC of x", 0.5), ("Spearman correlation with x", 0.0), ("Moran's I of x, y", -1 / 9)],
 )
 def test_a_line_says_where_a_feature_says_nothing(statistic: str, nothing: float) -> None:
-    row = {"feature": 1, "effect": 0.2, "p_value": 0.1, "q_value": 0.2, "n_documents": 4}
+    row: dict[str, Any] = {
+        "feature": 1,
+        "effect": 0.2,
+        "p_value": 0.1,
+        "q_value": 0.2,
+        "n_documents": 4,
+    }
     row |= {"label": None, "category": None, "ci_low": None, "ci_high": None}
     chart = read(Associations(table(row, statistic=statistic, n=10, n_tested=1)).plot())
     (at,) = (row for row in chart.rows("rule") if "feature" not in row)
@@ -243,7 +260,7 @@ def test_every_pair_is_a_line_between_its_features(collection: Collection) -> No
 
 
 def test_of_many_pairs_the_strongest_are_drawn_and_that_is_said(collection: Collection) -> None:
-    pairs = collection.correlate(min_npmi=-1, min_documents=1, k=30, control="length")
+    pairs = collection.correlate(min_npmi=-1, min_documents=1, k=30, control="length()")
     chart = read(pairs.plot(most=5))
     assert [row["pair"] for row in chart.rows("rule")] == [
         f"{p.feature_a} | {p.feature_b}" for p in pairs[:5]
@@ -388,7 +405,13 @@ def hostile() -> Iterator[Any]:
     ).plot()
     notes = json.dumps([HOSTILE])
     yield Correlations(table(correlation(label_a=HOSTILE), n=5, notes=notes)).plot()
-    row = {"feature": 1, "effect": 0.2, "p_value": 0.1, "q_value": 0.2, "n_documents": 4}
+    row: dict[str, Any] = {
+        "feature": 1,
+        "effect": 0.2,
+        "p_value": 0.1,
+        "q_value": 0.2,
+        "n_documents": 4,
+    }
     row |= {"label": HOSTILE, "category": HOSTILE, "ci_low": None, "ci_high": None}
     yield Associations(table(row, statistic=f"AUC {HOSTILE}", n=10, n_tested=1)).plot()
     yield map_answer(id=[HOSTILE], text=[HOSTILE], category=[HOSTILE]).plot()
