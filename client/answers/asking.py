@@ -6,7 +6,7 @@ from typing import Any, Self
 Ask = Callable[..., Any]
 
 
-class Asking:
+class AsksMore:
     """An answer that knows whom to ask for more, which is no part of what it is.
 
     Answers are equal whoever they ask. A copy that is pickled asks nobody, and neither does the

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from saelake.answers.about import metadata
 from saelake.answers.answer import Answer
-from saelake.answers.asking import Asking
+from saelake.answers.asking import AsksMore
 from saelake.answers.drawing import MOST
 from saelake.answers.found import TEXT_SHOWN, chosen
 from saelake.answers.maps import MOST_CATEGORIES, MapPoints
@@ -76,7 +76,7 @@ class Cluster:
         )
 
 
-class Clusters(Asking, Answer[Cluster]):
+class Clusters(AsksMore, Answer[Cluster]):
     """Clusters, largest first; `n_left_out` documents have none of the features compared.
 
     `chosen` are the features that stand for the phrase, where one was asked about.

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from saelake.answers.answer import Answer
-from saelake.answers.asking import Asking
+from saelake.answers.asking import AsksMore
 from saelake.answers.correlations import Correlations
 from saelake.answers.labels import Label, Labels, Neighbors
 from saelake.answers.lookups import Document, Hit
@@ -32,7 +32,7 @@ class TopToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feature(Asking):
+class Feature(AsksMore):
     """How a feature behaves over the collection.
 
     `density` is the share of tokens at which it fires; `max`, `mean` and `sum` are of its values
@@ -84,7 +84,7 @@ class Feature(Asking):
         return view
 
 
-class Features(Asking, Answer[Feature]):
+class Features(AsksMore, Answer[Feature]):
     """Statistics of features."""
 
     called = "features"

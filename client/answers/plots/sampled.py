@@ -10,7 +10,7 @@ from saelake.store.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class DrawnRows:
     """Which rows are drawn, ascending, and what is said where that is not all."""
 
     rows: npt.NDArray[np.int64]
@@ -19,7 +19,7 @@ class Drawn:
 
 def drawn(
     n: int, most: int, seed: int, what: str, first: Sequence[bool] = (), called: str = ""
-) -> Drawn:
+) -> DrawnRows:
     """At most `most` of `n` rows, by chance; with `first`, what is `called` so goes before others.
 
     Raises `InvalidInput`.
@@ -27,28 +27,28 @@ def drawn(
     if most < 1 or seed < 0:
         raise InvalidInput(f"most is at least 1 and seed at least 0, not {most} and {seed}.")
     if n <= most:
-        return Drawn(rows=np.arange(n))
+        return DrawnRows(rows=np.arange(n))
     random = np.random.default_rng(seed)
     before = np.flatnonzero(np.asarray(first, bool)) if len(first) else np.arange(0)
     others = np.setdiff1d(np.arange(n), before)
     kept = before if len(before) <= most else random.choice(before, most, replace=False)
     rest = random.choice(others, most - len(kept), replace=False)
-    said = f"Drawn: {most:,} of {n:,} {what}, by chance (seed {seed}; most= draws more)."
+    said = f"DrawnRows: {most:,} of {n:,} {what}, by chance (seed {seed}; most= draws more)."
     if len(before):
         said = (
-            f"Drawn: {len(kept):,} of {len(before):,} {what} {called}, {len(rest):,} of "
+            f"DrawnRows: {len(kept):,} of {len(before):,} {what} {called}, {len(rest):,} of "
             f"{len(others):,} others, by chance (seed {seed}; most= draws more)."
         )
-    return Drawn(rows=np.sort(np.concatenate([kept, rest])), said=(said,))
+    return DrawnRows(rows=np.sort(np.concatenate([kept, rest])), said=(said,))
 
 
-def strongest(n: int, most: int, what: str) -> Drawn:
+def strongest(n: int, most: int, what: str) -> DrawnRows:
     """The first `most` of `n` rows, which an answer has in order. Raises `InvalidInput`."""
     if most < 1:
         raise InvalidInput(f"most is at least 1, not {most}.")
     if n <= most:
-        return Drawn(rows=np.arange(n))
-    return Drawn(
+        return DrawnRows(rows=np.arange(n))
+    return DrawnRows(
         rows=np.arange(most),
-        said=(f"Drawn: the first {most:,} of {n:,} {what} (most= draws more).",),
+        said=(f"DrawnRows: the first {most:,} of {n:,} {what} (most= draws more).",),
     )

@@ -37,7 +37,7 @@ def sides(
     known = [r for r in rows if r["frequency_a"] is not None and r["frequency_b"] is not None]
     sure = [r["q_value"] is not None and r["q_value"] < level for r in known]
     chosen = drawn(len(known), most, seed, "features", sure, f"with q < {level:g}")
-    scale = _Scale([f for r in known for f in (r["frequency_a"], r["frequency_b"])])
+    scale = _ShareAxis([f for r in known for f in (r["frequency_a"], r["frequency_b"])])
     classes = _classes(known, level)
     order = sorted(chosen.rows.tolist(), key=lambda i: sure[i])  # what is marked lies above
     points = [_point(known[i], about, scale, classes[_class(known[i], level)]) for i in order]
@@ -48,7 +48,7 @@ def sides(
     )
 
 
-class _Scale:
+class _ShareAxis:
     """A logarithmic axis of shares from a power of ten upward, and below it a place for 0."""
 
     def __init__(self, shares: Sequence[float]) -> None:
@@ -95,7 +95,7 @@ def _classes(rows: Sequence[Row], level: float) -> dict[str, str]:
     return {name: f"{name} ({found[name]:,})" for name in order if found[name] or name != UNKNOWN}
 
 
-def _point(row: Row, about: Mapping[str, Any], scale: _Scale, group: str) -> Row:
+def _point(row: Row, about: Mapping[str, Any], scale: _ShareAxis, group: str) -> Row:
     a, b = row["frequency_a"], row["frequency_b"]
     again = row.get("confirmed_q_value")
     return {
@@ -132,7 +132,7 @@ def _share(row: Row, side: str, about: Mapping[str, Any]) -> str:
     return f"{share:.3%}"
 
 
-def _said(rows: Sequence[Row], n_rows: int, scale: _Scale) -> Iterator[str]:
+def _said(rows: Sequence[Row], n_rows: int, scale: _ShareAxis) -> Iterator[str]:
     """What is not where one would look for it."""
     if scale.has_zeros:
         in_a, in_b = (sum(row[f"frequency_{side}"] == 0 for row in rows) for side in "ab")
@@ -149,7 +149,7 @@ def _units(about: Mapping[str, Any], n: int) -> str:
 
 
 def _chart(
-    points: Sequence[Row], scale: _Scale, about: Mapping[str, Any], classes: Sequence[str]
+    points: Sequence[Row], scale: _ShareAxis, about: Mapping[str, Any], classes: Sequence[str]
 ) -> Chart:
     unit, others = about.get("unit", "document"), about.get("others", ())
     name = one_line(others[0])[:70] if len(others) == 1 else "the other that hovering names"
@@ -186,7 +186,7 @@ def _chart(
     return alt.layer(*_lines(scale, x, y), dots)
 
 
-def _lines(scale: _Scale, x: alt.X, y: alt.Y) -> Iterator[alt.Chart]:
+def _lines(scale: _ShareAxis, x: alt.X, y: alt.Y) -> Iterator[alt.Chart]:
     """The diagonal, and where the logarithmic part of each axis ends."""
     ends = [{"x": share, "y": share} for share in (scale.low, scale.high)]
     yield alt.Chart(data(ends)).mark_line(color=FAINT, strokeWidth=1).encode(x=x, y=y)
