@@ -33,10 +33,10 @@ def drawn(
     others = np.setdiff1d(np.arange(n), before)
     kept = before if len(before) <= most else random.choice(before, most, replace=False)
     rest = random.choice(others, most - len(kept), replace=False)
-    said = f"DrawnRows: {most:,} of {n:,} {what}, by chance (seed {seed}; most= draws more)."
+    said = f"Drawn: {most:,} of {n:,} {what}, by chance (seed {seed}; most= draws more)."
     if len(before):
         said = (
-            f"DrawnRows: {len(kept):,} of {len(before):,} {what} {called}, {len(rest):,} of "
+            f"Drawn: {len(kept):,} of {len(before):,} {what} {called}, {len(rest):,} of "
             f"{len(others):,} others, by chance (seed {seed}; most= draws more)."
         )
     return DrawnRows(rows=np.sort(np.concatenate([kept, rest])), said=(said,))
@@ -50,5 +50,5 @@ def strongest(n: int, most: int, what: str) -> DrawnRows:
         return DrawnRows(rows=np.arange(n))
     return DrawnRows(
         rows=np.arange(most),
-        said=(f"DrawnRows: the first {most:,} of {n:,} {what} (most= draws more).",),
+        said=(f"Drawn: the first {most:,} of {n:,} {what} (most= draws more).",),
     )
