@@ -137,8 +137,8 @@ def _said(rows: Sequence[Row], n_rows: int, scale: _ShareAxis) -> Iterator[str]:
     if scale.has_zeros:
         in_a, in_b = (sum(row[f"frequency_{side}"] == 0 for row in rows) for side in "ab")
         yield (
-            f"At 0, beyond the dashed line: {several(in_a, 'feature')} that never fire in A, "
-            f"{in_b:,} that never fire in B."
+            f"At 0, beyond the dashed line: features that never fire in A ({in_a:,}) or in B "
+            f"({in_b:,})."
         )
     if n_rows > len(rows):
         yield f"Not drawn: {several(n_rows - len(rows), 'feature')} that could not be compared."

@@ -111,7 +111,7 @@ def test_a_feature_that_never_fires_on_a_side_stands_apart_and_is_counted() -> N
     assert 0 < never["x"] == often["y"] < edge["x"] < 0.01 <= never["y"]
     assert tip(never, "in A") == "0.000% (0 of 100)"
     assert (both["x"], both["y"]) == (0.3, 0.4)
-    assert "1 feature that never fire in A, 1 that never fire in B" in chart.said
+    assert "features that never fire in A (1) or in B (1)" in chart.said
     words = {text for text in texts(chart.spec) if "datum.value" in text}
     assert all("'0'" in text for text in words)
 
