@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from saelake.answers.encoded import TokenFeature as TokenFeature
     from saelake.answers.families import Families as Families
     from saelake.answers.families import Family as Family
+    from saelake.answers.features import Feature as Feature
+    from saelake.answers.features import FeatureContext as FeatureContext
+    from saelake.answers.features import Features as Features
+    from saelake.answers.features import FeatureView as FeatureView
+    from saelake.answers.features import TopToken as TopToken
     from saelake.answers.found import ChosenFeature as ChosenFeature
     from saelake.answers.found import FoundDocument as FoundDocument
     from saelake.answers.found import FoundDocuments as FoundDocuments
@@ -48,13 +53,10 @@ if TYPE_CHECKING:
     from saelake.answers.lookups import CollectionInfo as CollectionInfo
     from saelake.answers.lookups import Document as Document
     from saelake.answers.lookups import DocumentToken as DocumentToken
-    from saelake.answers.lookups import Feature as Feature
     from saelake.answers.lookups import FeatureCodes as FeatureCodes
-    from saelake.answers.lookups import Features as Features
     from saelake.answers.lookups import Hit as Hit
     from saelake.answers.lookups import Info as Info
     from saelake.answers.lookups import Tokens as Tokens
-    from saelake.answers.lookups import TopToken as TopToken
     from saelake.answers.lookups import Verification as Verification
     from saelake.answers.maps import Colours as Colours
     from saelake.answers.maps import MapPoint as MapPoint

@@ -14,9 +14,17 @@ from saelake.answers.correlations import Correlations
 from saelake.answers.differences import Diff
 from saelake.answers.encoded import EncodedTokens
 from saelake.answers.families import Families
+from saelake.answers.features import (
+    CONTEXT,
+    CONTEXTS,
+    Feature,
+    FeatureContext,
+    Features,
+    FeatureView,
+)
 from saelake.answers.found import FoundDocuments
 from saelake.answers.labels import Labels
-from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Info, Tokens
+from saelake.answers.lookups import CollectionInfo, Document, Info, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
@@ -145,11 +153,50 @@ class Collection:
             k=k,
             order=order,
         )
-        return Features(self.transport.ask(query).read_all())
+        return Features(self.transport.ask(query).read_all()).asking(self.show)
 
     def feature(self, feature: FeatureName) -> Feature:
-        """Statistics of one feature, of two poles the positive one. Raises `NotFound`."""
+        """Statistics of one feature, of two poles the positive one. Raises `NotFound`.
+
+        Its `show` is the feature as a page; see `show`.
+        """
         return self.features(feature)[0]
+
+    def show(
+        self,
+        feature: FeatureName,
+        k: int = CONTEXTS,
+        *,
+        where: str | None = None,
+        context: int = CONTEXT,
+        near: int = 0,
+        together: int = 0,
+    ) -> FeatureView:
+        """A feature as a page, for notebooks: its label, its values, the tokens that it peaks on,
+        and its `k` strongest documents, with `context` characters on each side of the token.
+
+        That is `features`, `labels`, `tokens`, and `document` for each of the `k`, which are quick.
+        With `near` also so many features whose decoder directions are near; with `together` so
+        many pairs of `correlate`, an analysis. The statistics are of the whole collection, the
+        documents of the selection. Raises `NotFound` and `InvalidFilter`.
+
+        >>> reviews.show(243, together=12)  # doctest: +SKIP
+        """
+        rows = self.features(feature)
+        labels = Dictionary(self.name, self.transport).labels(features=[feature], k=None)
+        hits = self.tokens(feature, k, where=where, context=context)
+        documents = {doc: self.document(doc=doc, features=[feature]) for doc in _docs(hits)}
+        return FeatureView(
+            name=str(feature),
+            collection=self.name,
+            poles=rows,
+            labels=labels,
+            contexts=tuple(FeatureContext(hit=h, document=documents[h.doc]) for h in hits),
+            where=self._and(where),
+            context=context,
+            near=self.dictionary.neighbors(feature, near) if near else None,
+            together=self.correlate(features=[feature], k=together) if together else None,
+        )
 
     def document(
         self,
@@ -445,7 +492,8 @@ class Collection:
             seed=seed,
             min_score=min_score,
         )
-        return Clusters(self.transport.ask(query).read_all())
+        selected = replace(self, filter=self._and(where))
+        return Clusters(self.transport.ask(query).read_all()).asking(selected.map)
 
     def map(
         self,
@@ -672,3 +720,8 @@ class Collection:
             "which raise NotFound for what is not there, or features(token=TEXT).",
             collection=self.name,
         )
+
+
+def _docs(hits: Tokens) -> list[int]:
+    """The documents of hits, each once, ascending."""
+    return sorted({hit.doc for hit in hits})

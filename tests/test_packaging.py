@@ -25,7 +25,7 @@ class Bar:
         if name.partition(".")[0] in {
             "lance", "torch", "transformers", "tokenizers", "safetensors", "huggingface_hub",
             "grpc_health", "grpc_reflection", "datasets", "pandas", "scipy", "sklearn",
-            "prometheus_client", "opentelemetry",
+            "prometheus_client", "opentelemetry", "altair",
         }:
             raise ModuleNotFoundError(f"{name} is not installed here", name=name)
 
@@ -35,7 +35,8 @@ IMPORT_ALL = """
 import importlib, pkgutil, saelake
 print(saelake.__file__)
 for module in pkgutil.walk_packages(saelake.__path__, "saelake."):
-    elsewhere = ("saelake.store", "saelake.workers", "saelake.web.", "saelake.cli.demo.run")
+    elsewhere = ("saelake.store", "saelake.workers", "saelake.web.", "saelake.cli.demo.run",
+                 "saelake.answers.plots.")
     if not module.name.startswith(elsewhere):
         importlib.import_module(module.name)
 lake = saelake.connect("grpc://localhost:1")
@@ -122,6 +123,7 @@ def test_importing_saelake_imports_nothing_else() -> None:
         "typer",
         "rich",
         "pandas",
+        "altair",
     ]
     script = f"import sys, saelake; print([m for m in {heavy!r} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from saelake.aio.replay import replayed
 from saelake.aio.transports import AsyncReader, AsyncTransport
+from saelake.answers.asking import AsksMore
 from saelake.collection import Collection, Path
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
@@ -80,7 +81,8 @@ class AwaitedCollection:
             await reader.aclose()
 
     async def _asked(self, method: str, /, *args: Any, **given: Any) -> Any:
-        return await replayed(self.transport, lambda t: _called(self._of(t), method, args, given))
+        found = await replayed(self.transport, lambda t: _called(self._of(t), method, args, given))
+        return found.asking(None) if isinstance(found, AsksMore) else found
 
     def _of(self, transport: Transport) -> Collection:
         return Collection(self.name, transport, self.filter)

@@ -12,9 +12,10 @@ from saelake.answers.correlations import Correlations
 from saelake.answers.differences import Diff
 from saelake.answers.encoded import EncodedTokens
 from saelake.answers.families import Families
+from saelake.answers.features import CONTEXT, CONTEXTS, Feature, Features, FeatureView
 from saelake.answers.found import FoundDocuments
 from saelake.answers.labels import Labels, Neighbors
-from saelake.answers.lookups import CollectionInfo, Document, Feature, Features, Tokens
+from saelake.answers.lookups import CollectionInfo, Document, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
@@ -75,6 +76,22 @@ class AsyncCollection(AwaitedCollection):
     async def feature(self, feature: FeatureName) -> Feature:
         """See `Collection.feature`."""
         found: Feature = await self._asked("feature", feature)
+        return found
+
+    async def show(
+        self,
+        feature: FeatureName,
+        k: int = CONTEXTS,
+        *,
+        where: str | None = None,
+        context: int = CONTEXT,
+        near: int = 0,
+        together: int = 0,
+    ) -> FeatureView:
+        """See `Collection.show`."""
+        found: FeatureView = await self._asked(
+            "show", feature, k, where=where, context=context, near=near, together=together
+        )
         return found
 
     async def document(

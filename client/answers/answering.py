@@ -12,10 +12,11 @@ from saelake.answers.correlations import Correlations
 from saelake.answers.differences import Diff
 from saelake.answers.encoded import EncodedTokens
 from saelake.answers.families import Families
+from saelake.answers.features import Features
 from saelake.answers.found import FoundDocuments
 from saelake.answers.jobs import Jobs
 from saelake.answers.labels import Labels, Neighbors
-from saelake.answers.lookups import Document, Features, Info, Tokens, Verification
+from saelake.answers.lookups import Document, Info, Tokens, Verification
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares

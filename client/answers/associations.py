@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from saelake.answers import about
 from saelake.answers.answer import Answer
+from saelake.answers.drawing import LINES, SIGNIFICANT
 from saelake.answers.text import labelled, named
 from saelake.answers.view import View
+from saelake.store.errors import extra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,18 @@ class Associations(Answer[Association]):
     @property
     def _counted(self) -> str:
         return f"; {self.n_tested:,} features"
+
+    def plot(self, *, level: float = SIGNIFICANT, most: int = LINES) -> Any:
+        """An `altair.LayerChart`: the effect of each feature with its interval, in the same order.
+
+        Features of q below `level` are marked, and a line says where a feature would say nothing of
+        the column: .5 of an AUC, 0 of a correlation, -1 / (n - 1) of Moran's I. Of more than `most`
+        features the first are drawn, and the title says so. Raises `InvalidInput`, and
+        `MissingExtra` without Altair.
+        """
+        with extra("plots", "A plot"):
+            from saelake.answers.plots.intervals import intervals
+        return intervals(self.to_arrow(), self.about, self.head, level=level, most=most)
 
     def _view(self, rows: Sequence[Association]) -> View:
         return View(

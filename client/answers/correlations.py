@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from saelake.answers import about
 from saelake.answers.answer import Answer
+from saelake.answers.drawing import PAIRS
 from saelake.answers.text import both_labelled, named
 from saelake.answers.view import View
+from saelake.store.errors import extra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,18 @@ class Correlations(Answer[Correlation]):
     def head(self) -> str:
         """In a line, over what pairs were counted, and how they were tested."""
         return f"over {about.units(self.about)}{about.tested(self.about, 'pairs')}"
+
+    def plot(self, *, most: int = PAIRS) -> Any:
+        """An `altair.LayerChart`: the pairs as a graph, in which linked features are near.
+
+        A circle's area grows with the documents that a feature fires in, a line's width with NPMI;
+        hovering says the counts. Of more than `most` pairs the first are drawn, which are the
+        strongest, and the title says so. Where the pairs are of two aligned selections, a feature
+        stands once for each. Raises `InvalidInput`, and `MissingExtra` without Altair.
+        """
+        with extra("plots", "A plot"):
+            from saelake.answers.plots.network import network
+        return network(self.to_arrow(), self.about, self.head, most=most)
 
     def _view(self, rows: Sequence[Correlation]) -> View:
         more = ("controlled", "q") if self.is_controlled else ()

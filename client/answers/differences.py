@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from saelake.answers import about
 from saelake.answers.answer import Answer
+from saelake.answers.drawing import MOST, SIGNIFICANT
 from saelake.answers.text import labelled, named, one_line
 from saelake.answers.view import Cell, Passage, Proportion, View
+from saelake.store.errors import extra
 
 
 def _proportion(value: float | None) -> Cell:
@@ -150,6 +152,21 @@ class Diff(Answer[Difference]):
             f"{self.n_tested:,} {'feature' if self.n_tested == 1 else 'features'} tested: "
             f"{one_line(self.test)}; q: Benjamini-Hochberg"
         )
+
+    def plot(self, *, level: float = SIGNIFICANT, most: int = MOST, seed: int = 0) -> Any:
+        """An `altair.LayerChart`: how often each feature of the answer fires in a, and in b.
+
+        Axes are logarithmic, with the diagonal, and a place for 0. Features of q below `level` are
+        marked; hovering says counts, the interval, q and the label; above stands how many were
+        compared, the test, its correction, and the notes. Of more than `most` features those of q
+        below `level` are drawn first, others by chance, by `seed`, and the title says so. Ask
+        `diff(…, k=None)` for all features. Raises `InvalidInput`, and `MissingExtra` without
+        Altair.
+        """
+        with extra("plots", "A plot"):
+            from saelake.answers.plots.sides import sides
+        table, about = self.to_arrow(), self.about
+        return sides(table, about, self.head, level=level, most=most, seed=seed)
 
     def _view(self, rows: Sequence[Difference]) -> View:
         again, several = "confirm_share" in self.about, len(self.others) > 1

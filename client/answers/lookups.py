@@ -14,7 +14,7 @@ from saelake.answers.jobs import Job
 from saelake.answers.markup import HUES, Mark, legend, marked_html, view_html
 from saelake.answers.plain import asked_feature, plain
 from saelake.answers.text import described, named, one_line
-from saelake.answers.view import Histogram, Passage, Proportion, View
+from saelake.answers.view import Passage, View
 from saelake.store.errors import NotFound
 from saelake.store.format.poles import numbered, parted
 
@@ -82,87 +82,6 @@ class Tokens(Answer[Hit]):
                     described(hit.metadata),
                 )
                 for hit in rows
-            ],
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopToken:
-    """A token, and how many of a feature's 256 strongest documents peak on it."""
-
-    token: str
-    documents: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
-    """How a feature behaves over the collection.
-
-    `density` is the share of tokens at which it fires; `max`, `mean` and `sum` are of its values
-    where it fires, and None where it never does. `histogram` counts values in half octaves from
-    2^-16 upward. `label` is the feature's, where it has one, made from `label_corpus`; see `Label`.
-    One that was made from another corpus begins with its name.
-
-    `pole` is + or - where the dictionary is signed, whose features have a row for each; of a
-    negative one the values are below 0, and `max` is the farthest from it.
-    """
-
-    feature: int
-    pole: str | None = None
-    token_frequency: int
-    document_frequency: int
-    max: float | None
-    mean: float | None
-    sum: float
-    density: float
-    histogram: tuple[int, ...]
-    top_tokens: tuple[TopToken, ...]
-    label: str | None = None
-    label_corpus: str | None = None
-    label_coverage: float | None = None
-    label_score: float | None = None
-
-    @classmethod
-    def of(
-        cls, *, histogram: Sequence[int], top_tokens: Sequence[Mapping[str, Any]], **row: Any
-    ) -> "Feature":
-        """The feature of a row of the features table."""
-        top = tuple(TopToken(**token) for token in top_tokens or ())
-        return cls(histogram=tuple(histogram), top_tokens=top, **row)
-
-
-class Features(Answer[Feature]):
-    """Statistics of features."""
-
-    called = "features"
-
-    def __init__(self, table: pa.Table) -> None:
-        super().__init__(table, Feature.of)
-
-    def _view(self, rows: Sequence[Feature]) -> View:
-        return View(
-            header=(
-                "feature",
-                "documents",
-                "tokens",
-                "density",
-                "max",
-                "mean",
-                "values",
-                "top tokens",
-            ),
-            rows=[
-                (
-                    named(f.feature, f.pole),
-                    f.document_frequency,
-                    f.token_frequency,
-                    Proportion(f.density),
-                    f.max,
-                    f.mean,
-                    Histogram(f.histogram),
-                    ", ".join(t.token for t in f.top_tokens[:6]),
-                )
-                for f in rows
             ],
         )
 

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from saelake.answers.about import said
 from saelake.answers.answer import Answer
+from saelake.answers.drawing import MOST
 from saelake.answers.found import TEXT_SHOWN
-from saelake.answers.text import one_line
+from saelake.answers.text import one_line, several
 from saelake.answers.view import View
+from saelake.store.errors import extra
 
 MOST_CATEGORIES = 10  # that have a colour of their own; the others share one
 SHADES = 8  # of values, from the least to the largest
@@ -91,6 +93,54 @@ class MapPoints(Answer[MapPoint]):
         clusters = table["cluster"].to_pylist()
         return _groups([f"cluster {cluster}" for cluster in clusters])
 
+    def plot(self, *, most: int = MOST, seed: int = 0) -> Any:
+        """An `altair.Chart` of the points, coloured as `colours` says; it is dragged and zoomed.
+
+        Points without a value or group are grey, and counted in the title. Of more than `most`
+        points so many are drawn by chance, by `seed`, and the title says so: also where the answer
+        itself is of some of the map's points. Raises `InvalidInput`, and `MissingExtra` without
+        Altair.
+        """
+        with extra("plots", "A plot"):
+            from saelake.answers.plots.places import places
+            from saelake.answers.plots.sampled import drawn
+        of = f"{self.n_shown:,} of " if self.n_shown < self.n else ""
+        chosen, colours = drawn(len(self), most, seed, "points", ()), self.colours
+        rows = [
+            _drawn(point, colour)
+            for point, colour in zip(
+                self.to_arrow().take(chosen.rows).to_pylist(),
+                (colours.index[i] for i in chosen.rows),
+                strict=True,
+            )
+        ]
+        return places(
+            rows,
+            colours.names,
+            are_shades=colours.are_shades,
+            neither="0, or no value" if colours.are_shades else "no value",
+            title=f"Map of {of}{self.n:,} {self.about['of']}",
+            said=[f"Map: {self.made}.", *chosen.said, *self._colourless, *self.notes],
+            tips=TIPS,
+            coloured_by=self._coloured_by,
+        )
+
+    @property
+    def _coloured_by(self) -> str | None:
+        """What values or categories are; clusters say it by their names."""
+        if self.colours.are_shades:
+            return "value" if self.about["of"] == "documents" else "documents a feature fires in"
+        return None
+
+    @property
+    def _colourless(self) -> list[str]:
+        """How many points have no value, of those that could."""
+        table = self.to_arrow()
+        for name in ("value", "category"):
+            if (missing := table[name].null_count) < len(table):
+                return [f"Without a value: {several(missing, 'point')}."] if missing else []
+        return []
+
     def _view(self, rows: Sequence[MapPoint]) -> View:
         return View(
             said=[self.made, *self.notes],
@@ -107,6 +157,23 @@ class MapPoints(Answer[MapPoint]):
                 for p in rows
             ],
         )
+
+
+TIPS = {"name": "id", "value": "value", "cluster": "cluster", "text": "text"}
+
+
+def _drawn(point: Mapping[str, Any], colour: int) -> dict[str, Any]:
+    """A point as a chart has it; what hovering says is text of one line."""
+    value = point["category"] if point["value"] is None else f"{point['value']:.4g}"
+    return {
+        "x": point["x"],
+        "y": point["y"],
+        "colour": colour,
+        "name": one_line(str(point["row"] if point["id"] is None else point["id"])),
+        "value": one_line(value or ""),
+        "cluster": str(point["cluster"]),
+        "text": one_line(point["text"] or ""),
+    }
 
 
 def _shades(values: np.ndarray) -> Colours:

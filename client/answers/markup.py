@@ -30,11 +30,16 @@ class Mark:
 
 def mark(text: str, strength: float, title: str = "", hue: int = 0) -> str:
     """The text on a ground whose depth is the strength in [0, 1]."""
+    return marked(escape(text), strength, title, hue)
+
+
+def marked(html: str, strength: float, title: str = "", hue: int = 0) -> str:
+    """A piece of HTML on such a ground."""
     alpha = MIN_ALPHA + (MAX_ALPHA - MIN_ALPHA) * min(max(strength, 0.0), 1.0)
     hint = f' title="{escape(title)}"' if title else ""
     ground = f"rgba({HUES[hue % len(HUES)]}, {alpha:.2f})"
     style = f"background: {ground}; border-radius: 3px; padding: 0 1px; color: inherit"
-    return f'<mark style="{style}"{hint}>{escape(text)}</mark>'
+    return f'<mark style="{style}"{hint}>{html}</mark>'
 
 
 def view_html(view: View) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from saelake.answers.lookups import Feature
+from saelake.answers.features import Feature
 from saelake.answers.text import named
 from saelake.cli.maintain import repaired
 from saelake.cli.options.lake import (

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
-from saelake.answers.lookups import Document, Features, Tokens
+from saelake.answers.features import Features
+from saelake.answers.lookups import Document, Tokens
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.requests.checks import Pooling

@@ -84,3 +84,8 @@ def test_both_raise_the_same(pair: Pair, asked: dict[str, str], error: type[Sael
 def test_a_map_is_made_where_the_lake_is(pair: Pair) -> None:
     with pytest.raises(InvalidInput, match="Cannot project through a server"):
         pair.remote.project(NAME)
+
+
+def test_clusters_are_drawn_on_the_map_alike(pair: Pair) -> None:
+    here, there = (lake[NAME].cluster(3).map().to_dict() for lake in (pair.embedded, pair.remote))
+    assert here == there

@@ -3,12 +3,14 @@
 import io
 from contextlib import redirect_stdout
 
+import pytest
 from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 
 import saelake
 from saelake.collection import Collection
 from saelake.lake import Lake
+from saelake.store.errors import NotFound
 from tests.client.answers.pages import Tags
 from tests.lakes import MadeLake
 
@@ -41,6 +43,19 @@ def test_a_collection_that_is_not_there_says_so(lake: Lake) -> None:
     missing: Collection = lake["made/none"]
     for text in (repr(missing), shown(missing).text):
         assert "There is no collection made/none" in text
+
+
+def test_a_feature_is_shown_alike_wherever_it_was_asked_for(lake: Lake, embedded: Lake) -> None:
+    view = lake[NAME].feature(3).show(k=4, near=0, together=2)
+    assert view._repr_html_() == embedded[NAME].show(3, 4, together=2)._repr_html_()
+    text = shown(view).text
+    assert f"Feature 3 of {NAME}" in text
+    assert "Strongest documents" in text
+
+
+def test_clusters_without_a_map_say_how_to_make_one(lake: Lake) -> None:
+    with pytest.raises(NotFound, match="saelake project made/random"):
+        lake[NAME].cluster(2).map()
 
 
 def test_a_mistake_is_told_in_a_line(made: MadeLake) -> None:

@@ -11,8 +11,9 @@ from rich.rule import Rule
 from rich.text import Text
 
 from saelake.answers.differences import Diff
+from saelake.answers.features import Features
 from saelake.answers.found import FoundDocuments
-from saelake.answers.lookups import Document, Features, Tokens
+from saelake.answers.lookups import Document, Tokens
 from saelake.answers.text import size
 from saelake.cli import build, maps, naming
 from saelake.cli.ask import known_features

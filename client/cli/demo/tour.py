@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from saelake.answers.differences import Diff
+from saelake.answers.features import Features
 from saelake.answers.found import FoundDocuments
-from saelake.answers.lookups import Document, Features, Tokens
+from saelake.answers.lookups import Document, Tokens
 from saelake.collection import Collection
 from saelake.store.requests.tokens import Order
 

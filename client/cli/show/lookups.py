@@ -11,12 +11,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from saelake.answers.features import Feature, Features
 from saelake.answers.jobs import Job, Jobs
 from saelake.answers.lookups import (
     CollectionInfo,
     Document,
-    Feature,
-    Features,
     Hit,
     Info,
     Tokens,

@@ -1,14 +1,11 @@
 """Pairs of features as a graph: where each feature stands, and which are linked."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from saelake.answers.correlations import Correlation, Correlations
+from saelake.answers.plots.forces import Place, laid_out
 from saelake.answers.text import named
-
-STEPS = 120
-Place = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +41,9 @@ class Graph:
 
 
 def graph(pairs: Correlations) -> Graph:
-    """The pairs, laid out by forces (Fruchterman and Reingold 1991) from a circle, so always alike.
-
-    Linked features draw each other near by their NPMI, and all keep away from each other.
-    """
+    """The pairs, laid out so that linked features are near each other, by their NPMI."""
     about = {name: (label, n) for pair in pairs for name, label, n in _ends(pair)}
-    places = _laid_out(list(about), [(_a(pair), _b(pair), pair.npmi) for pair in pairs])
+    places = laid_out(list(about), [(_a(pair), _b(pair), pair.npmi) for pair in pairs])
     links = tuple(Link(pair=pair, a=places[_a(pair)], b=places[_b(pair)]) for pair in pairs)
     nodes = (
         Node(
@@ -82,32 +76,3 @@ def _b(pair: Correlation) -> str:
 def _ends(pair: Correlation) -> Iterator[tuple[str, str | None, int]]:
     yield _a(pair), pair.label_a, pair.n_a
     yield _b(pair), pair.label_b, pair.n_b
-
-
-def _laid_out(names: list[str], links: list[tuple[str, str, float]]) -> Mapping[str, Place]:
-    """A place in the unit square for each name."""
-    import numpy as np
-
-    n = len(names)
-    if n == 0:
-        return {}
-    at = {name: i for i, name in enumerate(names)}
-    turn = 2 * math.pi * np.arange(n) / n
-    place = np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    ends = np.array([(at[a], at[b]) for a, b, _ in links], np.int64)
-    pull = np.array([weight for _, _, weight in links])[:, None]
-    ideal = math.sqrt(4 / n)
-    for step in range(STEPS):
-        apart = place[:, None] - place[None]
-        distance = np.maximum(np.linalg.norm(apart, axis=2), 1e-6)
-        moved = (apart * (ideal**2 / distance**2)[:, :, None]).sum(axis=1)
-        between = place[ends[:, 0]] - place[ends[:, 1]]
-        drawn = between * np.linalg.norm(between, axis=1, keepdims=True) / ideal * pull
-        np.add.at(moved, ends[:, 0], -drawn)
-        np.add.at(moved, ends[:, 1], drawn)
-        moved -= place * 0.3  # towards the middle
-        length = np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
-        place += moved / length * np.minimum(length, 0.15 * (1 - step / STEPS))
-    low, high = place.min(axis=0), place.max(axis=0)
-    inside = (place - low) / np.maximum(high - low, 1e-9)
-    return {name: (float(x), float(y)) for name, (x, y) in zip(names, inside, strict=True)}

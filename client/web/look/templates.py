@@ -14,10 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
+from saelake.answers.charts import bars
 from saelake.answers.text import named, size
 from saelake.store.errors import SaelakeError
 from saelake.web.look import numbers, texts
-from saelake.web.look.charts import bars
 from saelake.web.statuses import status_of
 
 

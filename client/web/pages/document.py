@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from saelake.answers.lookups import Document, Feature, FeatureCodes
+from saelake.answers.features import Feature
+from saelake.answers.lookups import Document, FeatureCodes
+from saelake.answers.shaded import shaded, values_of
 from saelake.answers.text import named
 from saelake.web.asking import AskedCollection, asked
-from saelake.web.look.shaded import shaded, values_of
 from saelake.web.look.templates import page
 
 router = APIRouter()

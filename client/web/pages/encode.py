@@ -7,10 +7,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from saelake.answers.encoded import EncodedToken, TokenFeature
+from saelake.answers.shades import shade
 from saelake.answers.text import named
 from saelake.store.errors import SaelakeError
 from saelake.web.asking import AskedCollection, tried
-from saelake.web.look.shades import shade
 from saelake.web.look.templates import page
 from saelake.web.statuses import status_of
 

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from saelake.aio.faces import AsyncCollection
 from saelake.answers.columns import counted_columns
 from saelake.answers.lookups import Document, Hit
+from saelake.answers.shaded import Shaded, shaded, values_of
 from saelake.answers.shares import Shares
 from saelake.store.errors import SaelakeError
 from saelake.web.asking import AskedCollection, asked, tried
-from saelake.web.look.shaded import Shaded, shaded, values_of
 from saelake.web.look.shares import ShareChart, chart
 from saelake.web.look.templates import page
 from saelake.web.statuses import status_of

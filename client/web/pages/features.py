@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from saelake.aio.faces import AsyncCollection
-from saelake.answers.lookups import Features
+from saelake.answers.features import Features
 from saelake.answers.text import named
 from saelake.store.requests.features import FeatureOrder
 from saelake.web.asking import AskedCollection, tried

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from saelake.aio.faces import AsyncCollection
-from saelake.answers.lookups import Feature
+from saelake.answers.features import Feature
 from saelake.arguments import feature_in
 from saelake.store.errors import InvalidInput
 from saelake.web.asking import AskedCollection, tried

@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from saelake.answers.labels import Labels
 from saelake.answers.lookups import Tokens
+from saelake.answers.shades import shade
 from saelake.store.errors import SaelakeError
 from saelake.store.requests.tokens import Order, Per
 from saelake.web.asking import AskedCollection, tried
-from saelake.web.look.shades import shade
 from saelake.web.look.templates import page
 from saelake.web.statuses import status_of
 

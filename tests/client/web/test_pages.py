@@ -10,10 +10,10 @@ from urllib.request import urlopen
 import pytest
 
 import saelake
+from saelake.answers.charts import bars
+from saelake.answers.shades import shade
 from saelake.collection import Collection
 from saelake.store.service.serve import BackgroundServer
-from saelake.web.look.charts import bars
-from saelake.web.look.shades import shade
 from saelake.web.look.texts import marks, plain
 from saelake.web.serving import WebServer
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from saelake.answers.lookups import Document, FeatureCodes
-from saelake.web.look.shades import shade
+from saelake.answers.shades import shade
 
 MOST_CHARACTERS = 20_000  # of a document that is shown whole
 
