@@ -142,6 +142,7 @@ class WebServer:
     def _run(self) -> None:
         self._loop.call_soon(self._begin)
         self._loop.run_forever()
+        self._loop.run_until_complete(_end_tasks())
         self._loop.close()
 
     def _begin(self) -> None:
@@ -150,6 +151,14 @@ class WebServer:
         except Exception as error:
             self._begun.set_exception(error)
             self._loop.stop()
+
+
+async def _end_tasks() -> None:
+    """End what libraries have left to run in this loop, as `asyncio.run` does."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 class _Uvicorn(uvicorn.Server):

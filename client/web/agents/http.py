@@ -5,9 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
+from mcp.server.streamable_http_manager import (
+    StreamableHTTPASGIApp,
+    StreamableHTTPSessionManager,
+)
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from saelake.web.agents.protocol import Speaking, speaking
@@ -16,21 +20,22 @@ from saelake.web.security import Guard
 from saelake.web.settings import WebSettings
 
 PATH = "/mcp"
+# Not GET, by which a client waits for what a server says by itself: these tools say nothing, and a
+# server that stops would wait for whoever waits there.
+METHODS = ("POST", "DELETE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRoutes:
     """The tools as a part of an application, which enters `running` for as long as it lives."""
 
-    routes: tuple[BaseRoute, ...]
+    routes: tuple[Route, ...]
     running: Callable[[], AbstractAsyncContextManager[None]]
 
 
 def routes_for(lakes: Lakes, settings: WebSettings) -> ToolRoutes:
     """The tools that read, for an application that has a guard."""
-    protocol = speaking(lakes)
-    served = _served(protocol, settings)
-    return ToolRoutes(routes=tuple(served.routes), running=protocol.session_manager.run)
+    return _routes(speaking(lakes), settings)
 
 
 def application_for(*, changes: bool) -> Callable[[Lakes, WebSettings], ASGIApp]:
@@ -39,15 +44,18 @@ def application_for(*, changes: bool) -> Callable[[Lakes, WebSettings], ASGIApp]
 
 
 def _guarded(lakes: Lakes, settings: WebSettings, *, changes: bool) -> ASGIApp:
-    return Guard(_served(speaking(lakes, changes=changes), settings), settings=settings)
+    tools = _routes(speaking(lakes, changes=changes), settings)
+    served = Starlette(routes=tools.routes, lifespan=lambda _: tools.running())
+    return Guard(served, settings=settings)
 
 
-def _served(protocol: Speaking, settings: WebSettings) -> Starlette:
+def _routes(protocol: Speaking, settings: WebSettings) -> ToolRoutes:
     # The SDK's own checks of Host and Origin know neither other names nor HTTPS, and let the pages
     # of every other port of this machine ask: the guard is stricter.
-    unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    return protocol.streamable_http_app(
-        streamable_http_path=PATH,
-        transport_security=unchecked,
+    manager = StreamableHTTPSessionManager(
+        protocol,
+        security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         max_request_body_size=settings.body_bytes,
     )
+    route = Route(PATH, endpoint=StreamableHTTPASGIApp(manager), methods=METHODS)
+    return ToolRoutes(routes=(route,), running=manager.run)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from mcp import Client, StdioServerParameters
@@ -16,28 +16,25 @@ from tests.client.cli.command import asked
 
 NAME = "words/sae"
 
-Talk = Callable[[Client], Awaitable[Any]]
+Talk = Callable[[Client], Coroutine[Any, Any, Any]]
 
 
 def talk(server: Any, work: Talk, **given: Any) -> Any:
     """What comes of a talk of the SDK's client with a server."""
-
-    async def connected() -> Any:
-        async with Client(server, **given) as client:
-            return await asyncio.wait_for(work(client), 120)
-
-    return asyncio.run(connected())
+    return asyncio.run(talked(lambda: server, work, **given))
 
 
 def in_memory(target: str, work: Talk, *, changes: bool = False, **given: Any) -> Any:
     """A talk about the lake of a server, without a transport."""
+    return asyncio.run(talked(lambda: speaking(Lakes(target), changes=changes), work, **given))
 
-    async def connected() -> Any:
-        protocol = speaking(Lakes(target), changes=changes)
-        async with Client(protocol, **given) as client:
-            return await asyncio.wait_for(work(client), 120)
 
-    return asyncio.run(connected())
+async def talked(server: Callable[[], Any], work: Talk, **given: Any) -> Any:
+    """The talk's result; what it raises is raised as it is, and not as a group of one."""
+    async with Client(server(), **given) as client:
+        talking = asyncio.ensure_future(work(client))
+        await asyncio.wait((talking,), timeout=120)
+    return talking.result()
 
 
 def program(*arguments: str) -> StdioServerParameters:
