@@ -6,7 +6,7 @@ from typing import Any
 from saelake.answers.plain import as_json
 
 LONGEST_TEXT = 2_000  # characters of one value: of a label, or a column of metadata
-MOST = 60_000  # characters of an answer: some 20,000 tokens of a model, which hosts allow
+MOST = 40_000  # characters of an answer: some 15,000 tokens of a model, which hosts allow
 CUT = "cut"
 
 
@@ -19,21 +19,31 @@ def bounded(document: Mapping[str, Any], *whole: str) -> dict[str, Any]:
     shorter = {
         name: value if name in whole else _shortened(value) for name, value in document.items()
     }
-    said = []
+    said = list(document.get(CUT, ()))
     if shorter != document:
         said.append(
             f"Texts end at {LONGEST_TEXT:,} characters, where it says [cut]: read_document reads "
-            "on in a document's."
+            "on in the text of a document."
         )
-    for name, value in shorter.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            shorter[name], n_left = _first(value, MOST - _size(shorter) + _size(value))
-            if n_left:
-                said.append(
-                    f"{n_left} of {len(value)} {name} are left out, for the answer would be too "
-                    "long: ask for fewer, or narrow the question."
-                )
+    for name in _longest_first(shorter):
+        value = shorter[name]
+        shorter[name], n_left = _first(value, MOST - _size(shorter) + _size(value))
+        if n_left:
+            said.append(
+                f"{n_left} of {len(value)} {name} are left out, for the answer would be too long: "
+                "ask for fewer, or narrow the question."
+            )
     return {**shorter, CUT: said} if said else shorter
+
+
+def _longest_first(document: Mapping[str, Any]) -> list[str]:
+    """The names of the rows that an answer has."""
+    rows = {
+        name: _size(value)
+        for name, value in document.items()
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+    }
+    return sorted(rows, key=lambda name: -rows[name])
 
 
 def _shortened(value: Any) -> Any:

@@ -20,7 +20,7 @@ from saelake.web.security import bearer_of
 
 log = logging.getLogger("saelake.agents")
 
-BROKEN = "The tool failed at this; the log of `saelake mcp` says more."
+BROKEN = "The tool failed at this; the log of the program that serves it says more."
 
 Asked: TypeAlias = ServerRequestContext[Lakes, Any]
 Speaking: TypeAlias = Protocol[Lakes]

@@ -20,7 +20,7 @@ from saelake.web.agents.asking import STATE, Given, Told, ask, at_state
 from saelake.web.agents.bounds import CUT
 from saelake.web.api.schemas import document_schema
 
-MOST_CHARACTERS = 40_000
+MOST_CHARACTERS = 20_000
 
 # -- A feature.
 

@@ -103,7 +103,16 @@ READING = (
         "Look at a feature",
         "One feature: its label with its score, density, statistics and top tokens, and the "
         "documents in which it is strongest, with the token marked << >> and their ids.",
-        (COLLECTION, reading.FEATURE, reading.EXAMPLES, *fields_of(TokensQuery, "where")),
+        (
+            COLLECTION,
+            reading.FEATURE,
+            reading.EXAMPLES,
+            *fields_of(
+                TokensQuery,
+                where="An SQL predicate over metadata columns that the examples fulfil; statistics "
+                "are of every document.",
+            ),
+        ),
         reading.feature,
         reading.feature_schema(),
     ),

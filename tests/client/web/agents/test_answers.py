@@ -248,6 +248,13 @@ def test_a_text_that_was_asked_for_in_parts_is_whole() -> None:
     assert bounded(document, "text") == document
 
 
+def test_all_that_was_cut_is_said() -> None:
+    document = {"text": "x", "cut": ["goes on"], "metadata": {"note": "x" * (LONGEST_TEXT + 1)}}
+    first, second = bounded(document, "text")["cut"]
+    assert first == "goes on"
+    assert "[cut]" in second
+
+
 def test_rows_that_are_too_much_are_left_out_and_counted() -> None:
     rows = [{"n": i, "text": "y" * 900} for i in range(100)]
     found = bounded({"rows": rows, "n": 5})
@@ -265,8 +272,10 @@ def test_one_row_is_always_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(bounded({"rows": [{"a": "long enough"}, {"a": 1}]})["rows"]) == 1
 
 
-def test_two_lists_share_the_room() -> None:
-    rows = [{"text": "y" * 900} for _ in range(60)]
-    found = bounded({"features": rows, "hits": rows})
-    assert len(json.dumps(found)) < MOST + 500
-    assert len(found["cut"]) >= 1
+def test_the_longest_list_is_cut_first() -> None:
+    few, many = [{"text": "x"}] * 2, [{"text": "y" * 900}] * 100
+    found = bounded({"features": few, "hits": many})
+    assert found["features"] == few
+    assert 0.9 * MOST < len(json.dumps(found)) < MOST + 500
+    both = bounded({"features": many, "hits": many})
+    assert len(json.dumps(both)) < MOST + 500

@@ -161,6 +161,15 @@ def test_the_page_has_the_tools_too(labelled: EncodedLake, lake_server: Backgrou
         assert call(web.url, "/mcp", method="POST", body=PING, **foreign).status == 403
 
 
+def test_a_page_without_the_sdk_has_no_tools(
+    lake_server: BackgroundServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saelake.web.app.find_spec", lambda _: None)
+    with WebServer(Lakes(lake_server.target), WebSettings(address=Address(port=0))) as web:
+        assert call(web.url, "/mcp", method="POST", body=PING, **JSON).status == 404
+        assert call(web.url, "/api/v1/info").status == 200
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_program_says_where_it_is_and_ends(labelled: EncodedLake, number: int) -> None:
     with running("mcp", "--lake", labelled.lake.uri, "--http", "0") as shown:
