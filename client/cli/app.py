@@ -19,6 +19,7 @@ from saelake.cli import (
     jobs,
     maintain,
     maps,
+    mcp,
     naming,
     page,
     serve,
@@ -111,6 +112,7 @@ naming.add_to(app)
 maintain.add_to(app)
 serve.add_to(app)
 page.add_to(app)
+mcp.add_to(app)
 token.add_to(app)
 
 

@@ -105,7 +105,8 @@ def serve(
     """Answer questions over gRPC, and take changes where that is allowed, until Ctrl-C.
 
     Only this machine may ask, unless the server is protected: by tokens and TLS, or by mTLS.
-    With --http a page is shown too, and the questions are answered as JSON, to those who may ask.
+    With --http a page is shown too, and the questions are answered as JSON, to those who may ask,
+    with tools for agents at /mcp where saelake[mcp] is installed.
     With --ray workers on a cluster answer with it, each from what it keeps in memory.
     Each option is a variable too (SAELAKE_SERVE_PORT), and a line of the file that --config names.
 

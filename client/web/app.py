@@ -1,9 +1,10 @@
-"""The application: its pages, its API, and what guards them."""
+"""The application: its pages, its API, tools for agents, and what guards them."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -36,6 +37,9 @@ from saelake.web.pages import (
 from saelake.web.security import Guard
 from saelake.web.settings import WebSettings
 
+if TYPE_CHECKING:
+    from saelake.web.agents.http import ToolRoutes
+
 STATIC = Path(__file__).with_name("static")
 PAGES = (
     lake,
@@ -67,11 +71,15 @@ FAILURES: Mapping[type[Exception], Any] = {
 
 def application(lakes: Lakes, settings: WebSettings) -> FastAPI:
     """What an ASGI server serves."""
+    tools = _tools(lakes, settings)
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await lakes.close()
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(lakes.close)
+            if tools is not None:
+                await closing.enter_async_context(tools.running())
+            yield
 
     app = FastAPI(
         title="saelake",
@@ -87,7 +95,18 @@ def application(lakes: Lakes, settings: WebSettings) -> FastAPI:
         app.include_router(module.router, include_in_schema=False)
     for part in API:
         app.include_router(part.router)
+    if tools is not None:
+        app.router.routes.extend(tools.routes)
     for kind, answer in FAILURES.items():
         app.add_exception_handler(kind, answer)
     app.add_middleware(Guard, settings=settings)
     return app
+
+
+def _tools(lakes: Lakes, settings: WebSettings) -> "ToolRoutes | None":
+    """Tools for agents, where what they need is installed."""
+    if find_spec("mcp") is None:
+        return None
+    from saelake.web.agents.http import routes_for
+
+    return routes_for(lakes, settings)

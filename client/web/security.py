@@ -43,10 +43,16 @@ FROM_HERE = frozenset({"same-origin", "none"})
 
 def token_of(request: Request) -> str | None:
     """The token that a caller brings: as a header, or in the cookie of who signed in."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
+    token = bearer_of(request.headers)
+    if token is not None:
+        return token
     return unquote(request.cookies.get(request.app.state.settings.cookie, "")) or None
+
+
+def bearer_of(headers: Headers) -> str | None:
+    """The token in a header, which programs bring."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,10 @@ class Guard:
     def _refusal(self, method: str, headers: Headers) -> Refusal | None:
         host = _host(headers)
         if not self._is_ours(host):
-            said = f"This page is not called {host!r}. Name it with --http-host if it should be."
+            said = (
+                f"Nothing here is called {host!r}. If it should be, name it with --http-host of "
+                "`saelake serve`."
+            )
             return Refusal(403, said)
         if method in SAFE_METHODS:
             return _background(headers)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from saelake.store.service.access.protection import Access
 from saelake.store.service.signals import stopping_signal
@@ -23,16 +24,20 @@ ENDING_S = 5.0  # for those who are cut off
 MOST_CALLERS = 1000  # connections at once; others are told to come again
 BACKLOG = 1024
 
+Application = Callable[[Lakes, WebSettings], ASGIApp]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebDoor:
     """The page and the API beside a gRPC server; see `store.service.doors`.
 
-    `hosts` are names by which browsers may call it beside its address.
+    `hosts` are names by which browsers may call it beside its address. `made` makes what is served
+    there: the page and the API, or the tools of agents alone.
     """
 
     address: Address
     hosts: tuple[str, ...] = ()
+    made: Application = application
     shares_port: bool = False
 
     def sharing(self, address: Address) -> "WebDoor":
@@ -49,18 +54,20 @@ class WebDoor:
             client_ca=access.client_ca,
             shares_port=self.shares_port,
         )
-        return OpenWeb(Lakes(server), settings)
+        return OpenWeb(Lakes(server), settings, self.made)
 
 
 class OpenWeb:
     """The application, listening in the event loop that made it. Raises `InvalidInput`."""
 
-    def __init__(self, lakes: Lakes, settings: WebSettings) -> None:
+    def __init__(
+        self, lakes: Lakes, settings: WebSettings, made: Application = application
+    ) -> None:
         check_certificates(settings)
         listening = _listening(settings)
         port = listening.getsockname()[1]
         self._settings = replace(settings, address=replace(settings.address, port=port))
-        self._server = _Uvicorn(_config(lakes, self._settings))
+        self._server = _Uvicorn(_config(made(lakes, self._settings), self._settings))
         self._serving = asyncio.ensure_future(self._server.serve([listening]))
 
     @property
@@ -81,12 +88,15 @@ class OpenWeb:
 
 
 def serve_web(
-    lakes: Lakes, settings: WebSettings, on_open: Callable[[str], object] = lambda _: None
+    lakes: Lakes,
+    settings: WebSettings,
+    on_open: Callable[[str], object] = lambda _: None,
+    made: Application = application,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `on_open` is told the URL."""
 
     async def run() -> None:
-        web = OpenWeb(lakes, settings)
+        web = OpenWeb(lakes, settings, made)
         stopped = stopping_signal()
         on_open(web.url)
         await stopped
@@ -102,8 +112,10 @@ class WebServer:
     ...     print(web.url)
     """
 
-    def __init__(self, lakes: Lakes, settings: WebSettings) -> None:
-        self._lakes, self._settings = lakes, settings
+    def __init__(
+        self, lakes: Lakes, settings: WebSettings, made: Application = application
+    ) -> None:
+        self._lakes, self._settings, self._made = lakes, settings, made
         self._begun: Future[OpenWeb] = Future()
 
     @property
@@ -130,14 +142,23 @@ class WebServer:
     def _run(self) -> None:
         self._loop.call_soon(self._begin)
         self._loop.run_forever()
+        self._loop.run_until_complete(_end_tasks())
         self._loop.close()
 
     def _begin(self) -> None:
         try:
-            self._begun.set_result(OpenWeb(self._lakes, self._settings))
+            self._begun.set_result(OpenWeb(self._lakes, self._settings, self._made))
         except Exception as error:
             self._begun.set_exception(error)
             self._loop.stop()
+
+
+async def _end_tasks() -> None:
+    """End what libraries have left to run in this loop, as `asyncio.run` does."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -149,9 +170,9 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-def _config(lakes: Lakes, settings: WebSettings) -> uvicorn.Config:
+def _config(served: ASGIApp, settings: WebSettings) -> uvicorn.Config:
     return uvicorn.Config(
-        application(lakes, settings),
+        served,
         log_config=None,
         access_log=False,  # calls are noted by the server that is asked
         server_header=False,

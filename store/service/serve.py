@@ -4,8 +4,9 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -334,6 +335,20 @@ def serve(
         return await server.stop(delay_s=settings.lifetime.drain_delay_s)
 
     return asyncio.run(run())
+
+
+@asynccontextmanager
+async def serving(settings: ServerSettings) -> AsyncIterator[Address]:
+    """A server in this event loop for as long as the block, which may end before it is ready.
+
+    What is not answered at its end is ended. Raises `NotFound` and `InvalidInput`.
+    """
+    server = Server(settings)
+    address = await server.start()
+    try:
+        yield address
+    finally:
+        await server.stop(grace_s=0)
 
 
 class BackgroundServer:

@@ -11,6 +11,7 @@ OTHER_PROGRAMS: Mapping[str, str] = {
     "python -m benchmarks": "measures for minutes, with parts of its own",
     "python -m tests.floors": "prints a table; tests/test_floors.py tests what is in it",
     "kubectl": "needs a cluster; that the manifests are right is tested",
+    "claude": "is a program that the project does not install",
     "curl": "needs a server that goes on; the tests of the API ask the same",
     "grpcurl": "is a program that the project does not install",
 }
@@ -24,7 +25,7 @@ ONLY_PARSED: Mapping[str, str] = {
     "--quantization": "needs a library that few have; its tests skip without",
     "RayCluster": "needs a Ray cluster",
     "grpcs://": "needs a server with certificates; the tests of the server have one",
-    r"^saelake (serve|page)\b": "runs until it is stopped",
+    r"^saelake (serve|page|mcp)\b": "runs until it is stopped",
     "…": "leaves something out",
     r"token rotate ana\b": "changes a cluster's secret; the tests of tokens have files",
     r"labels\.json": "needs a file of labels; the tests of labels make one",

@@ -20,34 +20,11 @@ from saelake.answers.plain import as_json, plain
 from saelake.store.requests import request as requests
 from saelake.store.wire.requests import METHODS
 from saelake.web.api.fields import Extra, Form, model_of, value_of
-from saelake.web.api.schemas import STATE, answered
+from saelake.web.api.schemas import ROWS, STATE, answered
 from saelake.web.asking import AskedLake, asked
 
 QUESTIONS: Mapping[str, type[requests.Request]] = {
     kind.question: kind for kind in METHODS.values() if kind.cost != "export"
-}
-# What the rows of answers are called; that to `document` is one row.
-ROWS: Mapping[str, str | None] = {
-    "info": "collections",
-    "tokens": "hits",
-    "features": "features",
-    "document": None,
-    "similar": "hits",
-    "retrieve": "hits",
-    "select": "hits",
-    "diff": "rows",
-    "associate": "rows",
-    "shares": "rows",
-    "correlate": "pairs",
-    "cluster": "clusters",
-    "map": "points",
-    "match": "matches",
-    "families": "families",
-    "labels": "labels",
-    "neighbors": "neighbors",
-    "jobs": "jobs",
-    "tags": "tags",
-    "encode": "tokens",
 }
 CHOOSING = ("similar", "retrieve", "cluster")  # features that stand for a phrase
 AT = Extra(

@@ -1,5 +1,6 @@
 """What answers hold, for OpenAPI: JSON schemas of Arrow's."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -7,6 +8,29 @@ import pyarrow as pa
 from saelake.store.requests.request import Request
 
 STATE = "Saelake-State"
+# What the rows of answers are called; that to `document` is one row.
+ROWS: Mapping[str, str | None] = {
+    "info": "collections",
+    "tokens": "hits",
+    "features": "features",
+    "document": None,
+    "similar": "hits",
+    "retrieve": "hits",
+    "select": "hits",
+    "diff": "rows",
+    "associate": "rows",
+    "shares": "rows",
+    "correlate": "pairs",
+    "cluster": "clusters",
+    "map": "points",
+    "match": "matches",
+    "families": "families",
+    "labels": "labels",
+    "neighbors": "neighbors",
+    "jobs": "jobs",
+    "tags": "tags",
+    "encode": "tokens",
+}
 FAILURE = {
     "type": "object",
     "required": ["error", "message", "data"],
@@ -20,10 +44,21 @@ FAILURE = {
 
 def answered(kind: type[Request], rows: str | None) -> dict[int | str, Any]:
     """The answers to a question, which calls its rows this; None is one that is a row itself."""
-    row = _object(kind.answer)
-    whole = row if rows is None else _document(rows, row)
+    whole = document_schema(kind, rows)
     state = {"description": "The state of the lake: ask `at` it again.", "schema": _STRING}
     return {200: {**_said("The answer.", whole), "headers": {STATE: state}}, **failures()}
+
+
+def document_schema(kind: type[Request], rows: str | None) -> dict[str, Any]:
+    """The document that answers a question: rows of this name, and what it says of itself.
+
+    None is of an answer that is a row itself.
+    """
+    row = _object(kind.answer)
+    if rows is None:
+        return row
+    several = {"type": "array", "items": row}
+    return {"type": "object", "required": [rows], "properties": {rows: several}}
 
 
 def failures() -> dict[int | str, Any]:
@@ -42,12 +77,6 @@ def failures() -> dict[int | str, Any]:
 
 def _said(about: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": about, "content": {"application/json": {"schema": schema}}}
-
-
-def _document(rows: str, row: dict[str, Any]) -> dict[str, Any]:
-    """Rows, and beside them what the answer says of itself."""
-    several = {"type": "array", "items": row}
-    return {"type": "object", "required": [rows], "properties": {rows: several}}
 
 
 def _object(columns: Any) -> dict[str, Any]:

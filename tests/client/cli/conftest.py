@@ -54,7 +54,11 @@ class HostileLake:
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory, parts: Path) -> HostileLake:
-    folder = tmp_path_factory.mktemp("hostile")
+    return make_hostile_lake(tmp_path_factory.mktemp("hostile"), parts)
+
+
+def make_hostile_lake(folder: Path, parts: Path) -> HostileLake:
+    """The lake, by the model `tiny-llama` and the dictionary `sae` of a folder."""
     rows = folder / "rows.jsonl"
     row = {"id": HOSTILE_ID, "text": HOSTILE, "note": "\x1b[2J[red]x[/red]\n"}
     rows.write_text(json.dumps(row) + "\n")

