@@ -150,19 +150,30 @@ class Document:
     @cached_property
     def tokens(self) -> tuple[DocumentToken, ...]:
         """The document's tokens, in order."""
-        columns = (self._list(name) for name in ("token_ids", "token_starts", "token_lengths"))
-        return tuple(
-            DocumentToken(
-                position=position,
-                token_id=token_id,
-                start=start,
-                length=length,
-                text=self.text[start : start + length],
-            )
-            for position, (token_id, start, length) in enumerate(
-                zip(*(column.tolist() for column in columns), strict=True)
-            )
+        return tuple(map(self.token, range(self.n_tokens)))
+
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens the document has."""
+        return len(self._token_columns[0])
+
+    def token(self, position: int) -> DocumentToken:
+        """The token at a position, 0 the first; those of a long document are not all made for it.
+
+        Raises `IndexError` for one that the document does not have.
+        """
+        token_id, start, length = (int(column[position]) for column in self._token_columns)
+        return DocumentToken(
+            position=position,
+            token_id=token_id,
+            start=start,
+            length=length,
+            text=self.text[start : start + length],
         )
+
+    @cached_property
+    def _token_columns(self) -> tuple[npt.NDArray[Any], ...]:
+        return tuple(self._list(name) for name in ("token_ids", "token_starts", "token_lengths"))
 
     @property
     def features(self) -> npt.NDArray[np.uint32]:
@@ -253,8 +264,7 @@ class Document:
 
     def peak(self, codes: FeatureCodes) -> str:
         """The token at which a feature fires most strongly, of either sign."""
-        at = int(codes.positions[int(np.argmax(np.abs(codes.values)))])
-        return self.tokens[at].text
+        return self.token(int(codes.positions[int(np.argmax(np.abs(codes.values)))])).text
 
     @property
     def _marked(self) -> list[FeatureCodes]:

@@ -52,15 +52,15 @@ def shaded(
     `values` are those of the positions at which something fires, shaded by their share of the
     `largest`.
     """
-    text, tokens = document.text, document.tokens
+    text = document.text
     begin, end = 0, min(len(text), MOST_CHARACTERS)
-    if around is not None and around < len(tokens):
-        peak = tokens[around]
+    if around is not None and around < document.n_tokens:
+        peak = document.token(around)
         begin = max(peak.start - context, 0)
         end = min(peak.start + peak.length + context, len(text))
     pieces, at = [], begin
     for position in sorted(values):
-        token = tokens[position]
+        token = document.token(position)
         start, stop = max(token.start, at), min(token.start + token.length, end)
         if start >= stop:
             continue

@@ -17,6 +17,7 @@ from saelake.web.api import changes, questions, version
 from saelake.web.asking import BrowserLeft
 from saelake.web.failures import broken, failed, gone, refused, unreadable
 from saelake.web.lakes import Lakes
+from saelake.web.look.templates import compile_all
 from saelake.web.pages import (
     api,
     collection,
@@ -75,6 +76,7 @@ def application(lakes: Lakes, settings: WebSettings) -> FastAPI:
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
+        compile_all()
         async with AsyncExitStack() as closing:
             closing.push_async_callback(lakes.close)
             if tools is not None:

@@ -35,15 +35,21 @@ async def asked(request: Request, question: Awaitable[T]) -> T:
         leaving.cancel()
 
 
-async def tried(
-    request: Request, question: Awaitable[T]
-) -> tuple[T, None] | tuple[None, SaelakeError]:
+Tried = tuple[T, None] | tuple[None, SaelakeError]
+
+
+async def tried(request: Request, question: Awaitable[T]) -> Tried[T]:
     """The answer, or why there is none, for who tells it beside a form.
 
     Raises `AccessDenied` of a caller who must sign in, and `BrowserLeft`.
     """
+    return await asked(request, attempted(question))
+
+
+async def attempted(question: Awaitable[T]) -> Tried[T]:
+    """The same, as one of several questions that are asked at once."""
     try:
-        return await asked(request, question), None
+        return await question, None
     except PermissionDenied as error:
         return None, error
     except AccessDenied:

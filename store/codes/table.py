@@ -25,6 +25,7 @@ _WHOLE = ("features", "counts", "positions", "values")
 
 Fired = tuple[Array, Array, Array]
 Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
+CODE_COLUMNS = ("features", "max", "counts", "positions", "values")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,21 +182,21 @@ class CodesTable:
 
     def rows(self, docs: npt.NDArray[np.uint64]) -> Iterator[tuple[int, CodeRow]]:
         """(index into `docs`, codes) of every row of these documents."""
-        columns = ["features", "max", "counts", "positions", "values"]
-        index, table = self.take(docs, columns)
-        lists = [Lists.of(table[name]) for name in columns]
+        index, table = self.take(docs, CODE_COLUMNS)
+        yield from zip(map(int, index), self.code_rows(table), strict=True)
+
+    def code_rows(self, table: pa.Table) -> Iterator[CodeRow]:
+        """The codes of rows that `take` gave with `CODE_COLUMNS`."""
+        lists = [Lists.of(table[name]) for name in CODE_COLUMNS]
         features, maxima, counts, positions, values = lists
-        for row, (i, part) in enumerate(zip(index, table["part"].to_pylist(), strict=True)):
-            yield (
-                int(i),
-                CodeRow(
-                    part * MAX_PART_TOKENS,
-                    features[row],
-                    self.codec.decode(maxima[row]),
-                    counts[row],
-                    positions[row],
-                    self.codec.decode(values[row]),
-                ),
+        for row, part in enumerate(table["part"].to_pylist()):
+            yield CodeRow(
+                part * MAX_PART_TOKENS,
+                features[row],
+                self.codec.decode(maxima[row]),
+                counts[row],
+                positions[row],
+                self.codec.decode(values[row]),
             )
 
     def occurrences(

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.codes.table import CodeRow
+from saelake.store.codes.table import CODE_COLUMNS, CodeRow
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists, concatenate
 from saelake.store.format.poles import Poles
@@ -26,7 +26,7 @@ def document(session: Session, query: DocumentQuery) -> pa.RecordBatch:
     docs = np.array([doc], np.uint64)
     columns = ["id", "text", *collection.documents.metadata_columns]
     row = collection.documents.take(docs, columns)
-    tokens = collection.codes.take(docs, _TOKENS)[1]
+    tokens = collection.codes.take(docs, [*_TOKENS, *CODE_COLUMNS])[1]
     if tokens.num_rows == 0:
         raise NotFound(
             f"Document {row['id'][0]} is not encoded in {collection.name} yet: run `saelake "
@@ -34,7 +34,7 @@ def document(session: Session, query: DocumentQuery) -> pa.RecordBatch:
             doc=doc,
         )
     schema = with_metadata(DocumentQuery.answer, collection.documents)
-    codes = _grouped([code for _, code in collection.codes.rows(docs)], query.features)
+    codes = _grouped(list(collection.codes.code_rows(tokens)), query.features)
     _put_signs(codes, collection.settings.poles)
     columns_of = {
         "doc": docs,

@@ -8,6 +8,7 @@ from typing import Any
 
 from saelake.store.engine import Engine
 from saelake.store.errors import SaelakeError
+from saelake.store.requests.document import DocumentQuery
 from saelake.store.requests.features import FeaturesQuery
 from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.similar import SimilarQuery
@@ -39,5 +40,7 @@ def _ask(engine: Engine, collection: str) -> None:
     for scope in ("token", "window:2"):
         ask(TokensQuery, expression=f"{first} & {last}", scope=scope)
     docs = tuple(row["doc"] for row in ask(TokensQuery, expression=f"{first}"))[:1]
+    for doc in docs:
+        engine.ask(DocumentQuery(collection=collection, doc=doc, features=(first,))).read_all()
     for idf in (False, True):
         ask(SimilarQuery, docs=docs, idf=idf)

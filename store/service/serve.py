@@ -312,8 +312,8 @@ def serve(
 ) -> bool:
     """Serve until SIGINT or SIGTERM, then stop as `settings` say; whether all answers were whole.
 
-    `on_ready` is told the address, and `on_open` that of each door. A second signal ends the
-    process at once.
+    `on_ready` is told the address at once, and `on_open` that of each door when the server is
+    ready, since who looks would wait for that. A second signal ends the process at once.
     """
 
     if settings.telemetry.log is not None:
@@ -324,13 +324,13 @@ def serve(
         address = await server.start()
         stopped = stopping_signal()
         on_ready(address)
-        for opened in server.door_addresses:
-            on_open(opened)
         ready = asyncio.ensure_future(server.ready())
         await asyncio.wait((stopped, ready), return_when=asyncio.FIRST_COMPLETED)
         if ready.done() and ready.exception() is not None:
             await server.stop(grace_s=0)
             ready.result()
+        for opened in server.door_addresses:
+            on_open(opened)
         await stopped
         return await server.stop(delay_s=settings.lifetime.drain_delay_s)
 

@@ -44,6 +44,12 @@ _environment.globals |= {"bars": bars, "named": named}
 _templates = Jinja2Templates(env=_environment)
 
 
+def compile_all() -> None:
+    """Compile every template, or the first who looks at a page would wait for its."""
+    for name in _environment.list_templates():
+        _environment.get_template(name)
+
+
 def page(request: Request, name: str, *, status_code: int = 200, **given: Any) -> Response:
     """A whole page, or a part of one, from the template of this name.
 

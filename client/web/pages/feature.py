@@ -1,7 +1,7 @@
 """A feature: where it fires, how strongly, and what it is like."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,13 +10,15 @@ from starlette.responses import Response
 
 from saelake.aio.faces import AsyncCollection
 from saelake.answers.columns import counted_columns
-from saelake.answers.lookups import Document, Hit
+from saelake.answers.features import Features
+from saelake.answers.lookups import Document, Hit, Tokens
 from saelake.answers.shaded import Shaded, shaded, values_of
 from saelake.answers.shares import Shares
 from saelake.store.errors import SaelakeError
-from saelake.web.asking import AskedCollection, asked, tried
+from saelake.store.requests.tokens import Order
+from saelake.web.asking import AskedCollection, asked, attempted, tried
 from saelake.web.look.shares import ShareChart, chart
-from saelake.web.look.templates import page
+from saelake.web.look.templates import page, part
 from saelake.web.statuses import status_of
 
 router = APIRouter()
@@ -34,6 +36,24 @@ class Shown:
 
     hit: Hit
     text: Shaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """Where a feature fires: hits, their documents by number, and how much is shown around each."""
+
+    hits: Tokens
+    documents: Mapping[int, Document]
+    context: int
+
+    def shown(self, largest: float) -> list[Shown]:
+        """The hits with their texts, shaded by shares of the `largest` value."""
+        return [Shown(hit=hit, text=self._text(hit, largest)) for hit in self.hits]
+
+    def _text(self, hit: Hit, largest: float) -> Shaded:
+        document = self.documents[hit.doc]
+        values = values_of(document.strongest(2))  # both poles, where there are two
+        return shaded(document, values, largest, around=hit.position, context=self.context)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +78,15 @@ async def feature(
     by: str = "",
 ) -> Response:
     """Statistics, the strongest documents, and documents from strong to weak."""
-    rows, labels = await asked(
+    rows, labels, (strongest, error) = await asked(
         request,
         asyncio.gather(
-            found.features([feature]), found.dictionary.labels(features=[feature], k=None)
+            found.features([feature]),
+            found.dictionary.labels(features=[feature], k=None),
+            attempted(_firing(found, feature, STRONGEST, "top", where or None, context)),
         ),
     )
-    largest = max((abs(row.max or 0.0) for row in rows), default=0.0)
-    question = _examples(found, feature, where or None, largest, context)
-    examples, error = await tried(request, question)
-    strongest, spread, columns = examples or ((), (), ())
+    columns = counted_columns(strongest.hits.to_arrow()) if strongest is not None else ()
     shares = await _shares(request, found, feature, where, by) if by and not error else NO_SHARES
     return page(
         request,
@@ -78,8 +97,7 @@ async def feature(
         feature=feature,
         rows=rows,
         labels=labels,
-        strongest=strongest,
-        spread=spread,
+        strongest=strongest.shown(_largest(rows)) if strongest is not None else (),
         error=error,
         where=where,
         context=context,
@@ -102,13 +120,12 @@ async def shares(
 ) -> Response:
     """A part of the page: how often the feature fires by the values of a column."""
     counted = await _shares(request, found, feature, where, by)
-    answer = page(
+    answer = part(
         request,
         "parts/shares.html",
-        status_code=200 if "hx-request" in request.headers else status_of(counted.error),
+        counted.error,
         shares=counted.answer,
         chart=counted.chart,
-        error=counted.error,
         feature=feature,
         context=context,
         by=by,
@@ -117,6 +134,16 @@ async def shares(
         asked_for = request.url_for("feature", **request.path_params)
         answer.headers["HX-Replace-Url"] = f"{asked_for.path}?{request.url.query}"
     return answer
+
+
+@router.get(PATH + "/spread", name="feature_spread")
+async def spread(
+    request: Request, found: AskedCollection, feature: str, where: str = "", context: Context = 120
+) -> Response:
+    """A part of the page: documents from strong to weak."""
+    question = _firing(found, feature, SPREAD, "quantiles", where or None, context)
+    rows, firing = await asked(request, asyncio.gather(found.features([feature]), question))
+    return page(request, "parts/spread.html", feature=feature, spread=firing.shown(_largest(rows)))
 
 
 @router.get(PATH + "/near", name="feature_near")
@@ -143,31 +170,23 @@ async def _shares(
     return CountedShares(answer=found, chart=chart(found, where or None))
 
 
-async def _examples(
-    collection: AsyncCollection, feature: str, where: str | None, largest: float, context: int
-) -> tuple[list[Shown], list[Shown], tuple[str, ...]]:
-    """The strongest documents, documents spread from strong to weak, and columns to count by."""
-    strongest, spread = await asyncio.gather(
-        collection.tokens(feature, STRONGEST, where=where, context=context),
-        collection.tokens(feature, SPREAD, where=where, context=context, order="quantiles"),
+async def _firing(
+    collection: AsyncCollection,
+    feature: str,
+    k: int,
+    order: Order,
+    where: str | None,
+    context: int,
+) -> Firing:
+    """Hits of the feature, and their documents."""
+    hits = await collection.tokens(feature, k, where=where, context=context, order=order)
+    docs = sorted({hit.doc for hit in hits})
+    documents = await asyncio.gather(
+        *(collection.document(doc=doc, features=[feature]) for doc in docs)
     )
-    docs = sorted({hit.doc for hit in (*strongest, *spread)})
-    documents = dict(zip(docs, await _documents(collection, feature, docs), strict=True))
-
-    def shown(hits: Sequence[Hit]) -> list[Shown]:
-        return [
-            Shown(hit=hit, text=_text(documents[hit.doc], hit, largest, context)) for hit in hits
-        ]
-
-    return shown(strongest), shown(spread), counted_columns(strongest.to_arrow())
+    return Firing(hits=hits, documents=dict(zip(docs, documents, strict=True)), context=context)
 
 
-async def _documents(
-    collection: AsyncCollection, feature: str, docs: Sequence[int]
-) -> list[Document]:
-    return await asyncio.gather(*(collection.document(doc=doc, features=[feature]) for doc in docs))
-
-
-def _text(document: Document, hit: Hit, largest: float, context: int) -> Shaded:
-    values = values_of(document.strongest(2))  # both poles, where there are two
-    return shaded(document, values, largest, around=hit.position, context=context)
+def _largest(rows: Features) -> float:
+    """The largest absolute value anywhere, of either pole."""
+    return max((abs(row.max or 0.0) for row in rows), default=0.0)
