@@ -1,6 +1,7 @@
 """What an answer says of the state that it is of, so that it can be asked of again."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from saelake.store.format.moments import zoned
 from saelake.store.lake.lake import Lake
@@ -30,5 +31,6 @@ def state_said(at: str, request: Request, seen: Seen) -> str:
     return str(LakeState(at=at, tables={_name(place): pin for place, pin in seen.pins().items()}))
 
 
+@lru_cache(maxsize=4096)  # asked for every table of every answer
 def _name(place: str) -> str:
     return parted(place)[0].removesuffix(SUFFIX).rpartition("/")[2]
