@@ -30,11 +30,11 @@ CMD ["serve"]
 FROM base AS gpu
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip install --no-cache-dir --constraint /etc/saelake/constraints.txt \
-    "saelake[gpu,metrics,traces] @ file://$(ls /wheels/saelake-*.whl)"
+    "saelake[gpu,auth,mcp,metrics,traces] @ file://$(ls /wheels/saelake-*.whl)"
 USER 1000:1000
 
 FROM base AS cpu
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip install --no-cache-dir --constraint /etc/saelake/constraints.txt \
-    "saelake[store,metrics,traces] @ file://$(ls /wheels/saelake-*.whl)"
+    "saelake[store,auth,mcp,metrics,traces] @ file://$(ls /wheels/saelake-*.whl)"
 USER 1000:1000

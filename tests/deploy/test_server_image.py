@@ -85,9 +85,23 @@ def test_its_targets_are_for_cpus_and_for_a_gpu() -> None:
     targets = [value.split(" AS ")[1] for value in values("FROM")]
     assert targets == ["wheel", "base", "gpu", "cpu"]
     extras = re.findall(r"saelake\[([\w,]+)\]", " ".join(values("RUN")))
-    assert extras == ["gpu,metrics,traces", "store,metrics,traces"]
+    assert extras == [f"{first},auth,mcp,metrics,traces" for first in ("gpu", "store")]
     known = set(PROJECT["project"]["optional-dependencies"])
     assert {name for each in extras for name in each.split(",")} <= known
+    assert not any("faiss-cpu" in needed for needed in installed(extras[0]) if ";" not in needed)
+
+
+def installed(extras: str) -> set[str]:
+    """What extras bring, with those that they name."""
+    found: set[str] = set()
+    for extra in extras.split(","):
+        for needed in PROJECT["project"]["optional-dependencies"][extra]:
+            named = re.fullmatch(r"saelake\[([\w,-]+)\]", needed)
+            found |= {needed} if named is None else installed(named[1])
+    return found
+
+
+def test_its_image_keeps_to_itself() -> None:
     assert values("USER") == ["1000:1000", "1000:1000"]
     assert [json.loads(each) for each in values("ENTRYPOINT")] == [["saelake"]]
     variables = dict(word.split("=", 1) for each in values("ENV") for word in shlex.split(each))

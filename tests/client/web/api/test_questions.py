@@ -113,9 +113,9 @@ ASKED["select"] = (
     {"pool": NAME, "target": NAME, "idf": "false", "k": "all"},
     {"pool": NAME, "target": {"collection": NAME, "where": None}, "idf": False, "k": None},
 )
-# The small lake has no labels with embeddings, no metadata, and no map.
+# The small lake has no labels with embeddings, no column x, and no map of features.
 FAILING: dict[str, dict[str, Any]] = {
-    "map": {"collection": NAME},
+    "map": {"collection": NAME, "of": "features"},
     "retrieve": {"collection": NAME, "phrase": "rain"},
     "associate": {"collection": NAME, "columns": ["x"]},
 }
