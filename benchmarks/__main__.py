@@ -40,6 +40,9 @@ COMMANDS: Mapping[str, Command] = {
     "page": Command(
         "query.page", "pages in a browser: when something is painted first, and their bytes"
     ),
+    "install": Command(
+        "query.install", "what an install takes, and the client alone asking a server"
+    ),
     "objectstore": Command(
         "query.objectstore",
         "requests, bytes and time of questions and commits in an object store, with a disk cache",
