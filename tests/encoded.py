@@ -44,12 +44,15 @@ class EncodedLake:
         return str(self.parts / "sentences")
 
 
-def make_encoded_lake(folder: Path, *, n_documents: int = 30, longest: int = 12) -> EncodedLake:
+def make_encoded_lake(
+    folder: Path, *, n_documents: int = 30, longest: int = 12, corpus: Path | None = None
+) -> EncodedLake:
+    """Encode a corpus of random words, or this one."""
     parts = folder / "parts"
     save_model(parts / "llama")
     save_dictionary(parts / "sae")
     save_model(parts / "sentences", bert=True)
-    corpus = save_corpus(parts / "words.parquet", n_documents, longest=longest)
+    corpus = corpus or save_corpus(parts / "words.parquet", n_documents, longest=longest)
     lake = Lake(str(folder / "lake"))
     import_documents(lake, NAME.corpus, open_source(str(corpus)))
     encode(
