@@ -37,6 +37,7 @@ CLIENT = "benchmarks.query.load_client"
 TICKS_S = os.sysconf("SC_CLK_TCK")
 N_QUESTIONS = 500  # that are asked in turn
 HELD_S = 3.0  # until heavy callers have places
+MINUTE_S = 60.0
 LEFT_S = 1.0  # after which they should not be felt
 MIB = 1 << 20
 SPARSE = 0.3  # NPMI from which pairs are told
@@ -65,6 +66,7 @@ def main(
         bool, typer.Option("--together", help="analyses in threads of the serving process")
     ] = False,
     connections: Annotated[int, typer.Option(help="idle ones meanwhile, at the end")] = 0,
+    minutes: Annotated[int, typer.Option(help="without a rest, in place of the heavy callers")] = 0,
 ) -> None:
     """Ask a server under load, and one that echoes."""
     where = ["together"] if together else []
@@ -81,7 +83,11 @@ def main(
 
         tokens("all of them, for the first time")
         rows = [_row("alone", echo, "/bare/Echo", messages, clients, seconds), tokens("alone")]
-        for name, asked in _heavy(heavy).items():
+        for minute in range(minutes):
+            rows.append(
+                _row(f"minute {minute + 1}", server, _method("Tokens"), messages, clients, MINUTE_S)
+            )
+        for name, asked in _heavy(0 if minutes else heavy).items():
             with said(name), _pressed(server, asked):
                 beside = _row(
                     f"beside {name}", server, _method("Tokens"), messages, clients, seconds
@@ -117,7 +123,9 @@ def _messages(collection: Collection) -> Sequence[bytes]:
 
 
 def _heavy(n: int) -> Mapping[str, Sequence[Request]]:
-    """Analyses of the whole lake, by what they are called."""
+    """Analyses of the whole lake, by what they are called; none of 0."""
+    if not n:
+        return {}
     name = str(NAME)
     correlation = CorrelateQuery(a=Selection(collection=name), min_npmi=SPARSE)
     return {
