@@ -83,10 +83,10 @@ def main(
 
         tokens("all of them, for the first time")
         rows = [_row("alone", echo, "/bare/Echo", messages, clients, seconds), tokens("alone")]
-        for minute in range(minutes):
-            rows.append(
-                _row(f"minute {minute + 1}", server, _method("Tokens"), messages, clients, MINUTE_S)
-            )
+        rows += [
+            _row(f"minute {minute + 1}", server, _method("Tokens"), messages, clients, MINUTE_S)
+            for minute in range(minutes)
+        ]
         for name, asked in _heavy(0 if minutes else heavy).items():
             with said(name), _pressed(server, asked):
                 beside = _row(
