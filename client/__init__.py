@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from saelake.answers.matches import Matches as Matches
     from saelake.answers.shares import Shares as Shares
     from saelake.answers.shares import ValueShare as ValueShare
+    from saelake.answers.values import ValueCount as ValueCount
+    from saelake.answers.values import Values as Values
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
