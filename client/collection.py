@@ -28,7 +28,7 @@ from saelake.answers.lookups import CollectionInfo, Document, Info, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
-from saelake.answers.values import Values
+from saelake.answers.values import ValueCounts
 from saelake.arguments import documents, ids, names, of_kind, poles, texts_of
 from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
@@ -443,7 +443,7 @@ class Collection:
         k: int | None = ValuesQuery.k,
         bins: int | None = ValuesQuery.bins,
         order: ValueOrder = ValuesQuery.order,
-    ) -> Values:
+    ) -> ValueCounts:
         """Which values a metadata column has, and how many documents have each.
 
         Of the documents that are selected and have codes, as `shares` counts them. `by` names the
@@ -454,7 +454,7 @@ class Collection:
         query = ValuesQuery(
             collection=self.name, by=by, where=self._and(where), k=k, bins=bins, order=order
         )
-        return Values(self.transport.ask(query).read_all())
+        return ValueCounts(self.transport.ask(query).read_all())
 
     def correlate(
         self,

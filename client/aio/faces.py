@@ -19,7 +19,7 @@ from saelake.answers.lookups import CollectionInfo, Document, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
-from saelake.answers.values import Values
+from saelake.answers.values import ValueCounts
 from saelake.collection import FeatureName, FeatureWeights
 from saelake.store.reports import LabelsReport
 from saelake.store.requests.associate import AssociateQuery
@@ -283,9 +283,11 @@ class AsyncCollection(AwaitedCollection):
         k: int | None = ValuesQuery.k,
         bins: int | None = ValuesQuery.bins,
         order: ValueOrder = ValuesQuery.order,
-    ) -> Values:
+    ) -> ValueCounts:
         """See `Collection.values`."""
-        found: Values = await self._asked("values", by, where=where, k=k, bins=bins, order=order)
+        found: ValueCounts = await self._asked(
+            "values", by, where=where, k=k, bins=bins, order=order
+        )
         return found
 
     async def correlate(

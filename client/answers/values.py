@@ -46,7 +46,7 @@ class ValueCount:
         return called(self.kind, self.value, self.n_values)
 
 
-class Values(Answer[ValueCount]):
+class ValueCounts(Answer[ValueCount]):
     """Values of a column, with how many of all `n` documents have each.
 
     Documents are those that are selected and have codes. `n_values` is how many values these have,

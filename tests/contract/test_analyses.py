@@ -119,7 +119,7 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
     ),
     "values": lambda lake: lake[NAME].values("label"),
     "values of a selection": lambda lake: (
-        lake[NAME].where("id <> 'd3'").values("length", k=2, bins=3, order="value")
+        lake[NAME].where("id <> 'd3'").values("label", k=1, order="value")
     ),
     "correlations within strata": lambda lake: lake[NAME].correlate(
         control=("length", "label"), min_npmi=0.0, min_documents=1

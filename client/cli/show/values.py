@@ -5,13 +5,13 @@ from rich.table import Table
 from rich.text import Text
 
 from saelake.answers.text import one_line
-from saelake.answers.values import ValueCount, Values
+from saelake.answers.values import ValueCount, ValueCounts
 
 WIDE = 72  # characters of a screen on which bars and filters have room
 BAR = 12  # characters
 
 
-def values(answer: Values, console: Console) -> RenderableType:
+def values(answer: ValueCounts, console: Console) -> RenderableType:
     """Each value with its documents, as a bar of the largest, and the filter that keeps them.
 
     Where there is little room, what does not fit is said by the other formats.

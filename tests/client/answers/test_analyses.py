@@ -17,7 +17,7 @@ from saelake.answers.found import FoundDocuments, SharedFeature
 from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
-from saelake.answers.values import Values
+from saelake.answers.values import ValueCounts
 from saelake.dictionary import Dictionary
 from saelake.store.engine import Engine
 from tests.lakes import MadeLake, make_lake
@@ -238,7 +238,7 @@ def test_values_say_of_what_they_are() -> None:
         value_count(value=None, kind="nan"),
         value_count(value=None, kind="missing", n_values=0),
     ]
-    answer = Values(table(*rows, **OF_VALUES, notes=json.dumps(["Read this."])))
+    answer = ValueCounts(table(*rows, **OF_VALUES, notes=json.dumps(["Read this."])))
     names = ["pos", "others (3 values)", "(empty)", "NaN", "no value"]
     assert [row.name for row in answer] == names
     assert (answer.n, answer.n_values, answer.n_missing, answer.n_nan) == (80, 6, 1200, 0)
@@ -285,7 +285,7 @@ ANSWERS: list[Answer[Any]] = [
         )
     ),
     Shares(table(share(value=NASTY), **{**COUNTED, "by": NASTY})),
-    Values(table(value_count(value=NASTY, where=NASTY), **{**OF_VALUES, "by": NASTY})),
+    ValueCounts(table(value_count(value=NASTY, where=NASTY), **{**OF_VALUES, "by": NASTY})),
     Correlations(table(correlation(label_a=NASTY, label_b=NASTY), n=3)),
     Clusters(
         table(
@@ -307,7 +307,9 @@ ANSWERS: list[Answer[Any]] = [
 def test_every_row_is_a_line_of_what_can_be_printed(answer: Answer[Any]) -> None:
     shown = repr(answer)
     assert shown.replace("\n", "").isprintable()
-    extra = 1 if isinstance(answer, Diff | Associations | Shares | Values | Correlations) else 0
+    extra = (
+        1 if isinstance(answer, Diff | Associations | Shares | ValueCounts | Correlations) else 0
+    )
     assert len(shown.splitlines()) == 1 + extra + len(answer)
 
 

@@ -23,7 +23,6 @@ from saelake.store.requests.request import Request
 from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import SimilarQuery
-from saelake.store.requests.values import ValuesQuery
 from saelake.store.snapshot.collection import Collection
 from tests.elsewhere import Elsewhere
 from tests.lakes import MadeLake, add_dictionary, make_lake
@@ -127,7 +126,6 @@ QUESTIONS: list[Request] = [
     CorrelateQuery(a=POS, min_npmi=-1, min_documents=1, features=(3, 5)),
     CorrelateQuery(a=POS, b=NEG, align="length", min_npmi=-1, min_documents=1),
     SharesQuery(collection=MADE, expression="2 & !5", by="length", bins=4),
-    ValuesQuery(collection=MADE, by="length", bins=4),
     FamiliesQuery(collection=MADE, min_npmi=0.01, min_documents=1),
     MatchQuery(a=MADE, b="made/other", k=3),
     DiffQuery(a=POS, others=(NEG,)),

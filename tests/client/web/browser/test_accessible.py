@@ -33,6 +33,7 @@ def views(encoded: EncodedLake) -> dict[str, str]:
         "document": f"{PLACE}/documents/d0",
         "encode": f"{PLACE}/encode?text={text}&token=1",
         "compare": f"{PLACE}/compare?a=id+%3C+%27d2%27",
+        "values": f"{PLACE}/values?field=a&back={PLACE}/compare",
         "correlations": f"{PLACE}/correlations?min_npmi=0&min_documents=1",
         "clusters": f"{PLACE}/clusters?n=2",
         "map": f"{PLACE}/map",
