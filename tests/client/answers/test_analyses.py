@@ -307,9 +307,8 @@ ANSWERS: list[Answer[Any]] = [
 def test_every_row_is_a_line_of_what_can_be_printed(answer: Answer[Any]) -> None:
     shown = repr(answer)
     assert shown.replace("\n", "").isprintable()
-    extra = (
-        1 if isinstance(answer, Diff | Associations | Shares | ValueCounts | Correlations) else 0
-    )
+    has_head = isinstance(answer, Diff | Associations | Shares | ValueCounts | Correlations)
+    extra = int(has_head)
     assert len(shown.splitlines()) == 1 + extra + len(answer)
 
 
