@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from saelake.answers.matches import Matches as Matches
     from saelake.answers.shares import Shares as Shares
     from saelake.answers.shares import ValueShare as ValueShare
+    from saelake.answers.values import ValueCount as ValueCount
+    from saelake.answers.values import ValueCounts as ValueCounts
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
@@ -122,9 +124,11 @@ if TYPE_CHECKING:
     from saelake.store.requests.features import FeatureOrder as FeatureOrder
     from saelake.store.requests.map import MapOf as MapOf
     from saelake.store.requests.match import MatchBy as MatchBy
+    from saelake.store.requests.shares import ShareOrder as ShareOrder
     from saelake.store.requests.similar import Measure as Measure
     from saelake.store.requests.tokens import Order as Order
     from saelake.store.requests.tokens import Per as Per
+    from saelake.store.requests.values import ValueOrder as ValueOrder
     from saelake.transport import Transport as Transport
     from saelake.workers.encoder.options import KeepOptions as KeepOptions
     from saelake.workers.encoder.options import KeptDtypeChoice as KeptDtypeChoice

@@ -28,6 +28,7 @@ from saelake.answers.lookups import CollectionInfo, Document, Info, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
+from saelake.answers.values import ValueCounts
 from saelake.arguments import documents, ids, names, of_kind, poles, texts_of
 from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
@@ -58,6 +59,7 @@ from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.shares import ShareOrder, SharesQuery
 from saelake.store.requests.similar import Measure, SimilarQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
+from saelake.store.requests.values import ValueOrder, ValuesQuery
 from saelake.transport import Transport
 
 if TYPE_CHECKING:
@@ -432,6 +434,27 @@ class Collection:
             level=level,
         )
         return Shares(self.transport.ask(query).read_all())
+
+    def values(
+        self,
+        by: str,
+        *,
+        where: str | None = None,
+        k: int | None = ValuesQuery.k,
+        bins: int | None = ValuesQuery.bins,
+        order: ValueOrder = ValuesQuery.order,
+    ) -> ValueCounts:
+        """Which values a metadata column has, and how many documents have each.
+
+        Of the documents that are selected and have codes, as `shares` counts them. `by` names the
+        column, or a field as `column.field`. See `ValuesQuery` for the arguments; `k=None` is all
+        values. Each row's `where` is a filter that keeps its documents. Raises `InvalidFilter`,
+        `InvalidInput` and `NotFound`.
+        """
+        query = ValuesQuery(
+            collection=self.name, by=by, where=self._and(where), k=k, bins=bins, order=order
+        )
+        return ValueCounts(self.transport.ask(query).read_all())
 
     def correlate(
         self,

@@ -19,6 +19,7 @@ from saelake.answers.lookups import CollectionInfo, Document, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
+from saelake.answers.values import ValueCounts
 from saelake.collection import FeatureName, FeatureWeights
 from saelake.store.reports import LabelsReport
 from saelake.store.requests.associate import AssociateQuery
@@ -39,6 +40,7 @@ from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.shares import ShareOrder, SharesQuery
 from saelake.store.requests.similar import Measure, SimilarQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
+from saelake.store.requests.values import ValueOrder, ValuesQuery
 
 
 class AsyncCollection(AwaitedCollection):
@@ -270,6 +272,21 @@ class AsyncCollection(AwaitedCollection):
         """See `Collection.shares`."""
         found: Shares = await self._asked(
             "shares", expression, by=by, where=where, k=k, bins=bins, order=order, level=level
+        )
+        return found
+
+    async def values(
+        self,
+        by: str,
+        *,
+        where: str | None = None,
+        k: int | None = ValuesQuery.k,
+        bins: int | None = ValuesQuery.bins,
+        order: ValueOrder = ValuesQuery.order,
+    ) -> ValueCounts:
+        """See `Collection.values`."""
+        found: ValueCounts = await self._asked(
+            "values", by, where=where, k=k, bins=bins, order=order
         )
         return found
 

@@ -21,6 +21,7 @@ from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
 from saelake.answers.tags import Tags
+from saelake.answers.values import ValueCounts
 from saelake.store.requests.request import Request
 
 # By the question's name; each is made of the request and the table that came.
@@ -36,6 +37,7 @@ ANSWERS: Mapping[str, Callable[[Any, pa.Table], Answer[Any] | Document]] = {
     "diff": lambda _, table: Diff(table),
     "associate": lambda _, table: Associations(table),
     "shares": lambda _, table: Shares(table),
+    "values": lambda _, table: ValueCounts(table),
     "correlate": lambda _, table: Correlations(table),
     "cluster": lambda _, table: Clusters(table),
     "map": lambda _, table: MapPoints(table),

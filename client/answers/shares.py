@@ -9,6 +9,7 @@ import pyarrow as pa
 from saelake.answers import about
 from saelake.answers.answer import Answer
 from saelake.answers.text import one_line, several
+from saelake.answers.values import called
 from saelake.answers.view import Proportion, View
 
 
@@ -39,11 +40,7 @@ class ValueShare:
     @property
     def name(self) -> str:
         """What the row is of, in words: a value may be called the same."""
-        if self.kind == "others":
-            return f"others ({several(self.n_values, 'value')})"
-        if self.kind in ("missing", "nan"):
-            return "no value" if self.kind == "missing" else "NaN"
-        return one_line(self.value or "") if self.value else "(empty)"
+        return called(self.kind, self.value, self.n_values)
 
     @property
     def interval(self) -> str:

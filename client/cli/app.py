@@ -25,6 +25,7 @@ from saelake.cli import (
     serve,
     shares,
     token,
+    values,
 )
 from saelake.cli.demo import command as demo
 from saelake.cli.show.screen import cautions, complain
@@ -106,6 +107,7 @@ encode_text.add_to(app)
 find.add_to(app)
 compare.add_to(app)
 shares.add_to(app)
+values.add_to(app)
 group.add_to(app)
 maps.add_to(app)
 naming.add_to(app)

@@ -34,6 +34,7 @@ from saelake.web.pages import (
     maps,
     sign_in,
     tokens,
+    values,
 )
 from saelake.web.security import Guard
 from saelake.web.settings import WebSettings
@@ -48,6 +49,7 @@ PAGES = (
     features,
     feature,
     tokens,
+    values,
     documents,
     document,
     encode,

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from saelake.aio.faces import AsyncCollection
 from saelake.aio.lake import AsyncLake
-from saelake.store.errors import AccessDenied, PermissionDenied, SaelakeError
+from saelake.store.errors import AccessDenied, InvalidInput, PermissionDenied, SaelakeError
 from saelake.web.security import token_of
 
 T = TypeVar("T")
@@ -75,6 +75,13 @@ AskedLake = Annotated[AsyncLake, Depends(lake)]
 async def collection(corpus: str, dictionary: str, found: AskedLake) -> AsyncCollection:
     """The collection that the address names."""
     return found[f"{corpus}/{dictionary}"]
+
+
+def other_collection(lake: AsyncLake, name: str) -> AsyncCollection:
+    """The collection that a field of a form names. Raises `InvalidInput`."""
+    if name.count("/") != 1:
+        raise InvalidInput(f"{name!r} is no collection: write corpus/dictionary.")
+    return lake[name]
 
 
 AskedCollection = Annotated[AsyncCollection, Depends(collection)]

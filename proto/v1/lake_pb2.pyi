@@ -73,6 +73,12 @@ class ShareOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SHARE_ORDER_SHARE: _ClassVar[ShareOrder]
     SHARE_ORDER_VALUE: _ClassVar[ShareOrder]
 
+class ValueOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    VALUE_ORDER_UNSPECIFIED: _ClassVar[ValueOrder]
+    VALUE_ORDER_DOCUMENTS: _ClassVar[ValueOrder]
+    VALUE_ORDER_VALUE: _ClassVar[ValueOrder]
+
 class Adjacent(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ADJACENT_UNSPECIFIED: _ClassVar[Adjacent]
@@ -146,6 +152,9 @@ SHARE_ORDER_UNSPECIFIED: ShareOrder
 SHARE_ORDER_DOCUMENTS: ShareOrder
 SHARE_ORDER_SHARE: ShareOrder
 SHARE_ORDER_VALUE: ShareOrder
+VALUE_ORDER_UNSPECIFIED: ValueOrder
+VALUE_ORDER_DOCUMENTS: ValueOrder
+VALUE_ORDER_VALUE: ValueOrder
 ADJACENT_UNSPECIFIED: Adjacent
 ADJACENT_KEEP: Adjacent
 ADJACENT_DROP: Adjacent
@@ -452,6 +461,24 @@ class SharesRequest(_message.Message):
     order: ShareOrder
     level: float
     def __init__(self, collection: _Optional[str] = ..., expression: _Optional[str] = ..., by: _Optional[str] = ..., where: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., bins: _Optional[int] = ..., order: _Optional[_Union[ShareOrder, str]] = ..., level: _Optional[float] = ...) -> None: ...
+
+class ValuesRequest(_message.Message):
+    __slots__ = ("collection", "by", "where", "k", "all", "bins", "order")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    BINS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    by: str
+    where: str
+    k: int
+    all: bool
+    bins: int
+    order: ValueOrder
+    def __init__(self, collection: _Optional[str] = ..., by: _Optional[str] = ..., where: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., bins: _Optional[int] = ..., order: _Optional[_Union[ValueOrder, str]] = ...) -> None: ...
 
 class CorrelateRequest(_message.Message):
     __slots__ = ("a", "b", "align", "features", "min_npmi", "min_documents", "max_coverage", "max_label_similarity", "adjacent", "k", "all", "control")

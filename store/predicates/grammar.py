@@ -99,6 +99,20 @@ def both(first: str | None, second: str | None) -> str | None:
     return f"({first}) AND ({second})"
 
 
+def further(first: str | None, second: str) -> str:
+    """As `both`, in the words of who goes on writing: without parentheses that change nothing.
+
+    Raises `InvalidFilter`.
+    """
+    if first is None:
+        return second
+    return " AND ".join(f"({each})" if _is_or(parse(each)) else each for each in (first, second))
+
+
+def _is_or(node: Node) -> bool:
+    return isinstance(node, Junction) and node.how == "OR"
+
+
 class _FilterParser:
     def __init__(self, where: str) -> None:
         self._where = where

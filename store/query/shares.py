@@ -16,19 +16,22 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.arrays.proportions import Independence, independence, wilson
-from saelake.store.errors import InvalidInput
-from saelake.store.query.parts import kept_by
 from saelake.store.query.parts.column_values import ColumnValues, column_values
 from saelake.store.query.parts.holding import holding
 from saelake.store.query.parts.left_out import is_encoded, unencoded
 from saelake.store.query.parts.said import metadata, plural
-from saelake.store.query.parts.tallied import NOWHERE, TalliedRows, Tally
+from saelake.store.query.parts.tallied import TalliedRows, Tally
+from saelake.store.query.parts.value_rows import (
+    and_the_rest,
+    counted,
+    named,
+    summed,
+    value_rows,
+)
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.shares import SharesQuery
 from saelake.store.snapshot.session import Session
 
-FEW_VALUES = 20  # that numbers and times may have before they are put into bins
-BINS = 10
 TEST = "chi-squared of independence"
 
 
@@ -43,7 +46,7 @@ def shares(session: Session, query: SharesQuery) -> pa.Table:
     firing = holding(session, selected, query.expression)
     column = column_values(session, selected.collection, query.by)
     tally = Tally.of(column, np.flatnonzero(is_encoded(session, selected)), firing)
-    rows = _rows(column, tally, query)
+    rows = value_rows(column, tally, query.by, query.k, query.bins)
     test = independence(rows.n_firing, rows.n)
     notes = [*_notes(tally, rows, test), *unencoded(session, selected)]
     said = metadata(notes=notes, **_said(tally, query), **_tested(rows, test))
@@ -51,30 +54,17 @@ def shares(session: Session, query: SharesQuery) -> pa.Table:
     return table.replace_schema_metadata(said)
 
 
-def _rows(column: ColumnValues, tally: Tally, query: SharesQuery) -> TalliedRows:
-    """The values, or bins of them."""
-    if query.bins is not None and not column.are_ordered:
-        raise InvalidInput(
-            f"{query.by} has values of type {column.distinct.type}, and bins are of numbers and "
-            "times: leave out bins.",
-            column=query.by,
-        )
-    if column.are_ordered and len(tally.places) > (query.bins or FEW_VALUES):
-        return TalliedRows.of_bins(tally, query.bins or BINS)
-    return TalliedRows.of_values(tally, query.k)
-
-
 # -- The rows.
 
 
 def _table(column: ColumnValues, tally: Tally, values: TalliedRows, level: float) -> pa.Table:
     """The answer, with rows for the documents that have NaN and those that have no value."""
-    rows = values.and_one("nan", tally.nan, 1).and_one("missing", tally.missing, 0)
+    rows = and_the_rest(values, tally)
     low, high = wilson(rows.n_firing, rows.n, level)
     share = rows.n_firing / rows.n
-    lift = share * tally.n_documents / tally.n_fires if tally.n_fires else None
+    lift = share * tally.n[0] / tally.n[1] if tally.n[1] else None
     columns = {
-        **_named(column, rows),
+        **named(column, rows),
         "n_documents": rows.n,
         "n_firing": rows.n_firing,
         "share": share,
@@ -87,39 +77,15 @@ def _table(column: ColumnValues, tally: Tally, values: TalliedRows, level: float
     return pa.Table.from_pydict(answer, schema=SharesQuery.answer)
 
 
-def _named(column: ColumnValues, rows: TalliedRows) -> dict[str, list[str | None]]:
-    """What each row is called, of which kind it is, its ends, and the filter that keeps it."""
-    own = np.flatnonzero(rows.first != NOWHERE)
-    ends = zip(column.texts(rows.first[own]), column.texts(rows.last[own]), strict=True)
-    columns: dict[str, list[str | None]] = {
-        "kind": rows.kind.tolist(),
-        **{name: [None] * len(rows) for name in ("value", "low", "high", "where")},
-    }
-    for at, (low, high) in zip(own, ends, strict=True):
-        columns["value"][at] = column.called(low, high)
-        columns["where"][at] = kept_by.kept_by(column, low, high)
-        if column.are_ordered:
-            columns["low"][at], columns["high"][at] = low, high
-    for kind, written in (("nan", kept_by.nan), ("missing", kept_by.missing)):
-        for at in np.flatnonzero(rows.kind == kind):
-            columns["where"][at] = written(column)
-    return columns
-
-
 # -- What the answer says of itself.
 
 
 def _said(tally: Tally, query: SharesQuery) -> dict[str, Any]:
-    n, n_firing = tally.n_documents, tally.n_fires
+    n, n_firing = (int(each) for each in tally.n)
     said: dict[str, Any] = {
         "expression": query.expression.strip(),
-        "by": query.by,
-        "unit": "document",
-        "n": n,
+        **counted(tally, query.by),
         "n_firing": n_firing,
-        "n_values": len(tally.places),
-        "n_missing": tally.missing[0],
-        "n_nan": tally.nan[0],
         "interval": "Wilson",
         "level": query.level,
     }
@@ -146,18 +112,14 @@ def _tested(rows: TalliedRows, test: Independence | None) -> dict[str, Any]:
 
 
 def _notes(tally: Tally, rows: TalliedRows, test: Independence | None) -> Iterator[str]:
-    if others := int(rows.n_values[rows.kind == "others"].sum()):
-        yield (
-            f"{others:,} of {len(tally.places):,} values, those with the fewest documents, are "
-            "summed in one row, and count in the test as one."
-        )
+    yield from summed(tally, rows, ", and count in the test as one")
     if test is not None and test.is_rough:
         yield (
             f"In {test.n_small} of {test.n_cells} cells of the table fewer than 5 documents are "
             f"expected (in one {test.least:.2g}), so the p-value is rough: fewer values (k) or "
             "bins, or more documents, make it better."
         )
-    n_left = tally.missing[0] + tally.nan[0]
+    n_left = int(tally.missing[0] + tally.nan[0])
     if test is not None and n_left:
         without = "a value" if not tally.nan[0] else "a number"
         are = plural(n_left, f"document without {without} is", f"documents without {without} are")

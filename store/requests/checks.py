@@ -23,6 +23,7 @@ Pooling = Literal["max", "mean", "sum", "binary"]
 Method = Literal["sae", "dense", "hybrid"]
 
 LARGEST_NUMBER = 2**63 - 1  # of an int64, as numbers are stored and sent
+MOST_BINS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +177,14 @@ def check_inside(name: str, value: float) -> None:
     """Raise `InvalidInput` unless the value is between 0 and 1."""
     if not 0 < value < 1:
         raise InvalidInput(f"{name} is a share between 0 and 1, not {value}.")
+
+
+def check_bins(bins: int | None) -> None:
+    """Raise `InvalidInput` for a number of bins that is none."""
+    if bins is not None and not 2 <= bins <= MOST_BINS:
+        raise InvalidInput(
+            f"bins must be from 2 to {MOST_BINS}, or left out, not {bins}.", bins=bins
+        )
 
 
 def check_positive(name: str, value: float) -> None:

@@ -5,13 +5,10 @@ from typing import Literal
 
 import pyarrow as pa
 
-from saelake.store.errors import InvalidInput
-from saelake.store.requests.checks import check_inside
+from saelake.store.requests.checks import check_bins, check_inside
 from saelake.store.requests.request import Request
 
 ShareOrder = Literal["documents", "share", "value"]
-
-MOST_BINS = 1000
 
 SHARES = pa.schema(
     [
@@ -59,7 +56,4 @@ class SharesQuery(Request, cost="quick", answer=SHARES):
     def check(self) -> None:
         """See `Request`."""
         check_inside("level", self.level)
-        if self.bins is not None and not 2 <= self.bins <= MOST_BINS:
-            raise InvalidInput(
-                f"bins must be from 2 to {MOST_BINS}, or left out, not {self.bins}.", bins=self.bins
-            )
+        check_bins(self.bins)

@@ -43,6 +43,7 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     "a choice that is none": (lambda c: c.tokens(5, per="page"), "choose one of document, token"),
     "truth as a word": (lambda c: c.similar(id="d1", idf="yes"), "idf must be True or False"),
     "a column as a number": (lambda c: c.shares(5, by=3), "by must be text, not 3"),
+    "a column of values as a number": (lambda c: c.values(3), "by must be text, not 3"),
     "columns as one number": (lambda c: c.associate(5), "columns must be text, not 5"),
 }
 

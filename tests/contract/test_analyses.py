@@ -117,6 +117,10 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
         .where("id <> 'd3'")
         .shares("3 & !9 | 4 > 0.2", by="label", k=1, order="share", level=0.9)
     ),
+    "values": lambda lake: lake[NAME].values("label"),
+    "values of a selection": lambda lake: (
+        lake[NAME].where("id <> 'd3'").values("label", k=1, order="value")
+    ),
     "correlations within strata": lambda lake: lake[NAME].correlate(
         control=("length", "label"), min_npmi=0.0, min_documents=1
     ),

@@ -28,6 +28,7 @@ QUESTIONS: dict[str, Callable[[Collection, str], pa.Table]] = {
     "embeddings": lambda c, where: c.embeddings(where).read_all(),
     "associate": lambda c, where: c.associate("length", where=where).to_arrow(),
     "shares": lambda c, where: c.shares(3, by="length", where=where).to_arrow(),
+    "values": lambda c, where: c.values("length", where=where).to_arrow(),
     "cluster": lambda c, where: c.where(where).cluster(2, features=[0, 1, 2]).to_arrow(),
     "correlate": lambda c, where: (
         c.where(where).correlate(min_npmi=0.001, min_documents=2, max_coverage=1).to_arrow()

@@ -17,6 +17,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "diff": {"a": "{collection} where COLUMN = 'x'", "others": "{collection} where COLUMN = 'y'"},
     "associate": {"collection": "{collection}", "columns": "COLUMN"},
     "shares": {"collection": "{collection}", "expression": "12", "by": "COLUMN"},
+    "values": {"collection": "{collection}", "by": "COLUMN"},
     "correlate": {"a": "{collection}", "k": "5"},
     "cluster": {"collection": "{collection}", "n_clusters": "4"},
     "map": {"collection": "{collection}", "k": "100"},

@@ -20,6 +20,7 @@ ROWS: Mapping[str, str | None] = {
     "diff": "rows",
     "associate": "rows",
     "shares": "rows",
+    "values": "rows",
     "correlate": "pairs",
     "cluster": "clusters",
     "map": "points",

@@ -11,9 +11,8 @@ from saelake.aio.faces import AsyncCollection
 from saelake.aio.lake import AsyncLake
 from saelake.answers.differences import Diff, Difference
 from saelake.arguments import names_in
-from saelake.store.errors import InvalidInput
 from saelake.store.requests.diff import DiffOrder, Unit
-from saelake.web.asking import AskedCollection, AskedLake, tried
+from saelake.web.asking import AskedCollection, AskedLake, other_collection, tried
 from saelake.web.look.plots import points
 from saelake.web.look.templates import page, part
 
@@ -71,9 +70,8 @@ async def answer(
 
 
 async def _diff(lake: AsyncLake, collection: AsyncCollection, wanted: ComparedSides) -> Diff:
-    if wanted.other and wanted.other.count("/") != 1:
-        raise InvalidInput(f"{wanted.other!r} is no collection: write corpus/dictionary.")
-    a, b = collection, lake[wanted.other] if wanted.other else collection
+    a = collection
+    b = other_collection(lake, wanted.other) if wanted.other else collection
     a = a.where(wanted.a) if wanted.a else a
     if wanted.b:
         b = b.where(wanted.b)

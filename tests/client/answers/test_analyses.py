@@ -17,6 +17,7 @@ from saelake.answers.found import FoundDocuments, SharedFeature
 from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
+from saelake.answers.values import ValueCounts
 from saelake.dictionary import Dictionary
 from saelake.store.engine import Engine
 from tests.lakes import MadeLake, make_lake
@@ -53,6 +54,24 @@ def correlation(**changes: Any) -> dict[str, Any]:
     row = {"feature_a": 3, "feature_b": 9, "npmi": 0.8, "n_a": 10, "n_b": 20, "n_both": 9}
     given = {"b_given_a": 0.9, "a_given_b": 0.45, "label_similarity": 0.1}
     return row | given | {"label_a": "rain", "label_b": "umbrellas"} | changes
+
+
+def value_count(**given: Any) -> dict[str, Any]:
+    """A row of values."""
+    return {
+        "value": "pos",
+        "kind": "value",
+        "n_documents": 40,
+        "share": 0.5,
+        "n_values": 1,
+        "low": None,
+        "high": None,
+        "where": "label = 'pos'",
+        **given,
+    }
+
+
+OF_VALUES: dict[str, Any] = {"by": "label", "n": 80, "n_values": 6, "n_missing": 1200, "n_nan": 0}
 
 
 def share(**changes: Any) -> dict[str, Any]:
@@ -211,6 +230,26 @@ def test_shares_say_of_what_they_are() -> None:
     assert Shares(table(share(), **nothing, n=0, n_firing=0)).share is None
 
 
+def test_values_say_of_what_they_are() -> None:
+    rows = [
+        value_count(),
+        value_count(value=None, kind="others", n_values=3, where=None),
+        value_count(value="", where="label = ''"),
+        value_count(value=None, kind="nan"),
+        value_count(value=None, kind="missing", n_values=0),
+    ]
+    answer = ValueCounts(table(*rows, **OF_VALUES, notes=json.dumps(["Read this."])))
+    names = ["pos", "others (3 values)", "(empty)", "NaN", "no value"]
+    assert [row.name for row in answer] == names
+    assert (answer.n, answer.n_values, answer.n_missing, answer.n_nan) == (80, 6, 1200, 0)
+    head, note, header, shown, *_ = repr(answer).splitlines()
+    assert head == "label: 6 values in 80 documents, 1,200 without a value"
+    assert note == "Read this."
+    assert header.split() == ["label", "documents", "share", "where"]
+    assert shown.split() == ["pos", "40", "0.5", "label", "=", "'pos'"]
+    assert answer.to_plain() == {**answer.about, "notes": ["Read this."], "rows": rows}
+
+
 def test_clusters_show_what_they_are_about() -> None:
     answer = Clusters(table(cluster(), n=2, n_left_out=1))
     assert (answer.n, answer.n_left_out) == (2, 1)
@@ -246,6 +285,7 @@ ANSWERS: list[Answer[Any]] = [
         )
     ),
     Shares(table(share(value=NASTY), **{**COUNTED, "by": NASTY})),
+    ValueCounts(table(value_count(value=NASTY, where=NASTY), **{**OF_VALUES, "by": NASTY})),
     Correlations(table(correlation(label_a=NASTY, label_b=NASTY), n=3)),
     Clusters(
         table(
@@ -267,7 +307,8 @@ ANSWERS: list[Answer[Any]] = [
 def test_every_row_is_a_line_of_what_can_be_printed(answer: Answer[Any]) -> None:
     shown = repr(answer)
     assert shown.replace("\n", "").isprintable()
-    extra = 1 if isinstance(answer, Diff | Associations | Shares | Correlations) else 0
+    has_head = isinstance(answer, Diff | Associations | Shares | ValueCounts | Correlations)
+    extra = int(has_head)
     assert len(shown.splitlines()) == 1 + extra + len(answer)
 
 

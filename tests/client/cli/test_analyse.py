@@ -29,6 +29,7 @@ COMMANDS = [
     "diff",
     "associate",
     "shares",
+    "values",
     "correlate",
     "cluster",
     "match",
@@ -206,6 +207,10 @@ def test_other_analyses_are_documents_too(encoded: EncodedLake, lake: Lake) -> N
     counted = c.shares("3 & !9", by="label", order="value", k=None)
     assert shown == plain({**counted.about, "rows": counted.to_dicts()})
     assert [row["value"] for row in shown["rows"]] == ["neg", "pos"]
+    valued = document(encoded, "values", NAME, "label", "--order", "value", "--all")
+    listed = c.values("label", order="value", k=None)
+    assert valued == plain({**listed.about, "rows": listed.to_dicts()})
+    assert [row["where"] for row in valued["rows"]] == ["label = 'neg'", "label = 'pos'"]
     associated = document(encoded, "associate", NAME, "label", "--min-documents", "2", "--all")
     expected = c.associate("label", min_documents=2, k=None)
     options = ["--control", "length", "--confirm", "--level", "0.9"]
@@ -316,6 +321,12 @@ SHOWN: dict[str, tuple[list[str], list[str]]] = {
         ["shares", NAME, "3", "--by", "label", "--where", "label = 'x'"],
         ["no documents"],
     ),
+    "values": (["values", NAME, "label"], ["label: 2 values in", "pos", "%"]),
+    "values of the rest": (["values", NAME, "label", "-k", "1"], ["others (1 value)"]),
+    "values of nothing": (
+        ["values", NAME, "label", "--where", "label = 'x'"],
+        ["0 values in 0 documents"],
+    ),
     "correlate within": (
         ["correlate", NAME, "--min-npmi", "-1", "--min-documents", "1", "--control", "length"],
         ["controlled", "Mantel-Haenszel"],
@@ -395,6 +406,10 @@ def test_questions_are_asked_of_a_lake_or_a_server(command: str) -> None:
         (["shares", NAME, "3"], 2, "--by"),
         (["shares", NAME, "3", "--by", "colour"], 2, "colour"),
         (["shares", NAME, "3", "--by", "label", "--bins", "3"], 2, "leave out bins"),
+        (["values", NAME], 2, "COLUMN"),
+        (["values", NAME, "colour"], 2, "colour"),
+        (["values", NAME, "label", "--bins", "3"], 2, "leave out bins"),
+        (["values", NAME, "label", "--bins", "1"], 2, "from 2 to"),
         (["correlate", NAME, NAME], 2, "align"),
         (["correlate", NAME, "--min-npmi", "2"], 2, "NPMI"),
         (["cluster", NAME, "-n", "1"], 2, "at least 2"),
@@ -490,3 +505,19 @@ def test_shares_have_bars_where_there_is_room(
         assert row.interval in line
         largest = max(each.ci_high for each in shown)
         assert line.count("█") == round(16 * row.share / largest)
+
+
+def test_values_have_bars_and_filters_where_there_is_room(
+    encoded: EncodedLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saelake.cli.show.screen.out.width", 80)
+    printed = asked("values", NAME, "label", "--lake", encoded.lake.uri)
+    header, *rows = printed.splitlines()[-3:]
+    assert header.split() == ["label", "documents", "share", "where"]
+    shown = saelake.connect(encoded.lake.uri)[NAME].values("label")
+    largest = max(each.n_documents for each in shown)
+    for line, row in zip(rows, shown, strict=True):
+        assert line.split()[:3] == [row.value, str(row.n_documents), f"{row.share:.1%}"]
+        assert line.count("█") == round(12 * row.n_documents / largest)
+        assert row.where is not None
+        assert line.rstrip().endswith(row.where)

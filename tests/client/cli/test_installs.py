@@ -91,6 +91,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("diff", f"{NAME} where label = 'pos'", f"{NAME} where label = 'neg'"), store),
         (("associate", NAME, "label"), store),
         (("shares", NAME, "1", "--by", "label"), store),
+        (("values", NAME, "label"), store),
         (("correlate", NAME), store),
         (("cluster", NAME, "-n", "2"), store),
         (("map", NAME), store),

@@ -41,6 +41,7 @@ from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.tokens import Per, TokensQuery
+from saelake.store.requests.values import ValuesQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.snapshot.session import Session
 from saelake.store.wire.requests import METHODS
@@ -80,6 +81,7 @@ QUESTIONS: tuple[Request, ...] = (
     AssociateQuery(collection=MADE, columns=("label",), k=None),
     AssociateQuery(collection=MADE, columns=("length",), k=None, pooling="sum"),
     SharesQuery(collection=MADE, expression="3", by="label"),
+    ValuesQuery(collection=MADE, by="length", bins=4),
     SharesQuery(collection=MADE, expression="-3 > 0.5 | 4 < -1", by="length", bins=4),
     CorrelateQuery(a=Selection(collection=MADE), min_npmi=-1, k=None),
     CorrelateQuery(a=Selection(collection=MADE), min_npmi=-1, features=(-3,), adjacent="drop"),

@@ -30,6 +30,7 @@ QUESTIONS: dict[str, Callable[[Collection], pa.Table]] = {
     ),
     "associate": lambda c: c.associate("length").to_arrow(),
     "shares": lambda c: c.shares("2 & !5", by="length", bins=5).to_arrow(),
+    "values": lambda c: c.values("length", bins=5).to_arrow(),
     "correlations": lambda c: c.correlate(
         min_npmi=0.001, min_documents=2, max_coverage=1
     ).to_arrow(),

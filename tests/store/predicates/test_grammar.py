@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saelake.store.errors import InvalidFilter
-from saelake.store.predicates.grammar import MAX_CHAIN, MAX_DEPTH, both, parse
+from saelake.store.predicates.grammar import MAX_CHAIN, MAX_DEPTH, both, further, parse
 from saelake.store.predicates.tokens import MAX_CHARACTERS, tokens_of
 from saelake.store.predicates.tree import In, Junction, Like, Name, Negation, Ordering, Value
 
@@ -146,3 +146,14 @@ def test_two_filters_are_joined_only_whole() -> None:
             both(wrong, "c = 3")
         with pytest.raises(InvalidFilter):
             both("c = 3", wrong)
+
+
+def test_a_filter_is_written_further_as_people_write() -> None:
+    assert further(None, "a = 1 or b = 2") == "a = 1 or b = 2"
+    assert (
+        further("a = 1 AND b = 2", "c >= 3 AND c <= 4") == "a = 1 AND b = 2 AND c >= 3 AND c <= 4"
+    )
+    assert further("a = 1 or b = 2", "NOT c") == "(a = 1 or b = 2) AND NOT c"
+    assert further("a = 1", "b = 2 OR c = 3") == "a = 1 AND (b = 2 OR c = 3)"
+    with pytest.raises(InvalidFilter):
+        further("a = 1) OR (b = 2", "c = 3")

@@ -22,7 +22,7 @@ from saelake.store.growth.delete import delete_documents
 from saelake.store.index import features, layout, merge
 from saelake.store.query.parts import lists, search
 from saelake.store.query.parts.quantiles import quantile_bins
-from saelake.store.query.shares import BINS, FEW_VALUES
+from saelake.store.query.parts.value_rows import BINS, FEW_VALUES
 from saelake.store.requests.shares import ShareOrder, SharesQuery
 from tests.lakes import MadeLake, make_lake
 

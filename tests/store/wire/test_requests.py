@@ -42,6 +42,7 @@ from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.tokens import TokensQuery
+from saelake.store.requests.values import ValuesQuery
 from saelake.store.requests.verify import VerifyQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.wire import frames
@@ -88,6 +89,7 @@ LEAST: list[tuple[Request, dict[str, Any]]] = [
         SharesQuery(collection=NAME, expression="1", by="label"),
         {"collection": NAME, "expression": "1", "by": "label"},
     ),
+    (ValuesQuery(collection=NAME, by="label"), {"collection": NAME, "by": "label"}),
     (CorrelateQuery(a=ALL), {"a": ALL_SENT}),
     (ClusterQuery(collection=NAME), {"collection": NAME}),
     (MapQuery(collection=NAME), {"collection": NAME}),

@@ -94,6 +94,11 @@ ASKED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"collection": NAME, "expression": "3 & !9", "by": "label", "k": 1, "order": "share"},
         {"collection": NAME, "expression": "3 & !9", "by": "label", "k": 1, "order": "share"},
     ),
+    "values": (
+        f"values {NAME} label -k 1 --order value",
+        {"collection": NAME, "by": "label", "k": 1, "order": "value"},
+        {"collection": NAME, "by": "label", "k": 1, "order": "value"},
+    ),
     "labels": ("labels sae -k 2", {"dictionary": "sae", "k": 2}, {"dictionary": "sae", "k": 2}),
     "neighbors": (
         "neighbors sae 3 -k 2",

@@ -33,6 +33,7 @@ def views(encoded: EncodedLake) -> dict[str, str]:
         "document": f"{PLACE}/documents/d0",
         "encode": f"{PLACE}/encode?text={text}&token=1",
         "compare": f"{PLACE}/compare?a=id+%3C+%27d2%27",
+        "values": f"{PLACE}/values?field=a&back={PLACE}/compare",
         "correlations": f"{PLACE}/correlations?min_npmi=0&min_documents=1",
         "clusters": f"{PLACE}/clusters?n=2",
         "map": f"{PLACE}/map",
@@ -64,6 +65,18 @@ def test_nothing_is_in_the_way_of_anybody(screen: Any, views: dict[str, str]) ->
         if grave or width > 0:
             found[name] = (grave, width)
     assert found == {}
+
+
+def test_what_a_filter_is_chosen_from_is_in_nobodys_way(screen: Any, views: dict[str, str]) -> None:
+    """Axe finds nothing grave while it lies over the page, which becomes no wider."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for name in ("compare", "feature"):
+        screen.goto(views[name])
+        screen.locator("[data-chooser] summary").first.click()
+        screen.locator(".counts li").first.wait_for()
+        said = axe.run(screen).response["violations"]
+        assert [(one["id"], one["nodes"]) for one in said if one["impact"] in GRAVE] == []
+        assert screen.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
 def test_the_keyboard_reaches_what_a_page_is_for(screen: Any, views: dict[str, str]) -> None:
