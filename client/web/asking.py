@@ -47,7 +47,7 @@ async def tried(request: Request, question: Awaitable[T]) -> Tried[T]:
 
 
 async def attempted(question: Awaitable[T]) -> Tried[T]:
-    """The same, as one of several questions that are asked at once."""
+    """What `tried` gives, of one of several questions that are asked at once."""
     try:
         return await question, None
     except PermissionDenied as error:

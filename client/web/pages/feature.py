@@ -39,7 +39,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Firing:
+class FiredHits:
     """Where a feature fires: hits, their documents by number, and how much is shown around each."""
 
     hits: Tokens
@@ -177,14 +177,14 @@ async def _firing(
     order: Order,
     where: str | None,
     context: int,
-) -> Firing:
+) -> FiredHits:
     """Hits of the feature, and their documents."""
     hits = await collection.tokens(feature, k, where=where, context=context, order=order)
     docs = sorted({hit.doc for hit in hits})
     documents = await asyncio.gather(
         *(collection.document(doc=doc, features=[feature]) for doc in docs)
     )
-    return Firing(hits=hits, documents=dict(zip(docs, documents, strict=True)), context=context)
+    return FiredHits(hits=hits, documents=dict(zip(docs, documents, strict=True)), context=context)
 
 
 def _largest(rows: Features) -> float:

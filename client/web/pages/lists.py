@@ -28,7 +28,7 @@ class WantedList(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class ListItem:
     """A feature of the list."""
 
     feature: str
@@ -36,10 +36,10 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListRow:
     """A feature, and what is said of it; two rows of a signed dictionary, one for each pole."""
 
-    item: Item
+    item: ListItem
     rows: tuple[Feature, ...]
 
 
@@ -61,7 +61,7 @@ async def show(
     )
 
 
-async def _listed(collection: AsyncCollection, text: str) -> list[Listed]:
+async def _listed(collection: AsyncCollection, text: str) -> list[ListRow]:
     items = items_in(text)
     if not items:
         return []
@@ -70,7 +70,7 @@ async def _listed(collection: AsyncCollection, text: str) -> list[Listed]:
     for row in rows:
         by_number.setdefault(str(row.feature), []).append(row)
     return [
-        Listed(item=item, rows=tuple(_of(item.feature, by_number[item.feature.lstrip("+-")])))
+        ListRow(item=item, rows=tuple(_of(item.feature, by_number[item.feature.lstrip("+-")])))
         for item in items
     ]
 
@@ -81,9 +81,9 @@ def _of(name: str, rows: list[Feature]) -> list[Feature]:
     return [row for row in rows if pole is None or row.pole == pole]
 
 
-def items_in(text: str) -> list[Item]:
+def items_in(text: str) -> list[ListItem]:
     """The items that lines are, each feature once. Raises `InvalidInput`."""
-    items: dict[str, Item] = {}
+    items: dict[str, ListItem] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         name, _, note = line.partition(" ")
         if len(note) > LONGEST_NOTE:
@@ -91,7 +91,7 @@ def items_in(text: str) -> list[Item]:
                 f"The note on {name} has {len(note)} characters, and {LONGEST_NOTE} is the most."
             )
         feature = feature_in(name)
-        items.setdefault(feature, Item(feature=feature, note=note.strip()))
+        items.setdefault(feature, ListItem(feature=feature, note=note.strip()))
     if len(items) > MOST:
         raise InvalidInput(f"A list has at most {MOST} features, and this one has {len(items)}.")
     return list(items.values())

@@ -17,6 +17,7 @@ from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
 
 SHARE = 1 / 2  # of the cache's bytes, for the distinct values of a column while it is read
+LEAST_ROOM = 16 << 20  # bytes, also where nothing is kept
 MISSING, NAN = -1, -2  # of documents without a value; and of those with one that is no number
 _ZEROS = re.compile(r"\.0+(?=Z?$)|(?<=\.)(\d*[1-9])0+(?=Z?$)")
 
@@ -65,9 +66,10 @@ def column_values(session: Session, collection: Collection, column: str) -> Colu
     """
     documents = collection.documents
     path = column_of(documents, column)
+    room = max(int(session.cache.capacity * SHARE), LEAST_ROOM)
     return session.cache.kept(
         ("values", documents.table.key, path),
-        lambda: _read(documents, path, column, int(session.cache.capacity * SHARE)),
+        lambda: _read(documents, path, column, room),
         lambda found: found.n_bytes,
     )
 

@@ -7,7 +7,7 @@ import pytest
 
 import saelake
 from saelake.store.errors import InvalidInput
-from saelake.web.pages.lists import MOST, Item, items_in
+from saelake.web.pages.lists import MOST, ListItem, items_in
 from tests.encoded import EncodedLake
 
 PLACE = "/c/words/sae"
@@ -22,7 +22,7 @@ def features(encoded: EncodedLake) -> list[int]:
 
 def test_a_line_is_a_feature_and_a_note() -> None:
     found = items_in("12 about sorting\n\n -34\n12 once more\n")
-    assert found == [Item(feature="12", note="about sorting"), Item(feature="-34", note="")]
+    assert found == [ListItem(feature="12", note="about sorting"), ListItem(feature="-34", note="")]
     assert items_in(" \n") == []
 
 
