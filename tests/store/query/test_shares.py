@@ -438,10 +438,11 @@ def test_values_are_read_in_a_room_that_is_set(tmp_path: Path) -> None:
             "each": pa.array([f"{t} {i}" for i, t in enumerate(texts)]),
         },
     )
-    engine = Engine(made.lake.uri, cache_bytes=2000)
+    engine = Engine(made.lake.uri, cache_bytes=0)
     query = SharesQuery(collection=MADE, expression="3", by="some", k=None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("saelake.store.documents.columns.SCAN_ROWS", 5)
+        patch.setattr("saelake.store.query.parts.column_values.LEAST_ROOM", 1000)
         found = engine.ask(query).read_all()
         with pytest.raises(InvalidInput, match="too many different values"):
             engine.ask(replace(query, by="each"))
