@@ -80,7 +80,7 @@ def names(name: str, given: Any) -> tuple[str, ...]:
 
 def names_in(text: str) -> list[str]:
     """The names in `length,source`; a comma in double quotes is part of a name."""
-    return [name for part in COMMA.split(text) if (name := part.strip())]
+    return [name.strip() for name in COMMA.split(text)]
 
 
 def weights(name: str, given: Mapping[Any, float] | None) -> tuple[Weight, ...]:

@@ -20,6 +20,8 @@ OPTIONS = {
     "expressions": "--checked",
     "scale": "--duckdb-up-to",
     "load": "--connections",
+    "page": "--views",
+    "install": "--extras",
     "objectstore": "--latency-ms",
     "bytes": "--tokens",
     "analyses": "--milvus-documents",

@@ -1,5 +1,7 @@
 """The demo from beginning to end: build a lake, serve it, ask it, say what to type next."""
 
+import os
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -110,8 +112,16 @@ def _described(collection: Collection) -> str:
 
 def typed(*arguments: str) -> str:
     """The command as one would type it in this folder."""
-    program = "saelake" if which("saelake") else "python -m saelake"
-    return " ".join([program, *(_quoted(argument) for argument in arguments)])
+    return " ".join([_program(), *(_quoted(argument) for argument in arguments)])
+
+
+def _program() -> str:
+    if which("saelake"):
+        return "saelake"
+    begun = Path(sys.argv[0])
+    if begun.name == "__main__.py":
+        return f"{os.path.relpath(sys.executable)} -m saelake"
+    return os.path.relpath(begun)
 
 
 def _quoted(argument: str) -> str:

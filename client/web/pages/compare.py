@@ -84,7 +84,7 @@ async def _diff(lake: AsyncLake, collection: AsyncCollection, wanted: ComparedSi
         order=wanted.order,
         align=wanted.align or None,
         cluster_by=wanted.cluster_by or None,
-        control=names_in(wanted.control),
+        control=names_in(wanted.control) if wanted.control.strip() else [],
     )
 
 

@@ -188,7 +188,7 @@ def test_a_person_signs_in_and_out(url: str, chromium: Any) -> None:
     page.get_by_label("Token").fill(TOKEN)
     page.get_by_role("button", name="Sign in").click()
     assert page.url == f"{url}?of=here"
-    assert page.get_by_role("heading", name="Collections").is_visible()
+    page.get_by_role("heading", name="Collections").wait_for()
     assert page.evaluate("document.cookie") == ""
     page.get_by_role("button", name="Sign out").click()
     page.goto("/")

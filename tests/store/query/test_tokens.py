@@ -309,6 +309,7 @@ def _check_against_brute_force(made: MadeLake, engine: Engine, *, n_examples: in
     @example(query=TokensQuery(collection=COLLECTION, expression="0 & !1", k=3, scope="document"))
     @example(query=TokensQuery(collection=COLLECTION, expression="(0|1) & !2", k=3))
     @example(query=TokensQuery(collection=COLLECTION, expression="0 & 1", k=5, scope="window:3"))
+    @example(query=TokensQuery(collection=COLLECTION, expression="(1 | 1 | 1) & 0", k=5))
     def check(query: TokensQuery) -> None:
         try:
             expected = brute_force(made, query)
