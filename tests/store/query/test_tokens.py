@@ -128,7 +128,7 @@ def _shorten(patch: pytest.MonkeyPatch, n_others: int | None = None) -> None:
     patch.setattr(layout, "BANDS", (16, 24))
     if n_others is not None:
         patch.setattr(others, "UNKNOWN", n_others + 1)
-        for module in (layout, others, tiers):
+        for module in (layout, lists, others, tiers):
             patch.setattr(module, "MOST_OTHERS", n_others)
     patch.setattr(combining, "NARROWED", 3)
     patch.setattr(combining, "MOST_NARROWED", 5)
