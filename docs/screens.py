@@ -43,7 +43,7 @@ def views(lake: str) -> Mapping[str, str]:
     return {
         "lake": "/",
         "collection": of,
-        "features": at("features", about="sorting", k=12),
+        "features": at("features", token="fast", k=12),
         "feature": at(f"features/{feature}"),
         "label": at(f"features/{feature}/label"),
         "tokens": at("tokens", expression=feature, k=12),
