@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from saelake.cli.options.analyses import PANEL, AllOption
+from saelake.cli.options.analyses import PANEL, AllOption, BinsOption, ValuesOption
 from saelake.cli.options.lake import CollectionArgument, FormatOption, WhereOption, asked_lake
 from saelake.cli.options.poles import PoleCommand
 from saelake.cli.options.shared import shares as sharing
@@ -33,18 +33,10 @@ def shares(
     ],
     *,
     by: Annotated[str, typer.Option(help="The column of metadata, or column.field.")],
-    k: Annotated[
-        int | None, typer.Option("-k", help="How many values; the others are summed.")
-    ] = SharesQuery.k,
+    k: ValuesOption = SharesQuery.k,
     every: AllOption = False,
     where: WhereOption = None,
-    bins: Annotated[
-        int | None,
-        typer.Option(
-            help="How many bins numbers and times have, if they have more values. [default: 10, if "
-            "they have more than 20]",
-        ),
-    ] = SharesQuery.bins,
+    bins: BinsOption = SharesQuery.bins,
     order: Annotated[
         ShareOrder, typer.Option(help="What comes first: most documents, the largest share.")
     ] = SharesQuery.order,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from saelake.cli.options.analyses import PANEL, AllOption
+from saelake.cli.options.analyses import PANEL, AllOption, BinsOption, ValuesOption
 from saelake.cli.options.lake import CollectionArgument, FormatOption, WhereOption, asked_lake
 from saelake.cli.options.shared import shares
 from saelake.cli.show import values as showing
@@ -27,18 +27,10 @@ def values(
         typer.Argument(metavar="COLUMN", help="The column of metadata, or column.field."),
     ],
     *,
-    k: Annotated[
-        int | None, typer.Option("-k", help="How many values; the others are summed.")
-    ] = ValuesQuery.k,
+    k: ValuesOption = ValuesQuery.k,
     every: AllOption = False,
     where: WhereOption = None,
-    bins: Annotated[
-        int | None,
-        typer.Option(
-            help="How many bins numbers and times have, if they have more values. [default: 10, if "
-            "they have more than 20]",
-        ),
-    ] = ValuesQuery.bins,
+    bins: BinsOption = ValuesQuery.bins,
     order: Annotated[
         ValueOrder, typer.Option(help="What comes first: most documents, or by value.")
     ] = ValuesQuery.order,

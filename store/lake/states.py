@@ -50,7 +50,7 @@ class LakeState:
 def _squeezed(said: bytes) -> bytes:
     """The bytes as zlib writes them, by a window that is as small as they are.
 
-    Every answer has a state; zlib's usual quarter of a MiB takes eight times as long to make.
+    Every answer has a state, and of zlib's usual quarter of a MiB it needs a few hundred bytes.
     """
     squeezing = zlib.compressobj(wbits=9, memLevel=1)
     return squeezing.compress(said) + squeezing.flush()

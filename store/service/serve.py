@@ -329,7 +329,7 @@ def serve(
         if ready.done() and ready.exception() is not None:
             await server.stop(grace_s=0)
             ready.result()
-        for opened in server.door_addresses:
+        for opened in server.door_addresses if ready.done() else ():
             on_open(opened)
         await stopped
         return await server.stop(delay_s=settings.lifetime.drain_delay_s)

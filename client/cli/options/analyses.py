@@ -49,4 +49,14 @@ ClusterByOption = Annotated[
         "value is its own."
     ),
 ]
+ValuesOption = Annotated[
+    int | None, typer.Option("-k", help="How many values; the others are summed.")
+]
+BinsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="How many bins numbers and times have, if they have more values. [default: 10, if "
+        "they have more than 20]",
+    ),
+]
 AllOption = Annotated[bool, typer.Option("--all", help="All, in place of -k.")]

@@ -94,7 +94,7 @@ def diff(answer: Diff, sides: Sequence[str], console: Console) -> RenderableType
             *confirmed,
             _side(row, console),
         )
-    return Group(head, *_said(answer.head, answer.notes), table)
+    return Group(head, *said(answer.head, answer.notes), table)
 
 
 def _names(sides: Sequence[str]) -> list[str]:
@@ -146,14 +146,14 @@ def associations(answer: Associations) -> RenderableType:
             *((_label(row.category),) if classes else ()),
             _label(row.label),
         )
-    return Group(*_said(answer.head, answer.notes), table)
+    return Group(*said(answer.head, answer.notes), table)
 
 
 def _known(value: float | None, shown: str) -> str:
     return "-" if value is None else shown.format(value)
 
 
-def _said(head: str, notes: Iterable[str]) -> Iterator[Text]:
+def said(head: str, notes: Iterable[str]) -> Iterator[Text]:
     """How it was counted and tested, and what must be known of it."""
     yield Text(one_line(head), style="dim")
     yield from _notes(notes)
@@ -178,7 +178,7 @@ def correlations(answer: Correlations) -> RenderableType:
     """Pairs, strongest first."""
     if not len(answer):
         none = "No pair of features fires together as strongly; try a lower --min-npmi."
-        return Group(Text(none), *_said(answer.head, answer.notes))
+        return Group(Text(none), *said(answer.head, answer.notes))
     more = ("controlled", "q") if answer.is_controlled else ()
     table = _table(("a", "b", "NPMI", *more, "both", "b given a", "a given b"), ("labels",))
     for row in answer:
@@ -193,7 +193,7 @@ def correlations(answer: Correlations) -> RenderableType:
             f"{row.a_given_b:.0%}",
             _labels((row.label_a, row.label_b)),
         )
-    return Group(*_said(answer.head, answer.notes), table)
+    return Group(*said(answer.head, answer.notes), table)
 
 
 def _labels(labels: Iterable[str | None]) -> str:
@@ -245,7 +245,7 @@ def families(answer: Families) -> RenderableType:
         labels = _labels(row.labels[:3])
         table.add_row(str(row.n_features), f"{row.mean_npmi:.3f}", features + more, labels)
     shown = table if len(answer) else Text("No features fire together as strongly.")
-    return Group(*_said(answer.head, answer.notes), shown)
+    return Group(*said(answer.head, answer.notes), shown)
 
 
 def labels(answer: Labels) -> RenderableType:

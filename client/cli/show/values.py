@@ -6,6 +6,7 @@ from rich.text import Text
 
 from saelake.answers.text import one_line
 from saelake.answers.values import ValueCount, ValueCounts
+from saelake.cli.show.analyses import said
 
 WIDE = 72  # characters of a screen on which bars and filters have room
 BAR = 12  # characters
@@ -16,10 +17,9 @@ def values(answer: ValueCounts, console: Console) -> RenderableType:
 
     Where there is little room, what does not fit is said by the other formats.
     """
-    said = [Text(one_line(answer.head), style="dim")]
-    said += [Text(one_line(note), style="yellow") for note in answer.notes]
+    above = said(answer.head, answer.notes)
     if not len(answer):
-        return Group(*said)
+        return Group(*above)
     is_wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(Text(one_line(answer.by)), max_width=32, overflow="fold")
@@ -31,7 +31,7 @@ def values(answer: ValueCounts, console: Console) -> RenderableType:
     largest = max(row.n_documents for row in answer)
     for row in answer:
         table.add_row(*_cells(row, largest, is_wide=is_wide))
-    return Group(*said, table)
+    return Group(*above, table)
 
 
 def _cells(row: ValueCount, largest: int, *, is_wide: bool) -> list[Text]:

@@ -4,37 +4,30 @@ import asyncio
 import json
 import re
 import signal
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import pyarrow as pa
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from saelake.store.engine import Engine
-from saelake.store.requests.request import Request
-from saelake.store.requests.tokens import TokensQuery
 from saelake.store.service.access.protection import Access
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
-from saelake.store.service.telemetry.settings import Telemetry
 from saelake.texts import model_texts
 from saelake.web.agents.http import application_for
 from saelake.web.lakes import Lakes
 from saelake.web.serving import WebServer
 from saelake.web.settings import WebSettings
+from tests.client.web.agents.held import held_hits
 from tests.client.web.agents.scripted import check_as_printed, five_questions
 from tests.client.web.agents.talking import NAME, Talk, answer, calling, failure, talk, talked
 from tests.client.web.calling import Answered, call
-from tests.client.web.test_serving import counted, running
+from tests.client.web.test_serving import running
 from tests.encoded import EncodedLake
 from tests.store.service.access.serving import issue
-from tests.store.service.answering import answer_with
 
 JSON = {"Content_Type": "application/json", "Accept": "application/json, text/event-stream"}
 READING = application_for(changes=False)
@@ -192,37 +185,18 @@ def test_the_program_asks_a_server(lake_server: BackgroundServer) -> None:
 def test_an_agent_that_leaves_ends_what_was_computed_for_it(
     labelled: EncodedLake, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
-    asked_for, may_go_on = threading.Event(), threading.Event()
-    usual = Engine.ask
-
-    def slow(engine: Engine, request: Request) -> pa.RecordBatchReader:
-        asked_for.set()
-        may_go_on.wait(60)
-        return usual(engine, request)
-
     async def leave(client: Client) -> None:
         given = {"collection": NAME, "expression": "1"}
         waiting = asyncio.ensure_future(client.call_tool("find_tokens", given))
-        assert await asyncio.to_thread(asked_for.wait, 30)
+        assert await asyncio.to_thread(held.asked_for.wait, 30)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        await asyncio.to_thread(until_cancelled)
+        await asyncio.to_thread(held.until_cancelled)
 
-    def until_cancelled() -> None:
-        until = time.monotonic() + 30
-        while counted(server_of_it).get(("Tokens", "CANCELLED"), 0) == 0:
-            assert time.monotonic() < until
-            time.sleep(0.05)
-
-    telemetry = Telemetry(metrics=Address(port=0))
-    settings = ServerSettings(uri=labelled.lake.uri, address=Address(port=0), telemetry=telemetry)
+    settings = WebSettings(address=Address(port=0))
     with (
-        BackgroundServer(settings) as server_of_it,
-        WebServer(Lakes(server_of_it.target), WebSettings(address=Address(port=0)), READING) as web,
+        held_hits(labelled.lake.uri, monkeypatch) as held,
+        WebServer(Lakes(held.server.target), settings, READING) as web,
     ):
-        answer_with(monkeypatch, TokensQuery, slow)
-        try:
-            talk(f"{web.url}mcp", leave, mode=mode)
-        finally:
-            may_go_on.set()
+        talk(f"{web.url}mcp", leave, mode=mode)

@@ -2,29 +2,21 @@
 
 import asyncio
 import logging
-import threading
-import time
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from mcp import Client, MCPError
 from mcp.types import INVALID_PARAMS, ListToolsResult
 
 import saelake
 from saelake.aio.lake import AsyncLake
-from saelake.store.engine import Engine
-from saelake.store.requests.request import Request
-from saelake.store.requests.tokens import TokensQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
-from saelake.store.service.telemetry.settings import Telemetry
 from saelake.web.agents.protocol import BROKEN, speaking
 from saelake.web.agents.tools import INSTRUCTIONS, tools
 from saelake.web.lakes import Lakes
+from tests.client.web.agents.held import held_hits
 from tests.client.web.agents.talking import NAME, answer, calling, failure, in_memory
-from tests.client.web.test_serving import counted
 from tests.encoded import EncodedLake
-from tests.store.service.answering import answer_with
 
 SCHEMA_WORDS = 25_000  # characters of all that is told of the tools before the first question
 
@@ -135,37 +127,17 @@ def test_a_server_that_takes_no_changes_says_so(labelled: EncodedLake) -> None:
 def test_a_call_that_is_cancelled_ends_what_was_computed(
     labelled: EncodedLake, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
-    asked_for, may_go_on = threading.Event(), threading.Event()
-    usual = Engine.ask
-
-    def slow(engine: Engine, request: Request) -> pa.RecordBatchReader:
-        asked_for.set()
-        may_go_on.wait(60)
-        return usual(engine, request)
-
-    async def leave(target: str) -> dict[str, Any]:
-        async with Client(speaking(Lakes(target)), mode=mode) as client:
+    async def leave() -> dict[str, Any]:
+        async with Client(speaking(Lakes(held.server.target)), mode=mode) as client:
             given = {"collection": NAME, "expression": "1"}
             call = asyncio.ensure_future(client.call_tool("find_tokens", given))
-            assert await asyncio.to_thread(asked_for.wait, 30)
+            assert await asyncio.to_thread(held.asked_for.wait, 30)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
-            await asyncio.to_thread(until_cancelled)
-            may_go_on.set()
+            await asyncio.to_thread(held.until_cancelled)
+            held.may_go_on.set()
             return answer(await client.call_tool("find_tokens", given))
 
-    def until_cancelled() -> None:
-        until = time.monotonic() + 30
-        while counted(server).get(("Tokens", "CANCELLED"), 0) == 0:
-            assert time.monotonic() < until
-            time.sleep(0.05)
-
-    telemetry = Telemetry(metrics=Address(port=0))
-    settings = ServerSettings(uri=labelled.lake.uri, address=Address(port=0), telemetry=telemetry)
-    with BackgroundServer(settings) as server:
-        answer_with(monkeypatch, TokensQuery, slow)
-        try:
-            assert asyncio.run(leave(server.target))["hits"]
-        finally:
-            may_go_on.set()
+    with held_hits(labelled.lake.uri, monkeypatch) as held:
+        assert asyncio.run(leave())["hits"]

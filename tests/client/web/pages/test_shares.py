@@ -3,50 +3,23 @@
 import html
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
-import saelake
 from saelake.collection import Collection
-from saelake.store.growth.index import index
-from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
-from saelake.web.lakes import Lakes
-from saelake.web.serving import WebServer
-from saelake.web.settings import WebSettings
 from tests.client.web.calling import Answered, call
-from tests.lakes import make_lake
+from tests.client.web.pages.columns import looked_at
 
-N = 90
 PATH = "/c/made/random/features/3"
-NASTY = '<b>it\'s</b> & "so" \u202e'
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Collection]]:
     """The address of a page, and the collection: with columns of several kinds."""
-    folder: Path = tmp_path_factory.mktemp("shares")
-    random = np.random.default_rng(3)
-    columns = {
-        "kind": pa.array([None if i % 9 == 0 else ["a", NASTY, "c"][i % 3] for i in range(N)]),
-        "year": pa.array(random.integers(1900, 2000, N)),
-        "tags": pa.array([["x"]] * N),
-        "meta": pa.array([{"at all": bool(i % 2), "more": [i]} for i in range(N)]),
-        "name": pa.array([f"n{i % 40}" for i in range(N)]),
-    }
-    lake = make_lake(folder, n_documents=N, columns=columns)
-    index(lake.lake, lake.name)
-    settings = ServerSettings(uri=lake.lake.uri, address=Address(port=0))
-    with (
-        BackgroundServer(settings) as server,
-        WebServer(Lakes(server.target), WebSettings(address=Address(port=0))) as web,
-        saelake.connect(server.target) as connected,
-    ):
-        yield web.url, connected["made/random"]
+    with looked_at(tmp_path_factory.mktemp("shares"), third="c") as found:
+        yield found
 
 
 def asked(
