@@ -1,0 +1,1 @@
+"""Language models behind a server: asked, paid for once, and read."""
