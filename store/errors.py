@@ -23,6 +23,7 @@
     ├── AccessDenied (PermissionError)     a server or lake that one may not use
     │   └── PermissionDenied               a right or a corpus that one was not granted
     └── LimitExceeded (RuntimeError)       an answer or request over the server's limits
+        └── BudgetSpent                    a request that could pass a run's budget
 
 What must be told and stops nothing is a SaelakeWarning (UserWarning).
 
@@ -152,12 +153,16 @@ class LimitExceeded(SaelakeError, RuntimeError):
     """A request or an answer over the server's limits."""
 
 
+class BudgetSpent(LimitExceeded):
+    """A request to a language model that could pass the budget, and was not sent."""
+
+
 class OutdatedIndex(SaelakeWarning):
     """An index that an earlier saelake made, and that is not used: index again."""
 
 
 class SentInClear(SaelakeWarning):
-    """A token that others can read on its way: write grpcs:// for a server with TLS."""
+    """A token or key that others can read on its way: write grpcs:// or https:// for TLS."""
 
 
 class AwaitsRoom(SaelakeWarning):

@@ -14,7 +14,7 @@ MOST_LOGPROBS = 20  # what OpenAI's servers offer at most, of alternatives for a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What one side said. Raises `InvalidInput` for a role that there is not."""
+    """What one side said. Raises `InvalidInput` for no role, and for text that UTF-8 has not."""
 
     role: Role
     content: str
@@ -22,6 +22,10 @@ class Message:
     def __post_init__(self) -> None:
         if self.role not in get_args(Role):
             raise InvalidInput(f"A message is of {', '.join(get_args(Role))}: not {self.role!r}.")
+        try:
+            self.content.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInput("A message has half a character (a lone surrogate).") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,10 @@ class Prompt:
         return (
             (not self.messages, "needs a message"),
             (self.max_tokens < 1, f"asks for a token or more, not {self.max_tokens}"),
-            (not 0 <= self.temperature <= 2, f"has a temperature of 0 to 2, not {self.temperature}"),
+            (
+                not 0 <= self.temperature <= 2,
+                f"has a temperature of 0 to 2, not {self.temperature}",
+            ),
             (
                 self.logprobs is not None and not 0 <= self.logprobs <= MOST_LOGPROBS,
                 f"asks for 0 to {MOST_LOGPROBS} alternatives of a token, not {self.logprobs}",
@@ -60,7 +67,7 @@ class Prompt:
     @property
     def hash(self) -> str:
         """SHA-256 of all that it says, as 64 hexadecimal digits."""
-        return hashlib.sha256(self.canonical().encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
 
     def canonical(self) -> str:
         """All that it says, as JSON with sorted keys: numbers that are equal are written alike."""

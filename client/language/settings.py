@@ -42,7 +42,7 @@ class LanguageSettings:
         if wrong:
             raise InvalidInput(" ".join(wrong))
         if self.key is not None and self._is_clear():
-            warnings.warn(_in_clear(self.base_url), SentInClear, stacklevel=4)
+            warnings.warn(_in_clear(self.base_url), SentInClear, stacklevel=3)
 
     def _wrong(self) -> Iterator[str]:
         yield from _wrong_url(self.base_url)
