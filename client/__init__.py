@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from saelake.making.stages import Watcher as Watcher
     from saelake.store.errors import AccessDenied as AccessDenied
     from saelake.store.errors import AlreadyExists as AlreadyExists
+    from saelake.store.errors import BudgetSpent as BudgetSpent
     from saelake.store.errors import Conflict as Conflict
     from saelake.store.errors import CorpusError as CorpusError
     from saelake.store.errors import Corrupt as Corrupt

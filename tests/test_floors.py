@@ -53,6 +53,7 @@ WEB = {
     "mcp",
 }
 PLOTS = {"altair"}  # what only plots need
+LANGUAGE = {"openai", "httpx2"}  # what only asking a language model needs
 MOST_ENTRIES = 20
 
 
@@ -106,6 +107,7 @@ def at_once(place: str, seen: set[str]) -> Iterator[str]:
 def test_the_base_install_loads_only_what_it_has(place: str) -> None:
     allowed = BASE | WEB if place.startswith("client/web") else BASE
     allowed = allowed | PLOTS if place.startswith("client/answers/plots") else allowed
+    allowed = allowed | LANGUAGE if place == "client/language/speaking" else allowed
     loaded = set(at_once(place, set())) - sys.stdlib_module_names
     assert (loaded <= allowed) == (place not in AT_THE_LAKE)
 

@@ -25,7 +25,7 @@ class Bar:
         if name.partition(".")[0] in {
             "lance", "torch", "transformers", "tokenizers", "safetensors", "huggingface_hub",
             "grpc_health", "grpc_reflection", "datasets", "pandas", "scipy", "sklearn",
-            "prometheus_client", "opentelemetry", "altair",
+            "prometheus_client", "opentelemetry", "altair", "openai", "httpx2", "jsonschema",
         }:
             raise ModuleNotFoundError(f"{name} is not installed here", name=name)
 
@@ -36,7 +36,7 @@ import importlib, pkgutil, saelake
 print(saelake.__file__)
 for module in pkgutil.walk_packages(saelake.__path__, "saelake."):
     elsewhere = ("saelake.store", "saelake.workers", "saelake.web.", "saelake.cli.demo.run",
-                 "saelake.answers.plots.")
+                 "saelake.answers.plots.", "saelake.language.speaking")
     if not module.name.startswith(elsewhere):
         importlib.import_module(module.name)
 lake = saelake.connect("grpc://localhost:1")

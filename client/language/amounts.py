@@ -112,6 +112,5 @@ class Spending:
         if not self.n_lost:
             return said
         money = f", cost {self.lost.pico / PICO:.6g}" if self.lost.pico else ""
-        return (
-            f"{said}; and {self.n_lost:,} unanswered (at most {self.lost.n_tokens:,} tokens{money})"
-        )
+        lost = f"at most {self.lost.n_tokens:,} tokens{money}"
+        return f"{said}; and {self.n_lost:,} whose answer never came ({lost})"

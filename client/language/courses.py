@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from saelake.language.amounts import Amount, Budget, Spending
-from saelake.language.ledger import Asked, AskedElsewhere, OverBudget, Reserved, Taken
+from saelake.language.ledger import AskedElsewhere, OverBudget, PromptAsked, Reserved, Taken
 from saelake.language.replies import Reply
 from saelake.language.writing import LedgerThread
 from saelake.store.errors import BudgetSpent
@@ -28,7 +28,12 @@ class Course:
     """A prompt on its way: at most one attempt is under way, and has its place in the ledger."""
 
     def __init__(
-        self, ledger: LedgerThread, asked: Asked, within: RunBudget, most: Amount, timeout_s: float
+        self,
+        ledger: LedgerThread,
+        asked: PromptAsked,
+        within: RunBudget,
+        most: Amount,
+        timeout_s: float,
     ) -> None:
         self.timeout_s = timeout_s
         self._ledger, self._asked, self._within, self._most = ledger, asked, within, most

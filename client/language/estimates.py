@@ -30,7 +30,7 @@ def most(prompt: Prompt, prices: Prices | None) -> Amount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class MeasuredTokens:
     """What the replies of a model took together, of every run."""
 
     n_replies: int = 0
@@ -82,7 +82,7 @@ class RunEstimate:
 class Estimating:
     """The sum over prompts that would be asked."""
 
-    measured: Measured
+    measured: MeasuredTokens
     prices: Prices | None
     n_prompts: int = 0
     n_requests: int = 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from saelake.language.amounts import Amount, Budget, Spending
-from saelake.language.estimates import Measured
+from saelake.language.estimates import MeasuredTokens
 from saelake.language.holders import Holder, has_ended
 from saelake.language.replies import Reply
 from saelake.store.errors import InvalidInput
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS measured (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PromptAsked:
     """What is asked of whom: the name of a reply."""
 
     server: str
@@ -99,14 +99,14 @@ class Ledger:
         """Close the file."""
         self._db.close()
 
-    def reply(self, asked: Asked) -> Reply | None:
+    def reply(self, asked: PromptAsked) -> Reply | None:
         """The reply that is kept."""
         row = self._one(
             "SELECT reply FROM replies WHERE server=? AND model=? AND prompt=?", *asked.row
         )
         return None if row is None else Reply.of_json(json.loads(row[0]), is_cached=True)
 
-    def take(self, asked: Asked, run: str, most: Amount, budget: Budget) -> Taken:
+    def take(self, asked: PromptAsked, run: str, most: Amount, budget: Budget) -> Taken:
         """The reply that is kept, or else leave to ask for it."""
         kept = self.reply(asked)
         if kept is not None:
@@ -117,7 +117,7 @@ class Ledger:
         return self.reserve(asked, run, most, budget)
 
     def reserve(
-        self, asked: Asked, run: str, most: Amount, budget: Budget
+        self, asked: PromptAsked, run: str, most: Amount, budget: Budget
     ) -> Reserved | OverBudget:
         """Leave to send a request that takes so much at most, if the budget holds it too."""
         if not budget.holds(self.spent(run).at_most + self._under_way(run) + most):
@@ -131,7 +131,13 @@ class Ledger:
         return Reserved(attempt=int(made.lastrowid or 0))
 
     def settle(
-        self, attempt: int, asked: Asked, run: str, reply: Reply, taken: Amount, n_characters: int
+        self,
+        attempt: int,
+        asked: PromptAsked,
+        run: str,
+        reply: Reply,
+        taken: Amount,
+        n_characters: int,
     ) -> None:
         """Keep the reply of an attempt, and count what it took."""
         self._db.execute(
@@ -180,7 +186,7 @@ class Ledger:
             lost=Amount(n_tokens=lost_tokens, pico=lost_pico),
         )
 
-    def measured(self, server: str, model: str) -> Measured:
+    def measured(self, server: str, model: str) -> MeasuredTokens:
         """What the replies of a model took."""
         row = self._one(
             "SELECT n_replies, n_characters, n_prompt_tokens, n_completion_tokens FROM measured "
@@ -189,14 +195,18 @@ class Ledger:
             model,
         )
         names = ("n_replies", "n_characters", "n_prompt_tokens", "n_completion_tokens")
-        return Measured() if row is None else Measured(**dict(zip(names, row, strict=True)))
+        return (
+            MeasuredTokens()
+            if row is None
+            else MeasuredTokens(**dict(zip(names, row, strict=True)))
+        )
 
     def _under_way(self, run: str) -> Amount:
         sums = "SELECT coalesce(sum(n_tokens), 0), coalesce(sum(pico), 0) FROM attempts WHERE run=?"
         n_tokens, pico = self._db.execute(sums, (run,)).fetchone()
         return Amount(n_tokens=n_tokens, pico=pico)
 
-    def _is_asked_elsewhere(self, asked: Asked) -> bool:
+    def _is_asked_elsewhere(self, asked: PromptAsked) -> bool:
         row = self._one(
             "SELECT 1 FROM attempts WHERE holder<>? AND server=? AND model=? AND prompt=?",
             self._holder.name,
@@ -236,13 +246,20 @@ class Ledger:
 
 def _opened(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+    try:
+        _prepare(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version not in (0, VERSION):
-        db.close()
         raise InvalidInput(f"Another saelake made {path}: name another folder.")
     _write_ahead(db)
     db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
-    return db
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:

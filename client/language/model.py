@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from saelake.language.amounts import PICO, Spending, amount
@@ -14,20 +14,20 @@ from saelake.language.dialects import Dialect
 from saelake.language.estimates import Estimating, RunEstimate, most, most_prompt_tokens
 from saelake.language.faults import Endurance, RequestFault, error_of
 from saelake.language.flow import Flow, Source, awaited
-from saelake.language.ledger import Asked, Ledger
+from saelake.language.ledger import Ledger, PromptAsked
 from saelake.language.prompts import Prompt
-from saelake.language.reading import Unreadable, read, told
+from saelake.language.reading import Unreadable, told
 from saelake.language.replies import Reply, Unanswered
 from saelake.language.settings import LanguageSettings, default_cache
 from saelake.language.writing import LedgerThread
 from saelake.store.errors import BudgetSpent, SaelakeError, Unavailable, extra
 
 if TYPE_CHECKING:
-    from saelake.language.received import Received
+    from saelake.language.received import ReceivedAnswer
 
 K = TypeVar("K")
 T = TypeVar("T")
-Reader = Callable[[Reply], T | Unreadable]
+Reader = Callable[[Prompt, Reply], T | Unreadable]  # `by_schema` is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,25 +117,21 @@ class LanguageModel:
             finally:
                 course.lost()  # where nothing else was told of the attempt
 
-    async def ask_and_read(
-        self, prompt: Prompt, reader: Reader[T] | None = None
-    ) -> ReadReply[T] | Unanswered:
+    async def ask_and_read(self, prompt: Prompt, reader: Reader[T]) -> ReadReply[T] | Unanswered:
         """The answer as a value. One that cannot be read is asked for again, told what was wrong.
 
-        `reader` makes the value, or says why not; by default it is the JSON that the prompt's
-        schema holds. Raises what ends a run.
+        `reader` makes the value of a prompt and its reply, or says why not. Raises what ends a run.
         """
-        reading: Reader[Any] = reader or (lambda reply: _by_schema(reply, prompt))
         first = await self.try_ask(prompt)
         if isinstance(first, Unanswered):
             return first
-        value = reading(first)
+        value = reader(prompt, first)
         if not isinstance(value, Unreadable):
             return ReadReply(value=value, replies=(first,))
         second = await self.try_ask(told(prompt, first, value))
         if isinstance(second, Unanswered):
             return ReadReply(value=value, replies=(first,))
-        return ReadReply(value=reading(second), replies=(first, second))
+        return ReadReply(value=reader(prompt, second), replies=(first, second))
 
     async def ask_all(
         self, prompts: Source[tuple[K, Prompt]]
@@ -155,7 +151,7 @@ class LanguageModel:
             yield result
 
     async def read_all(
-        self, prompts: Source[tuple[K, Prompt]], reader: Reader[T] | None = None
+        self, prompts: Source[tuple[K, Prompt]], reader: Reader[T]
     ) -> AsyncGenerator[tuple[K, ReadReply[T] | Unanswered], None]:
         """The answers to prompts as values, each with its key; see `ask_and_read` and `ask_all`."""
 
@@ -182,16 +178,18 @@ class LanguageModel:
         """What all that was asked under the run's name took so far."""
         return await self._written(lambda ledger: ledger.spent(self._within.run))
 
-    async def _is_kept(self, asked: Asked) -> bool:
+    async def _is_kept(self, asked: PromptAsked) -> bool:
         return await self._written(lambda ledger: ledger.reply(asked)) is not None
 
     async def _written(self, work: Callable[[Ledger], T]) -> T:
         return await asyncio.wrap_future(self._ledger.submit(work))
 
-    def _asked(self, prompt: Prompt) -> Asked:
-        return Asked(server=self._settings.base_url, model=self._settings.model, prompt=prompt.hash)
+    def _asked(self, prompt: Prompt) -> PromptAsked:
+        return PromptAsked(
+            server=self._settings.base_url, model=self._settings.model, prompt=prompt.hash
+        )
 
-    def _course(self, asked: Asked, prompt: Prompt) -> Course:
+    def _course(self, asked: PromptAsked, prompt: Prompt) -> Course:
         atmost = most(prompt, self._settings.prices)
         return Course(self._ledger, asked, self._within, atmost, self._settings.timeout_s)
 
@@ -215,7 +213,7 @@ class LanguageModel:
         return Unanswered(reason=fault.reason, status=fault.status)
 
     async def _kept(
-        self, prompt: Prompt, course: Course, answer: "Received", seconds: float
+        self, prompt: Prompt, course: Course, answer: "ReceivedAnswer", seconds: float
     ) -> Reply:
         is_counted = answer.n_prompt_tokens is not None and answer.n_completion_tokens is not None
         n_prompt = answer.n_prompt_tokens if is_counted else most_prompt_tokens(prompt)
@@ -235,10 +233,6 @@ class LanguageModel:
         )
         await course.settle(reply, taken, prompt.n_characters)
         return reply
-
-
-def _by_schema(reply: Reply, prompt: Prompt) -> Any:
-    return reply.text if prompt.schema is None else read(reply, prompt.schema)
 
 
 def _ended(error: SaelakeError, kept: Path) -> SaelakeError:

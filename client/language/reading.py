@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from saelake.language.prompts import Message, Prompt
 from saelake.language.replies import Reply
-from saelake.store.errors import extra
+from saelake.store.errors import InvalidInput, extra
 
 FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 LONGEST_FAULT = 300
@@ -41,6 +41,13 @@ def read(reply: Reply, schema: Mapping[str, Any]) -> Any:
     if reply.is_cut_off:
         return Unreadable(reason=f"it was cut off after {reply.n_completion_tokens} tokens")
     return Unreadable(reason=reason)
+
+
+def by_schema(prompt: Prompt, reply: Reply) -> Any:
+    """The JSON of an answer that its prompt's schema holds, or `Unreadable`; see `read`."""
+    if prompt.schema is None:
+        raise InvalidInput("This prompt has no schema to read its answer by.")
+    return read(reply, prompt.schema)
 
 
 def _places(text: str) -> Iterator[str]:

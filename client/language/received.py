@@ -9,7 +9,7 @@ from saelake.language.replies import TokenChances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class ReceivedAnswer:
     """An answer as it came; tokens are None where the server does not count them."""
 
     text: str
@@ -20,7 +20,7 @@ class Received:
     logprobs: tuple[TokenChances, ...] | None
 
 
-def received(body: bytes) -> Received | None:
+def received(body: bytes) -> ReceivedAnswer | None:
     """The first choice of a chat completion; None where the body is none."""
     try:
         said = json.loads(body)
@@ -29,7 +29,7 @@ def received(body: bytes) -> Received | None:
         finish = choice.get("finish_reason")
         if not isinstance(text, str | None) or not isinstance(finish, str | None):
             return None
-        return Received(
+        return ReceivedAnswer(
             text=text or "",
             finish=finish or "stop",
             model=str(said.get("model") or ""),

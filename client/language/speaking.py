@@ -17,7 +17,7 @@ from saelake.language.courses import Course
 from saelake.language.dialects import Dialect
 from saelake.language.faults import FaultKind, RequestFault
 from saelake.language.prompts import Prompt
-from saelake.language.received import Received, received
+from saelake.language.received import ReceivedAnswer, received
 from saelake.language.settings import LanguageSettings
 from saelake.store.errors import BudgetSpent
 
@@ -36,7 +36,7 @@ class _Unaffordable(openai.OpenAIError):
     """A further attempt that could pass the budget: the library lets it through."""
 
 
-class _Counting(httpx2.AsyncClient):
+class _CountingClient(httpx2.AsyncClient):
     """A client whose requests are each in the ledger, and end in time."""
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
@@ -89,7 +89,7 @@ class Speaker:
             project="",
             max_retries=settings.max_attempts - 1,
             timeout=timeout,
-            http_client=_Counting(timeout=timeout, limits=limits),
+            http_client=_CountingClient(timeout=timeout, limits=limits),
             _enforce_credentials=False,
         )
 
@@ -99,7 +99,7 @@ class Speaker:
 
     async def say(
         self, prompt: Prompt, dialect: Dialect, course: Course
-    ) -> tuple[Received, float] | RequestFault:
+    ) -> tuple[ReceivedAnswer, float] | RequestFault:
         """The answer and its seconds, or what befell the last attempt. Raises `BudgetSpent`."""
         _COURSE.set(course)
         seconds: list[float] = []
@@ -122,7 +122,7 @@ class Speaker:
 
     def _fault(self, error: openai.APIError) -> RequestFault:
         if isinstance(error, openai.APIStatusError):
-            said = self._hidden(error.message)
+            said = self._hidden(_message(error))
             return RequestFault(
                 kind=FaultKind.STATUS, status=error.status_code, code=error.code, said=said
             )
@@ -136,6 +136,12 @@ class Speaker:
     def _hidden(self, said: str) -> str:
         key = self._settings.key
         return said if key is None else key.hidden_in(said)
+
+
+def _message(error: openai.APIStatusError) -> str:
+    """What the server said; some say it elsewhere than OpenAI's."""
+    said = error.body.get("message") if isinstance(error.body, Mapping) else None
+    return said if isinstance(said, str) else error.message
 
 
 def _headers(settings: LanguageSettings) -> dict[str, Any]:

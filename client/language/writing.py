@@ -6,6 +6,7 @@ An event loop does not wait for the disk, and 32 replies that arrive together ta
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -21,7 +22,7 @@ MOST_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _LedgerStep:
     """What to do with the ledger, whether it must outlive a loss of power, and where it is told."""
 
     work: Callable[[Ledger], Any]
@@ -38,7 +39,7 @@ class LedgerThread:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.expanduser().absolute()
         _check_outside(self._folder)
-        self._queue: SimpleQueue[_Step | None] = SimpleQueue()
+        self._queue: SimpleQueue[_LedgerStep | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="language-ledger", daemon=True)
         self._opened: Future[None] = Future()
         self._thread.start()
@@ -53,7 +54,7 @@ class LedgerThread:
         """What the work gives, once it is on disk. It is done also if nobody waits for it."""
         done: Future[T] = Future()
         done.set_running_or_notify_cancel()  # who stops waiting does not undo it
-        self._queue.put(_Step(work, is_lasting, done))
+        self._queue.put(_LedgerStep(work, is_lasting, done))
         return done
 
     def close(self) -> None:
@@ -64,23 +65,22 @@ class LedgerThread:
     def _run(self) -> None:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            holder = Holder(self._folder)
-            ledger = Ledger(self._folder, holder)
-            (self._folder / FILE).chmod(0o600)
+            with (
+                closing(Holder(self._folder)) as holder,
+                closing(Ledger(self._folder, holder)) as ledger,
+            ):
+                self.path.chmod(0o600)
+                self._opened.set_result(None)
+                while steps := self._next():
+                    self._do(ledger, steps)
         except BaseException as error:
+            if self._opened.done():
+                raise
             self._opened.set_exception(self._told(error))
-            return
-        self._opened.set_result(None)
-        try:
-            while steps := self._next():
-                self._do(ledger, steps)
-        finally:
-            ledger.close()
-            holder.close()
 
-    def _next(self) -> list[_Step]:
+    def _next(self) -> list[_LedgerStep]:
         """What waits, at least one step; none at the end."""
-        steps: list[_Step] = []
+        steps: list[_LedgerStep] = []
         try:
             while len(steps) < MOST_AT_ONCE:
                 step = self._queue.get(block=not steps)
@@ -93,7 +93,7 @@ class LedgerThread:
             pass
         return steps
 
-    def _do(self, ledger: Ledger, steps: list[_Step]) -> None:
+    def _do(self, ledger: Ledger, steps: list[_LedgerStep]) -> None:
         try:
             with ledger.transaction(is_lasting=any(step.is_lasting for step in steps)):
                 results = [step.work(ledger) for step in steps]

@@ -1,0 +1,37 @@
+"""Models of scripted servers, and prompts for them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from saelake.language.amounts import Prices
+from saelake.language.model import LanguageModel
+from saelake.language.prompts import Message, Prompt
+from saelake.language.replies import Reply, Unanswered
+from saelake.language.settings import LanguageSettings
+from tests.language_server import ScriptedServer
+
+PRICES = Prices(prompt=0.15, completion=0.6)
+
+
+def prompt(text: str, max_tokens: int = 20, **more: Any) -> Prompt:
+    return Prompt(messages=(Message(role="user", content=text),), max_tokens=max_tokens, **more)
+
+
+def settings(server: ScriptedServer, **more: Any) -> LanguageSettings:
+    chosen = {"prices": PRICES, "concurrency": 8, "max_attempts": 3, **more}
+    return LanguageSettings(base_url=server.base_url, model="scripted", **chosen)
+
+
+def model(server: ScriptedServer, cache: Path, run: str = "run", **more: Any) -> LanguageModel:
+    return LanguageModel(settings(server, **more), run=run, cache=cache)
+
+
+async def answers(
+    asked: LanguageModel, prompts: Iterable[tuple[int, Prompt]]
+) -> dict[int, Reply | Unanswered]:
+    return {key: reply async for key, reply in asked.ask_all(prompts)}
+
+
+def texts(found: dict[int, Reply | Unanswered]) -> dict[int, str]:
+    return {key: reply.text for key, reply in found.items() if isinstance(reply, Reply)}
