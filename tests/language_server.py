@@ -158,15 +158,18 @@ class ScriptedServer:
         self.counted.at_once += 1
         self.counted.most_at_once = max(self.counted.most_at_once, self.counted.at_once)
         try:
-            return await self._answer(json.loads(raw), headers, writer)
+            answer, goes_on = await self._answer(json.loads(raw), headers)
         finally:
             self.counted.at_once -= 1
+        writer.write(answer)
+        await writer.drain()
+        return goes_on
 
     async def _answer(
-        self, body: Mapping[str, Any], headers: Mapping[str, str], writer: asyncio.StreamWriter
-    ) -> bool:
-        messages = body["messages"]
-        name = "\n".join(said["content"] for said in messages)
+        self, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> tuple[bytes, bool]:
+        """What is sent, and whether the connection goes on; all is counted before it is sent."""
+        name = "\n".join(said["content"] for said in body["messages"])
         step = self.script(Asked(body, headers, self.asked[name]))
         self.asked[name] += 1
         self.counted.n_requests += 1
@@ -175,24 +178,23 @@ class ScriptedServer:
         if isinstance(step, Say | Fail) and step.delay_s:
             await asyncio.sleep(step.delay_s)
         if isinstance(step, Fail):
-            writer.write(_response(step.status, _error(step.said, step.code), step.retry_after_s))
-        elif isinstance(step, Garble):
-            writer.write(_response(200, step.body))
-        elif isinstance(step, Cut):
+            said = _error(step.said, step.code)
+            return _response(step.status, said, step.retry_after_s), True
+        if isinstance(step, Garble):
+            return _response(200, step.body), True
+        if isinstance(step, Cut):
             made, usage = _completion(body, Say(step.text))
             self.counted.n_cut_tokens += sum(usage)
-            writer.write(_response(200, made)[:-20])
-            await writer.drain()
-            return False
-        else:
-            made, usage = _completion(body, step)
-            writer.write(_response(200, made))
-            await writer.drain()
-            self.counted.n_answers += 1
-            self.counted.n_prompt_tokens += usage[0]
-            self.counted.n_completion_tokens += usage[1]
-            self.answered[name] += 1
-        return True
+            return _response(200, made)[:-20], False
+        made, usage = _completion(body, step)
+        self._count(name, usage)
+        return _response(200, made), True
+
+    def _count(self, name: str, usage: tuple[int, int]) -> None:
+        self.counted.n_answers += 1
+        self.counted.n_prompt_tokens += usage[0]
+        self.counted.n_completion_tokens += usage[1]
+        self.answered[name] += 1
 
 
 def _completion(body: Mapping[str, Any], say: Say) -> tuple[bytes, tuple[int, int]]:

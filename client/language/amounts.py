@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from functools import cache
 
 from saelake.store.errors import InvalidInput
 
@@ -40,6 +41,7 @@ class Prices:
         return n_prompt_tokens * _each(self.prompt) + n_completion_tokens * _each(self.completion)
 
 
+@cache
 def _each(of_a_million: float) -> int:
     each = Decimal(str(of_a_million)) * PICO / MILLION
     return int(each.to_integral_value(rounding=ROUND_CEILING))

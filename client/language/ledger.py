@@ -81,11 +81,14 @@ class Ledger:
     def __init__(self, folder: Path, holder: Holder) -> None:
         self._folder, self._holder = folder, holder
         self._db = _opened(folder / FILE)
+        self._is_lasting: bool | None = None
 
     @contextmanager
     def transaction(self, *, is_lasting: bool) -> Iterator[None]:
         """A block that happens as a whole or not; a lasting one outlives the machine's power."""
-        self._db.execute(f"PRAGMA synchronous={'FULL' if is_lasting else 'NORMAL'}")
+        if is_lasting != self._is_lasting:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if is_lasting else 'NORMAL'}")
+            self._is_lasting = is_lasting
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield

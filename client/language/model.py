@@ -55,8 +55,8 @@ class LanguageModel:
             from saelake.language.speaking import Speaker
         self._settings = settings
         self._within = RunBudget(run=run, budget=settings.budget)
-        self._ledger = LedgerThread(default_cache() if cache is None else Path(cache))
         self._speaker = Speaker(settings)
+        self._ledger = LedgerThread(default_cache() if cache is None else Path(cache))
         self._dialect = Dialect()
         self._endurance = Endurance(settings.most_failures)
         self._places = asyncio.Semaphore(settings.concurrency)

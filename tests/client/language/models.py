@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from saelake.language.amounts import Prices
+from saelake.language.amounts import Prices, Spending
 from saelake.language.model import LanguageModel
 from saelake.language.prompts import Message, Prompt
 from saelake.language.replies import Reply, Unanswered
@@ -35,3 +35,16 @@ async def answers(
 
 def texts(found: dict[int, Reply | Unanswered]) -> dict[int, str]:
     return {key: reply.text for key, reply in found.items() if isinstance(reply, Reply)}
+
+
+def numbered(n: int) -> list[tuple[int, Prompt]]:
+    return [(number, prompt(f"prompt {number}")) for number in range(n)]
+
+
+def same_count(server: ScriptedServer, spent: Spending) -> None:
+    """That the ledger has what the server counted: answered requests, their tokens and cost."""
+    counted = server.counted
+    assert spent.n_requests == counted.n_answers
+    assert spent.n_prompt_tokens == counted.n_prompt_tokens
+    assert spent.n_completion_tokens == counted.n_completion_tokens
+    assert spent.pico == PRICES.cost(counted.n_prompt_tokens, counted.n_completion_tokens)

@@ -1,7 +1,6 @@
 """Processes that are killed as they ask, and that ask at once: nothing lost, nothing doubled."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -26,7 +25,6 @@ def asking(server: ScriptedServer, folder: Path, first: int, last: int) -> "subp
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((os.environ["PYTHONPATH"], str(ROOT)))},
     )
 
 

@@ -1,52 +1,37 @@
-"""A model behind a real server: asked, kept, paid for once, and within its budget."""
+"""A model behind a real server: asked, kept, and paid for once."""
 
 import asyncio
 import logging
 import socket
 import traceback
 from collections.abc import AsyncIterator, Callable
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from saelake.language.amounts import Budget, Spending
+from saelake.language.amounts import Spending
 from saelake.language.keys import ApiKey
-from saelake.language.model import LanguageModel, ReadReply
+from saelake.language.model import LanguageModel
 from saelake.language.prompts import Prompt
-from saelake.language.reading import Unreadable, by_schema
 from saelake.language.replies import Reply, Unanswered
 from saelake.language.settings import LanguageSettings
 from saelake.store.errors import (
     AccessDenied,
-    BudgetSpent,
     NotFound,
     SaelakeError,
     Unavailable,
 )
-from tests.client.language.models import PRICES, answers, model, prompt, texts
+from tests.client.language.models import answers, model, numbered, prompt, same_count, texts
 from tests.language_server import Asked, Cut, Fail, Garble, Say, ScriptedServer, Step, scripted
 
 KEY = "sk-secret-0123456789"
+
+
 SOON_S = 0.001
 
 
 def echo(asked: Asked) -> Step:
     return Say(f"You said {asked.text}")
-
-
-def numbered(n: int) -> list[tuple[int, Prompt]]:
-    return [(number, prompt(f"prompt {number}")) for number in range(n)]
-
-
-def same_count(server: ScriptedServer, spent: Spending) -> None:
-    """That the ledger has what the server counted: answered requests, their tokens and cost."""
-    counted = server.counted
-    assert spent.n_requests == counted.n_answers
-    assert spent.n_prompt_tokens == counted.n_prompt_tokens
-    assert spent.n_completion_tokens == counted.n_completion_tokens
-    assert spent.pico == PRICES.cost(counted.n_prompt_tokens, counted.n_completion_tokens)
 
 
 def test_each_prompt_has_its_reply_and_the_cost_is_the_servers(tmp_path: Path) -> None:
@@ -118,7 +103,7 @@ def test_few_are_under_way_and_prompts_are_made_as_they_are_needed(tmp_path: Pat
 
     with scripted(lambda asked: Say("yes", delay_s=0.005)) as server:
         asyncio.run(ask(server))
-        assert server.counted.most_at_once == 4
+        assert 1 < server.counted.most_at_once <= 4
         assert made == list(range(40))
 
 
@@ -264,211 +249,6 @@ def test_a_server_without_a_key_is_told_of_none(
         asyncio.run(ask(server))
         assert KEY not in str(server.headers)
         assert "authorization" not in server.headers[0]
-
-
-def test_a_budget_is_not_passed_and_says_how_to_go_on(tmp_path: Path) -> None:
-    expected = pytest.raises(BudgetSpent, match=r"its budget of 1,000 tokens.*larger budget")
-
-    async def ask(server: ScriptedServer, tokens: int) -> tuple[int, Spending]:
-        n = 0
-        async with model(server, tmp_path, budget=Budget(tokens=tokens)) as asked:
-            with expected if tokens == 1000 else nullcontext():
-                async for _, reply in asked.ask_all(numbered(200)):
-                    n += isinstance(reply, Reply)
-            return n, await asked.spent()
-
-    with scripted(lambda asked: Say("yes it is", delay_s=0.001)) as server:
-        first, spent = asyncio.run(ask(server, 1000))
-        same_count(server, spent)
-        # A prompt takes 5 tokens and its answer 3: one may take 172 at most, for its bytes and the
-        # 20 of its answer.
-        assert 1000 - 172 - 8 < spent.n_tokens <= 1000
-        assert first == server.counted.n_answers
-        again, spent = asyncio.run(ask(server, 10_000))
-        assert (again, server.counted.n_requests) == (200, 200)
-        same_count(server, spent)
-
-
-def test_a_budget_of_money_is_not_passed(tmp_path: Path) -> None:
-    async def ask(server: ScriptedServer) -> None:
-        async with model(server, tmp_path, budget=Budget(money=0.0005)) as asked:
-            with pytest.raises(BudgetSpent):
-                await answers(asked, numbered(2000))
-            spent = await asked.spent()
-            assert 0.0004 < spent.cost <= 0.0005
-            same_count(server, spent)
-
-    with scripted(lambda asked: Say("yes it is")) as server:
-        asyncio.run(ask(server))
-
-
-def test_a_budget_that_holds_no_request_sends_none(tmp_path: Path) -> None:
-    async def ask(server: ScriptedServer) -> None:
-        async with model(server, tmp_path, budget=Budget(tokens=20)) as asked:
-            with pytest.raises(BudgetSpent, match="0 requests"):
-                await asked.ask(prompt("x"))
-
-    with scripted(echo) as server:
-        asyncio.run(ask(server))
-        assert server.counted.n_requests == 0
-
-
-def test_an_attempt_again_is_within_the_budget_too(tmp_path: Path) -> None:
-    """Each answer is lost, and may have been paid: the library may try on only while it fits."""
-
-    async def ask(server: ScriptedServer) -> None:
-        within = Budget(tokens=400)
-        async with model(server, tmp_path, budget=within, max_attempts=50) as asked:
-            with pytest.raises(BudgetSpent, match="2 whose answer never came"):
-                await asked.ask(prompt("x"))
-
-    with scripted(lambda asked: Cut()) as server:
-        asyncio.run(ask(server))
-        assert server.counted.n_requests == 2
-
-
-def test_an_answer_that_is_cut_off_is_told_as_such(tmp_path: Path) -> None:
-    async def ask(server: ScriptedServer) -> Reply:
-        async with model(server, tmp_path) as asked:
-            return await asked.ask(prompt("x", max_tokens=3))
-
-    with scripted(lambda asked: Say("one two three four five")) as server:
-        reply = asyncio.run(ask(server))
-    assert (reply.text, reply.finish, reply.is_cut_off) == ("one two three", "length", True)
-    assert reply.n_completion_tokens == 3
-
-
-def test_log_probabilities_are_read_and_kept(tmp_path: Path) -> None:
-    async def ask(server: ScriptedServer) -> tuple[Reply, Reply]:
-        async with model(server, tmp_path) as asked:
-            asks = prompt("x", logprobs=2)
-            return await asked.ask(asks), await asked.ask(asks)
-
-    with scripted(lambda asked: Say("0 1", logprobs=lambda word: {word: -0.1, "x": -2})) as server:
-        new, kept = asyncio.run(ask(server))
-    assert new.logprobs is not None
-    assert [(t.token, t.logprob, t.alternatives) for t in new.logprobs] == [
-        ("0", -0.1, (("0", -0.1), ("x", -2.0))),
-        ("1", -0.1, (("1", -0.1), ("x", -2.0))),
-    ]
-    assert kept.logprobs == new.logprobs
-
-
-def test_a_server_that_counts_nothing_is_counted_for_at_most(tmp_path: Path) -> None:
-    async def ask(server: ScriptedServer) -> None:
-        async with model(server, tmp_path) as asked:
-            reply = await asked.ask(prompt("x"))
-            assert not reply.is_counted
-            assert (await asked.spent()).n_tokens == reply.n_prompt_tokens + 3
-            assert reply.n_prompt_tokens >= server.counted.n_prompt_tokens
-
-    with scripted(lambda asked: Say("yes", counts=False)) as server:
-        asyncio.run(ask(server))
-
-
-SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-
-
-@pytest.mark.parametrize("taken", ["json_object", None])
-def test_a_server_is_asked_for_json_in_the_way_that_it_takes(
-    tmp_path: Path, taken: str | None
-) -> None:
-    def script(asked: Asked) -> Step:
-        form = asked.body.get("response_format", {}).get("type")
-        return Say('{"n": 1}') if form == taken else Fail(400, f"response_format {form} is unknown")
-
-    async def ask(server: ScriptedServer) -> None:
-        async with model(server, tmp_path, concurrency=1) as asked:
-            prompts = [(n, prompt(f"prompt {n}", schema=SCHEMA)) for n in range(5)]
-            read = {key: found async for key, found in asked.read_all(prompts, by_schema)}
-            assert [isinstance(f, ReadReply) and f.value for f in read.values()] == [{"n": 1}] * 5
-            same_count(server, await asked.spent())
-
-    with scripted(script) as server:
-        asyncio.run(ask(server))
-        assert server.counted.n_requests == 5 + (1 if taken else 2)
-
-
-def test_an_answer_that_cannot_be_read_is_asked_for_once_more(tmp_path: Path) -> None:
-    """Of three prompts one is right at once, one when it is told, and one never."""
-
-    def script(asked: Asked) -> Step:
-        told = len(asked.body["messages"]) > 1
-        first = str(asked.body["messages"][0]["content"])
-        right = first == "at once" or (first == "when told" and told)
-        return Say('{"n": 1}' if right else '{"n": "one"}')
-
-    async def ask(server: ScriptedServer) -> dict[str, ReadReply[Any] | Unanswered]:
-        async with model(server, tmp_path) as asked:
-            prompts = [(t, prompt(t, schema=SCHEMA)) for t in ("at once", "when told", "never")]
-            found = {key: read async for key, read in asked.read_all(prompts, by_schema)}
-            same_count(server, await asked.spent())
-            return found
-
-    with scripted(script) as server:
-        for n_requests in (5, 5):  # the second run asks nothing
-            found = asyncio.run(ask(server))
-            assert server.counted.n_requests == n_requests
-            assert {k: len(r.replies) for k, r in found.items() if isinstance(r, ReadReply)} == {
-                "at once": 1,
-                "when told": 2,
-                "never": 2,
-            }
-            never = found["never"]
-            assert isinstance(never, ReadReply)
-            assert isinstance(never.value, Unreadable)
-            assert "is not of type 'integer'" in never.value.reason
-        second = next(body for body in server.bodies if len(body["messages"]) == 3)
-        assert "is not of type 'integer'" in second["messages"][2]["content"]
-
-
-def test_an_estimate_asks_nothing_and_is_corrected_by_what_was_measured(tmp_path: Path) -> None:
-    long = [(n, prompt(f"{'word ' * 50}{n}")) for n in range(30)]
-
-    async def ask(server: ScriptedServer) -> None:
-        async with model(server, tmp_path) as asked:
-            before = await asked.estimate(iter(long))
-            assert (before.n_requests, before.n_measured) == (30, 0)
-            assert before.n_prompt_tokens == pytest.approx(30 * 251.5 / 3.5, rel=0.01)
-            assert before.n_completion_tokens == 30 * 20
-            await answers(asked, long[:10])
-            after = await asked.estimate([*long, *long])
-            assert (after.n_prompts, after.n_cached, after.n_requests) == (60, 40, 20)
-            await answers(asked, long)
-            spent, counted = await asked.spent(), server.counted
-            assert counted.n_requests == 30
-            assert after.n_prompt_tokens == pytest.approx(counted.n_prompt_tokens * 2 / 3, rel=0.02)
-            assert after.n_completion_tokens == 20 * 2
-            assert after.cost == pytest.approx(spent.cost * 2 / 3, rel=0.02)
-            assert after.cost is not None
-            assert after.most_cost is not None
-            assert after.cost < after.most_cost
-            assert (await asked.estimate(long)).cost == 0
-
-    with scripted(lambda asked: Say("yes indeed")) as server:
-        asyncio.run(ask(server))
-
-
-def test_two_models_of_one_run_share_its_budget_and_their_replies(tmp_path: Path) -> None:
-    async def ask(server: ScriptedServer) -> None:
-        within = Budget(tokens=2000)
-        async with (
-            model(server, tmp_path, budget=within) as one,
-            model(server, tmp_path, budget=within) as two,
-        ):
-            ends = await asyncio.gather(
-                answers(one, numbered(400)),
-                answers(two, numbered(400)[::-1]),
-                return_exceptions=True,
-            )
-            assert [type(end) for end in ends] == [BudgetSpent, BudgetSpent]
-            spent = await one.spent()
-            assert 2000 - 172 - 8 < spent.n_tokens <= 2000
-            same_count(server, spent)
-
-    with scripted(lambda asked: Say("yes it is", delay_s=0.002)) as server:
-        asyncio.run(ask(server))
-        assert set(server.asked.values()) == {1}
 
 
 def test_a_run_that_is_cancelled_keeps_what_it_had(tmp_path: Path) -> None:
