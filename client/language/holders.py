@@ -16,6 +16,7 @@ class Holder:
         self.name = uuid4().hex
         self._path = _path(folder, self.name)
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        _sweep(folder)
         # Locked under a name that nobody looks for: who finds the right one finds it locked.
         early = self._path.with_suffix(".new") if HAS_LOCKS else self._path
         self._file = early.open("w")
@@ -47,6 +48,12 @@ def has_ended(folder: Path, name: str) -> bool:
         return False
     path.unlink(missing_ok=True)
     return True
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the locks of processes that are gone."""
+    for path in list((folder / FOLDER).glob("*.lock")):
+        has_ended(folder, path.stem)
 
 
 def _lock(file: IO[str]) -> None:

@@ -156,6 +156,18 @@ def test_what_a_killed_process_had_under_way_is_given_up(tmp_path: Path) -> None
         assert len(list((tmp_path / "asking").glob("*.lock"))) == 1
 
 
+def test_the_lock_of_a_process_that_is_gone_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "asking").mkdir()
+    (tmp_path / "asking" / "gone.lock").touch()
+    with opened(tmp_path) as one, opened(tmp_path) as two:
+        names = {path.stem for path in (tmp_path / "asking").iterdir()}
+        assert len(names) == 2
+        assert "gone" not in names
+        take(one, "a")
+        take(two, "b")
+    assert not list((tmp_path / "asking").iterdir())
+
+
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with opened(tmp_path) as ledger:
         with suppress(ZeroDivisionError), ledger.transaction(is_lasting=True):
