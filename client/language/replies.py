@@ -28,6 +28,7 @@ class Reply:
     None without prices. `seconds` are those of the request that was answered. `model` is what the
     server says that it is. `is_cached`: it was on disk, and nothing was asked or paid. Where a
     server counts no tokens, `is_counted` is False, and the numbers are the most that it could be.
+    `logprobs` is None where none were asked, and where a server offers none and does not say so.
     """
 
     text: str
