@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import grpc
@@ -21,6 +22,7 @@ def parts(handler: grpc.RpcMethodHandler) -> tuple[Behaviour, Callable[..., Any]
     return handler.unary_unary, grpc.unary_unary_rpc_method_handler
 
 
+@lru_cache(maxsize=256)  # asked for each call
 def written(behaviour: Behaviour) -> Answer:
     """It, as what writes its messages where it may yield them: a stream can be ended only so."""
     if not inspect.isasyncgenfunction(behaviour):

@@ -33,7 +33,7 @@ class Way:
     lane: Lane
     places: LanePlaces
     seconds: float
-    idle_s: float
+    idle_s: float | None  # None where `seconds` are over before
     most_bytes: int | None
 
 
@@ -50,7 +50,7 @@ class LakeService:
                 lane=lane,
                 places=LanePlaces(limits.room(cost)),
                 seconds=limits.seconds(cost),
-                idle_s=limits.idle_s,
+                idle_s=limits.idle_s if limits.idle_s < limits.seconds(cost) else None,
                 most_bytes=limits.most_bytes(cost),
             )
             for cost, lane in lanes.items()
@@ -155,7 +155,10 @@ async def _place(places: LanePlaces, by: str) -> AsyncIterator[None]:
         places.give(by, since)
 
 
-async def _write(context: Context, frame: bytes, idle_s: float) -> None:
+async def _write(context: Context, frame: bytes, idle_s: float | None) -> None:
+    if idle_s is None:
+        await context.write(pb.Frame(arrow=frame))
+        return
     try:
         async with asyncio.timeout(idle_s):
             await context.write(pb.Frame(arrow=frame))

@@ -4,10 +4,11 @@ A field that a message leaves out has the request's own default. A choice is the
 field's enum of that name; `k` None is `all`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
+from functools import cache, partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message as Message
@@ -37,6 +38,8 @@ METHODS: Mapping[str, type[Request]] = {
 FORMER: Mapping[str, str] = {"Correlations": "Correlate", "Clusters": "Cluster"}
 _METHOD_OF = {query: method for method, query in METHODS.items()}
 _NESTED: Mapping[str, type[Any]] = {"Selection": Selection, "Weight": Weight}
+
+Reader: TypeAlias = Callable[[Any], Any]
 
 
 def method_of(request: Request) -> str:
@@ -90,36 +93,51 @@ def _put(message: Any, field: FieldDescriptor, given: Any) -> None:
         setattr(message, field.name, given)
 
 
-def _value(kind: type[Any], message: Any) -> Any:
-    said = {field.name: _said(field, message) for field in fields(kind)}
+def _value(kind: Any, message: Any) -> Any:
+    said = {name: read(message) for name, read in _readers(kind, message.DESCRIPTOR)}
     return kind(**{name: value for name, value in said.items() if value is not MISSING})
 
 
-def _said(field: Field[Any], message: Any) -> Any:
-    """What the message says of a field; MISSING where that is left to the default."""
-    sent = message.DESCRIPTOR.fields_by_name[field.name]
-    if field.name == "k" and _is_unlimited(message):
-        return None
-    value = getattr(message, field.name)
+@cache  # to ask a descriptor takes longer than to read a field
+def _readers(kind: Any, sent: Any) -> Sequence[tuple[str, Reader]]:
+    """What reads each field of a value from its message; MISSING where that says nothing of it."""
+    sent_fields = sent.fields_by_name
+    readers = {field.name: _reader(field, sent_fields[field.name]) for field in fields(kind)}
+    if "all" in sent_fields:
+        readers["k"] = partial(_unless_all, readers["k"])
+    return tuple(readers.items())
+
+
+def _reader(field: Field[Any], sent: FieldDescriptor) -> Reader:
+    name, made = field.name, _maker(sent)
     if sent.is_repeated:
-        return tuple(_item(sent, item) for item in value)
-    if sent.has_presence and not message.HasField(field.name):
-        if field.default is MISSING:
-            raise InvalidInput(f"The field {field.name} is missing.", field=field.name)
-        return MISSING
-    return _choice(sent, value) if sent.enum_type is not None else _item(sent, value)
+        return lambda message: tuple(map(made, getattr(message, name)))
+    if sent.has_presence:
+        return partial(_if_sent, field, made)
+    return lambda message: made(getattr(message, name))
 
 
-def _is_unlimited(message: Any) -> bool:
-    return "all" in message.DESCRIPTOR.fields_by_name and bool(message.all)
+def _if_sent(field: Field[Any], made: Reader, message: Any) -> Any:
+    if message.HasField(field.name):
+        return made(getattr(message, field.name))
+    if field.default is MISSING:
+        raise InvalidInput(f"The field {field.name} is missing.", field=field.name)
+    return MISSING
 
 
-def _item(field: FieldDescriptor, value: Any) -> Any:
-    if isinstance(value, pb.FeatureList):
-        return tuple(value.numbers)
-    if field.message_type is not None:
-        return _value(_NESTED[field.message_type.name], value)
-    return value
+def _unless_all(read: Reader, message: Any) -> Any:
+    return None if message.all else read(message)
+
+
+def _maker(sent: FieldDescriptor) -> Reader:
+    """What makes a value of one that was sent."""
+    if sent.enum_type is not None:
+        return partial(_choice, sent)
+    if sent.message_type is None:
+        return lambda plain: plain
+    if sent.message_type is pb.FeatureList.DESCRIPTOR:
+        return lambda features: tuple(features.numbers)
+    return partial(_value, _NESTED[sent.message_type.name])
 
 
 def _choice(field: Any, number: int) -> Any:

@@ -266,7 +266,10 @@ def parse(text: str, poles: Poles | None = None, whose: str = "") -> Expression:
     Raises `InvalidExpression`, also for one that holds where nothing fires, such as `!5`, and
     `NotFound` for a feature that there is not.
     """
-    expression = _Parser(text, poles, whose).parse()
+    parser = _Parser(text, poles, whose)
+    if text.isdecimal() and len(text) <= LONGEST_NUMBER:  # as most are
+        return parser.firing("", text)
+    expression = parser.parse()
     silent = expression.evaluate(lambda _: np.full(1, NOTHING, np.float32))
     if silent[0] > NOTHING:
         raise InvalidExpression(
@@ -365,7 +368,7 @@ class _Parser:
         self._count()
         operator = next((o for o in (">=", "<=", ">", "<") if self._accept(o)), None)
         if operator is None:
-            return self._firing(sign, number)
+            return self.firing(sign, number)
         threshold = self._number()
         asked = self._text[begun : self._position].strip()
         return self._reaching(sign, number, operator, threshold, asked)
@@ -379,7 +382,7 @@ class _Parser:
                 expression=self._text,
             )
 
-    def _firing(self, sign: str, number: str) -> Expression:
+    def firing(self, sign: str, number: str) -> Expression:
         """Where the feature fires: on this pole, or on any."""
         terms = [FeatureTerm(pole) for pole in self._of(sign, number)]
         return terms[0] if len(terms) == 1 else Or(*terms)
