@@ -17,6 +17,8 @@ from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.tables import Table
+from saelake.store.work.progress import told
+from saelake.store.work.stopping import wanted
 
 FEATURES_PER_READ = 1024
 MISSING = "there is no features table: index again"
@@ -38,8 +40,9 @@ def compared(collection: Collection) -> Iterator[Compared]:
     Of two that cover the same codes the second does not agree.
     """
     seen: set[int] = set()
-    for covers, together in groupby(collection.segments, lambda segment: segment.covers):
-        segments = tuple(together)
+    groups = [tuple(g) for _, g in groupby(collection.segments, lambda segment: segment.covers)]
+    for segments in told("comparing postings", wanted(groups), len(groups)):
+        covers = segments[0].covers
         stored, expected = _stored(collection, segments), _computed(collection.codes, covers)
         agrees = stored is not None and stored.agrees(expected) and seen.isdisjoint(covers)
         seen.update(covers)

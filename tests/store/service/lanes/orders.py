@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from saelake.store.codes.stopping import look
 from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
 from saelake.store.service.lanes.asking import Asking
+from saelake.store.work.stopping import look
 
 BATCH = pa.record_batch({"n": list(range(100_000))})
 
