@@ -89,7 +89,7 @@ def listening() -> Teller | None:
 
 
 def told(stage: str, items: Iterable[T], total: int | None = None) -> Iterator[T]:
-    """The items; who listens hears how many of `total` have come."""
+    """The items; who listens hears how many of `total` are done with, as the next is asked for."""
     teller = _TELLER.get()
     return iter(items) if teller is None else _counted(teller, stage, items, total)
 
@@ -110,5 +110,5 @@ def _counted(teller: Teller, stage: str, items: Iterable[T], total: int | None) 
     now = Progress(step=teller.step(), stage=stage, total=total)
     teller.tell(now)
     for done, item in enumerate(items, 1):
-        teller.tell(replace(now, done=done))
         yield item
+        teller.tell(replace(now, done=done))
