@@ -46,8 +46,10 @@ def _judged(documents: Table, asked: Predicate) -> DocumentMask:
     mask = np.zeros(documents.n_rows, np.bool_)
     batches = documents.scan(["doc"], where=asked.sql, batch_rows=_at_once(asked), judged=True)
     for batch in wanted(batches):
-        holds = np.asarray(batch[HOLDS].fill_null(False))  # noqa: FBT003
-        mask[np.asarray(batch["doc"])[holds]] = True
+        holds = batch[HOLDS]
+        if holds.true_count:
+            known = holds.fill_null(False) if holds.null_count else holds  # noqa: FBT003
+            mask[np.asarray(batch["doc"])[np.asarray(known)]] = True
     return mask
 
 
