@@ -130,7 +130,7 @@ if TYPE_CHECKING:
     from saelake.store.requests.tokens import Order as Order
     from saelake.store.requests.tokens import Per as Per
     from saelake.store.requests.values import ValueOrder as ValueOrder
-    from saelake.store.work.progress import Progress as Progress
+    from saelake.store.requests.waited.progress import Progress as Progress
     from saelake.transport import Transport as Transport
     from saelake.workers.encoder.options import KeepOptions as KeepOptions
     from saelake.workers.encoder.options import KeptDtypeChoice as KeptDtypeChoice

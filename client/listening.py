@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from saelake.store.errors import InvalidInput
-from saelake.store.work.progress import EVERY_S, Progress, Teller, telling
+from saelake.store.requests.waited.progress import EVERY_S, Progress, Teller, telling
 
 
 @contextmanager

@@ -14,11 +14,11 @@ from saelake.store.reports import ServerVersion
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
+from saelake.store.requests.waited.progress import listening
 from saelake.store.wire import commands, frames
 from saelake.store.wire.metadata import PROGRESS, YES
 from saelake.store.wire.progress import Part, part_of
 from saelake.store.wire.requests import SERVICE, method_of, to_message
-from saelake.store.work.progress import listening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What a server tells of its progress, told on to who listens here."""
 
+from saelake.store.requests.waited.progress import Progress, Relay, listening
 from saelake.store.wire.progress import Part
-from saelake.store.work.progress import Progress, Relay, listening
 
 
 class Hearing:

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from saelake.store.codes.table import CodesTable
 from saelake.store.errors import InvalidInput
-from saelake.store.work.stopping import look, wanted
+from saelake.store.requests.waited.stopping import look, wanted
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -14,8 +14,8 @@ from saelake.store.predicates.grammar import parse
 from saelake.store.predicates.mistakes import refusal
 from saelake.store.predicates.predicate import Predicate, predicate
 from saelake.store.predicates.tree import Node
+from saelake.store.requests.waited.stopping import wanted
 from saelake.store.tables.tables import HOLDS, Table
-from saelake.store.work.stopping import wanted
 
 DocumentMask = npt.NDArray[np.bool_]
 

@@ -9,9 +9,9 @@ from saelake.store.codes.executor import Piece
 from saelake.store.health.rows import UNREADABLE
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
 from saelake.store.index.levels import Levels, inverse_lengths
+from saelake.store.requests.waited.progress import told
+from saelake.store.requests.waited.stopping import wanted
 from saelake.store.snapshot.collection import Collection
-from saelake.store.work.progress import told
-from saelake.store.work.stopping import wanted
 
 
 def wrong_blocks(collection: Collection) -> Iterator[StoredBlock]:

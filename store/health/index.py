@@ -15,10 +15,10 @@ from saelake.store.index.postings import CODES_COLUMNS, one_of_each, postings_of
 from saelake.store.index.segments import Segment
 from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.requests.waited.progress import told
+from saelake.store.requests.waited.stopping import wanted
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.tables import Table
-from saelake.store.work.progress import told
-from saelake.store.work.stopping import wanted
 
 FEATURES_PER_READ = 1024
 MISSING = "there is no features table: index again"

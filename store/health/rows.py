@@ -21,9 +21,9 @@ from saelake.store.format.lists import Array, Lists
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import BELOW, FEATURE_GAPS
 from saelake.store.index.totals import TOTALS_COLUMNS, Totals
+from saelake.store.requests.waited.progress import told
+from saelake.store.requests.waited.stopping import wanted
 from saelake.store.tables.tables import Table
-from saelake.store.work.progress import told
-from saelake.store.work.stopping import wanted
 
 # Which rows of a batch are wrong, bool (n_rows,), by what is wrong with them.
 Checks: TypeAlias = Mapping[str, Callable[[pa.RecordBatch], Array]]

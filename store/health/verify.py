@@ -20,10 +20,10 @@ from saelake.store.health.rows import UNREADABLE, CodesReading, Fault, KeptReadi
 from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.verify import CHECKS
+from saelake.store.requests.waited.progress import told
+from saelake.store.requests.waited.stopping import wanted
 from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.tables.tables import Table
-from saelake.store.work.progress import told
-from saelake.store.work.stopping import wanted
 
 SHOWN = 5  # of what is wrong
 OUTDATED = "; others are of before both poles were counted, and not used: run `saelake index {}`"

@@ -37,7 +37,7 @@ from saelake.store.predicates.tree import (
     Ordering,
     Value,
 )
-from saelake.store.work.stopping import look
+from saelake.store.requests.waited.stopping import look
 
 Columns: TypeAlias = Callable[[str], pa.Array | None]
 Mask: TypeAlias = npt.NDArray[np.bool_]

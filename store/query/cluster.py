@@ -31,9 +31,9 @@ from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_feature
 from saelake.store.query.parts.points import Kept, Projection, Used, ascending, singular
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.cluster import DISTINCTIVE, ClusterQuery
+from saelake.store.requests.waited.progress import entered
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
-from saelake.store.work.progress import entered
 
 STARTS = 10  # of k-means; with one, some seeds end in a bad optimum
 MOST_SEED = 2**32 - 1  # that scikit-learn takes

@@ -12,6 +12,7 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.request import Cost
+from saelake.store.requests.waited.progress import Progress
 from saelake.store.service.access.grants import check_at
 from saelake.store.service.caller import asker_of, caller
 from saelake.store.service.lanes.asking import Asking
@@ -23,7 +24,6 @@ from saelake.store.wire import requests
 from saelake.store.wire.metadata import at_of, tells_of
 from saelake.store.wire.progress import Part, frame_of
 from saelake.store.wire.requests import Message
-from saelake.store.work.progress import Progress
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
 Question: TypeAlias = Callable[[], Asking]

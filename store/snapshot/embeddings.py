@@ -13,9 +13,9 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import AsBitmaps, Bitmap
 from saelake.store.requests.checks import Pooling
+from saelake.store.requests.waited.progress import told
 from saelake.store.snapshot.held import READING, Held, HeldByOwners, HeldHere
 from saelake.store.snapshot.selection import Selected
-from saelake.store.work.progress import told
 
 BLOCK_BYTES = 64 << 20  # of features and values that are read of a larger fragment at once
 LEAST_TESTED = 1 / 2  # bytes of codes, of the cache's: of fewer the embeddings may well fit

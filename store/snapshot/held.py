@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from saelake.store.codes.executor import Executor, Owners, Piece, PiecePart
-from saelake.store.work.progress import told
+from saelake.store.requests.waited.progress import told
 
 READING = "reading documents"  # the stage, unless what is made of them has a name
 

@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 from saelake.proto.v1 import lake_pb2 as pb
-from saelake.store.work.progress import Progress
+from saelake.store.requests.waited.progress import Progress
 
 Part: TypeAlias = bytes | Progress
 

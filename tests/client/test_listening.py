@@ -9,8 +9,8 @@ import pytest
 import saelake
 from saelake import aio
 from saelake.store.errors import InvalidInput
+from saelake.store.requests.waited.progress import Progress, listening, told
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
-from saelake.store.work.progress import Progress, listening, told
 from tests.lakes import MadeLake, make_lake
 
 NAME = "made/random"
@@ -63,7 +63,7 @@ def test_questions_that_are_awaited_at_once_are_heard_apart(target: str) -> None
             await getattr(lake[NAME], method)()
         return {told.stage for told in heard}
 
-    async def both() -> list[set[str]]:
+    async def both() -> tuple[set[str], set[str]]:
         async with aio.connect(target) as lake:
             return await asyncio.gather(ask(lake, "cluster"), ask(lake, "correlate"))
 

@@ -1,6 +1,7 @@
 """How far long questions are, on every face: stage after stage to its end, the answer the same."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -10,7 +11,7 @@ from saelake.lake import Lake
 
 NAME = "made/random"
 NEG = "label = 'neg'"
-FEW = {"min_npmi": 0.001, "min_documents": 1, "max_coverage": 1.0}
+FEW: dict[str, Any] = {"min_npmi": 0.001, "min_documents": 1, "max_coverage": 1.0}
 QUESTIONS: dict[str, Callable[[Lake], pa.Table]] = {
     "correlate": lambda lake: lake[NAME].correlate(**FEW).to_arrow(),
     "correlate around": lambda lake: lake[NAME].correlate(features=[3], **FEW).to_arrow(),
@@ -38,11 +39,11 @@ def check(heard: list[saelake.Progress]) -> None:
     for told in heard:
         stages.setdefault(told.step, []).append(told)
     assert list(stages) == sorted(stages)
-    for step, told in stages.items():
-        assert len({(each.stage, each.total) for each in told}) == 1, "one stage has one step"
-        dones = [each.done for each in told]
+    for stage in stages.values():
+        assert len({(told.stage, told.total) for told in stage}) == 1, "one stage has one step"
+        dones = [told.done for told in stage]
         assert dones == sorted(dones)
-        assert told[0].total is None or dones[-1] == told[0].total, (step, told)
+        assert stage[0].total is None or dones[-1] == stage[0].total, stage
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -18,7 +18,7 @@ from rich.progress import (
 from saelake.answers.text import one_line
 from saelake.cli.show.screen import Format, err
 from saelake.listening import progress
-from saelake.store.work.progress import Progress as Told
+from saelake.store.requests.waited.progress import Progress as Told
 
 DELAY_S = 0.5  # what is answered sooner shows no bar
 

@@ -23,7 +23,7 @@ from saelake.store.query.parts.same_tokens import (
     ReadingBoth,
     SameTokens,
 )
-from saelake.store.work.progress import passing, told
+from saelake.store.requests.waited.progress import passing, told
 
 SUMS_BYTES = 256 << 20  # of one pass; each pass reads all codes
 HELD_BYTES = 288 << 20  # of codes that are kept where their sums would take several passes

@@ -14,9 +14,9 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.requests.checks import Pooling
 from saelake.store.requests.diff import Unit
+from saelake.store.requests.waited.progress import told
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
-from saelake.store.work.progress import told
 
 R = TypeVar("R")
 

@@ -20,10 +20,10 @@ from saelake.store.index.segments import PostingsTable, Segment, covered_by
 from saelake.store.query.parts.association import Values
 from saelake.store.query.parts.frequencies import COUNTING
 from saelake.store.requests.checks import Pooling
+from saelake.store.requests.waited.progress import passing, told
 from saelake.store.snapshot.held import READING
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
-from saelake.store.work.progress import passing, told
 
 R = TypeVar("R")
 

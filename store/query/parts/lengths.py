@@ -7,9 +7,9 @@ import numpy as np
 from saelake.store.codes.executor import Piece, streamed
 from saelake.store.codes.held import TOKEN_COUNT_COLUMNS
 from saelake.store.format.lists import Array
+from saelake.store.requests.waited.progress import told
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
-from saelake.store.work.progress import told
 
 SCAN_ROWS = 4096
 NOT_ENCODED = -1

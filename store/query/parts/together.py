@@ -23,10 +23,10 @@ from saelake.store.query.parts.partners import (
     shares,
 )
 from saelake.store.requests.correlate import CorrelateQuery
+from saelake.store.requests.waited.progress import passing, told
 from saelake.store.snapshot.collection import check_same_dictionary
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
-from saelake.store.work.progress import passing, told
 
 PAIRS = "counting pairs"  # the stage, for who listens
 COUNTS_BYTES = 128 << 20  # of one pass; each pass reads all embeddings

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from saelake.store.work.progress import Progress
+from saelake.store.requests.waited.progress import Progress
 
 T = TypeVar("T")
 

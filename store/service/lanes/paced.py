@@ -5,9 +5,9 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
+from saelake.store.requests.waited.pace import Pace
+from saelake.store.requests.waited.progress import EVERY_S, Progress
 from saelake.store.wire.progress import Part
-from saelake.store.work.pace import Pace
-from saelake.store.work.progress import EVERY_S, Progress
 
 
 async def paced(

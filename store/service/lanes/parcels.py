@@ -13,10 +13,10 @@ from enum import IntEnum
 from typing import Any, BinaryIO
 
 from saelake.store.errors import SaelakeError
+from saelake.store.requests.waited.progress import Progress
 from saelake.store.snapshot.models import Texts
 from saelake.store.tables.diskcache import DiskCache
 from saelake.store.wire.errors import CLASSES
-from saelake.store.work.progress import Progress
 
 HEAD = struct.Struct("<BI")
 

@@ -8,14 +8,14 @@ from contextlib import aclosing, suppress
 from threading import Event
 
 from saelake.store.engine import Engine
+from saelake.store.requests.waited.progress import Progress, Teller, telling
+from saelake.store.requests.waited.stopping import Stopped, stopping
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.news import News
 from saelake.store.service.lanes.patience import Patience
 from saelake.store.service.lanes.places import LanePlaces, LaneRoom
 from saelake.store.wire import frames
 from saelake.store.wire.progress import Part
-from saelake.store.work.progress import Progress, Teller, telling
-from saelake.store.work.stopping import Stopped, stopping
 
 Step = tuple[bytes, bool]  # a frame, and whether it is the last
 
@@ -23,7 +23,7 @@ Step = tuple[bytes, bool]  # a frame, and whether it is the last
 class ThreadLane:
     """Answers in threads of this process, of which one caller has at most a share.
 
-    A thread whose answer nobody waits for is free when it looks next (see `work.stopping`), and
+    A thread whose answer nobody waits for is free when it looks next (see `waited.stopping`), and
     counts as its caller's until then.
     """
 
@@ -129,7 +129,7 @@ def _step(steps: Iterator[Step], unwanted: Event) -> Step:
 
 
 def _telling(steps: Iterator[Step], teller: Teller) -> Iterator[Step]:
-    """The same steps, whose work tells how far it is in whichever thread it is."""
+    """Steps whose work tells how far it is, in whichever thread each is made."""
     while True:
         with telling(teller):
             step = next(steps)

@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 from saelake.store.engine import Engine
 from saelake.store.errors import SaelakeError
+from saelake.store.requests.waited.progress import Progress, Teller, telling
+from saelake.store.requests.waited.stopping import Stopped, look, stopping
 from saelake.store.service.lanes import parcels
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.parcels import ChildSettings, Kind, packed
 from saelake.store.wire import frames
-from saelake.store.work.progress import Progress, Teller, telling
-from saelake.store.work.stopping import Stopped, look, stopping
 
 
 class Work:

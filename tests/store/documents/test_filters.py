@@ -14,11 +14,11 @@ from saelake.store.documents.filters import FilterCache, matching_documents
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidFilter
 from saelake.store.requests.info import InfoQuery
+from saelake.store.requests.waited.stopping import Stopped, stopping
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.threads import ThreadLane
 from saelake.store.tables.changes import Change
 from saelake.store.tables.tables import Table
-from saelake.store.work.stopping import Stopped, stopping
 
 N, AT_ONCE = 60_000, 2048
 TEXT = "the quick brown fox jumps over the lazy dog " * 20

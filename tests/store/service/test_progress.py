@@ -14,12 +14,12 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import DeadlineExceeded
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.correlate import CorrelateQuery
+from saelake.store.requests.waited.progress import Progress
 from saelake.store.service import rpc
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.limits import Limits
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.wire.requests import to_message
-from saelake.store.work.progress import Progress
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.lanes.orders import FEW, MANY, Counting
 

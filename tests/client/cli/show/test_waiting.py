@@ -13,9 +13,9 @@ from rich.console import Console
 from saelake.cli.show import waiting
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.engine import Engine
+from saelake.store.requests.waited.progress import Progress
 from saelake.store.wire import frames
 from saelake.store.wire.requests import SERVICE, message_type, to_request
-from saelake.store.work.progress import Progress
 from tests.client.cli.command import on_terminal, program
 from tests.lakes import MadeLake, make_lake
 

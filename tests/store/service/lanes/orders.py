@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
+from saelake.store.requests.waited.progress import told
+from saelake.store.requests.waited.stopping import look
 from saelake.store.service.lanes.asking import Asking
-from saelake.store.work.progress import told
-from saelake.store.work.stopping import look
 
 MANY, FEW = 300, 3
 BATCH = pa.record_batch({"n": list(range(100_000))})

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from saelake.store.work.progress import EVERY_S, Progress
+from saelake.store.requests.waited.progress import EVERY_S, Progress
 
 
 class Pace:

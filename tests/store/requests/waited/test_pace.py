@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.store.work.pace import Pace
-from saelake.store.work.progress import Progress
+from saelake.store.requests.waited.pace import Pace
+from saelake.store.requests.waited.progress import Progress
 
 EVERY_S = 0.25
 # Stages of some pieces each, and how long each piece takes.

@@ -6,8 +6,8 @@ from threading import Thread
 import pytest
 
 from saelake.store.codes.executor import Threads
-from saelake.store.work import progress
-from saelake.store.work.progress import (
+from saelake.store.requests.waited import progress
+from saelake.store.requests.waited.progress import (
     Progress,
     Relay,
     Teller,
