@@ -45,16 +45,15 @@ class RemoteCall:
 
 
 def call_of(request: Request, connection: Connection, at: str | None) -> RemoteCall:
-    """A question as a call; quick ones are bounded in time, and others tell who listens here."""
+    """A question as a call; quick ones are bounded in time. Who listens here is told of it."""
     message = to_message(request)
-    is_quick = request.cost == "quick"
-    asks = () if is_quick or listening() is None else ((PROGRESS, YES),)
+    asks = ((PROGRESS, YES),) if request.tells and listening() is not None else ()
     return RemoteCall(
         path=f"/{SERVICE}/{method_of(request)}",
         sent=message,
         serialized=type(message).SerializeToString,
         metadata=(*connection.metadata(at), *asks),
-        timeout_s=connection.timeout_s if is_quick else None,
+        timeout_s=connection.timeout_s if request.cost == "quick" else None,
         streams=request.cost == "export",
         part_of=part_of,
     )

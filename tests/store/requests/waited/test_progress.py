@@ -6,7 +6,6 @@ from threading import Thread
 import pytest
 
 from saelake.store.codes.executor import Threads
-from saelake.store.requests.waited import progress
 from saelake.store.requests.waited.progress import (
     Progress,
     Relay,
@@ -59,7 +58,7 @@ def test_a_stage_is_told_of_now_and_then_but_its_beginning_and_end_always(
     heard: list[Progress], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
 
     def slowly(n: int) -> Iterator[int]:
         for number in range(n):
