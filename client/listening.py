@@ -16,7 +16,8 @@ def progress(listener: Callable[[Progress], object], *, every_s: float = EVERY_S
     It is called when a stage begins and when it ends, and between at most once in `every_s`
     seconds; of a server a few times a second. In the thread that asks, or, where the block is in
     an event loop, in that loop. What the listener raises ends the question, and is raised by it.
-    Of a server only analyses, exports and what reads a text tell. Raises `InvalidInput` for an `every_s` below 0.
+    Of a server only analyses, exports and what reads a text tell. Raises `InvalidInput` for an
+    `every_s` below 0.
 
     >>> with saelake.progress(print):  # doctest: +SKIP
     ...     pairs = lake["imdb/minilm-l4"].correlate()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event, Thread
 
 import pytest
@@ -28,9 +29,16 @@ class Taker(Thread):
         except Stopped:
             self.was_stopped = True
 
-    @property
-    def places(self) -> list[str]:
-        return [told.stage for told in self.told]
+    def has_places(self, *places: str) -> bool:
+        """Whether it was told these, and no others."""
+        return [told.stage for told in self.told] == [*places]
+
+
+def begin(*takers: Taker) -> None:
+    """Have them wait, one behind the other."""
+    for number, taker in enumerate(takers, 1):
+        taker.start()
+        until(partial(taker.has_places, place(number)))
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -48,14 +56,12 @@ def test_turns_are_taken_as_they_are_asked_for_and_each_hears_his_place() -> Non
     turns, had = ModelTurns(), list[Taker]()
     takers = [Taker(turns, had) for _ in range(3)]
     with turns.turn():
-        for number, taker in enumerate(takers, 1):
-            taker.start()
-            until(lambda taker=taker, number=number: taker.places == [place(number)])
+        begin(*takers)
         assert had == []
     for taker in takers:
         taker.join(20)
     assert had == takers
-    assert takers[0].places == [place(1)]
+    assert takers[0].has_places(place(1))
     assert [told.step for told in takers[0].told] == [1]
 
 
@@ -63,13 +69,11 @@ def test_who_left_is_not_waited_for_and_the_others_move_up() -> None:
     turns, had = ModelTurns(), list[Taker]()
     gone, stays = Taker(turns, had), Taker(turns, had)
     with turns.turn():
-        for number, taker in enumerate((gone, stays), 1):
-            taker.start()
-            until(lambda taker=taker, number=number: taker.places == [place(number)])
+        begin(gone, stays)
         gone.unwanted.set()
         gone.join(20)
         assert gone.was_stopped
-        until(lambda: stays.places == [place(2), place(1)])
+        until(lambda: stays.has_places(place(2), place(1)))
     stays.join(20)
     assert had == [stays]
 
