@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
     from saelake.lake import Lake as Lake
+    from saelake.listening import progress as progress
     from saelake.making.sources import ArrowStream as ArrowStream
     from saelake.making.sources import Importable as Importable
     from saelake.making.stages import Stage as Stage
@@ -130,6 +131,7 @@ if TYPE_CHECKING:
     from saelake.store.requests.tokens import Order as Order
     from saelake.store.requests.tokens import Per as Per
     from saelake.store.requests.values import ValueOrder as ValueOrder
+    from saelake.store.requests.waited.progress import Progress as Progress
     from saelake.transport import Transport as Transport
     from saelake.workers.encoder.options import KeepOptions as KeepOptions
     from saelake.workers.encoder.options import KeptDtypeChoice as KeptDtypeChoice

@@ -79,6 +79,7 @@ WINGS: Mapping[str, str] = {
     "store/arrays": "compiled loops, statistics, memory",
     "store/tables": "tables and files",
     "store/format": "schemas, values, lists",
+    "store/requests/waited": "whether an answer is waited for, and how far it is",
     "store/reports": "what the verbs that write return",
     "store/errors": "the errors",
     "store": "",

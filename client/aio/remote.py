@@ -18,6 +18,7 @@ from saelake.served.calls import (
     version_of,
 )
 from saelake.served.channels import Connection, closed
+from saelake.served.hearing import Hearing
 from saelake.store.errors import SaelakeError, Unavailable
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.commands.command import Command
@@ -86,9 +87,11 @@ class AsyncRemote:
         attempts = call.attempts(self._connection.retries)
         while True:
             try:
-                async for frame in self._received(call, attempts.left_s):
-                    for ready in attempts.came(frame):
-                        yield ready
+                hearing = Hearing()
+                async for part in self._received(call, attempts.left_s):
+                    for frame in hearing.pieces(part):
+                        for ready in attempts.came(frame):
+                            yield ready
                 for ready in attempts.ended():
                     yield ready
                 return
@@ -98,12 +101,12 @@ class AsyncRemote:
                     raise
             await asyncio.sleep(wait_s)
 
-    async def _received(self, call: RemoteCall, timeout_s: float | None) -> AsyncIterator[bytes]:
+    async def _received(self, call: RemoteCall, timeout_s: float | None) -> AsyncIterator[Any]:
         """What one call gives. Raises what the other end raised."""
         ask = getattr(self._channel, call.kind)(
             call.path,
             request_serializer=call.serialized,
-            response_deserializer=call.frame_of,
+            response_deserializer=call.part_of,
         )
         answer = ask(call.sent, timeout=timeout_s, metadata=call.metadata)
         try:

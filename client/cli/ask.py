@@ -23,6 +23,7 @@ from saelake.cli.options.shared import shares
 from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
+from saelake.cli.show.waiting import waiting
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput, NotFound
@@ -250,7 +251,7 @@ def verify(
 
     Examples: `saelake verify`, `saelake verify imdb/minilm-l4 --repair`
     """
-    with place as found:
+    with place as found, waiting(format):
         for done in found.repair(collection) if repair else ():
             say(repaired(done))
         checks = found.verify(collection)

@@ -24,6 +24,7 @@ from saelake.cli.options.lake import (
 from saelake.cli.options.shared import shares
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out
+from saelake.cli.show.waiting import waiting
 from saelake.lake import Lake
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.diff import DiffOrder, DiffQuery, Unit
@@ -85,7 +86,7 @@ def diff(
     `saelake diff "chat/l4 where model = 'a'" "chat/l4 where model = 'b'" --align prompt_id`,
     `saelake diff "news/l4 where year < 2000" "news/l4 where year >= 2000" --control length`
     """
-    with place as found:
+    with place as found, waiting(format):
         first, *rest = (selected(found, text) for text in (a, *others))
         rows = first.diff(
             *rest,
@@ -144,7 +145,7 @@ def associate(
     Examples: `saelake associate imdb/minilm-l4 rating --control length`,
     `saelake associate news/minilm-l4 label --where "label in ('sport', 'tech')"`
     """
-    with place as found:
+    with place as found, waiting(format):
         rows = found[collection].associate(
             *columns,
             k=None if every else k,

@@ -10,6 +10,7 @@ from saelake.cli.options.lake import CollectionArgument, FormatOption, asked_lak
 from saelake.cli.options.shared import shares
 from saelake.cli.show import encoded
 from saelake.cli.show.screen import answer, out
+from saelake.cli.show.waiting import waiting
 from saelake.lake import Lake
 from saelake.store.requests.encode import EncodeQuery
 
@@ -46,7 +47,7 @@ def encode_text(
     """
     given = [sys.stdin.read() if text == "-" else text for text in texts]
     wanted = split_numbers(only)
-    with place as found:
+    with place as found, waiting(format):
         tokens = found[collection].encode(given, None if every else k, features=wanted)
     answer(
         format,

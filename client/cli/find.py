@@ -27,6 +27,7 @@ from saelake.cli.options.lake import (
 from saelake.cli.options.shared import shares
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out
+from saelake.cli.show.waiting import waiting
 from saelake.lake import Lake
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
@@ -87,7 +88,7 @@ def similar(
     Examples: `saelake similar imdb/minilm-l4 --id test/pos/17 -k 5`,
     `saelake similar imdb/minilm-l4 --text "a slow, tender film" --about "pace of the story"`
     """
-    with place as found:
+    with place as found, waiting(format):
         asked = found[collection]
         ids, docs = named_documents(asked, id or (), doc or ())
         documents = asked.similar(
@@ -136,7 +137,7 @@ def retrieve(
 
     Example: `saelake retrieve imdb/minilm-l4 "a disappointed viewer" -k 5`
     """
-    with place as found:
+    with place as found, waiting(format):
         documents = found[collection].retrieve(
             phrase,
             None if every else k,
@@ -169,7 +170,7 @@ def select(
 
     Example: `saelake select web/minilm-l4 "reviews/minilm-l4 where rating = 10" -k 100`
     """
-    with place as found:
+    with place as found, waiting(format):
         documents = selected(found, pool).select(
             selected(found, target), None if every else k, pooling=pooling, idf=idf
         )

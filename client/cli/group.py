@@ -26,6 +26,7 @@ from saelake.cli.options.lake import (
 from saelake.cli.options.shared import shares
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out
+from saelake.cli.show.waiting import waiting
 from saelake.lake import Lake
 from saelake.store.requests.cluster import Clustering, ClusterQuery
 from saelake.store.requests.correlate import Adjacent, CorrelateQuery
@@ -77,7 +78,7 @@ def correlate(
     Examples: `saelake correlate imdb/minilm-l4 --adjacent drop`,
     `saelake correlate prompts/l4 answers/l4 --align prompt_id --min-npmi 0.5`
     """
-    with place as found:
+    with place as found, waiting(format):
         pairs = selected(found, a).correlate(
             None if b is None else selected(found, b),
             align=align,
@@ -126,7 +127,7 @@ def cluster(
     Examples: `saelake cluster news/minilm-l4 -n 5`,
     `saelake cluster imdb/minilm-l4 -n 2 --about "praise and criticism"`
     """
-    with place as found:
+    with place as found, waiting(format):
         groups = found[collection].cluster(
             n_clusters,
             features=split_numbers(features) or (),
@@ -162,7 +163,7 @@ def match(
 
     Example: `saelake match imdb/small imdb/large --features 12,34 -k 3`
     """
-    with place as found:
+    with place as found, waiting(format):
         first = found[a] if where is None else found[a].where(where)
         pairs = first.match(found[b], features=split_numbers(features) or (), by=by, k=k)
     answer(
@@ -194,7 +195,7 @@ def families(
 
     Example: `saelake families imdb/minilm-l4 --min-npmi 0.7`
     """
-    with place as found:
+    with place as found, waiting(format):
         groups = selected(found, selection).families(
             min_npmi=min_npmi,
             min_documents=min_documents,

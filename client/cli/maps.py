@@ -21,6 +21,7 @@ from saelake.cli.options.shared import shares
 from saelake.cli.show import maps as shown
 from saelake.cli.show.screen import answer, out, say
 from saelake.cli.show.stages import Bars
+from saelake.cli.show.waiting import waiting
 from saelake.connection import connect
 from saelake.lake import Lake
 from saelake.making.stages import Stage, watched
@@ -86,7 +87,7 @@ def points(
 
     Example: `saelake map imdb/minilm-l4 --inside "0 0, 0.5 0, 0.5 0.5" -k 20`
     """
-    with place as found:
+    with place as found, waiting(format):
         found_points = found[collection].map(
             of,
             where=where,

@@ -14,7 +14,10 @@ from saelake.store.reports import ServerVersion
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
+from saelake.store.requests.waited.progress import listening
 from saelake.store.wire import commands, frames
+from saelake.store.wire.metadata import PROGRESS, YES
+from saelake.store.wire.progress import Part, part_of
 from saelake.store.wire.requests import SERVICE, method_of, to_message
 
 
@@ -24,7 +27,7 @@ class RemoteCall:
 
     What is `sent` is a message or an iterator of them, `serialized` by this. An answer that
     `streams` is read while it comes, any other when it is there as a whole; of frames it is what
-    they hold.
+    they hold, which may be how far it is.
     """
 
     path: str
@@ -34,7 +37,7 @@ class RemoteCall:
     timeout_s: float | None
     streams: bool = False
     kind: str = "unary_stream"
-    frame_of: Callable[[bytes], bytes] | None = None
+    part_of: Callable[[bytes], Part] | None = None
 
     def attempts(self, retries: Retries) -> Attempts:
         """What becomes of it, from now on."""
@@ -42,16 +45,17 @@ class RemoteCall:
 
 
 def call_of(request: Request, connection: Connection, at: str | None) -> RemoteCall:
-    """A question as a call; quick ones are bounded in time."""
+    """A question as a call; quick ones are bounded in time. Who listens here is told of it."""
     message = to_message(request)
+    asks = ((PROGRESS, YES),) if request.tells and listening() is not None else ()
     return RemoteCall(
         path=f"/{SERVICE}/{method_of(request)}",
         sent=message,
         serialized=type(message).SerializeToString,
-        metadata=connection.metadata(at),
+        metadata=(*connection.metadata(at), *asks),
         timeout_s=connection.timeout_s if request.cost == "quick" else None,
         streams=request.cost == "export",
-        frame_of=_arrow,
+        part_of=part_of,
     )
 
 
@@ -100,8 +104,3 @@ def report_of(command: Command, reply: bytes) -> Any:
     """What a server's reply to a command reports."""
     said = commands.output_type(command.command).FromString(reply)
     return commands.from_message(command.report, said)
-
-
-def _arrow(frame: bytes) -> bytes:
-    arrow: bytes = pb.Frame.FromString(frame).arrow
-    return arrow

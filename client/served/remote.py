@@ -16,6 +16,7 @@ from saelake.served.calls import (
     version_of,
 )
 from saelake.served.channels import Connection, closed
+from saelake.served.hearing import Hearing
 from saelake.store.errors import SaelakeError
 from saelake.store.reports import JobReport, ServerVersion
 from saelake.store.requests.commands.command import Command
@@ -86,8 +87,10 @@ class Remote:
         attempts = call.attempts(self._connection.retries)
         while True:
             try:
-                for frame in self._received(call, attempts.left_s):
-                    yield from attempts.came(frame)
+                hearing = Hearing()
+                for part in self._received(call, attempts.left_s):
+                    for frame in hearing.pieces(part):
+                        yield from attempts.came(frame)
                 yield from attempts.ended()
                 return
             except SaelakeError as error:
@@ -96,12 +99,12 @@ class Remote:
                     raise
             time.sleep(wait_s)
 
-    def _received(self, call: RemoteCall, timeout_s: float | None) -> Iterator[bytes]:
+    def _received(self, call: RemoteCall, timeout_s: float | None) -> Iterator[Any]:
         """What one call gives. Raises what the other end raised."""
         ask = getattr(self._channel, call.kind)(
             call.path,
             request_serializer=call.serialized,
-            response_deserializer=call.frame_of,
+            response_deserializer=call.part_of,
         )
         try:
             answer = ask(call.sent, timeout=timeout_s, metadata=call.metadata)

@@ -193,10 +193,24 @@ class VersionReply(_message.Message):
     def __init__(self, version: _Optional[str] = ..., wire: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("arrow",)
+    __slots__ = ("arrow", "progress")
     ARROW_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
     arrow: bytes
-    def __init__(self, arrow: _Optional[bytes] = ...) -> None: ...
+    progress: Progress
+    def __init__(self, arrow: _Optional[bytes] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ...) -> None: ...
+
+class Progress(_message.Message):
+    __slots__ = ("step", "stage", "done", "total")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    stage: str
+    done: int
+    total: int
+    def __init__(self, step: _Optional[int] = ..., stage: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class FeatureList(_message.Message):
     __slots__ = ("numbers",)

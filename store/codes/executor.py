@@ -15,9 +15,9 @@ from functools import cache
 from itertools import chain
 from typing import Protocol, TypeVar, cast, runtime_checkable
 
-from saelake.store.codes.stopping import look, wanted
 from saelake.store.codes.table import CodesTable
 from saelake.store.errors import InvalidInput
+from saelake.store.requests.waited.stopping import look, wanted
 
 T = TypeVar("T")
 R = TypeVar("R")

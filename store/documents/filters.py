@@ -14,7 +14,8 @@ from saelake.store.predicates.grammar import parse
 from saelake.store.predicates.mistakes import refusal
 from saelake.store.predicates.predicate import Predicate, predicate
 from saelake.store.predicates.tree import Node
-from saelake.store.tables.tables import Table
+from saelake.store.requests.waited.stopping import wanted
+from saelake.store.tables.tables import HOLDS, Table
 
 DocumentMask = npt.NDArray[np.bool_]
 
@@ -34,14 +35,36 @@ def matching_documents(documents: Table, where: str) -> DocumentMask:
 
 
 def _matching(documents: Table, where: str, asked: Predicate) -> DocumentMask:
-    mask = np.zeros(documents.n_rows, np.bool_)
-    n_rows = MADE_ROWS if asked.makes_values else SCAN_ROWS
     try:
-        for batch in documents.scan(["doc"], where=asked.sql, batch_rows=n_rows):
+        return _judged(documents, asked)
+    except (InvalidFilter, pa.ArrowInvalid):  # of which a filtered scan says better what is wrong
+        return _filtered(documents, where, asked)
+
+
+def _judged(documents: Table, asked: Predicate) -> DocumentMask:
+    """Batch for batch, for as long as somebody waits for it."""
+    mask = np.zeros(documents.n_rows, np.bool_)
+    batches = documents.scan(["doc"], where=asked.sql, batch_rows=_at_once(asked), judged=True)
+    for batch in wanted(batches):
+        holds = batch[HOLDS]
+        if holds.true_count:
+            known = holds.fill_null(False) if holds.null_count else holds  # noqa: FBT003
+            mask[np.asarray(batch["doc"])[np.asarray(known)]] = True
+    return mask
+
+
+def _filtered(documents: Table, where: str, asked: Predicate) -> DocumentMask:
+    mask = np.zeros(documents.n_rows, np.bool_)
+    try:
+        for batch in documents.scan(["doc"], where=asked.sql, batch_rows=_at_once(asked)):
             mask[np.asarray(batch["doc"])] = True
     except InvalidFilter as error:
         raise refusal(where, error.data.get("reason", error.message)) from error
     return mask
+
+
+def _at_once(asked: Predicate) -> int:
+    return MADE_ROWS if asked.makes_values else SCAN_ROWS
 
 
 class FilterCache:

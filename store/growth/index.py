@@ -64,7 +64,7 @@ def index(
     table = _with_new_columns(lake.postings(name), postings_schema(codes.settings))
     builder = SegmentBuilder(codes=codes, table=table, memory_bytes=memory_bytes)
     committer = _Committer(table, codes.table, frozenset(redo))
-    progress = _Progress(on_progress)
+    progress = _Indexed(on_progress)
     n_documents = n_postings = 0
     built_fragments: set[int] = set()
     with lean():
@@ -122,7 +122,7 @@ def _merge(
     memory_bytes: int,
     built: set[int],
     executor: Executor | None,
-    progress: "_Progress",
+    progress: "_Indexed",
 ) -> None:
     """Merge segments until they are few; what another indexer was faster with is looked at again.
 
@@ -155,7 +155,7 @@ def _left(sizes: Sequence[int]) -> Iterator[int]:
         yield left
 
 
-class _Progress:
+class _Indexed:
     """How many documents are done, and how many there are to do."""
 
     def __init__(self, tell: Callable[[int, int], object]) -> None:

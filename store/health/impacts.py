@@ -9,6 +9,8 @@ from saelake.store.codes.executor import Piece
 from saelake.store.health.rows import UNREADABLE
 from saelake.store.index.impact_blocks import ImpactsTable, StoredBlock
 from saelake.store.index.levels import Levels, inverse_lengths
+from saelake.store.requests.waited.progress import told
+from saelake.store.requests.waited.stopping import wanted
 from saelake.store.snapshot.collection import Collection
 
 
@@ -17,7 +19,8 @@ def wrong_blocks(collection: Collection) -> Iterator[StoredBlock]:
     if collection.nearest is None:
         return
     seen: set[int] = set()
-    for stored in collection.nearest.blocks:
+    stored_blocks = collection.nearest.blocks
+    for stored in told("comparing impacts", wanted(stored_blocks), len(stored_blocks)):
         if not seen.isdisjoint(stored.covers) or not _agrees(collection, stored):
             yield stored
         seen.update(stored.covers)

@@ -15,6 +15,8 @@ from saelake.store.index.postings import CODES_COLUMNS, one_of_each, postings_of
 from saelake.store.index.segments import Segment
 from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.requests.waited.progress import told
+from saelake.store.requests.waited.stopping import wanted
 from saelake.store.snapshot.collection import Collection
 from saelake.store.tables.tables import Table
 
@@ -38,8 +40,9 @@ def compared(collection: Collection) -> Iterator[Compared]:
     Of two that cover the same codes the second does not agree.
     """
     seen: set[int] = set()
-    for covers, together in groupby(collection.segments, lambda segment: segment.covers):
-        segments = tuple(together)
+    groups = [tuple(g) for _, g in groupby(collection.segments, lambda segment: segment.covers)]
+    for segments in told("comparing postings", wanted(groups), len(groups)):
+        covers = segments[0].covers
         stored, expected = _stored(collection, segments), _computed(collection.codes, covers)
         agrees = stored is not None and stored.agrees(expected) and seen.isdisjoint(covers)
         seen.update(covers)

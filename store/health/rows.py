@@ -21,6 +21,8 @@ from saelake.store.format.lists import Array, Lists
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.schema import BELOW, FEATURE_GAPS
 from saelake.store.index.totals import TOTALS_COLUMNS, Totals
+from saelake.store.requests.waited.progress import told
+from saelake.store.requests.waited.stopping import wanted
 from saelake.store.tables.tables import Table
 
 # Which rows of a batch are wrong, bool (n_rows,), by what is wrong with them.
@@ -54,7 +56,8 @@ class Reading:
 
     def sound(self, table: Table, check: Check, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Read a table; the batches of which no row has a fault, as they are after the check."""
-        for fragment in table.fragments:
+        fragments = told("checking rows", wanted(table.fragments), len(table.fragments))
+        for fragment in fragments:
             batches = table.scan(table.schema.names, fragments=[fragment.id], batch_rows=batch_rows)
             try:
                 for batch in batches:

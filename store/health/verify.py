@@ -20,6 +20,8 @@ from saelake.store.health.rows import UNREADABLE, CodesReading, Fault, KeptReadi
 from saelake.store.index.totals import Totals
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.requests.verify import CHECKS
+from saelake.store.requests.waited.progress import told
+from saelake.store.requests.waited.stopping import wanted
 from saelake.store.snapshot.collection import Collection, open_codes
 from saelake.store.tables.tables import Table
 
@@ -105,7 +107,8 @@ def _documents(lake: Lake, corpus: str) -> Iterator[TableCheck]:
     yield _files(name, [documents.table])
     expected = 0
     problem = None
-    for batch in documents.table.scan(["doc"], batch_rows=1 << 16):
+    batches = documents.table.scan(["doc"], batch_rows=1 << 16)
+    for batch in told("checking documents", wanted(batches)):
         found = np.asarray(batch["doc"])
         if not np.array_equal(found, np.arange(expected, expected + len(found))):
             problem = f"documents after number {expected} are not numbered one after another"
@@ -125,7 +128,8 @@ def _ids(name: str, documents: Documents) -> TableCheck:
     """No two documents that are not deleted have one id."""
     with Scratch() as scratch:
         problem = None
-        for batch in documents.table.scan(["doc", "id"], batch_rows=1 << 16):
+        batches = documents.table.scan(["doc", "id"], batch_rows=1 << 16)
+        for batch in told("checking ids", wanted(batches)):
             rows = batch
             if documents.alive is not None:
                 rows = batch.filter(pa.array(documents.alive[np.asarray(batch["doc"])]))

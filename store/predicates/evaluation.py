@@ -37,6 +37,7 @@ from saelake.store.predicates.tree import (
     Ordering,
     Value,
 )
+from saelake.store.requests.waited.stopping import look
 
 Columns: TypeAlias = Callable[[str], pa.Array | None]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -109,7 +110,8 @@ class _Evaluation:
         self._columns = columns
 
     def truth(self, node: Node) -> _Truth:
-        """What a condition says of each row."""
+        """What a condition says of each row. Raises `Stopped` where nobody waits for it."""
+        look()
         written = _CONDITIONS.get(type(node))
         if written is None:
             raise _Left

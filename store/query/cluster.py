@@ -31,6 +31,7 @@ from saelake.store.query.parts.labelled import Chosen, labels_of, phrase_feature
 from saelake.store.query.parts.points import Kept, Projection, Used, ascending, singular
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.cluster import DISTINCTIVE, ClusterQuery
+from saelake.store.requests.waited.progress import entered
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
@@ -90,7 +91,7 @@ def cluster(session: Session, query: ClusterQuery) -> pa.Table:
     chosen = _features(selected, query, about)
     n, df = frequencies(session, selected)
     kept = Kept(chosen)
-    used = Used.of(session.embeddings.map(selected, kept))
+    used = Used.of(session.embeddings.map(selected, kept, stage="choosing documents"))
     if len(used.doc) < query.n_clusters:
         raise InvalidInput(
             f"Only {len(used.doc)} documents have any of these features: they cannot make "
@@ -146,12 +147,14 @@ def _spectral(
     query: ClusterQuery,
 ) -> Assigned:
     fitted = used.sample(selected, query.n_clusters, query.seed)
-    sample = ascending(list(session.embeddings.map(fitted, kept)))
+    sample = ascending(list(session.embeddings.map(fitted, kept, stage="reading a sample")))
+    entered("finding clusters")
     points = _points(sample, kept.chosen, weights, query.seed)
     centres = KMeans(query.n_clusters, n_init=STARTS, random_state=query.seed)
     centres.fit(points(sample))
     assign = _Assign(kept, points, centres.cluster_centers_.astype(np.float32))
-    return Assigned.joined(list(session.embeddings.map(selected, assign)))
+    placed = session.embeddings.map(selected, assign, stage="placing documents")
+    return Assigned.joined(list(placed))
 
 
 def _points(
@@ -232,6 +235,7 @@ def _jaccard(session: Session, selected: Selected, kept: Kept, query: ClusterQue
     )
     both = np.asarray((binary @ binary.T).todense())
     sizes = np.asarray(binary.sum(axis=1)).reshape(-1)
+    entered("finding clusters")
     affinity = both / np.maximum(sizes[:, None] + sizes - both, 1)
     model = SpectralClustering(
         query.n_clusters, affinity="precomputed", assign_labels="kmeans", random_state=query.seed

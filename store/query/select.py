@@ -52,7 +52,8 @@ def select(session: Session, query: SelectQuery) -> pa.Table:
     weights = np.ones(pool.width, np.float32)
     if query.idf:
         weights = inverse_frequency(session, pool)
-    parts = list(session.embeddings.map(target, Directions(weights), query.pooling))
+    add = Directions(weights)
+    parts = list(session.embeddings.map(target, add, query.pooling, stage="reading the target"))
     values = np.sum([np.zeros(pool.width), *(total for _, total in parts)], axis=0)
     if not values.any():
         raise InvalidInput(f"No feature fires in the target, {query.target}: nothing to be like.")

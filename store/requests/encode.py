@@ -39,6 +39,11 @@ class EncodeQuery(Request, cost="quick", answer=ENCODED):
     k: int | None = 10
     features: tuple[int, ...] | None = None
 
+    @property
+    def tells(self) -> bool:
+        """Whether who listens is told: where a model reads a text, which it does in turns."""
+        return True
+
     def check(self) -> None:
         """See `Request`."""
         if not self.texts:

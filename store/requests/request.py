@@ -47,5 +47,10 @@ class Request:
         check_k(getattr(self, "k", None))
         self.check()
 
+    @property
+    def tells(self) -> bool:
+        """Whether who listens is told how far an answer is: of quick ones seldom."""
+        return self.cost != "quick"
+
     def check(self) -> None:
         """Raise `InvalidInput` for fields that cannot be meant, or not together."""

@@ -26,6 +26,11 @@ class RetrieveQuery(Request, cost="quick", answer=FOUND):
     temperature: float = 0.2
     min_score: float | None = None
 
+    @property
+    def tells(self) -> bool:
+        """Whether who listens is told: where a model reads a text, which it does in turns."""
+        return True
+
     def check(self) -> None:
         """See `Request`."""
         check_share("min_score", self.min_score)

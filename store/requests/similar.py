@@ -42,6 +42,11 @@ class SimilarQuery(Request, cost="quick", answer=FOUND):
     exact: bool = False
     min_score: float | None = None
 
+    @property
+    def tells(self) -> bool:
+        """Whether who listens is told: where a model reads a text, which it does in turns."""
+        return self.text is not None
+
     def check(self) -> None:
         """See `Request`."""
         check_share("min_score", self.min_score)

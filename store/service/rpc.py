@@ -1,7 +1,7 @@
 """The gRPC service: questions to the lanes that answer them, answers in frames as asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,14 +12,17 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import DeadlineExceeded, LimitExceeded, SaelakeError
 from saelake.store.reports import ServerVersion
 from saelake.store.requests.request import Cost
+from saelake.store.requests.waited.progress import Progress
 from saelake.store.service.access.grants import check_at
 from saelake.store.service.caller import asker_of, caller
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.lane import Lane
+from saelake.store.service.lanes.paced import paced
 from saelake.store.service.lanes.places import LanePlaces
 from saelake.store.service.limits import Limits
 from saelake.store.wire import requests
-from saelake.store.wire.metadata import at_of
+from saelake.store.wire.metadata import at_of, tells_of
+from saelake.store.wire.progress import Part, frame_of
 from saelake.store.wire.requests import Message
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
@@ -67,13 +70,14 @@ class LakeService:
         way = self._ways[requests.METHODS[method].cost]
 
         async def answer(message: Message, context: Context) -> None:
-            at = at_of(context.invocation_metadata())
+            sent = context.invocation_metadata()
+            at = at_of(sent)
             check_at(caller(), at)
 
             def question() -> Asking:
                 return Asking(request=requests.to_request(method, message), at=at)
 
-            await _answer(context, question, way)
+            await _answer(context, question, way, tells=tells_of(sent))
 
         return grpc.unary_stream_rpc_method_handler(
             answer,
@@ -114,7 +118,7 @@ class LakeService:
             await lane.close()
 
 
-async def _answer(context: Context, question: Question, way: Way) -> None:
+async def _answer(context: Context, question: Question, way: Way, *, tells: bool) -> None:
     """Send an answer, in the time that there is for it.
 
     Frames are written, not yielded: the time limits must end here, also while a frame waits for a
@@ -122,7 +126,7 @@ async def _answer(context: Context, question: Question, way: Way) -> None:
     """
     try:
         async with asyncio.timeout(way.seconds):
-            await _send(context, question, way)
+            await _send(context, question, way, tells=tells)
     except SaelakeError:  # before TimeoutError, which one of them is
         raise
     except TimeoutError:
@@ -132,17 +136,27 @@ async def _answer(context: Context, question: Question, way: Way) -> None:
         ) from None
 
 
-async def _send(context: Context, question: Question, way: Way) -> None:
-    """Send the frames of an answer; the next is made when the one before is on its way."""
+async def _send(context: Context, question: Question, way: Way, *, tells: bool) -> None:
+    """Send the frames of an answer; the next is made when the one before is on its way.
+
+    Where it `tells`, also how far it is, as it goes on.
+    """
     by, n_bytes = asker_of(context), 0
     async with (
         _place(way.places, by),
-        aclosing(way.lane.answer(question, by)) as frames,
+        aclosing(_parts(way.lane, question, by, tells=tells)) as parts,
     ):
-        async for frame in frames:
-            n_bytes += len(frame)
-            _check_size(n_bytes, way.most_bytes)
-            await _write(context, frame, way.idle_s)
+        async for part in parts:
+            if not isinstance(part, Progress):
+                n_bytes += len(part)
+                _check_size(n_bytes, way.most_bytes)
+            await _write(context, part, way.idle_s)
+
+
+def _parts(lane: Lane, question: Question, by: str, *, tells: bool) -> AsyncGenerator[Part, None]:
+    """The parts of an answer, in which what tells of its progress comes now and then."""
+    parts = lane.answer(question, by, tells=tells)
+    return paced(parts) if tells else parts
 
 
 @asynccontextmanager
@@ -155,13 +169,13 @@ async def _place(places: LanePlaces, by: str) -> AsyncIterator[None]:
         places.give(by, since)
 
 
-async def _write(context: Context, frame: bytes, idle_s: float | None) -> None:
+async def _write(context: Context, part: Part, idle_s: float | None) -> None:
     if idle_s is None:
-        await context.write(pb.Frame(arrow=frame))
+        await context.write(frame_of(part))
         return
     try:
         async with asyncio.timeout(idle_s):
-            await context.write(pb.Frame(arrow=frame))
+            await context.write(frame_of(part))
     except TimeoutError:
         raise DeadlineExceeded(
             f"Nobody read this answer for the {idle_s:g} s that this server keeps a place for one. "

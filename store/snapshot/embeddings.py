@@ -13,7 +13,8 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array
 from saelake.store.index.bitmaps import AsBitmaps, Bitmap
 from saelake.store.requests.checks import Pooling
-from saelake.store.snapshot.held import Held, HeldByOwners, HeldHere
+from saelake.store.requests.waited.progress import told
+from saelake.store.snapshot.held import READING, Held, HeldByOwners, HeldHere
 from saelake.store.snapshot.selection import Selected
 
 BLOCK_BYTES = 64 << 20  # of features and values that are read of a larger fragment at once
@@ -75,20 +76,22 @@ class Embeddings:
         pooling: Pooling = "max",
         *,
         without: Collection[int] = (),
+        stage: str = READING,
     ) -> Iterator[R]:
         """What `work` makes of each block of the selection's embeddings, in table order.
 
-        The fragments of codes in `without` are left out.
+        The fragments of codes in `without` are left out. Who listens is told of the `stage`.
         """
         held = None if without else self._found(selected, pooling)
         task = _OnKept(work, selected.mask)
         if held is not None:
-            return held.map(task)
+            return held.map(task, stage=stage)
         pieces_of = streamed(selected.collection.codes, without)
         if isinstance(self.executor, Owners):
-            return HeldByOwners(self.executor, _AsBlocks(pooling), pieces_of).map(task)
+            return HeldByOwners(self.executor, _AsBlocks(pooling), pieces_of).map(task, stage=stage)
         results = self.executor.map(_OnPiece(_AsBlocks(pooling), task), pieces_of)
-        return (result for found in results for result in found)
+        counted = told(stage, results, len(pieces_of))
+        return (result for found in counted for result in found)
 
     def hold(self, selected: Selected, pooling: Pooling = "max") -> Held[Block] | None:
         """The embeddings of the whole snapshot, kept in memory; None when they do not fit."""
@@ -136,7 +139,8 @@ class Embeddings:
             return (held if self._fits(held.map(_n_bytes)) else None), 0
         made: list[Any] = []
         n_bytes = 0
-        for found in self.executor.map(_OnPiece(make, _itself), whole):
+        results = self.executor.map(_OnPiece(make, _itself), whole)
+        for found in told(READING, results, len(whole)):
             made += found
             n_bytes += sum(part.n_bytes for part in found if part is not None)
             if None in found or n_bytes > self.cache.capacity:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from saelake.store.codes.executor import Executor, Owners, Piece, PiecePart
+from saelake.store.requests.waited.progress import told
+
+READING = "reading documents"  # the stage, unless what is made of them has a name
 
 S = TypeVar("S", bound=PiecePart)
 S_co = TypeVar("S_co", bound=PiecePart, covariant=True)
@@ -15,9 +18,13 @@ class Held(Protocol[S_co]):
     """What was made of all pieces of a snapshot, part after part in table order."""
 
     def map(
-        self, work: Callable[[S_co], R], merge: Callable[[R, R], R] | None = None
+        self,
+        work: Callable[[S_co], R],
+        merge: Callable[[R, R], R] | None = None,
+        *,
+        stage: str = READING,
     ) -> Iterator[R]:
-        """What `work` makes of each part, in order.
+        """What `work` makes of each part, in order; who listens is told of the `stage`.
 
         With `merge` neighbours may be put together where they were made: to be used where the
         order of additions does not matter.
@@ -34,9 +41,15 @@ class HeldHere(Generic[S]):
     executor: Executor
     parts: Sequence[S]
 
-    def map(self, work: Callable[[S], R], _: Callable[[R, R], R] | None = None) -> Iterator[R]:
+    def map(
+        self,
+        work: Callable[[S], R],
+        _: Callable[[R, R], R] | None = None,
+        *,
+        stage: str = READING,
+    ) -> Iterator[R]:
         """See `Held`."""
-        return self.executor.map(work, self.parts)
+        return told(stage, self.executor.map(work, self.parts), len(self.parts))
 
     def __iter__(self) -> Iterator[S]:
         return iter(self.parts)
@@ -50,9 +63,16 @@ class HeldByOwners(Generic[S]):
     make: Callable[[Piece], Iterable[S]]
     pieces: Sequence[Piece]
 
-    def map(self, work: Callable[[S], R], merge: Callable[[R, R], R] | None = None) -> Iterator[R]:
+    def map(
+        self,
+        work: Callable[[S], R],
+        merge: Callable[[R, R], R] | None = None,
+        *,
+        stage: str = READING,
+    ) -> Iterator[R]:
         """See `Held`."""
-        for found in self.owners.map_parts(self.make, work, self.pieces, merge):
+        parts = self.owners.map_parts(self.make, work, self.pieces, merge)
+        for found in told(stage, parts, len(self.pieces)):
             yield from found
 
     def __iter__(self) -> Iterator[S]:

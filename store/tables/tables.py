@@ -62,6 +62,7 @@ ANCHOR_ID = 0
 ROWS_PER_BATCH = 8192
 COMMIT_ATTEMPTS = 50
 LOOK_AGAIN_S = 30.0  # whether a table of an object store was dropped and made anew
+HOLDS = "holds"  # the column that says whether a row fulfils a filter
 _MISSING = "Not found: "  # how Lance says that a file is not there
 
 
@@ -262,11 +263,15 @@ class Table:
         fragments: Iterable[int] | None = None,
         batch_rows: int = 1024,
         ahead_bytes: int | None = None,
+        judged: bool = False,
     ) -> Iterator[pa.RecordBatch]:
         """Batches of `columns`, in table order, of all fragments or of those named.
 
-        At most `ahead_bytes` are read of files before they are asked for (None: as Lance likes).
-        Raises `InvalidFilter` when Lance cannot evaluate `where`.
+        Of the rows that fulfil `where`, if it is given; where they are to be `judged`, of all rows,
+        and the column `HOLDS` says of which it is true (null: unknown). Those come as they are
+        read, while of a filter that keeps few rows no batch comes for long. At most `ahead_bytes`
+        are read of files before they are asked for (None: as Lance likes). Raises `InvalidFilter`
+        when Lance cannot evaluate `where`, and `ArrowInvalid` for a row that cannot be judged.
         """
         wanted = None if fragments is None else set(fragments)
         ids = [f.id for f in self.fragments if wanted is None or f.id in wanted]
@@ -274,7 +279,7 @@ class Table:
             return
         # With a filter an error may be of its evaluation, of rows that it does not fit.
         with reading(self.uri) if where is None else storage_errors(self.uri):
-            begin = partial(self._batches, columns, where, ids, batch_rows, ahead_bytes)
+            begin = partial(self._batches, columns, where, ids, batch_rows, ahead_bytes, judged)
             mirrored = self.mirrored
             try:
                 yield from begin(self._dataset) if mirrored is None else mirrored.stream(begin)
@@ -315,12 +320,14 @@ class Table:
         ids: Sequence[int],
         batch_rows: int,
         ahead_bytes: int | None,
+        judged: bool,
         dataset: "lance.LanceDataset",
     ) -> Iterator[pa.RecordBatch]:
+        made = {**{name: name for name in columns}, HOLDS: where} if judged else list(columns)
         try:
             scanner = dataset.scanner(
-                columns=list(columns),
-                filter=where,
+                columns=made,
+                filter=None if judged else where,
                 fragments=[dataset.get_fragment(i) for i in ids],
                 batch_size=batch_rows,
                 io_buffer_size=ahead_bytes,

@@ -2,8 +2,8 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-WIRE = 2  # 1 had neither states nor versions
-FEATURES = ("at", "retry-info")  # what it knows beside methods
+WIRE = 3  # 1 had neither states nor versions, 2 no progress
+FEATURES = ("at", "retry-info", "progress")  # what it knows beside methods
 
 
 def own_version() -> str:

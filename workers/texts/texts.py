@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Lock
 
 import pyarrow as pa
 
@@ -13,6 +12,7 @@ from saelake.store.errors import DictionaryMismatch, ModelError
 from saelake.store.format.lists import Array
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.requests.checks import Pooling
+from saelake.store.requests.waited.progress import entered
 from saelake.workers.dictionaries.load import load_dictionary
 from saelake.workers.encoder.encode import PageEncoder, Target
 from saelake.workers.encoder.hooks import resolve_hook
@@ -21,10 +21,12 @@ from saelake.workers.encoder.pages import pages
 from saelake.workers.encoder.tokens import TokenSettings
 from saelake.workers.texts.failures import Failures
 from saelake.workers.texts.sentences import SentenceModel
+from saelake.workers.texts.turns import ModelTurns
 
 BATCH_TOKENS = 2048
 CHUNK_BYTES = 64 << 20
 PAGE_TOKENS = 1 << 16
+LOADING = "loading the model"  # the stage, for who listens
 
 
 @dataclass(slots=True)
@@ -41,7 +43,7 @@ class ModelTexts:
     _encoders: dict[CollectionSettings, tuple[Model, PageEncoder]] = field(default_factory=dict)
     _sentences: dict[str, SentenceModel] = field(default_factory=dict)
     _failures: Failures = field(default_factory=Failures)
-    _lock: Lock = field(default_factory=Lock)
+    _turns: ModelTurns = field(default_factory=ModelTurns)
 
     def codes(
         self, settings: CollectionSettings, model: str, dictionary: str, text: str, pooling: Pooling
@@ -54,11 +56,13 @@ class ModelTexts:
         self, settings: CollectionSettings, model: str, dictionary: str, texts: Sequence[str]
     ) -> pa.Table:
         """See `Texts`."""
-        with self._lock:  # one model runs one text at a time
+        with self._turns.turn():
             if settings not in self._encoders:
+                entered(LOADING)
                 load = partial(self._encoder, settings, model, dictionary)
                 self._encoders[settings] = self._failures.tried((settings, model, dictionary), load)
             loaded, encoder = self._encoders[settings]
+            entered("reading texts")
             tokens = TokenSettings.of(settings)
             documents = [(range(len(texts)), list(texts))]
             batches = [
@@ -70,8 +74,9 @@ class ModelTexts:
 
     def embed(self, model: str, texts: Sequence[str]) -> Array:
         """See `Texts`."""
-        with self._lock:
+        with self._turns.turn():
             if model not in self._sentences:
+                entered(LOADING)
                 load = partial(SentenceModel.load, self._place(model))
                 self._sentences[model] = self._failures.tried(model, load)
             return self._sentences[model].embed(texts)

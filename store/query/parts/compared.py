@@ -11,7 +11,7 @@ from saelake.store.codes.embeddings import Block
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.firing import firing
-from saelake.store.query.parts.frequencies import Count, counted, frequencies
+from saelake.store.query.parts.frequencies import COUNTING, Count, counted, frequencies
 from saelake.store.query.parts.layout import A, B, Layout, layout, on_both
 from saelake.store.query.parts.left_out import is_encoded, n_encoded, without
 from saelake.store.query.parts.lengths import NOT_ENCODED, lengths
@@ -96,7 +96,7 @@ def counts(session: Session, selected: Selected, query: DiffQuery) -> tuple[int,
     if query.threshold == 0:
         return frequencies(session, selected)
     count = Count(selected.width, query.threshold)
-    return counted(session.embeddings.map(selected, count), selected.width)
+    return counted(session.embeddings.map(selected, count, stage=COUNTING), selected.width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
 SMOOTHING = 1e-10
+COUNTING = "counting within strata"  # the stage, for who listens
 TEST = (
     "Cochran-Mantel-Haenszel within strata (hypergeometric variance, gamma distribution; twice the "
     "smaller tail)"
@@ -99,11 +100,12 @@ def within(session: Session, selected: Selected, stratum: Array, features: Array
     sizes = np.zeros(n_strata, np.int64)
     bitmaps = session.embeddings.bitmaps(selected) if n_strata <= FEW_STRATA else None
     if bitmaps is not None:
-        for counts, n in bitmaps.map(_BitsByStratum(kept, features, n_strata)):
+        for counts, n in bitmaps.map(_BitsByStratum(kept, features, n_strata), stage=COUNTING):
             fires += counts
             sizes += n
         return Within(fires=fires, number=number, sizes=sizes)
-    for found, n in session.embeddings.map(selected, _ByStratum(kept, number, n_strata), "binary"):
+    work = _ByStratum(kept, number, n_strata)
+    for found, n in session.embeddings.map(selected, work, "binary", stage=COUNTING):
         fires += found.toarray()
         sizes += n
     return Within(fires=fires, number=number, sizes=sizes)

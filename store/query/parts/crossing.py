@@ -23,6 +23,7 @@ from saelake.store.query.parts.same_tokens import (
     ReadingBoth,
     SameTokens,
 )
+from saelake.store.requests.waited.progress import passing, told
 
 SUMS_BYTES = 256 << 20  # of one pass; each pass reads all codes
 HELD_BYTES = 288 << 20  # of codes that are kept where their sums would take several passes
@@ -148,7 +149,7 @@ class _Crossing:
         d_a, d_b = (codes.settings.width for codes in (self.both.a, self.both.b))
         asked, totals = AskedPairs(rows=rows, columns=np.arange(d_b)), BothTotals.zero(d_a, d_b)
         n_lines = self._n_lines(SUMS_BYTES, asked)
-        read = self._read(asked, totals)
+        read = self._read(asked, totals, "reading both")
         held = list(_within(read, HELD_BYTES if n_lines < len(rows) else GROUP_BYTES))
         more = next(read, None)
         if more is None:
@@ -157,15 +158,18 @@ class _Crossing:
         yield from self._in_a_pass(chain(_let_go(held), [more], read), totals, asked[:n_lines])
         rest = asked[n_lines:].firing(totals)
         n_lines = self._n_lines(SUMS_BYTES, rest)
-        for first in range(0, len(rest.rows), n_lines):
+        firsts = range(0, len(rest.rows), n_lines)
+        for number, first in enumerate(firsts, 2):
             some = rest[first : first + n_lines]
-            read = self._read(some, BothTotals.zero(d_a, d_b))
+            stage = passing("reading both", number, len(firsts) + 1)
+            read = self._read(some, BothTotals.zero(d_a, d_b), stage)
             yield from self._in_a_pass(read, totals, some)
 
-    def _read(self, asked: AskedPairs, totals: BothTotals) -> Iterator[Crossed]:
+    def _read(self, asked: AskedPairs, totals: BothTotals, stage: str) -> Iterator[Crossed]:
         """The codes of all tokens, some at a time; what is known of them is added to `totals`."""
         work = ReadingBoth(both=self.both, asked=asked)
-        for found, codes in self.executor.map(work, self.both.ranges()):
+        ranges = list(self.both.ranges())
+        for found, codes in told(stage, self.executor.map(work, ranges), len(ranges)):
             totals.merge(found)
             yield codes
 
@@ -176,7 +180,8 @@ class _Crossing:
         step = self._n_lines(STRIPE_BYTES, asked)
         known = KnownSides.of(totals, asked)
         work = _Comparing(codes, self.both.decoded, known, self.by, self.k, step)
-        return self._threads.map(work, _spans(len(asked.rows), -(-len(asked.rows) // PARTS)))
+        spans = _spans(len(asked.rows), -(-len(asked.rows) // PARTS))
+        return told("comparing features", self._threads.map(work, spans), len(spans))
 
     def _in_a_pass(
         self, codes: Iterator[Crossed], totals: BothTotals, asked: AskedPairs

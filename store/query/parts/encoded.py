@@ -6,6 +6,7 @@ import numpy as np
 
 from saelake.store.codes.executor import Piece, streamed
 from saelake.store.format.lists import Array, concatenate
+from saelake.store.requests.waited.progress import told
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
@@ -28,7 +29,8 @@ def encoded(session: Session, selected: Selected) -> Array:
 
 def _encoded(session: Session, selected: Selected, n_documents: int) -> Array:
     found = np.zeros(n_documents, np.bool_)
-    for docs in session.executor.map(_Docs(), streamed(selected.collection.codes)):
+    pieces = streamed(selected.collection.codes)
+    for docs in told("listing documents", session.executor.map(_Docs(), pieces), len(pieces)):
         found[docs] = True
     return found
 

@@ -14,6 +14,7 @@ from saelake.store.documents.filters import DocumentMask
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.requests.checks import Pooling
 from saelake.store.requests.diff import Unit
+from saelake.store.requests.waited.progress import told
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
@@ -38,7 +39,8 @@ def firing(
         yield from session.embeddings.map(selected, _Above(work, threshold), pooling)
     else:
         task = _OfTokens(work, selected.mask, threshold)
-        for found in session.executor.map(task, streamed(selected.collection.codes)):
+        pieces = streamed(selected.collection.codes)
+        for found in told("reading tokens", session.executor.map(task, pieces), len(pieces)):
             yield from found
 
 

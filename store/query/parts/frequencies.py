@@ -12,6 +12,8 @@ from saelake.store.index.bitmaps import Bitmap
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
+COUNTING = "counting documents"  # the stage, for who listens
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -62,7 +64,8 @@ def frequencies(session: Session, selected: Selected) -> tuple[int, Array]:
 def _frequencies(session: Session, selected: Selected) -> tuple[int, Array]:
     bitmaps = session.embeddings.bitmaps(selected)
     if bitmaps is not None:
-        found = bitmaps.map(_InBitmap(selected.mask), _added)
+        found = bitmaps.map(_InBitmap(selected.mask), _added, stage=COUNTING)
         return counted(found, selected.width)
-    parts = session.embeddings.map(selected, Count(selected.width), "binary")
+    count = Count(selected.width)
+    parts = session.embeddings.map(selected, count, "binary", stage=COUNTING)
     return counted(parts, selected.width)

@@ -18,7 +18,10 @@ from saelake.store.format.values import ValueCodec
 from saelake.store.index.postings import stable_order
 from saelake.store.index.segments import PostingsTable, Segment, covered_by
 from saelake.store.query.parts.association import Values
+from saelake.store.query.parts.frequencies import COUNTING
 from saelake.store.requests.checks import Pooling
+from saelake.store.requests.waited.progress import passing, told
+from saelake.store.snapshot.held import READING
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
@@ -45,7 +48,7 @@ class GatheredValues:
         marked = np.zeros(self.selected.collection.documents.n_documents, np.bool_)
         marked[self.docs] = True
         work = _Fires(marked, self.selected.width)
-        counted = self.session.embeddings.map(self.selected, work, self.pooling)
+        counted = self.session.embeddings.map(self.selected, work, self.pooling, stage=COUNTING)
         total: Array = np.sum([np.zeros(self.selected.width, np.int64), *counted], axis=0)
         return total
 
@@ -57,8 +60,10 @@ class GatheredValues:
         if self._by_lists(int(fires.sum())):
             yield from self._listed(features, fires, work)
             return
-        for part in _parts(fires, SCANNED_AT_ONCE):
-            yield work(self._scanned(features[part]), part)
+        parts = list(_parts(fires, SCANNED_AT_ONCE))
+        for number, part in enumerate(parts, 1):
+            stage = passing("gathering values", number, len(parts))
+            yield work(self._scanned(features[part], stage=stage), part)
 
     def _by_lists(self, n_values: int) -> bool:
         """Whether posting lists are read: of what they do not cover all values must fit."""
@@ -83,17 +88,23 @@ class GatheredValues:
             features=features,
             work=work,
         )
-        yield from self.session.executor.map(reader, _parts(fires, LISTED_AT_ONCE))
+        parts = list(_parts(fires, LISTED_AT_ONCE))
+        made = self.session.executor.map(reader, parts)
+        yield from told("comparing features", made, len(parts))
 
     @cached_property
     def _place(self) -> Array:
         """Where each document stands among those that are looked at, or -1."""
         return _numbered(self.docs, self.selected.collection.documents.n_documents)
 
-    def _scanned(self, features: Array, without: Collection[int] = ()) -> Values:
+    def _scanned(
+        self, features: Array, without: Collection[int] = (), stage: str = READING
+    ) -> Values:
         """The values of these features, of embeddings that are not of the fragments `without`."""
         gather = _Gather(self._place, _numbered(features, self.selected.width))
-        mapped = self.session.embeddings.map(self.selected, gather, self.pooling, without=without)
+        mapped = self.session.embeddings.map(
+            self.selected, gather, self.pooling, without=without, stage=stage
+        )
         found = list(mapped)
         feature, row, value = (
             concatenate((part[i] for part in found), dtype)

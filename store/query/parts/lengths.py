@@ -7,6 +7,7 @@ import numpy as np
 from saelake.store.codes.executor import Piece, streamed
 from saelake.store.codes.held import TOKEN_COUNT_COLUMNS
 from saelake.store.format.lists import Array
+from saelake.store.requests.waited.progress import told
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
@@ -30,8 +31,9 @@ def lengths(session: Session, selected: Selected) -> Array:
 
 def _lengths(session: Session, selected: Selected, n_documents: int) -> Array:
     found = np.full(n_documents, NOT_ENCODED, np.int32)
-    parts = session.executor.map(_TokenCounter(), streamed(selected.collection.codes))
-    for doc, n_tokens in parts:
+    pieces = streamed(selected.collection.codes)
+    parts = session.executor.map(_TokenCounter(), pieces)
+    for doc, n_tokens in told("counting tokens", parts, len(pieces)):
         found[doc[found[doc] == NOT_ENCODED]] = 0
         np.add.at(found, doc, n_tokens)
     return found

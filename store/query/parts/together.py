@@ -23,10 +23,12 @@ from saelake.store.query.parts.partners import (
     shares,
 )
 from saelake.store.requests.correlate import CorrelateQuery
+from saelake.store.requests.waited.progress import passing, told
 from saelake.store.snapshot.collection import check_same_dictionary
 from saelake.store.snapshot.selection import Selected
 from saelake.store.snapshot.session import Session
 
+PAIRS = "counting pairs"  # the stage, for who listens
 COUNTS_BYTES = 128 << 20  # of one pass; each pass reads all embeddings
 COUNT_BYTES, SUM_BYTES = 4, 8  # of a pair; sums are only made where partners are weighed
 TILE = 256, 128  # words and features whose bits are compared at a time, from a core's cache
@@ -93,21 +95,21 @@ class Alone:
 
     def pairs(self, least: int, most: float) -> Iterator[Together]:
         """See `CoOccurrence`."""
-        columns = _between(self.n_a, least, most)
-        while len(columns):
+        passes = _narrowing(_between(self.n_a, least, most))
+        for number, columns in enumerate(passes, 1):
             rows = columns[: _lines(columns)]
-            counts = _summed(self._inside(len(rows), columns), rows, columns)
-            yield from _together(counts, None, rows, columns, least)
-            columns = columns[len(rows) :]
+            inside = self._inside(len(rows), columns, passing(PAIRS, number, len(passes)))
+            yield from _together(_summed(inside, rows, columns), None, rows, columns, least)
 
-    def _inside(self, n_rows: int, columns: Array) -> Iterator[Array]:
+    def _inside(self, n_rows: int, columns: Array, stage: str) -> Iterator[Array]:
         """The counts of each part of the documents, (n_rows, n_columns)."""
         work = _Inside(n_rows, columns, self._selected.width)
         bitmaps = self._session.embeddings.bitmaps(self._selected)
         if bitmaps is None:
             self._session.embeddings.hold(self._selected, "binary")
-            return self._session.embeddings.map(self._selected, work, "binary")
-        return bitmaps.map(partial(work.of_bits, mask=self._selected.mask), np.add)
+            return self._session.embeddings.map(self._selected, work, "binary", stage=stage)
+        of_bits = partial(work.of_bits, mask=self._selected.mask)
+        return bitmaps.map(of_bits, np.add, stage=stage)
 
 
 class Around(Alone):
@@ -134,9 +136,9 @@ class Around(Alone):
             low, high = np.minimum(a, b)[once], np.maximum(a, b)[once]
             yield Together(a=low, b=high, n_both=n_both, weight=n_both)
 
-    def _counts(self, rows: Array, columns: Array) -> tuple[Array, None]:
+    def _counts(self, rows: Array, columns: Array, stage: str) -> tuple[Array, None]:
         work = _Across(rows, columns, self._selected.width)
-        parts = self._session.embeddings.map(self._selected, work, "binary")
+        parts = self._session.embeddings.map(self._selected, work, "binary", stage=stage)
         return _summed(parts, rows, columns), None
 
 
@@ -158,7 +160,9 @@ class Aligned:
             )
         self.n_a = self.n_b = np.zeros(a.width, np.int64)
         self.weight_a = self.weight_b = np.zeros(a.width)
-        for made in session.executor.map(_InValues(*self._codes), self.partners.chunks()):
+        chunks = list(self.partners.chunks())
+        parts = session.executor.map(_InValues(*self._codes), chunks)
+        for made in told("counting values", parts, len(chunks)):
             self.n_a, self.n_b = self.n_a + made[0][0], self.n_b + made[1][0]
             self.weight_a, self.weight_b = self.weight_a + made[0][1], self.weight_b + made[1][1]
 
@@ -182,12 +186,13 @@ class Aligned:
         cell_bytes = COUNT_BYTES + (0 if self.partners.are_pairs else SUM_BYTES)
         return _crossing(self._counts, *self._sides(least, most), least, cell_bytes)
 
-    def _counts(self, rows: Array, columns: Array) -> tuple[Array, Array | None]:
+    def _counts(self, rows: Array, columns: Array, stage: str) -> tuple[Array, Array | None]:
         shape = len(rows), len(columns)
         counts = np.zeros(shape, np.uint32)
         sums = None if self.partners.are_pairs else np.zeros(shape)
         work = _AcrossPartners(rows, columns, *self._codes)
-        for a, b in self._session.executor.map(work, self.partners.chunks()):
+        chunks = list(self.partners.chunks())
+        for a, b in told(stage, self._session.executor.map(work, chunks), len(chunks)):
             _add(counts, sums, a, b)
         return counts, sums
 
@@ -326,6 +331,15 @@ def _lines(columns: Array, cell_bytes: int = COUNT_BYTES) -> int:
     return max(COUNTS_BYTES // (cell_bytes * max(len(columns), 1)), 1)
 
 
+def _narrowing(columns: Array) -> list[Array]:
+    """The features of each pass, of which the first lines are counted: with each there are less."""
+    passes = []
+    while len(columns):
+        passes.append(columns)
+        columns = columns[_lines(columns) :]
+    return passes
+
+
 def _stripes(counts: Array) -> Iterator[tuple[int, Array]]:
     """The lines of counts, some at a time, and which is the first of these."""
     step = max(STRIPE_BYTES // (counts.itemsize * max(counts.shape[1], 1)), 1)
@@ -345,7 +359,7 @@ def _between(fires: Array, least: int, most: float) -> Array:
 
 
 def _crossing(
-    count: Callable[[Array, Array], tuple[Array, Array | None]],
+    count: Callable[[Array, Array, str], tuple[Array, Array | None]],
     rows: Array,
     columns: Array,
     least: int,
@@ -353,9 +367,11 @@ def _crossing(
 ) -> Iterator[Together]:
     """The pairs of one of `rows` and one of `columns`, in as many passes as the counts need."""
     step = _lines(columns, cell_bytes)
-    for first in range(0, len(rows), step):
+    firsts = range(0, len(rows), step)
+    for number, first in enumerate(firsts, 1):
         mine = rows[first : first + step]
-        yield from _together(*count(mine, columns), mine, columns, least)
+        counts = count(mine, columns, passing(PAIRS, number, len(firsts)))
+        yield from _together(*counts, mine, columns, least)
 
 
 def _together(

@@ -15,6 +15,7 @@ from saelake.store.service.begun import ending, environment
 from saelake.store.service.lanes import parcels
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.parcels import HEAD, ChildSettings, Kind, packed, pickled
+from saelake.store.wire.progress import Part
 
 MODULE = "saelake.store.service.lanes.start"
 BUFFER_BYTES = 1 << 20
@@ -83,13 +84,14 @@ class Child:
         has_ended = self._out.at_eof() or self._process.returncode is not None
         return not self._is_answering and not has_ended
 
-    async def answer(self, asked: Asking) -> AsyncGenerator[bytes, None]:
+    async def answer(self, asked: Asking, *, tells: bool = False) -> AsyncGenerator[Part, None]:
         """The frames of an answer, made no faster than they are asked for; to be closed, or read.
 
-        Raises what the question raises, `Defect`, `Crashed` where the process is gone, and
-        `LimitExceeded` where it had too much memory.
+        Where it `tells`, how far it is comes between them. Raises what the question raises,
+        `Defect`, `Crashed` where the process is gone, and `LimitExceeded` where it had too much
+        memory.
         """
-        order = pickled(Kind.ASK, asked)
+        order = pickled(Kind.ASK, (asked, tells))
         self._is_answering = True
         await self._send(order)
         while True:
@@ -99,7 +101,7 @@ class Child:
                 raise parcels.error_in(contents)
             if kind is Kind.DEFECT:
                 raise Defect(contents.decode())
-            yield contents
+            yield parcels.progress_in(contents) if kind is Kind.PROGRESS else contents
             if kind is Kind.LAST:
                 return
 

@@ -11,6 +11,7 @@ from typing import Any
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.child import Child
 from saelake.store.service.lanes.parcels import ChildSettings
+from saelake.store.wire.progress import Part
 
 log = logging.getLogger("saelake.server")
 
@@ -58,7 +59,9 @@ class ChildLane:
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
 
-    async def answer(self, asked: Callable[[], Asking], caller: str) -> AsyncGenerator[bytes, None]:
+    async def answer(
+        self, asked: Callable[[], Asking], caller: str, *, tells: bool = False
+    ) -> AsyncGenerator[Part, None]:
         """See `Lane`."""
         del caller  # who has a place already
         question = await asyncio.get_running_loop().run_in_executor(None, asked)
@@ -66,9 +69,9 @@ class ChildLane:
         self.prepare()
         watching = self._later(child.keep_to(self._room.most_bytes))
         try:
-            async with aclosing(child.answer(question)) as frames:
-                async for frame in frames:
-                    yield frame
+            async with aclosing(child.answer(question, tells=tells)) as parts:
+                async for part in parts:
+                    yield part
         finally:
             watching.cancel()
             await asyncio.shield(self._later(self._put_back(child)))

@@ -4,16 +4,20 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 from saelake.store.service.lanes.asking import Asking
+from saelake.store.wire.progress import Part
 
 
 class Lane(Protocol):
     """Computes answers off the event loop."""
 
-    def answer(self, asked: Callable[[], Asking], caller: str) -> AsyncGenerator[bytes, None]:
+    def answer(
+        self, asked: Callable[[], Asking], caller: str, *, tells: bool = False
+    ) -> AsyncGenerator[Part, None]:
         """The frames of an answer, each made when it is asked for.
 
-        `asked` is called off the loop. The computing ends when the iterator is closed. Raises what
-        the question raises, and `Crashed` where what computed is gone.
+        Where it `tells`, how far it is comes between them. `asked` is called off the loop. The
+        computing ends when the iterator is closed. Raises what the question raises, and `Crashed`
+        where what computed is gone.
         """
 
     @property

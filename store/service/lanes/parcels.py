@@ -1,18 +1,19 @@
 """What a serving process and one that computes for it tell each other, over pipes.
 
 A parcel is its kind (1 byte), its length (4 bytes), and its contents. An order of the serving
-process is answered by frames and then one of the other kinds.
+process is answered by frames, and how far it is, and then one of the other kinds.
 """
 
 import json
 import pickle
 import struct
 from asyncio import StreamReader
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any, BinaryIO
 
 from saelake.store.errors import SaelakeError
+from saelake.store.requests.waited.progress import Progress
 from saelake.store.snapshot.models import Texts
 from saelake.store.tables.diskcache import DiskCache
 from saelake.store.wire.errors import CLASSES
@@ -27,11 +28,12 @@ class Kind(IntEnum):
     ASK = 2
     STOP = 3
     READY = 4
-    FRAME = 5
-    LAST = 6  # a frame as well
-    ERROR = 7
-    DEFECT = 8
-    STOPPED = 9
+    PROGRESS = 5
+    FRAME = 6
+    LAST = 7  # a frame as well
+    ERROR = 8
+    DEFECT = 9
+    STOPPED = 10
 
     @property
     def ends(self) -> bool:
@@ -77,6 +79,16 @@ async def received(stream: StreamReader) -> tuple[Kind, bytes]:
     """The next parcel, in an event loop. Raises `IncompleteReadError`."""
     kind, n_bytes = HEAD.unpack(await stream.readexactly(HEAD.size))
     return Kind(kind), await stream.readexactly(n_bytes)
+
+
+def progress_parcel(progress: Progress) -> bytes:
+    """A parcel that says how far an answer is."""
+    return packed(Kind.PROGRESS, json.dumps(asdict(progress)).encode())
+
+
+def progress_in(contents: bytes) -> Progress:
+    """How far an answer is, as such a parcel says."""
+    return Progress(**json.loads(contents))
 
 
 def error_parcel(error: SaelakeError) -> bytes:

@@ -4,15 +4,18 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from threading import Event
 
-from saelake.store.codes.stopping import Stopped, stopping
 from saelake.store.engine import Engine
+from saelake.store.requests.waited.progress import Progress, Teller, telling
+from saelake.store.requests.waited.stopping import Stopped, stopping
 from saelake.store.service.lanes.asking import Asking
+from saelake.store.service.lanes.news import News
 from saelake.store.service.lanes.patience import Patience
 from saelake.store.service.lanes.places import LanePlaces, LaneRoom
 from saelake.store.wire import frames
+from saelake.store.wire.progress import Part
 
 Step = tuple[bytes, bool]  # a frame, and whether it is the last
 
@@ -20,7 +23,7 @@ Step = tuple[bytes, bool]  # a frame, and whether it is the last
 class ThreadLane:
     """Answers in threads of this process, of which one caller has at most a share.
 
-    A thread whose answer nobody waits for is free when it looks next (see `codes.stopping`), and
+    A thread whose answer nobody waits for is free when it looks next (see `waited.stopping`), and
     counts as its caller's until then.
     """
 
@@ -37,15 +40,29 @@ class ThreadLane:
         self._places = LanePlaces(room)
         self._patience = Patience()
 
-    async def answer(self, asked: Callable[[], Asking], caller: str) -> AsyncGenerator[bytes, None]:
+    async def answer(
+        self, asked: Callable[[], Asking], caller: str, *, tells: bool = False
+    ) -> AsyncGenerator[Part, None]:
         """See `Lane`."""
         unwanted = Event()
-        steps = _steps(asked, self._engine)
+        steps, news = _steps(asked, self._engine), News() if tells else None
+        if news is not None:
+            steps = _telling(steps, Teller(news.tell))
         try:
             last = False
             while not last:
-                frame, last = await self._step(steps, caller, unwanted)
-                yield frame
+                step = self._step(steps, caller, unwanted)
+                if news is None:
+                    frame, last = await step
+                    yield frame
+                    continue
+                async with aclosing(news.beside(step)) as parts:
+                    async for part in parts:
+                        if isinstance(part, Progress):
+                            yield part
+                        else:
+                            frame, last = part
+                            yield frame
         finally:
             unwanted.set()
             del steps  # an error keeps this frame until the next collection, but no answer
@@ -109,6 +126,14 @@ def _step(steps: Iterator[Step], unwanted: Event) -> Step:
             return next(steps)
         except Stopped:
             raise asyncio.CancelledError from None
+
+
+def _telling(steps: Iterator[Step], teller: Teller) -> Iterator[Step]:
+    """Steps whose work tells how far it is, in whichever thread each is made."""
+    while True:
+        with telling(teller):
+            step = next(steps)
+        yield step
 
 
 def _steps(asked: Callable[[], Asking], engine: Engine) -> Iterator[Step]:

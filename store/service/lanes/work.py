@@ -11,9 +11,10 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import BinaryIO
 
-from saelake.store.codes.stopping import Stopped, look, stopping
 from saelake.store.engine import Engine
 from saelake.store.errors import SaelakeError
+from saelake.store.requests.waited.progress import Progress, Teller, telling
+from saelake.store.requests.waited.stopping import Stopped, look, stopping
 from saelake.store.service.lanes import parcels
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.parcels import ChildSettings, Kind, packed
@@ -25,7 +26,7 @@ class Work:
 
     def __init__(self, orders: BinaryIO, answers: BinaryIO) -> None:
         self._orders, self._answers = orders, answers
-        self._asked: SimpleQueue[Asking] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[Asking, bool]] = SimpleQueue()
         self._unwanted = Event()
 
     def run(self) -> None:
@@ -35,7 +36,7 @@ class Work:
         Thread(target=self._listen, name="saelake-orders", daemon=True).start()
         self._send(packed(Kind.READY))
         while True:
-            self._send(self._answered(engine, self._asked.get()))
+            self._send(self._answered(engine, *self._asked.get()))
 
     def _listen(self) -> None:
         """Take orders while the other thread computes, which nobody but the kernel can end."""
@@ -56,10 +57,11 @@ class Work:
             self._unwanted.clear()
             self._asked.put(asked)
 
-    def _answered(self, engine: Engine, asked: Asking) -> bytes:
+    def _answered(self, engine: Engine, asked: Asking, tells: bool) -> bytes:
         """Send an answer but for its end, which is returned."""
+        teller = Teller(self._tell) if tells else None
         try:
-            with stopping(self._unwanted.is_set):
+            with stopping(self._unwanted.is_set), telling(teller):
                 return self._sent(engine, asked)
         except Stopped:
             return packed(Kind.STOPPED)
@@ -76,6 +78,9 @@ class Work:
             self._send(packed(Kind.FRAME, frame))
             frame = following
         return packed(Kind.LAST, frame)
+
+    def _tell(self, progress: Progress) -> None:
+        self._send(parcels.progress_parcel(progress))
 
     def _send(self, parcel: bytes) -> None:
         self._answers.write(parcel)

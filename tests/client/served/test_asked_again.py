@@ -39,6 +39,8 @@ class FailingServer:
             failure = self._failures.pop(0) if self._failures else None
             whole = b"".join(frames.frames(self._engine.ask(to_request(method, message))))
             cut = [whole[at : at + 100] for at in range(0, len(whole), 100)]
+            if dict(context.invocation_metadata()).get("saelake-progress"):
+                yield from told_frames()
             for number, piece in enumerate(cut):
                 if failure is not None and number == self._after:
                     context.abort_with_status(to_status(failure))
@@ -61,6 +63,12 @@ class FailingServer:
             yield f"grpc://127.0.0.1:{port}"
         finally:
             server.stop(None).wait()
+
+
+def told_frames() -> Iterator[pb.Frame]:
+    """A stage that ends."""
+    for done in range(3):
+        yield pb.Frame(progress=pb.Progress(step=1, stage="counting", done=done, total=2))
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +172,36 @@ def test_a_job_is_watched_on_and_each_change_is_told_once() -> None:
     with saelake.connect(f"grpc://127.0.0.1:{port}", retries=2) as lake:
         assert [job.n_documents for job in lake.watch_job("j")] == [0, 1, 2, 3]
     server.stop(None).wait()
+
+
+def test_progress_is_no_part_of_an_answer_and_keeps_nobody_from_asking_again(
+    made: MadeLake, face: str
+) -> None:
+    expected = saelake.connect(made.lake.uri)[NAME].codes().read_all()
+    heard = list[saelake.Progress]()
+    failing = FailingServer(made, GONE, GONE)  # once it has told, and before its first piece
+    with (
+        failing.running() as target,
+        connected(face, target) as lake,
+        saelake.progress(heard.append, every_s=0),
+    ):
+        assert lake[NAME].codes().read_all().equals(expected)
+        assert lake[NAME].tokens(3).to_arrow().num_rows, "a quick question, which tells nothing"
+    assert failing.n_calls == 4
+    stage = [(done, 2) for done in range(3)]
+    assert [(p.done, p.total) for p in heard] == 3 * stage
+    assert [p.step for p in heard] == [1, 1, 1, 2, 2, 2, 3, 3, 3], "each time it is a new stage"
+
+
+def test_half_of_an_export_is_not_begun_again_though_progress_was_told(
+    made: MadeLake, face: str
+) -> None:
+    failing = FailingServer(made, GONE, after=2)
+    with (
+        failing.running() as target,
+        connected(face, target) as lake,
+        saelake.progress(lambda _: None),
+        pytest.raises(Unavailable),
+    ):
+        lake[NAME].codes().read_all()
+    assert failing.n_calls == 1

@@ -1,7 +1,9 @@
 """Texts that are encoded now have the codes of their documents."""
 
+import time
 from collections import defaultdict
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from saelake.store.lake.lake import Lake
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.document import DocumentQuery
 from saelake.store.requests.encode import MOST_CHARACTERS, MOST_TEXTS, EncodeQuery
+from saelake.store.requests.waited.progress import Progress
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.workers.corpus import open_source
 from saelake.workers.run import DictionaryChoice, EncodeOptions, encode
@@ -142,6 +145,28 @@ def test_a_server_encodes_as_the_lake_itself(encoded: EncodedLake) -> None:
         assert found.to_arrow().equals(expected.to_arrow())
         assert f"{len(found)} tokens" in repr(found)
         assert found[0].features[0].feature == found.to_dicts()[0]["features"][0]
+
+
+def test_who_waits_for_the_model_of_a_server_hears_at_which_place(encoded: EncodedLake) -> None:
+    texts, heard, found = ModelTexts(), list[Progress](), list[object]()
+    settings = ServerSettings(uri=encoded.lake.uri, address=Address(port=0), texts=texts)
+    with BackgroundServer(settings) as server, saelake.connect(server.target) as remote:
+
+        def ask() -> None:
+            with saelake.progress(heard.append):
+                found.append(remote[COLLECTION].encode("w1 w2"))
+
+        asking = Thread(target=ask)
+        with texts._turns.turn():
+            asking.start()
+            while not heard:
+                assert asking.is_alive()
+                time.sleep(0.01)
+            assert heard[0].stage == "waiting for the model, place 1 in line"
+            assert not found
+        asking.join(60)
+        assert found == [remote[COLLECTION].encode("w1 w2")]
+        assert heard[-1].stage == "reading texts"
 
 
 def test_too_much_is_refused(encoded: EncodedLake) -> None:

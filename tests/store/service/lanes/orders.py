@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from saelake.store.codes.stopping import look
 from saelake.store.engine import Engine
 from saelake.store.errors import NotFound
+from saelake.store.requests.waited.progress import told
+from saelake.store.requests.waited.stopping import look
 from saelake.store.service.lanes.asking import Asking
 
+MANY, FEW = 300, 3
 BATCH = pa.record_batch({"n": list(range(100_000))})
 
 
@@ -72,6 +74,18 @@ class Flowing(Asking):
     def _batches(self) -> Iterator[pa.RecordBatch]:
         while True:
             yield BATCH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counting(Asking):
+    """Answers after a stage of many short pieces, and one of a few long ones."""
+
+    def answer(self, engine: Engine) -> pa.RecordBatchReader:
+        for _ in told("many", range(MANY), MANY):
+            time.sleep(0.003)
+        for _ in told("few", range(FEW), FEW):
+            time.sleep(0.3)
+        return engine.ask(self.request, at=self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,8 @@ def lane(made: MadeLake, runner: asyncio.Runner) -> Iterator[ChildLane]:
 
 async def answer(lane: ChildLane, asking: Asking) -> pa.Table:
     async with aclosing(lane.answer(lambda: asking, "me")) as found:
-        return frames.answer([frame async for frame in found]).read_all()
+        pieces = [part async for part in found if isinstance(part, bytes)]
+        return frames.answer(pieces).read_all()
 
 
 async def working(lane: ChildLane, asking: Asking) -> "tuple[asyncio.Task[pa.Table], int]":

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from saelake.store.codes.executor import Threads
-from saelake.store.codes.stopping import Stopped, look, stopping, wanted
+from saelake.store.requests.waited.stopping import Stopped, look, stopping, wanted
 
 
 def test_work_goes_on_while_somebody_waits() -> None:

@@ -1,0 +1,1 @@
+"""Answers that are waited for: whether somebody still does, and how far they are."""
