@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from saelake.answers.shares import ValueShare as ValueShare
     from saelake.answers.values import ValueCount as ValueCount
     from saelake.answers.values import ValueCounts as ValueCounts
+    from saelake.answers.windows import FeatureWindow as FeatureWindow
+    from saelake.answers.windows import Windows as Windows
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary

@@ -1,0 +1,1 @@
+"""Language model servers: what is asked of them."""
