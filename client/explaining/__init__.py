@@ -14,7 +14,6 @@ from saelake.explaining.judging import detection as detection
 from saelake.explaining.judging import fuzzing as fuzzing
 from saelake.explaining.judging import intruders as intruders
 from saelake.explaining.reading import EvidenceReader as EvidenceReader
-from saelake.explaining.replies import ReplyToken as ReplyToken
 from saelake.explaining.replies import Unreadable as Unreadable
 from saelake.explaining.scores.areas import area as area
 from saelake.explaining.scores.areas import surprise_saved as surprise_saved

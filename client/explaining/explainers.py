@@ -13,7 +13,7 @@ from saelake.explaining.evidence import FeatureEvidence
 from saelake.explaining.marking import listed, shown
 from saelake.explaining.published import published, said
 from saelake.explaining.quoting import quoted
-from saelake.language.prompt import Message, Prompt
+from saelake.language.prompts import Message, Prompt
 from saelake.store.errors import InvalidInput
 
 Way = Literal["default", "contrastive", "passages"]

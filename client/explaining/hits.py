@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from sys import intern
 
 import pyarrow as pa
 
@@ -32,7 +33,7 @@ class FeatureHits:
             docs=docs,
             positions=hits["position"].to_pylist(),
             is_held_back=HELD_BACK.has_documents(docs).tolist(),
-            words=[word_of(token) for token in hits["token"].to_pylist()],
+            words=[intern(word_of(token)) for token in hits["token"].to_pylist()],
         )
 
     def __len__(self) -> int:

@@ -13,7 +13,7 @@ from saelake.explaining.marking import marked_rightly, marked_wrongly, n_marked
 from saelake.explaining.published import published, said
 from saelake.explaining.quoting import quoted, quoted_line
 from saelake.explaining.windows import TokenWindow
-from saelake.language.prompt import Prompt
+from saelake.language.prompts import Prompt
 
 SHOWN_AT_ONCE = 5  # windows in a prompt (delphi)
 REPLY_TOKENS, THOUGHT_TOKENS = 100, 500

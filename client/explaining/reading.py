@@ -24,8 +24,8 @@ from saelake.explaining.windows import TokenWindow
 from saelake.store.errors import NotFound
 from saelake.store.format.sampling import HELD_BACK
 
-HITS = 256  # firing documents of a feature that are looked at, spread over its strengths
-KEPT = 1024  # features whose hits are kept
+HITS = 128  # firing documents of a feature that are looked at, spread over its strengths
+KEPT = 4096  # features whose hits are kept
 RANDOM = 16  # features by which other places are found
 AT_ONCE = 64  # features that are prepared together
 WORDS, PEAKED = 2, 2  # words on which it peaks, and other features that peak on each

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from saelake.language.replies import TokenChances
 from saelake.store.requests.commands.labels import LONGEST_LABEL
 
 STRONGEST = 10
@@ -20,14 +21,6 @@ class Unreadable:
     """Why a reply says nothing that can be used."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyToken:
-    """A token of a reply, and the log-probabilities of the likeliest in its place."""
-
-    token: str
-    top: Mapping[str, float]
 
 
 def explanation(text: str) -> str | Unreadable:
@@ -65,7 +58,7 @@ def choices(text: str, n: int) -> tuple[bool, ...] | Unreadable:
     return tuple(bool(each) for each in said)
 
 
-def probabilities(reply: Sequence[ReplyToken], n: int) -> tuple[float, ...] | Unreadable:
+def probabilities(reply: Sequence[TokenChances], n: int) -> tuple[float, ...] | Unreadable:
     """How probable a 1 was in the place of each of `n` answers, against a 0 (delphi).
 
     Of the likeliest tokens in that place those with a 0 count for no, others with a 1 for yes.
@@ -73,7 +66,12 @@ def probabilities(reply: Sequence[ReplyToken], n: int) -> tuple[float, ...] | Un
     places = [place for place in reply if "0" in place.token or "1" in place.token]
     if len(places) != n:
         return Unreadable(f"the reply has {len(places)} tokens of 0 and 1 for {n} examples")
-    return tuple(_probability(place.top) for place in places)
+    return tuple(_probability(_likely(place)) for place in places)
+
+
+def _likely(place: TokenChances) -> dict[str, float]:
+    """The log-probabilities of what could stand in a place: a server may leave out what stands."""
+    return {place.token: place.logprob, **dict(place.alternatives)}
 
 
 def _probability(top: Mapping[str, float]) -> float:
@@ -94,7 +92,7 @@ def intruder(text: str, n: int) -> int | Unreadable:
 
 
 def simulated(
-    text: str, n_tokens: int, reply: Sequence[ReplyToken] = ()
+    text: str, n_tokens: int, reply: Sequence[TokenChances] = ()
 ) -> tuple[float, ...] | Unreadable:
     """The strength of each token, 0 to 10; where log-probabilities came, its expected value."""
     found = _object(text)
@@ -117,13 +115,13 @@ def _is_strength(value: Any) -> TypeGuard[float]:
     return is_number and 0 <= value <= STRONGEST
 
 
-def _expected(reply: Sequence[ReplyToken]) -> tuple[float, ...]:
+def _expected(reply: Sequence[TokenChances]) -> tuple[float, ...]:
     """The expected value in the place of each activation; none where they cannot be told."""
     before, found = "", []
     for place in reply:
         is_value = re.search(r'"activation"\s*:\s*\Z', before) and place.token.strip().isdigit()
         if is_value:
-            found.append(expected_value(place.top))
+            found.append(expected_value(_likely(place)))
         before = (before + place.token)[-40:]
     return tuple(value for value in found if value is not None) if None not in found else ()
 

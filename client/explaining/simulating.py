@@ -14,7 +14,7 @@ from typing import Any
 from saelake.explaining.published import published, said
 from saelake.explaining.quoting import quoted_line, quoted_tokens
 from saelake.explaining.windows import TokenWindow
-from saelake.language.prompt import Prompt
+from saelake.language.prompts import Prompt
 
 STRONGEST = 10  # of the scale on which strengths are simulated
 TOKENS_FOR_ONE = 40  # of a reply, for each token that is simulated

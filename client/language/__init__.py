@@ -1,1 +1,1 @@
-"""Language model servers: what is asked of them."""
+"""Language models behind a server: asked, paid for once, and read."""

@@ -73,8 +73,8 @@ def _values(fired: Occurrences, cut: _Cut) -> Array:
 def _within(lengths: Array) -> Array:
     """0, 1, … of each of so many runs."""
     ends = np.cumsum(lengths)
-    every: Array = np.arange(ends[-1] if len(ends) else 0)
-    return every - np.repeat(ends - lengths, lengths)
+    counted: Array = np.arange(int(lengths.sum())) - np.repeat(ends - lengths, lengths)
+    return counted
 
 
 def _rows(

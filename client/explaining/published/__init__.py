@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from saelake.language.prompt import Message
+from saelake.language.prompts import Message
 
 
 @cache

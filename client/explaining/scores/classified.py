@@ -10,8 +10,6 @@ from saelake.explaining.scores.areas import area
 from saelake.explaining.scores.estimates import UNKNOWN, Estimate, of_two, share
 from saelake.store.errors import InvalidInput
 
-Answer = tuple[bool, ...] | Unreadable
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:

@@ -23,7 +23,7 @@ ABSENT = [
     *("tiktoken", "vllm"),
 ]
 WORDS = [
-    *(" the rain falls on a slow film , and it's good").split(" "),
+    *["", "the", "rain", "falls", "on", "a", "slow", "film", ",", "and", "it's", "good"],
     "\n",
     " über",
     "日本",
@@ -33,8 +33,6 @@ LABEL = "Words about {weather}."
 
 
 class _Empty(types.ModuleType):
-    __path__: Sequence[str] = []
-
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -86,7 +84,7 @@ REPLIES = {
         json.dumps({"activations": [{"token": "a", "activation": 2.5}] * 3}),
     ],
 }
-CHANCES = [{"1": -0.1, "0": -2.5}, {" 1": -1.0, "0": -0.5, "x": -3.0}, {"x": -0.1}]
+CHANCES = [{"1": -0.1, "0": -2.5}, {" 1": -1.0, "0": -0.5, "x": -3.0}, {"x": -0.1, "0": -9.0}]
 TOPS = [{"0": -0.3, "3": -1.5, "10": -4.0, "a": -1.0}, {"7": -0.01}]
 TRUE, SAID = [True, True, True, False, False], [True, False, True, True, False]
 STRENGTHS = [[0.0, 3.0, 10.0], [1.0, 0.0, 0.0, 2.0]], [[0.0, 4.0, 9.0], [0.0, 0.0, 1.0, 3.0]]
@@ -144,8 +142,8 @@ def record() -> dict[str, Any]:
         except Exception:
             return None
 
-    texts = [_prepare_text(example, 0, 0.3, True)[0] for example in firing]
-    texts += [_prepare_text(example, 1, 0.3, True)[0] for example in silent]
+    texts = [_prepare_text(example, 0, 0.3, highlighted=True)[0] for example in firing]
+    texts += [_prepare_text(example, 1, 0.3, highlighted=True)[0] for example in silent]
     plain = examples_to_samples(firing) + examples_to_samples(silent)
     tokens = rows[0]["tokens"]
     import pandas as pd
@@ -191,8 +189,12 @@ def record() -> dict[str, Any]:
         "probabilities": probabilities,
         "expected": [compute_predicted_activation_stats_for_token(top)[1] for top in TOPS],
         "metrics": _plain(compute_classification_metrics(compute_confusion(counted))),
-        "correlation": float(_calculate_correlation(*(sum(rows, []) for rows in STRENGTHS))),
+        "correlation": float(_calculate_correlation(*map(_joined, STRENGTHS))),
     }
+
+
+def _joined(rows: Sequence[Sequence[float]]) -> list[float]:
+    return [value for row in rows for value in row]
 
 
 def _plain(metrics: Mapping[str, Any]) -> dict[str, float]:

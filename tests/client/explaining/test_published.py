@@ -15,11 +15,12 @@ from saelake.explaining import replies
 from saelake.explaining.explainers import explaining
 from saelake.explaining.judging import intruder_prompt, judging_prompt
 from saelake.explaining.marking import marked_rightly, marked_wrongly, n_marked
-from saelake.explaining.replies import ReplyToken, Unreadable
+from saelake.explaining.replies import Unreadable
 from saelake.explaining.scores.classified import classified
 from saelake.explaining.scores.simulations import simulation_score
 from saelake.explaining.simulating import simulation, surprisal
-from saelake.language.prompt import Prompt
+from saelake.language.prompts import Prompt
+from saelake.language.replies import TokenChances
 from tests.client.explaining.delphi import (
     CHANCES,
     LABEL,
@@ -115,7 +116,10 @@ def test_simulations_are_read_alike() -> None:
 
 
 def test_probabilities_are_delphis() -> None:
-    reply = [ReplyToken(token="1", top=top) for top in CHANCES]
+    reply = [
+        TokenChances(token=token, logprob=top[token], alternatives=tuple(top.items()))
+        for top, token in zip(CHANCES, ["1", " 1", "0"], strict=True)
+    ]
     assert replies.probabilities(reply, len(CHANCES)) == pytest.approx(SAYS["probabilities"])
 
 

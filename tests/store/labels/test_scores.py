@@ -9,8 +9,8 @@ from scipy import sparse
 from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score
 
-from saelake.store.labels import scores as scores_module
 from saelake.store.format.areas import interval
+from saelake.store.labels import scores as scores_module
 from saelake.store.labels.scores import HeldBack, auc
 
 
