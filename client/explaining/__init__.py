@@ -21,7 +21,7 @@ from saelake.explaining.scores.classified import Classification as Classificatio
 from saelake.explaining.scores.classified import IntruderScore as IntruderScore
 from saelake.explaining.scores.classified import classified as classified
 from saelake.explaining.scores.classified import intruders_found as intruders_found
-from saelake.explaining.scores.estimates import Estimate as Estimate
+from saelake.explaining.scores.estimates import ScoreEstimate as ScoreEstimate
 from saelake.explaining.scores.simulations import SimulationScore as SimulationScore
 from saelake.explaining.scores.simulations import simulation_score as simulation_score
 from saelake.explaining.simulating import SurprisalTexts as SurprisalTexts

@@ -9,7 +9,7 @@ from saelake.explaining.windows import FIRING, Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class TokenPlace:
     """A token of a document, by which a window is found."""
 
     doc: int
@@ -26,14 +26,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class ChosenPlaces:
     """Firing places that are shown, and those by which labels are scored."""
 
-    shown: tuple[Place, ...]
-    scored: tuple[Place, ...]
+    shown: tuple[TokenPlace, ...]
+    scored: tuple[TokenPlace, ...]
 
 
-def chosen(firing: Sequence[Place], options: EvidenceOptions, chance: random.Random) -> Chosen:
+def chosen(
+    firing: Sequence[TokenPlace], options: EvidenceOptions, chance: random.Random
+) -> ChosenPlaces:
     """Of firing places, the strongest first: those that are shown, and those held back.
 
     Shown are the strongest, and then of every interval; scored are, in turns, those of every
@@ -45,27 +47,29 @@ def chosen(firing: Sequence[Place], options: EvidenceOptions, chance: random.Ran
     rest = _by_interval(shown[n:], options.n_intervals, chance)
     typical = [place for part in rest for place in part[: options.n_per_interval]]
     held = _by_interval([p for p in firing if p.is_held_back], options.n_intervals, chance)
-    return Chosen(shown=(*strongest, *typical), scored=tuple(_in_turns(held)[: options.n_scored]))
+    return ChosenPlaces(
+        shown=(*strongest, *typical), scored=tuple(_in_turns(held)[: options.n_scored])
+    )
 
 
 def _by_interval(
-    places: Iterable[Place], n_intervals: int, chance: random.Random
-) -> list[list[Place]]:
+    places: Iterable[TokenPlace], n_intervals: int, chance: random.Random
+) -> list[list[TokenPlace]]:
     """The places of each interval, in an order by chance."""
-    parts: list[list[Place]] = [[] for _ in range(n_intervals)]
+    parts: list[list[TokenPlace]] = [[] for _ in range(n_intervals)]
     for place in places:
         parts[place.interval or 0].append(place)
     return [chance.sample(part, len(part)) for part in parts]
 
 
-def _in_turns(parts: Sequence[Sequence[Place]]) -> list[Place]:
+def _in_turns(parts: Sequence[Sequence[TokenPlace]]) -> list[TokenPlace]:
     longest = max(map(len, parts), default=0)
     return [part[i] for i in range(longest) for part in parts if i < len(part)]
 
 
 def dealt(
-    by_origin: Sequence[Iterable[Place]], n: Mapping[bool, int], used: Iterable[int]
-) -> list[Place]:
+    by_origin: Sequence[Iterable[TokenPlace]], n: Mapping[bool, int], used: Iterable[int]
+) -> list[TokenPlace]:
     """Places of every origin in turns, so many of those held back (True) and of the others.
 
     Of each origin there are as many as of the others, as long as it has some. No document is taken

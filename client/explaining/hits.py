@@ -6,7 +6,7 @@ from sys import intern
 
 import pyarrow as pa
 
-from saelake.explaining.choosing import Place
+from saelake.explaining.choosing import TokenPlace
 from saelake.explaining.windows import Origin
 from saelake.store.format.sampling import HELD_BACK
 
@@ -39,10 +39,10 @@ class FeatureHits:
     def __len__(self) -> int:
         return len(self.docs)
 
-    def place(self, at: int, origin: Origin, interval: int | None = None) -> Place:
+    def place(self, at: int, origin: Origin, interval: int | None = None) -> TokenPlace:
         """A place of them. Where the feature is another, it stands beside."""
         fires = origin in ("strongest", "interval")
-        return Place(
+        return TokenPlace(
             doc=self.docs[at],
             position=self.positions[at],
             is_held_back=self.is_held_back[at],
@@ -51,14 +51,14 @@ class FeatureHits:
             beside=None if fires else self.feature,
         )
 
-    def firing(self, n_intervals: int) -> list[Place]:
+    def firing(self, n_intervals: int) -> list[TokenPlace]:
         """All of them, each in its part of the order."""
         n = len(self)
         return [self.place(at, "interval", at * n_intervals // n) for at in range(n)]
 
     def others(
         self, origin: Origin, used: Container[int], word: str | None = None
-    ) -> Iterator[Place]:
+    ) -> Iterator[TokenPlace]:
         """The places as counterexamples, or those at a word; without documents that are used."""
         for at, doc in enumerate(self.docs):
             if doc not in used and (word is None or self.words[at] == word):

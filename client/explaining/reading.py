@@ -17,7 +17,7 @@ from saelake.answers.features import Feature
 from saelake.answers.text import named
 from saelake.answers.windows import FeatureWindow
 from saelake.collection import Collection, FeatureName
-from saelake.explaining.choosing import Chosen, Place, chosen, dealt
+from saelake.explaining.choosing import ChosenPlaces, TokenPlace, chosen, dealt
 from saelake.explaining.evidence import EvidenceOptions, FeatureEvidence
 from saelake.explaining.hits import FeatureHits, word_of
 from saelake.explaining.windows import TokenWindow
@@ -35,7 +35,7 @@ MIN_NPMI, MIN_DOCUMENTS = 0.2, 3  # of features that fire in the same documents
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _NearFeatures:
     """What was asked of many features at once."""
 
     near: dict[str, list[str]]
@@ -72,12 +72,12 @@ class EvidenceReader:
         """The statistics of the poles of these features that fire."""
         return [row for row in self.collection.features(features) if row.document_frequency]
 
-    def _prepared(self, names: Sequence[str]) -> _Found:
+    def _prepared(self, names: Sequence[str]) -> _NearFeatures:
         if not self._live_names:
             live = [row for row in self.collection.features(k=None) if row.document_frequency]
             self._live_names = sorted(map(_name, live))
             self._peaking = _peaking(live)
-        return _Found(near=self._near(names), together=self._together(names))
+        return _NearFeatures(near=self._near(names), together=self._together(names))
 
     def _near(self, names: Sequence[str]) -> dict[str, list[str]]:
         """Of each feature those whose decoder directions are nearest."""
@@ -115,7 +115,7 @@ class EvidenceReader:
 
     # -- Of one.
 
-    def _evidence(self, row: Feature, found: _Found) -> FeatureEvidence | None:
+    def _evidence(self, row: Feature, found: _NearFeatures) -> FeatureEvidence | None:
         name = _name(row)
         firing = self._firing(row)
         if not firing:
@@ -128,7 +128,7 @@ class EvidenceReader:
     def _chance(self, name: str, of: str) -> random.Random:
         return random.Random(f"{self.options.seed}:{self.collection.name}:{name}:{of}")
 
-    def _firing(self, row: Feature) -> list[Place]:
+    def _firing(self, row: Feature) -> list[TokenPlace]:
         """Places where the feature fires, one of a document, the strongest first."""
         name = _name(row)
         places = self._hits(name).firing(self.options.n_intervals)
@@ -147,12 +147,14 @@ class EvidenceReader:
 
     # -- Counterexamples.
 
-    def _others(self, row: Feature, found: _Found, picked: Chosen, firing: set[int]) -> list[Place]:
+    def _others(
+        self, row: Feature, found: _NearFeatures, picked: ChosenPlaces, firing: set[int]
+    ) -> list[TokenPlace]:
         """Places of every origin that there is; more than are needed where some may fire."""
         name, o = _name(row), self.options
         used = firing | {place.doc for place in (*picked.shown, *picked.scored)}
         near = dict.fromkeys([*found.near[name], *found.together[name]])
-        origins: list[Iterable[Place]] = [
+        origins: list[Iterable[TokenPlace]] = [
             self._same_words(row, used),
             _in_turns([self._hits(other).others("near", used) for other in near]),
             self._random(name, used),
@@ -163,14 +165,14 @@ class EvidenceReader:
         n = {False: round(o.n_counter * more), True: round(o.n_scored_counter * more)}
         return dealt(origins, n, used)
 
-    def _same_words(self, row: Feature, used: Container[int]) -> Iterator[Place]:
+    def _same_words(self, row: Feature, used: Container[int]) -> Iterator[TokenPlace]:
         """Places of other features at the words on which this one peaks."""
         for word in [word_of(top.token) for top in row.top_tokens[:WORDS]]:
             others = [n for n in self._peaking.get(word, ())[: PEAKED + 1] if n != _name(row)]
             for other in others[:PEAKED] if word else ():
                 yield from self._hits(other).others("same words", used, word)
 
-    def _alike(self, picked: Chosen) -> Iterator[Place]:
+    def _alike(self, picked: ChosenPlaces) -> Iterator[TokenPlace]:
         """The beginnings of documents near the strongest by their dense embeddings."""
         docs = [place.doc for place in picked.shown[:3]]
         try:
@@ -179,9 +181,9 @@ class EvidenceReader:
             return
         found = alike["doc"].to_pylist()
         for doc, held in zip(found, HELD_BACK.has_documents(found).tolist(), strict=True):
-            yield Place(doc=doc, position=0, is_held_back=held, origin="alike")
+            yield TokenPlace(doc=doc, position=0, is_held_back=held, origin="alike")
 
-    def _random(self, name: str, used: Container[int]) -> Iterator[Place]:
+    def _random(self, name: str, used: Container[int]) -> Iterator[TokenPlace]:
         """Places by chance, of features that were drawn by chance, the same for all."""
         drawn = random.Random(self.options.seed).sample(
             self._live_names, min(RANDOM, len(self._live_names))
@@ -196,7 +198,7 @@ class EvidenceReader:
 
     # -- Windows.
 
-    def _windows(self, name: str, places: Sequence[Place]) -> list[TokenWindow]:
+    def _windows(self, name: str, places: Sequence[TokenPlace]) -> list[TokenWindow]:
         found = self.collection.windows(
             name,
             [place.doc for place in places],
@@ -249,7 +251,7 @@ def _peaking(live: Sequence[Feature]) -> dict[str, list[str]]:
     return {word: [name for _, name in sorted(rows)] for word, rows in found.items()}
 
 
-def _in_turns(lists: Sequence[Iterator[Place]]) -> Iterator[Place]:
+def _in_turns(lists: Sequence[Iterator[TokenPlace]]) -> Iterator[TokenPlace]:
     waiting = list(lists)
     while waiting:
         for places in list(waiting):
@@ -260,7 +262,7 @@ def _in_turns(lists: Sequence[Iterator[Place]]) -> Iterator[Place]:
                 yield place
 
 
-def _window(row: FeatureWindow, place: Place) -> TokenWindow | None:
+def _window(row: FeatureWindow, place: TokenPlace) -> TokenWindow | None:
     """The window of a place; None where a counterexample turns out to fire, or nothing is there."""
     strengths = tuple(np.abs(np.array(row.values)).tolist())
     if not strengths or (max(strengths) > 0) != place.fires:

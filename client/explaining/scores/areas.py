@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from saelake.explaining.scores.estimates import UNKNOWN, Estimate
+from saelake.explaining.scores.estimates import UNKNOWN, ScoreEstimate
 from saelake.store.errors import InvalidInput
 from saelake.store.format.areas import interval
 from saelake.store.format.lists import Array
@@ -14,7 +14,7 @@ def area(
     values: Sequence[float] | Array,
     truths: Sequence[bool] | Array,
     docs: Sequence[int] | None = None,
-) -> Estimate:
+) -> ScoreEstimate:
     """The share of pairs of a true and another example that `values` put in order, ties half.
 
     The interval is Newcombe's method 5, of as many documents of each kind as there are. Unknown
@@ -28,7 +28,7 @@ def area(
         return UNKNOWN
     found = _in_order(graded[so], graded[~so])
     low, high = interval(np.array([found]), np.array([n_1]), np.array([n_0]))
-    return Estimate(value=found, low=float(low[0]), high=float(high[0]), n=len(so))
+    return ScoreEstimate(value=found, low=float(low[0]), high=float(high[0]), n=len(so))
 
 
 def _in_order(true: Array, others: Array) -> float:

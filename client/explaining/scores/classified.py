@@ -7,7 +7,7 @@ import numpy as np
 
 from saelake.explaining.replies import Unreadable
 from saelake.explaining.scores.areas import area
-from saelake.explaining.scores.estimates import UNKNOWN, Estimate, of_two, share
+from saelake.explaining.scores.estimates import UNKNOWN, ScoreEstimate, of_two, share
 from saelake.store.errors import InvalidInput
 
 
@@ -21,11 +21,11 @@ class Classification:
     were answered in no readable way, and are in none of the numbers.
     """
 
-    accuracy: Estimate
-    f1: Estimate
-    recall: Estimate
-    specificity: Estimate
-    auc: Estimate
+    accuracy: ScoreEstimate
+    f1: ScoreEstimate
+    recall: ScoreEstimate
+    specificity: ScoreEstimate
+    auc: ScoreEstimate
     n_unread: int
 
 
@@ -62,7 +62,7 @@ def classified(
     )
 
 
-def _f1(recall: Estimate, specificity: Estimate) -> Estimate:
+def _f1(recall: ScoreEstimate, specificity: ScoreEstimate) -> ScoreEstimate:
     """2 TP / (2 TP + FP + FN), which grows with both shares."""
     n_1, n_0 = recall.n, specificity.n
 
@@ -75,7 +75,7 @@ def _f1(recall: Estimate, specificity: Estimate) -> Estimate:
 
 def _graded(
     truths: Sequence[bool], graded: Sequence[float | None], docs: Sequence[int]
-) -> Estimate:
+) -> ScoreEstimate:
     known = [i for i, probability in enumerate(graded) if probability is not None]
     if not known:
         return UNKNOWN
@@ -87,7 +87,7 @@ def _graded(
 class IntruderScore:
     """How often the intruder was found, against the `chance` of finding it by a guess."""
 
-    accuracy: Estimate
+    accuracy: ScoreEstimate
     chance: float
     n_unread: int
 

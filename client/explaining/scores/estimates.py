@@ -19,7 +19,7 @@ NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class ScoreEstimate:
     """A number with its 95 % interval, over `n` examples; NaN with no interval of too few."""
 
     value: float
@@ -37,17 +37,17 @@ class Estimate:
         return self.low <= value <= self.high
 
 
-UNKNOWN = Estimate(value=NAN, low=NAN, high=NAN, n=0)
+UNKNOWN = ScoreEstimate(value=NAN, low=NAN, high=NAN, n=0)
 
 
-def share(is_so: Sequence[bool] | Array, docs: Sequence[int] | None = None) -> Estimate:
+def share(is_so: Sequence[bool] | Array, docs: Sequence[int] | None = None) -> ScoreEstimate:
     """The share of examples for which something is so; `docs` says of which document each is."""
     so = np.asarray(is_so, np.bool_)
     if len(so) == 0:
         return UNKNOWN
     value = float(so.mean())
     low, high = wilson(value, effective(so, docs))
-    return Estimate(value=value, low=low, high=high, n=len(so))
+    return ScoreEstimate(value=value, low=low, high=high, n=len(so))
 
 
 def wilson(value: float, n: float) -> tuple[float, float]:
@@ -75,7 +75,9 @@ def effective(so: Array, docs: Sequence[int] | None) -> float:
     return float(np.clip(value * (1 - value) / max(spread, 1e-12), n_documents, n))
 
 
-def of_two(combined: Callable[[float, float], float], a: Estimate, b: Estimate) -> Estimate:
+def of_two(
+    combined: Callable[[float, float], float], a: ScoreEstimate, b: ScoreEstimate
+) -> ScoreEstimate:
     """What is made of two independent shares: it grows with `a`, and grows or falls with `b`.
 
     The interval is MOVER's.
@@ -86,4 +88,4 @@ def of_two(combined: Callable[[float, float], float], a: Estimate, b: Estimate) 
     by_b = sorted((combined(a.value, b.low), combined(a.value, b.high)))
     low = value - sqrt((value - combined(a.low, b.value)) ** 2 + (value - by_b[0]) ** 2)
     high = value + sqrt((combined(a.high, b.value) - value) ** 2 + (by_b[1] - value) ** 2)
-    return Estimate(value=value, low=max(low, 0.0), high=min(high, 1.0), n=a.n + b.n)
+    return ScoreEstimate(value=value, low=max(low, 0.0), high=min(high, 1.0), n=a.n + b.n)

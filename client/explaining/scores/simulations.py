@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saelake.explaining.scores.estimates import NAN, UNKNOWN, Estimate
+from saelake.explaining.scores.estimates import NAN, UNKNOWN, ScoreEstimate
 from saelake.store.errors import InvalidInput
 from saelake.store.format.areas import Z
 from saelake.store.format.lists import Array
@@ -22,7 +22,7 @@ class SimulationScore:
     al. 2023); both need the two to be on one scale, 0 to 10.
     """
 
-    correlation: Estimate
+    correlation: ScoreEstimate
     explained: float
     explained_deviation: float
 
@@ -53,7 +53,7 @@ def _explained(left: Array, whole: Array) -> float:
     return float(1 - left.mean() / whole.mean()) if whole.any() else NAN
 
 
-def _correlation(pairs: Sequence[Array]) -> Estimate:
+def _correlation(pairs: Sequence[Array]) -> ScoreEstimate:
     sums = np.array([_sums(pair) for pair in pairs])
     total = sums.sum(axis=0)
     value = float(_pearson(total))
@@ -62,12 +62,12 @@ def _correlation(pairs: Sequence[Array]) -> Estimate:
         return UNKNOWN
     without = _pearson((total - sums).T)
     if n < LEAST_WINDOWS or not np.isfinite(without).all():
-        return Estimate(value=value, low=-1.0, high=1.0, n=n)
+        return ScoreEstimate(value=value, low=-1.0, high=1.0, n=n)
     turned = np.arctanh(np.clip(without, -LARGEST, LARGEST))
     deviation = np.sqrt((n - 1) / n * ((turned - turned.mean()) ** 2).sum())
     middle = np.arctanh(np.clip(value, -LARGEST, LARGEST))
     low, high = np.tanh([middle - Z * deviation, middle + Z * deviation])
-    return Estimate(value=value, low=min(float(low), value), high=max(float(high), value), n=n)
+    return ScoreEstimate(value=value, low=min(float(low), value), high=max(float(high), value), n=n)
 
 
 def _sums(pair: Array) -> Array:

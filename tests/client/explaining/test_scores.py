@@ -13,7 +13,7 @@ from saelake.explaining.judging import JudgedWindows, detection, fuzzing, intrud
 from saelake.explaining.replies import Unreadable, choices
 from saelake.explaining.scores.areas import area, surprise_saved
 from saelake.explaining.scores.classified import Classification, classified, intruders_found
-from saelake.explaining.scores.estimates import Estimate, effective, of_two, share, wilson
+from saelake.explaining.scores.estimates import ScoreEstimate, effective, of_two, share, wilson
 from saelake.explaining.scores.simulations import simulation_score
 from saelake.explaining.windows import TokenWindow
 from saelake.store.errors import InvalidInput
@@ -64,7 +64,7 @@ def test_a_judge_who_guesses_scores_a_half_within_its_interval(ask: Ask) -> None
     assert held(scores, 0.5) >= 0.93
 
 
-def held(found: Sequence[Estimate], truth: float) -> float:
+def held(found: Sequence[ScoreEstimate], truth: float) -> float:
     return float(np.mean([each.holds(truth) for each in found]))
 
 
@@ -201,8 +201,8 @@ def test_a_label_saves_surprise_where_it_tells_what_comes() -> None:
 
 
 def test_what_is_made_of_shares_keeps_within_bounds() -> None:
-    none = Estimate(value=0.0, low=0.0, high=0.2, n=20)
-    every = Estimate(value=1.0, low=0.8, high=1.0, n=20)
+    none = ScoreEstimate(value=0.0, low=0.0, high=0.2, n=20)
+    every = ScoreEstimate(value=1.0, low=0.8, high=1.0, n=20)
     both = of_two(lambda a, b: (a + b) / 2, every, every)
     assert both.value == both.high == 1
     assert both.low == pytest.approx(1 - np.hypot(0.1, 0.1))

@@ -38,7 +38,7 @@ ASKED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "windows": (
         f"windows {NAME} 3 4:1 2:0 --n-tokens 5",
-        {"collection": NAME, "feature": 3, "docs": "4,2", "positions": "1,0", "n_tokens": 5},
+        {"collection": NAME, "feature": 3, "docs": [4, 2], "positions": [1, 0], "n_tokens": 5},
         {"collection": NAME, "feature": "3", "docs": [4, 2], "positions": [1, 0], "n_tokens": 5},
     ),
     "similar": (
