@@ -50,7 +50,8 @@ class FeatureEvidence:
     """What an explainer is shown of a feature, and what it never sees and is scored by.
 
     `feature` is as a question names it, with its pole where the dictionary is signed; `largest` its
-    largest strength, and `n_firing` the documents in which it fires. `shown` and `scored` hold
+    largest strength, and `n_firing` the documents in which it fires, in the whole collection;
+    `near` are the features near it that were looked at. `shown` and `scored` hold
     firing windows and counterexamples; a document is in one of them at most, and once. Raises
     `InvalidInput` where it is not.
     """

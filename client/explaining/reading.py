@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import pyarrow as pa
 
 from saelake.answers.features import Feature
 from saelake.answers.text import named
@@ -46,7 +47,8 @@ class EvidenceReader:
     """Reads evidence for features of a collection, or of a selection of it.
 
     A signed dictionary's feature has evidence for each pole that fires. Deterministic: the same
-    state, options and feature have the same evidence, whatever else is asked.
+    state, options and feature have the same evidence, whatever else is asked. Of one reader one
+    thread asks at a time.
     """
 
     def __init__(self, collection: Collection, options: EvidenceOptions | None = None) -> None:
@@ -57,7 +59,11 @@ class EvidenceReader:
         self._peaking: dict[str, list[str]] = {}
 
     def read(self, features: Sequence[FeatureName]) -> Iterator[FeatureEvidence]:
-        """Evidence for each of these features, in order; of one that fires nowhere none."""
+        """Evidence for each of these features, in order; of one that fires nowhere none.
+
+        Raises `NotFound` of a feature, of a collection that is not indexed, and with `alike` where
+        the documents have no embeddings.
+        """
         for begin in range(0, len(features), AT_ONCE):
             rows = self._rows(features[begin : begin + AT_ONCE])
             found = self._prepared([_name(row) for row in rows])
@@ -105,11 +111,11 @@ class EvidenceReader:
             return found
         pairs = self.collection.correlate(
             features=names, min_npmi=MIN_NPMI, min_documents=MIN_DOCUMENTS, k=None
-        )
-        for pair in pairs:
-            a, b = str(named(pair.feature_a, pair.pole_a)), str(named(pair.feature_b, pair.pole_b))
+        ).to_arrow()  # of common features there are very many
+        asked = set(names)
+        for a, b in zip(_names(pairs, "a"), _names(pairs, "b"), strict=True):
             for name, other in ((a, b), (b, a)):
-                if name in names and len(found[name]) < self.options.n_near:
+                if name in asked and len(found[name]) < self.options.n_near:
                     found[name].append(other)
         return found
 
@@ -175,10 +181,7 @@ class EvidenceReader:
     def _alike(self, picked: ChosenPlaces) -> Iterator[TokenPlace]:
         """The beginnings of documents near the strongest by their dense embeddings."""
         docs = [place.doc for place in picked.shown[:3]]
-        try:
-            alike = self.collection.similar(doc=docs, k=ALIKE, method="dense").to_arrow()
-        except NotFound:  # of documents without embeddings
-            return
+        alike = self.collection.similar(doc=docs, k=ALIKE, method="dense").to_arrow()
         found = alike["doc"].to_pylist()
         for doc, held in zip(found, HELD_BACK.has_documents(found).tolist(), strict=True):
             yield TokenPlace(doc=doc, position=0, is_held_back=held, origin="alike")
@@ -240,6 +243,15 @@ def _first(windows: Sequence[TokenWindow], n: int) -> list[TokenWindow]:
 def _name(row: Feature) -> str:
     """What a question calls a row of statistics: of a signed dictionary with its sign."""
     return str(named(row.feature, row.pole))
+
+
+def _names(pairs: pa.Table, side: str) -> list[str]:
+    """What questions call the features of one side of pairs."""
+    features = pairs[f"feature_{side}"].to_pylist()
+    if f"pole_{side}" not in pairs.schema.names:
+        return [str(feature) for feature in features]
+    poles = pairs[f"pole_{side}"].to_pylist()
+    return [str(named(feature, pole)) for feature, pole in zip(features, poles, strict=True)]
 
 
 def _peaking(live: Sequence[Feature]) -> dict[str, list[str]]:

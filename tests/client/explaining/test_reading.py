@@ -9,7 +9,7 @@ import saelake
 from saelake.collection import Collection
 from saelake.explaining.evidence import PASSAGES, EvidenceOptions, FeatureEvidence
 from saelake.explaining.reading import EvidenceReader
-from saelake.store.errors import InvalidInput
+from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.sampling import HELD_BACK
 from saelake.store.growth.index import index
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
@@ -141,6 +141,17 @@ def test_features_that_fire_together_can_be_asked_for(collection: Collection) ->
     )
     assert all(more[feature] >= near for feature, near in plain.items())
     assert any(more[feature] > near for feature, near in plain.items())
+
+
+def test_documents_alike_are_counterexamples_where_they_were_asked_for(
+    encoded: EncodedLake, collection: Collection
+) -> None:
+    options = replace(SOME, alike=True)
+    with pytest.raises(NotFound, match="embed"):
+        list(EvidenceReader(collection, options).read([3]))
+    saelake.connect(encoded.lake.uri).embed("words", model=encoded.sentences)
+    found = list(EvidenceReader(collection, options).read(FEATURES[:10]))
+    assert "alike" in {w.origin for each in found for w in each.shown}
 
 
 def test_passages_are_longer_windows(collection: Collection) -> None:
