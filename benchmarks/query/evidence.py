@@ -31,10 +31,10 @@ class Timed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.transport, name)
 
-    def ask(self, query: Any) -> pa.RecordBatchReader:
+    def ask(self, query: Any, /, *, at: str | None = None) -> pa.RecordBatchReader:
         """The answer, read whole."""
         wall, cpu = time.perf_counter(), time.process_time()
-        answer = self.transport.ask(query).read_all()
+        answer = self.transport.ask(query, at=at).read_all()
         self.asked[query.question] += 1
         self.wall[query.question] += time.perf_counter() - wall
         self.cpu[query.question] += time.process_time() - cpu
@@ -66,7 +66,7 @@ def main(
         cpu, each = time.process_time(), list(_times(reader, names))
         cpu = time.process_time() - cpu
         facts[f"{title.lower()}: median ms"] = round(1e3 * float(np.median(each)), 2)
-        rows = [
+        rows: list[dict[str, Cell]] = [
             {
                 "": question,
                 "asked": n / len(names),
