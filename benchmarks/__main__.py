@@ -47,6 +47,9 @@ COMMANDS: Mapping[str, Command] = {
         "query.objectstore",
         "requests, bytes and time of questions and commits in an object store, with a disk cache",
     ),
+    "evidence": Command(
+        "query.evidence", "evidence for features, which explainers are shown: time of each question"
+    ),
     "bytes": Command("query.bytes", "where the bytes of a lake go, by table and column"),
     "analyses": Command(
         "analyses.analyses",

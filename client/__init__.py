@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from saelake.answers.labels import Labels as Labels
     from saelake.answers.labels import Neighbor as Neighbor
     from saelake.answers.labels import Neighbors as Neighbors
+    from saelake.answers.listening import progress as progress
     from saelake.answers.lookups import Check as Check
     from saelake.answers.lookups import CollectionInfo as CollectionInfo
     from saelake.answers.lookups import Document as Document
@@ -67,11 +68,12 @@ if TYPE_CHECKING:
     from saelake.answers.shares import ValueShare as ValueShare
     from saelake.answers.values import ValueCount as ValueCount
     from saelake.answers.values import ValueCounts as ValueCounts
+    from saelake.answers.windows import FeatureWindow as FeatureWindow
+    from saelake.answers.windows import Windows as Windows
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
     from saelake.lake import Lake as Lake
-    from saelake.listening import progress as progress
     from saelake.making.sources import ArrowStream as ArrowStream
     from saelake.making.sources import Importable as Importable
     from saelake.making.stages import Stage as Stage

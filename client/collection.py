@@ -29,7 +29,8 @@ from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
 from saelake.answers.values import ValueCounts
-from saelake.arguments import documents, ids, names, of_kind, poles, texts_of
+from saelake.answers.windows import Windows
+from saelake.arguments import documents, ids, names, numbers, of_kind, poles, texts_of
 from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
@@ -60,6 +61,7 @@ from saelake.store.requests.shares import ShareOrder, SharesQuery
 from saelake.store.requests.similar import Measure, SimilarQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
 from saelake.store.requests.values import ValueOrder, ValuesQuery
+from saelake.store.requests.windows import WindowsQuery
 from saelake.transport import Transport
 
 if TYPE_CHECKING:
@@ -215,6 +217,32 @@ class Collection:
             features=None if features is None else poles("features", features),
         )
         return Document(self.transport.ask(query).read_all())
+
+    def windows(
+        self,
+        feature: FeatureName,
+        docs: int | Sequence[int],
+        positions: int | Sequence[int],
+        *,
+        n_tokens: int = WindowsQuery.n_tokens,
+    ) -> Windows:
+        """The tokens around places, and the value of a feature at each of them.
+
+        Place i is the token at `positions[i]` of document `docs[i]`, whatever is selected. See
+        `WindowsQuery` for the arguments; of a signed dictionary 243 is the positive pole here, and
+        -243 the negative one. Raises `NotFound` of a feature and a document.
+
+        >>> reviews.windows(243, docs=[17, 4], positions=[5, 0])  # doctest: +SKIP
+        """
+        (number,) = poles("feature", feature)
+        query = WindowsQuery(
+            collection=self.name,
+            feature=number,
+            docs=documents(docs),
+            positions=numbers("positions", positions),
+            n_tokens=n_tokens,
+        )
+        return Windows(self.transport.ask(query).read_all(), feature=query.feature)
 
     def encode(
         self,

@@ -20,6 +20,7 @@ from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
 from saelake.answers.values import ValueCounts
+from saelake.answers.windows import Windows
 from saelake.collection import FeatureName, FeatureWeights
 from saelake.store.reports import LabelsReport
 from saelake.store.requests.associate import AssociateQuery
@@ -41,6 +42,7 @@ from saelake.store.requests.shares import ShareOrder, SharesQuery
 from saelake.store.requests.similar import Measure, SimilarQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
 from saelake.store.requests.values import ValueOrder, ValuesQuery
+from saelake.store.requests.windows import WindowsQuery
 
 
 class AsyncCollection(AwaitedCollection):
@@ -105,6 +107,18 @@ class AsyncCollection(AwaitedCollection):
     ) -> Document:
         """See `Collection.document`."""
         found: Document = await self._asked("document", id, doc=doc, features=features)
+        return found
+
+    async def windows(
+        self,
+        feature: FeatureName,
+        docs: int | Sequence[int],
+        positions: int | Sequence[int],
+        *,
+        n_tokens: int = WindowsQuery.n_tokens,
+    ) -> Windows:
+        """See `Collection.windows`."""
+        found: Windows = await self._asked("windows", feature, docs, positions, n_tokens=n_tokens)
         return found
 
     async def encode(

@@ -22,6 +22,7 @@ from saelake.answers.matches import Matches
 from saelake.answers.shares import Shares
 from saelake.answers.tags import Tags
 from saelake.answers.values import ValueCounts
+from saelake.answers.windows import Windows
 from saelake.store.requests.request import Request
 
 # By the question's name; each is made of the request and the table that came.
@@ -48,6 +49,7 @@ ANSWERS: Mapping[str, Callable[[Any, pa.Table], Answer[Any] | Document]] = {
     "jobs": lambda _, table: Jobs(table),
     "tags": lambda _, table: Tags(table),
     "encode": lambda asked, table: EncodedTokens(table, texts=asked.texts),
+    "windows": lambda asked, table: Windows(table, feature=asked.feature),
 }
 
 

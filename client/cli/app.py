@@ -26,6 +26,7 @@ from saelake.cli import (
     shares,
     token,
     values,
+    windows,
 )
 from saelake.cli.demo import command as demo
 from saelake.cli.show.screen import cautions, complain
@@ -107,6 +108,7 @@ encode_text.add_to(app)
 find.add_to(app)
 compare.add_to(app)
 shares.add_to(app)
+windows.add_to(app)
 values.add_to(app)
 group.add_to(app)
 maps.add_to(app)

@@ -274,6 +274,20 @@ class DocumentRequest(_message.Message):
     features: FeatureList
     def __init__(self, collection: _Optional[str] = ..., id: _Optional[str] = ..., doc: _Optional[int] = ..., features: _Optional[_Union[FeatureList, _Mapping]] = ...) -> None: ...
 
+class WindowsRequest(_message.Message):
+    __slots__ = ("collection", "feature", "docs", "positions", "n_tokens")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_FIELD_NUMBER: _ClassVar[int]
+    DOCS_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    N_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    feature: int
+    docs: _containers.RepeatedScalarFieldContainer[int]
+    positions: _containers.RepeatedScalarFieldContainer[int]
+    n_tokens: int
+    def __init__(self, collection: _Optional[str] = ..., feature: _Optional[int] = ..., docs: _Optional[_Iterable[int]] = ..., positions: _Optional[_Iterable[int]] = ..., n_tokens: _Optional[int] = ...) -> None: ...
+
 class CodesRequest(_message.Message):
     __slots__ = ("collection", "where")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]

@@ -55,6 +55,15 @@ class TokenSample:
         key = _mixed(doc.astype(np.uint64) + _mixed(np.array([self.seed], np.uint64)))
         return _mixed(key + position.astype(np.uint64)) < np.uint64(self.fraction * 2.0**64)
 
+    def has_documents(self, docs: npt.ArrayLike) -> Mask:
+        """Which documents are in the sample, each as its first token is, bool (n,)."""
+        numbers = np.asarray(docs, np.uint64)
+        return self.has(numbers, np.zeros(len(numbers), np.int64))
+
+
+# Documents of which no label is made, so that labels can be scored by them.
+HELD_BACK = TokenSample(fraction=0.2, seed=1)
+
 
 def _mixed(key: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): each key to 64 bits that look random."""

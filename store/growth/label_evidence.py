@@ -13,13 +13,12 @@ import pyarrow as pa
 from scipy import sparse
 
 from saelake.store.format.lists import Array, Lists, concatenate
-from saelake.store.format.sampling import TokenSample
+from saelake.store.format.sampling import HELD_BACK, TokenSample
 from saelake.store.labels.masses import WordMasses, coverage
 from saelake.store.labels.scores import HeldBack, Score
 from saelake.store.labels.words import Vocabulary
 from saelake.store.snapshot.collection import Collection
 
-HELD_BACK = TokenSample(fraction=0.2, seed=1)  # of documents, as their first tokens
 LOOKED_AT_SEED, SCORED_SEED = 2, 3
 MOST_CODES = 1 << 24
 MOST_SCORED = 4096  # documents
@@ -29,7 +28,7 @@ _COLUMNS = ["error", "token_starts", "token_lengths", "features", "counts", "pos
 
 def held_back(docs: Array) -> Array:
     """Which of these documents are held back from the making of labels, bool (n,)."""
-    return HELD_BACK.has(docs, np.zeros(len(docs), np.int64))
+    return HELD_BACK.has_documents(docs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,7 +74,7 @@ def evidence_of(collection: Collection, n_codes: int) -> Evidence:
 def _share(docs: Array, fraction: float, seed: int) -> Array:
     """About this share of the documents, chosen by a hash."""
     sample = TokenSample(fraction=min(fraction, 1.0), seed=seed)
-    chosen: Array = docs[sample.has(docs, np.zeros(len(docs), np.int64))]
+    chosen: Array = docs[sample.has_documents(docs)]
     return chosen
 
 

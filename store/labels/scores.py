@@ -3,8 +3,7 @@
 A document's prediction is the sum, over the words that are in it, of ln(n / df) among the n
 documents; the score is the area under the ROC curve: the share of pairs of a document in which the
 feature fires and one in which it does not that the prediction puts in order, ties half. The
-interval is Newcombe's method 5 (Statistics in Medicine 25, 2006, 559-573, part 2), of 95 %, which
-keeps its width where few documents are told apart without a fault.
+interval is that of `store.format.areas`.
 """
 
 from collections.abc import Mapping
@@ -13,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse, stats
 
+from saelake.store.format.areas import interval
 from saelake.store.format.lists import Array
 
-Z = 1.959964
 LEAST = 5  # documents of each kind, of which a score is said
 SUM_DIGITS = 9  # sums that differ by less are equal, in whatever order they were added
 FEATURES_AT_ONCE = 256
-BISECTIONS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,26 +93,3 @@ def auc(predicted: Array, positive: Array) -> Array:
     pairs = n_1 * (n - n_1)
     areas: Array = np.divide(above, pairs, out=np.full(len(n_1), np.nan), where=pairs > 0)
     return areas
-
-
-def interval(area: Array, n_1: Array, n_0: Array) -> tuple[Array, Array]:
-    """The least and the largest area that would be within 1.96 deviations of what was found."""
-    found = np.nan_to_num(area, nan=0.5)
-    return _bound(found, n_1, n_0, -1), _bound(found, n_1, n_0, 1)
-
-
-def _bound(area: Array, n_1: Array, n_0: Array, side: int) -> Array:
-    inner, outer = area.astype(np.float64), np.full(len(area), float(side > 0))
-    for _ in range(BISECTIONS):
-        middle = (inner + outer) / 2
-        is_within = np.abs(middle - area) <= Z * _deviation(middle, n_1, n_0)
-        inner, outer = np.where(is_within, middle, inner), np.where(is_within, outer, middle)
-    return inner
-
-
-def _deviation(area: Array, n_1: Array, n_0: Array) -> Array:
-    """Hanley and McNeil's (1982) standard deviation, with both numbers less 1 their mean less 1."""
-    more = (n_1 + n_0) / 2 - 1
-    spread = 1 + more * (1 - area) / (2 - area) + more * area / (1 + area)
-    deviation: Array = np.sqrt(area * (1 - area) * spread / np.maximum(n_1 * n_0, 1))
-    return deviation

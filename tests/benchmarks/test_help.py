@@ -24,6 +24,7 @@ OPTIONS = {
     "install": "--extras",
     "objectstore": "--latency-ms",
     "bytes": "--tokens",
+    "evidence": "--features",
     "analyses": "--milvus-documents",
     "similarity": "--questions",
     "whole": "--analysis",

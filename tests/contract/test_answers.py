@@ -36,6 +36,8 @@ QUESTIONS: dict[str, Callable[[Collection], object]] = {
     "features of a token": lambda c: c.features(token=" Rain ", order="max"),
     "a document": lambda c: c.document("d7"),
     "a document by number": lambda c: c.document(doc=9, features=[1, 2]),
+    "windows": lambda c: c.windows(3, [9, 2, 9], [0, 4, 1000], n_tokens=5),
+    "windows of one place": lambda c: c.windows(3, 4, 0),
     "codes": lambda c: c.codes().read_all(),
     "filtered codes": lambda c: c.codes("label = 'pos'").read_all(),
     "embeddings": lambda c: c.embeddings().read_all(),

@@ -15,9 +15,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from saelake.answers.listening import progress
 from saelake.answers.text import one_line
 from saelake.cli.show.screen import Format, err
-from saelake.listening import progress
 from saelake.store.requests.waited.progress import Progress as Told
 
 DELAY_S = 0.5  # what is answered sooner shows no bar

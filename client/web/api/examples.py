@@ -27,6 +27,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "neighbors": {"dictionary": "{dictionary}", "feature": "12"},
     "jobs": {},
     "tags": {},
+    "windows": {"collection": "{collection}", "feature": "12", "docs": "0", "positions": "5"},
     "encode": {"collection": "{collection}", "texts": "A rainy day.", "k": "3"},
 }
 

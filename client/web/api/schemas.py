@@ -31,6 +31,7 @@ ROWS: Mapping[str, str | None] = {
     "jobs": "jobs",
     "tags": "tags",
     "encode": "tokens",
+    "windows": "windows",
 }
 FAILURE = {
     "type": "object",

@@ -43,6 +43,7 @@ from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.tokens import Per, TokensQuery
 from saelake.store.requests.values import ValuesQuery
 from saelake.store.requests.verify import VerifyQuery
+from saelake.store.requests.windows import WindowsQuery
 from saelake.store.snapshot.session import Session
 from saelake.store.wire.requests import METHODS
 from tests.lakes import MadeLake, index_as_before, make_lake, settings
@@ -69,6 +70,8 @@ QUESTIONS: tuple[Request, ...] = (
     FeaturesQuery(collection=MADE, features=(3, -4), order="max"),
     DocumentQuery(collection=MADE, doc=9),
     DocumentQuery(collection=MADE, doc=9, features=(3, -4)),
+    WindowsQuery(collection=MADE, feature=3, docs=(9, 2, 9), positions=(0, 4, 1000), n_tokens=5),
+    WindowsQuery(collection=MADE, feature=-3, docs=(9, 2), positions=(3, 4)),
     CodesQuery(collection=MADE),
     *(EmbeddingsQuery(collection=MADE, pooling=p) for p in ("max", "mean", "sum", "binary")),
     SimilarQuery(collection=MADE, docs=(9,), idf=True),

@@ -9,8 +9,9 @@ from scipy import sparse
 from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score
 
+from saelake.store.format.areas import interval
 from saelake.store.labels import scores as scores_module
-from saelake.store.labels.scores import HeldBack, auc, interval
+from saelake.store.labels.scores import HeldBack, auc
 
 
 @settings(max_examples=60, deadline=None)

@@ -44,6 +44,7 @@ from saelake.store.requests.tags import TagsQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.values import ValuesQuery
 from saelake.store.requests.verify import VerifyQuery
+from saelake.store.requests.windows import WindowsQuery
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.wire import frames
 from saelake.store.wire.requests import (
@@ -69,6 +70,10 @@ LEAST: list[tuple[Request, dict[str, Any]]] = [
     (TokensQuery(collection=NAME, expression="1"), {"collection": NAME, "expression": "1"}),
     (FeaturesQuery(collection=NAME), {"collection": NAME}),
     (DocumentQuery(collection=NAME, doc=0), {"collection": NAME, "doc": "0"}),
+    (
+        WindowsQuery(collection=NAME, feature=1, docs=(0,), positions=(3,)),
+        {"collection": NAME, "feature": "1", "docs": ["0"], "positions": ["3"]},
+    ),
     (CodesQuery(collection=NAME), {"collection": NAME}),
     (EmbeddingsQuery(collection=NAME), {"collection": NAME}),
     (InfoQuery(), {}),
@@ -110,6 +115,7 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 SAID = TEXT.filter(str.strip)
 COUNT, SHARE = st.integers(1, MOST), st.floats(0, 1)
 INSIDE = st.floats(0, 1, exclude_min=True, exclude_max=True)
+PLACES = st.lists(st.tuples(st.integers(0, MOST), st.integers(0, MOST)), min_size=1, max_size=3)
 DIFFERENT = st.lists(TEXT, unique=True, max_size=3).map(tuple)
 BOUNDED: Mapping[str, st.SearchStrategy[Any]] = {
     "k": COUNT,
@@ -177,6 +183,14 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     FeaturesQuery: made(FeaturesQuery, without="token") | made(FeaturesQuery, without="features"),
     DocumentQuery: made(DocumentQuery, needs="id", without="doc")
     | made(DocumentQuery, needs="doc", without="id"),
+    WindowsQuery: PLACES.flatmap(
+        lambda places: made(
+            WindowsQuery,
+            docs=st.just(tuple(doc for doc, _ in places)),
+            positions=st.just(tuple(position for _, position in places)),
+            n_tokens=st.integers(1, 4096),
+        )
+    ),
     SimilarQuery: made(SimilarQuery, needs="text", without="ids docs features about min_score")
     | made(SimilarQuery, needs="ids", without="text features within min_score")
     | made(SimilarQuery, needs="docs about", without="text features within")

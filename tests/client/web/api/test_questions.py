@@ -36,6 +36,11 @@ ASKED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"collection": NAME, "id": "d3", "features": ["1", "2"]},
         {"collection": NAME, "id": "d3", "features": [1, 2]},
     ),
+    "windows": (
+        f"windows {NAME} 3 4:1 2:0 --n-tokens 5",
+        {"collection": NAME, "feature": 3, "docs": [4, 2], "positions": [1, 0], "n_tokens": 5},
+        {"collection": NAME, "feature": "3", "docs": [4, 2], "positions": [1, 0], "n_tokens": 5},
+    ),
     "similar": (
         f"similar {NAME} --features 1:2.0,3:1 --weights 1:0.5 -k 4 --chosen",
         {

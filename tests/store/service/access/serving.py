@@ -33,6 +33,7 @@ from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.values import ValuesQuery
 from saelake.store.requests.verify import VerifyQuery
+from saelake.store.requests.windows import WindowsQuery
 from saelake.store.service.access.protection import Access
 from saelake.store.service.access.register import Grant, now_utc
 from saelake.store.service.access.register_file import change
@@ -67,6 +68,7 @@ QUESTIONS: Mapping[str, Callable[[str], Request]] = {
     "Tokens": lambda c: TokensQuery(collection=c, expression="1"),
     "Values": lambda c: ValuesQuery(collection=c, by="label"),
     "Verify": lambda c: VerifyQuery(collection=c),
+    "Windows": lambda c: WindowsQuery(collection=c, feature=0, docs=(0,), positions=(0,)),
 }
 
 

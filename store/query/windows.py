@@ -1,0 +1,110 @@
+"""Tokens around places, and how strongly a feature fires at each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from saelake.store.codes.characters import Characters
+from saelake.store.codes.table import Occurrences
+from saelake.store.format.lists import Array, Lists
+from saelake.store.requests.windows import WINDOWS, WindowsQuery
+from saelake.store.snapshot.collection import Collection
+from saelake.store.snapshot.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """The windows of those places that have one, parallel int64 arrays (n_windows,).
+
+    `place` is the number of the place, `index` its document's among all documents; tokens are
+    counted from the first of the document (`start`), and in `Characters` (`first`).
+    """
+
+    place: Array
+    index: Array
+    start: Array
+    first: Array
+    length: Array
+
+
+def windows(session: Session, query: WindowsQuery) -> pa.RecordBatch:
+    """A row for each place that has tokens, in their order.
+
+    The value of a negative pole is below 0. Raises `NotFound` of a document or a feature.
+    """
+    collection = session.collection(query.collection)
+    collection.check_features([query.feature])
+    docs, index = np.unique(np.array(query.docs, np.uint64), return_inverse=True)
+    collection.documents.check(docs.tolist())
+    fired, characters = collection.codes.fired(docs, [query.feature], characters=True)
+    assert characters is not None
+    cut = _cut(characters, index, np.array(query.positions, np.int64), query.n_tokens)
+    sign = float(collection.settings.poles.signs(np.array([query.feature]))[0])
+    return _rows(collection, docs, cut, characters, _values(fired[query.feature], cut) * sign)
+
+
+def _cut(characters: Characters, index: Array, position: Array, n_tokens: int) -> _Cut:
+    """Where each place's window is. A document's parts follow each other, and so do its tokens."""
+    begin = characters.starts.offsets[characters.index.searchsorted(index)]
+    total = characters.starts.offsets[characters.index.searchsorted(index, side="right")] - begin
+    place = np.flatnonzero(total > 0)
+    begin, total, index = begin[place], total[place], index[place]
+    position = np.minimum(position[place], total - 1)
+    length = np.minimum(total, n_tokens)
+    start = np.clip(position - (n_tokens - n_tokens // 4), 0, total - length)
+    return _Cut(place=place, index=index, start=start, first=begin + start, length=length)
+
+
+def _values(fired: Occurrences, cut: _Cut) -> Array:
+    """The value of each token of each window, float32, one window after the other."""
+    keys = fired.index.astype(np.int64) << 32 | fired.position
+    row = np.repeat(np.arange(len(cut.length)), cut.length)
+    wanted = cut.index.astype(np.int64)[row] << 32 | (cut.start[row] + _within(cut.length))
+    at = keys.searchsorted(wanted)
+    found = np.minimum(at, max(len(keys) - 1, 0))
+    values = np.zeros(len(wanted), np.float32)
+    if len(keys):
+        hit = keys[found] == wanted
+        values[hit] = fired.value[found[hit]]
+    return values
+
+
+def _within(lengths: Array) -> Array:
+    """0, 1, … of each of so many runs."""
+    ends = np.cumsum(lengths)
+    counted: Array = np.arange(int(lengths.sum())) - np.repeat(ends - lengths, lengths)
+    return counted
+
+
+def _rows(
+    collection: Collection, docs: Array, cut: _Cut, characters: Characters, values: Array
+) -> pa.RecordBatch:
+    ids, texts = collection.documents.arrays(docs, ["id", "text"])
+    row = np.repeat(np.arange(len(cut.length)), cut.length)
+    at = cut.first[row] + _within(cut.length)
+    starts = characters.starts.values[at].astype(np.int64)
+    lengths = characters.lengths.values[at].astype(np.int64)
+    offsets = np.append(0, np.cumsum(cut.length))
+    left, right = _edges(starts, starts + lengths, offsets)
+    whole = texts.take(pa.array(cut.index)).to_pylist()
+    shown = [t[a:b] for t, a, b in zip(whole, left.tolist(), right.tolist(), strict=True)]
+    kinds = {field.name: field.type for field in WINDOWS}
+    arrays = {
+        "place": pa.array(cut.place, pa.uint32()),
+        "doc": pa.array(docs[cut.index], pa.uint64()),
+        "id": ids.take(pa.array(cut.index)),
+        "start": pa.array(cut.start, pa.uint32()),
+        "text": pa.array(shown, pa.string()),
+        "token_starts": Lists(offsets, starts - left[row]).to_arrow(kinds["token_starts"]),
+        "token_lengths": Lists(offsets, lengths).to_arrow(kinds["token_lengths"]),
+        "values": Lists(offsets, values).to_arrow(kinds["values"]),
+    }
+    return pa.RecordBatch.from_arrays([arrays[name] for name in WINDOWS.names], schema=WINDOWS)
+
+
+def _edges(starts: Array, ends: Array, offsets: Array) -> tuple[Array, Array]:
+    """The first and the last character of each window, int64; tokens may be in any order."""
+    if len(offsets) == 1:
+        return starts[:0], ends[:0]
+    return np.minimum.reduceat(starts, offsets[:-1]), np.maximum.reduceat(ends, offsets[:-1])
