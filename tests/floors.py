@@ -36,7 +36,6 @@ WINGS: Mapping[str, str] = {
     "client/web/settings": "what a page is served with",
     "client/aio": "the same, awaited: `saelake.aio`",
     "client/explaining": "evidence for features, prompts, replies, and scores of labels",
-    "client/language": "servers of language models",
     "client": "connect, lake, collection, dictionary: `import saelake`",
     "client/making": "what making a lake is asked, what of, and in which stages",
     "client/served": "servers as a client sees them, and when they are asked again",

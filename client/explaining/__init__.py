@@ -14,7 +14,6 @@ from saelake.explaining.judging import detection as detection
 from saelake.explaining.judging import fuzzing as fuzzing
 from saelake.explaining.judging import intruders as intruders
 from saelake.explaining.reading import EvidenceReader as EvidenceReader
-from saelake.explaining.replies import Unreadable as Unreadable
 from saelake.explaining.scores.areas import area as area
 from saelake.explaining.scores.areas import surprise_saved as surprise_saved
 from saelake.explaining.scores.classified import Classification as Classification
@@ -29,3 +28,4 @@ from saelake.explaining.simulating import embedding_query as embedding_query
 from saelake.explaining.simulating import simulation as simulation
 from saelake.explaining.simulating import surprisal as surprisal
 from saelake.explaining.windows import TokenWindow as TokenWindow
+from saelake.language.reading import Unreadable as Unreadable

@@ -4,9 +4,9 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from saelake.language.reading import Unreadable
 from saelake.language.replies import TokenChances
 from saelake.store.requests.commands.labels import LONGEST_LABEL
 
@@ -16,18 +16,13 @@ _LIST = re.compile(r"\[[^\[\]]*\]")
 _FENCE = re.compile(r"\A\s*```[a-z]*\n(.*)\n```\s*\Z", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Why a reply says nothing that can be used."""
-
-    reason: str
-
-
 def explanation(text: str) -> str | Unreadable:
     """What stands after [EXPLANATION]:, which must stand there once."""
     parts = _EXPLANATION.split(text)
     if len(parts) != 2:
-        return Unreadable(f"[EXPLANATION]: stands {len(parts) - 1} times in the reply, not once")
+        return Unreadable(
+            reason=f"[EXPLANATION]: stands {len(parts) - 1} times in the reply, not once"
+        )
     return _label(parts[1])
 
 
@@ -38,7 +33,7 @@ def explanation_in_json(text: str) -> str | Unreadable:
         return found
     said = found.get("explanation")
     if set(found) != {"explanation"} or not isinstance(said, str):
-        return Unreadable("the reply is not an object with an explanation alone")
+        return Unreadable(reason="the reply is not an object with an explanation alone")
     return _label(said)
 
 
@@ -46,15 +41,15 @@ def choices(text: str, n: int) -> tuple[bool, ...] | Unreadable:
     """The `n` answers of a reply with one list of 0 and 1."""
     lists = _LIST.findall(text)
     if len(lists) != 1:
-        return Unreadable(f"the reply has {len(lists)} lists, not one")
+        return Unreadable(reason=f"the reply has {len(lists)} lists, not one")
     try:
         said = json.loads(lists[0].lower())
     except ValueError:
-        return Unreadable("the list is not one of 0 and 1")
+        return Unreadable(reason="the list is not one of 0 and 1")
     if any(not isinstance(each, int) or each not in (0, 1) for each in said):
-        return Unreadable("the list is not one of 0 and 1")
+        return Unreadable(reason="the list is not one of 0 and 1")
     if len(said) != n:
-        return Unreadable(f"the list has {len(said)} answers for {n} examples")
+        return Unreadable(reason=f"the list has {len(said)} answers for {n} examples")
     return tuple(bool(each) for each in said)
 
 
@@ -65,7 +60,7 @@ def probabilities(reply: Sequence[TokenChances], n: int) -> tuple[float, ...] | 
     """
     places = [place for place in reply if "0" in place.token or "1" in place.token]
     if len(places) != n:
-        return Unreadable(f"the reply has {len(places)} tokens of 0 and 1 for {n} examples")
+        return Unreadable(reason=f"the reply has {len(places)} tokens of 0 and 1 for {n} examples")
     return tuple(_probability(_likely(place)) for place in places)
 
 
@@ -84,10 +79,12 @@ def intruder(text: str, n: int) -> int | Unreadable:
     """The number after [RESPONSE]:, which must stand there once and name one of `n` examples."""
     parts = _RESPONSE.split(text)
     if len(parts) != 2:
-        return Unreadable(f"[RESPONSE]: stands {len(parts) - 1} times in the reply, not once")
+        return Unreadable(
+            reason=f"[RESPONSE]: stands {len(parts) - 1} times in the reply, not once"
+        )
     said = parts[1].strip()
     if not re.fullmatch(r"\d{1,3}", said, re.ASCII) or int(said) >= n:
-        return Unreadable(f"the response is none of the examples 0 to {n - 1}")
+        return Unreadable(reason=f"the response is none of the examples 0 to {n - 1}")
     return int(said)
 
 
@@ -101,11 +98,11 @@ def simulated(
     rows = found.get("activations")
     if not isinstance(rows, list) or len(rows) != n_tokens:
         n = len(rows) if isinstance(rows, list) else "no"
-        return Unreadable(f"the reply has {n} activations for {n_tokens} tokens")
+        return Unreadable(reason=f"the reply has {n} activations for {n_tokens} tokens")
     values = [row.get("activation") if isinstance(row, dict) else None for row in rows]
     strengths = tuple(float(value) for value in values if _is_strength(value))
     if len(strengths) < n_tokens:
-        return Unreadable(f"an activation is not a number from 0 to {STRONGEST}")
+        return Unreadable(reason=f"an activation is not a number from 0 to {STRONGEST}")
     expected = _expected(reply)
     return expected if len(expected) == n_tokens else strengths
 
@@ -146,8 +143,8 @@ def _object(text: str) -> dict[str, Any] | Unreadable:
     try:
         found = json.loads(fenced[1] if fenced else text, parse_constant=_refused)
     except (ValueError, RecursionError):
-        return Unreadable("the reply is not JSON")
-    return found if isinstance(found, dict) else Unreadable("the reply is not a JSON object")
+        return Unreadable(reason="the reply is not JSON")
+    return found if isinstance(found, dict) else Unreadable(reason="the reply is not a JSON object")
 
 
 def _refused(name: str) -> Any:
@@ -157,7 +154,9 @@ def _refused(name: str) -> Any:
 def _label(text: str) -> str | Unreadable:
     said = text.strip()
     if not said:
-        return Unreadable("the explanation is empty")
+        return Unreadable(reason="the explanation is empty")
     if len(said) > LONGEST_LABEL:
-        return Unreadable(f"the explanation has {len(said):,} characters, above {LONGEST_LABEL:,}")
+        return Unreadable(
+            reason=f"the explanation has {len(said):,} characters, above {LONGEST_LABEL:,}"
+        )
     return said

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saelake.explaining.replies import Unreadable
 from saelake.explaining.scores.areas import area
 from saelake.explaining.scores.estimates import UNKNOWN, ScoreEstimate, of_two, share
+from saelake.language.reading import Unreadable
 from saelake.store.errors import InvalidInput
 
 

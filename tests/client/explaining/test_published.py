@@ -15,11 +15,11 @@ from saelake.explaining import replies
 from saelake.explaining.explainers import explaining
 from saelake.explaining.judging import intruder_prompt, judging_prompt
 from saelake.explaining.marking import marked_rightly, marked_wrongly, n_marked
-from saelake.explaining.replies import Unreadable
 from saelake.explaining.scores.classified import classified
 from saelake.explaining.scores.simulations import simulation_score
 from saelake.explaining.simulating import simulation, surprisal
 from saelake.language.prompts import Prompt
+from saelake.language.reading import Unreadable
 from saelake.language.replies import TokenChances
 from tests.client.explaining.delphi import (
     CHANCES,
@@ -100,7 +100,9 @@ def test_readable_choices_are_read_alike_and_others_by_neither() -> None:
     for reply, theirs in zip(REPLIES["choices"], SAYS["replies"]["choices"], strict=True):
         ours = replies.choices(reply, 5)
         assert ours == (
-            Unreadable("the list has 2 answers for 5 examples") if theirs is None else tuple(theirs)
+            Unreadable(reason="the list has 2 answers for 5 examples")
+            if theirs is None
+            else tuple(theirs)
         )
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from saelake.explaining import replies
 from saelake.explaining.explainers import EXPLANATION
-from saelake.explaining.replies import Unreadable
 from saelake.explaining.simulating import SIMULATED
+from saelake.language.reading import Unreadable
 from saelake.language.replies import TokenChances
 
 jsonschema = pytest.importorskip("jsonschema")

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from saelake.explaining.judging import JudgedWindows, detection, fuzzing, intruders
-from saelake.explaining.replies import Unreadable, choices
+from saelake.explaining.replies import choices
 from saelake.explaining.scores.areas import area, surprise_saved
 from saelake.explaining.scores.classified import Classification, classified, intruders_found
 from saelake.explaining.scores.estimates import ScoreEstimate, effective, of_two, share, wilson
 from saelake.explaining.scores.simulations import simulation_score
 from saelake.explaining.windows import TokenWindow
+from saelake.language.reading import Unreadable
 from saelake.store.errors import InvalidInput
 from tests.client.explaining.made import evidence_of, planted, window_of
 
@@ -150,7 +151,7 @@ def test_an_intruder_is_found_by_the_rule_and_else_as_often_as_by_chance() -> No
         for _ in range(RUNS)
     ]
     assert held(scores, 0.2) >= 0.92
-    assert intruders_found([1], [Unreadable("")], [5]).n_unread == 1
+    assert intruders_found([1], [Unreadable(reason="")], [5]).n_unread == 1
 
 
 def test_a_simulation_that_knows_the_strengths_is_right_and_one_that_guesses_is_not() -> None:
