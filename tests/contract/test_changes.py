@@ -1,4 +1,4 @@
-"""What changes a lake is the same in this process and behind a server."""
+"""What changes a lake is the same by every face."""
 
 import gzip
 import json
@@ -23,21 +23,26 @@ from saelake.store.errors import (
 from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import Lake as StoredLake
 from saelake.store.service.changes import Allowed
+from tests.contract.conftest import made_anew
+from tests.contract.faces import Faces
 from tests.lakes import make_lake
 from tests.served import changeable
 
 NAME = "made/random"
 
 
-@pytest.fixture(params=["embedded", "served"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
-    made = make_lake(tmp_path / "lake", n_documents=30, seed=5)
-    if request.param == "embedded":
-        with saelake.connect(made.lake.uri) as opened:
-            yield opened
-        return
-    with changeable(made.lake.uri) as opened:
-        yield opened
+@pytest.fixture(scope="module")
+def opened(place: Path, changing_face: str, faces: Faces) -> Iterator[Lake]:
+    made_anew(place, seed=5)
+    with faces.open(changing_face, str(place), "admin") as lake:
+        yield lake
+
+
+@pytest.fixture
+def lake(opened: Lake, place: Path) -> Lake:
+    """The lake by a face, made anew."""
+    made_anew(place, seed=5)
+    return opened
 
 
 def told(lake: Lake) -> dict[int, tuple[str, str]]:
@@ -204,9 +209,9 @@ def test_states_are_tagged_compacted_and_cleaned_up(lake: Lake) -> None:
     assert lake.verify().ok
 
 
-def test_jobs_are_listed_and_those_of_servers_are_cancelled(lake: Lake, tmp_path: Path) -> None:
+def test_jobs_are_listed_and_those_of_servers_are_cancelled(lake: Lake, place: Path) -> None:
     assert list(lake.jobs()) == []
-    log = JobLog(StoredLake(str(tmp_path / "lake")))
+    log = JobLog(StoredLake(str(place)))
     log.write(JobRecord(corpus="made", id="by-hand", collections=(NAME,), n_total=30, n_tokens=7))
     (job,) = lake.jobs()
     assert (job.id, job.kind, job.corpus, job.collections) == ("by-hand", "encode", "made", (NAME,))
