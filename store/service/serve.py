@@ -309,11 +309,13 @@ def serve(
     settings: ServerSettings,
     on_ready: Callable[[Address], object] = lambda _: None,
     on_open: Callable[[Address], object] = lambda _: None,
+    on_warm: Callable[[], object] = lambda: None,
 ) -> bool:
     """Serve until SIGINT or SIGTERM, then stop as `settings` say; whether all answers were whole.
 
-    `on_ready` is told the address at once, and `on_open` that of each door when the server is
-    ready, since who looks would wait for that. A second signal ends the process at once.
+    `on_ready` is told the address at once. When the server is ready `on_warm` is called, and
+    `on_open` told the address of each door, since who looks would wait for that. A second signal
+    ends the process at once.
     """
 
     if settings.telemetry.log is not None:
@@ -329,8 +331,10 @@ def serve(
         if ready.done() and ready.exception() is not None:
             await server.stop(grace_s=0)
             ready.result()
-        for opened in server.door_addresses if ready.done() else ():
-            on_open(opened)
+        if ready.done():
+            on_warm()
+            for opened in server.door_addresses:
+                on_open(opened)
         await stopped
         return await server.stop(delay_s=settings.lifetime.drain_delay_s)
 

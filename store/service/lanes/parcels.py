@@ -32,6 +32,7 @@ class Kind(IntEnum):
     ERROR = 7
     DEFECT = 8
     STOPPED = 9
+    WARM = 10  # of one that serves: what it reads before questions come is read
 
     @property
     def ends(self) -> bool:
