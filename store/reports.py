@@ -79,6 +79,13 @@ class ReplaceReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DropReport:
+    """Which collections were dropped, and the corpus at last, if that was."""
+
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupReport:
     """What was deleted: bytes of files, and dictionaries that had been replaced."""
 

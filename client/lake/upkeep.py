@@ -12,6 +12,8 @@ from saelake.store.requests.commands.documents import DeleteCommand
 from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
+    DropCommand,
+    ReplaceCommand,
     TagCommand,
     UntagCommand,
 )
@@ -23,6 +25,7 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
         Compacted,
         CompactReport,
         DeleteReport,
+        DropReport,
         Prefetched,
         Repaired,
         ReplaceReport,
@@ -100,22 +103,18 @@ class LakeUpkeep(PlacedLake):
 
         See `store.growth.replace.replace_dictionary`.
         """
-        self._writable("replace a dictionary")
-        with extra("store"):
-            from saelake.store.growth.replace import replace_dictionary
-            from saelake.store.lake.lake import Lake as StoredLake
-        return replace_dictionary(StoredLake(self.uri), old, new)
+        self._changeable("replace a dictionary")
+        report: ReplaceReport = self.transport.tell(ReplaceCommand(old=old, new=new))
+        return report
 
     def drop(self, target: str) -> tuple[str, ...]:
         """Delete a collection, or a corpus with all of its, with all earlier states; their names.
 
         See `store.growth.drop.drop_target`.
         """
-        self._writable("drop")
-        with extra("store"):
-            from saelake.store.growth.drop import drop_target
-            from saelake.store.lake.lake import Lake as StoredLake
-        return drop_target(StoredLake(self.uri), target)
+        self._changeable("drop")
+        report: DropReport = self.transport.tell(DropCommand(target=target))
+        return report.dropped
 
     def tag(self, name: str) -> "Tag":
         """Name the state that the lake is in, so that `connect(…, at=name)` opens it again."""

@@ -990,3 +990,31 @@ class CleanupReport(_message.Message):
     size_bytes: int
     retired: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, size_bytes: _Optional[int] = ..., retired: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ReplaceRequest(_message.Message):
+    __slots__ = ("old", "new")
+    OLD_FIELD_NUMBER: _ClassVar[int]
+    NEW_FIELD_NUMBER: _ClassVar[int]
+    old: str
+    new: str
+    def __init__(self, old: _Optional[str] = ..., new: _Optional[str] = ...) -> None: ...
+
+class ReplaceReport(_message.Message):
+    __slots__ = ("dictionary", "collections")
+    DICTIONARY_FIELD_NUMBER: _ClassVar[int]
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    dictionary: str
+    collections: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dictionary: _Optional[str] = ..., collections: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DropRequest(_message.Message):
+    __slots__ = ("target",)
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    target: str
+    def __init__(self, target: _Optional[str] = ...) -> None: ...
+
+class DropReport(_message.Message):
+    __slots__ = ("dropped",)
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    dropped: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dropped: _Optional[_Iterable[str]] = ...) -> None: ...

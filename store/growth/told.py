@@ -17,6 +17,8 @@ from saelake.store.format.streams import sent_batches, sent_schema
 from saelake.store.growth.clean_up import clean_up
 from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
+from saelake.store.growth.drop import drop_target
+from saelake.store.growth.replace import replace_dictionary
 from saelake.store.labels.imports import put_labels
 from saelake.store.labels.written import delete_labels, set_labels
 from saelake.store.lake.jobs import JobLog
@@ -26,9 +28,11 @@ from saelake.store.reports import (
     CleanupReport,
     CompactReport,
     DeleteReport,
+    DropReport,
     ImportReport,
     JobReport,
     LabelsReport,
+    ReplaceReport,
     Tag,
     UntagReport,
 )
@@ -51,6 +55,8 @@ from saelake.store.requests.commands.labels import (
 from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
+    DropCommand,
+    ReplaceCommand,
     TagCommand,
     UntagCommand,
 )
@@ -167,6 +173,12 @@ class Told:
     def _cleanup(self, command: CleanupCommand, _: Path | None) -> CleanupReport:
         return clean_up(self.lake, older_than=timedelta(seconds=command.older_than_s))
 
+    def _replace(self, command: ReplaceCommand, _: Path | None) -> ReplaceReport:
+        return replace_dictionary(self.lake, command.old, command.new)
+
+    def _drop(self, command: DropCommand, _: Path | None) -> DropReport:
+        return DropReport(dropped=drop_target(self.lake, command.target))
+
 
 _VERBS: Mapping[type[Command], Callable[[Told, Any, Path | None], Any]] = {
     SetLabelsCommand: Told._set_labels,
@@ -182,6 +194,8 @@ _VERBS: Mapping[type[Command], Callable[[Told, Any, Path | None], Any]] = {
     UntagCommand: Told._untag,
     CompactCommand: Told._compact,
     CleanupCommand: Told._cleanup,
+    ReplaceCommand: Told._replace,
+    DropCommand: Told._drop,
 }
 
 

@@ -31,6 +31,8 @@ from saelake.store.requests.commands.labels import (
 from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
+    DropCommand,
+    ReplaceCommand,
     TagCommand,
     UntagCommand,
 )
@@ -55,6 +57,8 @@ COMMANDS: Mapping[str, type[Command]] = {
         UntagCommand,
         CompactCommand,
         CleanupCommand,
+        ReplaceCommand,
+        DropCommand,
     )
 }
 UNSPECIFIED = "UNSPECIFIED"

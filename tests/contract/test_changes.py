@@ -1,7 +1,8 @@
-"""What changes a lake is the same in this process and behind a server."""
+"""What changes a lake is the same by every face."""
 
 import gzip
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,21 +24,31 @@ from saelake.store.errors import (
 from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import Lake as StoredLake
 from saelake.store.service.changes import Allowed
-from tests.lakes import make_lake
+from saelake.store.snapshot.fresh import FRESH_S
+from tests.contract.conftest import made_anew
+from tests.contract.faces import Faces
+from tests.lakes import MadeLake, add_dictionary, make_lake
 from tests.served import changeable
 
 NAME = "made/random"
 
 
-@pytest.fixture(params=["embedded", "served"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
-    made = make_lake(tmp_path / "lake", n_documents=30, seed=5)
-    if request.param == "embedded":
-        with saelake.connect(made.lake.uri) as opened:
-            yield opened
-        return
-    with changeable(made.lake.uri) as opened:
-        yield opened
+@pytest.fixture(scope="module")
+def opened(place: Path, changing_face: str, faces: Faces) -> Iterator[Lake]:
+    made_anew(place, seed=5)
+    with faces.open(changing_face, str(place), "admin") as lake:
+        yield lake
+
+
+@pytest.fixture
+def made(opened: Lake, place: Path) -> MadeLake:
+    return made_anew(place, seed=5)
+
+
+@pytest.fixture
+def lake(opened: Lake, made: MadeLake) -> Lake:
+    """The lake by a face, made anew."""
+    return opened
 
 
 def told(lake: Lake) -> dict[int, tuple[str, str]]:
@@ -204,9 +215,37 @@ def test_states_are_tagged_compacted_and_cleaned_up(lake: Lake) -> None:
     assert lake.verify().ok
 
 
-def test_jobs_are_listed_and_those_of_servers_are_cancelled(lake: Lake, tmp_path: Path) -> None:
+def test_a_dictionary_is_replaced(lake: Lake, made: MadeLake) -> None:
+    add_dictionary(made, "other", seed=9)
+    time.sleep(FRESH_S)
+    new = lake["made/other"].tokens(3, k=None)
+    assert new != lake[NAME].tokens(3, k=None)
+    report = lake.replace("random", "other")
+    assert report == saelake.ReplaceReport(dictionary="random", collections=(NAME,))
+    time.sleep(FRESH_S)
+    assert lake[NAME].tokens(3, k=None).to_arrow() == new.to_arrow()
+    assert lake.collections() == [NAME]
+    with pytest.raises(NotFound, match="other"):
+        lake.replace("random", "other")
+    with pytest.raises(InvalidInput, match="itself"):
+        lake.replace("random", "random")
+
+
+def test_a_collection_and_a_corpus_are_dropped(lake: Lake) -> None:
+    with pytest.raises(NotFound, match="made/nothing"):
+        lake.drop("made/nothing")
+    assert lake.drop(NAME) == (NAME,)
+    lake.import_corpus(ROWS, "new")
+    time.sleep(FRESH_S)
+    assert lake.collections() == []
+    assert lake.drop("new") == ("new",)
+    with pytest.raises(NotFound, match="new"):
+        lake.drop("new")
+
+
+def test_jobs_are_listed_and_those_of_servers_are_cancelled(lake: Lake, place: Path) -> None:
     assert list(lake.jobs()) == []
-    log = JobLog(StoredLake(str(tmp_path / "lake")))
+    log = JobLog(StoredLake(str(place)))
     log.write(JobRecord(corpus="made", id="by-hand", collections=(NAME,), n_total=30, n_tokens=7))
     (job,) = lake.jobs()
     assert (job.id, job.kind, job.corpus, job.collections) == ("by-hand", "encode", "made", (NAME,))
@@ -243,6 +282,8 @@ CHANGES: dict[str, tuple[str, Callable[[Lake], object]]] = {
     "untag": ("admin", lambda lake: lake.untag("v1")),
     "compact": ("admin", lambda lake: lake.compact("made")),
     "cleanup": ("admin", lambda lake: lake.cleanup()),
+    "replace": ("admin", lambda lake: lake.replace("random", "other")),
+    "drop": ("admin", lambda lake: lake.drop("made")),
 }
 
 
@@ -268,8 +309,6 @@ def test_what_stays_with_the_lake_says_so(tmp_path: Path) -> None:
     made = make_lake(tmp_path / "lake", n_documents=10, seed=5)
     with changeable(made.lake.uri) as lake:
         changes: list[Callable[[], object]] = [
-            lambda: lake.replace("a", "b"),
-            lambda: lake.drop("made"),
             lambda: lake.repair(),
             lambda: lake.embed("made", model="m"),
             lambda: lake.label(NAME),

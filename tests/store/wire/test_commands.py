@@ -13,9 +13,11 @@ from saelake.store.reports import (
     Compacted,
     CompactReport,
     DeleteReport,
+    DropReport,
     ImportReport,
     JobReport,
     LabelsReport,
+    ReplaceReport,
     Tag,
     UntagReport,
 )
@@ -37,6 +39,8 @@ from saelake.store.requests.commands.labels import (
 from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
+    DropCommand,
+    ReplaceCommand,
     TagCommand,
     UntagCommand,
 )
@@ -81,6 +85,8 @@ COMMAND: list[Command] = [
     UntagCommand(name="v1"),
     CompactCommand(target="c"),
     CleanupCommand(older_than_s=0.0),
+    ReplaceCommand(old="d", new="e"),
+    DropCommand(target="c/d"),
 ]
 WITH_ROWS: list[Command] = [
     ImportLabelsCommand(dictionary="d"),
@@ -110,6 +116,8 @@ REPORTS: list[tuple[str, Any]] = [
         CompactReport(tables=(Compacted(table="t", n_before=3, n_after=1, n_removed=0),)),
     ),
     ("Cleanup", CleanupReport(size_bytes=1 << 40, retired=("old",))),
+    ("Replace", ReplaceReport(dictionary="d", collections=("c/d", "b/d"))),
+    ("Drop", DropReport(dropped=("c/d", "c"))),
 ]
 
 
@@ -147,7 +155,7 @@ def test_a_command_says_which_corpora_it_is_about() -> None:
     of_one = ("Import", "Delete", "StartEncode", "StartIndex", "Compact")
     assert {name: about[name] for name in of_one} == dict.fromkeys(of_one, ("c",))
     assert [about[name] for name in ("SetLabels", "DeleteLabels", "ImportLabels")] == [()] * 3
-    assert {about[name] for name in ("Tag", "Untag", "Cleanup")} == {None}
+    assert {about[name] for name in ("Tag", "Untag", "Cleanup", "Replace")} == {None}
 
 
 def test_messages_have_the_fields_of_their_values() -> None:
