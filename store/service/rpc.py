@@ -31,7 +31,7 @@ LONGEST_KNOWN = 4096  # bytes of a message of which the kind is looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class SentQuestion:
     """A question as it was sent."""
 
     method: str
@@ -98,7 +98,7 @@ class LakeService:
             at = at_of(sent)
             check_at(caller(), at)
 
-            question = Question(method=method, message=message, at=at)
+            question = SentQuestion(method=method, message=message, at=at)
             await _answer(context, question, way, tells=tells_of(sent))
 
         return grpc.unary_stream_rpc_method_handler(
@@ -140,7 +140,7 @@ class LakeService:
             await lane.close()
 
 
-async def _answer(context: Context, question: Question, way: Way, *, tells: bool) -> None:
+async def _answer(context: Context, question: SentQuestion, way: Way, *, tells: bool) -> None:
     """Send an answer, in the time that there is for it.
 
     Frames are written, not yielded: the time limits must end here, also while a frame waits for a
@@ -158,7 +158,7 @@ async def _answer(context: Context, question: Question, way: Way, *, tells: bool
         ) from None
 
 
-async def _send(context: Context, question: Question, way: Way, *, tells: bool) -> None:
+async def _send(context: Context, question: SentQuestion, way: Way, *, tells: bool) -> None:
     """Send the frames of an answer; the next is made when the one before is on its way.
 
     Where it `tells`, also how far it is, as it goes on.
@@ -175,7 +175,9 @@ async def _send(context: Context, question: Question, way: Way, *, tells: bool) 
             await _write(context, part, way.idle_s)
 
 
-def _parts(lane: Lane, question: Question, by: str, *, tells: bool) -> AsyncGenerator[Part, None]:
+def _parts(
+    lane: Lane, question: SentQuestion, by: str, *, tells: bool
+) -> AsyncGenerator[Part, None]:
     """The parts of an answer, in which what tells of its progress comes now and then."""
     parts = lane.answer(question.asking, by, tells=tells, kind=question.kind)
     return paced(parts) if tells else parts
