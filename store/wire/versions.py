@@ -2,7 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-WIRE = 2  # 1 had neither states nor versions
+WIRE = 3  # 1 had neither states nor versions
 FEATURES = ("at", "retry-info")  # what it knows beside methods
 
 

@@ -17,6 +17,7 @@ from saelake.store.growth.shards import continued
 from saelake.store.health.repair import repair
 from saelake.store.health.verify import verify
 from saelake.store.index.vectors import write_vectors
+from saelake.store.requests.agreement import AgreementQuery
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Selection, Weight
 from saelake.store.requests.cluster import ClusterQuery
@@ -92,6 +93,7 @@ QUESTIONS: tuple[Request, ...] = (
     MatchQuery(a="random", b="random", by="decoder", features=(3,), k=3),
     LabelsQuery(dictionary="random", k=None),
     LabelsQuery(dictionary="random", features=(3, -4)),
+    AgreementQuery(dictionary="random"),
     NeighborsQuery(dictionary="random", feature=-3, k=30),
 )
 names = [f"{i} {question.question}" for i, question in enumerate(QUESTIONS)]
