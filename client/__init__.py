@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
+    from saelake.exports import LabelsForm as LabelsForm
     from saelake.lake import Lake as Lake
     from saelake.making.sources import ArrowStream as ArrowStream
     from saelake.making.sources import Importable as Importable

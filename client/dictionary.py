@@ -103,7 +103,7 @@ class Dictionary:
         raises `Conflict` where it is not. Of a signed dictionary 243 is the positive pole, and
         -243 the negative one. Raises `NotFound`, and `InvalidInput` for a feature that is none.
         """
-        (number,) = poles("feature", feature)
+        (number,) = poles("features", [feature])
         new = NewLabel(feature=number, label=label, scores=tuple(scores), made=made)
         return self.set_labels([new], explainer=explainer, expect=expect)
 
