@@ -21,6 +21,7 @@ from saelake.store.tables.changes import Change, Draft
 from saelake.store.tables.tables import Table
 
 KNOWN = [n for n in LABELS_COLUMNS.names if n not in ("embedding", "until")]
+LIGHT = ["feature", "explainer", "until"]
 VECTOR = ["embedder", "embedding"]
 SMALL, MOST_SMALL = 4096, 16  # rows of a small fragment; so many of which are left apart
 
@@ -38,15 +39,34 @@ class LabelEdit:
     kept: bool = True
 
 
-Decide = Callable[[pa.Table], LabelEdit | None]  # of the labels that are said now: columns KNOWN
+Decide = Callable[[pa.Table], LabelEdit | None]  # of labels that are said now: columns KNOWN
 
 
-def commit_labels(lake: Lake, dictionary: str, decide: Decide) -> None:
-    """Edit a dictionary's labels by one commit, on top of whatever the newest are."""
+def commit_labels(
+    lake: Lake,
+    dictionary: str,
+    decide: Decide,
+    *,
+    explainers: Sequence[str] | None = None,
+    features: Sequence[int] | None = None,
+) -> None:
+    """Edit a dictionary's labels by one commit, on top of whatever the newest are.
+
+    `decide` is given those of these explainers and features (None: of all); others stay.
+    """
+
+    def about(known: pa.Table) -> Array:
+        mask = known["until"].is_null().to_numpy()
+        for name, those in (("explainer", explainers), ("feature", features)):
+            if those is not None:
+                wanted = pa.array(those, known.schema.field(name).type)
+                mask = mask & pc.is_in(known[name], wanted).to_numpy()
+        return np.flatnonzero(mask)
+
     table = Table.open_or_create(lake.labels(dictionary), LABELS_COLUMNS)
     if _absent(table):
         table = table.commit(_widened)
-    table.commit(lambda snapshot: _change(snapshot, decide))
+    table.commit(lambda snapshot: _change(snapshot, decide, about))
 
 
 def drop_former(lake: Lake, dictionary: str, before: pa.Scalar) -> int:
@@ -88,13 +108,12 @@ def _widened(snapshot: Table) -> Change | None:
     return Change(evolution=snapshot.evolve(wider, lambda values, _: values))
 
 
-def _change(snapshot: Table, decide: Decide) -> Change | None:
+def _change(snapshot: Table, decide: Decide, about: Callable[[pa.Table], Array]) -> Change | None:
     ids = [fragment.id for fragment in snapshot.fragments]
-    pieces = [_read(snapshot, i, [*KNOWN, "until"]) for i in ids]
-    empty = LABELS_COLUMNS.empty_table().select([*KNOWN, "until"])
-    known = pa.concat_tables([empty, *pieces])
-    current = np.flatnonzero(known["until"].is_null().to_numpy())
-    edit = decide(known.take(pa.array(current)).select(KNOWN))
+    pieces = [_read(snapshot, i, LIGHT) for i in ids]
+    known = pa.concat_tables([LABELS_COLUMNS.empty_table().select(LIGHT), *pieces])
+    current = about(known)
+    edit = decide(_taken(snapshot, current))
     if edit is None:
         return None
     goes = np.zeros(known.num_rows, bool)
@@ -120,10 +139,25 @@ def _touched(snapshot: Table, goes: dict[int, Array]) -> list[int]:
 
 
 def _replaced(snapshot: Table, touched: Sequence[int], parts: Sequence[pa.Table]) -> Change:
-    rows = pa.concat_tables(parts) if parts else LABELS_COLUMNS.empty_table()
+    """These rows in place of those fragments; former labels apart, which change no more."""
+    rows = pa.concat_tables([LABELS_COLUMNS.empty_table(), *parts])
+    is_former = rows["until"].is_valid()
+    drafts = [_draft(snapshot, rows.filter(mask)) for mask in (pc.invert(is_former), is_former)]
+    fragments = tuple(fragment for draft in drafts for fragment in draft.fragments)
+    return Change(add=Draft(fragments), remove=tuple(touched))
+
+
+def _draft(snapshot: Table, rows: pa.Table) -> Draft:
     ordered = rows.select(snapshot.schema.names).cast(snapshot.schema)
-    add = snapshot.write(ordered.to_batches()) if rows.num_rows else Draft(())
-    return Change(add=add, remove=tuple(touched))
+    return snapshot.write(ordered.to_batches()) if rows.num_rows else Draft(())
+
+
+def _taken(snapshot: Table, at: Array) -> pa.Table:
+    """What is known of the labels in these rows."""
+    schema = pa.schema([LABELS_COLUMNS.field(name) for name in KNOWN])
+    if not len(at):
+        return schema.empty_table()
+    return snapshot.take(at.tolist(), KNOWN).select(KNOWN).cast(schema)
 
 
 def _read(snapshot: Table, fragment: int, columns: Sequence[str]) -> pa.Table:

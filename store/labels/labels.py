@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,9 @@ from saelake.store.tables.tables import Table
 
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 SAYS_SOMETHING = "label <> ''"
-APART = ("embedder", "embedding", "until")
+APART = ("embedder", "embedding", "until", "scores", "made")  # read for those that are shown
+KEY = ("feature", "explainer", "until")
+MOST_NAMED = 1000  # features of which rows are read alone
 SAID = [name for name in LABELS_COLUMNS.names if name not in APART]
 EMBEDDED = ["feature", "label", "explainer", "corpus", "score", "score_kind"]
 PAIRS_AT_ONCE = 1 << 16
@@ -105,6 +108,19 @@ class LabelsTable:
         if self._table is None or "until" not in self._table.schema.names:
             return pa.schema([LABELS_COLUMNS.field(name) for name in columns]).empty_table()
         return self._read(columns, [*self._theirs, "until IS NOT NULL"])
+
+    def provenance(self, rows: pa.Table) -> pa.Table:
+        """The columns `scores` and `made` of labels, also former ones, in their order.
+
+        They are known by their `feature`, `explainer` and `until`.
+        """
+        features = sorted(set(rows["feature"].to_pylist()))
+        named = f"feature IN ({', '.join(map(str, features))})"
+        filters = [named] if 0 < len(features) <= MOST_NAMED else []
+        found = self._read([*KEY, "scores", "made"], [*self._theirs, *filters])
+        at = {key: i for i, key in enumerate(_keys(found))}
+        places = [at.get(key) for key in _keys(rows)]
+        return found.select(["scores", "made"]).take(pa.array(places, pa.int64()))
 
     @property
     def _theirs(self) -> list[str]:
@@ -338,6 +354,10 @@ class _Rows:
         return np.take(self._rows, features, mode="clip")
 
 
+def _keys(rows: pa.Table) -> list[tuple[Any, ...]]:
+    return list(zip(*(rows[name].to_pylist() for name in KEY), strict=True))
+
+
 def _quoted(text: str) -> str:
     """The text in a filter."""
     escaped = text.replace("'", "''")
@@ -346,7 +366,7 @@ def _quoted(text: str) -> str:
 
 def write_labels(lake: Lake, dictionary: str, rows: pa.Table) -> None:
     """Put labels beside those of other explainers; they replace what the same explainers said."""
-    said = pa.array(sorted(set(rows["explainer"].to_pylist())), pa.string())
+    said = sorted(set(rows["explainer"].to_pylist()))
     absent = [n for n in LABELS_COLUMNS.names if n not in rows.schema.names]
     for name in absent:
         rows = rows.append_column(
@@ -355,7 +375,6 @@ def write_labels(lake: Lake, dictionary: str, rows: pa.Table) -> None:
     rows = rows.select(LABELS_COLUMNS.names).cast(LABELS_COLUMNS)
 
     def decide(stored: pa.Table) -> LabelEdit:
-        goes = pc.is_in(stored["explainer"], said).combine_chunks()
-        return LabelEdit(goes=np.asarray(goes), rows=rows)
+        return LabelEdit(goes=np.ones(stored.num_rows, bool), rows=rows)
 
-    commit_labels(lake, dictionary, decide)
+    commit_labels(lake, dictionary, decide, explainers=said)

@@ -4,10 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from saelake.store.errors import Conflict, InvalidInput, NotFound
-from saelake.store.format.lists import Array
 from saelake.store.format.poles import Poles, said
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels.commits import LabelEdit, commit_labels
@@ -66,11 +64,10 @@ def put_rows(
     explainers = sorted({explainer for explainer, _ in new})
 
     def decide(stored: pa.Table) -> LabelEdit | None:
-        theirs = np.flatnonzero(pc.is_in(stored["explainer"], pa.array(explainers, pa.string())))
-        known = stored.take(pa.array(theirs))
-        named = list(zip(known["explainer"].to_pylist(), known["feature"].to_pylist(), strict=True))
+        columns = [stored[name].to_pylist() for name in ("explainer", "feature")]
+        named = list(zip(*columns, strict=True))
         anew = np.array([key in new for key in named], bool)
-        same = known.filter(pa.array(anew)).to_pylist()
+        same = stored.filter(pa.array(anew)).to_pylist()
         before = {(row["explainer"], row["feature"]): row for row in same}
         check(before)
         found = {key: said_again(row, before.get(key)) for key, row in new.items()}
@@ -81,9 +78,10 @@ def put_rows(
             return None
         come = [dated(row) for key, row in found.items() if key in changed]
         table = pa.Table.from_pylist(come, LABELS_COLUMNS)
-        return LabelEdit(goes=_mask(stored.num_rows, theirs[goes]), rows=table)
+        return LabelEdit(goes=goes, rows=table)
 
-    commit_labels(lake, dictionary, decide)
+    features = None if whole else sorted({feature for _, feature in new})
+    commit_labels(lake, dictionary, decide, explainers=explainers, features=features)
 
 
 def delete_labels(
@@ -99,13 +97,11 @@ def delete_labels(
 
     def decide(stored: pa.Table) -> LabelEdit | None:
         nonlocal n_deleted
-        goes: Array = np.asarray(pc.equal(stored["explainer"], explainer))
-        if chosen is not None:
-            goes &= np.isin(stored["feature"].to_numpy(), np.array(chosen, np.int64))
-        n_deleted = int(goes.sum())
+        n_deleted = stored.num_rows
+        goes = np.ones(n_deleted, bool)
         return LabelEdit(goes=goes, rows=LABELS_COLUMNS.empty_table()) if n_deleted else None
 
-    commit_labels(lake, dictionary, decide)
+    commit_labels(lake, dictionary, decide, explainers=[explainer], features=chosen)
     return n_deleted
 
 
@@ -128,12 +124,6 @@ def _several(labels: Mapping[int, str] | Sequence[NewLabel]) -> Iterable[NewLabe
     if isinstance(labels, Mapping):
         return [NewLabel(feature=number, label=label) for number, label in labels.items()]
     return labels
-
-
-def _mask(n: int, at: Array) -> Array:
-    mask = np.zeros(n, bool)
-    mask[at] = True
-    return mask
 
 
 def _is_stored(row: Row, stored: Row | None) -> bool:

@@ -50,7 +50,7 @@ def labels(session: Session, query: LabelsQuery) -> pa.Table:
         features = labelled[: query.k]
     at, of = _places(rows["feature"].to_numpy(), features)
     similarity = None if near is None else near.similarity[of]
-    return _answer(rows.take(pa.array(at)), similarity, said)
+    return _answer(known, rows.take(pa.array(at)), similarity, said)
 
 
 def _current(known: LabelsTable, query: LabelsQuery) -> pa.Table:
@@ -78,12 +78,16 @@ def _places(stored: Array, features: Array) -> tuple[Array, Array]:
     return first[of] + within, of
 
 
-def _answer(rows: pa.Table, similarity: Array | None, said: dict[str, str]) -> pa.Table:
+def _answer(
+    known: LabelsTable, rows: pa.Table, similarity: Array | None, said: dict[str, str]
+) -> pa.Table:
     shown = pa.nulls(rows.num_rows, pa.float32()) if similarity is None else pa.array(similarity)
-    scores = [score_rows(known_scores(row)) for row in rows.drop_columns("made").to_pylist()]
+    told = known.provenance(rows)
+    whole = rows.append_column("scores", told["scores"])
+    scores = [score_rows(known_scores(row)) for row in whole.to_pylist()]
     columns = {name: rows[name] for name in LabelsQuery.answer.names if name in rows.schema.names}
-    told = {"scores": pa.array(scores, SCORES), "similarity": shown}
-    found = pa.table({**columns, **told}).select(LabelsQuery.answer.names)
+    more = {"scores": pa.array(scores, SCORES), "made": told["made"], "similarity": shown}
+    found = pa.table({**columns, **more}).select(LabelsQuery.answer.names)
     return found.cast(LabelsQuery.answer).replace_schema_metadata(said)
 
 
