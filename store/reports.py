@@ -87,10 +87,11 @@ class DropReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupReport:
-    """What was deleted: bytes of files, and dictionaries that had been replaced."""
+    """What was deleted: bytes of files, dictionaries that had been replaced, former labels."""
 
     size_bytes: int
     retired: tuple[str, ...]
+    n_labels: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,6 +131,13 @@ def cleanup(
             "importing, encoding or indexing meanwhile: it would lose what it writes.",
         ),
     ] = False,
+    former_labels: Annotated[
+        bool,
+        typer.Option(
+            "--former-labels",
+            help="Also forget what labels were before they were replaced, if that is as old.",
+        ),
+    ] = False,
     place: AskedLake,
 ) -> None:
     """Delete files that only states of the past need which are old and have no tag.
@@ -140,9 +147,13 @@ def cleanup(
     Examples: `saelake cleanup`, `saelake cleanup --older-than 12h`
     """
     with place as opened:
-        report = opened.cleanup(older_than=parse_age(older_than), unverified=unverified)
+        report = opened.cleanup(
+            older_than=parse_age(older_than), unverified=unverified, former_labels=former_labels
+        )
     for name in report.retired:
         say(f"Deleted the dictionary that was kept as {name} and has been replaced")
+    if former_labels:
+        say(f"Forgot {several(report.n_labels, 'former label')}")
     say(f"Deleted {size(report.size_bytes)}")
 
 

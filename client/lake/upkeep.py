@@ -79,9 +79,16 @@ class LakeUpkeep(PlacedLake):
         return compact(StoredLake(self.uri), target, on_progress=on_progress or silent)
 
     def cleanup(
-        self, *, older_than: timedelta = timedelta(days=7), unverified: bool = False
+        self,
+        *,
+        older_than: timedelta = timedelta(days=7),
+        unverified: bool = False,
+        former_labels: bool = False,
     ) -> "CleanupReport":
         """Delete the files of states that are older than this and have no tag.
+
+        What labels were before they were replaced stays, but for `former_labels`: then it goes,
+        where that is as long ago, and the report says how many.
 
         With `unverified` also young files that no state has: then nobody may be writing into the
         lake. See `store.growth.clean_up.clean_up`.
@@ -90,13 +97,20 @@ class LakeUpkeep(PlacedLake):
         if self.is_remote:
             if unverified:
                 raise InvalidInput("A server may be writing: it cannot clean up unverified files.")
-            command = CleanupCommand(older_than_s=older_than.total_seconds())
+            command = CleanupCommand(
+                older_than_s=older_than.total_seconds(), former_labels=former_labels
+            )
             report: CleanupReport = self.transport.tell(command)
             return report
         with extra("store"):
             from saelake.store.growth.clean_up import clean_up
             from saelake.store.lake.lake import Lake as StoredLake
-        return clean_up(StoredLake(self.uri), older_than=older_than, unverified=unverified)
+        return clean_up(
+            StoredLake(self.uri),
+            older_than=older_than,
+            unverified=unverified,
+            former_labels=former_labels,
+        )
 
     def replace(self, old: str, new: str) -> "ReplaceReport":
         """Let the dictionary name `old` mean what `new` does, in every corpus, by one commit.

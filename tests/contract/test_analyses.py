@@ -166,12 +166,13 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
         lake[OTHER], features=[1, 2], by="decoder"
     ),
     "labels": lambda lake: lake.dictionary("sae").labels(),
+    "agreement of one": lambda lake: lake.dictionary("sae").agreement(),
     "labels of some": lambda lake: lake.dictionary("sae").labels(features=[9, 3]),
     "no labels": lambda lake: lake.dictionary("other").labels(),
     "labels near a text": lambda lake: lake.dictionary("sae").labels(TEXT, k=None),
     "neighbors": lambda lake: lake[NAME].dictionary.neighbors(3, 4),
 }
-EMPTY = {"like nothing here", "no difference", "no labels"}
+EMPTY = {"like nothing here", "no difference", "no labels", "agreement of one"}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -45,9 +45,13 @@ class CompactCommand(Command, right="admin", report=CompactReport, is_long=True)
 
 @dataclass(frozen=True, kw_only=True)
 class CleanupCommand(Command, right="admin", report=CleanupReport, is_long=True):
-    """Delete the files of states that are older than so many seconds and have no tag."""
+    """Delete the files of states that are older than so many seconds and have no tag.
+
+    With `former_labels` also what labels were before they were replaced, if that is as long ago.
+    """
 
     older_than_s: float = WEEK_S
+    former_labels: bool = False
 
     def check(self) -> None:
         """See `Command`."""

@@ -8,6 +8,7 @@ import pytest
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput
+from saelake.store.format.provenance import LabelMade, LabelScore
 from saelake.store.reports import (
     CleanupReport,
     Compacted,
@@ -59,6 +60,34 @@ COMMAND: list[Command] = [
     SetLabelsCommand(
         dictionary="d", labels=(NewLabel(feature=3, label="x"),), explainer="me", expect=""
     ),
+    SetLabelsCommand(
+        dictionary="d",
+        labels=(
+            NewLabel(
+                feature=3,
+                label="x",
+                scores=(
+                    LabelScore(kind="detection", value=0.0),
+                    LabelScore(kind="words", value=1, low=0.5, high=1.0, n=0, by="j", on="c"),
+                ),
+                made=LabelMade(),
+            ),
+            NewLabel(
+                feature=4,
+                label="y",
+                made=LabelMade(
+                    model="m",
+                    prompt="p",
+                    n_examples=2,
+                    examples=("a", "b"),
+                    prompt_tokens=0,
+                    completion_tokens=7,
+                    cost=0.0,
+                    time=datetime(2026, 1, 2, 3, 4, 5, 678901, UTC),
+                ),
+            ),
+        ),
+    ),
     DeleteLabelsCommand(dictionary="d"),
     DeleteLabelsCommand(dictionary="d", explainer="me", features=()),
     DeleteLabelsCommand(dictionary="d", features=(1, -2)),
@@ -87,9 +116,11 @@ COMMAND: list[Command] = [
     CleanupCommand(older_than_s=0.0),
     ReplaceCommand(old="d", new="e"),
     DropCommand(target="c/d"),
+    CleanupCommand(former_labels=True),
 ]
 WITH_ROWS: list[Command] = [
     ImportLabelsCommand(dictionary="d"),
+    ImportLabelsCommand(dictionary="d", keep_others=True),
     ImportCommand(corpus="c", source="s"),
     ImportCommand(corpus="c", source="s", on_duplicate="fail", generated_ids=True, key="k"),
 ]
@@ -167,6 +198,13 @@ def test_messages_have_the_fields_of_their_values() -> None:
         report: Any = kind.report
         told = {f.name for f in output_type(method).DESCRIPTOR.fields}
         assert told == {f.name for f in fields(report)}
+
+
+def test_what_must_be_there_is_missed() -> None:
+    score = pb.LabelScore(value=0.5)
+    labels = [pb.NewLabel(feature=3, label="x", scores=[score])]
+    with pytest.raises(InvalidInput, match="The field kind is missing"):
+        from_message(SetLabelsCommand, pb.SetLabelsRequest(dictionary="d", labels=labels))
 
 
 def test_what_is_no_choice_is_refused() -> None:
