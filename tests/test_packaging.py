@@ -70,8 +70,8 @@ def built(root: Path, folders: Iterable[str], folder: Path) -> Path:
 
 
 def test_the_wheel_is_small(wheel: Path) -> None:
-    """Decision 039 says what it is made of."""
-    assert wheel.stat().st_size < 1.3e6
+    """It is the program alone: decision 039 says what it is made of."""
+    assert wheel.stat().st_size < 2e6
 
 
 def test_the_demo_s_dictionary_is_a_wheel_of_the_same_version(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     AssociateQuery: made(
         AssociateQuery,
         without="control cluster_by",
-        columns=st.tuples(TEXT) | st.tuples(TEXT, TEXT),
+        columns=st.tuples(TEXT) | st.tuples(TEXT, TEXT).filter(lambda two: two[0] != two[1]),
     )
     | made(AssociateQuery, columns=st.just(("of some other name",))),
     CorrelateQuery: made(CorrelateQuery, without="b align")
