@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from saelake.cli import (
     ask,
     build,
+    columns,
     compare,
     encode_text,
     find,
@@ -101,6 +102,7 @@ def saelake(
 
 demo.add_to(app)
 build.add_to(app)
+columns.add_to(app)
 jobs.add_to(app)
 ask.add_to(app)
 encode_text.add_to(app)

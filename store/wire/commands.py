@@ -15,6 +15,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput
+from saelake.store.requests.commands.columns import AnnotateCommand, DropColumnCommand
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
 from saelake.store.requests.commands.jobs import (
@@ -47,6 +48,8 @@ COMMANDS: Mapping[str, type[Command]] = {
         ImportLabelsCommand,
         ImportCommand,
         DeleteCommand,
+        AnnotateCommand,
+        DropColumnCommand,
         StartEncodeCommand,
         StartIndexCommand,
         CancelJobCommand,
