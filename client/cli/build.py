@@ -23,7 +23,7 @@ from saelake.cli.show.stages import Bars, added, besides, finished
 from saelake.lake import Lake
 from saelake.making.sources import shown
 from saelake.making.stages import Stage, watched
-from saelake.quantities import parse_size
+from saelake.making.quantities import parse_size
 from saelake.store.errors import InvalidInput
 from saelake.workers.fleet.ray_cluster import RayCluster
 

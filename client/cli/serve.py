@@ -31,7 +31,7 @@ from saelake.cli.options.web import web_options
 from saelake.cli.show.screen import complain, say
 from saelake.connection import disk_cache_of
 from saelake.owners import ray_owners
-from saelake.quantities import parse_size
+from saelake.making.quantities import parse_size
 from saelake.store.errors import InvalidInput, SaelakeError, extra
 from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.limits import Limits

@@ -1,11 +1,17 @@
 """Columns of documents that come after the import."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
+from saelake.exports import write_codes
 from saelake.lake.placed import PlacedLake
 from saelake.lake.values import Values, rows_of
 from saelake.store.errors import extra
 from saelake.store.requests.commands.columns import AnnotateCommand, DropColumnCommand
+from saelake.store.requests.texts import TextsQuery
 
 if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     from saelake.store.reports import AnnotateReport, DropColumnReport
@@ -58,6 +64,35 @@ class LakeColumns(PlacedLake):
             known_only=known_only,
             replace_imported=replace_imported,
         )
+
+    def texts(
+        self,
+        corpus: str,
+        *,
+        where: str | None = None,
+        sample: int | None = None,
+        seed: int = TextsQuery.seed,
+    ) -> pa.RecordBatchReader:
+        """The documents of a corpus that `where` keeps, encoded or not: doc, id, text, metadata.
+
+        Or a `sample` of so many, drawn by a hash of the seed and the document's number: the same
+        ones for the same seed. Batches come as they are read, by document number.
+        """
+        return self.transport.ask(TextsQuery(corpus=corpus, where=where, sample=sample, seed=seed))
+
+    def export_texts(
+        self,
+        path: Path,
+        corpus: str,
+        *,
+        where: str | None = None,
+        sample: int | None = None,
+        seed: int = TextsQuery.seed,
+        on_progress: Callable[[int], object] | None = None,
+    ) -> int:
+        """Write `texts` to a Parquet file, which appears when it is whole; how many documents."""
+        rows = self.texts(corpus, where=where, sample=sample, seed=seed)
+        return write_codes(path, rows, on_progress)
 
     def drop_column(
         self, corpus: str, column: str, *, imported: bool = False

@@ -268,6 +268,18 @@ class CodesRequest(_message.Message):
     where: str
     def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ...) -> None: ...
 
+class TextsRequest(_message.Message):
+    __slots__ = ("corpus", "where", "sample", "seed")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    where: str
+    sample: int
+    seed: int
+    def __init__(self, corpus: _Optional[str] = ..., where: _Optional[str] = ..., sample: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+
 class EmbeddingsRequest(_message.Message):
     __slots__ = ("collection", "where", "pooling")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]

@@ -1,4 +1,4 @@
-"""Samples of tokens: which belong to one is decided by the token alone, so it never changes."""
+"""Samples: what belongs to one is decided by each token or document alone, so it never changes."""
 
 from dataclasses import dataclass, replace
 
@@ -54,6 +54,17 @@ class TokenSample:
             return np.ones(len(doc), np.bool_)
         key = _mixed(doc.astype(np.uint64) + _mixed(np.array([self.seed], np.uint64)))
         return _mixed(key + position.astype(np.uint64)) < np.uint64(self.fraction * 2.0**64)
+
+
+def smallest(docs: npt.NDArray[np.integer], n: int, seed: int) -> npt.NDArray[np.integer]:
+    """The `n` of these documents, (m,) ascending, whose hashes with a seed are the smallest.
+
+    Of one seed the smaller of two samples lies within the larger.
+    """
+    if n >= len(docs):
+        return docs
+    key = _mixed(docs.astype(np.uint64) + _mixed(np.array([seed], np.uint64)))
+    return np.sort(docs[np.argpartition(key, n)[:n]])
 
 
 def _mixed(key: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

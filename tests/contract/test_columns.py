@@ -173,3 +173,25 @@ def test_documents_that_come_later_have_no_value(lake: Lake) -> None:
     (row,) = (row for row in lake.info() if row.corpus == "made")
     assert row.n_documents == N + 1
     assert lake.verify().ok
+
+
+def test_texts_are_read_of_corpora_whole_or_sampled(lake: Lake, tmp_path: Path) -> None:
+    rows = lake.texts("made").read_all()
+    assert rows["id"].to_pylist() == [f"d{i}" for i in range(N)]
+    where = lake.texts("made", where="label = 'pos'").read_all()
+    assert {row["label"] for row in where["metadata"].to_pylist()} == {"pos"}
+    ten, five = (lake.texts("made", sample=n, seed=3).read_all() for n in (10, 5))
+    assert (ten.num_rows, five.num_rows) == (10, 5)
+    assert set(five["doc"].to_pylist()) < set(ten["doc"].to_pylist())
+    assert ten.schema.metadata[b"n_selected"] == str(N).encode()
+    assert lake.texts("made", sample=10, seed=3).read_all()["doc"] == ten["doc"]
+    assert lake.texts("made", sample=10, seed=4).read_all()["doc"] != ten["doc"]
+    assert lake.texts("made", sample=1000).read_all().num_rows == N
+    assert lake.export_texts(tmp_path / "t.parquet", "made", sample=3) == 3
+    assert pq.read_table(tmp_path / "t.parquet").num_rows == 3
+    with pytest.raises(NotFound, match="no corpus"):
+        lake.texts("nothing").read_all()
+    with pytest.raises(InvalidFilter):
+        lake.texts("made", where="nope = 1").read_all()
+    with pytest.raises(InvalidInput, match="one document"):
+        lake.texts("made", sample=0)

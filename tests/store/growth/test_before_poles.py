@@ -40,6 +40,7 @@ from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tags import TagsQuery
+from saelake.store.requests.texts import TextsQuery
 from saelake.store.requests.tokens import Per, TokensQuery
 from saelake.store.requests.values import ValuesQuery
 from saelake.store.requests.verify import VerifyQuery
@@ -71,6 +72,7 @@ QUESTIONS: tuple[Request, ...] = (
     DocumentQuery(collection=MADE, doc=9, features=(3, -4)),
     CodesQuery(collection=MADE),
     *(EmbeddingsQuery(collection=MADE, pooling=p) for p in ("max", "mean", "sum", "binary")),
+    TextsQuery(corpus="made", sample=3),
     SimilarQuery(collection=MADE, docs=(9,), idf=True),
     SimilarQuery(collection=MADE, docs=(9, 3), measure="jaccard", within=(3, -4, 5)),
     SimilarQuery(collection=MADE, features=(Weight(feature=-3), Weight(feature=4, weight=-0.5))),
