@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saelake.lake import Lake
-from saelake.owners import ray_owners
 from saelake.making.quantities import parse_size
+from saelake.owners import ray_owners
 from saelake.store.errors import InvalidInput, extra
 from saelake.texts import model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster

@@ -34,6 +34,7 @@ WINGS: Mapping[str, str] = {
     "client/web/statuses": "which HTTP status tells of which error",
     "client/web/lakes": "the lake as each caller may see it",
     "client/web/settings": "what a page is served with",
+    "client/judging": "documents judged by a rubric in words",
     "client/aio": "the same, awaited: `saelake.aio`",
     "client": "connect, lake, collection, dictionary: `import saelake`",
     "client/making": "what making a lake is asked, what of, and in which stages",

@@ -18,6 +18,7 @@ from saelake.cli import (
     find,
     group,
     jobs,
+    judge,
     maintain,
     maps,
     mcp,
@@ -113,6 +114,7 @@ values.add_to(app)
 group.add_to(app)
 maps.add_to(app)
 naming.add_to(app)
+judge.add_to(app)
 maintain.add_to(app)
 serve.add_to(app)
 page.add_to(app)

@@ -30,8 +30,8 @@ from saelake.cli.options.telemetry import telemetry_options
 from saelake.cli.options.web import web_options
 from saelake.cli.show.screen import complain, say
 from saelake.connection import disk_cache_of
-from saelake.owners import ray_owners
 from saelake.making.quantities import parse_size
+from saelake.owners import ray_owners
 from saelake.store.errors import InvalidInput, SaelakeError, extra
 from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.limits import Limits
