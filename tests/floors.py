@@ -89,7 +89,7 @@ WINGS: Mapping[str, str] = {
 SPEAKERS: Mapping[str, tuple[str, ...]] = {
     "lance": tuple(
         f"store/tables/{n}"
-        for n in ("tables", "cells", "opening", "drafts", "evolution", "mirrored")
+        for n in ("tables", "cells", "opening", "drafts", "evolution", "columns", "mirrored")
     ),
     "faiss": ("store/index/vectors",),
     "numba": ("store/arrays/kernels",),

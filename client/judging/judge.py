@@ -22,7 +22,7 @@ from saelake.judging.about import AboutVerdicts, JudgedSelection, VerdictBasis, 
 from saelake.judging.excerpts import Excerpts
 from saelake.judging.rubrics import Rubric, Verdict
 from saelake.judging.scales import YES_NO, VerdictScale
-from saelake.judging.spool import ChosenDocument, Spool, spooled
+from saelake.judging.spool import ChosenDocument, DocumentSpool, spooled
 from saelake.lake import Lake
 from saelake.language.amounts import Spending
 from saelake.language.estimates import RunEstimate
@@ -33,8 +33,11 @@ from saelake.language.replies import Unanswered
 from saelake.language.settings import LanguageSettings
 from saelake.store.errors import InvalidInput, NotFound
 
-BATCH = 512  # verdicts that are written together, or those of so long:
-WRITE_S = 30.0
+# Verdicts that are written together first, or those of so long; each time it is twice as many, as
+# each write is of the columns of all documents. What was not written when a run ends is in the
+# ledger.
+BATCH, MOST_BATCH = 512, 16_384
+WRITE_S, MOST_WRITE_S = 30.0, 600.0
 QUOTE = "_quote"
 
 OnJudged = Callable[[int, int], object]
@@ -149,7 +152,7 @@ def judge(
     Raises `Conflict` for a column that has something else, before anything is asked; `NotFound`,
     `InvalidFilter`; and what ends a run of a language model, when all that came is written.
     """
-    run = _Run(lake, plan, settings, cache, on_progress or (lambda _, __: None))
+    run = _JudgingRun(lake, plan, settings, cache, on_progress or (lambda _, __: None))
     with run.documents() as spool:
         return asyncio.run(run.judged(spool))
 
@@ -162,19 +165,21 @@ def estimate_judging(
     cache: Path | str | None = None,
 ) -> RunEstimate:
     """What `judge` would take; nothing is asked or written."""
-    run = _Run(lake, plan, settings, cache, lambda _, __: None)
+    run = _JudgingRun(lake, plan, settings, cache, lambda _, __: None)
     with run.documents() as spool:
         return asyncio.run(run.estimate(spool))
 
 
 @dataclass(slots=True)
-class _Tally:
+class _JudgedSoFar:
     """What was done so far, and what is to be written."""
 
     counts: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[bool | int | str] = field(default_factory=Counter)
     waiting: list[tuple[ChosenDocument, Verdict]] = field(default_factory=list)
     written_s: float = field(default_factory=time.monotonic)
+    batch: int = BATCH
+    wait_s: float = WRITE_S
 
     def add(self, document: ChosenDocument, found: ReadReply[Verdict] | Unanswered) -> None:
         """Count a document, and keep its verdict to be written."""
@@ -188,17 +193,19 @@ class _Tally:
     def taken(self) -> "list[tuple[ChosenDocument, Verdict]]":
         """What is to be written now."""
         taken, self.waiting, self.written_s = self.waiting, [], time.monotonic()
+        self.batch = min(2 * self.batch, MOST_BATCH)
+        self.wait_s = min(2 * self.wait_s, MOST_WRITE_S)
         return taken
 
     @property
     def is_due(self) -> bool:
         """Whether it is time to write."""
-        waited = time.monotonic() - self.written_s > WRITE_S
-        return len(self.waiting) >= BATCH or (waited and bool(self.waiting))
+        is_late = time.monotonic() - self.written_s > self.wait_s
+        return len(self.waiting) >= self.batch or (is_late and bool(self.waiting))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
+class _AskedDocument:
     """A document, what is asked of it, and what of its text is shown."""
 
     document: ChosenDocument
@@ -206,7 +213,7 @@ class _Asked:
     shown: str
 
 
-class _Run:
+class _JudgingRun:
     """A plan over a lake, with a model."""
 
     def __init__(
@@ -223,21 +230,21 @@ class _Run:
         self._rubric, self._excerpts = plan.rubric, plan.excerpts
         self._under_way: dict[int, tuple[Prompt, str]] = {}  # what prompts show, by their identity
         self._known = self._told()
-        self._tally = _Tally()
+        self._tally = _JudgedSoFar()
         self._n_before = 0
 
-    def documents(self) -> AbstractContextManager[Spool]:
+    def documents(self) -> AbstractContextManager[DocumentSpool]:
         """The documents of the plan, in a file until the end of the block."""
         plan = self._plan
         rows = self._lake.texts(plan.corpus, where=plan.where, sample=plan.sample, seed=plan.seed)
         return spooled(rows, plan.column)
 
-    async def estimate(self, spool: Spool) -> RunEstimate:
+    async def estimate(self, spool: DocumentSpool) -> RunEstimate:
         """What is left would take."""
         async with self._model() as model:
             return await model.estimate((asked, asked.prompt) for asked in self._asked(spool))
 
-    async def judged(self, spool: Spool) -> JudgeReport:
+    async def judged(self, spool: DocumentSpool) -> JudgeReport:
         """Ask about what is left, and write it."""
         async with self._model() as model:
             try:
@@ -246,7 +253,7 @@ class _Run:
                 await self._write(model, spool)
             return self._report(spool, await model.spent())
 
-    async def _ask(self, model: LanguageModel, spool: Spool) -> None:
+    async def _ask(self, model: LanguageModel, spool: DocumentSpool) -> None:
         reader = self._rubric.reader(lambda prompt: self._under_way[id(prompt)][1])
         n_done = 0
         async for asked, found in model.read_all(self._prompts(spool), reader):
@@ -257,12 +264,12 @@ class _Run:
             if self._tally.is_due:
                 await self._write(model, spool)
 
-    def _prompts(self, spool: Spool) -> Iterator[tuple["_Asked", Prompt]]:
+    def _prompts(self, spool: DocumentSpool) -> Iterator[tuple["_AskedDocument", Prompt]]:
         for asked in self._asked(spool):
             self._under_way[id(asked.prompt)] = asked.prompt, asked.shown
             yield asked, asked.prompt
 
-    def _asked(self, spool: Spool) -> Iterator["_Asked"]:
+    def _asked(self, spool: DocumentSpool) -> Iterator["_AskedDocument"]:
         """The documents without a verdict, and what is asked of them."""
         for document in spool.read():
             self._tally.counts["n_cut"] += len(document.text) > self._plan.characters
@@ -271,9 +278,9 @@ class _Run:
                 self._tally.verdicts[document.value] += 1
                 continue
             excerpt = self._excerpts.of(self._lake, document.id, document.text)
-            yield _Asked(document, self._rubric.prompt(excerpt), excerpt.text)
+            yield _AskedDocument(document, self._rubric.prompt(excerpt), excerpt.text)
 
-    async def _write(self, model: LanguageModel, spool: Spool) -> None:
+    async def _write(self, model: LanguageModel, spool: DocumentSpool) -> None:
         """Write the verdicts that wait, with what is told of the column."""
         taken = self._tally.taken()
         if not taken:
@@ -306,7 +313,7 @@ class _Run:
             }
         )
 
-    def _selection(self, spool: Spool) -> JudgedSelection:
+    def _selection(self, spool: DocumentSpool) -> JudgedSelection:
         plan, counts = self._plan, self._tally.counts
         place = plan.where, plan.sample, None if plan.sample is None else plan.seed
         unquoted = (s["n_unquoted"] for s in self._known if selected_by(s) == place)
@@ -324,7 +331,7 @@ class _Run:
             when=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _report(self, spool: Spool, spent: Spending) -> JudgeReport:
+    def _report(self, spool: DocumentSpool, spent: Spending) -> JudgeReport:
         return JudgeReport(
             corpus=self._plan.corpus,
             column=self._plan.column,

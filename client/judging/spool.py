@@ -21,7 +21,7 @@ class ChosenDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class Spool:
+class DocumentSpool:
     """Documents in a file, to be read as often as wanted; `n` of `n_selected` were chosen."""
 
     file: IO[bytes]
@@ -45,7 +45,7 @@ class Spool:
 
 
 @contextmanager
-def spooled(rows: pa.RecordBatchReader, column: str) -> Iterator[Spool]:
+def spooled(rows: pa.RecordBatchReader, column: str) -> Iterator[DocumentSpool]:
     """The rows in a file, until the end of the block."""
     with tempfile.TemporaryFile() as file:
         n = 0
@@ -54,4 +54,4 @@ def spooled(rows: pa.RecordBatchReader, column: str) -> Iterator[Spool]:
                 writer.write_batch(batch)
                 n += batch.num_rows
         n_selected = int((rows.schema.metadata or {}).get(b"n_selected", n))
-        yield Spool(file, n, n_selected, column)
+        yield DocumentSpool(file, n, n_selected, column)

@@ -27,7 +27,7 @@ NOWHERE = -1
 
 
 @dataclass(frozen=True, slots=True)
-class FoundDocuments:
+class RowDocuments:
     """Of each row of some annotations its document, or NOWHERE: int64 (n_rows,)."""
 
     doc: Array
@@ -54,10 +54,10 @@ class Annotations:
     def __len__(self) -> int:
         return int(self._rows.num_rows)
 
-    def find(self, documents: Documents) -> FoundDocuments:
+    def find(self, documents: Documents) -> RowDocuments:
         """Which documents the rows are of; deleted ones are none."""
         is_numbered = self._docs is not None
-        return FoundDocuments((self._by_number if is_numbered else self._by_id)(documents))
+        return RowDocuments((self._by_number if is_numbered else self._by_id)(documents))
 
     def named(self, rows: Array) -> list[str]:
         """What these rows call their documents, for people."""
@@ -122,7 +122,7 @@ class Annotations:
         return found
 
 
-def check_known(corpus: str, annotations: Annotations, found: FoundDocuments) -> None:
+def check_known(corpus: str, annotations: Annotations, found: RowDocuments) -> None:
     """Raise `NotFound` for rows of no document."""
     unknown = np.flatnonzero(found.doc == NOWHERE)
     if not len(unknown):

@@ -11,7 +11,7 @@ from saelake.store.documents.added import AddedColumn, added_columns, with_added
 from saelake.store.documents.annotations import (
     NOWHERE,
     Annotations,
-    FoundDocuments,
+    RowDocuments,
     check_known,
     fitted_values,
     similar_names,
@@ -95,7 +95,7 @@ class _Setting:
     about: str | None
     known_only: bool
     replace_imported: bool
-    found: FoundDocuments | None = None
+    found: RowDocuments | None = None
     new: tuple[str, ...] = ()
 
     def decide(self, snapshot: Table) -> Change | None:

@@ -154,7 +154,8 @@ def test_what_cannot_be_is_refused_and_changes_nothing(lake: Lake) -> None:
     with pytest.raises(InvalidInput, match="column="):
         lake.annotate("made", {"d1": "x"})
     with pytest.raises(InvalidInput, match="one type"):
-        lake.annotate("made", {"d1": "x", "d2": 1}, column="v")
+        mixed: dict[str, str | int] = {"d1": "x", "d2": 1}
+        lake.annotate("made", mixed, column="v")
     with pytest.raises(InvalidInput, match="saelake's own"):
         lake.annotate("made", {"d1": "x"}, column="text")
     with pytest.raises(InvalidInput, match="beside `id`"):
