@@ -106,6 +106,7 @@ def test_what_was_is_still_seen_and_what_is_new_within_a_second(lake: Lake) -> N
     assert lake[NAME].document("d1", features=()).metadata["mark"] == "z"
     assert lake[NAME].document("d2", features=()).metadata["mark"] == "b"
     then = lake.as_of("v1")
+    assert then.texts("made").read_all()["metadata"][1]["mark"].as_py() == "a"
     assert then[NAME].document("d1", features=()).metadata["mark"] == "a"
     assert lake.drop_column("made", "mark").was_there
     time.sleep(FRESH_S)
@@ -153,8 +154,8 @@ def test_what_cannot_be_is_refused_and_changes_nothing(lake: Lake) -> None:
         lake.drop_column("made", "label")
     with pytest.raises(InvalidInput, match="column="):
         lake.annotate("made", {"d1": "x"})
+    mixed: dict[str, str | int] = {"d1": "x", "d2": 1}
     with pytest.raises(InvalidInput, match="one type"):
-        mixed: dict[str, str | int] = {"d1": "x", "d2": 1}
         lake.annotate("made", mixed, column="v")
     with pytest.raises(InvalidInput, match="saelake's own"):
         lake.annotate("made", {"d1": "x"}, column="text")

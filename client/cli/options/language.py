@@ -20,7 +20,6 @@ BaseUrlOption = Annotated[
     str,
     typer.Option(
         help="Its OpenAI-compatible server, as http://localhost:8000/v1.",
-        envvar="OPENAI_BASE_URL",
         rich_help_panel=PANEL,
     ),
 ]

@@ -15,7 +15,6 @@ N = 20
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     return make_lake(tmp_path / "lake", n_documents=N, seed=5).lake.uri
 
@@ -33,7 +32,7 @@ def test_a_file_becomes_a_column_and_it_goes_again(place: str, tmp_path: Path) -
     assert "1 row left out, of no document: 'zz'" in done.err
     assert "column grade (int64), set 20" in asked("info", "--lake", place)
     assert "by the teacher" in asked("info", "--lake", place)
-    counted = run("values", "made/random", "--by", "grade", "--lake", place, "-f", "json")
+    counted = run("values", "made/random", "grade", "--lake", place, "-f", "json")
     assert {row["value"] for row in json.loads(counted.out)["rows"]} == {"3", "4", None}
     gone = run("annotate", "made", "--column", "grade", "--drop", "--lake", place)
     assert "Dropped grade of made" in gone.err
