@@ -53,8 +53,8 @@ def compact_documents(documents: Documents) -> Compacted:
     def decide(snapshot: Table) -> Change | None:
         if snapshot.column_files != table.column_files:  # also where values were set in some
             raise Conflict(
-                f"{documents.corpus}: documents or values of columns came at the same time. Run "
-                "the same command again.",
+                f"{documents.corpus}: documents were imported or compacted, or values of columns "
+                "set, at the same time. Run the same command again.",
                 corpus=documents.corpus,
             )
         return change
