@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from saelake.answers.clusters import Cluster as Cluster
     from saelake.answers.clusters import Clusters as Clusters
     from saelake.answers.clusters import DistinctiveFeature as DistinctiveFeature
+    from saelake.answers.column_info import ColumnInfo as ColumnInfo
     from saelake.answers.correlations import Correlation as Correlation
     from saelake.answers.correlations import Correlations as Correlations
     from saelake.answers.differences import Diff as Diff
@@ -110,9 +111,11 @@ if TYPE_CHECKING:
     from saelake.store.format.provenance import LabelScore as LabelScore
     from saelake.store.format.provenance import ScoreKind as ScoreKind
     from saelake.store.format.sampling import TokenSample as TokenSample
+    from saelake.store.reports import AnnotateReport as AnnotateReport
     from saelake.store.reports import CleanupReport as CleanupReport
     from saelake.store.reports import Compacted as Compacted
     from saelake.store.reports import DeleteReport as DeleteReport
+    from saelake.store.reports import DropColumnReport as DropColumnReport
     from saelake.store.reports import ImportReport as ImportReport
     from saelake.store.reports import IndexReport as IndexReport
     from saelake.store.reports import LabelsReport as LabelsReport

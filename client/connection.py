@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saelake.lake import Lake
-from saelake.quantities import parse_size
+from saelake.making.quantities import parse_size
 from saelake.served.owners import ray_owners
 from saelake.store.errors import InvalidInput, extra
 from saelake.texts import model_texts

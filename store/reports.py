@@ -50,6 +50,30 @@ class DeleteReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotateReport:
+    """Of how many documents values were set in which columns of a corpus; `new` are those added.
+
+    `n_unknown` rows were of no document, and left out; `unknown` names the first of them.
+    """
+
+    corpus: str
+    columns: tuple[str, ...]
+    new: tuple[str, ...]
+    n_documents: int
+    n_unknown: int = 0
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropColumnReport:
+    """Which column went, or that there was none."""
+
+    corpus: str
+    column: str
+    was_there: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexReport:
     """What indexing did."""
 

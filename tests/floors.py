@@ -34,6 +34,7 @@ WINGS: Mapping[str, str] = {
     "client/web/statuses": "which HTTP status tells of which error",
     "client/web/lakes": "the lake as each caller may see it",
     "client/web/settings": "what a page is served with",
+    "client/judging": "documents judged by a rubric in words",
     "client/aio": "the same, awaited: `saelake.aio`",
     "client/explaining": "evidence for features, prompts, replies, and scores of labels",
     "client": "connect, lake, collection, dictionary: `import saelake`",
@@ -90,7 +91,7 @@ WINGS: Mapping[str, str] = {
 SPEAKERS: Mapping[str, tuple[str, ...]] = {
     "lance": tuple(
         f"store/tables/{n}"
-        for n in ("tables", "cells", "opening", "drafts", "evolution", "mirrored")
+        for n in ("tables", "cells", "opening", "drafts", "evolution", "columns", "mirrored")
     ),
     "faiss": ("store/index/vectors",),
     "numba": ("store/arrays/kernels",),

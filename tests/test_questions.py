@@ -21,8 +21,8 @@ from saelake.store.wire.requests import METHODS
 ROOT = Path(__file__).parents[1]
 PROTO = (ROOT / "proto" / "v1" / "lake.proto").read_text()
 QUESTIONS = list(METHODS.values())
-# Two questions that one command asks, for it writes files; and `encode` is of corpora.
-COMMAND_OF = {"codes": "export", "embeddings": "export", "encode": "encode-text"}
+# Questions that one command asks, for it writes files; and `encode` is of corpora.
+COMMAND_OF = {"codes": "export", "embeddings": "export", "texts": "export", "encode": "encode-text"}
 COMMANDS: Any = typer.main.get_command(app)
 every_question = pytest.mark.parametrize("kind", QUESTIONS, ids=lambda kind: kind.question)
 

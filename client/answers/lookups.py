@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from saelake.answers.answer import Answer, sample_of, state_of
+from saelake.answers.column_info import ColumnInfo
 from saelake.answers.jobs import Job
 from saelake.answers.markup import HUES, Mark, legend, marked_html, view_html
 from saelake.answers.plain import asked_feature, plain
@@ -319,7 +320,8 @@ class CollectionInfo:
     The same encode can reach `n_encodable` documents: those of which activations are kept. `jobs`
     are the runs of encode over it that go on, and the last one that ended, latest first. With
     `is_outdated`, what is indexed is from before both poles of signed features were counted, and
-    not used: index again. `maps` says of what there is one: documents, features.
+    not used: index again. `maps` says of what there is one: documents, features. `columns` are the
+    metadata of the corpus's documents.
     """
 
     corpus: str
@@ -348,6 +350,7 @@ class CollectionInfo:
     sample_seed: int | None = None
     n_encodable: int | None = None
     maps: tuple[str, ...] = ()
+    columns: tuple[ColumnInfo, ...] = ()
 
     @classmethod
     def of(
@@ -355,10 +358,16 @@ class CollectionInfo:
         *,
         jobs: Sequence[Mapping[str, Any]] = (),
         maps: Sequence[str] = (),
+        columns: Sequence[Mapping[str, Any]] = (),
         **row: Any,
     ) -> "CollectionInfo":
-        """What a row of the answer says; an older server says nothing of jobs and maps."""
-        return cls(jobs=tuple(map(Job.of, jobs or ())), maps=tuple(maps or ()), **row)
+        """What a row of the answer says; an older server says nothing of the lists."""
+        return cls(
+            jobs=tuple(map(Job.of, jobs or ())),
+            maps=tuple(maps or ()),
+            columns=tuple(ColumnInfo(**column) for column in columns or ()),
+            **row,
+        )
 
     @property
     def name(self) -> str:

@@ -12,11 +12,13 @@ from typer.core import TyperGroup
 from saelake.cli import (
     ask,
     build,
+    columns,
     compare,
     encode_text,
     find,
     group,
     jobs,
+    judge,
     maintain,
     maps,
     mcp,
@@ -102,6 +104,7 @@ def saelake(
 
 demo.add_to(app)
 build.add_to(app)
+columns.add_to(app)
 jobs.add_to(app)
 ask.add_to(app)
 encode_text.add_to(app)
@@ -113,6 +116,7 @@ values.add_to(app)
 group.add_to(app)
 maps.add_to(app)
 naming.add_to(app)
+judge.add_to(app)
 maintain.add_to(app)
 serve.add_to(app)
 page.add_to(app)

@@ -28,6 +28,7 @@ from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
+from saelake.store.requests.texts import TextsQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
 
 PANEL = "Ask"
@@ -168,7 +169,9 @@ def known_features(collection: Collection, names: Sequence[int | str]) -> dict[i
 
 @shares("place", asked_lake)
 def export(
-    collection: CollectionArgument,
+    collection: Annotated[
+        str, typer.Argument(metavar="NAME", help="A collection; of --texts a corpus, as imdb.")
+    ],
     *,
     codes: Annotated[
         Path | None, typer.Option(help="Write every code to this Parquet file.")
@@ -176,17 +179,33 @@ def export(
     embeddings: Annotated[
         Path | None, typer.Option(help="Write the SAE embeddings to this .npz (SciPy CSR).")
     ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="Write the documents to this Parquet file.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(help="Of --texts only so many.")] = None,
+    seed: Annotated[int, typer.Option(help="Which --sample: always the same.")] = TextsQuery.seed,
     where: WhereOption = None,
     place: AskedLake,
 ) -> None:
-    """Write codes or SAE embeddings to a file, which appears when it is whole.
+    """Write codes, SAE embeddings or documents to a file, which appears when it is whole.
 
     Examples: `saelake export imdb/minilm-l4 --codes codes.parquet`,
     `saelake export imdb/minilm-l4 --embeddings imdb.npz --where "label = 'pos'"`
     """
-    if codes is None and embeddings is None:
-        raise InvalidInput("Say what to export: --codes OUT.parquet or --embeddings OUT.npz.")
+    if codes is None and embeddings is None and texts is None:
+        raise InvalidInput(
+            "Say what to export: --codes OUT.parquet, --embeddings OUT.npz or --texts OUT.parquet."
+        )
     with place as found:
+        if texts is not None:
+            corpus = collection.partition("/")[0]
+            with Counter("Exporting", "documents") as counter:
+                n = found.export_texts(
+                    texts, corpus, where=where, sample=sample, seed=seed, on_progress=counter
+                )
+            say(f"Wrote {n:,} documents to {texts}")
+        if codes is None and embeddings is None:
+            return
         chosen = found[collection]
         if codes is not None:
             with Counter("Exporting", "codes") as counter:

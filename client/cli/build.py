@@ -21,9 +21,9 @@ from saelake.cli.options.source import SourceArgument, source_options
 from saelake.cli.show.screen import say
 from saelake.cli.show.stages import Bars, added, besides, finished
 from saelake.lake import Lake
+from saelake.making.quantities import parse_size
 from saelake.making.sources import shown
 from saelake.making.stages import Stage, watched
-from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput
 from saelake.workers.fleet.ray_cluster import RayCluster
 

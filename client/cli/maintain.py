@@ -23,7 +23,7 @@ from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
 from saelake.lake import Lake
-from saelake.quantities import parse_age
+from saelake.making.quantities import parse_age
 from saelake.store.errors import InvalidInput
 from saelake.store.requests.tags import TagsQuery
 

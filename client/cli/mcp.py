@@ -25,7 +25,7 @@ from saelake.cli.options.lake import (
 )
 from saelake.cli.show.screen import say
 from saelake.connection import TOKEN_VARIABLE, disk_cache_of
-from saelake.quantities import parse_size
+from saelake.making.quantities import parse_size
 from saelake.store.errors import extra
 from saelake.store.wire.address import Address
 from saelake.texts import model_texts

@@ -30,7 +30,7 @@ from saelake.cli.options.telemetry import telemetry_options
 from saelake.cli.options.web import web_options
 from saelake.cli.show.screen import complain, say
 from saelake.connection import disk_cache_of
-from saelake.quantities import parse_size
+from saelake.making.quantities import parse_size
 from saelake.served.owners import ray_owners
 from saelake.store.errors import InvalidInput, SaelakeError, extra
 from saelake.store.service.lifetime import Lifetime

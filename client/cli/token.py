@@ -10,7 +10,7 @@ from rich.table import Table
 
 from saelake.cli.options.lake import FormatOption
 from saelake.cli.show.screen import answer, out, say
-from saelake.quantities import parse_age
+from saelake.making.quantities import parse_age
 from saelake.store.errors import InvalidInput
 from saelake.store.format.visible import escaped
 from saelake.store.requests.request import Right

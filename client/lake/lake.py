@@ -8,6 +8,7 @@ from saelake.answers.contents import contents, contents_html
 from saelake.answers.lookups import Info, Verification
 from saelake.collection import Collection
 from saelake.dictionary import Dictionary
+from saelake.lake.columns import LakeColumns
 from saelake.lake.jobs import LakeJobs
 from saelake.lake.made import LakeMaking
 from saelake.lake.upkeep import LakeUpkeep
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     )
 
 
-class Lake(LakeMaking, LakeJobs, LakeUpkeep):
+class Lake(LakeMaking, LakeColumns, LakeJobs, LakeUpkeep):
     """A lake, in this process or behind a server. Made by `saelake.connect`.
 
     Use it as a context manager, or `close` it, when it is behind a server. Its collections are in

@@ -317,6 +317,18 @@ class CodesRequest(_message.Message):
     where: str
     def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ...) -> None: ...
 
+class TextsRequest(_message.Message):
+    __slots__ = ("corpus", "where", "sample", "seed")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    where: str
+    sample: int
+    seed: int
+    def __init__(self, corpus: _Optional[str] = ..., where: _Optional[str] = ..., sample: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+
 class EmbeddingsRequest(_message.Message):
     __slots__ = ("collection", "where", "pooling")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
@@ -855,6 +867,62 @@ class ImportReport(_message.Message):
     examples: _containers.RepeatedScalarFieldContainer[str]
     notes: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, corpus: _Optional[str] = ..., n_documents: _Optional[int] = ..., n_skipped: _Optional[int] = ..., reasons: _Optional[_Mapping[str, int]] = ..., first_doc: _Optional[int] = ..., n_updated: _Optional[int] = ..., n_changed: _Optional[int] = ..., examples: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AnnotateRequest(_message.Message):
+    __slots__ = ("corpus", "known_only", "replace_imported", "about")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_ONLY_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_IMPORTED_FIELD_NUMBER: _ClassVar[int]
+    ABOUT_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    known_only: bool
+    replace_imported: bool
+    about: str
+    def __init__(self, corpus: _Optional[str] = ..., known_only: _Optional[bool] = ..., replace_imported: _Optional[bool] = ..., about: _Optional[str] = ...) -> None: ...
+
+class AnnotatePiece(_message.Message):
+    __slots__ = ("begin", "arrow")
+    BEGIN_FIELD_NUMBER: _ClassVar[int]
+    ARROW_FIELD_NUMBER: _ClassVar[int]
+    begin: AnnotateRequest
+    arrow: bytes
+    def __init__(self, begin: _Optional[_Union[AnnotateRequest, _Mapping]] = ..., arrow: _Optional[bytes] = ...) -> None: ...
+
+class AnnotateReport(_message.Message):
+    __slots__ = ("corpus", "columns", "new", "n_documents", "n_unknown", "unknown")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    NEW_FIELD_NUMBER: _ClassVar[int]
+    N_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    N_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    new: _containers.RepeatedScalarFieldContainer[str]
+    n_documents: int
+    n_unknown: int
+    unknown: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, corpus: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ..., new: _Optional[_Iterable[str]] = ..., n_documents: _Optional[int] = ..., n_unknown: _Optional[int] = ..., unknown: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DropColumnRequest(_message.Message):
+    __slots__ = ("corpus", "column", "imported")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    IMPORTED_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    column: str
+    imported: bool
+    def __init__(self, corpus: _Optional[str] = ..., column: _Optional[str] = ..., imported: _Optional[bool] = ...) -> None: ...
+
+class DropColumnReport(_message.Message):
+    __slots__ = ("corpus", "column", "was_there")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    WAS_THERE_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    column: str
+    was_there: bool
+    def __init__(self, corpus: _Optional[str] = ..., column: _Optional[str] = ..., was_there: _Optional[bool] = ...) -> None: ...
 
 class DeleteRequest(_message.Message):
     __slots__ = ("corpus", "where", "ids", "dry_run", "expect")

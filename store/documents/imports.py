@@ -209,14 +209,32 @@ class _Import:
     def check_unmoved(self, snapshot: Table | None) -> None:
         """Raise `Conflict` unless a snapshot is as the documents were numbered for."""
         n_rows = snapshot.n_rows if snapshot else 0
-        columns = self.table.schema if self.table else self.schema
-        same_columns = snapshot is None or snapshot.schema.equals(columns)
-        if n_rows != self.first_doc or not same_columns:
+        if n_rows != self.first_doc or not (snapshot is None or self._fits(snapshot)):
             raise Conflict(
                 f"Another import into {self.corpus} finished first, so nothing was imported from "
                 f"{self.source.name}. Run the same command again.",
                 corpus=self.corpus,
             )
+
+    def _fits(self, snapshot: Table) -> bool:
+        """Whether the rows that were written have a snapshot's columns.
+
+        Columns that came meanwhile are null in them, if it is told apart which those are: not
+        where this import itself brings columns, nor where it would have brought theirs.
+        """
+        if self.table is None or self.evolution is not None:
+            columns = self.table.schema if self.table else self.schema
+            return bool(snapshot.schema.equals(columns))
+        numbers, schema = snapshot.column_numbers, snapshot.schema
+        kept = all(
+            numbers.get(name) == number and schema.field(name).type.equals(self._type(name))
+            for name, number in self.table.column_numbers.items()
+        )
+        came = {*numbers} - {*self.table.column_numbers}
+        return kept and not came & {*self.source.schema.names} and REPLACES not in came
+
+    def _type(self, name: str) -> pa.DataType:
+        return self.schema.field(name).type
 
     def _claim_known_ids(self) -> None:
         if self.table is None:

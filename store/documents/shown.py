@@ -49,7 +49,7 @@ class ShownColumns:
         self._documents = documents
         self._columns = tuple(columns)
         self._cache = cache or Cache(HELD_BYTES)
-        self._same: tuple[str, ...] | None = None  # files of which these are the first, as seen
+        self._same: dict[str, tuple[str, ...]] = {}  # files of which its are the first, as seen
 
     def take(self, docs: npt.NDArray[np.uint64], columns: Sequence[str]) -> pa.Table:
         """`columns` of these documents, in the order asked for."""
@@ -82,7 +82,7 @@ class ShownColumns:
         values = self.find(column)
         if values is None or values.type != pa.string() or column == TEXT:
             return values
-        key = ("words", self._keys[column], self._files)
+        key = ("words", self._keys[column], self._files[column])
         if not self._cache.knows(key):
             words = values.dictionary_encode()
             is_small = len(words.dictionary) * ALIKE <= len(words)
@@ -103,9 +103,9 @@ class ShownColumns:
             held = self._found(name)
             if held is None:
                 try:
-                    held = HeldColumn(self._files, self._whole(name, room[name == TEXT]))
+                    held = HeldColumn(self._files[name], self._whole(name, room[name == TEXT]))
                 except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # of no one piece
-                    held = HeldColumn(self._files, None)
+                    held = HeldColumn(self._files[name], None)
                 self._cache.put(self._keys[name], held, _bytes(held))
             room[name == TEXT] -= _bytes(held)
 
@@ -115,14 +115,15 @@ class ShownColumns:
         if held is None:
             return None
         if held.values is None:
-            return held if held.files == self._files[: len(held.files)] else None
-        return held if self._are_first(held.files) else None
+            return held if held.files == self._files[column][: len(held.files)] else None
+        return held if self._are_first(column, held.files) else None
 
     def _whole(self, column: str, room: int) -> pa.Array | None:
         """All values of a column; None where they take more room."""
         known: HeldColumn | None = self._cache.find(self._keys[column])
         first, n_known = [], 0
-        if known and known.values is not None and known.files == self._files[: len(known.files)]:
+        files = self._files[column]
+        if known and known.values is not None and known.files == files[: len(known.files)]:
             first, n_known = [known.values], len(known.files)
         table = self._documents
         rest = [fragment.id for fragment in table.fragments[n_known:]]
@@ -133,16 +134,17 @@ class ShownColumns:
         with returning():
             return texts_in_one(parts, self._n_rows, room) if is_text else in_one(parts, room)
 
-    def _are_first(self, files: tuple[str, ...]) -> bool:
-        """Whether the snapshot's files are the first of these."""
-        if files is not self._same and files[: len(self._files)] == self._files:
-            self._same = files
-        return files is self._same
+    def _are_first(self, column: str, files: tuple[str, ...]) -> bool:
+        """Whether the snapshot's files of a column are the first of these."""
+        own = self._files[column]
+        if files is not self._same.get(column) and files[: len(own)] == own:
+            self._same[column] = files
+        return files is self._same.get(column)
 
     @cached_property
-    def _files(self) -> tuple[str, ...]:
-        table = self._documents
-        return tuple(table.file_of(fragment.id) for fragment in table.fragments)
+    def _files(self) -> Mapping[str, tuple[str, ...]]:
+        """Of each column: one that was written anew is in other files than the rest."""
+        return self._documents.column_files
 
     @cached_property
     def _n_rows(self) -> int:

@@ -1,4 +1,4 @@
-"""Samples of tokens: which belong to one is decided by the token alone, so it never changes."""
+"""Samples: what belongs to one is decided by each token or document alone, so it never changes."""
 
 from dataclasses import dataclass, replace
 
@@ -63,6 +63,17 @@ class TokenSample:
 
 # Documents of which no label is made, so that labels can be scored by them.
 HELD_BACK = TokenSample(fraction=0.2, seed=1)
+
+
+def smallest(docs: npt.NDArray[np.integer], n: int, seed: int) -> npt.NDArray[np.integer]:
+    """The `n` of these documents, (m,) ascending, whose hashes with a seed are the smallest.
+
+    Of one seed the smaller of two samples lies within the larger.
+    """
+    if n >= len(docs):
+        return docs
+    key = _mixed(docs.astype(np.uint64) + _mixed(np.array([seed], np.uint64)))
+    return np.sort(docs[np.argpartition(key, n)[:n]])
 
 
 def _mixed(key: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

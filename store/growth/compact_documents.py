@@ -51,10 +51,10 @@ def compact_documents(documents: Documents) -> Compacted:
     change = Change(add=add, remove=tuple(merged), instead=instead)
 
     def decide(snapshot: Table) -> Change | None:
-        if [f.id for f in snapshot.fragments] != [f.id for f in table.fragments]:
+        if snapshot.column_files != table.column_files:  # also where values were set in some
             raise Conflict(
-                f"{documents.corpus}: documents were imported or compacted at the same time. Run "
-                "the same command again.",
+                f"{documents.corpus}: documents were imported or compacted, or values of columns "
+                "set, at the same time. Run the same command again.",
                 corpus=documents.corpus,
             )
         return change

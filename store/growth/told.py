@@ -15,6 +15,7 @@ from saelake.store.documents.sent import SentDocuments
 from saelake.store.errors import InvalidInput
 from saelake.store.format.provenance import check_made, check_scores, made_in, scores_in
 from saelake.store.format.streams import sent_batches, sent_schema
+from saelake.store.growth.annotate import annotate, drop_column
 from saelake.store.growth.clean_up import clean_up
 from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
@@ -26,9 +27,11 @@ from saelake.store.lake.jobs import JobLog
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.tags import delete_tag, make_tag
 from saelake.store.reports import (
+    AnnotateReport,
     CleanupReport,
     CompactReport,
     DeleteReport,
+    DropColumnReport,
     DropReport,
     ImportReport,
     JobReport,
@@ -38,6 +41,7 @@ from saelake.store.reports import (
     UntagReport,
 )
 from saelake.store.requests.checks import admit, checks
+from saelake.store.requests.commands.columns import AnnotateCommand, DropColumnCommand
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
 from saelake.store.requests.commands.jobs import (
@@ -143,6 +147,19 @@ class Told:
             expect=command.expect,
         )
 
+    def _annotate(self, command: AnnotateCommand, rows: Path | None) -> AnnotateReport:
+        return annotate(
+            self.lake,
+            command.corpus,
+            _values(rows),
+            about=command.about,
+            known_only=command.known_only,
+            replace_imported=command.replace_imported,
+        )
+
+    def _drop_column(self, command: DropColumnCommand, _: Path | None) -> DropColumnReport:
+        return drop_column(self.lake, command.corpus, command.column, imported=command.imported)
+
     def _start(self, command: JobCommand, _: Path | None) -> JobReport:
         if self.begin is None:
             raise InvalidInput(
@@ -199,6 +216,8 @@ _VERBS: Mapping[type[Command], Callable[[Told, Any, Path | None], Any]] = {
     ImportLabelsCommand: Told._import_labels,
     ImportCommand: Told._import,
     DeleteCommand: Told._delete,
+    AnnotateCommand: Told._annotate,
+    DropColumnCommand: Told._drop_column,
     StartEncodeCommand: Told._start,
     StartIndexCommand: Told._start,
     CancelJobCommand: Told._cancel_job,
@@ -210,6 +229,17 @@ _VERBS: Mapping[type[Command], Callable[[Told, Any, Path | None], Any]] = {
     ReplaceCommand: Told._replace,
     DropCommand: Told._drop,
 }
+
+
+def _values(rows: Path | None) -> pa.Table:
+    """The values of columns in a file that was sent. Raises `InvalidInput`."""
+    try:
+        assert rows is not None
+        table = pa.Table.from_batches(sent_batches(rows), sent_schema(rows))
+        table.validate(full=True)  # also that texts are UTF-8
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput("What was sent is no Arrow stream of values of columns.") from error
+    return table
 
 
 def _labels(rows: Path | None) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from saelake.store.activations.table import ActivationsTable, find_store
 from saelake.store.codes.held import TOKEN_COUNT_COLUMNS
 from saelake.store.codes.table import CodesTable, Locations, locate
+from saelake.store.documents.added import added_columns
 from saelake.store.documents.documents import Documents
 from saelake.store.documents.filters import DocumentMask
 from saelake.store.errors import NotFound
@@ -47,11 +48,25 @@ def _rows(lake: Lake, only: Sequence[str]) -> Iterator[dict[str, Any]]:
             "n_skipped": documents.n_skipped,
             "n_deleted": documents.n_deleted,
             "size_bytes": documents.table.size_bytes,
+            "columns": list(_columns(documents)),
         }
         described = [_described(lake, name) for name in collections if name.corpus == corpus]
         described = [columns for columns in described if columns]
         for columns in described or [{}]:
             yield {**row, **columns, "jobs": _jobs(jobs, corpus, columns.get("dictionary"))}
+
+
+def _columns(documents: Documents) -> Iterator[dict[str, Any]]:
+    added = added_columns(documents.table.schema)
+    for field in documents.metadata_type:
+        came = added.get(field.name)
+        yield {
+            "name": field.name,
+            "type": str(field.type),
+            "is_imported": came is None or came.is_imported,
+            "changed": None if came is None else came.when,
+            "about": None if came is None else came.about,
+        }
 
 
 def _jobs(jobs: Sequence[JobRecord], corpus: str, dictionary: str | None) -> list[dict[str, Any]]:

@@ -26,6 +26,15 @@ JOB = pa.struct(
     ]
 )
 
+COLUMN = pa.struct(
+    [
+        *(pa.field(name, pa.string()) for name in ("name", "type")),
+        pa.field("is_imported", pa.bool_()),  # with documents; else it came later
+        pa.field("changed", pa.timestamp("ms", "UTC")),  # null if it is as it was imported
+        pa.field("about", pa.string()),
+    ]
+)
+
 INFO = pa.schema(
     [
         pa.field("corpus", pa.string()),
@@ -59,6 +68,7 @@ INFO = pa.schema(
         pa.field("is_outdated", pa.bool_()),
         pa.field("maps", pa.list_(pa.string())),
         pa.field("jobs", pa.list_(JOB)),
+        pa.field("columns", pa.list_(COLUMN)),
     ]
 )
 

@@ -25,3 +25,5 @@ def corpora(request: Request) -> Iterator[str]:
     """The corpora that a question names: by their collections, or themselves."""
     yield from (place.partition("/")[0] for place in places(request) if "/" in place)
     yield from getattr(request, "corpora", ())
+    if (corpus := getattr(request, "corpus", None)) is not None:
+        yield corpus

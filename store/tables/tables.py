@@ -29,6 +29,7 @@ from lance.fragment import FragmentMetadata, write_fragments
 from saelake.store.errors import Conflict, NotFound, SaelakeError
 from saelake.store.tables.blobs import Blob, blobs_of
 from saelake.store.tables.changes import Change, Draft, Evolution, Fragment
+from saelake.store.tables.columns import column_numbers, files_with, put_columns, without_columns
 from saelake.store.tables.commits import commit_file
 from saelake.store.tables.damage import damaged, reading
 from saelake.store.tables.drafts import (
@@ -177,6 +178,24 @@ class Table:
     def file_of(self, fragment_id: int) -> str:
         """The name of a fragment's file, which no other fragment ever has."""
         return str(self._dataset.get_fragment(fragment_id).metadata.files[0].path)
+
+    @cached_property
+    def column_files(self) -> Mapping[str, tuple[str, ...]]:
+        """For each column the names of the files that have it, one a fragment, in table order.
+
+        A file never changes, so that equal names mean equal values; where a column is null in a
+        fragment and in no file, it is "-" and the name of the fragment's own file.
+        """
+        own = {fragment.id: self.file_of(fragment.id) for fragment in self.fragments}
+        return {
+            column: tuple(file or f"-{own[i]}" for i, file in files if i in own)
+            for column, files in files_with(self._dataset).items()
+        }
+
+    @cached_property
+    def column_numbers(self) -> Mapping[str, tuple[int, ...]]:
+        """What files call each column by: rows that were written for others mean other columns."""
+        return column_numbers(self._dataset)
 
     @property
     def uri(self) -> str:
@@ -414,6 +433,24 @@ class Table:
         """
         self._check_writable()
         return evolve(self._dataset, schema, convert)
+
+    def put_columns(
+        self, schema: pa.Schema, names: Sequence[str], written: Mapping[int, Draft]
+    ) -> Evolution:
+        """The snapshot with other values in some columns of some fragments, to be committed.
+
+        See `columns.put_columns`; a draft is written by `write_columns`.
+        """
+        return put_columns(self._dataset, schema, names, written)
+
+    def without_columns(self, names: Sequence[str], schema: pa.Schema) -> Evolution:
+        """The snapshot without these columns, with a schema's metadata, to be committed."""
+        return without_columns(self._dataset, names, schema)
+
+    def write_columns(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Draft:
+        """Stream some columns of all rows of one fragment into a file that nobody sees yet."""
+        self._check_writable()
+        return write_first(self.uri, schema, batches, one_fragment=True)
 
     def write_evolved(self, evolution: Evolution, batches: Iterable[pa.RecordBatch]) -> Draft:
         """Stream rows that have an evolution's columns into new files, to be committed with it."""

@@ -16,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput
+from saelake.store.requests.commands.columns import AnnotateCommand, DropColumnCommand
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
 from saelake.store.requests.commands.jobs import (
@@ -50,6 +51,8 @@ COMMANDS: Mapping[str, type[Command]] = {
         ImportLabelsCommand,
         ImportCommand,
         DeleteCommand,
+        AnnotateCommand,
+        DropColumnCommand,
         StartEncodeCommand,
         StartIndexCommand,
         CancelJobCommand,

@@ -278,6 +278,8 @@ CHANGES: dict[str, tuple[str, Callable[[Lake], object]]] = {
     "index": ("encode", lambda lake: lake.index(NAME)),
     "encode": ("encode", lambda lake: lake.encode("made", dictionary="random")),
     "cancel": ("encode", lambda lake: lake.cancel_job("x")),
+    "annotate": ("encode", lambda lake: lake.annotate("made", {"d1": True}, column="v")),
+    "drop column": ("admin", lambda lake: lake.drop_column("made", "v")),
     "delete": ("admin", lambda lake: lake.delete("made", ids=["d1"])),
     "tag": ("admin", lambda lake: lake.tag("v1")),
     "untag": ("admin", lambda lake: lake.untag("v1")),
@@ -333,6 +335,8 @@ def test_a_lake_as_it_was_is_not_changed(tmp_path: Path) -> None:
             lambda: lake.tag("v2"),
             lambda: lake.delete("made", ids=["d1"]),
             lambda: lake.import_corpus(ROWS, "new"),
+            lambda: lake.annotate("made", {"d1": True}, column="v"),
+            lambda: lake.drop_column("made", "v"),
         ):
             with pytest.raises(InvalidInput, match="only be read"):
                 change()

@@ -10,7 +10,7 @@ import pytest
 from dockerfile_parse import DockerfileParser
 from jsonschema import Draft202012Validator
 
-from saelake.quantities import parse_size
+from saelake.making.quantities import parse_size
 from saelake.store.wire.address import Address
 from tests.client.cli.command import asked
 from tests.deploy.commands import DEPLOY

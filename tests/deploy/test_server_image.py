@@ -16,7 +16,7 @@ from dockerfile_parse import DockerfileParser
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from jsonschema import Draft202012Validator
 
-from saelake.quantities import parse_size
+from saelake.making.quantities import parse_size
 from tests.client.cli.command import asked
 from tests.deploy.commands import DEPLOY, ROOT
 from tests.deploy.kuberay import ANY, TEXT, fields

@@ -28,5 +28,6 @@ ONLY_PARSED: Mapping[str, str] = {
     r"^saelake (serve|page|mcp)\b": "runs until it is stopped",
     "…": "leaves something out",
     r"token rotate ana\b": "changes a cluster's secret; the tests of tokens have files",
+    r"http://localhost:8000/v1": "needs a language model; tests of judging have a scripted one",
     r"labels\.json": "needs a file of labels; the tests of labels make one",
 }

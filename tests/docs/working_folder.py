@@ -84,6 +84,8 @@ def _save_corpora(folder: Path) -> None:
     pq.write_table(reviews(N_MORE, first=N_DOCUMENTS), folder / "more.parquet")
     films = reviews(20).select(["id", "text", "rating"]).rename_columns({"text": "review"})
     csv.write_csv(films, folder / "reviews.csv")
+    grades = "".join(f"tt0111161_{i},{i % 5}\n" for i in range(0, N_DOCUMENTS, 2))
+    (folder / "grades.csv").write_text(f"id,grade\n{grades}")
     (folder / "export.csv").write_text("id;text\n1;café w5\n2;w6 w7\n", encoding="latin-1")
     for label, part in (("pos", reviews(4)), ("neg", reviews(4, first=4))):
         (folder / "parts" / f"label={label}").mkdir(parents=True)

@@ -13,7 +13,7 @@ from saelake.cli.show.screen import Format
 from saelake.collection import Collection
 from saelake.connection import RETRIES, SCHEMES, connect
 from saelake.lake import Lake
-from saelake.quantities import parse_size
+from saelake.making.quantities import parse_size
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.requests.checks import Selection
 

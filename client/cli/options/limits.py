@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from saelake.quantities import parse_size
+from saelake.making.quantities import parse_size
 from saelake.store.service.limits import Limits
 
 PREFIX = "limit_"

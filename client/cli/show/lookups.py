@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from saelake.answers.column_info import ColumnInfo
 from saelake.answers.features import Feature, Features
 from saelake.answers.jobs import Job, Jobs
 from saelake.answers.lookups import (
@@ -38,6 +39,8 @@ JOB_STYLES = {
 SHADES = ("#ffe0b3", "#ffc266", "#ffa31a", "#ff8c00")  # weak to strong, black text reads on all
 HUES = ("#ffa31a", "#66c2ff", "#8fd694", "#e6a3d9", "#e6d466")  # one a feature
 FEATURES_SHOWN = 10
+
+ABOUT_CHARACTERS = 200  # of what is said of a column
 
 
 def tokens(hits: Tokens, console: Console) -> RenderableType:
@@ -191,6 +194,7 @@ def info(found: Info) -> RenderableType:
         if row.n_kept:
             lines.append(Text(f"  activations of {row.n_kept:,} tokens are kept", style="dim"))
         lines.extend(Text(f"  there is a map of its {of}", style="dim") for of in row.maps)
+        lines.extend(Text(f"  {_came(each)}", style="dim") for each in row.columns if each.changed)
         for job in row.jobs:
             said = _job(job, f"the last {job.kind}")
             lines.append(Text(f"  {said}", style=JOB_STYLES[job.state]))
@@ -200,6 +204,12 @@ def info(found: Info) -> RenderableType:
         if row.n_deleted:
             lines.append(Text(f"  {row.n_deleted:,} more were deleted", style="dim"))
     return Group(*lines)
+
+
+def _came(column: ColumnInfo) -> str:
+    """A column that came later, or that values were put over."""
+    about = "" if column.about is None else f": {one_line(column.about)[:ABOUT_CHARACTERS]}"
+    return f"column {column.name} ({column.type}), set {column.changed:%Y-%m-%d %H:%M} UTC{about}"
 
 
 def _sample(row: CollectionInfo) -> str:

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import saelake
+from saelake.making.quantities import parse_size
 from saelake.making.sources import default_corpus
-from saelake.quantities import parse_size
 from saelake.store.errors import InvalidInput
 from tests.client.cli.command import PROGRAM, asked, environment, program, run
 from tests.tiny import D_SAE, HOOK, K, save_corpus, save_dictionary

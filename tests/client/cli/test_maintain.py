@@ -8,7 +8,7 @@ import pytest
 
 import saelake
 from saelake.cli.maintain import repaired
-from saelake.quantities import parse_age
+from saelake.making.quantities import parse_age
 from saelake.store.errors import InvalidInput
 from saelake.store.reports import Repaired
 from tests.client.cli.command import asked, on_terminal, program, run

@@ -42,6 +42,7 @@ from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tags import TagsQuery
+from saelake.store.requests.texts import TextsQuery
 from saelake.store.requests.tokens import Per, TokensQuery
 from saelake.store.requests.values import ValuesQuery
 from saelake.store.requests.verify import VerifyQuery
@@ -76,6 +77,7 @@ QUESTIONS: tuple[Request, ...] = (
     WindowsQuery(collection=MADE, feature=-3, docs=(9, 2), positions=(3, 4)),
     CodesQuery(collection=MADE),
     *(EmbeddingsQuery(collection=MADE, pooling=p) for p in ("max", "mean", "sum", "binary")),
+    TextsQuery(corpus="made", sample=3),
     SimilarQuery(collection=MADE, docs=(9,), idf=True),
     SimilarQuery(collection=MADE, docs=(9, 3), measure="jaccard", within=(3, -4, 5)),
     SimilarQuery(collection=MADE, features=(Weight(feature=-3), Weight(feature=4, weight=-0.5))),

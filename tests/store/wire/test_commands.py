@@ -10,10 +10,12 @@ from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput
 from saelake.store.format.provenance import LabelMade, LabelScore
 from saelake.store.reports import (
+    AnnotateReport,
     CleanupReport,
     Compacted,
     CompactReport,
     DeleteReport,
+    DropColumnReport,
     DropReport,
     ImportReport,
     JobReport,
@@ -22,6 +24,7 @@ from saelake.store.reports import (
     Tag,
     UntagReport,
 )
+from saelake.store.requests.commands.columns import AnnotateCommand, DropColumnCommand
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
 from saelake.store.requests.commands.jobs import (
@@ -93,6 +96,8 @@ COMMAND: list[Command] = [
     DeleteLabelsCommand(dictionary="d", features=(1, -2)),
     DeleteCommand(corpus="c", where="a = 1", dry_run=True),
     DeleteCommand(corpus="c", ids=("a", "b"), expect=0),
+    DropColumnCommand(corpus="c", column="v"),
+    DropColumnCommand(corpus="c", column="v", imported=True),
     StartEncodeCommand(corpus="c", dictionaries=(JobDictionary(location="d"),)),
     StartEncodeCommand(
         corpus="c",
@@ -121,6 +126,8 @@ COMMAND: list[Command] = [
 WITH_ROWS: list[Command] = [
     ImportLabelsCommand(dictionary="d"),
     ImportLabelsCommand(dictionary="d", keep_others=True),
+    AnnotateCommand(corpus="c"),
+    AnnotateCommand(corpus="c", known_only=True, replace_imported=True, about="why"),
     ImportCommand(corpus="c", source="s"),
     ImportCommand(corpus="c", source="s", on_duplicate="fail", generated_ids=True, key="k"),
 ]
@@ -138,6 +145,13 @@ REPORTS: list[tuple[str, Any]] = [
         ),
     ),
     ("Delete", DeleteReport(corpus="c", n_documents=1, n_left=2, ids=("a",), dry_run=True)),
+    ("DropColumn", DropColumnReport(corpus="c", column="v", was_there=True)),
+    (
+        "Annotate",
+        AnnotateReport(
+            corpus="c", columns=("v", "w"), new=("w",), n_documents=1, n_unknown=1, unknown=("a",)
+        ),
+    ),
     ("StartIndex", JobReport(id="j", kind="index", corpus="c", state="failed", problem="x")),
     ("WatchJob", JobReport(id="j", corpus="c", collections=("c/d",), started=1.25, notes=("a",))),
     ("Tag", Tag(name="v1", created=datetime(2026, 1, 2, 3, 4, 5, 678901, UTC), n_tables=4)),
@@ -183,7 +197,7 @@ def test_a_report_is_the_same_as_a_message(method: str, report: Any) -> None:
 
 def test_a_command_says_which_corpora_it_is_about() -> None:
     about = {type(command).command: command.corpora for command in (*COMMAND, *WITH_ROWS)}
-    of_one = ("Import", "Delete", "StartEncode", "StartIndex", "Compact")
+    of_one = ("Import", "Delete", "Annotate", "DropColumn", "StartEncode", "StartIndex", "Compact")
     assert {name: about[name] for name in of_one} == dict.fromkeys(of_one, ("c",))
     assert [about[name] for name in ("SetLabels", "DeleteLabels", "ImportLabels")] == [()] * 3
     assert {about[name] for name in ("Tag", "Untag", "Cleanup", "Replace")} == {None}

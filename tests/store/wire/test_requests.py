@@ -42,6 +42,7 @@ from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import SimilarQuery
 from saelake.store.requests.tags import TagsQuery
+from saelake.store.requests.texts import TextsQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.values import ValuesQuery
 from saelake.store.requests.verify import VerifyQuery
@@ -77,6 +78,7 @@ LEAST: list[tuple[Request, dict[str, Any]]] = [
     ),
     (CodesQuery(collection=NAME), {"collection": NAME}),
     (EmbeddingsQuery(collection=NAME), {"collection": NAME}),
+    (TextsQuery(corpus="made"), {"corpus": "made"}),
     (InfoQuery(), {}),
     (VerifyQuery(), {}),
     (SimilarQuery(collection=NAME, ids=("d1",)), {"collection": NAME, "ids": ["d1"]}),
@@ -181,6 +183,7 @@ def made(kind: Any, *, without: str = "", needs: str = "", **given: Any) -> st.S
 
 # What cannot be asked together is drawn apart.
 FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
+    TextsQuery: made(TextsQuery, without="sample"),
     TokensQuery: made(TokensQuery, without="order") | made(TokensQuery, needs="k"),
     FeaturesQuery: made(FeaturesQuery, without="token") | made(FeaturesQuery, without="features"),
     DocumentQuery: made(DocumentQuery, needs="id", without="doc")

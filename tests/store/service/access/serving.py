@@ -31,6 +31,7 @@ from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.shares import SharesQuery
 from saelake.store.requests.similar import SimilarQuery
+from saelake.store.requests.texts import TextsQuery
 from saelake.store.requests.tokens import TokensQuery
 from saelake.store.requests.values import ValuesQuery
 from saelake.store.requests.verify import VerifyQuery
@@ -67,6 +68,7 @@ QUESTIONS: Mapping[str, Callable[[str], Request]] = {
     "Select": lambda c: SelectQuery(pool=Selection(collection=c), target=Selection(collection=c)),
     "Shares": lambda c: SharesQuery(collection=c, expression="1", by="label"),
     "Similar": lambda c: SimilarQuery(collection=c, docs=(0,)),
+    "Texts": lambda c: TextsQuery(corpus=c.partition("/")[0]),
     "Tokens": lambda c: TokensQuery(collection=c, expression="1"),
     "Values": lambda c: ValuesQuery(collection=c, by="label"),
     "Verify": lambda c: VerifyQuery(collection=c),
