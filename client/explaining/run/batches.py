@@ -50,7 +50,11 @@ class LabelBatches:
         self._under_way = asyncio.create_task(self._written(batch))
 
     async def _written(self, batch: Sequence[ExplainedFeature]) -> None:
-        await asyncio.to_thread(self._write, batch)
+        try:
+            await asyncio.to_thread(self._write, batch)
+        except BaseException:
+            self._waiting.clear()  # they would be refused too
+            raise
         self.n_written += len(batch)
 
     async def _ended(self) -> None:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from saelake.answers.text import several
 from saelake.explaining.evidence import FeatureEvidence
 from saelake.explaining.run.feature import FeatureWork
@@ -79,6 +81,10 @@ class ExplainEstimate:
             "most_cost": self.most_cost,
             "based_on": list(self.based_on),
         }
+
+    def to_arrow(self) -> pa.Table:
+        """The estimate as a table of one row."""
+        return pa.Table.from_pylist([{**self.to_plain(), "based_on": "; ".join(self.based_on)}])
 
     @property
     def based_on(self) -> Iterable[str]:

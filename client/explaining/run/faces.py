@@ -5,6 +5,7 @@ from pathlib import Path
 
 from saelake.collection import Collection, FeatureName
 from saelake.explaining.run.chosen import FeatureChoice
+from saelake.explaining.run.estimating import ExplainEstimate
 from saelake.explaining.run.options import ExplainOptions
 from saelake.explaining.run.report import ExplainReport
 from saelake.explaining.run.running import ExplainRun, Watch
@@ -86,5 +87,14 @@ async def score_labels_awaited(
     return await whole.report()
 
 
+async def _reported(run: ExplainRun) -> ExplainReport:
+    return await run.report()
+
+
+async def _estimated(run: ExplainRun) -> ExplainEstimate:
+    return await run.estimate()
+
+
+reported, estimated_run = waited(_reported), waited(_estimated)
 explain = waited(explain_awaited)
 score_labels = waited(score_labels_awaited)

@@ -1,7 +1,8 @@
 """How features are explained and scored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import cast, get_args
 
 from saelake.explaining.evidence import PASSAGES, EvidenceOptions
 from saelake.explaining.explainers import MAX_TOKENS, Way
@@ -9,7 +10,8 @@ from saelake.explaining.run.explained import ScoringWay
 from saelake.store.errors import InvalidInput
 from saelake.store.requests.commands.labels import check_explainer
 
-LEAST = EvidenceOptions()
+PLAIN = EvidenceOptions()
+DEFAULT_SCORES: tuple[ScoringWay, ...] = ("detection", "fuzzing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,7 @@ class ExplainOptions:
 
     way: Way = "default"
     thoughts: bool = False
-    scores: tuple[ScoringWay, ...] = ("detection", "fuzzing")
+    scores: tuple[ScoringWay, ...] = DEFAULT_SCORES
     explainer: str | None = None
     evidence: EvidenceOptions | None = None
     sentence_model: str | None = None
@@ -50,4 +52,14 @@ class ExplainOptions:
     @property
     def shown(self) -> EvidenceOptions:
         """How much evidence there is to be."""
-        return self.evidence or (PASSAGES if self.way == "passages" else LEAST)
+        return self.evidence or (PASSAGES if self.way == "passages" else PLAIN)
+
+
+def scoring_ways(names: Sequence[str]) -> tuple[ScoringWay, ...]:
+    """The ways of these names; `none` alone is none, and no name the default ones.
+
+    `ExplainOptions` refuses what is no way.
+    """
+    if list(names) == ["none"]:
+        return ()
+    return cast(tuple[ScoringWay, ...], tuple(names)) or DEFAULT_SCORES

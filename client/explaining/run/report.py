@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from saelake.answers.plain import plain
 from saelake.answers.text import lasting, one_line, several
@@ -121,6 +122,11 @@ class ExplainReport:
         )
         return document
 
+    def to_arrow(self) -> pa.Table:
+        """A row for each feature, with each kind of score as a value and its interval."""
+        kinds = [summary.kind for summary in self.scores]
+        return pa.Table.from_pylist([_row(each, kinds) for each in self.outcomes], _schema(kinds))
+
     @property
     def view(self) -> View:
         """Its first features, under what is to say of all."""
@@ -131,7 +137,7 @@ class ExplainReport:
         ]
         n_more = len(self.explained) - len(rows)
         return View(
-            said=list(self.lines),
+            said=[*self.lines, *filter(None, [self.stopped])],
             header=("feature", *kinds, "label") if rows else (),
             rows=rows,
             more=f"… {n_more:,} more" if n_more else "",
@@ -154,8 +160,6 @@ class ExplainReport:
             f"It took {self.taken} in {lasting(self.seconds)}; {self.n_cached:,} of "
             f"{self.n_replies:,} replies were there already"
         )
-        if self.stopped is not None:
-            yield self.stopped
 
     @property
     def _without(self) -> str:
@@ -170,6 +174,29 @@ class ExplainReport:
 
     def __repr__(self) -> str:
         return str(self.view)
+
+
+def _row(each: FeatureOutcome, kinds: Sequence[ScoringWay]) -> dict[str, Any]:
+    if isinstance(each, UnexplainedFeature):
+        return {"feature": str(each.feature), "why": each.why, "reason": each.reason}
+    scores = {score.kind: score.estimate for score in each.scores}
+    known = {kind: scores[kind] for kind in kinds if kind in scores}
+    return {
+        "feature": str(each.feature),
+        "label": each.label,
+        "explainer": each.explainer,
+        **{kind: estimate.value for kind, estimate in known.items()},
+        **{f"{kind}_low": estimate.low for kind, estimate in known.items()},
+        **{f"{kind}_high": estimate.high for kind, estimate in known.items()},
+    }
+
+
+def _schema(kinds: Sequence[ScoringWay]) -> pa.Schema:
+    texts = ["feature", "label", "explainer", "why", "reason"]
+    numbers = [f"{kind}{end}" for kind in kinds for end in ("", "_low", "_high")]
+    return pa.schema(
+        [(name, pa.string()) for name in texts] + [(name, pa.float64()) for name in numbers]
+    )
 
 
 def _value(each: ExplainedFeature, kind: ScoringWay) -> float | None:

@@ -68,6 +68,10 @@ class ExplainRun:
     name: str | None = None
     watch: Watch | None = None
 
+    def __post_init__(self) -> None:
+        if self.only_scored is not None and not self.options.scores:
+            raise InvalidInput("Labels are to be scored: say in which ways.")
+
     @property
     def explainer(self) -> str:
         """Who is said to have made the labels."""
@@ -179,12 +183,13 @@ class _Doing:
         writing = partial(write_labels, self.run.collection, self.run.explainer)
         batches = LabelBatches(writing)
         try:
-            await self._each(batches)
+            try:
+                await self._each(batches)
+            finally:
+                await batches.close()
         except SaelakeError as error:
-            await batches.close()
             raise self._told(error, batches.n_written) from error
         finally:
-            await batches.close()
             self.n_written = batches.n_written
             self._watched(batches.n_written)
 

@@ -24,6 +24,7 @@ OTHERS = ("the", "of", "über", "日本", "it's", "end")
 SMALL = EvidenceOptions(
     n_strongest=4, n_intervals=2, n_counter=4, n_scored=5, n_scored_counter=5, n_tokens=8
 )
+RIGHT = {str(i): f"the word {rule}" for i, rule in enumerate(PLANTED)}
 OPTIONS = ExplainOptions(evidence=SMALL, explainer="scripted")
 
 
@@ -41,7 +42,7 @@ def planted_lake(
     `hostile` stands in every document, and fires nothing.
     """
     chance = np.random.default_rng(0)
-    every = [*dict.fromkeys([*rules, *OTHERS])]
+    every = [*PLANTED, *OTHERS]
     words = [list(chance.choice(every, chance.integers(6, 12))) for _ in range(n_documents)]
     if hostile is not None:
         words = [[*w[:3], *hostile.split(" "), *w[3:]] for w in words]
@@ -101,7 +102,7 @@ def knowing(asked: Asked) -> str:
         (word,) = set(marked_words(asked.text))
         return f"[EXPLANATION]: the word {word}"
     if kind == "intruder":
-        shown = [marked_words(example) for example in re.findall(r"Example \d+:.*", asked.text)]
+        shown = [set(marked_words(each)) for each in re.findall(r"Example \d+:.*", asked.text)]
         counts = [sum(words == other for other in shown) for words in shown]
         return f"[RESPONSE]: {counts.index(min(counts))}"
     if kind == "simulation":
@@ -139,5 +140,8 @@ def saying(model: Callable[[Asked], str], delay_s: float = 0.0) -> Callable[[Ask
 
 
 def labels_of(collection: Collection) -> Mapping[str, str]:
-    rows = saelake.connect(str(collection.transport.local_lake.uri))[collection.name]  # type: ignore[union-attr]
-    return {f"{row.pole or ''}{row.feature}": row.label for row in rows.labels(k=None)}
+    """What a lake has now, read anew."""
+    local = collection.transport.local_lake
+    assert local is not None
+    rows = saelake.connect(local.uri)[collection.name].labels(k=None)
+    return {f"{row.pole or ''}{row.feature}": row.label for row in rows}
