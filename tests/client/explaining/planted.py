@@ -102,8 +102,8 @@ def knowing(asked: Asked) -> str:
         (word,) = set(marked_words(asked.text))
         return f"[EXPLANATION]: the word {word}"
     if kind == "intruder":
-        shown = [set(marked_words(each)) for each in re.findall(r"Example \d+:.*", asked.text)]
-        counts = [sum(words == other for other in shown) for words in shown]
+        marks = [set(marked_words(each)) for each in re.findall(r"Example \d+:.*", asked.text)]
+        counts = [marks.count(each) for each in marks]
         return f"[RESPONSE]: {counts.index(min(counts))}"
     if kind == "simulation":
         return simulated(asked)
