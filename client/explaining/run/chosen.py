@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from saelake.answers.text import named
 from saelake.collection import Collection, FeatureName
+from saelake.dictionary import Dictionary
 from saelake.store.errors import InvalidInput
 from saelake.store.format.poles import Poles
 from saelake.store.query.parts.expression import parse
@@ -68,9 +69,10 @@ class FeatureChoice:
     def _without_labels(self, collection: Collection, names: Sequence[str]) -> list[str]:
         if not names:
             return []
+        rows = Dictionary(collection.name, collection.transport).labels(features=names, k=None)
         said = {
             str(named(row.feature, row.pole))
-            for row in collection.labels(features=tuple(names), k=None)
+            for row in rows
             if not row.explainer.startswith(AUTOMATIC)
         }
         return [name for name in names if name not in said]

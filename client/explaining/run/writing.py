@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from saelake.answers.text import named
 from saelake.collection import Collection
+from saelake.dictionary import Dictionary
 from saelake.explaining.run.explained import ExplainedFeature
 from saelake.store.requests.commands.labels import AUTOMATIC
 
@@ -31,7 +32,8 @@ def standing_labels(
     collection: Collection, names: Sequence[str], explainer: str | None
 ) -> Mapping[str, StandingLabel]:
     """What these features are called, by an explainer: of `auto` those that saelake made."""
-    rows = collection.labels(features=tuple(names), k=None) if names else ()
+    dictionary = Dictionary(collection.name, collection.transport)
+    rows = dictionary.labels(features=names, k=None) if names else ()
     return {
         str(named(row.feature, row.pole)): StandingLabel(label=row.label, explainer=row.explainer)
         for row in rows
