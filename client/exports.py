@@ -3,11 +3,11 @@
 import secrets
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from saelake.store.errors import InvalidInput
+from saelake.store.labels.delphi import write_delphi
+from saelake.store.labels.documents import write_document
+from saelake.store.labels.neuronpedia import write_explanations
 
+LabelsForm = Literal["json", "neuronpedia", "delphi"]
 Progress = Callable[[int], object] | None
 COPY_BYTES = 1 << 20
 ROW_GROUP = 1 << 20
@@ -37,6 +41,45 @@ def whole(path: str | PathLike[str]) -> Iterator[Path]:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | PathLike[str]) -> Iterator[Path]:
+    """A folder to write into, which becomes `path` when the block ends well and is removed else.
+
+    Raises `InvalidInput` when there is something at `path`, but for an empty folder.
+    """
+    target = Path(path).expanduser()
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise InvalidInput(f"{path} is there already: name a new folder to write.", path=path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as place:
+        partial = Path(place) / "whole"
+        partial.mkdir()
+        yield partial
+        partial.replace(target)
+
+
+def write_labels(
+    to: str | PathLike[str],
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    form: LabelsForm = "json",
+    source: str,
+) -> int:
+    """Write labels, as an answer's document has them, in a form; how many.
+
+    `source` is what delphi's module or Neuronpedia's layer is called. Raises `InvalidInput`.
+    """
+    if "/" in source or source in ("", ".", ".."):
+        raise InvalidInput(f"A source cannot be called {source!r}: it is part of a file's name.")
+    if form == "delphi":
+        with whole_folder(to) as folder:
+            return write_delphi(folder, rows, source)
+    with whole(to) as partial:
+        if form == "json":
+            return write_document(partial, rows)
+        return write_explanations(partial, rows, source, gzipped=str(to).endswith(".gz"))
 
 
 def write_codes(

@@ -79,11 +79,19 @@ class ReplaceReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DropReport:
+    """Which collections were dropped, and the corpus at last, if that was."""
+
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupReport:
-    """What was deleted: bytes of files, and dictionaries that had been replaced."""
+    """What was deleted: bytes of files, dictionaries that had been replaced, former labels."""
 
     size_bytes: int
     retired: tuple[str, ...]
+    n_labels: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

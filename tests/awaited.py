@@ -24,6 +24,7 @@ OTHERS = {
     "embeddings",
     "export_codes",
     "export_embeddings",
+    "export_labels",
     "activations",
 }
 HEAD = '''"""Collections and dictionaries whose questions are awaited.

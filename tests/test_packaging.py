@@ -4,8 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,17 +52,42 @@ except ImportError as error:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("build")
+    return built(ROOT, FOLDERS, tmp_path_factory.mktemp("build"))
+
+
+def built(root: Path, folders: Iterable[str], folder: Path) -> Path:
+    """The wheel of a distribution, of a copy of what it is made of."""
     tree = folder / "tree"
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, tree / name, ignore=ignored)
+    for name in folders:
+        shutil.copytree(root / name, tree / name, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tree / name)
+        shutil.copy(root / name, tree / name)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
     run = subprocess.run([*build, str(tree)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_is_small(wheel: Path) -> None:
+    """It is the program alone: decision 039 says what it is made of."""
+    assert wheel.stat().st_size < 2e6
+
+
+def test_the_demo_s_dictionary_is_a_wheel_of_the_same_version(tmp_path: Path) -> None:
+    wheel = built(ROOT / "demo", ["saelake_demo"], tmp_path)
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {Path(name).name for name in archive.namelist()}
+    assert {"__init__.py", "cfg.json", "sae_weights.safetensors", "LICENSE"} <= packed
+    program, demo = (project(place) for place in (ROOT, ROOT / "demo"))
+    assert demo["version"] == program["version"]
+    extras = program["optional-dependencies"]["demo"]
+    assert f"{demo['name']}=={demo['version']}" in extras
+
+
+def project(place: Path) -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((place / "pyproject.toml").read_text())["project"]
+    return found
 
 
 def test_the_wheel_holds_every_file_of_the_tree(wheel: Path) -> None:

@@ -1,8 +1,9 @@
 """What the awaited faces have beside questions: names, filters, and what is read in parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any, Self
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from saelake.aio.transports import AsyncReader, AsyncTransport
 from saelake.answers.asking import AsksMore
 from saelake.collection import Collection, Path
 from saelake.dictionary import Dictionary
-from saelake.exports import write_codes, write_embeddings
+from saelake.exports import LabelsForm, write_codes, write_embeddings, write_labels
 from saelake.store.predicates.grammar import both
 from saelake.store.predicates.placed import rest_of
 from saelake.store.requests.checks import Pooling
@@ -99,6 +100,31 @@ class AwaitedDictionary:
     def own_name(self) -> str:
         """Its name, without that of a corpus."""
         return self.name.rpartition("/")[2]
+
+    async def export_labels(
+        self,
+        to: str | PathLike[str],
+        *,
+        form: LabelsForm = "json",
+        source: str | None = None,
+        features: int | str | Sequence[int | str] = (),
+        explainers: str | Sequence[str] = (),
+        every_explainer: bool = False,
+        min_score: float | None = None,
+    ) -> int:
+        """Write labels to a file or a folder: see `Dictionary.export_labels`."""
+        found = await self._asked(
+            "labels",
+            None,
+            None,
+            features=features,
+            explainers=explainers,
+            every_explainer=every_explainer,
+            min_score=min_score,
+        )
+        rows = found.to_plain()[found.called]
+        name = source or self.own_name
+        return await asyncio.to_thread(write_labels, to, rows, form=form, source=name)
 
     async def _asked(self, method: str, /, *args: Any, **given: Any) -> Any:
         return await replayed(self.transport, lambda t: _called(self._of(t), method, args, given))

@@ -6,6 +6,7 @@ Made by `python -m tests.awaited --write` of those that wait.
 from collections.abc import Mapping, Sequence
 
 from saelake.aio.bases import AwaitedCollection, AwaitedDictionary
+from saelake.answers.agreements import Agreements
 from saelake.answers.associations import Associations
 from saelake.answers.clusters import Clusters
 from saelake.answers.correlations import Correlations
@@ -22,11 +23,12 @@ from saelake.answers.shares import Shares
 from saelake.answers.values import ValueCounts
 from saelake.answers.windows import Windows
 from saelake.collection import FeatureName, FeatureWeights
+from saelake.store.format.provenance import LabelMade, LabelScore, ScoreKind
 from saelake.store.reports import LabelsReport
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Method, Pooling
 from saelake.store.requests.cluster import Clustering, ClusterQuery
-from saelake.store.requests.commands.labels import BY_HAND
+from saelake.store.requests.commands.labels import BY_HAND, NewLabel
 from saelake.store.requests.correlate import Adjacent, CorrelateQuery
 from saelake.store.requests.diff import DiffOrder, DiffQuery, Unit
 from saelake.store.requests.encode import EncodeQuery
@@ -427,9 +429,23 @@ class AsyncCollection(AwaitedCollection):
         *,
         features: int | Sequence[int] = (),
         min_score: float | None = None,
+        explainers: str | Sequence[str] = (),
+        every_explainer: bool = False,
+        score: ScoreKind | None = None,
+        history: bool = False,
     ) -> Labels:
         """See `Collection.labels`."""
-        found: Labels = await self._asked("labels", text, k, features=features, min_score=min_score)
+        found: Labels = await self._asked(
+            "labels",
+            text,
+            k,
+            features=features,
+            min_score=min_score,
+            explainers=explainers,
+            every_explainer=every_explainer,
+            score=score,
+            history=history,
+        )
         return found
 
     async def label(
@@ -439,10 +455,12 @@ class AsyncCollection(AwaitedCollection):
         *,
         explainer: str = BY_HAND,
         expect: str | None = None,
+        scores: Sequence[LabelScore] = (),
+        made: LabelMade | None = None,
     ) -> LabelsReport:
         """See `Collection.label`."""
         found: LabelsReport = await self._asked(
-            "label", feature, label, explainer=explainer, expect=expect
+            "label", feature, label, explainer=explainer, expect=expect, scores=scores, made=made
         )
         return found
 
@@ -467,23 +485,47 @@ class AsyncDictionary(AwaitedDictionary):
         *,
         features: int | str | Sequence[int | str] = (),
         min_score: float | None = None,
+        explainers: str | Sequence[str] = (),
+        every_explainer: bool = False,
+        score: ScoreKind | None = None,
+        history: bool = False,
     ) -> Labels:
         """See `Dictionary.labels`."""
-        found: Labels = await self._asked("labels", text, k, features=features, min_score=min_score)
+        found: Labels = await self._asked(
+            "labels",
+            text,
+            k,
+            features=features,
+            min_score=min_score,
+            explainers=explainers,
+            every_explainer=every_explainer,
+            score=score,
+            history=history,
+        )
         return found
 
     async def label(
-        self, feature: int | str, label: str, *, explainer: str = BY_HAND, expect: str | None = None
+        self,
+        feature: int | str,
+        label: str,
+        *,
+        explainer: str = BY_HAND,
+        expect: str | None = None,
+        scores: Sequence[LabelScore] = (),
+        made: LabelMade | None = None,
     ) -> LabelsReport:
         """See `Dictionary.label`."""
         found: LabelsReport = await self._asked(
-            "label", feature, label, explainer=explainer, expect=expect
+            "label", feature, label, explainer=explainer, expect=expect, scores=scores, made=made
         )
         return found
 
     async def set_labels(
         self,
-        labels: Mapping[int, str] | Mapping[str, str] | Mapping[int | str, str],
+        labels: Mapping[int, str]
+        | Mapping[str, str]
+        | Mapping[int | str, str]
+        | Sequence[NewLabel],
         *,
         explainer: str = BY_HAND,
         expect: str | None = None,
@@ -499,6 +541,11 @@ class AsyncDictionary(AwaitedDictionary):
     ) -> LabelsReport:
         """See `Dictionary.delete_labels`."""
         found: LabelsReport = await self._asked("delete_labels", features, explainer=explainer)
+        return found
+
+    async def agreement(self, *, explainers: str | Sequence[str] = ()) -> Agreements:
+        """See `Dictionary.agreement`."""
+        found: Agreements = await self._asked("agreement", explainers=explainers)
         return found
 
     async def neighbors(self, feature: int | str, k: int = NeighborsQuery.k) -> Neighbors:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from saelake.answers.agreements import Agreements
 from saelake.answers.answer import Answer
 from saelake.answers.associations import Associations
 from saelake.answers.clusters import Clusters
@@ -45,6 +46,7 @@ ANSWERS: Mapping[str, Callable[[Any, pa.Table], Answer[Any] | Document]] = {
     "match": lambda _, table: Matches(table),
     "families": lambda _, table: Families(table),
     "labels": lambda _, table: Labels(table),
+    "agreement": lambda _, table: Agreements(table),
     "neighbors": lambda asked, table: Neighbors(table, feature=asked.feature),
     "jobs": lambda _, table: Jobs(table),
     "tags": lambda _, table: Tags(table),

@@ -58,6 +58,7 @@ class Feature(AsksMore):
     label_corpus: str | None = None
     label_coverage: float | None = None
     label_score: float | None = None
+    label_score_kind: str | None = None
 
     @classmethod
     def of(
@@ -233,11 +234,7 @@ def _called(label: Label) -> str:
     said = f"{labelled(label.label)} (by {one_line(label.explainer)}"
     if label.corpus:
         said += f", made from {one_line(label.corpus)}"
-    if label.score is not None:
-        said += f"; predicts where it fires with an AUC of {label.score:.2f}"
-        if label.score_low is not None and label.score_high is not None:
-            said += f", 95% interval {label.score_low:.2f} to {label.score_high:.2f}"
-    return f"{said})"
+    return f"{said}{'; ' if label.measured else ''}{'; '.join(label.measured)})"
 
 
 def _facts(feature: Feature) -> list[tuple[str, str]]:

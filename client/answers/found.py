@@ -26,7 +26,7 @@ FoundHead = Literal["recall", "phrase", "notes"]
 class ChosenFeature:
     """A feature that stands for a phrase: how much it counts, by which label, made of which corpus.
 
-    `similarity` is that of the label and the phrase; `score` the label's own.
+    `similarity` is that of the label and the phrase; `score` the label's own, of `score_kind`.
     """
 
     feature: int
@@ -37,6 +37,7 @@ class ChosenFeature:
     similarity: float
     weight: float
     pole: str | None = None
+    score_kind: str | None = None
 
 
 def chosen(table: pa.Table) -> tuple[ChosenFeature, ...]:

@@ -10,7 +10,6 @@ import typer
 
 from saelake.answers.text import several, size
 from saelake.cli.options.lake import (
-    DEFAULT_LAKE,
     AtOption,
     CollectionArgument,
     DiskCacheBytesOption,
@@ -23,7 +22,6 @@ from saelake.cli.options.lake import (
 from saelake.cli.show import lookups
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
-from saelake.connection import connect
 from saelake.lake import Lake
 from saelake.quantities import parse_age
 from saelake.store.errors import InvalidInput
@@ -133,6 +131,13 @@ def cleanup(
             "importing, encoding or indexing meanwhile: it would lose what it writes.",
         ),
     ] = False,
+    former_labels: Annotated[
+        bool,
+        typer.Option(
+            "--former-labels",
+            help="Also forget what labels were before they were replaced, if that is as old.",
+        ),
+    ] = False,
     place: AskedLake,
 ) -> None:
     """Delete files that only states of the past need which are old and have no tag.
@@ -142,36 +147,39 @@ def cleanup(
     Examples: `saelake cleanup`, `saelake cleanup --older-than 12h`
     """
     with place as opened:
-        report = opened.cleanup(older_than=parse_age(older_than), unverified=unverified)
+        report = opened.cleanup(
+            older_than=parse_age(older_than), unverified=unverified, former_labels=former_labels
+        )
     for name in report.retired:
         say(f"Deleted the dictionary that was kept as {name} and has been replaced")
+    if former_labels:
+        say(f"Forgot {several(report.n_labels, 'former label')}")
     say(f"Deleted {size(report.size_bytes)}")
 
 
-def replace(old: DictionaryArgument, new: DictionaryArgument, *, lake: LakeOption = None) -> None:
+@changes()
+def replace(old: DictionaryArgument, new: DictionaryArgument, *, place: AskedLake) -> None:
     """Let the name OLD mean the collections of NEW, everywhere at once; NEW is free afterwards.
 
     To encode a corpus again, encode it under another name, and then replace the first.
 
     Example: `saelake replace minilm-l4 minilm-l4-retrained`
     """
-    report = connect(lake or DEFAULT_LAKE).replace(old, new)
+    with place as opened:
+        report = opened.replace(old, new)
     say(f"{', '.join(report.collections)}: these are now what {new} encoded")
 
 
-def drop(
-    target: TargetArgument,
-    *,
-    yes: YesOption = False,
-    lake: LakeOption = None,
-) -> None:
+@changes()
+def drop(target: TargetArgument, *, yes: YesOption = False, place: AskedLake) -> None:
     """Delete a collection, or a corpus with all its collections, for good, also from tags.
 
     Examples: `saelake drop imdb/minilm-l4`, `saelake drop imdb --yes`
     """
-    if not (yes or confirmed(f"Delete {target} with all earlier states?")):
-        raise InvalidInput(f"Nothing was deleted: answer yes, or give --yes to drop {target}.")
-    dropped = connect(lake or DEFAULT_LAKE).drop(target)
+    with place as opened:
+        if not (yes or confirmed(f"Delete {target} with all earlier states?")):
+            raise InvalidInput(f"Nothing was deleted: answer yes, or give --yes to drop {target}.")
+        dropped = opened.drop(target)
     say(f"Dropped {', '.join(dropped)}")
 
 

@@ -23,9 +23,11 @@ from saelake.cli.show.screen import answer, out, say
 from saelake.cli.show.stages import Bars
 from saelake.connection import connect
 from saelake.dictionary import Dictionary
+from saelake.exports import LabelsForm
 from saelake.lake import Lake
 from saelake.making.stages import Stage, watched
 from saelake.store.errors import InvalidInput
+from saelake.store.format.provenance import ScoreKind
 from saelake.store.requests.commands.labels import BY_HAND
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.neighbors import NeighborsQuery
@@ -46,14 +48,21 @@ SentenceModelOption = Annotated[
     str | None,
     typer.Option(help="A sentence model: a folder or hub id, as all-MiniLM-L6-v2's."),
 ]
+SourceOption = Annotated[
+    str | None, typer.Option(help="What delphi's module or Neuronpedia's layer is called.")
+]
+ExplainersOption = Annotated[
+    list[str] | None, typer.Option("--explainer", help="Only labels of this one; may be repeated.")
+]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda. [default: cuda if there is]")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (label, labels, embed):
+    for command in (labels, agreement, embed):
         app.command(rich_help_panel=PANEL)(command)
-    app.command(rich_help_panel=PANEL, cls=PoleCommand)(neighbors)
+    for command in (label, neighbors):
+        app.command(rich_help_panel=PANEL, cls=PoleCommand)(command)
 
 
 def embed(
@@ -80,14 +89,31 @@ def label(
         str,
         typer.Argument(
             metavar="NAME",
-            help="A collection to label by itself; with --file or --feature, a dictionary.",
+            help="A collection to label by itself, or one or a dictionary whose labels are given.",
         ),
     ],
+    one: Annotated[
+        str | None,
+        typer.Argument(metavar="[FEATURE]", help="Only this feature, as --feature: 12 or -12."),
+    ] = None,
+    called: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="What it is to be called, as --text.")
+    ] = None,
     *,
     file: Annotated[
         Path | None,
-        typer.Option(help="Take labels from here: JSON (feature to label), Neuronpedia's .jsonl."),
+        typer.Option(
+            help="Take labels from here: JSON (feature to label, or as `labels` writes it), "
+            "Neuronpedia's .jsonl, a folder of these, or delphi's."
+        ),
     ] = None,
+    source: SourceOption = None,
+    keep_others: Annotated[
+        bool,
+        typer.Option(
+            "--keep-others", help="With --file: keep what --explainer said of other features."
+        ),
+    ] = False,
     feature: Annotated[
         str | None, typer.Option(help="Only this feature, which is called what --text says.")
     ] = None,
@@ -109,24 +135,41 @@ def label(
 
     Examples: `saelake label imdb/minilm-l4 --model sentence-transformers/all-MiniLM-L6-v2`,
     `saelake label gemma-16k --file labels.json --explainer "gpt-4o"`,
-    `saelake label minilm-l4 --feature 1234 --text "rain and storms"`
+    `saelake label imdb/minilm-l4 1234 "rain and storms"`
     """
     dictionary = name.rpartition("/")[2]
+    feature, text = one_way("--feature", one, feature), one_way("--text", called, text)
     _check_one_way(file, feature, text, delete=delete)
     with place as found:
         if feature is not None:
             by_hand(found.dictionary(dictionary), feature, text, explainer)
             return
         if file is not None:
-            n = found.import_labels(dictionary, file, explainer=explainer, model=model)
+            n = found.import_labels(
+                dictionary,
+                file,
+                explainer=explainer,
+                source=source,
+                model=model,
+                keep_others=keep_others,
+            )
             say(f"Done: {n:,} labels of {dictionary} from {file}")
             return
         if explainer is not None:
             raise InvalidInput("--explainer says who made the labels of --file: give both.")
+        if source is not None or keep_others:
+            raise InvalidInput("--source and --keep-others are about the labels of --file.")
         with Bars(found) as bars:
             n = found.label(name, model=model, device=device, watcher=bars)
         measured = analyses.measured(found[name].labels(k=None))
         say(f"Done: {n:,} features of {name} have automatic labels{measured}")
+
+
+def one_way(option: str, typed: str | None, given: str | None) -> str | None:
+    """What is said as an argument or by an option. Raises `InvalidInput` for both."""
+    if typed is not None and given is not None:
+        raise InvalidInput(f"{option} is said twice: as an argument, {typed!r}, and as {given!r}.")
+    return given if typed is None else typed
 
 
 def by_hand(dictionary: Dictionary, feature: str, text: str | None, explainer: str | None) -> None:
@@ -157,37 +200,110 @@ def labels(
     dictionary: LabelledArgument,
     text: Annotated[str | None, typer.Argument(help="Labels nearest in meaning to this.")] = None,
     *,
-    features: Annotated[str | None, typer.Option(help="Labels of these features: 12,34.")] = None,
+    features: Annotated[
+        str | None,
+        typer.Option("--features", "--feature", help="Labels of these features: 12,34."),
+    ] = None,
     k: Annotated[int | None, typer.Option("-k", help="How many.")] = LabelsQuery.k,
     every: Annotated[bool, typer.Option("--all", help="All, in place of -k.")] = False,
     min_score: Annotated[
         float | None, typer.Option(help="Only labels with at least this score, as 0.8.")
     ] = None,
+    score: Annotated[
+        ScoreKind | None,
+        typer.Option(
+            help="Which kind of score ranks and filters. [default: the first that there is of "
+            "detection, fuzzing, embedding, surprisal, other, words]"
+        ),
+    ] = None,
+    explainers: ExplainersOption = None,
+    every_explainer: Annotated[
+        bool, typer.Option("--every-explainer", help="Each explainer's label of every feature.")
+    ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Also what was said before it was replaced.")
+    ] = False,
+    to: Annotated[
+        Path | None, typer.Option(help="Write them here, as --as says, in place of showing them.")
+    ] = None,
+    form: Annotated[
+        LabelsForm, typer.Option("--as", help="Of --to: a file, or of delphi a folder.")
+    ] = "json",
+    source: SourceOption = None,
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
     """What features are called; with a text, the features that are about it.
 
-    Of a collection, labels made from its corpus go before those made from others.
+    Of a collection, labels made from its corpus go before those made from others. Of each feature
+    the best label is shown: one by hand, else one that was imported, else an automatic one.
 
     Examples: `saelake labels minilm-l4 "rain and storms"`,
-    `saelake labels imdb/minilm-l4 --features 12,34`
+    `saelake labels imdb/minilm-l4 --features 12,34`,
+    `saelake labels minilm-l4 --feature 12 --every-explainer --history`,
+    `saelake labels minilm-l4 --explainer gpt-4o --to explained --as delphi`
     """
     if text is not None and features is not None:
         raise InvalidInput("Give either a text or --features, not both.")
-    wanted = None if every else k
+    wanted, only = None if every else k, split_numbers(features) or ()
     with place as found:
         named = found.dictionary(dictionary)
-        if text is not None:
-            rows = named.labels(text, wanted, min_score=min_score)
-        else:
-            only = split_numbers(features) or ()
-            rows = named.labels(None, wanted, features=only, min_score=min_score)
+        if to is not None:
+            _check_written(text, score, history=history)
+            n = named.export_labels(
+                to,
+                form=form,
+                source=source,
+                features=only,
+                explainers=explainers or (),
+                every_explainer=every_explainer,
+                min_score=min_score,
+            )
+            say(f"Wrote {several(n, 'label')} of {named.own_name} to {to}, as {form} has them")
+            return
+        rows = named.labels(
+            text,
+            wanted,
+            features=only,
+            min_score=min_score,
+            explainers=explainers or (),
+            every_explainer=every_explainer,
+            score=score,
+            history=history,
+        )
     answer(
         format,
         rows.to_arrow(),
         document=rows.to_plain,
         show=lambda: out.print(analyses.labels(rows)),
+    )
+
+
+def _check_written(text: str | None, score: str | None, *, history: bool) -> None:
+    """Raise `InvalidInput` for what a file of labels does not have."""
+    if text is not None or score is not None or history:
+        raise InvalidInput("--to writes labels by feature: give no text, --score or --history.")
+
+
+@shares("place", asked_lake)
+def agreement(
+    dictionary: LabelledArgument,
+    *,
+    explainers: ExplainersOption = None,
+    format: FormatOption = "table",  # noqa: A002
+    place: AskedLake,
+) -> None:
+    """How far explainers agree: the words and vectors of their labels, for each pair of them.
+
+    Example: `saelake agreement minilm-l4`
+    """
+    with place as found:
+        rows = found.dictionary(dictionary).agreement(explainers=explainers or ())
+    answer(
+        format,
+        rows.to_arrow(),
+        document=rows.to_plain,
+        show=lambda: out.print(analyses.agreement(rows)),
     )
 
 

@@ -73,7 +73,8 @@ def serve(
         typer.Option(
             metavar="RIGHT",
             help="Also take changes: label (what features are called), encode (documents and jobs "
-            "that encode and index), admin (delete, tag, compact, clean up). May be repeated.",
+            "that encode and index), admin (delete, drop, replace, tag, compact, clean up). May be "
+            "repeated.",
             rich_help_panel=CHANGES,
         ),
     ] = None,

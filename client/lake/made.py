@@ -29,6 +29,7 @@ from saelake.making.encoding import (
 from saelake.making.sources import Importable, default_corpus, shown
 from saelake.making.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
+from saelake.store.labels.files import read_labels
 from saelake.store.lake.lake import CollectionName
 from saelake.store.reports import OnDuplicate
 from saelake.texts import model_texts
@@ -358,24 +359,37 @@ class LakeMaking(PlacedLake):
         file: str | PathLike[str],
         *,
         explainer: str | None = None,
+        source: str | None = None,
         model: str | None = None,
+        keep_others: bool = False,
     ) -> int:
-        """Take labels from a file (JSON or Neuronpedia's explanations); how many.
+        """Take labels from a file (JSON, Neuronpedia's explanations, delphi's folder); how many.
 
-        With a sentence `model` they get embeddings, so that phrases find them. See
+        They replace all that the same explainers said; with `keep_others` only of the same
+        features. `source` is which module (delphi) or layer (Neuronpedia), where a file has
+        several. With a sentence `model` they get embeddings, so that phrases find them. See
         `store.labels.files.read_labels`.
         """
         self._changeable("import labels")
         if self.is_remote:
             if model is not None:
                 raise InvalidInput("A server opens no model that it is sent: import without one.")
-            return import_labels_there(self.transport, dictionary, file, explainer)
+            rows = read_labels(Path(file), explainer, source)
+            return import_labels_there(self.transport, dictionary, rows, keep_others=keep_others)
         with extra("store"):
             from saelake.store.labels.imports import import_labels
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.snapshot.session import Session
         session = Session(StoredLake(self.uri), texts=model_texts())
-        return import_labels(session, dictionary, Path(file), explainer=explainer, model=model)
+        return import_labels(
+            session,
+            dictionary,
+            Path(file),
+            explainer=explainer,
+            source=source,
+            model=model,
+            keep_others=keep_others,
+        )
 
 
 def _executor(cluster: RayCluster | None) -> "AbstractContextManager[Executor | None]":

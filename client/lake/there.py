@@ -1,17 +1,15 @@
 """What is done to a lake behind a server, for the methods of `Lake` that do it here too."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from saelake.store import errors
 from saelake.store.errors import Conflict, InvalidInput, SaelakeError
-from saelake.store.labels.files import read_labels
+from saelake.store.format.provenance import made_row, score_rows
 from saelake.store.reports import ImportReport, IndexReport, JobReport, LabelsReport, OnDuplicate
 from saelake.store.requests.commands.documents import ImportCommand
 from saelake.store.requests.commands.jobs import (
@@ -76,15 +74,20 @@ def import_here(
 
 
 def import_labels_there(
-    transport: Transport, dictionary: str, file: str | os.PathLike[str], explainer: str | None
+    transport: Transport,
+    dictionary: str,
+    labels: Iterable[Mapping[str, Any]],
+    *,
+    keep_others: bool = False,
 ) -> int:
-    """Send the labels of a file; how many were taken."""
+    """Send labels (as `read_labels` has them); how many were taken."""
     rows = [
-        {name: row[name] for name in ImportLabelsCommand.ROWS.names}
-        for row in read_labels(Path(file), explainer)
+        {**row, "scores": score_rows(row["scores"]), "made": made_row(row["made"])}
+        for row in labels
     ]
-    labels = pa.Table.from_pylist(rows, ImportLabelsCommand.ROWS).to_reader()
-    report: LabelsReport = transport.tell(ImportLabelsCommand(dictionary=dictionary), labels)
+    sent = pa.Table.from_pylist(rows, ImportLabelsCommand.ROWS).to_reader()
+    command = ImportLabelsCommand(dictionary=dictionary, keep_others=keep_others)
+    report: LabelsReport = transport.tell(command, sent)
     return report.n_labels
 
 

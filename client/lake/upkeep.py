@@ -12,6 +12,8 @@ from saelake.store.requests.commands.documents import DeleteCommand
 from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
+    DropCommand,
+    ReplaceCommand,
     TagCommand,
     UntagCommand,
 )
@@ -23,6 +25,7 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
         Compacted,
         CompactReport,
         DeleteReport,
+        DropReport,
         Prefetched,
         Repaired,
         ReplaceReport,
@@ -76,9 +79,16 @@ class LakeUpkeep(PlacedLake):
         return compact(StoredLake(self.uri), target, on_progress=on_progress or silent)
 
     def cleanup(
-        self, *, older_than: timedelta = timedelta(days=7), unverified: bool = False
+        self,
+        *,
+        older_than: timedelta = timedelta(days=7),
+        unverified: bool = False,
+        former_labels: bool = False,
     ) -> "CleanupReport":
         """Delete the files of states that are older than this and have no tag.
+
+        What labels were before they were replaced stays, but for `former_labels`: then it goes,
+        where that is as long ago, and the report says how many.
 
         With `unverified` also young files that no state has: then nobody may be writing into the
         lake. See `store.growth.clean_up.clean_up`.
@@ -87,35 +97,38 @@ class LakeUpkeep(PlacedLake):
         if self.is_remote:
             if unverified:
                 raise InvalidInput("A server may be writing: it cannot clean up unverified files.")
-            command = CleanupCommand(older_than_s=older_than.total_seconds())
+            command = CleanupCommand(
+                older_than_s=older_than.total_seconds(), former_labels=former_labels
+            )
             report: CleanupReport = self.transport.tell(command)
             return report
         with extra("store"):
             from saelake.store.growth.clean_up import clean_up
             from saelake.store.lake.lake import Lake as StoredLake
-        return clean_up(StoredLake(self.uri), older_than=older_than, unverified=unverified)
+        return clean_up(
+            StoredLake(self.uri),
+            older_than=older_than,
+            unverified=unverified,
+            former_labels=former_labels,
+        )
 
     def replace(self, old: str, new: str) -> "ReplaceReport":
         """Let the dictionary name `old` mean what `new` does, in every corpus, by one commit.
 
         See `store.growth.replace.replace_dictionary`.
         """
-        self._writable("replace a dictionary")
-        with extra("store"):
-            from saelake.store.growth.replace import replace_dictionary
-            from saelake.store.lake.lake import Lake as StoredLake
-        return replace_dictionary(StoredLake(self.uri), old, new)
+        self._changeable("replace a dictionary")
+        report: ReplaceReport = self.transport.tell(ReplaceCommand(old=old, new=new))
+        return report
 
     def drop(self, target: str) -> tuple[str, ...]:
         """Delete a collection, or a corpus with all of its, with all earlier states; their names.
 
         See `store.growth.drop.drop_target`.
         """
-        self._writable("drop")
-        with extra("store"):
-            from saelake.store.growth.drop import drop_target
-            from saelake.store.lake.lake import Lake as StoredLake
-        return drop_target(StoredLake(self.uri), target)
+        self._changeable("drop")
+        report: DropReport = self.transport.tell(DropCommand(target=target))
+        return report.dropped
 
     def tag(self, name: str) -> "Tag":
         """Name the state that the lake is in, so that `connect(…, at=name)` opens it again."""

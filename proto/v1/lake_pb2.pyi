@@ -104,6 +104,18 @@ class MatchBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MATCH_BY_JACCARD: _ClassVar[MatchBy]
     MATCH_BY_DECODER: _ClassVar[MatchBy]
 
+class ScoreKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SCORE_KIND_UNSPECIFIED: _ClassVar[ScoreKind]
+    SCORE_KIND_DETECTION: _ClassVar[ScoreKind]
+    SCORE_KIND_FUZZING: _ClassVar[ScoreKind]
+    SCORE_KIND_EMBEDDING: _ClassVar[ScoreKind]
+    SCORE_KIND_SURPRISAL: _ClassVar[ScoreKind]
+    SCORE_KIND_OTHER: _ClassVar[ScoreKind]
+    SCORE_KIND_WORDS: _ClassVar[ScoreKind]
+    SCORE_KIND_INTRUDER: _ClassVar[ScoreKind]
+    SCORE_KIND_SIMULATION: _ClassVar[ScoreKind]
+
 class OnDuplicate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ON_DUPLICATE_UNSPECIFIED: _ClassVar[OnDuplicate]
@@ -168,6 +180,15 @@ MATCH_BY_UNSPECIFIED: MatchBy
 MATCH_BY_ACTIVATION: MatchBy
 MATCH_BY_JACCARD: MatchBy
 MATCH_BY_DECODER: MatchBy
+SCORE_KIND_UNSPECIFIED: ScoreKind
+SCORE_KIND_DETECTION: ScoreKind
+SCORE_KIND_FUZZING: ScoreKind
+SCORE_KIND_EMBEDDING: ScoreKind
+SCORE_KIND_SURPRISAL: ScoreKind
+SCORE_KIND_OTHER: ScoreKind
+SCORE_KIND_WORDS: ScoreKind
+SCORE_KIND_INTRUDER: ScoreKind
+SCORE_KIND_SIMULATION: ScoreKind
 ON_DUPLICATE_UNSPECIFIED: OnDuplicate
 ON_DUPLICATE_SKIP: OnDuplicate
 ON_DUPLICATE_UPDATE: OnDuplicate
@@ -621,20 +642,36 @@ class FamiliesRequest(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., min_npmi: _Optional[float] = ..., min_documents: _Optional[int] = ..., max_coverage: _Optional[float] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., control: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LabelsRequest(_message.Message):
-    __slots__ = ("dictionary", "text", "features", "k", "all", "min_score")
+    __slots__ = ("dictionary", "text", "features", "k", "all", "min_score", "explainers", "every_explainer", "score", "history")
     DICTIONARY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
     MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
+    EXPLAINERS_FIELD_NUMBER: _ClassVar[int]
+    EVERY_EXPLAINER_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     dictionary: str
     text: str
     features: _containers.RepeatedScalarFieldContainer[int]
     k: int
     all: bool
     min_score: float
-    def __init__(self, dictionary: _Optional[str] = ..., text: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., min_score: _Optional[float] = ...) -> None: ...
+    explainers: _containers.RepeatedScalarFieldContainer[str]
+    every_explainer: bool
+    score: ScoreKind
+    history: bool
+    def __init__(self, dictionary: _Optional[str] = ..., text: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., min_score: _Optional[float] = ..., explainers: _Optional[_Iterable[str]] = ..., every_explainer: _Optional[bool] = ..., score: _Optional[_Union[ScoreKind, str]] = ..., history: _Optional[bool] = ...) -> None: ...
+
+class AgreementRequest(_message.Message):
+    __slots__ = ("dictionary", "explainers")
+    DICTIONARY_FIELD_NUMBER: _ClassVar[int]
+    EXPLAINERS_FIELD_NUMBER: _ClassVar[int]
+    dictionary: str
+    explainers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dictionary: _Optional[str] = ..., explainers: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class NeighborsRequest(_message.Message):
     __slots__ = ("dictionary", "feature", "k")
@@ -673,12 +710,54 @@ class TagsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class NewLabel(_message.Message):
-    __slots__ = ("feature", "label")
+    __slots__ = ("feature", "label", "scores", "made")
     FEATURE_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    MADE_FIELD_NUMBER: _ClassVar[int]
     feature: int
     label: str
-    def __init__(self, feature: _Optional[int] = ..., label: _Optional[str] = ...) -> None: ...
+    scores: _containers.RepeatedCompositeFieldContainer[LabelScore]
+    made: LabelMade
+    def __init__(self, feature: _Optional[int] = ..., label: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[LabelScore, _Mapping]]] = ..., made: _Optional[_Union[LabelMade, _Mapping]] = ...) -> None: ...
+
+class LabelScore(_message.Message):
+    __slots__ = ("kind", "value", "low", "high", "n", "by", "on")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    ON_FIELD_NUMBER: _ClassVar[int]
+    kind: ScoreKind
+    value: float
+    low: float
+    high: float
+    n: int
+    by: str
+    on: str
+    def __init__(self, kind: _Optional[_Union[ScoreKind, str]] = ..., value: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., n: _Optional[int] = ..., by: _Optional[str] = ..., on: _Optional[str] = ...) -> None: ...
+
+class LabelMade(_message.Message):
+    __slots__ = ("model", "prompt", "n_examples", "examples", "prompt_tokens", "completion_tokens", "cost", "time")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    N_EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    prompt: str
+    n_examples: int
+    examples: _containers.RepeatedScalarFieldContainer[str]
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., n_examples: _Optional[int] = ..., examples: _Optional[_Iterable[str]] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., cost: _Optional[float] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class SetLabelsRequest(_message.Message):
     __slots__ = ("dictionary", "labels", "explainer", "expect")
@@ -703,10 +782,12 @@ class DeleteLabelsRequest(_message.Message):
     def __init__(self, dictionary: _Optional[str] = ..., explainer: _Optional[str] = ..., features: _Optional[_Union[FeatureList, _Mapping]] = ...) -> None: ...
 
 class ImportLabelsRequest(_message.Message):
-    __slots__ = ("dictionary",)
+    __slots__ = ("dictionary", "keep_others")
     DICTIONARY_FIELD_NUMBER: _ClassVar[int]
+    KEEP_OTHERS_FIELD_NUMBER: _ClassVar[int]
     dictionary: str
-    def __init__(self, dictionary: _Optional[str] = ...) -> None: ...
+    keep_others: bool
+    def __init__(self, dictionary: _Optional[str] = ..., keep_others: _Optional[bool] = ...) -> None: ...
 
 class ImportLabelsPiece(_message.Message):
     __slots__ = ("begin", "arrow")
@@ -978,15 +1059,47 @@ class CompactReport(_message.Message):
     def __init__(self, tables: _Optional[_Iterable[_Union[Compacted, _Mapping]]] = ...) -> None: ...
 
 class CleanupRequest(_message.Message):
-    __slots__ = ("older_than_s",)
+    __slots__ = ("older_than_s", "former_labels")
     OLDER_THAN_S_FIELD_NUMBER: _ClassVar[int]
+    FORMER_LABELS_FIELD_NUMBER: _ClassVar[int]
     older_than_s: float
-    def __init__(self, older_than_s: _Optional[float] = ...) -> None: ...
+    former_labels: bool
+    def __init__(self, older_than_s: _Optional[float] = ..., former_labels: _Optional[bool] = ...) -> None: ...
 
 class CleanupReport(_message.Message):
-    __slots__ = ("size_bytes", "retired")
+    __slots__ = ("size_bytes", "retired", "n_labels")
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     RETIRED_FIELD_NUMBER: _ClassVar[int]
+    N_LABELS_FIELD_NUMBER: _ClassVar[int]
     size_bytes: int
     retired: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, size_bytes: _Optional[int] = ..., retired: _Optional[_Iterable[str]] = ...) -> None: ...
+    n_labels: int
+    def __init__(self, size_bytes: _Optional[int] = ..., retired: _Optional[_Iterable[str]] = ..., n_labels: _Optional[int] = ...) -> None: ...
+
+class ReplaceRequest(_message.Message):
+    __slots__ = ("old", "new")
+    OLD_FIELD_NUMBER: _ClassVar[int]
+    NEW_FIELD_NUMBER: _ClassVar[int]
+    old: str
+    new: str
+    def __init__(self, old: _Optional[str] = ..., new: _Optional[str] = ...) -> None: ...
+
+class ReplaceReport(_message.Message):
+    __slots__ = ("dictionary", "collections")
+    DICTIONARY_FIELD_NUMBER: _ClassVar[int]
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    dictionary: str
+    collections: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dictionary: _Optional[str] = ..., collections: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DropRequest(_message.Message):
+    __slots__ = ("target",)
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    target: str
+    def __init__(self, target: _Optional[str] = ...) -> None: ...
+
+class DropReport(_message.Message):
+    __slots__ = ("dropped",)
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    dropped: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dropped: _Optional[_Iterable[str]] = ...) -> None: ...

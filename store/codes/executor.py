@@ -18,6 +18,7 @@ from typing import Protocol, TypeVar, cast, runtime_checkable
 from saelake.store.codes.table import CodesTable
 from saelake.store.errors import InvalidInput
 from saelake.store.requests.waited.stopping import look, wanted
+from saelake.store.requests.waited.waiting import wait
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -161,6 +162,7 @@ class Threads:
 
     def map(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
         """See `Executor`."""
+        wait()
         with ThreadPoolExecutor(self.n_threads, thread_name_prefix="saelake-map") as pool:
             running: deque[Future[R]] = deque()
             try:
@@ -184,6 +186,7 @@ def quickly(work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
     listed = list(items)
     if len(listed) < 2 or _cores() < 2:
         return map(work, listed)
+    wait()
     n_parts = min(PARTS_PER_CORE * _cores(), len(listed))  # to hand one over takes a while, too
     parts = [
         listed[len(listed) * i // n_parts : len(listed) * (i + 1) // n_parts]

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
 from saelake.store.format.poles import Poles
+from saelake.store.format.provenance import MADE, SCORE
 from saelake.store.format.sampling import TokenSample
 from saelake.store.format.values import ValueCodec, value_codec
 
@@ -374,6 +375,11 @@ LABELS_COLUMNS = pa.schema(
         pa.field("n_positive", pa.uint32()),
         pa.field("n_negative", pa.uint32()),
         pa.field("scored_on", pa.string()),  # the corpus; null for a score that was imported
+        # and those of another one here
+        pa.field("score_kind", pa.string()),  # which of the scores `score` is
+        pa.field("scores", pa.list_(SCORE)),
+        pa.field("made", MADE),
+        pa.field("until", pa.timestamp("us", "UTC")),  # of a former label: when it was replaced
     ]
 )
 

@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
+
 from saelake.store.growth.drop import drop_dictionary
+from saelake.store.labels.commits import drop_former
 from saelake.store.lake.lake import Lake
 from saelake.store.lake.names import change_names
 from saelake.store.reports import CleanupReport
@@ -12,20 +15,34 @@ DEFAULT_AGE = timedelta(days=7)
 
 
 def clean_up(
-    lake: Lake, *, older_than: timedelta = DEFAULT_AGE, unverified: bool = False
+    lake: Lake,
+    *,
+    older_than: timedelta = DEFAULT_AGE,
+    unverified: bool = False,
+    former_labels: bool = False,
 ) -> CleanupReport:
     """Delete states of tables that are older than this, with the files that only they have.
 
     The newest state of each table stays, and tagged ones; who reads another that long cannot go
     on. Files that were written and not committed go when they are a week old; with `unverified`
     at once, and then nobody may be writing into the lake meanwhile. Collections of a dictionary
-    that was replaced longer ago are deleted too.
+    that was replaced longer ago are deleted too. What labels were before stays; with
+    `former_labels` it goes where it was replaced longer ago.
     """
-    retired = _retired(lake.pinned(), datetime.now(UTC) - older_than)
+    before = datetime.now(UTC) - older_than
+    retired = _retired(lake.pinned(), before)
     n_bytes = sum(_drop_retired(lake, tables) for tables in retired)
+    n_labels = _drop_former(lake, before) if former_labels else 0
     for table in Table.open_all(map(lake.table, lake.tables())):
         n_bytes += table.clean_up(older_than, unverified=unverified)
-    return CleanupReport(size_bytes=n_bytes, retired=retired)
+    return CleanupReport(size_bytes=n_bytes, retired=retired, n_labels=n_labels)
+
+
+def _drop_former(lake: Lake, before: datetime) -> int:
+    """Forget what labels of all dictionaries were until then; how many."""
+    dictionaries = {name.dictionary for name in lake.pinned().collections()}
+    at = pa.scalar(before, pa.timestamp("us", "UTC"))
+    return sum(drop_former(lake, dictionary, at) for dictionary in sorted(dictionaries))
 
 
 def _retired(lake: Lake, before: datetime) -> tuple[str, ...]:

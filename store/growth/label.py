@@ -19,11 +19,14 @@ import pyarrow as pa
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from saelake.store.errors import NotFound
+from saelake.store.format.provenance import LabelScore, score_rows
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.growth.label_evidence import Evidence, evidence_of, held_back
 from saelake.store.growth.label_vectors import label_vectors
 from saelake.store.index.segments import PostingList
+from saelake.store.labels.commits import LabelEdit, commit_labels
 from saelake.store.labels.labels import LabelsTable, automatic, write_labels
+from saelake.store.labels.rows import Row, known_scores, now, scored
 from saelake.store.labels.scores import UNSCORED, Score
 from saelake.store.labels.words import WORD
 from saelake.store.query.parts.dense import kept_vectors
@@ -70,8 +73,8 @@ def label_collection(
 ) -> int:
     """Label every feature that fires in an indexed collection; how many have a label.
 
-    Replaces what this made before; labels of other explainers stay, and those that were imported
-    without a score get one here. `on_progress` is told how many of how many features are done.
+    Replaces what this made before; labels of other explainers stay, and get a score by their words
+    beside those that they have. `on_progress` is told how many of how many features are done.
     Vectors are made where the documents have dense embeddings. Raises `NotFound` when the
     collection is not indexed.
     """
@@ -83,7 +86,8 @@ def label_collection(
     vectors = kept_vectors(session, session.lake.vectors(collection.name.corpus))
     embedded = {} if vectors is None else label_vectors(session, collection, vectors)
     scores = evidence.scores({f: label.fired for f, label in words.items() if label.is_scored})
-    corpus = collection.name.corpus
+    corpus, dictionary = collection.name.corpus, collection.settings.dictionary
+    before = _made_before(session, dictionary, corpus)
     rows = [
         {
             "feature": feature,
@@ -93,14 +97,21 @@ def label_collection(
             "embedding": embedded.get(feature),
             "corpus": corpus,
             "coverage": evidence.coverage(feature, label.fired),
+            "made": before.get((feature, str(label)), {"time": now()}),
             **_scored(scores.get(feature, UNSCORED), corpus),
         }
         for feature, label in words.items()
     ]
-    dictionary = collection.settings.dictionary
     write_labels(session.lake, dictionary, pa.Table.from_pylist(rows, LABELS_COLUMNS))
     _score_imported(session, dictionary, corpus, evidence)
     return len(rows)
+
+
+def _made_before(session: Session, dictionary: str, corpus: str) -> dict[tuple[int, str], Any]:
+    """What was made of the automatic labels that there are: the same text is made once."""
+    mine = LabelsTable.open(session.lake, dictionary, explainers=[automatic(corpus)])
+    rows = mine.read(["feature", "label", "made"]).to_pylist()
+    return {(row["feature"], row["label"]): row["made"] for row in rows if row["made"]}
 
 
 def _n_codes(session: Session, collection: Collection) -> int:
@@ -121,25 +132,50 @@ def _scored(score: Score, corpus: str) -> dict[str, Any]:
         "n_positive": score.n_positive,
         "n_negative": score.n_negative,
         "scored_on": corpus,
+        "score_kind": None if score.score is None else "words",
+        "scores": score_rows(_by_words(score, corpus)),
     }
 
 
+def _by_words(score: Score, corpus: str) -> tuple[LabelScore, ...]:
+    """The score as one of several of a label; none of too few documents."""
+    if score.score is None:
+        return ()
+    n = score.n_positive + score.n_negative
+    value, low, high = score.score, score.low, score.high
+    return (LabelScore(kind="words", value=value, low=low, high=high, n=n, on=corpus),)
+
+
 def _score_imported(session: Session, dictionary: str, corpus: str, evidence: Evidence) -> None:
-    """Score the labels of others by their words, where their makers gave none."""
-    columns = LABELS_COLUMNS.names
-    rows = LabelsTable.open(session.lake, dictionary).read(columns).to_pylist()
+    """Score the labels of others by their words, beside the scores that their makers gave."""
+    labels = LabelsTable.open(session.lake, dictionary)
+    rows = labels.read(["feature", "label", "explainer", "corpus"]).to_pylist()
     imported = [row for row in rows if row["corpus"] is None]
-    wanting = [row for row in imported if row["score"] is None or row["scored_on"] is not None]
-    if not wanting:
-        return
-    for explainer in sorted({row["explainer"] for row in wanting}):
-        mine = [row for row in wanting if row["explainer"] == explainer]
-        scores = evidence.scores({row["feature"]: _content(row["label"]) for row in mine})
-        for row in mine:
-            row |= _scored(scores[row["feature"]], corpus)
-    said = {row["explainer"] for row in wanting}
-    kept = [row for row in imported if row["explainer"] in said]
-    write_labels(session.lake, dictionary, pa.Table.from_pylist(kept, LABELS_COLUMNS))
+    found: dict[tuple[str, int, str], Score] = {}
+    for explainer in sorted({row["explainer"] for row in imported}):
+        mine = {row["feature"]: row["label"] for row in imported if row["explainer"] == explainer}
+        scores = evidence.scores({feature: _content(label) for feature, label in mine.items()})
+        found |= {(explainer, f, label): scores[f] for f, label in mine.items()}
+
+    def decide(stored: pa.Table) -> LabelEdit | None:
+        columns = [stored[name].to_pylist() for name in ("explainer", "feature", "label")]
+        goes = np.array([key in found for key in zip(*columns, strict=True)], bool)
+        anew = [
+            _rescored(row, found[row["explainer"], row["feature"], row["label"]], corpus)
+            for row in stored.filter(pa.array(goes)).to_pylist()
+        ]
+        return LabelEdit(goes=goes, rows=pa.Table.from_pylist(anew, LABELS_COLUMNS))
+
+    if found:
+        commit_labels(session.lake, dictionary, decide)
+
+
+def _rescored(row: Row, score: Score, corpus: str) -> Row:
+    """The row with this score by its words, among the others that it has."""
+    others = tuple(each for each in known_scores(row) if each.kind != "words")
+    counts = {"n_positive": score.n_positive, "n_negative": score.n_negative}
+    whole = scored({**row, **counts}, (*others, *_by_words(score, corpus)))
+    return whole if whole["score"] is not None else {**whole, **counts, "scored_on": corpus}
 
 
 def _content(label: str) -> list[str]:

@@ -6,17 +6,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, get_type_hints
 
 import pyarrow as pa
 
 from saelake.store.documents.once import import_once
 from saelake.store.documents.sent import SentDocuments
 from saelake.store.errors import InvalidInput
+from saelake.store.format.provenance import check_made, check_scores, made_in, scores_in
 from saelake.store.format.streams import sent_batches, sent_schema
 from saelake.store.growth.clean_up import clean_up
 from saelake.store.growth.compact import compact
 from saelake.store.growth.delete import delete_documents
+from saelake.store.growth.drop import drop_target
+from saelake.store.growth.replace import replace_dictionary
 from saelake.store.labels.imports import put_labels
 from saelake.store.labels.written import delete_labels, set_labels
 from saelake.store.lake.jobs import JobLog
@@ -26,12 +29,15 @@ from saelake.store.reports import (
     CleanupReport,
     CompactReport,
     DeleteReport,
+    DropReport,
     ImportReport,
     JobReport,
     LabelsReport,
+    ReplaceReport,
     Tag,
     UntagReport,
 )
+from saelake.store.requests.checks import admit, checks
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
 from saelake.store.requests.commands.jobs import (
@@ -51,6 +57,8 @@ from saelake.store.requests.commands.labels import (
 from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
+    DropCommand,
+    ReplaceCommand,
     TagCommand,
     UntagCommand,
 )
@@ -84,11 +92,10 @@ class Told:
         return frozenset(name.corpus for name in found if name.dictionary == dictionary)
 
     def _set_labels(self, command: SetLabelsCommand, _: Path | None) -> LabelsReport:
-        labels = {new.feature: new.label for new in command.labels}
         n = set_labels(
             self.lake,
             command.dictionary,
-            labels,
+            command.labels,
             explainer=command.explainer,
             expect=command.expect,
         )
@@ -105,7 +112,13 @@ class Told:
 
     def _import_labels(self, command: ImportLabelsCommand, rows: Path | None) -> LabelsReport:
         labels = _labels(rows)
-        n = put_labels(Session(self.lake), command.dictionary, labels, where="What was sent")
+        n = put_labels(
+            Session(self.lake),
+            command.dictionary,
+            labels,
+            where="What was sent",
+            keep_others=command.keep_others,
+        )
         return LabelsReport(dictionary=command.dictionary, n_labels=n)
 
     def _import(self, command: ImportCommand, rows: Path | None) -> ImportReport:
@@ -165,8 +178,20 @@ class Told:
         return CompactReport(tables=compact(self.lake, command.target))
 
     def _cleanup(self, command: CleanupCommand, _: Path | None) -> CleanupReport:
-        return clean_up(self.lake, older_than=timedelta(seconds=command.older_than_s))
+        return clean_up(
+            self.lake,
+            older_than=timedelta(seconds=command.older_than_s),
+            former_labels=command.former_labels,
+        )
 
+    def _replace(self, command: ReplaceCommand, _: Path | None) -> ReplaceReport:
+        return replace_dictionary(self.lake, command.old, command.new)
+
+    def _drop(self, command: DropCommand, _: Path | None) -> DropReport:
+        return DropReport(dropped=drop_target(self.lake, command.target))
+
+
+NEEDED = ImportLabelsCommand.NEEDED
 
 _VERBS: Mapping[type[Command], Callable[[Told, Any, Path | None], Any]] = {
     SetLabelsCommand: Told._set_labels,
@@ -182,6 +207,8 @@ _VERBS: Mapping[type[Command], Callable[[Told, Any, Path | None], Any]] = {
     UntagCommand: Told._untag,
     CompactCommand: Told._compact,
     CleanupCommand: Told._cleanup,
+    ReplaceCommand: Told._replace,
+    DropCommand: Told._drop,
 }
 
 
@@ -190,22 +217,31 @@ def _labels(rows: Path | None) -> list[dict[str, Any]]:
     wanted = ImportLabelsCommand.ROWS
     try:
         assert rows is not None
-        table = pa.Table.from_batches(sent_batches(rows), sent_schema(rows)).select(wanted.names)
+        sent = pa.Table.from_batches(sent_batches(rows), sent_schema(rows))
+        present = [n for n in wanted.names if n in sent.schema.names]
+        table = sent.select([*present, *(n for n in NEEDED if n not in present)])
         table.validate(full=True)  # also that texts are UTF-8
-        labels: list[dict[str, Any]] = table.cast(wanted).to_pylist()
-    except (pa.ArrowException, OSError, KeyError) as error:
-        columns = ", ".join(f"{f.name} ({f.type})" for f in wanted)
+        schema = pa.schema([wanted.field(name) for name in table.schema.names])
+        labels: list[dict[str, Any]] = table.cast(schema).to_pylist()
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        columns = ", ".join(f"{name} ({wanted.field(name).type})" for name in NEEDED)
         raise InvalidInput(
-            f"What was sent is no Arrow stream of labels, with the columns {columns}."
+            f"What was sent is no Arrow stream of labels, with the columns {columns}, and maybe "
+            "scores and made."
         ) from error
-    for row in labels:
-        _check_row(row)
-    return labels
+    return [_checked(row) for row in labels]
 
 
-def _check_row(row: Mapping[str, Any]) -> None:
-    if None in row.values():
-        raise InvalidInput(f"A label lacks something: {json.dumps(dict(row))}.")
+def _checked(row: Mapping[str, Any]) -> dict[str, Any]:
+    if None in (row[name] for name in NEEDED):
+        said = {name: row[name] for name in NEEDED}
+        raise InvalidInput(f"A label lacks something: {json.dumps(said)}.")
     check_explainer(row["explainer"])
     if row["label"].strip():
         check_label(row["label"])
+    scores, made = scores_in(row.get("scores")), made_in(row.get("made"))
+    for value in (*scores, *([made] if made else ())):
+        admit(value, checks(get_type_hints(type(value))))
+    check_scores(scores)
+    check_made(made)
+    return {**{name: row[name] for name in NEEDED}, "scores": scores, "made": made}

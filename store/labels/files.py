@@ -1,85 +1,55 @@
-"""Label files of other tools: a JSON object index -> label, and Neuronpedia's explanations."""
+"""Label files, of saelake and of other tools: which is which, and what is read of each."""
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from saelake.store.errors import InvalidInput, NotFound
-from saelake.store.format.poles import numbered
+from saelake.store.labels.delphi import explanations_in, read_delphi
+from saelake.store.labels.documents import read_document
+from saelake.store.labels.neuronpedia import read_explanations
 
-DEFAULT_EXPLAINER = "imported"
+LINES = (".jsonl", ".jsonl.gz")
 
 
-def read_labels(path: Path, explainer: str | None = None) -> Iterator[dict[str, Any]]:
-    """The labels of a file: feature (as a question's number), label, explainer, score.
+def read_labels(
+    path: Path, explainer: str | None = None, source: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """The labels of a file: feature (as a question's number), label, explainer, scores, made.
 
-    A `.json` file holds one object, feature number to label (as Goodfire's are shipped); a
-    `.jsonl` or `.jsonl.gz` file Neuronpedia's rows, with `index`, `description` and
-    `explanationModelName`. The negative pole of a signed dictionary's feature is -243, as a number
-    or in quotes. `explainer` says who made the labels, in place of what the file says.
-    Raises `NotFound`, and `InvalidInput` naming the place in the file.
+    A `.json` file holds one object: feature number to label (as Goodfire's are shipped), or
+    `labels`, as `saelake labels -f json` writes it. A `.jsonl` or `.jsonl.gz` file has
+    Neuronpedia's explanations, and a folder several of these, or what delphi wrote: `explanations`,
+    and beside it `scores`. The negative pole of a signed dictionary's feature is -243, as a number
+    or in quotes. `explainer` says who made the labels, in place of what the file says; `source`
+    which of several modules (delphi) or layers (Neuronpedia) they are of. Raises `NotFound`, and
+    `InvalidInput` naming the place in the file.
     """
-    if not path.is_file():
+    if path.is_dir():
+        yield from _folder(path, explainer, source)
+    elif not path.is_file():
         raise NotFound(f"There is no file {path}.", path=path)
-    if path.suffixes[-1:] == [".json"]:
-        yield from _object(path, explainer or path.stem)
-    elif path.name.endswith((".jsonl", ".jsonl.gz")):
-        yield from _explanations(path, explainer)
+    elif path.suffix == ".json":
+        yield from read_document(path, explainer)
+    elif path.name.endswith(LINES):
+        yield from read_explanations([path], explainer, source)
     else:
         raise InvalidInput(
-            f"{path} is no label file: give .json (feature to label) or .jsonl[.gz] (Neuronpedia's "
-            "explanations).",
+            f"{path} is no label file: give .json (feature to label), .jsonl[.gz] (Neuronpedia's "
+            "explanations), or delphi's folder.",
             path=path,
         )
 
 
-def _object(path: Path, explainer: str) -> Iterator[dict[str, Any]]:
-    try:
-        labels = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InvalidInput(f"{path} is not JSON: {error}.", path=path) from error
-    if not isinstance(labels, Mapping):
-        raise InvalidInput(f"{path} holds no object of feature numbers and labels.", path=path)
-    for feature, label in labels.items():
-        try:
-            yield _row(feature, label, explainer)
-        except (ValueError, TypeError) as error:
-            raise InvalidInput(
-                f"{path}: {feature!r}: {label!r} is not a feature number and its label.", path=path
-            ) from error
-
-
-def _explanations(path: Path, explainer: str | None) -> Iterator[dict[str, Any]]:
-    for number, line in _lines(path):
-        try:
-            row = json.loads(line)
-            by = explainer or row.get("explanationModelName") or DEFAULT_EXPLAINER
-            yield _row(row["index"], row["description"], str(by))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InvalidInput(
-                f"{path}, line {number}: not one of Neuronpedia's explanations, which have index "
-                f"and description ({error!r}).",
-                path=path,
-            ) from error
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opened(path, "rb") as lines:
-            yield from ((n, line) for n, line in enumerate(lines, start=1) if line.strip())
-    except (OSError, EOFError, zlib.error) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}.", path=path) from error
-
-
-def _row(feature: Any, label: Any, explainer: str) -> dict[str, Any]:
-    """The label of a feature. Raises `ValueError` or `TypeError` for what cannot be one."""
-    number = numbered(str(feature))
-    if not isinstance(label, str):
-        raise ValueError(f"{feature!r}: {label!r}")
-    label.encode()  # half a character is no text
-    return {"feature": number, "label": label, "explainer": explainer, "score": None}
+def _folder(path: Path, explainer: str | None, source: str | None) -> Iterator[dict[str, Any]]:
+    lines = sorted(p for p in path.iterdir() if p.name.endswith(LINES) and p.is_file())
+    if lines:
+        return read_explanations(lines, explainer, source)
+    found = explanations_in(path)
+    if found is None:
+        raise InvalidInput(
+            f"{path} has no labels: neither delphi's explanations/*_latent*.txt nor Neuronpedia's "
+            "*.jsonl[.gz].",
+            path=path,
+        )
+    return read_delphi(found, explainer, source)

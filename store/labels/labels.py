@@ -1,8 +1,9 @@
 """Labels of a dictionary's features: what they say, who says so, and which are near a phrase."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,15 +11,23 @@ import pyarrow.compute as pc
 
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists
+from saelake.store.format.provenance import ScoreKind
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index.vectors import IndexFile, VectorIndex
+from saelake.store.labels.chosen import by_kind, in_order
+from saelake.store.labels.commits import LabelEdit, commit_labels
+from saelake.store.labels.rows import COUNTED, RANKED, kinds
 from saelake.store.lake.lake import Lake
-from saelake.store.tables.tables import Table, overwrite
+from saelake.store.requests.commands.labels import BY_HAND
+from saelake.store.tables.tables import Table
 
 AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 SAYS_SOMETHING = "label <> ''"
-SAID = [name for name in LABELS_COLUMNS.names if not name.startswith("embed")]
-EMBEDDED = ["feature", "label", "explainer", "corpus", "score"]
+APART = ("embedder", "embedding", "until", "scores", "made")  # read for those that are shown
+KEY = ("feature", "explainer", "until")
+MOST_NAMED = 1000  # features of which rows are read alone
+SAID = [name for name in LABELS_COLUMNS.names if name not in APART]
+EMBEDDED = ["feature", "label", "explainer", "corpus", "score", "score_kind"]
 PAIRS_AT_ONCE = 1 << 16
 MANY = 1 / 16  # share of all pairs from which one product makes the cosines of all
 MOST_LABELS = 8192  # of which all pairs are held at once: 256 MiB
@@ -38,25 +47,46 @@ def corpus_of(explainer: str) -> str | None:
 class LabelsTable:
     """A snapshot of a dictionary's labels, as a corpus of it sees them.
 
-    Each feature has a label from every explainer. Its own label is the best of them: one that was
-    imported, else the automatic one of this corpus, else that of another; then the larger score,
-    then the explainer first by name.
+    Each feature has a label from every explainer. Its own label is the best of them: one by hand,
+    else one that was imported, else the automatic one of this corpus, else that of another; then
+    one whose score is of the kind that comes first in `format.provenance.RANKING`, then the larger
+    score, then the explainer first by name. With `explainers` only of theirs; with a `kind` the
+    score of that kind is each label's score, and there is no other.
     """
 
-    def __init__(self, dictionary: str, corpus: str | None, table: Table | None) -> None:
+    def __init__(
+        self,
+        dictionary: str,
+        corpus: str | None,
+        table: Table | None,
+        *,
+        explainers: Sequence[str] = (),
+        kind: ScoreKind | None = None,
+    ) -> None:
         self.dictionary = dictionary
         self._corpus = corpus
         self._table = table
+        self._only = tuple(sorted(set(explainers)))
+        self._kind = kind
 
     @classmethod
-    def open(cls, lake: Lake, dictionary: str, corpus: str | None = None) -> "LabelsTable":
+    def open(
+        cls,
+        lake: Lake,
+        dictionary: str,
+        corpus: str | None = None,
+        *,
+        explainers: Sequence[str] = (),
+        kind: ScoreKind | None = None,
+    ) -> "LabelsTable":
         """The newest labels; none where nobody has made any."""
-        return cls(dictionary, corpus, Table.find(lake.labels(dictionary)))
+        table = Table.find(lake.labels(dictionary))
+        return cls(dictionary, corpus, table, explainers=explainers, kind=kind)
 
     @property
     def key(self) -> Hashable:
         """What tells this snapshot from every other; None where there are none."""
-        return self._table and self._table.key
+        return self._table and (self._table.key, self._only, self._kind)
 
     @property
     def n_bytes(self) -> int:
@@ -71,15 +101,53 @@ class LabelsTable:
 
         The corpus of an automatic label is known by its explainer.
         """
+        return self._read(columns, [*self._theirs, "until IS NULL", *([where] if where else [])])
+
+    def former(self, columns: list[str]) -> pa.Table:
+        """These columns of the labels that were replaced or taken back, and `until` when."""
+        if self._table is None or "until" not in self._table.schema.names:
+            return pa.schema([LABELS_COLUMNS.field(name) for name in columns]).empty_table()
+        return self._read(columns, [*self._theirs, "until IS NOT NULL"])
+
+    def provenance(self, rows: pa.Table) -> pa.Table:
+        """The columns `scores` and `made` of labels, also former ones, in their order.
+
+        They are known by their `feature`, `explainer` and `until`.
+        """
+        features = sorted(set(rows["feature"].to_pylist()))
+        named = f"feature IN ({', '.join(map(str, features))})"
+        filters = [named] if 0 < len(features) <= MOST_NAMED else []
+        found = self._read([*KEY, "scores", "made"], [*self._theirs, *filters])
+        at = {key: i for i, key in enumerate(_keys(found))}
+        places = [at.get(key) for key in _keys(rows)]
+        return found.select(["scores", "made"]).take(pa.array(places, pa.int64()))
+
+    @property
+    def _theirs(self) -> list[str]:
+        """A filter for the explainers that are looked at, if it is not all."""
+        names = ", ".join(_quoted(name) for name in self._only)
+        return [f"explainer IN ({names})"] if names else []
+
+    def _read(self, columns: list[str], filters: list[str]) -> pa.Table:
         schema = pa.schema([LABELS_COLUMNS.field(name) for name in columns])
         if self._table is None:
             return schema.empty_table()
-        wanted = [*columns, *(["explainer"] if "explainer" not in columns else [])]
+        has_former = "until" in self._table.schema.names
+        kept = [f"({f})" for f in filters if has_former or not f.startswith("until")]
+        where = " AND ".join(kept) or None
+        ranked = any(name in RANKED for name in columns) and self._kind is not None
+        needed = ["explainer", *(("scores", *RANKED, *COUNTED) if ranked else ())]
+        needed += ["score", "scored_on"] if "score_kind" in columns else []
+        wanted = [*columns, *(name for name in needed if name not in columns)]
         stored = [name for name in wanted if name in self._table.schema.names]
         of_these = pa.schema([LABELS_COLUMNS.field(name) for name in stored])
         rows = pa.Table.from_batches(self._table.scan(stored, where=where), of_these)
-        absent = {name: pa.nulls(rows.num_rows, schema.field(name).type) for name in columns}
+        absent = {n: pa.nulls(rows.num_rows, LABELS_COLUMNS.field(n).type) for n in wanted}
         told = absent | {name: rows[name] for name in stored}
+        if ranked:
+            told |= by_kind(told, self._kind)
+        if "score_kind" in columns:
+            told["score_kind"] = kinds(told)
         if "corpus" in columns:
             known = pa.array(map(corpus_of, rows["explainer"].to_pylist()), pa.string())
             told["corpus"] = pc.coalesce(told["corpus"], known)
@@ -91,21 +159,22 @@ class LabelsTable:
 
         Empty ones, which an earlier saelake took from files, are none.
         """
+        first = np.unique(self.each["feature"].to_numpy(), return_index=True)[1]
+        return self.each.take(pa.array(first, pa.int64()))
+
+    @cached_property
+    def each(self) -> pa.Table:
+        """Every explainer's labels (the columns `SAID`): by feature, and of it the best first."""
         table = self.read(SAID)
         table = table.filter(pc.not_equal(pc.utf8_trim_whitespace(table["label"]), ""))
-        explainers = table["explainer"].to_pylist()
-        rank = np.array([self._rank(explainer) for explainer in explainers], np.int64)
-        score = table["score"].fill_null(-np.inf).to_numpy()
-        feature = table["feature"].to_numpy()
-        order: Array = np.lexsort((explainers, -score, rank, feature))
-        first = np.unique(feature[order], return_index=True)[1]
-        return table.take(pa.array(np.asarray(order, np.int64)[first]))
+        rank = [self._rank(explainer) for explainer in table["explainer"].to_pylist()]
+        return in_order(table, np.array(rank, np.int64))
 
     def _rank(self, explainer: str) -> int:
-        """0 for imported labels, 1 for this corpus's automatic ones, 2 for those of others."""
+        """0 for labels by hand, 1 for imported ones, 2 for this corpus's automatic ones, else 3."""
         if not explainer.startswith(AUTOMATIC):
-            return 0
-        return 1 if self._corpus and explainer == automatic(self._corpus) else 2
+            return 0 if explainer == BY_HAND else 1
+        return 2 if self._corpus and explainer == automatic(self._corpus) else 3
 
     def of(self, features: Iterable[int]) -> list[str | None]:
         """The label of each of these features, or None."""
@@ -170,8 +239,7 @@ class LabelsTable:
             )
         least = MOST * max(counts.values())
         chosen = min(counts, key=lambda e: (counts[e] < least, self._rank(e), -counts[e], e))
-        quoted = chosen.replace("'", "''")
-        where = f"explainer = '{quoted}' AND embedding IS NOT NULL AND {SAYS_SOMETHING}"
+        where = f"explainer = {_quoted(chosen)} AND embedding IS NOT NULL AND {SAYS_SOMETHING}"
         table = self.read([*EMBEDDED, "embedder", "embedding"], where=where)
         return table.sort_by("feature").combine_chunks()
 
@@ -286,12 +354,27 @@ class _Rows:
         return np.take(self._rows, features, mode="clip")
 
 
+def _keys(rows: pa.Table) -> list[tuple[Any, ...]]:
+    return list(zip(*(rows[name].to_pylist() for name in KEY), strict=True))
+
+
+def _quoted(text: str) -> str:
+    """The text in a filter."""
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
+
+
 def write_labels(lake: Lake, dictionary: str, rows: pa.Table) -> None:
     """Put labels beside those of other explainers; they replace what the same explainers said."""
-    uri = lake.labels(dictionary)
-    Table.open_or_create(uri, LABELS_COLUMNS)
-    said = pa.array(sorted(set(rows["explainer"].to_pylist())), pa.string())
-    stored = LabelsTable.open(lake, dictionary).read(LABELS_COLUMNS.names)
-    others = pc.invert(pc.is_in(stored["explainer"], said))
-    whole = pa.concat_tables([stored.filter(others), rows.select(LABELS_COLUMNS.names)])
-    overwrite(uri, whole.cast(LABELS_COLUMNS))
+    said = sorted(set(rows["explainer"].to_pylist()))
+    absent = [n for n in LABELS_COLUMNS.names if n not in rows.schema.names]
+    for name in absent:
+        rows = rows.append_column(
+            LABELS_COLUMNS.field(name), pa.nulls(rows.num_rows, LABELS_COLUMNS.field(name).type)
+        )
+    rows = rows.select(LABELS_COLUMNS.names).cast(LABELS_COLUMNS)
+
+    def decide(stored: pa.Table) -> LabelEdit:
+        return LabelEdit(goes=np.ones(stored.num_rows, bool), rows=rows)
+
+    commit_labels(lake, dictionary, decide, explainers=said)

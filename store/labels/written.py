@@ -1,26 +1,26 @@
-"""Labels that somebody writes, one by one: each commit keeps what others wrote meanwhile."""
+"""Labels that somebody writes, one by one or in batches, beside those of others."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from saelake.store.errors import Conflict, InvalidInput, NotFound
 from saelake.store.format.poles import Poles, said
 from saelake.store.format.schema import LABELS_COLUMNS
-from saelake.store.labels.labels import LabelsTable
+from saelake.store.labels.commits import LabelEdit, commit_labels
+from saelake.store.labels.rows import Row, dated, label_row, said_again
 from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.lake.lake import Lake
-from saelake.store.tables.changes import Change, Draft
-from saelake.store.tables.tables import Table, overwrite
+from saelake.store.requests.commands.labels import NewLabel
 
-Edit = Callable[[pa.Table], pa.Table]  # from the labels that there are to those that there will be
+Key = tuple[str, int]  # an explainer, and the pole that it labels
 
 
 def set_labels(
     lake: Lake,
     dictionary: str,
-    labels: Mapping[int, str],
+    labels: Mapping[int, str] | Sequence[NewLabel],
     *,
     explainer: str,
     expect: str | None = None,
@@ -28,28 +28,60 @@ def set_labels(
     """Put an explainer's labels of some features in place of those that it had; how many.
 
     Features are numbered as in a question; of a signed dictionary a plain number is the positive
-    pole. The same again changes nothing. With `expect` the explainer's label of each must be this
-    (empty: none), else it is a `Conflict`, unless it is the new one already. Raises `NotFound`.
+    pole. The same again changes nothing, and of the same text all stays that is not said anew. With
+    `expect` the explainer's label of each must be this (empty: none), else it is a `Conflict`,
+    unless it is the new one already. Raises `NotFound`.
     """
     poles = RegisteredDictionary.open(lake, dictionary).poles
-    new = {pole_of(number, poles, dictionary): label for number, label in labels.items()}
-    rows = pa.Table.from_pylist(
-        [{"feature": f, "label": label, "explainer": explainer} for f, label in new.items()],
-        LABELS_COLUMNS,
-    )
+    rows: dict[Key, Row] = {}
+    for new in _several(labels):
+        pole = pole_of(new.feature, poles, dictionary)
+        row = label_row(pole, new.label, explainer, new.scores, new.made)
+        rows[explainer, pole] = row
 
-    def edit(stored: pa.Table) -> pa.Table:
-        theirs = _mask(stored, explainer, list(new))
-        known = stored.filter(theirs)
-        before = dict(zip(known["feature"].to_pylist(), known["label"].to_pylist(), strict=True))
-        if before == new:
-            return stored
+    def check(before: Mapping[Key, Row]) -> None:
         if expect is not None:
-            _check_expected(new, before, expect)
-        return pa.concat_tables([stored.filter(pc.invert(theirs)), rows])
+            _check_expected(rows, before, expect)
 
-    _commit(lake, dictionary, edit)
-    return len(new)
+    put_rows(lake, dictionary, rows.values(), check=check)
+    return len(rows)
+
+
+def put_rows(
+    lake: Lake,
+    dictionary: str,
+    rows: Iterable[Row],
+    *,
+    whole: bool = False,
+    check: Callable[[Mapping[Key, Row]], None] = lambda _: None,
+) -> None:
+    """Put rows of labels (`label_row`), by one commit, in place of those that they say anew.
+
+    With `whole` also of all else that the same explainers said. `check` is given what is stored of
+    the same features by the same explainers, and may raise.
+    """
+    new = {(row["explainer"], row["feature"]): row for row in rows}
+    explainers = sorted({explainer for explainer, _ in new})
+
+    def decide(stored: pa.Table) -> LabelEdit | None:
+        columns = [stored[name].to_pylist() for name in ("explainer", "feature")]
+        named = list(zip(*columns, strict=True))
+        anew = np.array([key in new for key in named], bool)
+        same = stored.filter(pa.array(anew)).to_pylist()
+        before = {(row["explainer"], row["feature"]): row for row in same}
+        check(before)
+        found = {key: said_again(row, before.get(key)) for key, row in new.items()}
+        changed = {key for key, row in found.items() if not _is_stored(row, before.get(key))}
+        left = whole & ~anew
+        goes = np.array([key in changed for key in named], bool) | left
+        if not changed and not left.any():
+            return None
+        come = [dated(row) for key, row in found.items() if key in changed]
+        table = pa.Table.from_pylist(come, LABELS_COLUMNS)
+        return LabelEdit(goes=goes, rows=table)
+
+    features = None if whole else sorted({feature for _, feature in new})
+    commit_labels(lake, dictionary, decide, explainers=explainers, features=features)
 
 
 def delete_labels(
@@ -63,13 +95,13 @@ def delete_labels(
     chosen = None if features is None else [pole_of(f, poles, dictionary) for f in features]
     n_deleted = 0
 
-    def edit(stored: pa.Table) -> pa.Table:
+    def decide(stored: pa.Table) -> LabelEdit | None:
         nonlocal n_deleted
-        kept = stored.filter(pc.invert(_mask(stored, explainer, chosen)))
-        n_deleted = stored.num_rows - kept.num_rows
-        return kept
+        n_deleted = stored.num_rows
+        goes = np.ones(n_deleted, bool)
+        return LabelEdit(goes=goes, rows=LABELS_COLUMNS.empty_table()) if n_deleted else None
 
-    _commit(lake, dictionary, edit)
+    commit_labels(lake, dictionary, decide, explainers=[explainer], features=chosen)
     return n_deleted
 
 
@@ -88,50 +120,25 @@ def pole_of(number: int, poles: Poles, dictionary: str, what: str = "This labels
         ) from error
 
 
-def _mask(rows: pa.Table, explainer: str, features: Sequence[int] | None) -> pa.ChunkedArray:
-    """Which labels are the explainer's, and of these features."""
-    theirs = pc.equal(rows["explainer"], explainer)
-    if features is None:
-        return theirs
-    of_these = pc.is_in(rows["feature"], pa.array(features, rows.schema.field("feature").type))
-    return pc.and_(theirs, of_these)
+def _several(labels: Mapping[int, str] | Sequence[NewLabel]) -> Iterable[NewLabel]:
+    if isinstance(labels, Mapping):
+        return [NewLabel(feature=number, label=label) for number, label in labels.items()]
+    return labels
 
 
-def _check_expected(new: Mapping[int, str], before: Mapping[int, str], expect: str) -> None:
-    for feature in new:
-        found = before.get(feature, "")
-        if found not in (expect, new[feature]):
+def _is_stored(row: Row, stored: Row | None) -> bool:
+    """Whether the label is stored as it is; a vector is compared where it brings one."""
+    if stored is None or row.get("embedding") is not None:
+        return False
+    return all(row[name] == value for name, value in stored.items())
+
+
+def _check_expected(new: Mapping[Key, Row], before: Mapping[Key, Row], expect: str) -> None:
+    for key, row in new.items():
+        found = before[key]["label"] if key in before else ""
+        if found not in (expect, row["label"]):
             raise Conflict(
-                f"Nothing was written: the label of feature {feature} is {found!r} now, and not "
-                f"{expect!r}. Look at it, and write again.",
-                feature=feature,
+                f"Nothing was written: the label of feature {row['feature']} is {found!r} now, and "
+                f"not {expect!r}. Look at it, and write again.",
+                feature=row["feature"],
             )
-
-
-def _commit(lake: Lake, dictionary: str, edit: Edit) -> None:
-    """Edit the labels by one commit, on top of whatever the newest are."""
-    uri = lake.labels(dictionary)
-    table = Table.open_or_create(uri, LABELS_COLUMNS)
-    if not table.schema.equals(LABELS_COLUMNS):  # of an earlier saelake
-        overwrite(uri, _stored(lake, dictionary))
-
-    def decide(snapshot: Table) -> Change | None:
-        stored = _stored(lake, dictionary, snapshot)
-        edited = edit(stored)
-        if edited is stored or edited.equals(stored):
-            return None
-        rows = edited.cast(LABELS_COLUMNS).to_batches()
-        add = snapshot.write(rows) if edited.num_rows else Draft(())
-        return Change(add=add, remove=tuple(snapshot.fragment_ids))
-
-    table.commit(decide)
-
-
-def _stored(lake: Lake, dictionary: str, snapshot: Table | None = None) -> pa.Table:
-    """All labels, of a snapshot or the newest."""
-    found = (
-        LabelsTable.open(lake, dictionary)
-        if snapshot is None
-        else LabelsTable(dictionary, None, snapshot)
-    )
-    return found.read(LABELS_COLUMNS.names)

@@ -53,7 +53,10 @@ def _labelled(session: Session, collection: Collection, rows: pa.Table) -> pa.Ta
     labels = labels_of(session, collection)
     features = rows["feature"].to_numpy()
     said = labels.rows(features)
-    columns = [labels.of(features), *(said[n] for n in ("corpus", "coverage", "score"))]
+    columns = [
+        labels.of(features),
+        *(said[n] for n in ("corpus", "coverage", "score", "score_kind")),
+    ]
     return pa.table([*rows.columns, *columns], schema=FeaturesQuery.answer)
 
 

@@ -57,6 +57,11 @@ class AssociateQuery(Request, cost="analysis", answer=ASSOCIATE):
         """See `Request`."""
         if len(self.columns) not in (1, 2):
             raise InvalidInput("Name one column, or the two columns of a coordinate.")
+        if len(set(self.columns)) < len(self.columns):
+            raise InvalidInput(
+                f"{self.columns[0]} is named twice: name it once, or the other coordinate.",
+                column=self.columns[0],
+            )
         check_inside("level", self.level)
         check_inside("confirm_share", self.confirm_share)
         if len(self.columns) == 2 and (self.control or self.cluster_by is not None):

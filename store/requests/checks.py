@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
+from datetime import UTC, datetime
 from functools import partial
 from numbers import Integral, Real
 from types import NoneType, UnionType
@@ -146,11 +147,21 @@ def _truth(name: str, value: Any) -> bool:
     return value
 
 
+def _moment(name: str, value: Any) -> datetime:
+    if not isinstance(value, datetime):
+        raise InvalidInput(f"{name} must be a moment, not {value!r}.")
+    try:  # whatever a number of seconds since 1970 can be; without a zone it is taken for UTC
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (OverflowError, ValueError) as error:
+        raise InvalidInput(f"{name} cannot be {value}.") from error
+
+
 _PLAIN: Mapping[Any, Check] = {
     str: _text,
     int: _whole,
     float: _real,
     bool: _truth,
+    datetime: _moment,
 }
 
 

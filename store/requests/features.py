@@ -16,6 +16,7 @@ FEATURES = pa.schema(
         pa.field("label_corpus", pa.string()),
         pa.field("label_coverage", pa.float32()),
         pa.field("label_score", pa.float32()),
+        pa.field("label_score_kind", pa.string()),
     ]
 )
 

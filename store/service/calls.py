@@ -16,8 +16,10 @@ import grpc
 
 from saelake.store.errors import SaelakeError, Unavailable
 from saelake.store.service.access.gate import Gate
+from saelake.store.service.arriving import in_time, only, timely
 from saelake.store.service.caller import UNKNOWN, caller, set_caller
-from saelake.store.service.handlers import Answer, parts, written
+from saelake.store.service.handlers import Answer, of_stream, parts, written
+from saelake.store.service.limits import Limits
 from saelake.store.service.telemetry.call import REQUEST_ID, Ended, Observer, identify
 from saelake.store.wire.errors import to_status
 from saelake.store.wire.unreadable import reading
@@ -34,13 +36,15 @@ CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no types
     """Knows the calls under way, tells observers of each, and ends those that have no more time.
 
-    The `gate` says who asks before anything is read of what he sent.
+    The `gate` says who asks before anything is read of what he sent, which is to come in time.
     """
 
-    def __init__(self, gate: Gate, observers: Sequence[Observer] = ()) -> None:
+    def __init__(self, gate: Gate, limits: Limits, observers: Sequence[Observer] = ()) -> None:
         self._gate = gate
+        self._limits = limits
         self._observers = observers
         self._running: set[asyncio.Task[Any]] = set()
+        self._expecting: set[asyncio.Task[Any]] = set()  # those whose message has not come
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_closed = self._is_ending = False
@@ -54,18 +58,17 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
         handler = await continuation(handler_call_details)
         path: str = handler_call_details.method
         if handler is None or path.startswith(HEALTH):
-            return handler
+            return handler if handler is None else in_time(handler, self._limits)
         metadata = dict(handler_call_details.invocation_metadata)
         return self._handler(handler, _UnderWay(path, metadata, handler))
 
     def _handler(self, handler: grpc.RpcMethodHandler, call: "_UnderWay") -> grpc.RpcMethodHandler:
-        behaviour, kind = parts(handler)
-        answer = written(behaviour)
+        answer = written(parts(handler)[0])
 
         async def answered(sent: Any, context: Any) -> Any:
             return await self._answered(call, answer, sent, _CallContext(context, call))
 
-        return kind(
+        return of_stream(handler)(
             answered,
             request_deserializer=call.read if call.is_stream else None,
             response_serializer=call.serialized,
@@ -85,13 +88,11 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
         except SaelakeError as error:
             await context.refuse(self._gate.told(error))
         except asyncio.CancelledError:
-            if not self._is_ending:
+            if not (self._is_ending or call.came_too_late):
                 context.broke_off = "CANCELLED"
                 raise
             task.uncancel()
-            await context.refuse(
-                Unavailable(f"The server has stopped and does not answer to the end. {LATER}")
-            )
+            await context.refuse(_stopping() if call.came_too_late else _stopped())
         except Exception:
             log.exception("A call of %s failed", call.method)
             said = f"The server failed at this; its log says more, under {call.id}."
@@ -102,14 +103,27 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
     async def _admitted(self, call: "_UnderWay", sent: Any, context: "_CallContext") -> Any:
         """What the handler is given: read when it is known who asks, and what he may ask of it."""
         if self._is_closed:
-            raise Unavailable(f"The server is about to stop and does not answer any more. {LATER}")
+            raise _stopping()
         await self._gate.identify(context)
         if call.is_stream:
             self._gate.admit(call.path, None)
-            return call.noting(sent)
-        call.message = call.read(sent)  # noted also where it is refused
+            return call.noting(timely(sent, self._limits))
+        call.message = call.read(await self._sent(call, sent))  # noted also where it is refused
         call.message = self._gate.admit(call.path, call.message)
         return call.message
+
+    async def _sent(self, call: "_UnderWay", messages: AsyncIterator[bytes]) -> bytes:
+        """The one message of a call."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._expecting.add(task)
+        try:
+            return await only(messages, self._limits)
+        except asyncio.CancelledError:
+            call.came_too_late = self._is_closed
+            raise
+        finally:
+            self._expecting.discard(task)
 
     def _begin(self, call: "_UnderWay", task: asyncio.Task[Any]) -> None:
         call.id = identify(call.metadata)
@@ -128,8 +142,10 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no ty
             observer.ends(ended)
 
     def close(self) -> None:
-        """Refuse calls from here on, so that clients ask again elsewhere."""
+        """Refuse calls from here on, and those that sent no message: clients ask elsewhere."""
         self._is_closed = True
+        for task in self._expecting:
+            task.cancel()
 
     async def finished(self, seconds: float) -> bool:
         """Wait for the calls under way, as long as that; whether all have ended."""
@@ -158,6 +174,7 @@ class _UnderWay:
         self.metadata = {name: value for name, value in metadata.items() if name != SECRET}
         self.id = ""
         self.message: Any = None
+        self.came_too_late = False
         self.is_stream: bool = handler.request_streaming
         self.read = reading(handler.request_deserializer or bytes)
         self._serialize = handler.response_serializer or bytes
@@ -229,6 +246,14 @@ class _CallContext:
 
     def _with_id(self, metadata: Any) -> tuple[tuple[str, str | bytes], ...]:
         return (*(metadata or ()), (REQUEST_ID, self._call.id))
+
+
+def _stopping() -> Unavailable:
+    return Unavailable(f"The server is about to stop and does not answer any more. {LATER}")
+
+
+def _stopped() -> Unavailable:
+    return Unavailable(f"The server has stopped and does not answer to the end. {LATER}")
 
 
 def _name(code: grpc.StatusCode | int | None) -> str:

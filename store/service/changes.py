@@ -30,7 +30,6 @@ from saelake.store.service.caller import asker_of, caller
 from saelake.store.service.jobs.runner import JobRunner
 from saelake.store.service.lanes.places import LanePlaces
 from saelake.store.service.limits import Limits
-from saelake.store.service.uploads import timely
 from saelake.store.wire.commands import (
     CHANGES,
     COMMANDS,
@@ -157,7 +156,7 @@ class ChangesService:
         """The command that comes first, when the rows after it are in the file."""
         command, n_bytes = None, 0
         run = asyncio.get_running_loop().run_in_executor
-        async for message in timely(messages, self._limits):
+        async for message in messages:
             if message.WhichOneof("piece") == "begin" and command is None:
                 command = from_message(kind, message.begin)
                 await self._check_granted(command)

@@ -22,6 +22,14 @@ def parts(handler: grpc.RpcMethodHandler) -> tuple[Behaviour, Callable[..., Any]
     return handler.unary_unary, grpc.unary_unary_rpc_method_handler
 
 
+def of_stream(handler: grpc.RpcMethodHandler) -> Callable[..., Any]:
+    """What makes a handler of such answers that is called before a message has come."""
+    if handler.response_streaming:
+        make: Callable[..., Any] = grpc.stream_stream_rpc_method_handler
+        return make
+    return grpc.stream_unary_rpc_method_handler  # type: ignore[no-any-return]  # grpc has no types
+
+
 @lru_cache(maxsize=256)  # asked for each call
 def written(behaviour: Behaviour) -> Answer:
     """It, as what writes its messages where it may yield them: a stream can be ended only so."""

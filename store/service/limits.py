@@ -28,7 +28,7 @@ class Limits:
     - answer_s: seconds that a quick answer takes
     - analysis_s: seconds that an analysis takes, which reads a whole selection
     - export_s: seconds that an export or verifying takes
-    - idle_s: seconds that an answer is kept which nobody reads
+    - idle_s: seconds that an answer is kept which nobody reads, and a question that does not come
     - request_bytes: size of a request
     - import_bytes: size of documents or labels that are sent, together
     - changes: changes that take long, as imports do, at once; each keeps its place until it is done

@@ -29,7 +29,12 @@ def main() -> None:
         news.flush()
 
     try:
-        if not serve(settings, on_ready=lambda _: tell(packed(Kind.READY))):
+        whole = serve(
+            settings,
+            on_ready=lambda _: tell(packed(Kind.READY)),
+            on_warm=lambda: tell(packed(Kind.WARM)),
+        )
+        if not whole:
             leave()
     except SaelakeError as error:
         tell(parcels.error_parcel(error))

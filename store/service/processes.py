@@ -7,23 +7,21 @@ itself: it holds the port, starts another in place of one that dies, and hands s
 import asyncio
 import logging
 import signal
-import socket
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from saelake.store.errors import InvalidInput, Unavailable
+from saelake.store.errors import InvalidInput, SaelakeError, Unavailable
 from saelake.store.service.begun import ending, environment
 from saelake.store.service.lanes import parcels
 from saelake.store.service.lanes.child import send
 from saelake.store.service.lanes.parcels import Kind, pickled
+from saelake.store.service.ports import HeldPort
 from saelake.store.service.serve import Address, ServerSettings, serve
 from saelake.store.service.telemetry.logs import configure
 from saelake.store.service.telemetry.observing import shared_metrics
-from saelake.store.wire.address import cannot_listen
 
 log = logging.getLogger("saelake.server")
 
@@ -31,41 +29,6 @@ MODULE = "saelake.store.service.process"
 SOON_S = 10.0  # one that dies before that is started again later and later
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 CAN_SHARE = sys.platform == "linux"  # elsewhere one of those that share gets all connections
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldPort:
-    """A port that others may listen on who share it, and nobody else."""
-
-    held: socket.socket
-    address: Address
-
-    @classmethod
-    def take(cls, address: Address, option: str = "--port") -> "HeldPort":
-        """The port, of nobody so far. Raises `InvalidInput`."""
-        try:
-            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-            family, kind, _, _, where = found[0]
-            with socket.socket(family, kind) as alone:
-                alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                alone.bind(where)
-                port = alone.getsockname()[1]
-            held = _shared(family, kind, (where[0], port, *where[2:]))
-        except OSError as error:
-            raise cannot_listen(address, option, error) from error
-        return cls(held=held, address=replace(address, port=port))
-
-
-def _shared(family: int, kind: int, where: tuple[Any, ...]) -> socket.socket:
-    """A socket that holds an address, which others may share. Raises `OSError`."""
-    held = socket.socket(family, kind)
-    try:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind(where)
-    except OSError:
-        held.close()
-        raise
-    return held
 
 
 class Died(Unavailable):
@@ -94,6 +57,7 @@ class Processes:
         self._metrics = None if metrics is None else shared_metrics(metrics)
         self._running: dict[int, Process] = {}
         self._keeping: list[asyncio.Task[None]] = []
+        self._warming: list[asyncio.Task[SaelakeError | None]] = []
 
     @property
     def address(self) -> Address:
@@ -106,7 +70,7 @@ class Processes:
         return tuple(held.address for held in self._doors)
 
     async def start(self) -> None:
-        """Start all; they are kept running.
+        """Start all, and return when they listen; they are kept running.
 
         One that ends without a word is started again as long as another serves. Raises what the
         first of them says that cannot.
@@ -116,10 +80,20 @@ class Processes:
         except BaseException:
             await self.stop()
             raise
+        self._warming = [asyncio.create_task(_warm(process)) for process in first]
         self._keeping = [asyncio.create_task(self._keep(process)) for process in first]
         self._keeping += [
             asyncio.create_task(self._begin_anew()) for _ in range(self._n - len(first))
         ]
+
+    async def ready(self) -> None:
+        """Return when those that were started are ready. Raises what hinders one of them.
+
+        One that ends before, without a word, is not waited for: another is started.
+        """
+        for found in asyncio.as_completed(self._warming):
+            if (error := await found) is not None:
+                raise error
 
     def hurry(self) -> None:
         """Hand a signal to stop on."""
@@ -128,13 +102,13 @@ class Processes:
 
     async def stop(self) -> None:
         """Let all stop gracefully, and return when they have."""
-        for keeping in self._keeping:
-            keeping.cancel()
+        for task in (*self._keeping, *self._warming):
+            task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)  # none is started any more
         self.hurry()
         await asyncio.gather(*(process.wait() for process in [*self._running.values()]))
         for port in (self._port, *self._doors):
-            port.held.close()
+            port.close()
         if self._metrics is not None:
             self._metrics.close()
 
@@ -204,6 +178,16 @@ class Processes:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
+async def _warm(process: Process) -> SaelakeError | None:
+    """Return when a process that listens is ready, or has ended: what hinders it, if it says."""
+    assert process.stdout is not None
+    try:
+        kind, contents = await parcels.received(process.stdout)
+    except asyncio.IncompleteReadError:
+        return None
+    return parcels.error_in(contents) if kind is Kind.ERROR else None
+
+
 def serve_all(
     settings: ServerSettings,
     on_ready: Callable[[Address], object] = lambda _: None,
@@ -231,15 +215,24 @@ async def _run(
     on_ready: Callable[[Address], object],
     on_open: Callable[[Address], object],
 ) -> None:
-    stopped = asyncio.Event()
-    _on_signals(stopped.set)
+    signalled = asyncio.Event()
+    _on_signals(signalled.set)
     await processes.start()
     on_ready(processes.address)
-    for opened in processes.door_addresses:
-        on_open(opened)
-    await stopped.wait()
+    stopped = asyncio.ensure_future(signalled.wait())
+    ready = asyncio.ensure_future(processes.ready())
+    await asyncio.wait((stopped, ready), return_when=asyncio.FIRST_COMPLETED)
+    error = ready.exception() if ready.done() else None
+    if ready.done() and error is None:
+        for opened in processes.door_addresses:
+            on_open(opened)
+        await stopped
+    for task in (stopped, ready):
+        task.cancel()
     _on_signals(processes.hurry)  # a second one is handed on as well
     await processes.stop()
+    if error is not None:
+        raise error
 
 
 def _on_signals(react: Callable[[], None]) -> None:

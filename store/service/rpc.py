@@ -1,7 +1,7 @@
 """The gRPC service: questions to the lanes that answer them, answers in frames as asked for."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -26,7 +26,31 @@ from saelake.store.wire.progress import Part, frame_of
 from saelake.store.wire.requests import Message
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
-Question: TypeAlias = Callable[[], Asking]
+
+LONGEST_KNOWN = 4096  # bytes of a message of which the kind is looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentQuestion:
+    """A question as it was sent."""
+
+    method: str
+    message: Message
+    at: str | None
+
+    def asking(self) -> Asking:
+        """What is asked. Raises `InvalidInput`."""
+        return Asking(request=requests.to_request(self.method, self.message), at=self.at)
+
+    @property
+    def kind(self) -> Hashable | None:
+        """What questions have in common that take about as long; None of a large one."""
+        sent: Any = self.message
+        if sent.ByteSize() > LONGEST_KNOWN:
+            return None
+        names = tuple(field.name for field, _ in sent.ListFields())
+        of = getattr(sent, "collection", ""), getattr(sent, "where", "")
+        return self.method, self.at, names, of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +98,7 @@ class LakeService:
             at = at_of(sent)
             check_at(caller(), at)
 
-            def question() -> Asking:
-                return Asking(request=requests.to_request(method, message), at=at)
-
+            question = SentQuestion(method=method, message=message, at=at)
             await _answer(context, question, way, tells=tells_of(sent))
 
         return grpc.unary_stream_rpc_method_handler(
@@ -118,7 +140,7 @@ class LakeService:
             await lane.close()
 
 
-async def _answer(context: Context, question: Question, way: Way, *, tells: bool) -> None:
+async def _answer(context: Context, question: SentQuestion, way: Way, *, tells: bool) -> None:
     """Send an answer, in the time that there is for it.
 
     Frames are written, not yielded: the time limits must end here, also while a frame waits for a
@@ -136,7 +158,7 @@ async def _answer(context: Context, question: Question, way: Way, *, tells: bool
         ) from None
 
 
-async def _send(context: Context, question: Question, way: Way, *, tells: bool) -> None:
+async def _send(context: Context, question: SentQuestion, way: Way, *, tells: bool) -> None:
     """Send the frames of an answer; the next is made when the one before is on its way.
 
     Where it `tells`, also how far it is, as it goes on.
@@ -153,9 +175,11 @@ async def _send(context: Context, question: Question, way: Way, *, tells: bool) 
             await _write(context, part, way.idle_s)
 
 
-def _parts(lane: Lane, question: Question, by: str, *, tells: bool) -> AsyncGenerator[Part, None]:
+def _parts(
+    lane: Lane, question: SentQuestion, by: str, *, tells: bool
+) -> AsyncGenerator[Part, None]:
     """The parts of an answer, in which what tells of its progress comes now and then."""
-    parts = lane.answer(question, by, tells=tells)
+    parts = lane.answer(question.asking, by, tells=tells, kind=question.kind)
     return paced(parts) if tells else parts
 
 

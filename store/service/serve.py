@@ -21,6 +21,7 @@ from saelake.store.lake.lake import Lake
 from saelake.store.service.access.audit import auditing
 from saelake.store.service.access.gate import Gate
 from saelake.store.service.access.protection import Access
+from saelake.store.service.arriving import InTime
 from saelake.store.service.calls import Calls
 from saelake.store.service.changes import Allowed, ChangesService
 from saelake.store.service.computing import lanes
@@ -48,7 +49,7 @@ log = logging.getLogger("saelake.server")
 T = TypeVar("T")
 
 BACKGROUND_GRACE_S = 5.0  # of one in this process, whose program waits for it
-ENDING_S = 5.0  # for telling those who are cut off
+ENDING_S = 5.0  # for telling callers that there is no more
 KEEPALIVE_MS = 60_000
 METADATA_BYTES = 128 << 10  # by itself grpc refuses tokens of issuers from 8 KiB on, by chance
 LEAST_PING_MS = 10_000  # grpc hangs up on a client that asks more often; its default is 5 minutes
@@ -152,7 +153,7 @@ class Server:
         It answers at once, and is healthy when it is `ready`.
         """
         settings = self._settings
-        self._calls = Calls(self._gate, self._observing.observers)
+        self._calls = Calls(self._gate, settings.limits, self._observing.observers)
         self._server = grpc.aio.server(
             interceptors=[self._calls],
             options=[
@@ -201,7 +202,10 @@ class Server:
         where = self._settings.lifetime.health
         if where is None:
             return None
-        server = grpc.aio.server(options=[("grpc.so_reuseport", int(self._settings.shares_port))])
+        server = grpc.aio.server(
+            interceptors=[InTime(self._settings.limits)],
+            options=[("grpc.so_reuseport", int(self._settings.shares_port))],
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         self.health_port = _listening(server, where, "--health")
         await server.start()
@@ -254,6 +258,8 @@ class Server:
         whole = await self._calls.finished(grace_s)
         if not whole:
             await self._calls.end()
+        await asyncio.wait((stopping,), timeout=ENDING_S)
+        await self._server.stop(None)  # callers that do not even say that they have read it
         await stopping
         if self._probed is not None:
             await self._probed.stop(None)
@@ -309,11 +315,13 @@ def serve(
     settings: ServerSettings,
     on_ready: Callable[[Address], object] = lambda _: None,
     on_open: Callable[[Address], object] = lambda _: None,
+    on_warm: Callable[[], object] = lambda: None,
 ) -> bool:
     """Serve until SIGINT or SIGTERM, then stop as `settings` say; whether all answers were whole.
 
-    `on_ready` is told the address at once, and `on_open` that of each door when the server is
-    ready, since who looks would wait for that. A second signal ends the process at once.
+    `on_ready` is told the address at once. When the server is ready `on_warm` is called, and
+    `on_open` told the address of each door, since who looks would wait for that. A second signal
+    ends the process at once.
     """
 
     if settings.telemetry.log is not None:
@@ -329,8 +337,10 @@ def serve(
         if ready.done() and ready.exception() is not None:
             await server.stop(grace_s=0)
             ready.result()
-        for opened in server.door_addresses if ready.done() else ():
-            on_open(opened)
+        if ready.done():
+            on_warm()
+            for opened in server.door_addresses:
+                on_open(opened)
         await stopped
         return await server.stop(delay_s=settings.lifetime.drain_delay_s)
 

@@ -7,6 +7,8 @@ from contextlib import suppress
 from threading import Lock
 from typing import Generic, TypeVar
 
+from saelake.store.requests.waited.waiting import wait
+
 T = TypeVar("T")
 
 FRESH_S = 1.0  # how old what an answer is made of may be, when the question is asked
@@ -44,6 +46,7 @@ class Fresh(Generic[T]):
             if asked - usable[0] >= EARLY * FRESH_S:
                 self._begin()
             return usable[1]
+        wait()
         with self._turn:
             found = self._found(asked, FRESH_S)
             return self._look() if found is None else found[1]

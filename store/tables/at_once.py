@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+from saelake.store.requests.waited.waiting import wait
 from saelake.store.tables.objectstore import is_s3
 
 THREADS = 16
@@ -16,6 +17,7 @@ def are_all(uri: str, checks: Sequence[Callable[[], bool]]) -> bool:
     """
     if not is_s3(uri):
         return all(check() for check in checks)
+    wait()
     return all(_pool().map(_called, checks))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from saelake.store.errors import Corrupt, SaelakeError
+from saelake.store.requests.waited.waiting import wait
 from saelake.store.tables.failures import storage_error
 
 # What begins an error of reading a file, in a scan and in a read of single rows.
@@ -23,6 +24,7 @@ _COLLECTION = re.compile(r"(.*)\.(codes|activations|postings|nearest|features)\.
 @contextmanager
 def reading(uri: str) -> Iterator[None]:
     """Raise what goes wrong in reading a table's files as `Corrupt`, or as `storage_errors` do."""
+    wait()
     try:
         yield
     except SaelakeError:

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from saelake.store.errors import AccessDenied, NotFound, OutOfSpace, SaelakeError, Unavailable
+from saelake.store.requests.waited.waiting import wait
 from saelake.store.tables.objectstore import S3, is_s3
 
 P = ParamSpec("P")
@@ -105,6 +106,7 @@ def storage_errors(uri: str) -> Iterator[None]:
 
     Those are `AccessDenied`, `NotFound` (of a bucket), `OutOfSpace` and `Unavailable`.
     """
+    wait()
     try:
         yield
     except (OSError, ValueError) as error:

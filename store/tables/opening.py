@@ -8,6 +8,7 @@ import lance
 
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.moments import moment_of
+from saelake.store.requests.waited.waiting import wait
 from saelake.store.tables.mirrors import is_unmirrored
 from saelake.store.tables.objectstore import credentials, is_s3, lance_options
 
@@ -24,6 +25,7 @@ def parted(uri: str) -> tuple[str, str | None]:
 
 def opened(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset":
     """The newest snapshot at an address, or that of a tag, a time or a version."""
+    wait()
     given: dict[str, Any] = {"storage_options": lance_options(uri), "session": _session_of(uri)}
     if at is not None and is_pin(at):
         version, at = int(at.removeprefix(PINNED).partition(".")[0]), None

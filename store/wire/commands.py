@@ -5,13 +5,14 @@ field's enum of that name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput
@@ -31,6 +32,8 @@ from saelake.store.requests.commands.labels import (
 from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
+    DropCommand,
+    ReplaceCommand,
     TagCommand,
     UntagCommand,
 )
@@ -55,6 +58,8 @@ COMMANDS: Mapping[str, type[Command]] = {
         UntagCommand,
         CompactCommand,
         CleanupCommand,
+        ReplaceCommand,
+        DropCommand,
     )
 }
 UNSPECIFIED = "UNSPECIFIED"
@@ -110,6 +115,8 @@ def _put(message: Any, field: Any, given: Any) -> None:
         place.extend(to_message(GetMessageClass(field.message_type), item) for item in given)
     elif field.is_repeated:
         place.extend(given)
+    elif field.message_type is not None:
+        place.CopyFrom(to_message(GetMessageClass(field.message_type), given))
     elif field.enum_type is not None:
         name = f"{_prefix(field)}{given.upper()}"
         setattr(message, field.name, field.enum_type.values_by_name[name].number)
@@ -122,6 +129,9 @@ def from_message(kind: type[T], message: Message) -> T:
     hints = get_type_hints(kind)
     value: Any = kind
     said = {f.name: _said(message, f.name, hints[f.name]) for f in fields(value)}
+    for field in fields(value):
+        if said[field.name] is None and field.default is field.default_factory is MISSING:
+            raise InvalidInput(f"The field {field.name} is missing.", field=field.name)
     return kind(**{name: given for name, given in said.items() if given is not None})
 
 
@@ -139,9 +149,16 @@ def _said(message: Any, name: str, hint: Any) -> Any:
         return _absent(name, hint, field)
     if isinstance(place, pb.FeatureList):
         return tuple(place.numbers)
-    if hint is datetime:
+    if isinstance(place, Timestamp):
         return place.ToDatetime(UTC)
+    if field.message_type is not None:
+        return from_message(_type(_some(hint)), place)
     return _choice(field, place) if field.enum_type is not None else place
+
+
+def _some(hint: Any) -> Any:
+    """What a value is of this hint that is there."""
+    return next((kind for kind in get_args(hint) if is_dataclass(kind)), hint)
 
 
 def _type(hint: Any) -> type[Any]:

@@ -2,7 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-WIRE = 3  # 1 had neither states nor versions, 2 no progress
+WIRE = 3  # 1 had neither states nor versions, 2 no progress and no scores of labels
 FEATURES = ("at", "retry-info", "progress")  # what it knows beside methods
 
 

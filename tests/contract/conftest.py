@@ -1,21 +1,48 @@
-"""One lake of random codes: here, behind servers of each kind, awaited, and with Ray actors."""
+"""One lake of random codes, by each face; and lakes that a file has of its own."""
 
-import re
-import subprocess
-import sys
+import os
+import shutil
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import saelake
-from saelake import aio
 from saelake.lake import Lake
-from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
-from tests.contract.protected import Protected, protect
+from saelake.store.snapshot.fresh import FRESH_S
+from tests.contract.faces import CHANGING, FACES, OTHERS, Faces
 from tests.lakes import MadeLake, make_lake
-from tests.waiting import Waiting
+
+RAY_CPUS = 8  # for actors of several lakes: most of them wait for the next test
+
+
+@pytest.fixture(scope="package")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Faces:
+    return Faces(tmp_path_factory.mktemp("faces"))
+
+
+@pytest.fixture(scope="package")
+def ray_here() -> Iterator[None]:
+    """Ray on this machine, which the lakes of all files use one after another."""
+    ray = pytest.importorskip("ray")
+    from saelake.workers.ray.session import OBJECT_STORE_BYTES, SETTINGS
+
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ray.init(
+            "local",
+            num_cpus=RAY_CPUS,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture(scope="package")
@@ -28,85 +55,52 @@ def embedded(made: MadeLake) -> Lake:
     return saelake.connect(made.lake.uri)
 
 
-@pytest.fixture(scope="package")
-def server(made: MadeLake) -> Iterator[BackgroundServer]:
-    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
-    with BackgroundServer(settings) as running:
-        yield running
-
-
-@pytest.fixture(scope="package")
-def remote(server: BackgroundServer) -> Iterator[Lake]:
-    with saelake.connect(server.target) as lake:
-        yield lake
-
-
-@pytest.fixture(scope="package")
-def awaited(server: BackgroundServer) -> Iterator[Lake]:
-    transport = Waiting(aio.connect(server.target).transport)
-    with Lake(server.target, transport, is_remote=True) as lake:
-        yield lake
-
-
-@pytest.fixture(scope="package")
-def by_processes(made: MadeLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    """Behind two processes on one port, which compute analyses in others."""
-    options = ["--lake", made.lake.uri, "--port", "0", "--processes", "2"]
-    command = [sys.executable, "-m", "saelake", "serve", *options]
-    # A file, as a pipe that nobody reads is full after some hundred lines, and the server waits.
-    log = tmp_path_factory.mktemp("processes") / "log"
-    with log.open("w") as file, subprocess.Popen(command, stderr=file) as serving:
-        while (said := re.search(r"--server (\S+) \(", log.read_text())) is None:
-            assert serving.poll() is None, log.read_text()
-            time.sleep(0.1)
-        with saelake.connect(f"grpc://{said[1]}") as lake:
-            yield lake
-        serving.terminate()
-
-
-@pytest.fixture(scope="package")
-def protected(made: MadeLake, tmp_path_factory: pytest.TempPathFactory) -> Protected:
-    folder: Path = tmp_path_factory.mktemp("protected")
-    return protect(made.lake.uri, folder)
-
-
-@pytest.fixture(scope="package")
-def by_token(protected: Protected) -> Iterator[Lake]:
-    """Behind TLS, with a named token that may read."""
-    with protected.by_token() as lake:
-        yield lake
-
-
-@pytest.fixture(scope="package")
-def by_certificate(protected: Protected) -> Iterator[Lake]:
-    """Behind mTLS, with a certificate that may read, and no token."""
-    with protected.by_certificate() as lake:
-        yield lake
-
-
-@pytest.fixture(scope="package")
-def on_ray(made: MadeLake) -> Iterator[Lake]:
-    pytest.importorskip("ray")
-    cluster = saelake.RayCluster(address="local", workers=2, cpus_per_worker=1)
-    with saelake.connect(made.lake.uri, ray=cluster) as lake:
-        yield lake
-
-
-# Ray leaves sockets and files to the garbage collector.
-ON_RAY = pytest.param(
-    "on_ray",
-    marks=[
-        pytest.mark.cluster,
-        pytest.mark.filterwarnings("ignore::ResourceWarning"),
-        pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    ],
-)
-
-
-FACES = ["embedded", "remote", "by_token", "by_certificate", "by_processes", "awaited", ON_RAY]
-
-
 @pytest.fixture(scope="package", params=FACES)
-def lake(request: pytest.FixtureRequest) -> Lake:
-    opened: Lake = request.getfixturevalue(request.param)
-    return opened
+def lake(request: pytest.FixtureRequest, made: MadeLake, faces: Faces) -> Iterator[Lake]:
+    """The lake by each face."""
+    with faces.open(_chosen(request), made.lake.uri) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=FACES)
+def face(request: pytest.FixtureRequest) -> str:
+    """Each face, for a file that has a lake of its own."""
+    return _chosen(request)
+
+
+@pytest.fixture(scope="module", params=OTHERS)
+def other_face(request: pytest.FixtureRequest) -> str:
+    """Each face whose answers are compared with those of the lake in this process."""
+    return _chosen(request)
+
+
+@pytest.fixture(scope="module", params=CHANGING)
+def changing_face(request: pytest.FixtureRequest) -> str:
+    """Each face that takes every change."""
+    return _chosen(request)
+
+
+def _chosen(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    if name == "on_ray":
+        request.getfixturevalue("ray_here")
+    return name
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the lake of a file is that is made anew for each of its tests."""
+    return tmp_path_factory.mktemp("anew") / "lake"
+
+
+def made_anew(place: Path, *, seed: int) -> MadeLake:
+    """A lake of 30 documents in place of the one that the test before has left.
+
+    Whoever serves the place goes on, and sees it within `FRESH_S`.
+    """
+    was_there = place.exists()
+    shutil.rmtree(place, ignore_errors=True)
+    made = make_lake(place, n_documents=30, seed=seed)
+    if was_there:
+        time.sleep(FRESH_S)
+    return made

@@ -1,9 +1,10 @@
-"""Analyses answer, and fail, in this process as they do behind a server."""
+"""Analyses answer, and fail, by every face as in this process."""
 
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -19,9 +20,8 @@ from saelake.store.errors import (
     NotFound,
     SaelakeError,
 )
-from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
-from saelake.texts import model_texts
 from tests.client.answers.pages import USED, Tags
+from tests.contract.faces import Faces
 from tests.encoded import make_encoded_lake
 from tests.stateless import stateless
 from tests.tiny import save_dictionary
@@ -38,20 +38,30 @@ class Pair:
     """One lake twice."""
 
     embedded: Lake
-    remote: Lake
+    other: Lake
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     made = make_encoded_lake(tmp_path_factory.mktemp("analyses"), n_documents=60)
     lake = saelake.connect(made.lake.uri)
     save_dictionary(made.parts / "other", seed=1)
     lake.encode("words", model=str(made.parts / "llama"), dictionary=str(made.parts / "other"))
     lake.embed("words", model=made.sentences)
     lake.label(NAME)
-    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0), texts=model_texts())
-    with BackgroundServer(settings) as server, saelake.connect(server.target) as remote:
-        yield Pair(lake, remote)
+    return lake
+
+
+@pytest.fixture(scope="module")
+def pair(analysed: Lake, other_face: str, faces: Faces) -> Iterator[Pair]:
+    with faces.open(other_face, analysed.uri) as other:
+        yield Pair(analysed, other)
+
+
+@pytest.fixture(scope="module")
+def expected(analysed: Lake) -> Callable[[str], Answer[Any]]:
+    """What the lake in this process answers to a question, asked once."""
+    return cache(lambda question: QUESTIONS[question](analysed))
 
 
 def sides(lake: Lake) -> tuple[Collection, Collection]:
@@ -156,17 +166,20 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
         lake[OTHER], features=[1, 2], by="decoder"
     ),
     "labels": lambda lake: lake.dictionary("sae").labels(),
+    "agreement of one": lambda lake: lake.dictionary("sae").agreement(),
     "labels of some": lambda lake: lake.dictionary("sae").labels(features=[9, 3]),
     "no labels": lambda lake: lake.dictionary("other").labels(),
     "labels near a text": lambda lake: lake.dictionary("sae").labels(TEXT, k=None),
     "neighbors": lambda lake: lake[NAME].dictionary.neighbors(3, 4),
 }
-EMPTY = {"like nothing here", "no difference", "no labels"}
+EMPTY = {"like nothing here", "no difference", "no labels", "agreement of one"}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_every_answer_is_a_table_in_a_notebook(pair: Pair, question: str) -> None:
-    found = QUESTIONS[question](pair.embedded)
+def test_every_answer_is_a_table_in_a_notebook(
+    expected: Callable[[str], Answer[Any]], question: str
+) -> None:
+    found = expected(question)
     page = Tags(found._repr_html_())
     assert {"table", "th"} <= page.tags <= USED
     n_shown = min(len(found), SHOWN)
@@ -177,14 +190,15 @@ def test_every_answer_is_a_table_in_a_notebook(pair: Pair, question: str) -> Non
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_server_answers_as_the_lake_itself(pair: Pair, question: str) -> None:
-    ask = QUESTIONS[question]
-    found, expected = ask(pair.remote), ask(pair.embedded)
-    assert type(found) is type(expected)
-    assert found == expected
-    there, here = stateless(found.to_arrow()), stateless(expected.to_arrow())
+def test_every_face_answers_as_the_lake_itself(
+    pair: Pair, expected: Callable[[str], Answer[Any]], question: str
+) -> None:
+    found, known = QUESTIONS[question](pair.other), expected(question)
+    assert type(found) is type(known)
+    assert found == known
+    there, here = stateless(found.to_arrow()), stateless(known.to_arrow())
     assert there.equals(here, check_metadata=True)
-    assert repr(found) == repr(expected)
+    assert repr(found) == repr(known)
     assert (len(found) == 0) == (question in EMPTY), "a question that says something"
 
 
@@ -201,10 +215,10 @@ LABELLED: dict[str, tuple[str, ...]] = {  # questions whose answers have columns
 
 
 @pytest.fixture(scope="module")
-def alike(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def alike(analysed: Lake, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The lake, with labels from a file that many features share."""
     folder = tmp_path_factory.mktemp("alike")
-    copied = shutil.copytree(pair.embedded.uri, folder / "lake")
+    copied = shutil.copytree(analysed.uri, folder / "lake")
     lake = saelake.connect(str(copied))
     shared = {str(feature): f"label {feature % 2}" for feature in range(64)}
     (folder / "labels.json").write_text(json.dumps(shared))
@@ -357,10 +371,10 @@ MISTAKES: dict[str, tuple[type[SaelakeError], str, Callable[[Lake], object]]] = 
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_error_on_both(pair: Pair, mistake: str) -> None:
+def test_a_mistake_is_one_error_by_every_face(pair: Pair, mistake: str) -> None:
     kind, said, ask = MISTAKES[mistake]
     errors: list[SaelakeError] = []
-    for lake in (pair.embedded, pair.remote):
+    for lake in (pair.embedded, pair.other):
         with pytest.raises(SaelakeError) as caught:
             ask(lake)
         errors.append(caught.value)
@@ -373,9 +387,11 @@ def test_a_mistake_is_one_error_on_both(pair: Pair, mistake: str) -> None:
 
 
 def test_a_lake_behind_a_server_is_not_written(pair: Pair) -> None:
+    if not pair.other.is_remote:
+        pytest.skip("a lake that Ray's actors read is here")
     writes: list[Callable[[], object]] = [
-        lambda: pair.remote.embed("words", model="m"),
-        lambda: pair.remote.label(NAME),
+        lambda: pair.other.embed("words", model="m"),
+        lambda: pair.other.label(NAME),
     ]
     for write in writes:
         with pytest.raises(InvalidInput, match="through a server"):

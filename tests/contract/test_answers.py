@@ -1,4 +1,4 @@
-"""What a lake answers is right, and the same in this process and behind a server."""
+"""What a lake answers is right, and the same by every face."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -47,21 +47,21 @@ QUESTIONS: dict[str, Callable[[Collection], object]] = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_server_answers_as_the_lake_itself(embedded: Lake, remote: Lake, question: str) -> None:
+def test_every_face_answers_as_the_lake_itself(lake: Lake, embedded: Lake, question: str) -> None:
     ask = QUESTIONS[question]
-    found, expected = ask(remote[NAME]), ask(embedded[NAME])
+    found, expected = ask(lake[NAME]), ask(embedded[NAME])
     assert type(found) is type(expected)
     assert found == expected
 
 
-def test_tables_are_the_same_to_the_last_byte(embedded: Lake, remote: Lake) -> None:
+def test_tables_are_the_same_to_the_last_byte(lake: Lake, embedded: Lake) -> None:
     asks: list[Callable[[Collection], Tokens | Features | Document]] = [
         lambda c: c.tokens(3),
         lambda c: c.features(),
         lambda c: c.document("d7"),
     ]
     for ask in asks:
-        assert ask(remote[NAME]).to_arrow().equals(ask(embedded[NAME]).to_arrow())
+        assert ask(lake[NAME]).to_arrow().equals(ask(embedded[NAME]).to_arrow())
 
 
 def best_per_document(codes: list[Code]) -> list[Code]:

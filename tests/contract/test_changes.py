@@ -1,9 +1,11 @@
-"""What changes a lake is the same in this process and behind a server."""
+"""What changes a lake is the same by every face."""
 
 import gzip
 import json
+import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +25,31 @@ from saelake.store.errors import (
 from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import Lake as StoredLake
 from saelake.store.service.changes import Allowed
-from tests.lakes import make_lake
+from saelake.store.snapshot.fresh import FRESH_S
+from tests.contract.conftest import made_anew
+from tests.contract.faces import Faces
+from tests.lakes import MadeLake, add_dictionary, make_lake
 from tests.served import changeable
 
 NAME = "made/random"
 
 
-@pytest.fixture(params=["embedded", "served"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
-    made = make_lake(tmp_path / "lake", n_documents=30, seed=5)
-    if request.param == "embedded":
-        with saelake.connect(made.lake.uri) as opened:
-            yield opened
-        return
-    with changeable(made.lake.uri) as opened:
-        yield opened
+@pytest.fixture(scope="module")
+def opened(place: Path, changing_face: str, faces: Faces) -> Iterator[Lake]:
+    made_anew(place, seed=5)
+    with faces.open(changing_face, str(place), "admin") as lake:
+        yield lake
+
+
+@pytest.fixture
+def made(opened: Lake, place: Path) -> MadeLake:
+    return made_anew(place, seed=5)
+
+
+@pytest.fixture
+def lake(opened: Lake, made: MadeLake) -> Lake:
+    """The lake by a face, made anew."""
+    return opened
 
 
 def told(lake: Lake) -> dict[int, tuple[str, str]]:
@@ -204,9 +216,37 @@ def test_states_are_tagged_compacted_and_cleaned_up(lake: Lake) -> None:
     assert lake.verify().ok
 
 
-def test_jobs_are_listed_and_those_of_servers_are_cancelled(lake: Lake, tmp_path: Path) -> None:
+def test_a_dictionary_is_replaced(lake: Lake, made: MadeLake) -> None:
+    add_dictionary(made, "other", seed=9)
+    time.sleep(FRESH_S)
+    new = lake["made/other"].tokens(3, k=None)
+    assert new != lake[NAME].tokens(3, k=None)
+    report = lake.replace("random", "other")
+    assert report == saelake.ReplaceReport(dictionary="random", collections=(NAME,))
+    time.sleep(FRESH_S)
+    assert lake[NAME].tokens(3, k=None).to_arrow() == new.to_arrow()
+    assert lake.collections() == [NAME]
+    with pytest.raises(NotFound, match="other"):
+        lake.replace("random", "other")
+    with pytest.raises(InvalidInput, match="itself"):
+        lake.replace("random", "random")
+
+
+def test_a_collection_and_a_corpus_are_dropped(lake: Lake) -> None:
+    with pytest.raises(NotFound, match="made/nothing"):
+        lake.drop("made/nothing")
+    assert lake.drop(NAME) == (NAME,)
+    lake.import_corpus(ROWS, "new")
+    time.sleep(FRESH_S)
+    assert lake.collections() == []
+    assert lake.drop("new") == ("new",)
+    with pytest.raises(NotFound, match="new"):
+        lake.drop("new")
+
+
+def test_jobs_are_listed_and_those_of_servers_are_cancelled(lake: Lake, place: Path) -> None:
     assert list(lake.jobs()) == []
-    log = JobLog(StoredLake(str(tmp_path / "lake")))
+    log = JobLog(StoredLake(str(place)))
     log.write(JobRecord(corpus="made", id="by-hand", collections=(NAME,), n_total=30, n_tokens=7))
     (job,) = lake.jobs()
     assert (job.id, job.kind, job.corpus, job.collections) == ("by-hand", "encode", "made", (NAME,))
@@ -243,6 +283,8 @@ CHANGES: dict[str, tuple[str, Callable[[Lake], object]]] = {
     "untag": ("admin", lambda lake: lake.untag("v1")),
     "compact": ("admin", lambda lake: lake.compact("made")),
     "cleanup": ("admin", lambda lake: lake.cleanup()),
+    "replace": ("admin", lambda lake: lake.replace("random", "other")),
+    "drop": ("admin", lambda lake: lake.drop("made")),
 }
 
 
@@ -268,8 +310,6 @@ def test_what_stays_with_the_lake_says_so(tmp_path: Path) -> None:
     made = make_lake(tmp_path / "lake", n_documents=10, seed=5)
     with changeable(made.lake.uri) as lake:
         changes: list[Callable[[], object]] = [
-            lambda: lake.replace("a", "b"),
-            lambda: lake.drop("made"),
             lambda: lake.repair(),
             lambda: lake.embed("made", model="m"),
             lambda: lake.label(NAME),
@@ -296,3 +336,134 @@ def test_a_lake_as_it_was_is_not_changed(tmp_path: Path) -> None:
         ):
             with pytest.raises(InvalidInput, match="only be read"):
                 change()
+
+
+DETECTED = saelake.LabelScore(kind="detection", value=0.75, low=0.5, high=1.0, n=8, by="judge")
+EXPLAINED = saelake.LabelMade(
+    model="gpt",
+    prompt="ab12",
+    examples=("d1:3", "d2:4"),
+    prompt_tokens=90,
+    completion_tokens=7,
+    cost=0.25,
+    time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+)
+
+
+def explained(features: range) -> list[saelake.NewLabel]:
+    """What one who explains writes of these features, in one batch."""
+    return [
+        saelake.NewLabel(feature=f, label=f"about {f}", scores=(DETECTED,), made=EXPLAINED)
+        for f in features
+    ]
+
+
+def test_labels_come_in_batches_with_scores_and_what_made_them(lake: Lake) -> None:
+    dictionary = lake.dictionary("random")
+    for features in (range(3), range(3, 6), range(3)):
+        report = dictionary.set_labels(explained(features), explainer="gpt", expect="")
+        assert report.n_labels == 3
+    rows = dictionary.labels(k=None)
+    assert [row.feature for row in rows] == list(range(6))
+    for row in rows:
+        assert (row.score, row.score_kind, row.scores) == (0.75, "detection", (DETECTED,))
+        assert row.made == replace(EXPLAINED, n_examples=2)
+        assert row.until is None
+    assert rows.kinds == {"detection": 6}
+    assert lake[NAME].label(3, "about 3", explainer="gpt").n_labels == 1
+    assert dictionary.labels(features=3)[0].scores == (DETECTED,), "the same text keeps them"
+
+
+def test_what_was_said_before_is_asked_for(lake: Lake) -> None:
+    for text in ("a", "b", "c"):
+        lake[NAME].label(3, text, explainer="me", made=EXPLAINED)
+    lake[NAME].label(3, "theirs", explainer="them")
+    lake.dictionary("random").delete_labels(3, explainer="them")
+    found = lake[NAME].labels(features=[3], history=True)
+    assert [(row.label, row.until is None) for row in found] == [
+        ("c", True),
+        ("theirs", False),
+        ("b", False),
+        ("a", False),
+    ]
+    assert found[3].made is not None
+    assert found[3].made.model == "gpt"
+    mine = lake[NAME].labels(features=[3], explainers="me", history=True)
+    assert [row.label for row in mine] == ["c", "b", "a"]
+    assert lake.cleanup(older_than=timedelta(0)).n_labels == 0
+    assert lake.cleanup(older_than=timedelta(0), former_labels=True).n_labels == 3
+    assert [row.label for row in lake[NAME].labels(features=[3], history=True)] == ["c"]
+
+
+def test_explainers_stand_beside_each_other(lake: Lake) -> None:
+    lake[NAME].label(3, "rain and snow", explainer="gpt", scores=[DETECTED])
+    lake[NAME].label(3, "rain", explainer="me")
+    lake[NAME].label(4, "sun", explainer="me")
+    dictionary = lake.dictionary("random")
+    each = [(row.feature, row.explainer) for row in dictionary.labels(every_explainer=True)]
+    assert each == [(3, "gpt"), (3, "me"), (4, "me")]
+    assert [row.explainer for row in dictionary.labels(k=None)] == ["gpt", "me"]
+    assert [row.label for row in dictionary.labels(explainers="me")] == ["rain", "sun"]
+    assert len(dictionary.labels(explainers=["me", "gpt"], k=1)) == 2
+    assert [row.feature for row in dictionary.labels(min_score=0.7)] == [3]
+    assert len(dictionary.labels(score="words", min_score=0.1)) == 0
+    (pair,) = dictionary.agreement()
+    assert (pair.explainer_a, pair.explainer_b, pair.n, pair.jaccard) == ("gpt", "me", 1, 0.5)
+    lake[NAME].label(3, "by hand")
+    assert dictionary.labels(features=3)[0].explainer == "hand"
+
+
+def test_a_file_in_parts_keeps_what_was_said_of_other_features(lake: Lake, tmp_path: Path) -> None:
+    for name in ("first", "second", "second"):
+        file = tmp_path / f"{name}.json"
+        features = {"first": (1, 2), "second": (2, 3)}[name]
+        file.write_text(json.dumps({str(f): f"{name} {f}" for f in features}))
+        assert lake.import_labels("random", file, explainer="gpt", keep_others=True) == 2
+    assert {f: text for f, (text, _) in told(lake).items()} == {
+        1: "first 1",
+        2: "second 2",
+        3: "second 3",
+    }
+    former = [row.label for row in lake[NAME].labels(history=True) if row.until is not None]
+    assert former == ["first 2"]
+    lake.import_labels("random", tmp_path / "first.json", explainer="gpt")
+    assert sorted(told(lake)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("json", "l.json"), ("neuronpedia", "l.jsonl.gz"), ("delphi", "folder")]
+)
+def test_labels_that_are_written_are_taken_again(
+    lake: Lake, tmp_path: Path, form: saelake.LabelsForm, name: str
+) -> None:
+    dictionary = lake.dictionary("random")
+    dictionary.set_labels(explained(range(5)), explainer="gpt")
+    before = list(dictionary.labels(k=None))
+    place = tmp_path / name
+    assert dictionary.export_labels(place, form=form) == 5
+    dictionary.delete_labels(explainer="gpt")
+    assert lake.import_labels("random", place, explainer="gpt") == 5
+    after = list(dictionary.labels(k=None))
+    if form == "delphi":
+        assert [(r.feature, r.label) for r in after] == [(r.feature, r.label) for r in before]
+        assert {row.scores for row in after} == {()}
+    else:
+        assert after == before
+
+
+def test_provenance_that_cannot_be_is_refused(lake: Lake) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"scores": [saelake.LabelScore(kind="words", value=2.0)]}, "share"),
+        ({"scores": [saelake.LabelScore(kind="mood", value=0.5)]}, "choose one of"),  # type: ignore[arg-type]
+        ({"scores": [0.5]}, "LabelScore"),
+        ({"scores": [DETECTED] * 33}, "32 scores"),
+        ({"made": saelake.LabelMade(cost=-1.0)}, "cost"),
+        ({"made": saelake.LabelMade(time="now")}, "moment"),  # type: ignore[arg-type]
+        ({"made": saelake.LabelMade(model="m" * 2000)}, "characters"),
+    ]
+    for given, said in wrong:
+        with pytest.raises(InvalidInput, match=said):
+            lake[NAME].label(3, "rain", **given)
+    with pytest.raises(InvalidInput, match="NewLabel"):
+        lake.dictionary("random").set_labels([3])  # type: ignore[list-item]
+    assert told(lake) == {}

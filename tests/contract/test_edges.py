@@ -15,7 +15,7 @@ from scipy import sparse
 import saelake
 from saelake.lake import Lake
 from saelake.store.errors import NotFound, SaelakeError
-from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from tests.contract.faces import Faces
 from tests.lakes import MadeLake, make_lake
 
 NAME = "made/random"
@@ -29,14 +29,12 @@ def unindexed(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
 
 
 @pytest.fixture(scope="module")
-def unindexed_pair(unindexed: MadeLake) -> Iterator[tuple[Lake, Lake]]:
-    served = ServerSettings(uri=unindexed.lake.uri, address=Address(port=0))
-    with (
-        saelake.connect(unindexed.lake.uri) as embedded,
-        BackgroundServer(served) as server,
-        saelake.connect(server.target) as remote,
-    ):
-        yield embedded, remote
+def unindexed_pair(
+    unindexed: MadeLake, other_face: str, faces: Faces
+) -> Iterator[tuple[Lake, Lake]]:
+    uri = unindexed.lake.uri
+    with saelake.connect(uri) as embedded, faces.open(other_face, uri) as other:
+        yield embedded, other
 
 
 def test_what_is_not_indexed_is_scanned(
@@ -75,10 +73,10 @@ def test_an_empty_selection_is_an_empty_answer(lake: Lake, tmp_path: Path) -> No
 
 
 def test_exported_files_of_a_selection_are_the_same(
-    embedded: Lake, remote: Lake, made: MadeLake, tmp_path: Path
+    lake: Lake, embedded: Lake, made: MadeLake, tmp_path: Path
 ) -> None:
-    for place, lake in (("here", embedded), ("there", remote)):
-        negative = lake[NAME].where("label = 'neg'")
+    for place, asked in (("here", embedded), ("there", lake)):
+        negative = asked[NAME].where("label = 'neg'")
         negative.export_codes(tmp_path / f"{place}.parquet", where="length > 10")
         negative.export_embeddings(tmp_path / f"{place}.npz", where="length > 10")
     assert pq.read_table(tmp_path / "here.parquet").equals(
@@ -103,22 +101,22 @@ def test_exports_are_of_a_collection_that_is_there(lake: Lake, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_document_is_the_same(embedded: Lake, remote: Lake, made: MadeLake) -> None:
+def test_every_document_is_the_same(lake: Lake, embedded: Lake, made: MadeLake) -> None:
     for doc in range(len(made.texts)):
-        here, there = embedded[NAME].document(doc=doc), remote[NAME].document(doc=doc)
+        here, there = embedded[NAME].document(doc=doc), lake[NAME].document(doc=doc)
         assert here == there
         assert there.text == made.texts[doc]
         assert [t.text for t in there.tokens] == list(made.words[doc])
     silent = next(doc for doc, words in enumerate(made.words) if not words)
-    assert remote[NAME].document(doc=silent).strongest() == []
+    assert lake[NAME].document(doc=silent).strongest() == []
 
 
-def test_the_lake_as_a_whole_is_the_same(embedded: Lake, remote: Lake) -> None:
-    assert remote.info() == embedded.info()
-    assert remote.verify() == embedded.verify()
-    assert len(remote.verify()) > 0
-    assert remote.verify(NAME) == embedded.verify(NAME)
-    assert remote.collections() == embedded.collections()
+def test_the_lake_as_a_whole_is_the_same(lake: Lake, embedded: Lake) -> None:
+    assert lake.info() == embedded.info()
+    assert lake.verify() == embedded.verify()
+    assert len(lake.verify()) > 0
+    assert lake.verify(NAME) == embedded.verify(NAME)
+    assert lake.collections() == embedded.collections()
 
 
 EXPRESSIONS = st.recursive(
@@ -151,9 +149,9 @@ def outcome(lake: Lake, expression: str, **arguments: Any) -> object:
     context=st.integers(0, 40),
 )
 def test_any_question_has_one_outcome(
-    embedded: Lake, remote: Lake, expression: str, **arguments: object
+    lake: Lake, embedded: Lake, expression: str, **arguments: object
 ) -> None:
-    here, there = (outcome(lake, expression, **arguments) for lake in (embedded, remote))
+    here, there = (outcome(asked, expression, **arguments) for asked in (embedded, lake))
     if isinstance(here, pa.Table):
         assert isinstance(there, pa.Table)
         assert there.equals(here)

@@ -1,4 +1,4 @@
-"""What cannot be answered raises the same error in this process and behind a server."""
+"""What cannot be answered raises the same error by every face."""
 
 from collections.abc import Callable
 
@@ -92,12 +92,12 @@ def test_a_mistake_is_one_clear_error(lake: Lake, mistake: str) -> None:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_both_raise_the_same(embedded: Lake, remote: Lake, mistake: str) -> None:
+def test_every_face_raises_the_same(lake: Lake, embedded: Lake, mistake: str) -> None:
     _, _, ask = MISTAKES[mistake]
     errors: list[SaelakeError] = []
-    for lake in (embedded, remote):
+    for asked in (embedded, lake):
         with pytest.raises(SaelakeError) as caught:
-            ask(lake)
+            ask(asked)
         errors.append(caught.value)
     here, there = errors
     assert type(here) is type(there)

@@ -1,4 +1,4 @@
-"""However busy a lake is, what changed is seen within a second: in this process and served."""
+"""However busy a lake is, what changed is seen within a second, by every face."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ from saelake.store.errors import NotFound
 from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.drop import drop_target
 from saelake.store.growth.replace import replace_dictionary
-from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from tests.contract.conftest import made_anew
+from tests.contract.faces import Faces
 from tests.lakes import MadeLake, add_dictionary, add_documents, make_lake
 
 PROMISED_S = 1.0
@@ -24,18 +25,21 @@ Seen = tuple[tuple[int, float], ...]
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> MadeLake:
-    return make_lake(tmp_path / "lake", n_documents=30, seed=3)
+def made(place: Path) -> MadeLake:
+    return made_anew(place, seed=3)
 
 
-@pytest.fixture(params=["embedded", "remote"])
-def busy(request: pytest.FixtureRequest, made: MadeLake) -> Iterator[Lake]:
-    if request.param == "embedded":
-        yield saelake.connect(made.lake.uri)
-        return
-    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
-    with BackgroundServer(settings) as server, saelake.connect(server.target) as lake:
+@pytest.fixture(scope="module")
+def opened(place: Path, face: str, faces: Faces) -> Iterator[Lake]:
+    made_anew(place, seed=3)
+    with faces.open(face, str(place)) as lake:
         yield lake
+
+
+@pytest.fixture
+def busy(opened: Lake, made: MadeLake) -> Lake:
+    """The lake by a face, made anew."""
+    return opened
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A map answers, and its areas select, behind a server as in this process."""
+"""A map answers, and its areas select, by every face."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pytest
 import saelake
 from saelake.lake import Lake
 from saelake.store.errors import InvalidFilter, InvalidInput, NotFound, SaelakeError
-from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
+from tests.contract.faces import Faces
 from tests.lakes import make_lake
 from tests.stateless import stateless
 
@@ -21,17 +21,21 @@ class Pair:
     """One lake twice."""
 
     embedded: Lake
-    remote: Lake
+    other: Lake
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def mapped(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     made = make_lake(tmp_path_factory.mktemp("maps") / "lake", n_documents=80, seed=3)
     lake = saelake.connect(made.lake.uri)
     lake.project(NAME)
-    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
-    with BackgroundServer(settings) as server, saelake.connect(server.target) as remote:
-        yield Pair(lake, remote)
+    return lake
+
+
+@pytest.fixture(scope="module")
+def pair(mapped: Lake, other_face: str, faces: Faces) -> Iterator[Pair]:
+    with faces.open(other_face, mapped.uri) as other:
+        yield Pair(mapped, other)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +50,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     ],
 )
 def test_points_are_the_same(pair: Pair, asked: dict[str, object]) -> None:
-    here, there = (lake[NAME].map(**asked) for lake in (pair.embedded, pair.remote))  # type: ignore[arg-type]
+    here, there = (lake[NAME].map(**asked) for lake in (pair.embedded, pair.other))  # type: ignore[arg-type]
     assert stateless(here.to_arrow()).equals(stateless(there.to_arrow()), check_metadata=True)
     assert here.colours == there.colours
     assert len(here)
@@ -56,14 +60,14 @@ def test_an_area_is_compared_with_the_rest(pair: Pair) -> None:
     inside, outside = f"within_map('{AREA}')", f"not within_map('{AREA}')"
     here, there = (
         lake[NAME].where(inside).diff(lake[NAME].where(outside))
-        for lake in (pair.embedded, pair.remote)
+        for lake in (pair.embedded, pair.other)
     )
     assert here == there
-    assert here.about["n_a"] == len(pair.remote[NAME].map(where=inside))
+    assert here.about["n_a"] == len(pair.other[NAME].map(where=inside))
 
 
 def test_info_says_that_there_is_one(pair: Pair) -> None:
-    for lake in (pair.embedded, pair.remote):
+    for lake in (pair.embedded, pair.other):
         assert lake.info()[0].maps == ("documents",)
 
 
@@ -76,16 +80,18 @@ def test_info_says_that_there_is_one(pair: Pair) -> None:
     ],
 )
 def test_both_raise_the_same(pair: Pair, asked: dict[str, str], error: type[SaelakeError]) -> None:
-    for lake in (pair.embedded, pair.remote):
+    for lake in (pair.embedded, pair.other):
         with pytest.raises(error):
             lake[NAME].map(**asked)  # type: ignore[arg-type]
 
 
 def test_a_map_is_made_where_the_lake_is(pair: Pair) -> None:
+    if not pair.other.is_remote:
+        pytest.skip("a lake that Ray's actors read is here")
     with pytest.raises(InvalidInput, match="Cannot project through a server"):
-        pair.remote.project(NAME)
+        pair.other.project(NAME)
 
 
 def test_clusters_are_drawn_on_the_map_alike(pair: Pair) -> None:
-    here, there = (lake[NAME].cluster(3).map().to_dict() for lake in (pair.embedded, pair.remote))
+    here, there = (lake[NAME].cluster(3).map().to_dict() for lake in (pair.embedded, pair.other))
     assert here == there

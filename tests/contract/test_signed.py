@@ -1,7 +1,7 @@
 """A signed dictionary end to end: both poles of each feature, by brute force over exported codes.
 
 An AbsTopK dictionary over a tiny model, encoded, indexed, embedded and labelled by the real parts;
-asked in this process and behind a server.
+asked by every face.
 """
 
 import json
@@ -22,9 +22,8 @@ import saelake
 from saelake.collection import Collection
 from saelake.lake import Lake
 from saelake.store.errors import InvalidExpression, InvalidInput, NotFound
-from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
-from saelake.texts import model_texts
 from tests.client.cli.command import run
+from tests.contract.faces import Faces
 from tests.tiny import D_SAE, save_corpus, save_dictionary, save_model
 
 NAME = "words/signed"
@@ -35,10 +34,9 @@ Pole = tuple[int, str]
 
 @dataclass(frozen=True)
 class Signed:
-    """The lake twice, and what its exported codes say by themselves."""
+    """The lake, and what its exported codes say by themselves."""
 
     embedded: Lake
-    remote: Lake
     parts: Path
 
     @cached_property
@@ -81,7 +79,7 @@ class Signed:
 
 
 @pytest.fixture(scope="module")
-def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Signed:
     parts = tmp_path_factory.mktemp("signed")
     save_model(parts / "llama")
     save_model(parts / "sentences", bert=True)
@@ -91,15 +89,13 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
     lake.ingest(str(corpus), model=str(parts / "llama"), dictionary=str(parts / "signed"))
     lake.embed("words", model=str(parts / "sentences"))
     lake.label(NAME)
-    settings = ServerSettings(uri=str(parts / "lake"), address=Address(port=0), texts=model_texts())
-    with BackgroundServer(settings) as server, saelake.connect(server.target) as remote:
-        yield Signed(lake, remote, parts)
+    return Signed(lake, parts)
 
 
-@pytest.fixture(params=["embedded", "remote"])
-def asked(request: pytest.FixtureRequest, signed: Signed) -> Collection:
-    lake: Lake = getattr(signed, request.param)
-    return lake[NAME]
+@pytest.fixture(scope="module")
+def asked(signed: Signed, face: str, faces: Faces) -> Iterator[Collection]:
+    with faces.open(face, signed.embedded.uri) as lake:
+        yield lake[NAME]
 
 
 def named(pole: Pole) -> str:
@@ -386,8 +382,8 @@ def test_labels_of_a_file_name_poles(signed: Signed, tmp_path: Path) -> None:
         signed.embedded.import_labels("signed", path)
 
 
-def test_answers_are_the_same_on_both_faces(signed: Signed) -> None:
-    here, there = signed.embedded[NAME], signed.remote[NAME]
+def test_answers_are_the_same_by_every_face(signed: Signed, asked: Collection) -> None:
+    here = signed.embedded[NAME]
     questions: tuple[Callable[[Collection], object], ...] = (
         lambda c: c.tokens("3 & !-4 | 5 < -0.5", None, scope="window:3"),
         lambda c: c.features(["-0", 3]),
@@ -399,7 +395,7 @@ def test_answers_are_the_same_on_both_faces(signed: Signed) -> None:
         lambda c: c.dictionary.neighbors("-0"),
     )
     for ask in questions:
-        assert ask(here) == ask(there)
+        assert ask(here) == ask(asked)
 
 
 MISTAKES: dict[str, tuple[Any, type[Exception], str]] = {

@@ -1,4 +1,4 @@
-"""Several questions see one state: in this process, behind a server, and awaited."""
+"""Several questions see one state, by every face."""
 
 import shutil
 import time
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import saelake
-from saelake import aio
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.growth.clean_up import clean_up
@@ -19,31 +18,29 @@ from saelake.store.lake.tags import make_tag
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.store.snapshot.fresh import FRESH_S
 from saelake.store.tables.tables import Table
+from tests.contract.conftest import made_anew
+from tests.contract.faces import Faces
 from tests.lakes import MadeLake, add_documents, make_lake
-from tests.waiting import Waiting
 
 NAME = "made/random"
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> MadeLake:
-    return make_lake(tmp_path / "lake", n_documents=30, seed=3)
+def made(place: Path) -> MadeLake:
+    return made_anew(place, seed=3)
 
 
-@pytest.fixture(params=["embedded", "remote", "awaited"])
-def asked(request: pytest.FixtureRequest, made: MadeLake) -> Iterator[Lake]:
-    if request.param == "embedded":
-        yield saelake.connect(made.lake.uri)
-        return
-    settings = ServerSettings(uri=made.lake.uri, address=Address(port=0))
-    with BackgroundServer(settings) as server, connected(server, request.param) as lake:
+@pytest.fixture(scope="module")
+def opened(place: Path, face: str, faces: Faces) -> Iterator[Lake]:
+    made_anew(place, seed=3)
+    with faces.open(face, str(place)) as lake:
         yield lake
 
 
-def connected(server: BackgroundServer, face: str) -> Lake:
-    if face == "remote":
-        return saelake.connect(server.target)
-    return Lake(server.target, Waiting(aio.connect(server.target).transport), is_remote=True)
+@pytest.fixture
+def asked(opened: Lake, made: MadeLake) -> Lake:
+    """The lake by a face, made anew."""
+    return opened
 
 
 def grown(made: MadeLake) -> MadeLake:

@@ -1,12 +1,11 @@
-"""The demo's model and dictionary: both come with the installation, so no network is needed."""
+"""The demo's model and dictionary: each comes as a package, so no network is needed."""
 
 import hashlib
-from importlib.resources import files
 from pathlib import Path
 
 from saelake.store.errors import ModelError, extra
 
-DICTIONARY = "minilm-l4-4096"
+DICTIONARY = "minilm-l4-4096"  # the name of its folder in saelake_demo
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -32,9 +31,10 @@ def model() -> Path:
 
 
 def dictionary() -> Path:
-    """The folder of the demo's dictionary.
+    """The folder of the demo's dictionary, from the package `saelake-demo`.
 
-    A top-k SAE (k = 32, 4,096 features) on the residual stream after block 4 of MiniLM, trained
-    for this project on 1.1 million tokens of public text, in the format of SAELens.
+    Raises `MissingExtra` when the package is not installed.
     """
-    return Path(str(files("saelake.cli.demo"))) / DICTIONARY
+    with extra("demo", "The demo"):
+        import saelake_demo
+    return saelake_demo.dictionary()

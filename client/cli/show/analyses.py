@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from saelake.answers.agreements import Agreements
 from saelake.answers.associations import Associations
 from saelake.answers.clusters import Clusters
 from saelake.answers.correlations import Correlations
@@ -253,22 +254,45 @@ def labels(answer: Labels) -> RenderableType:
     table = _table(("feature", "score", "covers"), ("label, and its explainer",))
     for row in answer:
         covers = "" if row.coverage is None else f"{row.coverage:.0%}"
-        label = Text.assemble(one_line(row.label), "\n", (one_line(row.explainer), "dim"))
+        label = Text.assemble(one_line(row.label), "\n", (_by(row), "dim"))
         table.add_row(str(named(row.feature, row.pole)), _score(row), covers, label)
     if not len(answer):
         return Text("There are no such labels; make some: saelake label.")
-    if answer.answering is None:
-        return table
-    return Group(table, Text(f"nearest by the labels of {answer.answering}", style="dim"))
+    notes = [] if answer.answering is None else [f"nearest by the labels of {answer.answering}"]
+    if len(answer.kinds) > 1:
+        counted = ", ".join(f"{n:,} {kind}" for kind, n in answer.kinds.items())
+        notes.append(f"scores of several kinds, which are not compared: {counted}")
+    return Group(table, *(Text(one_line(note), style="dim") for note in notes))
+
+
+def _by(row: Label) -> str:
+    """Who says a label, with which model, and until when, if it is not said now."""
+    said = one_line(row.explainer)
+    if row.made is not None and row.made.model not in (None, row.explainer):
+        said += f" with {one_line(str(row.made.model))}"
+    return said if row.until is None else f"{said}, until {row.until:%Y-%m-%d %H:%M:%S}"
+
+
+def agreement(answer: Agreements) -> RenderableType:
+    """How alike the labels of pairs of explainers are."""
+    table = _table(("features", "same", "jaccard", "cosine"), ("explainers",))
+    for row in answer:
+        cosine = "" if row.cosine is None else f"{row.cosine:.2f}"
+        both = f"{one_line(row.explainer_a)} and {one_line(row.explainer_b)}"
+        table.add_row(f"{row.n:,}", f"{row.n_same:,}", f"{row.jaccard:.2f}", cosine, both)
+    return table if len(answer) else Text("No two explainers label the same feature.")
 
 
 def _score(row: Label) -> str:
-    """A score, and below it its interval, where it has one."""
+    """A score, and below it its interval, where it has one, and what it is of."""
     if row.score is None:
         return ""
-    if row.score_low is None or row.score_high is None:
-        return f"{row.score:.2f}"
-    return f"{row.score:.2f}\n{row.score_low:.2f}-{row.score_high:.2f}"
+    lines = [f"{row.score:.2f}"]
+    if row.score_low is not None and row.score_high is not None:
+        lines.append(f"{row.score_low:.2f}-{row.score_high:.2f}")
+    if row.score_kind not in (None, "words"):
+        lines.append(str(row.score_kind))
+    return "\n".join(lines)
 
 
 def measured(answer: Labels) -> str:

@@ -1,6 +1,6 @@
 """What a run would take, before anything is asked."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from saelake.answers.text import several
 from saelake.explaining.evidence import FeatureEvidence
+from saelake.explaining.run.explained import ScoringWay
 from saelake.explaining.run.feature import FeatureWork
 from saelake.explaining.run.judgements import judgement
 from saelake.language.estimates import RunEstimate
@@ -22,11 +23,13 @@ UNKNOWN_LABEL = "x" * 120  # characters, of a label that nobody has written yet
 class ExplainEstimate:
     """What explaining `n_features` would take, from the prompts of `n_sampled` of them.
 
-    `explaining` and `scoring` are of those sampled; the other numbers are of all.
+    `n_standing` of these have the label already. `explaining` and `scoring` are of those sampled
+    too; the other numbers are of all.
     """
 
     n_features: int
     n_sampled: int
+    n_standing: int
     explaining: RunEstimate
     scoring: RunEstimate
 
@@ -90,6 +93,8 @@ class ExplainEstimate:
     def based_on(self) -> Iterable[str]:
         """Where the numbers are from, for people."""
         yield f"the prompts of {several(self.n_sampled, 'feature')} of {self.n_features:,}"
+        if self.n_standing:
+            yield f"{several(self.n_standing, 'label')} that stand, of these"
         for name, each in (("explaining", self.explaining), ("scoring", self.scoring)):
             if each.n_prompts:
                 yield f"{name}: {_measured(each)}"
@@ -127,32 +132,41 @@ async def estimated(
     return ExplainEstimate(
         n_features=n_features,
         n_sampled=len(seen),
+        n_standing=sum(work.given is None and _stands(work, each) for each in seen),
         explaining=await work.model.estimate(list(enumerate(_explaining(work, seen)))),
         scoring=await work.judge.estimate(_scoring(work, seen)),
     )
 
 
 def _explaining(work: FeatureWork, seen: Iterable[FeatureEvidence]) -> Iterable[Prompt]:
-    return [work.prompt(each) for each in seen if each.firing and work.given is None]
+    if work.given is not None:
+        return []
+    return [work.prompt(each) for each in seen if each.firing and not _stands(work, each)]
+
+
+def _stands(work: FeatureWork, evidence: FeatureEvidence) -> bool:
+    return bool(evidence.firing) and work.stands(evidence, work.prompt(evidence))
 
 
 async def _scoring(
     work: FeatureWork, seen: Iterable[FeatureEvidence]
 ) -> AsyncIterator[tuple[int, Prompt]]:
     for each in seen:
-        label = await _label(work, each)
-        for way in work.options.scores if label else ():
-            asked = None if way == "embedding" else judgement(way, each, label or "")
+        label, ways = await _scored(work, each)
+        for way in ways:
+            asked = None if way == "embedding" else judgement(way, each, label)
             for prompt in asked.prompts if asked else ():
                 yield 0, prompt
 
 
-async def _label(work: FeatureWork, evidence: FeatureEvidence) -> str | None:
-    """The label that would be scored, as far as it is known."""
+async def _scored(work: FeatureWork, evidence: FeatureEvidence) -> tuple[str, Sequence[ScoringWay]]:
+    """The label that would be scored, as far as it is known, and in which ways."""
     if work.given is not None:
-        return work.given[str(evidence.feature)].label
+        return work.given[str(evidence.feature)].label, work.options.scores
     if not evidence.firing:
-        return None
+        return "", ()
+    if _stands(work, evidence):
+        return work.standing[str(evidence.feature)].label, work.lacking(evidence)
     kept = await work.model.kept(work.prompt(evidence))
     found = UNKNOWN_LABEL if kept is None else work.label_of(kept)
-    return UNKNOWN_LABEL if isinstance(found, Unreadable) else found
+    return UNKNOWN_LABEL if isinstance(found, Unreadable) else found, work.options.scores

@@ -49,12 +49,18 @@ class LabelOrigin:
 
     @classmethod
     def of(
-        cls, replies: tuple[Reply, ...], *, prompt: str, examples: tuple[str, ...], time: datetime
+        cls,
+        replies: tuple[Reply, ...],
+        *,
+        model: str,
+        prompt: str,
+        examples: tuple[str, ...],
+        time: datetime,
     ) -> "LabelOrigin":
-        """That of an explanation which took these replies."""
+        """That of an explanation which took these replies, of a model as it was asked for."""
         costs = [reply.cost for reply in replies]
         return cls(
-            model=replies[-1].model,
+            model=model,
             prompt=prompt,
             examples=examples,
             n_prompt_tokens=sum(reply.n_prompt_tokens for reply in replies),
@@ -68,8 +74,9 @@ class LabelOrigin:
 class ExplainedFeature:
     """A feature as questions name it, what it is called, and the scores of that.
 
-    `made` is None where the label was there before. `is_scored` is False where a score that was
-    asked for is missing, as the judge did not answer or the budget was spent.
+    `made` is None where the label was there before, and `is_new` False where all scores were too.
+    `is_scored` is False where a score that was asked for is missing, as the judge did not answer or
+    the budget was spent.
     """
 
     feature: int | str
@@ -78,6 +85,7 @@ class ExplainedFeature:
     scores: tuple[JudgedScore, ...] = ()
     made: LabelOrigin | None = None
     is_scored: bool = True
+    is_new: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -17,16 +17,17 @@ from saelake.explaining.run.explained import (
     ScoringWay,
     UnexplainedFeature,
 )
-from saelake.explaining.run.judgements import FoundScore, Judgement, by_embedding, judgement
+from saelake.explaining.run.judgements import GUESS, FoundScore, Judgement, by_embedding, judgement
 from saelake.explaining.run.options import ExplainOptions
 from saelake.explaining.run.writing import StandingLabel
-from saelake.explaining.scores.estimates import UNKNOWN
+from saelake.explaining.scores.estimates import UNKNOWN, ScoreEstimate
 from saelake.language.model import LanguageModel, ReadReply
 from saelake.language.prompts import Prompt
 from saelake.language.reading import Unreadable
 from saelake.language.replies import Reply, Unanswered
 from saelake.store.errors import BudgetSpent
 from saelake.store.format.lists import Array
+from saelake.store.format.provenance import LabelScore
 
 T = TypeVar("T")
 HELD_BACK_ALL = "all documents in which it fires are held back to score by"
@@ -51,6 +52,9 @@ class ReplyCount:
 class FeatureWork:
     """What a model and a judge do about each feature; `given` are labels that are only scored.
 
+    `standing` is what the explainer called features before: what the same prompt made is not asked
+    for again, nor scores that it has of the same judge.
+
     Where a budget is spent, `ended` has why: no other feature is to be begun.
     """
 
@@ -59,6 +63,7 @@ class FeatureWork:
     options: ExplainOptions
     explainer: str
     given: Mapping[str, StandingLabel] | None = None
+    standing: Mapping[str, StandingLabel] = field(default_factory=dict)
     embed: Callable[[Sequence[str]], Array] | None = None
     count: ReplyCount = field(default_factory=ReplyCount)
     ended: list[BudgetSpent] = field(default_factory=list)
@@ -81,6 +86,8 @@ class FeatureWork:
 
     async def _explained(self, evidence: FeatureEvidence) -> FeatureOutcome:
         prompt = self.prompt(evidence)
+        if self.stands(evidence, prompt):
+            return await self._standing(evidence)
         found = await self._read(self.model, prompt, lambda _, reply: self.label_of(reply))
         if isinstance(found, Unanswered):
             return UnexplainedFeature(feature=evidence.feature, why="failed", reason=found.reason)
@@ -89,11 +96,39 @@ class FeatureWork:
             return UnexplainedFeature(feature=evidence.feature, why="unreadable", reason=reason)
         made = LabelOrigin.of(
             found.replies,
+            model=self.model.settings.model,
             prompt=prompt.hash,
             examples=tuple(window.id for window in evidence.shown),
             time=datetime.now(UTC),
         )
         return await self._scored(evidence, found.value, self.explainer, made)
+
+    async def _standing(self, evidence: FeatureEvidence) -> ExplainedFeature:
+        """A label that is there, with the scores that it has, and those that it lacks."""
+        there, known = self.standing[str(evidence.feature)], self._known(evidence)
+        had = tuple(self._had(way, evidence, score) for way, score in known.items())
+        found = await self._scored(
+            evidence, there.label, there.explainer, None, self.lacking(evidence)
+        )
+        return replace(found, scores=(*had, *found.scores), is_new=bool(found.scores))
+
+    def stands(self, evidence: FeatureEvidence, prompt: Prompt) -> bool:
+        """Whether the explainer's label of the feature is what this model said to this prompt."""
+        there = self.standing.get(str(evidence.feature))
+        asked = self.model.settings.model, prompt.hash
+        return there is not None and (there.model, there.prompt) == asked
+
+    def lacking(self, evidence: FeatureEvidence) -> list[ScoringWay]:
+        """The scores that are wanted and that the standing label of a feature has not."""
+        known = self._known(evidence)
+        return [way for way in self.options.scores if way not in known]
+
+    def _known(self, evidence: FeatureEvidence) -> dict[ScoringWay, LabelScore]:
+        """Scores that are wanted and there: of this judge, and of this collection."""
+        there = self.standing[str(evidence.feature)]
+        found = {(score.kind, score.by, score.on): score for score in there.scores}
+        wanted = {way: (way, self._by(way), evidence.collection) for way in self.options.scores}
+        return {way: found[key] for way, key in wanted.items() if key in found}
 
     def prompt(self, evidence: FeatureEvidence) -> Prompt:
         """The one that asks for the explanation."""
@@ -119,9 +154,15 @@ class FeatureWork:
     # -- Scores.
 
     async def _scored(
-        self, evidence: FeatureEvidence, label: str, explainer: str, made: LabelOrigin | None
+        self,
+        evidence: FeatureEvidence,
+        label: str,
+        explainer: str,
+        made: LabelOrigin | None,
+        ways: Sequence[ScoringWay] | None = None,
     ) -> ExplainedFeature:
-        found = await together(self._score(way, evidence, label) for way in self.options.scores)
+        asked = self.options.scores if ways is None else ways
+        found = await together(self._score(way, evidence, label) for way in asked)
         known = [score for score in found if isinstance(score, JudgedScore)]
         return ExplainedFeature(
             feature=evidence.feature,
@@ -146,14 +187,36 @@ class FeatureWork:
         return None if found is None else self._judged(way, evidence, found)
 
     def _judged(self, way: ScoringWay, evidence: FeatureEvidence, found: FoundScore) -> JudgedScore:
-        by = self.judge.settings.model if way != "embedding" else self.options.sentence_model
         return JudgedScore(
             kind=way,
             estimate=found.estimate,
             chance=found.chance,
             n_unread=found.n_unread,
-            by=by or "",
+            by=self._by(way),
             on=evidence.collection,
+        )
+
+    def _had(self, way: ScoringWay, evidence: FeatureEvidence, score: LabelScore) -> JudgedScore:
+        """A score that is in the lake."""
+        asked = None if way == "embedding" else judgement(way, evidence, "")
+        value = score.value
+        return JudgedScore(
+            kind=way,
+            estimate=ScoreEstimate(
+                value=value,
+                low=value if score.low is None else score.low,
+                high=value if score.high is None else score.high,
+                n=score.n or 0,
+            ),
+            chance=GUESS if asked is None else asked.chance,
+            by=score.by or "",
+            on=evidence.collection,
+        )
+
+    def _by(self, way: str) -> str:
+        """Who judges so."""
+        return (
+            (self.options.sentence_model or "") if way == "embedding" else self.judge.settings.model
         )
 
     async def _answered(self, asked: Judgement) -> FoundScore | None:

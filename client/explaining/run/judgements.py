@@ -36,12 +36,14 @@ class FoundScore:
 class Judgement:
     """Prompts to a judge; `read` makes a value of the reply to one, and `score` one of all values.
 
-    There are as many values as prompts; one is `Unreadable` where its reply was, twice.
+    There are as many values as prompts; one is `Unreadable` where its reply was, twice. `chance` is
+    what a guess has.
     """
 
     prompts: tuple[Prompt, ...]
     read: Callable[[int, Reply], Any]
     score: Callable[[Sequence[Any]], FoundScore]
+    chance: float = GUESS
 
 
 def judgement(kind: ScoringWay, evidence: FeatureEvidence, label: str) -> Judgement | None:
@@ -85,7 +87,9 @@ def _intruder(evidence: FeatureEvidence, _: str) -> Judgement | None:
             estimate=found.accuracy, chance=found.chance or GUESS, n_unread=found.n_unread
         )
 
-    return Judgement(prompts=tuple(task.prompt for task in tasks), read=read, score=score)
+    prompts = tuple(task.prompt for task in tasks)
+    chance = float(np.mean([1 / len(task.windows) for task in tasks]))
+    return Judgement(prompts=prompts, read=read, score=score, chance=chance)
 
 
 def _simulation(evidence: FeatureEvidence, label: str) -> Judgement:
@@ -105,7 +109,7 @@ def _simulation(evidence: FeatureEvidence, label: str) -> Judgement:
         return FoundScore(estimate=found.correlation, chance=0.0, n_unread=len(values) - len(pairs))
 
     prompts = tuple(simulating.simulation(window, label, logprobs=True) for window in windows)
-    return Judgement(prompts=prompts, read=read, score=score)
+    return Judgement(prompts=prompts, read=read, score=score, chance=0.0)
 
 
 def by_embedding(

@@ -74,6 +74,11 @@ class ExplainReport:
         return [each for each in self.outcomes if isinstance(each, ExplainedFeature)]
 
     @property
+    def n_stood(self) -> int:
+        """How many labels and all their scores were in the lake already."""
+        return sum(not each.is_new for each in self.explained)
+
+    @property
     def unexplained(self) -> list[UnexplainedFeature]:
         """Those that have none."""
         return [each for each in self.outcomes if isinstance(each, UnexplainedFeature)]
@@ -108,6 +113,7 @@ class ExplainReport:
                 "n_failed": self.n_without("failed"),
                 "n_silent": self.n_without("silent"),
                 "n_unscored": self.n_unscored,
+                "n_stood": self.n_stood,
                 "n_written": self.n_written,
                 "scores": [asdict(summary) for summary in self.scores],
                 "taken": _spending(self.taken),
@@ -168,6 +174,7 @@ class ExplainReport:
             "without an answer": self.n_without("failed"),
             "with nothing to show": self.n_without("silent"),
             "not wholly scored": self.n_unscored,
+            "that stood already": self.n_stood,
         }
         said = [f"{n:,} {what}" for what, n in counts.items() if n]
         return f" ({', '.join(said)})" if said else ""

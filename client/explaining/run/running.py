@@ -32,7 +32,7 @@ from saelake.language.model import LanguageModel
 from saelake.language.settings import LanguageSettings
 from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.format.lists import Array
-from saelake.store.requests.commands.labels import check_explainer
+from saelake.store.requests.commands.labels import AUTOMATIC, check_explainer
 from saelake.texts import model_texts
 
 SILENT = "it fires in no document that was asked about"
@@ -126,7 +126,9 @@ class ExplainRun:
         if self.only_scored is None:
             check_explainer(self.explainer)
         names = await asyncio.to_thread(self.choice.of, self.collection)
-        given = await self._given(names)
+        by = self.explainer
+        there = dict(await asyncio.to_thread(standing_labels, self.collection, names, by))
+        given = self._given(there, names)
         async with AsyncExitStack() as stack:
             model = LanguageModel(self.model, run=self.run_name, cache=self.cache)
             await stack.enter_async_context(model)
@@ -139,21 +141,24 @@ class ExplainRun:
                 options=self.options,
                 explainer=self.explainer,
                 given=given,
+                standing=there,
                 embed=self._embed(),
             )
             yield work, [name for name in names if given is None or name in given]
 
-    async def _given(self, names: Sequence[str]) -> dict[str, StandingLabel] | None:
+    def _given(
+        self, there: dict[str, StandingLabel], names: Sequence[str]
+    ) -> dict[str, StandingLabel] | None:
+        """The labels that are only scored; None where new ones are made."""
         if self.only_scored is None:
             return None
-        found = await asyncio.to_thread(standing_labels, self.collection, names, self.only_scored)
-        if names and not found:
+        if names and not there:
             raise InvalidInput(
                 f"None of these features has a label by {self.only_scored!r}: `saelake labels "
                 f"{self.collection.name}` says by whom there are some.",
                 explainer=self.only_scored,
             )
-        return dict(found)
+        return there
 
     def _embed(self) -> Callable[[Sequence[str]], Array] | None:
         name = self.options.sentence_model
@@ -201,9 +206,14 @@ class _Doing:
                 async for outcome in results:
                     if outcome is not None:
                         self.outcomes.append(outcome)
-                        if isinstance(outcome, ExplainedFeature) and outcome.made is not None:
+                        if isinstance(outcome, ExplainedFeature) and self._is_for_lake(outcome):
                             await batches.add(outcome)
                         self._watched(batches.n_written)
+
+    def _is_for_lake(self, outcome: ExplainedFeature) -> bool:
+        """Whether there is something to write; what saelake called features is its own to say."""
+        has_news = outcome.is_new and (outcome.made is not None or bool(outcome.scores))
+        return has_news and not outcome.explainer.startswith(AUTOMATIC)
 
     async def _until_ended(
         self, ahead: Ahead[FeatureEvidence]

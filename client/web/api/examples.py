@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "match": {"a": "{dictionary}", "b": "{dictionary}", "by": "decoder", "features": "12"},
     "families": {"collection": "{collection}", "k": "5"},
     "labels": {"dictionary": "{dictionary}", "k": "5"},
+    "agreement": {"dictionary": "{dictionary}"},
     "neighbors": {"dictionary": "{dictionary}", "feature": "12"},
     "jobs": {},
     "tags": {},

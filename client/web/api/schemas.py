@@ -27,6 +27,7 @@ ROWS: Mapping[str, str | None] = {
     "match": "matches",
     "families": "families",
     "labels": "labels",
+    "agreement": "pairs",
     "neighbors": "neighbors",
     "jobs": "jobs",
     "tags": "tags",

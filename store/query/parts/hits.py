@@ -13,6 +13,7 @@ from saelake.store.format.lists import Array
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.requests.columns import METADATA
 from saelake.store.requests.tokens import TokensQuery
+from saelake.store.requests.waited.waiting import wait
 from saelake.store.snapshot.collection import Collection
 
 HITS_PER_BATCH = 1000
@@ -58,6 +59,7 @@ def _batch(
     starts, lengths = matches.start, matches.length
     unknown = np.flatnonzero(starts < 0)
     if len(unknown):
+        wait()
         starts, lengths = starts.copy(), lengths.copy()
         with ThreadPoolExecutor(1) as pool:  # the two reads wait on storage side by side
             spans = pool.submit(token_spans, collection.codes, matches[unknown])

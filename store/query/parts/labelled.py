@@ -1,11 +1,13 @@
 """Features by their labels: what they are called, and which of them stand for a phrase."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from saelake.store.format.lists import Array
+from saelake.store.format.provenance import ScoreKind
 from saelake.store.labels.labels import LabelsTable
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
@@ -16,9 +18,16 @@ def labels_of(session: Session, collection: Collection) -> LabelsTable:
     return kept_labels(session, collection.settings.dictionary, collection.name.corpus)
 
 
-def kept_labels(session: Session, dictionary: str, corpus: str | None = None) -> LabelsTable:
-    """The labels of a dictionary, kept in memory while they are the newest."""
-    found = LabelsTable.open(session.lake, dictionary, corpus)
+def kept_labels(
+    session: Session,
+    dictionary: str,
+    corpus: str | None = None,
+    *,
+    explainers: Sequence[str] = (),
+    kind: ScoreKind | None = None,
+) -> LabelsTable:
+    """The labels of a dictionary, kept in memory while they are the newest (see `LabelsTable`)."""
+    found = LabelsTable.open(session.lake, dictionary, corpus, explainers=explainers, kind=kind)
     key = (session.lake.labels(dictionary), corpus, found.key)
     return session.cache.kept(key, lambda: found, lambda labels: labels.n_bytes)
 

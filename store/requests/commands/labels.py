@@ -6,6 +6,14 @@ from typing import ClassVar
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.provenance import (
+    MADE,
+    SCORE,
+    LabelMade,
+    LabelScore,
+    check_made,
+    check_scores,
+)
 from saelake.store.reports import LabelsReport
 from saelake.store.requests.commands.command import Command
 
@@ -17,18 +25,24 @@ AUTOMATIC = "auto:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLabel:
-    """What a feature is to be called (see `format.poles` for those of signed dictionaries)."""
+    """What a feature is to be called (see `format.poles` for those of signed dictionaries).
+
+    Of the same text again, scores of kinds that are not given stay, and what made it.
+    """
 
     feature: int
     label: str
+    scores: tuple[LabelScore, ...] = ()
+    made: LabelMade | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetLabelsCommand(Command, right="label", report=LabelsReport):
     """Call features of a dictionary something; an explainer has one label of each feature.
 
-    The labels of other features stay. With `expect` it is only done where the explainer's label of
-    each of these features is this now, empty for none; else it is a `Conflict`.
+    The labels of other features stay, and what was said before can be asked for. With `expect` it
+    is only done where the explainer's label of each of these features is this now, empty for none;
+    else it is a `Conflict`.
     """
 
     dictionary: str
@@ -45,7 +59,7 @@ class SetLabelsCommand(Command, right="label", report=LabelsReport):
                 "a file of more."
             )
         for new in self.labels:
-            check_label(new.label)
+            check_new(new)
 
     @property
     def corpora(self) -> tuple[str, ...]:
@@ -71,8 +85,9 @@ class DeleteLabelsCommand(Command, right="label", report=LabelsReport):
 class ImportLabelsCommand(Command, right="label", report=LabelsReport, has_rows=True):
     """Put labels in place of all that the same explainers said, by one commit.
 
-    The rows have the columns `feature`, `label` and `explainer`; a feature is numbered as in a
-    question.
+    With `keep_others` only of what they said of the same features: so labels come in parts, and a
+    part that comes again changes nothing. The rows have the columns `feature`, `label` and
+    `explainer`, and may have `scores` and `made`; a feature is numbered as in a question.
     """
 
     ROWS: ClassVar[pa.Schema] = pa.schema(
@@ -80,10 +95,14 @@ class ImportLabelsCommand(Command, right="label", report=LabelsReport, has_rows=
             pa.field("feature", pa.int64()),
             pa.field("label", pa.string()),
             pa.field("explainer", pa.string()),
+            pa.field("scores", pa.list_(SCORE)),
+            pa.field("made", MADE),
         ]
     )
+    NEEDED: ClassVar[tuple[str, ...]] = ("feature", "label", "explainer")
 
     dictionary: str
+    keep_others: bool = False
 
     @property
     def corpora(self) -> tuple[str, ...]:
@@ -103,6 +122,13 @@ def check_explainer(explainer: str) -> None:
             f"{explainer!r} is an explainer of automatic labels, which `saelake label` makes.",
             explainer=explainer,
         )
+
+
+def check_new(new: NewLabel) -> None:
+    """Raise `InvalidInput` for what cannot be said of a feature."""
+    check_label(new.label)
+    check_scores(new.scores)
+    check_made(new.made)
 
 
 def check_label(label: str) -> None:

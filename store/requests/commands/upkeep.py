@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from saelake.store.errors import InvalidInput
-from saelake.store.reports import CleanupReport, CompactReport, Tag, UntagReport
+from saelake.store.reports import (
+    CleanupReport,
+    CompactReport,
+    DropReport,
+    ReplaceReport,
+    Tag,
+    UntagReport,
+)
 from saelake.store.requests.commands.command import Command
 
 WEEK_S = 7 * 24 * 3600.0
@@ -38,9 +45,13 @@ class CompactCommand(Command, right="admin", report=CompactReport, is_long=True)
 
 @dataclass(frozen=True, kw_only=True)
 class CleanupCommand(Command, right="admin", report=CleanupReport, is_long=True):
-    """Delete the files of states that are older than so many seconds and have no tag."""
+    """Delete the files of states that are older than so many seconds and have no tag.
+
+    With `former_labels` also what labels were before they were replaced, if that is as long ago.
+    """
 
     older_than_s: float = WEEK_S
+    former_labels: bool = False
 
     def check(self) -> None:
         """See `Command`."""
@@ -49,3 +60,23 @@ class CleanupCommand(Command, right="admin", report=CleanupReport, is_long=True)
                 f"A state is as old as 0 s or more, and {LONGEST_S:g} s at the most: not "
                 f"{self.older_than_s:g}."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceCommand(Command, right="admin", report=ReplaceReport, is_long=True):
+    """Let the name `old` of a dictionary mean what `new` does, in every corpus."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropCommand(Command, right="admin", report=DropReport, is_long=True):
+    """Delete a collection, or a corpus with all of its, with all earlier states."""
+
+    target: str
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return (self.target.partition("/")[0],)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -60,10 +60,15 @@ class ChildLane:
             task.add_done_callback(self._starting.discard)
 
     async def answer(
-        self, asked: Callable[[], Asking], caller: str, *, tells: bool = False
+        self,
+        asked: Callable[[], Asking],
+        caller: str,
+        *,
+        tells: bool = False,
+        kind: Hashable | None = None,
     ) -> AsyncGenerator[Part, None]:
         """See `Lane`."""
-        del caller  # who has a place already
+        del caller, kind  # who has a place already, and of whom none is quick
         question = await asyncio.get_running_loop().run_in_executor(None, asked)
         child = await self._take()
         self.prepare()

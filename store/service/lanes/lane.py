@@ -1,6 +1,6 @@
 """What every lane does."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from typing import Protocol
 
 from saelake.store.service.lanes.asking import Asking
@@ -8,16 +8,21 @@ from saelake.store.wire.progress import Part
 
 
 class Lane(Protocol):
-    """Computes answers off the event loop."""
+    """Computes answers off the event loop, but for those that take no time."""
 
     def answer(
-        self, asked: Callable[[], Asking], caller: str, *, tells: bool = False
+        self,
+        asked: Callable[[], Asking],
+        caller: str,
+        *,
+        tells: bool = False,
+        kind: Hashable | None = None,
     ) -> AsyncGenerator[Part, None]:
         """The frames of an answer, each made when it is asked for.
 
-        Where it `tells`, how far it is comes between them. `asked` is called off the loop. The
-        computing ends when the iterator is closed. Raises what the question raises, and `Crashed`
-        where what computed is gone.
+        Where it `tells`, how far it is comes between them. `asked` is called off the loop, unless
+        the question is of a `kind` that takes no time. The computing ends when the iterator is
+        closed. Raises what the question raises, and `Crashed` where what computed is gone.
         """
 
     @property

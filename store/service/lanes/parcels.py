@@ -34,6 +34,7 @@ class Kind(IntEnum):
     ERROR = 8
     DEFECT = 9
     STOPPED = 10
+    WARM = 11  # of one that serves: what it reads before questions come is read
 
     @property
     def ends(self) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from threading import Event
@@ -10,10 +10,12 @@ from threading import Event
 from saelake.store.engine import Engine
 from saelake.store.requests.waited.progress import Progress, Teller, telling
 from saelake.store.requests.waited.stopping import Stopped, stopping
+from saelake.store.requests.waited.waiting import WouldWait
 from saelake.store.service.lanes.asking import Asking
 from saelake.store.service.lanes.news import News
 from saelake.store.service.lanes.patience import Patience
 from saelake.store.service.lanes.places import LanePlaces, LaneRoom
+from saelake.store.service.lanes.quickness import Quickness
 from saelake.store.wire import frames
 from saelake.store.wire.progress import Part
 
@@ -22,6 +24,9 @@ Step = tuple[bytes, bool]  # a frame, and whether it is the last
 
 class ThreadLane:
     """Answers in threads of this process, of which one caller has at most a share.
+
+    What takes no time, as the last of its kind did, is answered at once, where it came: two threads
+    take longer to hand Python's lock over than it takes to look into memory.
 
     A thread whose answer nobody waits for is free when it looks next (see `waited.stopping`), and
     counts as its caller's until then.
@@ -39,13 +44,30 @@ class ThreadLane:
         )
         self._places = LanePlaces(room)
         self._patience = Patience()
+        self._quickness = Quickness()
 
     async def answer(
-        self, asked: Callable[[], Asking], caller: str, *, tells: bool = False
+        self,
+        asked: Callable[[], Asking],
+        caller: str,
+        *,
+        tells: bool = False,
+        kind: Hashable | None = None,
     ) -> AsyncGenerator[Part, None]:
         """See `Lane`."""
-        unwanted = Event()
-        steps, news = _steps(asked, self._engine), News() if tells else None
+        steps, step = self._begun(asked, None if tells else kind)
+        if step is not None:
+            yield step[0]
+        if step is None or not step[1]:
+            async with aclosing(self._rest(steps, caller, tells=tells)) as parts:
+                async for part in parts:
+                    yield part
+
+    async def _rest(
+        self, steps: Iterator[Step], caller: str, *, tells: bool
+    ) -> AsyncGenerator[Part, None]:
+        """The frames that threads make."""
+        unwanted, news = Event(), News() if tells else None
         if news is not None:
             steps = _telling(steps, Teller(news.tell))
         try:
@@ -66,6 +88,28 @@ class ThreadLane:
         finally:
             unwanted.set()
             del steps  # an error keeps this frame until the next collection, but no answer
+
+    def _begun(
+        self, asked: Callable[[], Asking], kind: Hashable | None
+    ) -> tuple[Iterator[Step], Step | None]:
+        """The frames that are left, and before them the first, if that takes no time."""
+        steps = _steps(asked, self._engine)
+        if kind is None:
+            return steps, None
+        if not self._quickness.has(kind):
+            return self._measured(steps, kind), None
+        try:
+            with self._quickness.measuring(kind, may_wait=False):
+                return steps, next(steps)
+        except WouldWait:
+            return _steps(asked, self._engine), None
+
+    def _measured(self, steps: Iterator[Step], kind: Hashable) -> Iterator[Step]:
+        """The frames; how long the first takes says what is done with the next question."""
+        with self._quickness.measuring(kind, may_wait=True):
+            first = next(steps)
+        yield first
+        yield from steps
 
     @property
     def is_computing(self) -> bool:

@@ -11,6 +11,7 @@ import saelake
 from saelake.answers.features import FeatureView
 from saelake.collection import Collection
 from saelake.store.errors import InvalidFilter, NotFound
+from saelake.store.format.provenance import LabelScore
 from tests.client.answers.pages import USED, Tags
 from tests.lakes import MadeLake, make_lake
 
@@ -99,7 +100,8 @@ def test_it_says_what_it_is_called_by_whom_and_how_often_it_fires(collection: Co
 
 def test_a_score_is_said_with_its_interval(collection: Collection) -> None:
     view = collection.show(3)
-    scored = replace(view.labels[0], score=0.714, score_low=0.65, score_high=0.78, corpus="made")
+    score = LabelScore(kind="words", value=0.714, low=0.65, high=0.78)
+    scored = replace(view.labels[0], scores=(score,), score_kind="words", corpus="made")
     text = Tags(html(replace(view, labels=[scored]))).text
     assert "made from made; predicts where it fires with an AUC of 0.71" in text
     assert "95% interval 0.65 to 0.78" in text

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def document(encoded: EncodedLake, *arguments: str) -> Any:
 
 def plain(rows: Any) -> Any:
     """Rows as JSON has them."""
-    return json.loads(json.dumps(rows))
+    return json.loads(json.dumps(rows, default=datetime.isoformat))
 
 
 # --- JSON ---

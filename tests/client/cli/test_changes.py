@@ -62,6 +62,54 @@ def test_a_feature_is_called_something_and_that_is_taken_back(address: str) -> N
     assert json.loads(asked("labels", "sae", "-f", "json", *place))["labels"] == []
 
 
+def test_a_label_is_written_in_few_words(address: str) -> None:
+    place = ("--server", address)
+    assert "is called 'rain' by hand" in done("label", COLLECTION, "7", "rain", *place).err
+    done("label", "sae", "7", "snow", "--explainer", "me", *place)
+    done("label", "sae", "7", "sleet", "--explainer", "me", *place)
+    options = ("--feature", "7", "-f", "json", *place)
+    (row,) = json.loads(asked("labels", "sae", *options))["labels"]
+    assert (row["label"], row["explainer"]) == ("rain", "hand")
+    every = json.loads(asked("labels", "sae", "--every-explainer", *options))["labels"]
+    assert [row["label"] for row in every] == ["rain", "sleet"]
+    one = ("--explainer", "me", "--history")
+    history = json.loads(asked("labels", "sae", *one, *options))["labels"]
+    assert [row["label"] for row in history] == ["sleet", "snow"]
+    shown = asked("labels", "sae", *one, "--feature", "7", *place)
+    assert "me, until 2" in shown
+    (pair,) = json.loads(asked("agreement", "sae", "-f", "json", *place))["pairs"]
+    assert (pair["explainer_a"], pair["explainer_b"], pair["jaccard"]) == ("hand", "me", 0.0)
+    assert "hand and me" in asked("agreement", "sae", *place)
+    assert (
+        "Forgot 1 former label"
+        in done("cleanup", "--older-than", "0h", "--former-labels", *place).err
+    )
+    done("label", "sae", "7", "--delete", "--explainer", "me", *place)
+    done("label", "sae", "7", "--delete", *place)
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("json", "l.json"), ("neuronpedia", "l.jsonl"), ("delphi", "folder")]
+)
+def test_labels_are_written_to_files_and_taken_again(
+    address: str, tmp_path: Path, form: str, name: str
+) -> None:
+    place = ("--server", address)
+    for feature in ("7", "8"):
+        done("label", "sae", feature, f"about {feature}", "--explainer", "me", *place)
+    to = ("--to", str(tmp_path / name), "--as", form, "--explainer", "me")
+    assert f"Wrote 2 labels of sae to {tmp_path / name}" in done("labels", "sae", *to, *place).err
+    done("label", "sae", "--file", str(tmp_path / name), "--explainer", "again", *place)
+    options = ("--explainer", "again", "-f", "json")
+    rows = json.loads(asked("labels", "sae", *options, *place))["labels"]
+    assert [(row["feature"], row["label"]) for row in rows] == [(7, "about 7"), (8, "about 8")]
+    for feature in ("7", "8"):
+        done("label", "sae", feature, "--delete", "--explainer", "me", *place)
+        done("label", "sae", feature, "--delete", "--explainer", "again", *place)
+    assert run("labels", "sae", "rain", *to, *place).code == 2
+    assert run("labels", "sae", "--history", *to, *place).code == 2
+
+
 def test_labels_are_said_in_one_way(lake: str) -> None:
     for given in (
         ("--feature", "5"),
@@ -69,6 +117,12 @@ def test_labels_are_said_in_one_way(lake: str) -> None:
         ("--delete",),
         ("--feature", "5", "--text", "rain", "--delete"),
         ("--feature", "5", "--text", "rain", "--file", "x.json"),
+        ("5",),
+        ("5", "rain", "--feature", "5"),
+        ("5", "rain", "--text", "rain"),
+        ("5", "rain", "--file", "x.json"),
+        ("--source", "x"),
+        ("--keep-others",),
     ):
         assert run("label", "sae", *given, "--lake", lake).code == 2
 

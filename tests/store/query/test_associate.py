@@ -236,6 +236,7 @@ def test_features_that_never_fire(tmp_path: Path) -> None:
     [
         (("star",), {}, InvalidInput, "Did you mean 'stars'"),
         (("label", "nowhere"), {}, InvalidInput, "no metadata column 'nowhere'"),
+        (("stars", "stars"), {}, InvalidInput, "stars is named twice"),
         (("one",), {}, InvalidInput, "1 different values in one"),
         (("name",), {}, InvalidInput, "57 different values in name"),
         (("tags",), {}, InvalidInput, "list"),

@@ -9,14 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from urllib.request import urlopen
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import saelake
 from saelake.store.errors import InvalidInput, SaelakeError
+from saelake.store.service.lifetime import Lifetime
 from saelake.store.service.limits import Limits
-from saelake.store.service.processes import HeldPort, serve_all
+from saelake.store.service.ports import HeldPort
+from saelake.store.service.processes import serve_all
 from saelake.store.service.serve import Address, ServerSettings
 from tests.lakes import MadeLake, make_lake
 from tests.store.service.lanes.orders import is_alive
@@ -33,14 +39,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
 class Serving:
     """`saelake serve --processes 2`, as a process."""
 
-    def __init__(self, uri: str) -> None:
-        options = ["--lake", uri, "--port", "0", "--processes", "2", "--metrics", "0"]
-        command = [sys.executable, "-m", "saelake", "serve", *options]
+    def __init__(self, uri: str, *options: str, port: int = 0, processes: int = 2) -> None:
+        shared = ("--lake", uri, "--port", str(port), "--processes", str(processes))
+        command = [sys.executable, "-m", "saelake", "serve", *shared, *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.address = self.told(r"--server (\S+)")
+        self.target = f"grpc://{self.address}"
+
+    def told(self, what: str) -> str:
+        """What the next line says."""
         assert self.process.stderr is not None
-        said = re.search(r"--server (\S+)", self.process.stderr.readline())
-        assert said is not None
-        self.target = f"grpc://{said[1]}"
+        line = self.process.stderr.readline()
+        said = re.search(what, line)
+        assert said is not None, line
+        return said[1]
 
     @property
     def servers(self) -> set[int]:
@@ -57,7 +69,7 @@ class Serving:
 
 @pytest.fixture
 def serving(made: MadeLake) -> Iterator[Serving]:
-    found = Serving(made.lake.uri)
+    found = Serving(made.lake.uri, "--metrics", "0")
     yield found
     if found.process.poll() is None:
         found.stop(signal.SIGKILL)
@@ -149,7 +161,7 @@ def test_a_port_that_is_another_s_is_refused() -> None:
         with pytest.raises(InvalidInput, match="Choose another --port"):
             HeldPort.take(address)
     held = HeldPort.take(Address(port=0))
-    with held.held, pytest.raises(InvalidInput, match="Choose another --port"):
+    with closing(held), pytest.raises(InvalidInput, match="Choose another --port"):
         HeldPort.take(held.address)
 
 
@@ -160,6 +172,88 @@ def test_a_port_that_others_share_is_refused_and_nothing_of_it_is_kept() -> None
         with pytest.raises(InvalidInput, match="Choose another --port"):
             HeldPort.take(Address(port=other.getsockname()[1]))
         gc.collect()  # a socket that is not closed is warned of, which is an error
+
+
+@pytest.fixture
+def lingering() -> Iterator[int]:
+    """A port where nobody listens any more, and whose connections linger."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            server.accept()[0].close()  # who closes first is left with what lingers
+            server.close()
+            yield port
+
+
+def test_a_port_where_connections_linger_is_taken(lingering: int) -> None:
+    with socket.socket() as plainly:
+        plainly.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with pytest.raises(OSError, match="in use"):
+            plainly.bind(("127.0.0.1", lingering))
+    with closing(HeldPort.take(Address(port=lingering))) as held:
+        assert held.address.port == lingering
+        with socket.socket() as sharing:
+            sharing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sharing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sharing.bind(("127.0.0.1", lingering))
+            sharing.listen()
+
+
+def test_where_connections_linger_only_one_takes_the_port(lingering: int) -> None:
+    address = Address(port=lingering)
+    with (
+        closing(HeldPort.take(address)),
+        pytest.raises(InvalidInput, match="Choose another --port"),
+    ):
+        HeldPort.take(address)
+    HeldPort.take(address).close()
+
+
+@pytest.mark.parametrize("before", [1, 2])
+def test_a_server_that_ended_is_begun_again_at_once_on_its_port(
+    made: MadeLake, before: int
+) -> None:
+    first = Serving(made.lake.uri, processes=before)
+    port = int(first.address.rpartition(":")[2])
+    with saelake.connect(first.target) as lake:
+        assert lake.collections() == [NAME]
+        assert first.stop()[0] == 0
+        again = Serving(made.lake.uri, port=port)
+    try:
+        assert all(asked(again.target, 2))
+    finally:
+        code, said = again.stop()
+    assert (code, said) == (0, "")
+
+
+def test_the_page_is_told_of_when_every_process_is_ready(made: MadeLake) -> None:
+    serving = Serving(made.lake.uri, "--http", "0")
+    try:
+        page = serving.told(r"Its page is (\S+)\.")
+        assert [health(serving.address) for _ in range(8)] == [1] * 8
+        with urlopen(page) as answered:
+            assert answered.status == 200
+    finally:
+        serving.stop()
+
+
+def health(address: str) -> int:
+    """What a process says of itself, over a connection of its own."""
+    with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check
+        said: int = check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=20).status
+        return said
+
+
+def test_what_hinders_one_from_being_ready_is_said_of_all(made: MadeLake) -> None:
+    settings = ServerSettings(
+        uri=made.lake.uri,
+        address=Address(port=0),
+        processes=2,
+        lifetime=Lifetime(preload=("made/none",)),
+    )
+    with pytest.raises(saelake.NotFound, match="made/none"):
+        serve_all(settings)
 
 
 def test_what_hinders_one_is_said_of_all(tmp_path: Path) -> None:

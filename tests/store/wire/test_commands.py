@@ -8,14 +8,17 @@ import pytest
 
 from saelake.proto.v1 import lake_pb2 as pb
 from saelake.store.errors import InvalidInput
+from saelake.store.format.provenance import LabelMade, LabelScore
 from saelake.store.reports import (
     CleanupReport,
     Compacted,
     CompactReport,
     DeleteReport,
+    DropReport,
     ImportReport,
     JobReport,
     LabelsReport,
+    ReplaceReport,
     Tag,
     UntagReport,
 )
@@ -37,6 +40,8 @@ from saelake.store.requests.commands.labels import (
 from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
+    DropCommand,
+    ReplaceCommand,
     TagCommand,
     UntagCommand,
 )
@@ -54,6 +59,34 @@ COMMAND: list[Command] = [
     SetLabelsCommand(dictionary="d", labels=(NewLabel(feature=-3, label="x"),)),
     SetLabelsCommand(
         dictionary="d", labels=(NewLabel(feature=3, label="x"),), explainer="me", expect=""
+    ),
+    SetLabelsCommand(
+        dictionary="d",
+        labels=(
+            NewLabel(
+                feature=3,
+                label="x",
+                scores=(
+                    LabelScore(kind="detection", value=0.0),
+                    LabelScore(kind="words", value=1, low=0.5, high=1.0, n=0, by="j", on="c"),
+                ),
+                made=LabelMade(),
+            ),
+            NewLabel(
+                feature=4,
+                label="y",
+                made=LabelMade(
+                    model="m",
+                    prompt="p",
+                    n_examples=2,
+                    examples=("a", "b"),
+                    prompt_tokens=0,
+                    completion_tokens=7,
+                    cost=0.0,
+                    time=datetime(2026, 1, 2, 3, 4, 5, 678901, UTC),
+                ),
+            ),
+        ),
     ),
     DeleteLabelsCommand(dictionary="d"),
     DeleteLabelsCommand(dictionary="d", explainer="me", features=()),
@@ -81,9 +114,13 @@ COMMAND: list[Command] = [
     UntagCommand(name="v1"),
     CompactCommand(target="c"),
     CleanupCommand(older_than_s=0.0),
+    ReplaceCommand(old="d", new="e"),
+    DropCommand(target="c/d"),
+    CleanupCommand(former_labels=True),
 ]
 WITH_ROWS: list[Command] = [
     ImportLabelsCommand(dictionary="d"),
+    ImportLabelsCommand(dictionary="d", keep_others=True),
     ImportCommand(corpus="c", source="s"),
     ImportCommand(corpus="c", source="s", on_duplicate="fail", generated_ids=True, key="k"),
 ]
@@ -110,6 +147,8 @@ REPORTS: list[tuple[str, Any]] = [
         CompactReport(tables=(Compacted(table="t", n_before=3, n_after=1, n_removed=0),)),
     ),
     ("Cleanup", CleanupReport(size_bytes=1 << 40, retired=("old",))),
+    ("Replace", ReplaceReport(dictionary="d", collections=("c/d", "b/d"))),
+    ("Drop", DropReport(dropped=("c/d", "c"))),
 ]
 
 
@@ -147,7 +186,7 @@ def test_a_command_says_which_corpora_it_is_about() -> None:
     of_one = ("Import", "Delete", "StartEncode", "StartIndex", "Compact")
     assert {name: about[name] for name in of_one} == dict.fromkeys(of_one, ("c",))
     assert [about[name] for name in ("SetLabels", "DeleteLabels", "ImportLabels")] == [()] * 3
-    assert {about[name] for name in ("Tag", "Untag", "Cleanup")} == {None}
+    assert {about[name] for name in ("Tag", "Untag", "Cleanup", "Replace")} == {None}
 
 
 def test_messages_have_the_fields_of_their_values() -> None:
@@ -159,6 +198,13 @@ def test_messages_have_the_fields_of_their_values() -> None:
         report: Any = kind.report
         told = {f.name for f in output_type(method).DESCRIPTOR.fields}
         assert told == {f.name for f in fields(report)}
+
+
+def test_what_must_be_there_is_missed() -> None:
+    score = pb.LabelScore(value=0.5)
+    labels = [pb.NewLabel(feature=3, label="x", scores=[score])]
+    with pytest.raises(InvalidInput, match="The field kind is missing"):
+        from_message(SetLabelsCommand, pb.SetLabelsRequest(dictionary="d", labels=labels))
 
 
 def test_what_is_no_choice_is_refused() -> None:

@@ -18,6 +18,7 @@ from saelake.served.calls import call_of
 from saelake.served.remote import Remote
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput, MissingExtra, NotFound
+from saelake.store.requests.agreement import AgreementQuery
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Selection, Weight
 from saelake.store.requests.cluster import ClusterQuery
@@ -101,6 +102,7 @@ LEAST: list[tuple[Request, dict[str, Any]]] = [
     (MatchQuery(a=NAME, b=NAME), {"a": NAME, "b": NAME}),
     (FamiliesQuery(collection=NAME), {"collection": NAME}),
     (LabelsQuery(dictionary="random"), {"dictionary": "random"}),
+    (AgreementQuery(dictionary="random"), {"dictionary": "random"}),
     (NeighborsQuery(dictionary="random", feature=0), {"dictionary": "random"}),
     (EncodeQuery(collection=NAME, texts=("w1",)), {"collection": NAME, "texts": ["w1"]}),
     (JobsQuery(), {}),
@@ -201,7 +203,7 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     AssociateQuery: made(
         AssociateQuery,
         without="control cluster_by",
-        columns=st.tuples(TEXT) | st.tuples(TEXT, TEXT),
+        columns=st.tuples(TEXT) | st.tuples(TEXT, TEXT).filter(lambda two: two[0] != two[1]),
     )
     | made(AssociateQuery, columns=st.just(("of some other name",))),
     CorrelateQuery: made(CorrelateQuery, without="b align")
@@ -212,7 +214,8 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     | made(MapQuery, without="of column")
     | made(MapQuery, without="where column features"),
     EncodeQuery: made(EncodeQuery, needs="texts"),
-    LabelsQuery: made(LabelsQuery, without="text") | made(LabelsQuery, without="features"),
+    LabelsQuery: made(LabelsQuery, without="text explainers")
+    | made(LabelsQuery, without="features history every_explainer"),
 }
 
 

@@ -104,6 +104,7 @@ ASKED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"collection": NAME, "by": "label", "k": 1, "order": "value"},
         {"collection": NAME, "by": "label", "k": 1, "order": "value"},
     ),
+    "agreement": ("agreement sae", {"dictionary": "sae"}, {"dictionary": "sae"}),
     "labels": ("labels sae -k 2", {"dictionary": "sae", "k": 2}, {"dictionary": "sae", "k": 2}),
     "neighbors": (
         "neighbors sae 3 -k 2",

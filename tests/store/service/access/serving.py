@@ -8,6 +8,7 @@ import grpc
 
 import saelake
 from saelake.lake import Lake
+from saelake.store.requests.agreement import AgreementQuery
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.cluster import ClusterQuery
@@ -58,6 +59,7 @@ QUESTIONS: Mapping[str, Callable[[str], Request]] = {
     "Info": lambda c: InfoQuery(corpora=(c.partition("/")[0],)),
     "Jobs": lambda c: JobsQuery(corpora=(c.partition("/")[0],)),
     "Labels": lambda c: LabelsQuery(dictionary=c),
+    "Agreement": lambda c: AgreementQuery(dictionary=c),
     "Map": lambda c: MapQuery(collection=c),
     "Match": lambda c: MatchQuery(a=c, b=c),
     "Neighbors": lambda c: NeighborsQuery(dictionary=c, feature=0),

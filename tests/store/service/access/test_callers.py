@@ -18,6 +18,7 @@ from saelake.store.service.access.register_file import change
 from saelake.store.service.serve import BackgroundServer
 from tests.store.service.access.serving import OPEN, SECRET, called, connected, issue, server
 from tests.store.service.certificates import pair_of
+from tests.store.service.frames import is_over, opened, piece
 
 ONE = "the one token that may do all"
 SAID = "The token is missing, wrong or expired: set SAELAKE_TOKEN, or give token= or --token-file."
@@ -77,54 +78,23 @@ def test_a_scheme_has_any_letters_and_an_issuers_token_some_length(uri: str, tok
             )
 
 
-def frame(kind: int, payload: bytes, flags: int = 0, stream: int = 0) -> bytes:
-    """A frame of HTTP/2 (RFC 9113)."""
-    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
-
-
-def header(name: bytes, value: bytes) -> bytes:
-    """A header as HPACK writes it literally (RFC 7541), in less than 127 bytes."""
-    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-
 def test_a_token_of_other_bytes_than_ascii_harms_nobody(
     uri: str, tokens: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A client of ours cannot send one."""
     token = issue(tokens)
-    sent = [
-        (b":method", b"POST"),
-        (b":scheme", b"http"),
-        (b":path", b"/saelake.v1.Lake/Info"),
-        (b":authority", b"localhost"),
-        (b"content-type", b"application/grpc"),
-        (b"te", b"trailers"),
-        (b"authorization", b"Bearer geheim\xff\xfe\x80\xc3"),
-    ]
-    begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, b"")
-    head = frame(1, b"".join(header(*each) for each in sent), flags=4, stream=1)
-    data = frame(0, b"\0\0\0\0\0", flags=1, stream=1)
+    shown = (b"authorization", b"Bearer geheim\xff\xfe\x80\xc3")
+    head, data = opened("/saelake.v1.Lake/Info", shown), piece(b"\0\0\0\0\0", is_last=True)
     with caplog.at_level(0), server(uri, tokens=tokens) as running:
         host, port = str(running.address).rsplit(":", 1)
         with socket.create_connection((host, int(port)), timeout=10) as connection:
-            connection.sendall(begin + head + data)
+            connection.sendall(head + data)
             answer = b""
             while b"made" not in answer and not is_over(answer):
                 answer += connection.recv(65_536)
         assert b"made" not in answer
         assert OPEN in connected(running, token).collections()
     assert "geheim" not in caplog.text
-
-
-def is_over(answer: bytes) -> bool:
-    """Whether stream 1 has ended: by its last headers, by a reset, or with the connection."""
-    while len(answer) >= 9:
-        length, kind, flags = int.from_bytes(answer[:3]), answer[3], answer[4]
-        stream = int.from_bytes(answer[5:9])
-        if kind == 7 or (stream == 1 and (kind == 3 or (kind == 1 and flags & 1))):
-            return True
-        answer = answer[9 + length :]
-    return False
 
 
 def test_the_one_token_may_do_all(uri: str, tokens: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,7 +248,9 @@ def test_who_asks_is_known_to_handlers_of_every_kind(tokens: Path) -> None:
     token = issue(tokens, "ana", "admin")
 
     async def run() -> list[bytes]:
-        serving = grpc.aio.server(interceptors=[Calls(Gate(Access(tokens=tokens), Limits()))])
+        serving = grpc.aio.server(
+            interceptors=[Calls(Gate(Access(tokens=tokens), Limits()), Limits())]
+        )
         serving.add_generic_rpc_handlers((Kinds().handler(),))
         port = serving.add_insecure_port("127.0.0.1:0")
         await serving.start()
