@@ -106,11 +106,13 @@ class FeatureWork:
     async def _standing(self, evidence: FeatureEvidence) -> ExplainedFeature:
         """A label that is there, with the scores that it has, and those that it lacks."""
         there, known = self.standing[str(evidence.feature)], self._known(evidence)
-        had = tuple(self._had(way, evidence, score) for way, score in known.items())
+        had = [self._had(way, evidence, score) for way, score in known.items()]
         found = await self._scored(
             evidence, there.label, there.explainer, None, self.lacking(evidence)
         )
-        return replace(found, scores=(*had, *found.scores), is_new=bool(found.scores))
+        order = self.options.scores.index
+        scores = sorted((*had, *found.scores), key=lambda score: order(score.kind))
+        return replace(found, scores=tuple(scores), is_new=bool(found.scores))
 
     def stands(self, evidence: FeatureEvidence, prompt: Prompt) -> bool:
         """Whether the explainer's label of the feature is what this model said to this prompt."""

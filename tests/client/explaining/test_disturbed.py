@@ -147,7 +147,9 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
     assert spent.pico <= paid <= spent.at_most.pico
 
 
-def test_an_interrupt_writes_what_is_done(many: Collection, tmp_path: Path) -> None:
+def test_an_interrupt_writes_what_is_done(
+    many: Collection, tmp_path: Path, undisturbed: ExplainReport
+) -> None:
     with scripted(saying(knowing, delay_s=0.02)) as server:
         with running(server, many, tmp_path / "cache") as process:
             wait_for(process, 5)
@@ -161,7 +163,8 @@ def test_an_interrupt_writes_what_is_done(many: Collection, tmp_path: Path) -> N
         report = explain(many, settings(server), options=OPTIONS, cache=tmp_path / "cache")
     assert labels_of(many) == RIGHT
     assert server.counted.n_requests - asked == report.taken.n_requests
-    assert report.spent.n_requests == report.n_replies
+    assert report.n_stood == n_written
+    assert report.spent.n_requests == undisturbed.spent.n_requests
 
 
 def test_a_run_that_is_cancelled_writes_what_is_done(many: Collection, tmp_path: Path) -> None:
