@@ -76,7 +76,8 @@ class ExplainedFeature:
 
     `made` is None where the label was there before, and `is_new` False where all scores were too.
     `is_scored` is False where a score that was asked for is missing, as the judge did not answer or
-    the budget was spent.
+    the budget was spent. `n_unread` examples were judged in no readable way; where that is all of
+    them, there is no score.
     """
 
     feature: int | str
@@ -86,6 +87,7 @@ class ExplainedFeature:
     made: LabelOrigin | None = None
     is_scored: bool = True
     is_new: bool = True
+    n_unread: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

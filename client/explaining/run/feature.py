@@ -173,6 +173,7 @@ class FeatureWork:
             scores=tuple(score for score in known if score.estimate.is_known),
             made=made,
             is_scored=len(known) == len(found),
+            n_unread=sum(score.n_unread for score in known),
         )
 
     async def _score(

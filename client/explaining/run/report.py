@@ -32,7 +32,6 @@ class ScoreSummary:
     n: int
     median: float
     n_above_chance: int
-    n_unread: int
 
     @classmethod
     def of(cls, kind: ScoringWay, scores: Sequence[JudgedScore]) -> "ScoreSummary":
@@ -42,7 +41,6 @@ class ScoreSummary:
             n=len(scores),
             median=float(np.median([score.estimate.value for score in scores])),
             n_above_chance=sum(score.is_above_chance for score in scores),
-            n_unread=sum(score.n_unread for score in scores),
         )
 
 
@@ -77,6 +75,11 @@ class ExplainReport:
     def n_stood(self) -> int:
         """How many labels and all their scores were in the lake already."""
         return sum(not each.is_new for each in self.explained)
+
+    @property
+    def n_unread(self) -> int:
+        """How many examples were judged in no readable way."""
+        return sum(each.n_unread for each in self.explained)
 
     @property
     def unexplained(self) -> list[UnexplainedFeature]:
@@ -114,6 +117,7 @@ class ExplainReport:
                 "n_silent": self.n_without("silent"),
                 "n_unscored": self.n_unscored,
                 "n_stood": self.n_stood,
+                "n_unread": self.n_unread,
                 "n_written": self.n_written,
                 "scores": [asdict(summary) for summary in self.scores],
                 "taken": _spending(self.taken),
@@ -157,11 +161,12 @@ class ExplainReport:
             f"{self.explainer}, {self.n_written:,} labels written{self._without}"
         )
         for s in self.scores:
-            unread = f"; {s.n_unread:,} answers were unreadable" if s.n_unread else ""
             yield (
                 f"{s.kind}: median {s.median:.2f}, certainly above chance in {s.n_above_chance:,} "
-                f"of {s.n:,}{unread}"
+                f"of {s.n:,}"
             )
+        if self.n_unread:
+            yield f"{self.n_unread:,} examples were judged in no readable way, and count nowhere"
         yield (
             f"It took {self.taken} in {lasting(self.seconds)}; {self.n_cached:,} of "
             f"{self.n_replies:,} replies were there already"

@@ -383,3 +383,19 @@ def test_scores_of_a_friends_labels_are_kept_with_them(planted: Collection, tmp_
     assert report.n_written == 2
     assert [(row.label, row.score) for row in rows] == [("the word rain", 1), ("the word of", 0.5)]
     assert all(row.made is None or row.made.prompt is None for row in rows)
+
+
+def test_a_judge_that_cannot_be_read_gives_no_score_and_is_told(
+    planted: Collection, tmp_path: Path
+) -> None:
+    """One that is unreadable in fuzzing alone: both answers to each prompt are counted and paid."""
+
+    def script(asked: Asked) -> Step:
+        return Say("I would say so." if kind_of(asked) == "fuzzing" else knowing(asked))
+
+    with scripted(script) as server:
+        report = explain(planted, settings(server), options=OPTIONS, cache=tmp_path / "cache")
+        same_count(server, report.spent)
+    assert {each.kind for each in report.scores} == {"detection"}
+    assert (report.n_unread, report.n_unscored, report.n_written) == (60, 0, 6)
+    assert "60 examples were judged in no readable way" in str(report)
