@@ -50,6 +50,9 @@ COMMANDS: Mapping[str, Command] = {
     "evidence": Command(
         "query.evidence", "evidence for features, which explainers are shown: time of each question"
     ),
+    "explain": Command(
+        "query.explain", "explaining features: whether a language model's server is kept busy"
+    ),
     "bytes": Command("query.bytes", "where the bytes of a lake go, by table and column"),
     "analyses": Command(
         "analyses.analyses",

@@ -15,6 +15,7 @@ from saelake.cli import (
     columns,
     compare,
     encode_text,
+    explain,
     find,
     group,
     jobs,
@@ -117,6 +118,7 @@ group.add_to(app)
 maps.add_to(app)
 naming.add_to(app)
 judge.add_to(app)
+explain.add_to(app)
 maintain.add_to(app)
 serve.add_to(app)
 page.add_to(app)

@@ -7,16 +7,8 @@ import typer
 
 from saelake.answers.text import several
 from saelake.cli.options.lake import WhereOption, changes, split_numbers
-from saelake.cli.options.language import (
-    BaseUrlOption,
-    BudgetOption,
-    ConcurrencyOption,
-    KeyFileOption,
-    LanguageModelOption,
-    PricesOption,
-    ReplyCacheOption,
-    language_settings,
-)
+from saelake.cli.options.language import AskedModel, asked_model
+from saelake.cli.options.shared import shares
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import say
 from saelake.lake import Lake
@@ -36,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @changes()
+@shares("asked", asked_model, without=["run"])
 def judge(
     corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="The corpus, as imdb.")],
     question: Annotated[
@@ -57,16 +50,7 @@ def judge(
         typer.Option(metavar="COLLECTION", help="Cut them where --features of this are strongest."),
     ] = None,
     features: Annotated[str | None, typer.Option(help="Of --around: 12,34.")] = None,
-    model: LanguageModelOption,
-    base_url: BaseUrlOption,
-    key_file: KeyFileOption = None,
-    prices: PricesOption = None,
-    budget: BudgetOption = None,
-    concurrency: ConcurrencyOption = 32,
-    reply_cache: ReplyCacheOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what it would take.")
-    ] = False,
+    asked: AskedModel,
     place: AskedLake,
 ) -> None:
     """Have a language model judge documents by a rubric, as a column that filters know.
@@ -93,20 +77,12 @@ def judge(
         characters=characters,
         around=None if around is None else (around, tuple(split_numbers(features) or ())),
     )
-    settings = language_settings(
-        model=model,
-        base_url=base_url,
-        key_file=key_file,
-        prices=prices,
-        budget=budget,
-        concurrency=concurrency,
-    )
     with place as found:
-        if dry_run:
-            say_estimate(estimate_judging(found, plan, settings, cache=reply_cache))
+        if asked.dry_run:
+            say_estimate(estimate_judging(found, plan, asked.settings, cache=asked.cache))
             return
         with Counter(f"Judging {corpus}", "documents") as counter:
-            report = judged(found, plan, settings, cache=reply_cache, on_progress=counter)
+            report = judged(found, plan, asked.settings, cache=asked.cache, on_progress=counter)
     say_report(report)
 
 

@@ -25,6 +25,7 @@ OPTIONS = {
     "objectstore": "--latency-ms",
     "bytes": "--tokens",
     "evidence": "--features",
+    "explain": "--delays-ms",
     "analyses": "--milvus-documents",
     "similarity": "--questions",
     "whole": "--analysis",

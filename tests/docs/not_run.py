@@ -26,6 +26,8 @@ ONLY_PARSED: Mapping[str, str] = {
     "RayCluster": "needs a Ray cluster",
     "grpcs://": "needs a server with certificates; the tests of the server have one",
     r"^saelake (serve|page|mcp)\b": "runs until it is stopped",
+    r"^saelake (explain|score)\b": "asks a language model; their tests have a scripted one",
+    "LanguageSettings": "asks a language model; the tests of runs have a scripted one",
     "…": "leaves something out",
     r"token rotate ana\b": "changes a cluster's secret; the tests of tokens have files",
     r"http://localhost:8000/v1": "needs a language model; tests of judging have a scripted one",

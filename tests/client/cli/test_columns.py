@@ -56,8 +56,8 @@ def test_what_is_not_to_be_done_is_wrong_use(place: str, options: tuple[str, ...
 def test_documents_are_judged(place: str, tmp_path: Path) -> None:
     with scripted(rainy) as server:
         options: tuple[str, ...] = ("--as", "rainy", "--model", "m", "--base-url", server.base_url)
-        options += ("--reply-cache", str(tmp_path / "cache"), "--lake", place)
-        dry = run("judge", "made", "Does it say rain?", *options, "--dry-run", "--prices", "1,2")
+        options += ("--cache", str(tmp_path / "cache"), "--lake", place)
+        dry = run("judge", "made", "Does it say rain?", *options, "--dry-run", "--price", "1/2")
         assert dry.code == 0, dry.err
         assert "It would ask about" in dry.err
         assert "cost" in dry.err
@@ -79,7 +79,7 @@ def test_documents_are_judged(place: str, tmp_path: Path) -> None:
     [
         ("--budget", "much"),
         ("--budget", "2.5"),
-        ("--prices", "1"),
+        ("--price", "1"),
         ("--scale", "one"),
         ("--sample", "0"),
         ("--around", "made/random"),
