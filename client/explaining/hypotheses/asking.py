@@ -54,8 +54,8 @@ _LABEL = """You find out what a feature of a language model is about.
 
 You see excerpts of texts in which the feature is active, with the words at which it is strongly \
 active between << and >>, and excerpts of other texts in which it is not active. Look at the \
-marked words and at what stands before them. Name the most specific property that the first have and the \
-second have not: one concise phrase, no list, and nothing about excerpts or numbers.
+marked words and at what stands before them. Name the most specific property that the first \
+have and the second have not: one concise phrase, no list, and nothing about excerpts or numbers.
 
 {rule}
 

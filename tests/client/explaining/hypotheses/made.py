@@ -12,12 +12,11 @@ import pyarrow as pa
 import saelake
 from saelake.collection import Collection
 from saelake.explaining.hypotheses.options import HypothesisOptions
-from saelake.store.codes.terse import terse
 from saelake.store.documents.imports import import_documents
 from saelake.store.format.schema import codes_schema
 from saelake.store.growth.index import index
 from saelake.store.lake.lake import Lake
-from saelake.workers.encoder.pack import PageCodes, pack
+from saelake.workers.encoder.pack import PageCodes, Part, pack
 from tests import lakes
 from tests.language_server import Asked, Say, Step
 
@@ -50,7 +49,9 @@ def make_texts(
         if chance.random() < shares[number % 2]:
             made[chance.randrange(len(made))] = "rain"
         words.append(made)
-    written = [(texts or {}).get(i, " ".join(w)) for i, w in enumerate(words)]
+    for number, text in (texts or {}).items():
+        words[number] = text.split(" ")
+    written = [" ".join(w) for w in words]
     lake, name = Lake(str(folder)), lakes.MADE
     columns = {
         "prompt": pa.array([number // 2 for number in range(n)], pa.int64()),
@@ -60,15 +61,30 @@ def make_texts(
     import_documents(lake, name.corpus, lakes.Rows(written, labels, columns))
     chosen = lakes.settings(n_features=len(lakes.WORDS))
     lakes._register(lake, chosen)
-    parts = [part for doc, w in enumerate(words) for part in lakes._parts(doc, w, ())]
+    packed = [part(doc, w) for doc, w in enumerate(words)]
     row = np.repeat(np.arange(n), [len(w) for w in words]).astype(np.int32)
     position = np.concatenate([np.arange(len(w)) for w in words]).astype(np.int32)
-    feature = np.array([lakes.WORDS.index(word) for w in words for word in w], np.int32)
-    codes = PageCodes(row, position, feature, np.ones(len(row), np.float32))
-    batch = pack(parts, codes, schema=codes_schema(chosen), codec=chosen.codec)
+    known = np.array([word in lakes.WORDS for w in words for word in w])
+    feature = np.array([lakes.WORDS.index(w) for each in words for w in each if w in lakes.WORDS])
+    values = np.ones(len(feature), np.float32)
+    codes = PageCodes(row[known], position[known], feature.astype(np.int32), values)
+    batch = pack(packed, codes, schema=codes_schema(chosen), codec=chosen.codec)
     lakes.commit_shard(lake, chosen, batch, 0, n)
     index(lake, name)
     return saelake.connect(str(folder))[str(name)]
+
+
+def part(doc: int, words: list[str]) -> Part:
+    """The tokens of a text: its words."""
+    starts = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1].astype(np.uint32)
+    return Part(
+        doc=doc,
+        part=0,
+        token_ids=np.zeros(len(words), np.int32),
+        starts=starts,
+        lengths=np.array([len(word) for word in words], np.uint16),
+        error=None,
+    )
 
 
 def sides(collection: Collection) -> tuple[Collection, Collection]:
