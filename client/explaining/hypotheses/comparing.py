@@ -21,6 +21,7 @@ from saelake.explaining.hypotheses.contrasts import (
     contrasts,
     found_differences,
 )
+from saelake.explaining.hypotheses.decided import OF_PAIRS, OF_SEPARATE, TextVerdict, decided
 from saelake.explaining.hypotheses.drawn import DrawnDocuments, drawn
 from saelake.explaining.hypotheses.options import HypothesisOptions
 from saelake.explaining.hypotheses.reading import (
@@ -37,7 +38,6 @@ from saelake.explaining.hypotheses.report import (
     StageCount,
     judged_notes,
 )
-from saelake.explaining.hypotheses.tested import OF_PAIRS, OF_SEPARATE, TextVerdict, tested
 from saelake.explaining.hypotheses.texts import SideText, SideTexts
 from saelake.language.model import LanguageModel, Reader, ReadReply
 from saelake.language.prompts import Prompt
@@ -167,7 +167,7 @@ class Comparing:
         labels = await self.labels()
         hypotheses, notes = await self.hypotheses(labels)
         verdicts = await self.verdicts(hypotheses)
-        rows = tested(hypotheses, verdicts, self.options)
+        rows = decided(hypotheses, verdicts, self.options)
         sides, judged = self.sides, self.sides.judged
         return HypothesisReport(
             a=sides.a,

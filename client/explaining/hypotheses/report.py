@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from saelake.answers.plain import plain
 from saelake.explaining.hypotheses.contrasts import DifferingFeature
+from saelake.explaining.hypotheses.decided import JudgedHypothesis
 from saelake.explaining.hypotheses.options import HypothesisOptions
-from saelake.explaining.hypotheses.tested import TestedHypothesis
 from saelake.language.amounts import Spending
 
 
@@ -63,7 +63,7 @@ class HypothesisReport:
     b: str
     state: str | None
     options: HypothesisOptions
-    hypotheses: tuple[TestedHypothesis, ...]
+    hypotheses: tuple[JudgedHypothesis, ...]
     features: tuple[RelabelledFeature, ...]
     test: str
     diff_test: str
@@ -75,7 +75,7 @@ class HypothesisReport:
     asked: ModelAsked
 
     @property
-    def accepted(self) -> tuple[TestedHypothesis, ...]:
+    def accepted(self) -> tuple[JudgedHypothesis, ...]:
         """The hypotheses that were accepted."""
         return tuple(row for row in self.hypotheses if row.is_accepted)
 
@@ -112,7 +112,7 @@ HYPOTHESES = pa.schema(
 )
 
 
-def _flat(row: TestedHypothesis) -> Mapping[str, Any]:
+def _flat(row: JudgedHypothesis) -> Mapping[str, Any]:
     of, found = row.hypothesis, row.difference
     known = plain(asdict(found))
     return {
@@ -135,13 +135,13 @@ def _flat(row: TestedHypothesis) -> Mapping[str, Any]:
     }
 
 
-def _row(row: TestedHypothesis) -> Mapping[str, Any]:
+def _row(row: JudgedHypothesis) -> Mapping[str, Any]:
     """A hypothesis of the document: the flat row, counts of both sides, and quotes."""
     quotes = [{"side": q.side, "doc": q.doc, "id": q.id, "quote": q.quote} for q in row.quotes]
     return {**_flat(row), "a": asdict(row.a), "b": asdict(row.b), "quotes": quotes}
 
 
-def judged_notes(rows: Sequence[TestedHypothesis]) -> list[str]:
+def judged_notes(rows: Sequence[JudgedHypothesis]) -> list[str]:
     """What whoever reads the verdicts must know."""
     unread = sum(row.a.n_unread + row.b.n_unread for row in rows)
     unsure = sum(not row.is_sure for row in rows)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 
+from saelake.explaining.hypotheses.decided import JudgedHypothesis, SideCount, TextVerdict
 from saelake.explaining.hypotheses.report import HypothesisReport, RelabelledFeature
-from saelake.explaining.hypotheses.tested import SideCount, TestedHypothesis, TextVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +58,16 @@ def _summary(report: HypothesisReport) -> ReportSection:
     return ReportSection(title="Hypotheses", lines=said, table=(head, *rows) if rows else ())
 
 
-def _verdict(row: TestedHypothesis) -> str:
+def _verdict(row: JudgedHypothesis) -> str:
     said = "accepted" if row.is_accepted else "rejected"
     return said if row.is_sure else f"{said} (unsure)"
 
 
-def _claim(row: TestedHypothesis) -> str:
+def _claim(row: JudgedHypothesis) -> str:
     return f"More often in {row.hypothesis.more_in}: {row.hypothesis.statement}"
 
 
-def _shares(row: TestedHypothesis) -> tuple[str, str]:
+def _shares(row: JudgedHypothesis) -> tuple[str, str]:
     return _share(row.a), _share(row.b)
 
 
@@ -77,7 +77,7 @@ def _share(count: SideCount) -> str:
     return f"{share} ({count.n_holds} of {count.n_read}{unread})"
 
 
-def _test(row: TestedHypothesis) -> tuple[str, str, str]:
+def _test(row: JudgedHypothesis) -> tuple[str, str, str]:
     found = row.difference
     if isnan(found.value):
         return "unknown", "1", "1"
@@ -85,7 +85,7 @@ def _test(row: TestedHypothesis) -> tuple[str, str, str]:
     return effect, f"{found.p_value:.2g}", f"{row.corrected:.2g}"
 
 
-def _hypothesis(number: int, row: TestedHypothesis) -> ReportSection:
+def _hypothesis(number: int, row: JudgedHypothesis) -> ReportSection:
     features = ", ".join(map(str, row.hypothesis.features)) or "none named"
     lines = [f"{_verdict(row)}; features: {features}."]
     if row.n_pairs is not None:

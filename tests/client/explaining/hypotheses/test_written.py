@@ -11,14 +11,14 @@ from saelake.explaining.hypotheses import (
     Hypothesis,
     HypothesisOptions,
     HypothesisReport,
-    TestedHypothesis,
+    JudgedHypothesis,
     TextVerdict,
     as_html,
     as_markdown,
     write_report,
 )
+from saelake.explaining.hypotheses.decided import decided
 from saelake.explaining.hypotheses.report import ModelAsked, StageCount
-from saelake.explaining.hypotheses.tested import tested
 from saelake.language.amounts import Spending
 from saelake.store.errors import InvalidInput
 
@@ -38,7 +38,7 @@ def made(statement: str = "rain", quote: str = "it rains", n_unread: int = 1) ->
         for number in range(40)
     ]
     options = HypothesisOptions()
-    rows = tested(
+    rows = decided(
         [Hypothesis(more_in="A", statement=statement, features=(7,))], [verdicts], options
     )
     return HypothesisReport(
@@ -114,7 +114,7 @@ def test_hostile_words_are_text_in_every_form() -> None:
 
 def test_an_unread_verdict_that_decides_is_told() -> None:
     sure, unsure = (made(n_unread=n).hypotheses[0] for n in (1, 34))
-    assert isinstance(sure, TestedHypothesis)
+    assert isinstance(sure, JudgedHypothesis)
     assert (sure.is_accepted, sure.is_sure) == (True, True)
     assert not unsure.is_accepted
     mixed = made(n_unread=26).hypotheses[0]
@@ -128,11 +128,11 @@ def test_a_hypothesis_of_the_other_side_is_rejected() -> None:
         for n in range(40)
     ]
     said = replace(report.hypotheses[0].hypothesis, more_in="A")
-    (row,) = tested([said], [verdicts], report.options)
+    (row,) = decided([said], [verdicts], report.options)
     assert (row.is_accepted, row.corrected < 1e-6) == (False, True)
 
 
 def test_another_form_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="md, .html, .json"):
+    with pytest.raises(InvalidInput, match=r"\.md, \.html, \.json"):
         write_report(made(), tmp_path / "r.pdf")
     assert list(tmp_path.iterdir()) == []

@@ -52,7 +52,7 @@ class SideCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestedHypothesis:
+class JudgedHypothesis:
     """A hypothesis, on how many texts of both sides it holds, and whether it is accepted.
 
     `difference` is the share in A less that in B, with its interval of 95 %; of pairs over those of
@@ -60,8 +60,6 @@ class TestedHypothesis:
     that were made. `is_sure`: it would be decided alike if every text of which nothing could be
     read spoke against it. `quotes` are of texts in which it holds, of both sides.
     """
-
-    __test__ = False  # no test of pytest's
 
     hypothesis: Hypothesis
     a: SideCount
@@ -74,11 +72,11 @@ class TestedHypothesis:
     quotes: tuple[TextVerdict, ...]
 
 
-def tested(
+def decided(
     hypotheses: Sequence[Hypothesis],
     verdicts: Sequence[Sequence[TextVerdict]],
     options: HypothesisOptions,
-) -> tuple[TestedHypothesis, ...]:
+) -> tuple[JudgedHypothesis, ...]:
     """Each hypothesis with the verdicts on it; those accepted first, then by p-value."""
     paired = options.align is not None
     found = [_difference(of, paired) for of in verdicts]
@@ -90,7 +88,7 @@ def tested(
     still = _accepted(hypotheses, against, options)
     p = corrected([difference.p_value for difference, _ in found], options.correction)
     rows = [
-        TestedHypothesis(
+        JudgedHypothesis(
             hypothesis=hypothesis,
             a=_count(of, "A"),
             b=_count(of, "B"),
