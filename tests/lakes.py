@@ -294,15 +294,22 @@ def lake_of(
     *,
     columns: Mapping[str, pa.Array],
     name: CollectionName = MADE,
+    words: Sequence[Sequence[str]] | None = None,
+    signed: bool = False,
 ) -> Lake:
-    """A lake of documents with these codes, (n_tokens, n_features) of each, and these columns."""
+    """A lake of documents with these codes, (n_tokens, n_features) of each, and these columns.
+
+    Of words by chance, where none are given. Of a signed dictionary codes are those of poles.
+    """
     random = np.random.default_rng(0)
-    words = [list(random.choice(WORDS, len(codes))) for codes in tokens]
+    if words is None:
+        words = [list(random.choice(WORDS, len(codes))) for codes in tokens]
     labels = ["pos"] * len(tokens)
     texts = [" ".join(w) or "-" for w in words]
     lake = Lake(str(folder))
     import_documents(lake, name.corpus, Rows(texts, labels, columns))
-    chosen = settings(n_features=tokens[0].shape[1], name=name)
+    n_features = tokens[0].shape[1] // (2 if signed else 1)
+    chosen = settings(n_features=n_features, signed=signed, name=name)
     _register(lake, chosen)
     parts = [part for doc, w in enumerate(words) for part in _parts(doc, w, ())]
     found = [np.nonzero(codes) for codes in tokens]
@@ -493,7 +500,8 @@ def _packed(
 
 def _parts(doc: int, words: Sequence[str], failed: Collection[tuple[int, int]]) -> Iterator[Part]:
     starts = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1].astype(np.uint32)
-    ids: npt.NDArray[np.int32] = np.array([WORDS.index(word) for word in words], np.int32)
+    known = {word: number for number, word in enumerate(WORDS)}
+    ids: npt.NDArray[np.int32] = np.array([known.get(w, len(known)) for w in words], np.int32)
     lengths = np.array([len(word) for word in words], np.uint16)
     for part, begin in enumerate(range(0, max(len(words), 1), MAX_PART_TOKENS)):
         cut = slice(begin, begin + MAX_PART_TOKENS)

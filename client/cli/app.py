@@ -14,6 +14,7 @@ from saelake.cli import (
     build,
     compare,
     encode_text,
+    explain,
     find,
     group,
     jobs,
@@ -113,6 +114,7 @@ values.add_to(app)
 group.add_to(app)
 maps.add_to(app)
 naming.add_to(app)
+explain.add_to(app)
 maintain.add_to(app)
 serve.add_to(app)
 page.add_to(app)

@@ -1,5 +1,6 @@
 """Tokens and money, in whole numbers; what a run may take, and what it took."""
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from functools import cache
@@ -10,6 +11,8 @@ from saelake.store.errors import InvalidInput
 # each, so that sums are exact in any order; 64 bits hold nine million of the currency.
 PICO = 10**12
 MILLION = 10**6
+_BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmM]?)\s*(tokens?)?", re.ASCII)
+_FACTORS = {"": 1, "k": 1000, "m": MILLION}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,18 @@ class Prices:
             raise InvalidInput(
                 f"Prices of a million tokens are 0 or more: not {self.prompt}, {self.completion}."
             )
+
+    @classmethod
+    def parse(cls, text: str) -> "Prices":
+        """Those in `0.15/0.60`: of a million tokens of prompts, and of answers."""
+        prompt, slash, completion = text.partition("/")
+        try:
+            if slash:
+                return cls(prompt=float(prompt), completion=float(completion))
+        except ValueError as error:
+            if isinstance(error, InvalidInput):
+                raise
+        raise InvalidInput(f"{text!r} is no price: write PROMPT/COMPLETION, as 0.15/0.60.")
 
     def cost(self, n_prompt_tokens: int, n_completion_tokens: int) -> int:
         """In 1e-12 of the currency; a price with more digits than that has is rounded up."""
@@ -63,6 +78,21 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.money is not None and not self.money >= 0) or (self.tokens or 0) < 0:
             raise InvalidInput("A budget is 0 or more, of money or of tokens.")
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """That in `5.00`, in the currency of the prices, or in `2000000 tokens`, also 2M tokens."""
+        found = _BUDGET.fullmatch(text.strip())
+        if found is None:
+            raise InvalidInput(
+                f"{text!r} is no budget: write 5.00, in the currency of --price, or 2M tokens."
+            )
+        number, factor, of_tokens = found.groups()
+        if of_tokens:
+            return cls(tokens=int(Decimal(number) * _FACTORS[(factor or "").lower()]))
+        if factor:
+            raise InvalidInput(f"{text!r} is no budget: of what? Tokens are 2M tokens.")
+        return cls(money=float(number))
 
     def holds(self, taken: Amount) -> bool:
         """Whether so much may be taken together."""

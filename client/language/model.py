@@ -49,18 +49,34 @@ class LanguageModel:
     """
 
     def __init__(
-        self, settings: LanguageSettings, *, run: str, cache: Path | str | None = None
+        self,
+        settings: LanguageSettings,
+        *,
+        run: str,
+        cache: Path | str | None = None,
+        _first: "LanguageModel | None" = None,
     ) -> None:
         with extra("explain", "Asking a language model"):
             from saelake.language.speaking import Speaker
-        self._settings = settings
-        self._within = RunBudget(run=run, budget=settings.budget)
+        self._settings, self._first = settings, _first
         self._speaker = Speaker(settings)
-        self._ledger = LedgerThread(default_cache() if cache is None else Path(cache))
         self._dialect = Dialect()
         self._endurance = Endurance(settings.most_failures)
-        self._places = asyncio.Semaphore(settings.concurrency)
         self._alone: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        if _first is None:
+            self._within = RunBudget(run=run, budget=settings.budget)
+            self._ledger = LedgerThread(default_cache() if cache is None else Path(cache))
+            self._places = asyncio.Semaphore(settings.concurrency)
+        else:
+            self._within, self._ledger = _first._within, _first._ledger
+            self._places = _first._places
+
+    def beside(self, settings: LanguageSettings) -> "LanguageModel":
+        """Another model in the same run: both keep to the bound and the budget of this one.
+
+        Close it before this one.
+        """
+        return LanguageModel(settings, run=self._within.run, _first=self)
 
     @property
     def settings(self) -> LanguageSettings:
@@ -91,7 +107,8 @@ class LanguageModel:
     async def close(self) -> None:
         """Close the connections, and the ledger when all is written."""
         await self._speaker.close()
-        await asyncio.to_thread(self._ledger.close)
+        if self._first is None:
+            await asyncio.to_thread(self._ledger.close)
 
     async def ask(self, prompt: Prompt) -> Reply:
         """The reply, kept or new.
@@ -174,7 +191,7 @@ class LanguageModel:
         total, seen = Estimating(measured, self._settings.prices), set[str]()
         async for _, prompt in awaited(prompts):
             asked = self._asked(prompt)
-            is_asked = asked.prompt not in seen and not await self._is_kept(asked)
+            is_asked = asked.prompt not in seen and await self.kept(prompt) is None
             seen.add(asked.prompt)
             total.add(prompt, is_asked=is_asked)
         return total.total()
@@ -183,8 +200,10 @@ class LanguageModel:
         """What all that was asked under the run's name took so far."""
         return await self._written(lambda ledger: ledger.spent(self._within.run))
 
-    async def _is_kept(self, asked: PromptAsked) -> bool:
-        return await self._written(lambda ledger: ledger.reply(asked)) is not None
+    async def kept(self, prompt: Prompt) -> Reply | None:
+        """The reply that is on disk; None where the prompt was not answered yet."""
+        asked = self._asked(prompt)
+        return await self._written(lambda ledger: ledger.reply(asked))
 
     async def _written(self, work: Callable[[Ledger], T]) -> T:
         return await asyncio.wrap_future(self._ledger.submit(work))
