@@ -5,7 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from saelake.cli.hypotheses import InWords, check_explains, explain_diff, in_words_options
+from saelake.cli.hypotheses import (
+    InWords,
+    check_explains,
+    diff_model,
+    explain_diff,
+    in_words_options,
+)
 from saelake.cli.options.analyses import (
     PANEL,
     AllOption,
@@ -22,7 +28,7 @@ from saelake.cli.options.lake import (
     selected,
     split_names,
 )
-from saelake.cli.options.language import LanguageChoice, asks_language
+from saelake.cli.options.language import AskedModel
 from saelake.cli.options.shared import shares
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out
@@ -41,7 +47,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @shares("place", asked_lake)
-@asks_language()
+@shares("language", diff_model)
 @shares("words", in_words_options)
 def diff(
     a: SelectionArgument,
@@ -79,7 +85,7 @@ def diff(
     ] = DiffQuery.examples,
     format: FormatOption = "table",  # noqa: A002
     words: InWords,
-    language: LanguageChoice,
+    language: AskedModel | None,
     place: AskedLake,
 ) -> None:
     """Which features fire more in one selection than in others, and how sure that is.

@@ -8,7 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
-from saelake.cli.options.language import LanguageChoice
+from saelake.cli.options.language import (
+    PANEL as LANGUAGE,
+)
+from saelake.cli.options.language import (
+    AskedModel,
+    BudgetOption,
+    CacheOption,
+    ConcurrencyOption,
+    DryRunOption,
+    KeyEnvOption,
+    KeyFileOption,
+    PriceOption,
+    RunOption,
+    TimeoutOption,
+    asked_model,
+)
 from saelake.cli.show.hypotheses import shown, stage_document, stage_table, stages_shown
 from saelake.cli.show.screen import Format, answer, err, out, say
 from saelake.cli.show.waiting import AnswerBar, waiting
@@ -87,10 +102,54 @@ def in_words_options(
     return InWords(explain=explain, report=report, options=options)
 
 
+def diff_model(
+    *,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model, as its server calls it.", rich_help_panel=LANGUAGE),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Its server, which is OpenAI-compatible: http://localhost:8000/v1.",
+            envvar="OPENAI_BASE_URL",
+            rich_help_panel=LANGUAGE,
+        ),
+    ] = None,
+    key_env: KeyEnvOption = None,
+    key_file: KeyFileOption = None,
+    concurrency: ConcurrencyOption = 32,
+    timeout: TimeoutOption = 120.0,
+    price: PriceOption = None,
+    budget: BudgetOption = None,
+    cache: CacheOption = None,
+    run: RunOption = None,
+    dry_run: DryRunOption = False,
+) -> AskedModel | None:
+    """The model that is named, if one is. Raises `InvalidInput`."""
+    if model is None:
+        return None
+    if base_url is None:
+        raise InvalidInput("Name the model's server: --base-url http://localhost:8000/v1.")
+    return asked_model(
+        model=model,
+        base_url=base_url,
+        key_env=key_env,
+        key_file=key_file,
+        concurrency=concurrency,
+        timeout=timeout,
+        price=price,
+        budget=budget,
+        cache=cache,
+        run=run,
+        dry_run=dry_run,
+    )
+
+
 def explain_diff(
     sides: Sequence[Collection],
     words: InWords,
-    language: LanguageChoice,
+    language: AskedModel | None,
     asked: Mapping[str, Any],
     chosen: Format,
 ) -> None:
@@ -99,25 +158,41 @@ def explain_diff(
     Raises `InvalidInput` for what hypotheses are not judged by.
     """
     options = _options(words, asked)
+    if language is None:
+        raise InvalidInput("Name the model to ask, as its server calls it: --model NAME.")
     if len(sides) != 2:
         raise InvalidInput("--explain compares two selections: leave out the others.")
     a, b = sides
     if language.dry_run:
-        with waiting(chosen):
-            stages = estimate(a, b, language.model, options=options, cache=language.cache)
-        answer(
-            chosen,
-            stage_table(stages),
-            document=lambda: stage_document(stages),
-            show=lambda: out.print(stages_shown(stages)),
-        )
+        _estimate(a, b, options, language, chosen)
         return
     with _told(chosen) as told:
-        made = compare(a, b, language.model, options=options, cache=language.cache, told=told)
+        made = compare(
+            a,
+            b,
+            language.settings,
+            options=options,
+            run=language.run,
+            cache=language.cache,
+            told=told,
+        )
     if words.report is not None:
         write_report(made, words.report)
         say(f"The report is in {words.report}.")
     answer(chosen, made.to_arrow(), document=made.to_plain, show=lambda: out.print(shown(made)))
+
+
+def _estimate(
+    a: Collection, b: Collection, options: HypothesisOptions, language: AskedModel, chosen: Format
+) -> None:
+    with waiting(chosen):
+        stages = estimate(a, b, language.settings, options=options, cache=language.cache)
+    answer(
+        chosen,
+        stage_table(stages),
+        document=lambda: stage_document(stages),
+        show=lambda: out.print(stages_shown(stages)),
+    )
 
 
 def _options(words: InWords, asked: Mapping[str, Any]) -> HypothesisOptions:
@@ -136,9 +211,9 @@ def _options(words: InWords, asked: Mapping[str, Any]) -> HypothesisOptions:
     )
 
 
-def check_explains(words: InWords, language: LanguageChoice) -> None:
+def check_explains(words: InWords, language: AskedModel | None) -> None:
     """Raise `InvalidInput` where a model is named, and nothing to ask it."""
-    if language.settings is not None and not words.explain:
+    if language is not None and not words.explain:
         raise InvalidInput("--model is for --explain: give both.")
 
 

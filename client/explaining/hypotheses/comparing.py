@@ -117,7 +117,7 @@ def _left_out(
 
 
 @dataclass(slots=True)
-class Stage(Generic[T]):
+class AnswerStage(Generic[T]):
     """The answers of a stage by their keys, and how many could not be read or never came."""
 
     name: str
@@ -128,7 +128,7 @@ class Stage(Generic[T]):
     n_unanswered: int = 0
 
     @classmethod
-    def of(cls, name: str, n: int, told: Told | None) -> "Stage[T]":
+    def of(cls, name: str, n: int, told: Told | None) -> "AnswerStage[T]":
         """A stage of which nothing is known yet."""
         return cls(name, n, told, {}, {})
 
@@ -153,7 +153,7 @@ class Stage(Generic[T]):
         )
 
 
-class Comparing:
+class HypothesisRun:
     """The stages of one comparison, each asked of a model when the one before is known."""
 
     def __init__(self, sides: SidesRead, model: LanguageModel, told: Told | None = None) -> None:
@@ -249,8 +249,8 @@ class Comparing:
 
     async def _stage(
         self, name: str, prompts: Sequence[tuple[int, Prompt]], reader: Reader[T]
-    ) -> Stage[T]:
-        stage: Stage[T] = Stage.of(name, len(prompts), self._told)
+    ) -> AnswerStage[T]:
+        stage: AnswerStage[T] = AnswerStage.of(name, len(prompts), self._told)
         async for key, found in self._model.read_all(prompts, reader):
             self._said.update(stage.add(key, found))
         self._counts.append(stage.count)
@@ -270,7 +270,7 @@ class Comparing:
         )
 
 
-def _verdict(text: SideText, stage: Stage[ReadVerdict], key: int) -> TextVerdict:
+def _verdict(text: SideText, stage: AnswerStage[ReadVerdict], key: int) -> TextVerdict:
     found = stage.values.get(key)
     return TextVerdict(
         doc=text.doc,
@@ -295,7 +295,7 @@ async def compared(
     Raises `BudgetSpent` and what else ends a run; what was answered is kept, and not asked again.
     """
     sides = await asyncio.to_thread(read_sides, a, b, options or HypothesisOptions())
-    return await Comparing(sides, model, told).report()
+    return await HypothesisRun(sides, model, told).report()
 
 
 def compare(

@@ -57,7 +57,7 @@ def drawn(a: Collection, b: Collection, options: HypothesisOptions) -> DrawnDocu
     They are listed by a pass over the embeddings of both. Raises `InvalidInput` for sides without
     documents, and for a column that is not there.
     """
-    sides = {"A": _Listed.of(a), "B": _Listed.of(b)}
+    sides = {"A": _SideDocuments.of(a), "B": _SideDocuments.of(b)}
     n_on_both = 0
     if a.name.partition("/")[0] == b.name.partition("/")[0]:
         n_on_both = len(both := np.intersect1d(sides["A"].docs, sides["B"].docs))
@@ -82,19 +82,19 @@ def _made(
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
+class _SideDocuments:
     """The documents of a side that are encoded: numbers uint64 (n,), ascending."""
 
     docs: Any
 
     @classmethod
-    def of(cls, collection: Collection) -> "_Listed":
+    def of(cls, collection: Collection) -> "_SideDocuments":
         with collection.embeddings(pooling="binary") as reader:
             docs = [batch["doc"].to_numpy() for batch in reader]
         return cls(np.sort(np.concatenate([np.empty(0, np.uint64), *docs])))
 
-    def without(self, docs: Any) -> "_Listed":
-        return _Listed(np.setdiff1d(self.docs, docs))
+    def without(self, docs: Any) -> "_SideDocuments":
+        return _SideDocuments(np.setdiff1d(self.docs, docs))
 
     def shuffled(self, seed: str) -> list[int]:
         docs: list[int] = self.docs.tolist()
@@ -103,7 +103,7 @@ class _Listed:
 
 
 def _of_documents(
-    sides: dict[str, _Listed], options: HypothesisOptions
+    sides: dict[str, _SideDocuments], options: HypothesisOptions
 ) -> tuple[list[DrawnDocument], list[DrawnDocument]]:
     """Each document by itself."""
     found: dict[bool, list[DrawnDocument]] = {False: [], True: []}
@@ -160,7 +160,7 @@ class _Picked:
 
 
 def _units(
-    collections: dict[str, Collection], sides: dict[str, _Listed], column: str
+    collections: dict[str, Collection], sides: dict[str, _SideDocuments], column: str
 ) -> dict[str, DocumentUnits]:
     return {
         name: DocumentUnits(collection, column, int(sides[name].docs[0]))
@@ -170,7 +170,7 @@ def _units(
 
 def _of_clusters(
     collections: dict[str, Collection],
-    sides: dict[str, _Listed],
+    sides: dict[str, _SideDocuments],
     options: HypothesisOptions,
     picked: _Picked,
 ) -> None:
@@ -195,7 +195,7 @@ def _of_clusters(
 
 def _of_pairs(
     collections: dict[str, Collection],
-    sides: dict[str, _Listed],
+    sides: dict[str, _SideDocuments],
     options: HypothesisOptions,
     picked: _Picked,
 ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from saelake.collection import Collection
-from saelake.explaining.hypotheses.comparing import Comparing, SidesRead, read_sides
+from saelake.explaining.hypotheses.comparing import HypothesisRun, SidesRead, read_sides
 from saelake.explaining.hypotheses.options import HypothesisOptions
 from saelake.explaining.hypotheses.reading import VerdictReader
 from saelake.explaining.hypotheses.report import RelabelledFeature
@@ -35,7 +35,7 @@ class StageEstimate:
 
 async def estimated(sides: SidesRead, model: LanguageModel) -> tuple[StageEstimate, ...]:
     """What each stage would take, by a model whose budget is nothing."""
-    comparing = Comparing(sides, model)
+    comparing = HypothesisRun(sides, model)
     prompts = [comparing.label_prompts()]
     is_known = [True]
     try:
@@ -54,7 +54,7 @@ async def estimated(sides: SidesRead, model: LanguageModel) -> tuple[StageEstima
 
 
 async def _statements(
-    comparing: Comparing,
+    comparing: HypothesisRun,
     labels: Sequence[RelabelledFeature],
     is_known: bool,
 ) -> tuple[list[str], bool]:

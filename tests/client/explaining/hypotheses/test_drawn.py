@@ -63,7 +63,7 @@ def test_all_documents_are_split_as_a_diff_splits_them(
 def test_documents_of_one_value_are_split_as_a_diff_splits_them(
     folder: Path, collection: Collection, column: str
 ) -> None:
-    options = replace(ALL, **{"cluster_by" if column == "author" else "align": column})
+    options = replace(ALL, cluster_by=column) if column == "author" else replace(ALL, align=column)
     found, held = drawn(*sides(collection), options), held_by_diff(folder, column)
     for side in "AB":
         judged = docs(found, side, "judged")
