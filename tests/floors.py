@@ -36,6 +36,7 @@ WINGS: Mapping[str, str] = {
     "client/web/settings": "what a page is served with",
     "client/judging": "documents judged by a rubric in words",
     "client/aio": "the same, awaited: `saelake.aio`",
+    "client/explaining/hypotheses": "what differs between two sets of texts, in words, tested",
     "client/explaining": "evidence for features, prompts, replies, and scores of labels",
     "client": "connect, lake, collection, dictionary: `import saelake`",
     "client/making": "what making a lake is asked, what of, and in which stages",

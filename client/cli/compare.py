@@ -1,10 +1,17 @@
 """Commands that compare documents: two sides, or by a column of metadata."""
 
 from contextlib import AbstractContextManager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from saelake.cli.hypotheses import (
+    InWords,
+    check_explains,
+    diff_model,
+    explain_diff,
+    in_words_options,
+)
 from saelake.cli.options.analyses import (
     PANEL,
     AllOption,
@@ -21,6 +28,7 @@ from saelake.cli.options.lake import (
     selected,
     split_names,
 )
+from saelake.cli.options.language import AskedModel
 from saelake.cli.options.shared import shares
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out
@@ -39,6 +47,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 @shares("place", asked_lake)
+@shares("language", diff_model)
+@shares("words", in_words_options)
 def diff(
     a: SelectionArgument,
     others: Annotated[
@@ -74,6 +84,8 @@ def diff(
         bool, typer.Option(help="Find each feature's strongest tokens.")
     ] = DiffQuery.examples,
     format: FormatOption = "table",  # noqa: A002
+    words: InWords,
+    language: AskedModel | None,
     place: AskedLake,
 ) -> None:
     """Which features fire more in one selection than in others, and how sure that is.
@@ -84,26 +96,33 @@ def diff(
 
     Examples: `saelake diff "imdb/l4 where label = 'pos'" "imdb/l4 where label = 'neg'"`,
     `saelake diff "chat/l4 where model = 'a'" "chat/l4 where model = 'b'" --align prompt_id`,
-    `saelake diff "news/l4 where year < 2000" "news/l4 where year >= 2000" --control length`
+    `saelake diff "news/l4 where year < 2000" "news/l4 where year >= 2000" --control length`,
+    `saelake diff "imdb/l4 where rating > 8" "imdb/l4 where rating < 3" --explain --model NAME`
     """
+    asked: dict[str, Any] = {
+        "k": None if every else k,
+        "unit": unit,
+        "threshold": threshold,
+        "min_coverage": min_coverage,
+        "max_coverage": max_coverage,
+        "order": order,
+        "align": align,
+        "cluster_by": cluster_by,
+        "control": split_names(control),
+        "level": level,
+        "confirm": confirm,
+        "confirm_share": confirm_share,
+        "examples": examples,
+    }
+    check_explains(words, language)
+    if words.explain:
+        with place as found:
+            sides = [selected(found, text) for text in (a, *others)]
+            explain_diff(sides, words, language, asked, format)
+        return
     with place as found, waiting(format):
         first, *rest = (selected(found, text) for text in (a, *others))
-        rows = first.diff(
-            *rest,
-            k=None if every else k,
-            unit=unit,
-            threshold=threshold,
-            min_coverage=min_coverage,
-            max_coverage=max_coverage,
-            order=order,
-            align=align,
-            cluster_by=cluster_by,
-            control=split_names(control),
-            level=level,
-            confirm=confirm,
-            confirm_share=confirm_share,
-            examples=examples,
-        )
+        rows = first.diff(*rest, **asked)
     answer(
         format,
         rows.to_arrow(),

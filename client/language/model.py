@@ -88,6 +88,11 @@ class LanguageModel:
         """The file of the replies."""
         return self._ledger.path
 
+    @property
+    def run(self) -> str:
+        """Under which name it is asked, and counted."""
+        return self._within.run
+
     async def __aenter__(self) -> "LanguageModel":
         return self
 

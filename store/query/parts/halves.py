@@ -1,15 +1,11 @@
 """Documents held back: those of which a finding is confirmed that was made in the others."""
 
-import zlib
-
 import numpy as np
-import pyarrow as pa
 
+from saelake.store.format.chances import hashed, hashed_texts
 from saelake.store.format.lists import Array
 from saelake.store.query.parts.strata import groups
 from saelake.store.snapshot.selection import Selected
-
-LARGEST = float(1 << 64)
 
 
 def halves(
@@ -26,7 +22,7 @@ def halves(
         chances = [hashed(np.arange(n, dtype=np.uint64)) for n in sizes]
     else:
         known = groups(selections, column)
-        by_value = np.append(hashed(_checksums(known.values)), 0)  # -1 is the last
+        by_value = np.append(hashed_texts(known.values.to_pylist()), 0)  # -1 is the last
         own = [hashed(np.arange(len(of), dtype=np.uint64)) for of in known.of]
         chances = [
             np.where(of >= 0, by_value[of], alone) for of, alone in zip(known.of, own, strict=True)
@@ -36,20 +32,6 @@ def halves(
         [_narrowed(s, ~h) for s, h in zip(selections, held, strict=True)],
         [_narrowed(s, h) for s, h in zip(selections, held, strict=True)],
     )
-
-
-def _checksums(values: pa.Array) -> Array:
-    return np.array([zlib.crc32(text.encode()) for text in values.to_pylist()], np.uint64)
-
-
-def hashed(numbers: Array) -> Array:
-    """A number from 0 to 1 for each uint64, float64 (n,): SplitMix64 (Steele 2014)."""
-    with np.errstate(over="ignore"):
-        z = numbers + np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return z.astype(np.float64) / LARGEST
 
 
 def _narrowed(selected: Selected, keep: Array) -> Selected:

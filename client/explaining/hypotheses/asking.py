@@ -1,0 +1,145 @@
+"""What a language model is asked: what a feature is about, what differs, and what a text has.
+
+Texts stand within the marks of a fence, which none of them has. Of the sides it learns no more than
+A and B, and a judge not even these. Relabelling by texts of both sides follows the toolkit of
+interpretable embeddings (arXiv 2512.10092; positive and negative samples, marked tokens).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from saelake.explaining.hypotheses.contrasts import DifferingFeature, FeatureContrast
+from saelake.explaining.hypotheses.texts import SideText
+from saelake.language.fences import Fence
+from saelake.language.prompts import Message, Prompt
+
+LABEL_TOKENS, HYPOTHESES_TOKENS, JUDGE_TOKENS = 200, 1500, 250
+
+LABEL: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"label": {"type": "string"}},
+    "required": ["label"],
+    "additionalProperties": False,
+}
+VERDICT: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"holds": {"type": "boolean"}, "quote": {"type": "string"}},
+    "required": ["holds", "quote"],
+    "additionalProperties": False,
+}
+
+
+def hypotheses_schema(n_hypotheses: int) -> Mapping[str, Any]:
+    """What hypotheses are answered in."""
+    properties = {
+        "more_in": {"type": "string", "enum": ["A", "B"]},
+        "property": {"type": "string"},
+        "features": {"type": "array", "items": {"type": "integer"}},
+    }
+    each = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"hypotheses": {"type": "array", "items": each, "maxItems": n_hypotheses}},
+        "required": ["hypotheses"],
+        "additionalProperties": False,
+    }
+
+
+_LABEL = """You find out what a feature of a language model is about.
+
+You see excerpts of texts in which the feature is active, with the words at which it is strongly \
+active between << and >>, and excerpts of other texts in which it is not active. Look at the \
+marked words and at what stands before them. Name the most specific property that the first \
+have and the second have not: one concise phrase, no list, and nothing about excerpts or numbers.
+
+{rule}
+
+Answer with a JSON object: {{"label": "the property"}}"""
+
+_HYPOTHESES = """You find out how two sets of texts, A and B, differ.
+
+You see features that are active more often in texts of one set, each with a label of what it is \
+about and the shares of texts in which it is active, and a few excerpts of both sets. Several \
+features may come of one difference. State at most {n} hypotheses, the surest first. Each names a \
+property that texts of one set have more often than those of the other. A property is about one \
+text by itself, so that a person who sees only that text can say whether it has it: never mention \
+the sets, other texts or features in it. Say no property twice.
+
+{rule}
+
+Answer with a JSON object: {{"hypotheses": [{{"more_in": "A", "property": "the property", \
+"features": [numbers of the features that it explains]}}]}}"""
+
+_JUDGE = """You judge whether a text has a property.
+
+Read the whole text. Say true only if the text itself shows the property, and copy out the \
+shortest passage that shows it, word for word. Otherwise say false, with an empty quote.
+
+{rule}
+
+Answer with a JSON object: {{"holds": true or false, "quote": "the passage"}}"""
+
+
+def relabelling(contrast: FeatureContrast) -> Prompt:
+    """What a feature is about, by texts in which it fires and texts of the other side."""
+    fence = Fence.around([*contrast.firing, *contrast.silent])
+    parts = ["Texts in which it is active:", *(fence.put("text", t) for t in contrast.firing)]
+    if contrast.silent:
+        parts += ["Texts in which it is not:", *(fence.put("text", t) for t in contrast.silent)]
+    return _prompt(_LABEL.format(rule=fence.rule), parts, LABEL_TOKENS, LABEL)
+
+
+def proposing(
+    labelled: Sequence[tuple[DifferingFeature, str]],
+    examples: Sequence[SideText],
+    n_hypotheses: int,
+    n_excerpt: int,
+) -> Prompt:
+    """How the sides differ, by features with labels and a few texts of both."""
+    texts = {s: [t.excerpt(0, n_excerpt) for t in examples if t.side == s] for s in ("A", "B")}
+    features = "\n".join(_line(number, *each) for number, each in enumerate(labelled, 1))
+    fence = Fence.around([features, *texts["A"], *texts["B"]])
+    parts = ["Features:", fence.put("features", features)]
+    for side, shown in texts.items():
+        parts += [f"Texts of {side}:", *(fence.put("text", text) for text in shown)]
+    system = _HYPOTHESES.format(rule=fence.rule, n=n_hypotheses)
+    return _prompt(system, parts, HYPOTHESES_TOKENS, hypotheses_schema(n_hypotheses))
+
+
+def _line(number: int, of: DifferingFeature, label: str) -> str:
+    words = " ".join(label.split())
+    return f"{number}. {words} (A: {of.frequency_a:.0%}, B: {of.frequency_b:.0%})"
+
+
+def judging(text: str, statement: str, statements: Sequence[str]) -> Prompt:
+    """Whether a text has a property. The marks are the same for all statements about a text.
+
+    So what stands before the property is too, and a server that keeps beginnings of prompts reads
+    the text once.
+    """
+    fence = Fence.around([text, *statements])
+    parts = [
+        "The text:",
+        fence.put("text", text),
+        "The property:",
+        fence.put("property", statement),
+    ]
+    return _prompt(_JUDGE.format(rule=fence.rule), parts, JUDGE_TOKENS, VERDICT)
+
+
+def _prompt(
+    system: str, parts: Sequence[str], max_tokens: int, schema: Mapping[str, Any]
+) -> Prompt:
+    return Prompt(
+        messages=(
+            Message(role="system", content=system),
+            Message(role="user", content="\n\n".join(parts)),
+        ),
+        max_tokens=max_tokens,
+        schema=schema,
+    )

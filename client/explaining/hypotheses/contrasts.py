@@ -1,0 +1,108 @@
+"""Features that differ between two sides, and the texts of both that say what each is about."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from saelake.answers.differences import Diff, Difference
+from saelake.answers.text import named
+from saelake.collection import Collection
+from saelake.explaining.hypotheses.drawn import DrawnDocument, SideName
+from saelake.explaining.hypotheses.options import HypothesisOptions
+from saelake.explaining.hypotheses.texts import SideText, SideTexts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferingFeature:
+    """A feature that fires more often on a side, in the documents that are not held back.
+
+    `stored` is the label that the lake has of it: it is told to nobody but the reader.
+    """
+
+    feature: int | str
+    more_in: SideName
+    frequency_a: float
+    frequency_b: float
+    q_value: float
+    stored: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureContrast:
+    """Excerpts of the side where a feature is frequent, and of the other where it is silent."""
+
+    of: DifferingFeature
+    firing: tuple[str, ...]
+    silent: tuple[str, ...]
+
+
+def found_differences(
+    a: Collection, b: Collection, options: HypothesisOptions
+) -> tuple[Diff, tuple[DifferingFeature, ...]]:
+    """The features that differ in the documents that are not held back, and what was said of them.
+
+    Raises `InvalidInput`, `DictionaryMismatch` and `NotFound` as `diff` does.
+    """
+    rows = a.diff(
+        b,
+        k=None,
+        align=options.align,
+        cluster_by=options.cluster_by,
+        examples=False,
+        confirm=True,
+        confirm_share=options.held_back,
+    )
+    differing = [row for row in rows if _differs(row, options)]
+    return rows, tuple(_feature(row) for row in differing[: options.n_features])
+
+
+def _differs(row: Difference, options: HypothesisOptions) -> bool:
+    return (
+        row.q_value is not None
+        and bool(row.difference)
+        and (row.q_value < options.feature_level or options.feature_level == 1)
+    )
+
+
+def _feature(row: Difference) -> DifferingFeature:
+    return DifferingFeature(
+        feature=named(row.feature, row.pole),
+        more_in="A" if (row.difference or 0) > 0 else "B",
+        frequency_a=row.frequency_a or 0.0,
+        frequency_b=row.frequency_b or 0.0,
+        q_value=1.0 if row.q_value is None else row.q_value,
+        stored=row.label,
+    )
+
+
+def contrasts(
+    features: Sequence[DifferingFeature],
+    shown: Sequence[DrawnDocument],
+    texts: SideTexts,
+    options: HypothesisOptions,
+) -> Iterator[FeatureContrast]:
+    """Excerpts for each feature, out of the documents that are shown.
+
+    Of the firing texts half are the strongest, the others drawn by chance. A feature that fires in
+    none of them has no firing excerpts.
+    """
+    for of in features:
+        read = texts.read(shown, of.feature)
+        chance = random.Random(f"{options.seed}:{of.feature}")
+        firing = _firing([t for t in read if t.side == of.more_in and t.fires], options, chance)
+        silent = [t for t in read if t.side != of.more_in and not t.fires][: options.n_shown]
+        n, begins = options.n_excerpt, [text.begin(options.n_excerpt) for text in firing] or [0]
+        yield FeatureContrast(
+            of=of,
+            firing=tuple(text.excerpt(text.begin(n), n) for text in firing),
+            silent=tuple(t.excerpt(begins[i % len(begins)], n) for i, t in enumerate(silent)),
+        )
+
+
+def _firing(
+    texts: Sequence[SideText], options: HypothesisOptions, chance: random.Random
+) -> list[SideText]:
+    ranked = sorted(texts, key=lambda text: (-max(text.strengths), text.doc))
+    strongest = ranked[: (options.n_shown + 1) // 2]
+    rest = ranked[len(strongest) :]
+    return [*strongest, *chance.sample(rest, min(len(rest), options.n_shown - len(strongest)))]

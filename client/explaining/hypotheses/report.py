@@ -1,0 +1,159 @@
+"""What differs between two sets of texts, in words: everything that was found and asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from saelake.answers.plain import plain
+from saelake.explaining.hypotheses.contrasts import DifferingFeature
+from saelake.explaining.hypotheses.decided import JudgedHypothesis
+from saelake.explaining.hypotheses.options import HypothesisOptions
+from saelake.language.amounts import Spending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelabelledFeature:
+    """A differing feature and its label by texts of both sides; None, and `why` there is none."""
+
+    of: DifferingFeature
+    label: str | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageCount:
+    """Of a stage: how many answers were wanted, could not be read, and never came."""
+
+    stage: str
+    n_prompts: int
+    n_unread: int = 0
+    n_unanswered: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAsked:
+    """Which model was asked, how often, what it took, and where its replies are kept.
+
+    `said` are the models that the server says that it is. The spending is that of the run's name,
+    also in earlier processes. `cost` is None without prices.
+    """
+
+    model: str
+    base_url: str
+    said: tuple[str, ...]
+    stages: tuple[StageCount, ...]
+    run: str
+    spending: Spending
+    cost: float | None
+    cache: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HypothesisReport:
+    """What differs between the selections `a` and `b`.
+
+    `n_judged_a` and `n_judged_b` texts judged, of which `n_cut` go on after what was read;
+    `diff_test` is by what features were chosen among `n_features_tested`, and `state` is the
+    state of the lake.
+    """
+
+    a: str
+    b: str
+    state: str | None
+    options: HypothesisOptions
+    hypotheses: tuple[JudgedHypothesis, ...]
+    features: tuple[RelabelledFeature, ...]
+    test: str
+    diff_test: str
+    n_features_tested: int
+    n_judged_a: int
+    n_judged_b: int
+    n_cut: int
+    notes: tuple[str, ...]
+    asked: ModelAsked
+
+    @property
+    def accepted(self) -> tuple[JudgedHypothesis, ...]:
+        """The hypotheses that were accepted."""
+        return tuple(row for row in self.hypotheses if row.is_accepted)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The report as one JSON document."""
+        said = asdict(self) | {"hypotheses": [_row(row) for row in self.hypotheses]}
+        document: dict[str, Any] = plain(said)
+        return document
+
+    def to_arrow(self) -> pa.Table:
+        """A row for each hypothesis."""
+        return pa.Table.from_pylist([_flat(row) for row in self.hypotheses], schema=HYPOTHESES)
+
+
+HYPOTHESES = pa.schema(
+    [
+        pa.field("hypothesis", pa.string()),
+        pa.field("more_in", pa.string()),
+        pa.field("accepted", pa.bool_()),
+        pa.field("share_a", pa.float64()),
+        pa.field("share_b", pa.float64()),
+        pa.field("difference", pa.float64()),
+        pa.field("ci_low", pa.float64()),
+        pa.field("ci_high", pa.float64()),
+        pa.field("p_value", pa.float64()),
+        pa.field("corrected", pa.float64()),
+        pa.field("n_a", pa.uint32()),
+        pa.field("n_b", pa.uint32()),
+        pa.field("n_unread", pa.uint32()),
+        pa.field("n_pairs", pa.uint32()),
+        pa.field("sure", pa.bool_()),
+        pa.field("features", pa.list_(pa.string())),
+    ]
+)
+
+
+def _flat(row: JudgedHypothesis) -> Mapping[str, Any]:
+    of, found = row.hypothesis, row.difference
+    known = plain(asdict(found))
+    return {
+        "hypothesis": of.statement,
+        "more_in": of.more_in,
+        "accepted": row.is_accepted,
+        "share_a": row.a.share,
+        "share_b": row.b.share,
+        "difference": known["value"],
+        "ci_low": known["low"],
+        "ci_high": known["high"],
+        "p_value": found.p_value,
+        "corrected": row.corrected,
+        "n_a": row.a.n_read,
+        "n_b": row.b.n_read,
+        "n_unread": row.a.n_unread + row.b.n_unread,
+        "n_pairs": row.n_pairs,
+        "sure": row.is_sure,
+        "features": [str(feature) for feature in of.features],
+    }
+
+
+def _row(row: JudgedHypothesis) -> Mapping[str, Any]:
+    """A hypothesis of the document: the flat row, counts of both sides, and quotes."""
+    quotes = [{"side": q.side, "doc": q.doc, "id": q.id, "quote": q.quote} for q in row.quotes]
+    return {**_flat(row), "a": asdict(row.a), "b": asdict(row.b), "quotes": quotes}
+
+
+def judged_notes(rows: Sequence[JudgedHypothesis]) -> list[str]:
+    """What whoever reads the verdicts must know."""
+    unread = sum(row.a.n_unread + row.b.n_unread for row in rows)
+    unsure = sum(not row.is_sure for row in rows)
+    notes = []
+    if unread:
+        notes.append(
+            f"{unread:,} verdicts could not be read, and are in no share: each hypothesis has its "
+            "own number."
+        )
+    if unsure:
+        notes.append(
+            f"{unsure} of the hypotheses would be decided otherwise if all unread verdicts spoke "
+            "against them."
+        )
+    return notes
