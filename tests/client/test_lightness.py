@@ -39,6 +39,11 @@ def test_an_awaited_lake_imports_no_engine() -> None:
     assert not loaded & ENGINE
 
 
+def test_explaining_imports_no_engine_and_no_library_of_models() -> None:
+    loaded = imported_by("import saelake.explaining, saelake.explaining.run.faces")
+    assert not loaded & (ENGINE | {"openai", "httpx2", "faiss", "numba"})
+
+
 @pytest.mark.parametrize("name", ["connect", "Lake", "Collection", "Hit", "Document", "NotFound"])
 def test_public_names_are_found_when_first_used(name: str) -> None:
     loaded = imported_by(f"import saelake; assert saelake.{name}.__module__.startswith('saelake')")

@@ -58,6 +58,8 @@ class LabelBatches:
         self.n_written += len(batch)
 
     async def _ended(self) -> None:
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            await under_way
+        """Wait for the write under way, which goes on also where this waiting is cancelled."""
+        if (under_way := self._under_way) is not None:
+            await asyncio.wait({under_way})
+            self._under_way = None
+            under_way.result()

@@ -1,6 +1,9 @@
 """explain and score on the command line, of a scripted server over a real socket."""
 
 import json
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +12,8 @@ from typing import Any
 import pytest
 
 import saelake
-from tests.client.cli.command import Ran, run
-from tests.client.explaining.planted import RIGHT, knowing, labels_of, planted_lake, saying
+from tests.client.cli.command import PROGRAM, Ran, environment, run
+from tests.client.explaining.planted import PLANTED, RIGHT, knowing, labels_of, planted_lake, saying
 from tests.lakes import MADE
 from tests.language_server import ScriptedServer, scripted
 
@@ -26,13 +29,18 @@ class _Place:
 
     def run(self, command: str, *arguments: str) -> Ran:
         """A command about the lake, with the model's options."""
+        return run(command, str(MADE), *self.options, *arguments)
+
+    @property
+    def options(self) -> list[str]:
+        """Where the lake, the model and its replies are."""
         options = {
             "--lake": str(self.folder / "lake"),
             "--model": "scripted",
             "--base-url": self.server.base_url,
             "--cache": str(self.folder / "cache"),
         }
-        return run(command, str(MADE), *(x for pair in options.items() for x in pair), *arguments)
+        return [word for pair in options.items() for word in pair]
 
     def document(self, command: str, *arguments: str) -> Any:
         """What a command prints that ends well."""
@@ -159,3 +167,27 @@ def test_labels_of_the_command_are_in_the_lake(place: _Place) -> None:
     collection = saelake.connect(str(place.folder / "lake"))[str(MADE)]
     assert labels_of(collection).items() <= RIGHT.items()
     assert len(labels_of(collection)) == 2
+
+
+def test_an_interrupt_says_what_is_written_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    collection = planted_lake(tmp_path / "lake", rules=PLANTED * 5)
+    with scripted(saying(knowing, delay_s=0.02)) as server:
+        place = _Place(tmp_path, server)
+        process = subprocess.Popen(
+            [*PROGRAM, "explain", str(MADE), *place.options, "--concurrency", "4"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        while process.poll() is None and not labels_of(collection):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        n = len(labels_of(collection))
+        assert process.returncode == 130
+        assert f"{n} labels are written, and the replies so far are kept." in said
+        assert "the same command continues" in said
+        assert 0 < n < 30
+        assert place.document("explain")["n_stood"] == n
+    assert len(labels_of(collection)) == 30

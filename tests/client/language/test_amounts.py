@@ -54,3 +54,33 @@ def test_what_was_spent_is_told_with_what_may_have_been() -> None:
     assert str(spent) == "1 request, 5 tokens, cost 0.5"
     lost = Spending(n_lost=2, lost=Amount(n_tokens=7, pico=PICO))
     assert str(lost).endswith("and 2 whose answer never came (at most 7 tokens, cost 1)")
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("5", Budget(money=5)),
+        (" 0.25 ", Budget(money=0.25)),
+        ("2000000 tokens", Budget(tokens=2_000_000)),
+        ("2M tokens", Budget(tokens=2_000_000)),
+        ("1.5ktokens", Budget(tokens=1500)),
+    ],
+)
+def test_a_budget_is_read_of_text(text: str, budget: Budget) -> None:
+    assert Budget.parse(text) == budget
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1", "2M", "5 $", "1e9", "nan", "inf tokens"])
+def test_what_is_no_budget_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="no budget"):
+        Budget.parse(text)
+
+
+def test_prices_are_read_of_text() -> None:
+    assert Prices.parse("0.15/0.60") == Prices(prompt=0.15, completion=0.6)
+    for text in ("0.15", "a/b", "1/", "1/2/3"):
+        with pytest.raises(InvalidInput, match="no price"):
+            Prices.parse(text)
+    for text in ("-1/2", "nan/1"):
+        with pytest.raises(InvalidInput, match="0 or more"):
+            Prices.parse(text)

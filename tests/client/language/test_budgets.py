@@ -2,17 +2,18 @@
 
 import asyncio
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from saelake.language.amounts import Budget, Spending
+from saelake.language.amounts import Budget, Prices, Spending
 from saelake.language.replies import Reply
 from saelake.store.errors import (
     BudgetSpent,
 )
 from tests.client.language.models import answers, model, numbered, prompt, same_count
-from tests.language_server import Cut, Say, ScriptedServer, scripted
+from tests.language_server import Cut, Say, ScriptedServer, n_tokens, scripted
 
 
 def test_a_budget_is_not_passed_and_says_how_to_go_on(tmp_path: Path) -> None:
@@ -123,3 +124,28 @@ def test_two_models_of_one_run_share_its_budget_and_their_replies(tmp_path: Path
     with scripted(lambda asked: Say("yes it is", delay_s=0.002)) as server:
         asyncio.run(ask(server))
         assert set(server.asked.values()) == {1}
+
+
+def test_a_model_beside_another_has_its_prices_and_keeps_to_the_bound_and_the_budget(
+    tmp_path: Path,
+) -> None:
+    async def ask(server: ScriptedServer) -> None:
+        within = Budget(tokens=1200)
+        async with model(server, tmp_path, budget=within, concurrency=3) as one:
+            dear = Prices(prompt=100, completion=100)
+            async with one.beside(replace(one.settings, model="dear", prices=dear)) as two:
+                ends = await asyncio.gather(
+                    answers(one, numbered(100)), answers(two, numbered(100)), return_exceptions=True
+                )
+                assert [type(end) for end in ends] == [BudgetSpent, BudgetSpent]
+            spent = await one.spent()  # the other one is closed, and the ledger is not
+            assert 0 < spent.n_tokens <= 1200
+            assert spent.n_tokens == server.counted.n_tokens
+            by_dear = sum(
+                n_tokens(b["messages"]) + 3 for b in server.bodies if b["model"] == "dear"
+            )
+            assert spent.pico > dear.cost(by_dear, 0) > 0
+        assert server.counted.most_at_once <= 3
+
+    with scripted(lambda asked: Say("yes it is", delay_s=0.005)) as server:
+        asyncio.run(ask(server))
