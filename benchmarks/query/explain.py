@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -91,9 +91,10 @@ def main(
 
 def _row(found: Collection, names: Sequence[str], delay_s: float, at_once: int) -> dict[str, Cell]:
     spent = _Spent()
+    deaf: Any = _Deaf(found.transport)
     with served(delay_s) as url, tempfile.TemporaryDirectory() as cache:
         run = _TimedRun(
-            collection=replace(found, transport=_Deaf(found.transport)),
+            collection=replace(found, transport=deaf),
             model=LanguageSettings(base_url=url, model="scripted", concurrency=at_once),
             choice=FeatureChoice(features=names),
             cache=cache,

@@ -17,8 +17,8 @@ from scipy import stats
 
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidInput
+from saelake.store.format.chances import hashed
 from saelake.store.query.parts import scored as module
-from saelake.store.query.parts.halves import hashed
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.diff import DiffQuery
 from tests.lakes import MadeLake, by_pole, make_lake
