@@ -118,10 +118,10 @@ def _row(found: Collection, names: Sequence[str], delay_s: float, at_once: int) 
 class _Deaf:
     """A transport that is told of labels and keeps none."""
 
-    def __init__(self, transport: object) -> None:
+    def __init__(self, transport: Any) -> None:
         self._transport = transport
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def tell(self, command: object, rows: object = None, /) -> None:

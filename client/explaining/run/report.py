@@ -74,7 +74,7 @@ class ExplainReport:
     @property
     def n_stood(self) -> int:
         """How many labels and all their scores were in the lake already."""
-        return sum(not each.is_new for each in self.explained)
+        return sum(each.is_scored and not each.is_new for each in self.explained)
 
     @property
     def n_unread(self) -> int:
