@@ -73,7 +73,7 @@ class LabelMade:
     """What made a label: the `model` that explained, and the hash of its `prompt`.
 
     `examples` are the ids of those that it was shown, and `n_examples` how many; the tokens are the
-    server's count, the `cost` is in US dollars, and `time` is when.
+    server's count, the `cost` is in the currency of its prices, and `time` is when.
     """
 
     model: str | None = None
