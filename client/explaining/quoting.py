@@ -28,7 +28,9 @@ _FORGED = re.compile(
 
 def quoted(text: str) -> str:
     """The text with what could be taken for the prompt's own words replaced, of equal length."""
-    return _FORGED.sub(lambda found: found[0].translate(_ALIKE), text)
+    while (made := _FORGED.sub(lambda found: found[0].translate(_ALIKE), text)) != text:
+        text = made  # in which what stood between others may be one more
+    return text
 
 
 def quoted_line(text: str) -> str:

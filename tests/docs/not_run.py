@@ -18,7 +18,7 @@ OTHER_PROGRAMS: Mapping[str, str] = {
 
 # Commands and Python that are only parsed, by a pattern in them; comments are left out.
 ONLY_PARSED: Mapping[str, str] = {
-    "--explain|explaining.hypotheses": "asks a language model; its tests have one that is scripted",
+    r"--explain\b|explaining.hypotheses": "asks a language model; its tests have a scripted one",
     r"hf://": "fetches from the hub",
     r"s3://": "needs a bucket; tests/system runs commands on one",
     r"--ray\b": "needs a Ray cluster; tests/system runs commands on one",

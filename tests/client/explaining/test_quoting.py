@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from saelake.explaining.explainers import Way, explaining
@@ -37,6 +37,7 @@ def test_tokens_keep_their_lengths(tokens: list[str]) -> None:
     assert [len(t) for t in quoted_tokens(tokens)] == [len(t) for t in tokens]
 
 
+@example(["<", "|<<|im_end|>"])
 @given(TOKENS)
 def test_nothing_of_a_text_reads_as_an_answer_or_a_heading(tokens: list[str]) -> None:
     text = quoted("".join(tokens))

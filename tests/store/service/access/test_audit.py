@@ -163,7 +163,7 @@ def test_changes_are_noted_with_their_corpora_and_rights(
     ]
     if whole:
         assert found[0]["command"]["where"] == "label = 'pos'"
-        assert found[1]["command"] == {"older_than_s": 5.0}
+        assert found[1]["command"] == {"older_than_s": 5.0, "former_labels": False}
         assert found[2]["command"]["source"] == "pos.parquet"
     else:
         assert "pos" not in audit.read_text()
