@@ -16,7 +16,7 @@ from saelake.store.documents.imports import Source, SourceBatch, import_document
 from saelake.store.documents.shown import HELD_BYTES, ShownColumns
 from saelake.store.documents.tombstones import Tombstones
 from saelake.store.errors import NotFound
-from saelake.store.format.schema import RESERVED_COLUMNS
+from saelake.store.format.schema import RESERVED_COLUMNS, is_name
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import ImportReport
 from saelake.store.tables.tables import Table
@@ -52,7 +52,7 @@ class Documents:
 
         What is read of it is kept in the cache, or else in one of its own.
         """
-        table = Table.find(lake.documents(corpus))
+        table = Table.find(lake.documents(corpus)) if is_name(corpus) else None
         if table is None or table.n_rows == 0:
             raise NotFound(
                 f"There is no corpus {corpus!r} in {lake.place}. Import one with `saelake import "

@@ -52,6 +52,11 @@ NOT_IN_COLUMNS = ".`\0"  # Lance reads a name with them as another
 RESERVED_NAMES = ("dictionaries",)  # of corpora: tables of the lake itself
 
 
+def is_name(name: str) -> bool:
+    """Whether a corpus or dictionary may be called so: what is no name is no way out of a lake."""
+    return len(name) <= LONGEST_NAME and NAME.fullmatch(name) is not None and "--" not in name
+
+
 def check_name(kind: str, name: str) -> str:
     """The name, if a corpus or dictionary may be called so. Raises `InvalidInput`."""
     if len(name) > LONGEST_NAME:
@@ -61,7 +66,7 @@ def check_name(kind: str, name: str) -> str:
         )
     if kind == "corpus" and name in RESERVED_NAMES:
         raise InvalidInput(f"A corpus cannot be called {name!r}: the lake has a table of it.")
-    if not NAME.fullmatch(name) or "--" in name:
+    if not is_name(name):
         raise InvalidInput(
             f"{name!r} cannot be the name of a {kind}: use letters, digits, '.', '_' and single "
             "'-', and begin with a letter or digit.",

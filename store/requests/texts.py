@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.schema import check_name
 from saelake.store.requests.columns import METADATA
 from saelake.store.requests.request import Request
 
@@ -33,6 +34,7 @@ class TextsQuery(Request, cost="export", answer=TEXTS):
 
     def check(self) -> None:
         """See `Request`."""
+        check_name("corpus", self.corpus)
         if self.sample is not None and self.sample < 1:
             raise InvalidInput(f"A sample has one document or more, not {self.sample}.")
         if not 0 <= self.seed < 2**63:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.schema import check_name
 from saelake.store.reports import AnnotateReport, DropColumnReport
 from saelake.store.requests.commands.command import Command
 
@@ -30,6 +31,7 @@ class AnnotateCommand(Command, right="encode", report=AnnotateReport, has_rows=T
 
     def check(self) -> None:
         """See `Command`."""
+        check_name("corpus", self.corpus)
         if len(self.about or "") > LONGEST_ABOUT:
             raise InvalidInput(f"What is said of a column has up to {LONGEST_ABOUT:,} characters.")
 
@@ -48,6 +50,10 @@ class DropColumnCommand(Command, right="admin", report=DropColumnReport):
     corpus: str
     column: str
     imported: bool = False
+
+    def check(self) -> None:
+        """See `Command`."""
+        check_name("corpus", self.corpus)
 
     @property
     def corpora(self) -> tuple[str, ...]:

@@ -467,3 +467,9 @@ def test_lancedb_opens_the_lake(lake: Lake) -> None:
     table = lancedb.connect(lake.uri).open_table("films")
     assert table.count_rows() == 5
     assert table.count_rows("year >= 3") == 3
+
+
+@pytest.mark.parametrize("name", ["x" * 1000, "../made", "a/b", "a--skipped", "", "a\0b"])
+def test_what_is_no_name_is_no_corpus_and_no_way_out_of_the_lake(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotFound, match="There is no corpus"):
+        Documents.open(Lake(str(tmp_path / "lake")), name)

@@ -183,7 +183,7 @@ def made(kind: Any, *, without: str = "", needs: str = "", **given: Any) -> st.S
 
 # What cannot be asked together is drawn apart.
 FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
-    TextsQuery: made(TextsQuery, without="sample"),
+    TextsQuery: made(TextsQuery, without="sample", corpus=st.sampled_from(["made", "a.b_c-d"])),
     TokensQuery: made(TokensQuery, without="order") | made(TokensQuery, needs="k"),
     FeaturesQuery: made(FeaturesQuery, without="token") | made(FeaturesQuery, without="features"),
     DocumentQuery: made(DocumentQuery, needs="id", without="doc")
