@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
+from saelake.language.fences import MARKS
+
 _ALIKE = str.maketrans({"<": "‹", ">": "›", "[": "⁅", "]": "⁆", ":": "∶"})
 _NAMES = (
     r"Example \d+|Activations|(?:NON-)?ACTIVATING EXAMPLES|Latent explanation|Explanation"
@@ -16,21 +18,19 @@ _NAMES = (
 )
 _ENDS = r"\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"  # other ends of a line than \n
 # The delimiters; the marks of answers; the headings of prompts, where a line begins with one; and
-# the tokens by which chat templates part the turns, which some servers read in any text.
+# what begins and ends the tokens of chat templates, which some servers read in any text.
 _FORGED = re.compile(
     r"<{2,}|>{2,}"
     r"|\[(?:EXPLANATION|RESPONSE)\]\s*:"
     rf"|(?:^|(?<=[{_ENDS}]))[^\S\n]*(?:{_NAMES})\s*:"
-    r"|<[|｜][^<>]{1,60}[|｜]>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|\[/?INST\]",
+    rf"|{MARKS.pattern}",
     re.IGNORECASE | re.MULTILINE,
 )
 
 
 def quoted(text: str) -> str:
     """The text with what could be taken for the prompt's own words replaced, of equal length."""
-    while (made := _FORGED.sub(lambda found: found[0].translate(_ALIKE), text)) != text:
-        text = made  # in which what stood between others may be one more
-    return text
+    return _FORGED.sub(lambda found: found[0].translate(_ALIKE), text)
 
 
 def quoted_line(text: str) -> str:

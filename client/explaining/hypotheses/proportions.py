@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import comb, exp, inf, lgamma, nan, sqrt
 
 from saelake.explaining.hypotheses.options import Correction
-from saelake.explaining.scores.estimates import wilson
+from saelake.store.format.shares import wilson
 
 ALIKE = 1 + 1e-7  # chances that differ by less are the same
 
@@ -37,7 +37,7 @@ def of_separate(a: int, n_a: int, b: int, n_b: int) -> ShareDifference:
     if not (n_a and n_b):
         return UNTESTED
     share_a, share_b = a / n_a, b / n_b
-    (low_a, high_a), (low_b, high_b) = wilson(share_a, n_a), wilson(share_b, n_b)
+    (_, low_a, high_a), (_, low_b, high_b) = wilson(share_a, n_a), wilson(share_b, n_b)
     value = share_a - share_b
     return ShareDifference(
         value=value,
@@ -70,7 +70,7 @@ def of_pairs(both: int, only_a: int, only_b: int, neither: int) -> ShareDifferen
     if not n:
         return UNTESTED
     share_a, share_b = (both + only_a) / n, (both + only_b) / n
-    (low_a, high_a), (low_b, high_b) = wilson(share_a, n), wilson(share_b, n)
+    (_, low_a, high_a), (_, low_b, high_b) = wilson(share_a, n), wilson(share_b, n)
     phi, value = _phi(both, only_a, only_b, neither), share_a - share_b
     below = _together(share_a - low_a, high_b - share_b, phi)
     above = _together(high_a - share_a, share_b - low_b, phi)

@@ -1,18 +1,16 @@
-"""Numbers with intervals of 95 %, in closed form: NumPy is all that a client has.
+"""Numbers with intervals of 95 %: `store/format/shares.py` has the formulas.
 
-A share has Wilson's interval (1927), which keeps its width where a judge makes no mistake. What is
-made of two independent shares has the interval that Zou and Donner recover from theirs (MOVER,
-Statistics in Medicine 27, 2008). The unit is the document: where several examples are of one, a
-share counts as of fewer (Rao and Scott, Biometrics 48, 1992).
+The unit is the document: where several examples are of one, a share counts as of fewer (Rao and
+Scott, Biometrics 48, 1992).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isnan, sqrt
+from math import isnan
 
 import numpy as np
 
-from saelake.store.format.areas import Z
+from saelake.store.format import shares
 from saelake.store.format.lists import Array
 
 NAN = float("nan")
@@ -45,16 +43,8 @@ def share(is_so: Sequence[bool] | Array, docs: Sequence[int] | None = None) -> S
     so = np.asarray(is_so, np.bool_)
     if len(so) == 0:
         return UNKNOWN
-    value = float(so.mean())
-    low, high = wilson(value, effective(so, docs))
+    value, low, high = shares.wilson(float(so.mean()), effective(so, docs))
     return ScoreEstimate(value=value, low=low, high=high, n=len(so))
-
-
-def wilson(value: float, n: float) -> tuple[float, float]:
-    """Wilson's interval of a share of `n`."""
-    middle = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * sqrt(value * (1 - value) / n + (Z / (2 * n)) ** 2)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def effective(so: Array, docs: Sequence[int] | None) -> float:
@@ -80,12 +70,9 @@ def of_two(
 ) -> ScoreEstimate:
     """What is made of two independent shares: it grows with `a`, and grows or falls with `b`.
 
-    The interval is MOVER's.
+    The interval is MOVER's; between 0 and 1.
     """
     if not (a.is_known and b.is_known):
         return UNKNOWN
-    value = combined(a.value, b.value)
-    by_b = sorted((combined(a.value, b.low), combined(a.value, b.high)))
-    low = value - sqrt((value - combined(a.low, b.value)) ** 2 + (value - by_b[0]) ** 2)
-    high = value + sqrt((combined(a.high, b.value) - value) ** 2 + (by_b[1] - value) ** 2)
-    return ScoreEstimate(value=value, low=max(low, 0.0), high=min(high, 1.0), n=a.n + b.n)
+    value, low, high = shares.of_two(combined, (a.value, a.low, a.high), (b.value, b.low, b.high))
+    return ScoreEstimate(value=value, low=low, high=high, n=a.n + b.n)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from saelake.exports import LabelsForm, write_labels
 from saelake.store.errors import InvalidInput, NotFound
+from saelake.store.format.areas import Z
 from saelake.store.format.poles import numbered
 from saelake.store.format.provenance import (
     LabelMade,
@@ -22,7 +23,7 @@ from saelake.store.format.provenance import (
     score_rows,
     scores_in,
 )
-from saelake.store.labels.accuracy import Z, balanced, share
+from saelake.store.labels.accuracy import balanced, share
 from saelake.store.labels.files import read_labels
 
 MODULE = "layers.4"
