@@ -1,6 +1,5 @@
 """One lake of random codes, by each face; and lakes that a file has of its own."""
 
-import os
 import shutil
 import time
 import warnings
@@ -27,20 +26,11 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Faces:
 def ray_here() -> Iterator[None]:
     """Ray on this machine, which the lakes of all files use one after another."""
     ray = pytest.importorskip("ray")
-    from saelake.workers.ray.session import OBJECT_STORE_BYTES, SETTINGS
+    from saelake.workers.ray.session import start
 
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ray.init(
-            "local",
-            num_cpus=RAY_CPUS,
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
+        start("local", num_cpus=RAY_CPUS)
     yield
     ray.shutdown()
 

@@ -45,17 +45,10 @@ class RaySession:
             if _users:  # and not by whoever calls us
                 _users.add(id(self))
             return
-        for name, value in SETTINGS.items():
-            os.environ.setdefault(name, value)
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if self._cluster.address == "local":
-            options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         _let_print(allowed=False)
         try:
             _knock(self._cluster.address)
-            with warnings.catch_warnings():  # Ray's own processes never touch Lance
-                warnings.filterwarnings("ignore", message="lance is not fork-safe")
-                _init(self._cluster.address, options)
+            start(self._cluster.address)
             _users.add(id(self))
         except (OSError, RuntimeError, ValueError) as error:
             raise Unavailable(
@@ -108,11 +101,17 @@ class RaySession:
             _let_print(allowed=True)
 
 
-def _init(address: str, options: dict[str, Any]) -> None:
-    """Connect, or start Ray: again where it gave up waiting for processes of its own.
+def start(address: str, **here: Any) -> None:
+    """Connect, or start Ray with these options: again where it gave up waiting for its processes.
 
-    It waits for 30 seconds, which a busy machine needs to read its files for the first time.
+    It waits for 30 seconds, which a busy machine needs to read its files for the first time. Raises
+    `RuntimeError` after `STARTS` attempts, and what Ray itself raises.
     """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":
+        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES, **here}
     for _ in range(STARTS):
         if _begun(address, options):
             return
@@ -125,7 +124,9 @@ def _init(address: str, options: dict[str, Any]) -> None:
 def _begun(address: str, options: dict[str, Any]) -> bool:
     """Connect, or start Ray; False where its processes took too long."""
     try:
-        ray.init(address, **options)
+        with warnings.catch_warnings():  # Ray's own processes never touch Lance
+            warnings.filterwarnings("ignore", message="lance is not fork-safe")
+            ray.init(address, **options)
     except Exception as error:  # of no narrower type
         if not _SLOW.search(str(error)):
             raise

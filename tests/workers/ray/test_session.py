@@ -40,9 +40,9 @@ def test_a_ray_that_is_slow_to_start_is_started_again(
             raise RuntimeError(said)
 
     monkeypatch.setattr("ray.init", init)
-    ray_session._init("local", {})
+    ray_session.start("local")
     assert attempts == ["local"] * 3
     attempts.clear()
     monkeypatch.setattr(ray_session, "STARTS", 2)
     with pytest.raises(RuntimeError, match="did not start in 2 attempts"):
-        ray_session._init("local", {})
+        ray_session.start("local")
