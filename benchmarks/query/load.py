@@ -2,6 +2,7 @@
 
 `python -m benchmarks load`. Who asks is a process of its own with stubs of its own
 (`load_client.py`), in turns of a bare server that echoes messages, which is what gRPC can do here.
+After heavy callers a server that never had any is asked too, as machines have their moods.
 """
 
 import json
@@ -68,20 +69,22 @@ def main(
     connections: Annotated[int, typer.Option(help="idle ones meanwhile, at the end")] = 0,
     minutes: Annotated[int, typer.Option(help="without a rest, in place of the heavy callers")] = 0,
 ) -> None:
-    """Ask a server under load, and one that echoes."""
+    """Ask a server under load, one that has never been, and one that echoes."""
     where = ["together"] if together else []
     with (
         lake_at(lake, documents, mean_length) as place,
         _served("bare echo", ECHO) as echo,
         _served("saelake", SERVER, str(place), str(processes), *where) as server,
+        _served("never pressed", SERVER, str(place), str(processes), *where) as control,
     ):
         collection = Collection(Lake(str(place)), NAME)
         messages = _messages(collection)
 
-        def tokens(name: str) -> Mapping[str, Cell]:
-            return _row(name, server, _method("Tokens"), messages, clients, seconds)
+        def tokens(name: str, served: Served = server) -> Mapping[str, Cell]:
+            return _row(name, served, _method("Tokens"), messages, clients, seconds)
 
-        tokens("all of them, for the first time")
+        for served in (server, control):
+            tokens("all of them, for the first time", served)
         rows = [_row("alone", echo, "/bare/Echo", messages, clients, seconds), tokens("alone")]
         rows += [
             _row(f"minute {minute + 1}", server, _method("Tokens"), messages, clients, MINUTE_S)
@@ -89,12 +92,10 @@ def main(
         ]
         for name, asked in _heavy(0 if minutes else heavy).items():
             with said(name), _pressed(server, asked):
-                beside = _row(
-                    f"beside {name}", server, _method("Tokens"), messages, clients, seconds
-                )
+                rows.append(tokens(f"beside {name}"))
             time.sleep(LEFT_S)
-            after = f"{LEFT_S:g} s after {name} left"
-            rows += [beside, _row(after, server, _method("Tokens"), messages, clients, seconds)]
+            rows.append(tokens(f"{LEFT_S:g} s after {name} left"))
+            rows.append(tokens("alone, at that time", control))
         if connections:
             with said(f"{connections} connections"), _resting(server, connections):
                 rows.append(tokens(f"beside {connections:,} idle connections"))
