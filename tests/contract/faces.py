@@ -36,6 +36,7 @@ SERVED = ("remote", "by_token", "by_certificate", "by_processes")
 CHANGING = ("embedded", *SERVED, ON_RAY)  # awaited lakes send no rows and have no jobs
 OTHERS = (*SERVED, "awaited", ON_RAY)  # than a lake in this process
 FACES = ("embedded", *OTHERS)
+ELSEWHERE = frozenset({"by_processes", "on_ray"})  # in other processes than the tests
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from saelake.store.errors import (
 from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import Lake as StoredLake
 from saelake.store.service.changes import Allowed
-from saelake.store.snapshot.fresh import FRESH_S
 from tests.contract.conftest import made_anew
 from tests.contract.faces import Faces
 from tests.lakes import MadeLake, add_dictionary, make_lake
@@ -42,8 +41,8 @@ def opened(place: Path, changing_face: str, faces: Faces) -> Iterator[Lake]:
 
 
 @pytest.fixture
-def made(opened: Lake, place: Path) -> MadeLake:
-    return made_anew(place, seed=5)
+def made(opened: Lake, place: Path, fresh_s: float) -> MadeLake:
+    return made_anew(place, seed=5, settle_s=fresh_s)
 
 
 @pytest.fixture
@@ -216,14 +215,14 @@ def test_states_are_tagged_compacted_and_cleaned_up(lake: Lake) -> None:
     assert lake.verify().ok
 
 
-def test_a_dictionary_is_replaced(lake: Lake, made: MadeLake) -> None:
+def test_a_dictionary_is_replaced(lake: Lake, made: MadeLake, fresh_s: float) -> None:
     add_dictionary(made, "other", seed=9)
-    time.sleep(FRESH_S)
+    time.sleep(fresh_s)
     new = lake["made/other"].tokens(3, k=None)
     assert new != lake[NAME].tokens(3, k=None)
     report = lake.replace("random", "other")
     assert report == saelake.ReplaceReport(dictionary="random", collections=(NAME,))
-    time.sleep(FRESH_S)
+    time.sleep(fresh_s)
     assert lake[NAME].tokens(3, k=None).to_arrow() == new.to_arrow()
     assert lake.collections() == [NAME]
     with pytest.raises(NotFound, match="other"):
@@ -232,12 +231,12 @@ def test_a_dictionary_is_replaced(lake: Lake, made: MadeLake) -> None:
         lake.replace("random", "random")
 
 
-def test_a_collection_and_a_corpus_are_dropped(lake: Lake) -> None:
+def test_a_collection_and_a_corpus_are_dropped(lake: Lake, fresh_s: float) -> None:
     with pytest.raises(NotFound, match="made/nothing"):
         lake.drop("made/nothing")
     assert lake.drop(NAME) == (NAME,)
     lake.import_corpus(ROWS, "new")
-    time.sleep(FRESH_S)
+    time.sleep(fresh_s)
     assert lake.collections() == []
     assert lake.drop("new") == ("new",)
     with pytest.raises(NotFound, match="new"):

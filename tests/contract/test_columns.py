@@ -13,12 +13,12 @@ import pytest
 import saelake
 from saelake.lake import Lake
 from saelake.store.errors import Conflict, InvalidFilter, InvalidInput, NotFound
+from tests.contract.conftest import SOON_S
 from tests.lakes import make_lake
 from tests.served import changeable
 
 NAME = "made/random"
 N = 40
-FRESH_S = 1.1
 TRUE = {f"d{i}": i % 3 == 0 for i in range(N)}
 
 
@@ -40,7 +40,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def waiting(self: Lake, *args: Any, **options: Any) -> saelake.AnnotateReport:
         report = set_values(self, *args, **options)
-        time.sleep(FRESH_S if self.is_remote else 0)
+        time.sleep(SOON_S if self.is_remote else 0)
         return report
 
     monkeypatch.setattr(Lake, "annotate", waiting)
@@ -102,14 +102,14 @@ def test_what_was_is_still_seen_and_what_is_new_within_a_second(lake: Lake) -> N
     first = lake[NAME].document("d1", features=())
     assert first.metadata["mark"] == "a"
     lake.annotate("made", {"d1": "z"}, column="mark")
-    time.sleep(FRESH_S)
+    time.sleep(SOON_S)
     assert lake[NAME].document("d1", features=()).metadata["mark"] == "z"
     assert lake[NAME].document("d2", features=()).metadata["mark"] == "b"
     then = lake.as_of("v1")
     assert then.texts("made").read_all()["metadata"][1]["mark"].as_py() == "a"
     assert then[NAME].document("d1", features=()).metadata["mark"] == "a"
     assert lake.drop_column("made", "mark").was_there
-    time.sleep(FRESH_S)
+    time.sleep(SOON_S)
     with pytest.raises(InvalidFilter, match="mark"):
         lake[NAME].where("mark = 'z'").tokens(0)
     assert then[NAME].document("d1", features=()).metadata["mark"] == "a"

@@ -24,9 +24,14 @@ N_ASKERS = 3
 Seen = tuple[tuple[int, float], ...]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def seen_soon() -> None:
+    """What is seen here is seen as soon as it is anywhere."""
+
+
 @pytest.fixture
 def made(place: Path) -> MadeLake:
-    return made_anew(place, seed=3)
+    return made_anew(place, seed=3, settle_s=PROMISED_S)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,18 +16,18 @@ from saelake.store.growth.drop import drop_target
 from saelake.store.lake.states import LakeState
 from saelake.store.lake.tags import make_tag
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
-from saelake.store.snapshot.fresh import FRESH_S
 from saelake.store.tables.tables import Table
 from tests.contract.conftest import made_anew
 from tests.contract.faces import Faces
 from tests.lakes import MadeLake, add_documents, make_lake
 
 NAME = "made/random"
+Grown = Callable[[MadeLake], MadeLake]
 
 
 @pytest.fixture
-def made(place: Path) -> MadeLake:
-    return made_anew(place, seed=3)
+def made(place: Path, fresh_s: float) -> MadeLake:
+    return made_anew(place, seed=3, settle_s=fresh_s)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,15 @@ def asked(opened: Lake, made: MadeLake) -> Lake:
     return opened
 
 
-def grown(made: MadeLake) -> MadeLake:
-    """The lake with more documents, which every question that is asked from now on sees."""
-    more = add_documents(made, 20)
-    time.sleep(FRESH_S)
+@pytest.fixture
+def grown(fresh_s: float) -> Grown:
+    """The lake with more documents, which every question that is asked from then on sees."""
+
+    def more(made: MadeLake) -> MadeLake:
+        added = add_documents(made, 20)
+        time.sleep(fresh_s)
+        return added
+
     return more
 
 
@@ -55,7 +60,9 @@ def state(answer: saelake.Tokens) -> str:
     return answer.state
 
 
-def test_an_answer_says_its_state_and_is_given_again(asked: Lake, made: MadeLake) -> None:
+def test_an_answer_says_its_state_and_is_given_again(
+    asked: Lake, made: MadeLake, grown: Grown
+) -> None:
     before = asked[NAME].tokens(3, k=None)
     grown(made)
     after = asked[NAME].tokens(3, k=None)
@@ -67,7 +74,9 @@ def test_an_answer_says_its_state_and_is_given_again(asked: Lake, made: MadeLake
     assert asked[NAME].tokens(3, k=None) == after
 
 
-def test_what_an_answer_did_not_read_is_of_its_time(asked: Lake, made: MadeLake) -> None:
+def test_what_an_answer_did_not_read_is_of_its_time(
+    asked: Lake, made: MadeLake, grown: Grown
+) -> None:
     first, before = asked[NAME].tokens(3), asked[NAME].info()
     grown(made)
     then = asked.as_of(state(first))
@@ -78,25 +87,28 @@ def test_what_an_answer_did_not_read_is_of_its_time(asked: Lake, made: MadeLake)
     assert sum(batch.num_rows for batch in asked[NAME].embeddings()) == 50
 
 
-def test_a_state_is_asked_for_before_any_question(asked: Lake, made: MadeLake) -> None:
+def test_a_state_is_asked_for_before_any_question(
+    asked: Lake, made: MadeLake, grown: Grown
+) -> None:
     then = asked.as_of(asked.version().state)
     grown(made)
     assert then[NAME].info().n_documents == 30
     assert {hit.doc for hit in then[NAME].tokens(3, k=None)} <= set(range(30))
 
 
-def test_a_state_is_the_same_wherever_it_is_opened(asked: Lake, made: MadeLake) -> None:
+def test_a_state_is_the_same_wherever_it_is_opened(
+    asked: Lake, made: MadeLake, grown: Grown
+) -> None:
     before = asked[NAME].tokens(3, k=None)
     grown(made)
     elsewhere = saelake.connect(made.lake.uri, at=state(before))
     assert elsewhere[NAME].tokens(3, k=None) == before
 
 
-def test_tags_and_times_are_asked_of_as_well(asked: Lake, made: MadeLake) -> None:
+def test_tags_and_times_are_asked_of_as_well(asked: Lake, made: MadeLake, grown: Grown) -> None:
     make_tag(made.lake, "small")
     before = asked[NAME].tokens(3, k=None)
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 1))
-    time.sleep(1.5)
+    moment = datetime.now(UTC).isoformat()
     grown(made)
     for at in ("small", moment):
         then = asked.as_of(at)[NAME].tokens(3, k=None)
@@ -104,7 +116,9 @@ def test_tags_and_times_are_asked_of_as_well(asked: Lake, made: MadeLake) -> Non
         assert asked.as_of(state(then))[NAME].tokens(3, k=None) == before
 
 
-def test_a_state_whose_files_are_gone_is_not_found(asked: Lake, made: MadeLake) -> None:
+def test_a_state_whose_files_are_gone_is_not_found(
+    asked: Lake, made: MadeLake, grown: Grown
+) -> None:
     first = asked[NAME].tokens(3)
     grown(made)
     clean_up(made.lake, older_than=timedelta())
@@ -153,7 +167,7 @@ def test_an_earlier_state_is_not_written_into(asked: Lake) -> None:
         asked.as_of(asked.version().state).delete("made", ids=["d1"])
 
 
-def test_a_server_of_a_tag_answers_of_no_other_state(made: MadeLake) -> None:
+def test_a_server_of_a_tag_answers_of_no_other_state(made: MadeLake, grown: Grown) -> None:
     make_tag(made.lake, "small")
     newest = state(saelake.connect(made.lake.uri)[NAME].tokens(3))
     grown(made)
