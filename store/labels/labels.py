@@ -1,7 +1,7 @@
 """Labels of a dictionary's features: what they say, who says so, and which are near a phrase."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.index.vectors import IndexFile, VectorIndex
 from saelake.store.labels.chosen import by_kind, in_order
 from saelake.store.labels.commits import LabelEdit, commit_labels
-from saelake.store.labels.rows import COUNTED, RANKED, kinds
+from saelake.store.labels.rows import COUNTED, RANKED, Row, kinds, said_again
 from saelake.store.lake.lake import Lake
 from saelake.store.requests.commands.labels import BY_HAND
 from saelake.store.tables.tables import Table
@@ -365,7 +365,10 @@ def _quoted(text: str) -> str:
 
 
 def write_labels(lake: Lake, dictionary: str, rows: pa.Table) -> None:
-    """Put labels beside those of other explainers; they replace what the same explainers said."""
+    """Put labels beside those of other explainers; they replace what the same explainers said.
+
+    Of the same text again, scores of kinds that are not given stay.
+    """
     said = sorted(set(rows["explainer"].to_pylist()))
     absent = [n for n in LABELS_COLUMNS.names if n not in rows.schema.names]
     for name in absent:
@@ -375,6 +378,26 @@ def write_labels(lake: Lake, dictionary: str, rows: pa.Table) -> None:
     rows = rows.select(LABELS_COLUMNS.names).cast(LABELS_COLUMNS)
 
     def decide(stored: pa.Table) -> LabelEdit:
-        return LabelEdit(goes=np.ones(stored.num_rows, bool), rows=rows)
+        return LabelEdit(goes=np.ones(stored.num_rows, bool), rows=_still_scored(rows, stored))
 
     commit_labels(lake, dictionary, decide, explainers=said)
+
+
+def _still_scored(rows: pa.Table, stored: pa.Table) -> pa.Table:
+    """The rows of labels, with scores that the stored ones have beyond that of their words."""
+    judged = pc.greater(pc.list_value_length(stored["scores"]), 1)
+    known = {_label_key(row): row for row in stored.filter(judged).to_pylist()}
+    if not known:
+        return rows
+    there = np.array([key in known for key in _label_keys(rows)], bool)
+    again = [said_again(row, known[_label_key(row)]) for row in rows.filter(there).to_pylist()]
+    return pa.concat_tables([rows.filter(~there), pa.Table.from_pylist(again, LABELS_COLUMNS)])
+
+
+def _label_key(row: Row) -> tuple[str, int, str]:
+    return row["explainer"], row["feature"], row["label"]
+
+
+def _label_keys(rows: pa.Table) -> Iterator[tuple[str, int, str]]:
+    columns = (rows[name].to_pylist() for name in ("explainer", "feature", "label"))
+    return zip(*columns, strict=True)

@@ -12,7 +12,7 @@ from saelake.store.labels.commits import LabelEdit, commit_labels
 from saelake.store.labels.rows import Row, dated, label_row, said_again
 from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.lake.lake import Lake
-from saelake.store.requests.commands.labels import NewLabel
+from saelake.store.requests.commands.labels import AUTOMATIC, NewLabel
 
 Key = tuple[str, int]  # an explainer, and the pole that it labels
 
@@ -30,7 +30,7 @@ def set_labels(
     Features are numbered as in a question; of a signed dictionary a plain number is the positive
     pole. The same again changes nothing, and of the same text all stays that is not said anew. With
     `expect` the explainer's label of each must be this (empty: none), else it is a `Conflict`,
-    unless it is the new one already. Raises `NotFound`.
+    unless it is the new one already; an automatic one must be the new one. Raises `NotFound`.
     """
     poles = RegisteredDictionary.open(lake, dictionary).poles
     rows: dict[Key, Row] = {}
@@ -40,7 +40,9 @@ def set_labels(
         rows[explainer, pole] = row
 
     def check(before: Mapping[Key, Row]) -> None:
-        if expect is not None:
+        if explainer.startswith(AUTOMATIC):
+            _check_there(rows, before)
+        elif expect is not None:
             _check_expected(rows, before, expect)
 
     put_rows(lake, dictionary, rows.values(), check=check)
@@ -140,5 +142,15 @@ def _check_expected(new: Mapping[Key, Row], before: Mapping[Key, Row], expect: s
             raise Conflict(
                 f"Nothing was written: the label of feature {row['feature']} is {found!r} now, and "
                 f"not {expect!r}. Look at it, and write again.",
+                feature=row["feature"],
+            )
+
+
+def _check_there(new: Mapping[Key, Row], before: Mapping[Key, Row]) -> None:
+    for key, row in new.items():
+        if key not in before or before[key]["label"] != row["label"]:
+            raise Conflict(
+                f"Nothing was written: {key[0]!r} does not call feature {row['feature']} "
+                f"{row['label']!r} any more, so a score of that is not its. Score it anew.",
                 feature=row["feature"],
             )

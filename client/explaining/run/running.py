@@ -32,7 +32,7 @@ from saelake.language.model import LanguageModel
 from saelake.language.settings import LanguageSettings
 from saelake.store.errors import InvalidInput, SaelakeError
 from saelake.store.format.lists import Array
-from saelake.store.requests.commands.labels import AUTOMATIC, check_explainer
+from saelake.store.requests.commands.labels import check_explainer
 from saelake.texts import model_texts
 
 SILENT = "it fires in no document that was asked about"
@@ -185,7 +185,7 @@ class _Doing:
 
     async def all(self) -> None:
         """Work on all features. Raises what ended it, when what is done is written."""
-        writing = partial(write_labels, self.run.collection, self.run.explainer)
+        writing = partial(write_labels, self.run.collection)
         batches = LabelBatches(writing)
         try:
             try:
@@ -211,9 +211,8 @@ class _Doing:
                         self._watched(batches.n_written)
 
     def _is_for_lake(self, outcome: ExplainedFeature) -> bool:
-        """Whether there is something to write; what saelake called features is its own to say."""
-        has_news = outcome.is_new and (outcome.made is not None or bool(outcome.scores))
-        return has_news and not outcome.explainer.startswith(AUTOMATIC)
+        """Whether there is something to write."""
+        return outcome.is_new and (outcome.made is not None or bool(outcome.scores))
 
     async def _until_ended(
         self, ahead: Ahead[FeatureEvidence]

@@ -1,5 +1,6 @@
 """What of a run goes into a lake, and which labels are there: the one place that knows how."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,14 +30,16 @@ class StandingLabel:
     scores: tuple[LabelScore, ...] = ()
 
 
-def write_labels(
-    collection: Collection, explainer: str, explained: Sequence[ExplainedFeature]
-) -> None:
-    """Call features what was found, by one commit, in place of what the explainer called them.
+def write_labels(collection: Collection, explained: Sequence[ExplainedFeature]) -> None:
+    """Call features what was found, in place of what their explainers called them: a commit each.
 
     A label that is there gets the scores of these kinds in place of those that it had.
     """
-    collection.dictionary.set_labels(list(map(_new, explained)), explainer=explainer)
+    theirs = defaultdict[str, list[NewLabel]](list)
+    for each in explained:
+        theirs[each.explainer].append(_new(each))
+    for explainer, labels in theirs.items():
+        collection.dictionary.set_labels(labels, explainer=explainer)
 
 
 def _new(each: ExplainedFeature) -> NewLabel:

@@ -1,5 +1,6 @@
 """Commands about what features are called."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,6 +44,8 @@ class SetLabelsCommand(Command, right="label", report=LabelsReport):
     The labels of other features stay, and what was said before can be asked for. With `expect` it
     is only done where the explainer's label of each of these features is this now, empty for none;
     else it is a `Conflict`.
+
+    Automatic labels are scored so and not made: where one is not of this text, it is a `Conflict`.
     """
 
     dictionary: str
@@ -52,7 +55,10 @@ class SetLabelsCommand(Command, right="label", report=LabelsReport):
 
     def check(self) -> None:
         """See `Command`."""
-        check_explainer(self.explainer)
+        if self.is_of_automatic:
+            _check_only_scored(self.explainer, self.labels)
+        else:
+            check_explainer(self.explainer)
         if not 0 < len(self.labels) <= MOST_LABELS:
             raise InvalidInput(
                 f"From 1 to {MOST_LABELS} labels are set at once, not {len(self.labels)}: import "
@@ -60,6 +66,11 @@ class SetLabelsCommand(Command, right="label", report=LabelsReport):
             )
         for new in self.labels:
             check_new(new)
+
+    @property
+    def is_of_automatic(self) -> bool:
+        """Whether these are labels that `saelake label` made."""
+        return self.explainer.startswith(AUTOMATIC)
 
     @property
     def corpora(self) -> tuple[str, ...]:
@@ -115,11 +126,26 @@ LabelsCommand = SetLabelsCommand | DeleteLabelsCommand | ImportLabelsCommand
 
 def check_explainer(explainer: str) -> None:
     """Raise `InvalidInput` for what cannot be called an explainer."""
-    if not explainer.strip() or len(explainer) > LONGEST_EXPLAINER:
-        raise InvalidInput(f"An explainer has a name of up to {LONGEST_EXPLAINER} characters.")
+    _check_name(explainer)
     if explainer.startswith(AUTOMATIC):
         raise InvalidInput(
             f"{explainer!r} is an explainer of automatic labels, which `saelake label` makes.",
+            explainer=explainer,
+        )
+
+
+def _check_name(explainer: str) -> None:
+    if not explainer.strip() or len(explainer) > LONGEST_EXPLAINER:
+        raise InvalidInput(f"An explainer has a name of up to {LONGEST_EXPLAINER} characters.")
+
+
+def _check_only_scored(explainer: str, labels: Iterable[NewLabel]) -> None:
+    """Raise `InvalidInput` for automatic labels that are to be written."""
+    _check_name(explainer)
+    if any(not new.scores or new.made is not None for new in labels):
+        raise InvalidInput(
+            f"{explainer!r} is an explainer of automatic labels, which `saelake label` makes: they "
+            "can be given scores, and nothing else.",
             explainer=explainer,
         )
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saelake.store.engine import Engine
-from saelake.store.errors import InvalidInput
+from saelake.store.errors import Conflict, InvalidInput
 from saelake.store.format.provenance import (
     RANKING,
     LabelMade,
@@ -247,6 +247,36 @@ def test_clean_up_keeps_history_unless_it_is_told(lake: Lake) -> None:
     assert clean_up(lake, older_than=timedelta(0), former_labels=True).n_labels == 2
     assert [row["label"] for row in asked(lake, history=True)] == ["c"]
     assert clean_up(lake, older_than=timedelta(0), former_labels=True).n_labels == 0
+
+
+def automatic_labels(lake: Lake, *texts: str) -> None:
+    """As `saelake label` writes them, with scores of their words."""
+    score = LabelScore(kind="words", value=0.5, on="made")
+    rows = [label_row(i, text, "auto:made", [score]) for i, text in enumerate(texts)]
+    write_labels(lake, D, pa.Table.from_pylist(rows, LABELS_COLUMNS))
+
+
+def test_an_automatic_label_is_scored_and_keeps_that_where_it_is_made_again(lake: Lake) -> None:
+    automatic_labels(lake, "fires on rain", "fires on snow")
+    for feature, text in enumerate(("fires on rain", "fires on snow")):
+        write(lake, new(feature, text, DETECTED), explainer="auto:made")
+    first = asked(lake, k=None)
+    assert [row["score_kind"] for row in first] == ["detection"] * 2
+    assert [[s["kind"] for s in row["scores"]] for row in first] == [["detection", "words"]] * 2
+    automatic_labels(lake, "fires on rain", "fires on hail")
+    kept, other = sorted(asked(lake, k=None), key=lambda row: row["feature"])
+    assert kept["label"] == "fires on rain"
+    assert kept["scores"] == next(row for row in first if row["feature"] == 0)["scores"][::-1]
+    assert (other["label"], other["score_kind"]) == ("fires on hail", "words")
+
+
+def test_a_score_of_an_automatic_label_that_is_not_there_is_a_conflict(lake: Lake) -> None:
+    automatic_labels(lake, "fires on rain")
+    for feature, text in ((0, "fires on hail"), (1, "fires on rain")):
+        with pytest.raises(Conflict, match="any more"):
+            write(lake, new(feature, text, DETECTED), explainer="auto:made")
+    (row,) = asked(lake)
+    assert (row["label"], row["score_kind"]) == ("fires on rain", "words")
 
 
 def test_small_batches_do_not_make_many_fragments(lake: Lake) -> None:
