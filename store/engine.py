@@ -110,6 +110,7 @@ class Engine:
         Raises `InvalidInput` of a lake that is opened as it was, and for jobs, which a server runs.
         """
         from saelake.store.growth.told import Told  # with every verb that writes
+        from saelake.store.health.repair import repair
 
         if self.lake.at is not None:
             raise InvalidInput(
@@ -117,7 +118,7 @@ class Engine:
                 "it is.",
                 at=self.lake.at,
             )
-        return Told(lake=self.lake).carry_out(command)
+        return Told(lake=self.lake, repair=repair).carry_out(command)
 
     def watch(self, command: WatchJobCommand, /) -> Iterator[JobReport]:
         """How far a job is, again whenever that changes, until it has ended."""

@@ -169,6 +169,13 @@ class Repaired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepairReport:
+    """What was done to each collection to which anything was done."""
+
+    repaired: tuple[Repaired, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
     """A tag: its name, when it was made, and of how many tables it names a snapshot."""
 
@@ -184,20 +191,22 @@ class UntagReport:
     name: str
 
 
-JobKind = Literal["encode", "index"]
+JobKind = Literal["encode", "index", "embed", "label", "project"]
 JobState = Literal["queued", "running", "done", "failed", "interrupted", "cancelled"]
 ENDED = ("done", "failed", "interrupted", "cancelled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobReport:
-    """A run of encode or index: what it is over, and how far it is.
+    """A long work over a lake, of its `kind`: what it is over, and how far it is.
 
-    `n_documents` of `n_total` are done, `n_repeated` shards were handed out again, `n_workers` are
-    ready and `n_in_flight` shards are with them. `problem` says why it failed, and `error` of which
-    class that is. `notes` and `warnings` are what there is to say of it; while `is_loading` nothing
-    is known yet. Times are seconds since 1970: one that has shown no sign of life since its
-    `heartbeat` for a minute is taken to be interrupted.
+    `n_documents` of `n_total` are done (of `label` features, of `project` points), `n_repeated`
+    shards were handed out again, `n_workers` are ready and `n_in_flight` shards are with them.
+    What it came to is `n_tokens` and what follows; `n_labels` of `label`, and of `project`
+    `n_fitted` points that were laid out, in `n_clusters`. `problem` says why it failed, and `error`
+    of which class that is. `notes` and `warnings` are what there is to say of it; while
+    `is_loading` nothing is known yet. Times are seconds since 1970: one that has shown no sign of
+    life since its `heartbeat` for a minute is taken to be interrupted.
     """
 
     id: str
@@ -222,6 +231,9 @@ class JobReport:
     n_codes: int = 0
     n_postings: int = 0
     n_segments: int = 0
+    n_labels: int = 0
+    n_fitted: int = 0
+    n_clusters: int = 0
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

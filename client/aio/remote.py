@@ -20,8 +20,9 @@ from saelake.served.calls import (
 from saelake.served.channels import Connection, closed
 from saelake.served.hearing import Hearing
 from saelake.store.errors import SaelakeError, Unavailable
-from saelake.store.reports import ServerVersion
+from saelake.store.reports import JobReport, ServerVersion
 from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 from saelake.store.wire import frames
 from saelake.store.wire.errors import to_error
@@ -67,6 +68,24 @@ class AsyncRemote:
         call = command_call(command, self._connection)
         reply = [part async for part in self._received(call, call.timeout_s)]
         return report_of(command, b"".join(reply))
+
+    async def watch(self, command: WatchJobCommand, /) -> AsyncIterator[JobReport]:
+        """What the server tells; asked again, as it only reads. See `AsyncTransport`."""
+        call, told = command_call(command, self._connection), None
+        attempts = call.attempts(self._connection.retries)
+        while True:
+            try:
+                async for reply in self._received(call, None):
+                    if reply != told:
+                        attempts.went_on()
+                        yield report_of(command, reply)
+                    told = reply
+                return
+            except SaelakeError as error:
+                wait_s = attempts.wait_after_s(error)
+                if wait_s is None:
+                    raise
+            await asyncio.sleep(wait_s)
 
     async def close(self) -> None:
         """Close the connection."""

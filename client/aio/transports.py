@@ -8,8 +8,9 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import pyarrow as pa
 
 from saelake.store.errors import Unavailable
-from saelake.store.reports import ServerVersion
+from saelake.store.reports import JobReport, ServerVersion
 from saelake.store.requests.commands.command import Command
+from saelake.store.requests.commands.jobs import WatchJobCommand
 from saelake.store.requests.request import Request
 from saelake.transport import Transport, unchangeable
 
@@ -30,6 +31,9 @@ class AsyncTransport(Protocol):
 
     async def tell(self, command: Command, /) -> Any:
         """Do what a command without rows says; its report."""
+
+    def watch(self, command: WatchJobCommand, /) -> AsyncIterator[JobReport]:
+        """How far a job is, again whenever that changes, until it has ended."""
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -92,6 +96,12 @@ class InThreads:
         """See `AsyncTransport`."""
         return await asyncio.to_thread(self.transport.tell, command)
 
+    async def watch(self, command: WatchJobCommand, /) -> AsyncIterator[JobReport]:
+        """See `AsyncTransport`."""
+        watched = self.transport.watch(command)
+        while (job := await asyncio.to_thread(next, watched, None)) is not None:
+            yield job
+
     async def close(self) -> None:
         """See `AsyncTransport`."""
         await asyncio.to_thread(self.transport.close)
@@ -119,6 +129,10 @@ class AsyncAsOf:
     async def tell(self, command: Command, /) -> NoReturn:
         """Raise `InvalidInput`: what was is not changed."""
         raise unchangeable(command, self.at)
+
+    def watch(self, command: WatchJobCommand, /) -> AsyncIterator[JobReport]:
+        """See `AsyncTransport`."""
+        return self.transport.watch(command)
 
     async def close(self) -> None:
         """See `AsyncTransport`."""

@@ -1,4 +1,4 @@
-"""Runs of encode and index: how far they are."""
+"""Jobs: how far they are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,10 @@ SEVERAL = ("collections", "notes", "warnings")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A run of encode or index: `n_documents` of `n_total` are done, in `n_repeated` shards again.
+    """A job of its `kind`: `n_documents` of `n_total` are done, in `n_repeated` shards again.
 
+    The kinds are encode, index, embed, label (whose features are counted in `n_documents`, and
+    those that have a label in `n_labels`) and project (points, of which `n_fitted` were laid out).
     `state` is queued, running, done, failed (`problem` says why), cancelled or interrupted; one
     that has shown no sign of life since its `heartbeat` for a minute is taken to be interrupted.
     Nothing is known yet while it `is_loading`. Where jobs stand with a collection (`Info`), only
@@ -46,6 +48,9 @@ class Job:
     n_codes: int = 0
     n_postings: int = 0
     n_segments: int = 0
+    n_labels: int = 0
+    n_fitted: int = 0
+    n_clusters: int = 0
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -70,7 +75,7 @@ def job_of(report: JobReport) -> Job:
 
 
 class Jobs(Answer[Job]):
-    """The runs of encode and index that are known, the latest first."""
+    """The jobs that are known, the latest first."""
 
     called = "jobs"
 
@@ -79,7 +84,7 @@ class Jobs(Answer[Job]):
 
     def _view(self, rows: Sequence[Job]) -> View:
         return View(
-            header=("id", "kind", "of", "state", "documents", "of all", "failed", "problem"),
+            header=("id", "kind", "of", "state", "done", "of all", "failed", "problem"),
             rows=[
                 (
                     job.id,

@@ -1,4 +1,4 @@
-"""The command about runs of encode and index."""
+"""The command about jobs."""
 
 from contextlib import AbstractContextManager
 from typing import Annotated
@@ -9,6 +9,7 @@ from saelake.answers.jobs import Job
 from saelake.answers.text import one_line
 from saelake.cli.options.lake import FormatOption, asked_lake
 from saelake.cli.options.shared import shares
+from saelake.cli.show.kinds import unit_of
 from saelake.cli.show.lookups import jobs as shown
 from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
@@ -36,7 +37,7 @@ def jobs(
     format: FormatOption = "table",  # noqa: A002
     place: AskedLake,
 ) -> None:
-    """Which runs of encode and index there are, and how far they are.
+    """Which jobs there are (encode, index, embed, label, project), and how far they are.
 
     Those that a server runs can be watched and cancelled from anywhere.
 
@@ -64,8 +65,11 @@ def jobs(
 
 def followed(lake: Lake, job_id: str) -> Job:
     """The job when it has ended; until then its bar."""
-    with Counter(f"Job {job_id}", "documents") as counter:
-        for job in lake.watch_job(job_id):
+    watched = lake.watch_job(job_id)
+    job = next(watched)
+    with Counter(f"Job {job_id}", unit_of(job.kind)) as counter:
+        counter(job.n_documents, job.n_total)
+        for job in watched:
             counter(job.n_documents, job.n_total)
     return job
 
@@ -73,6 +77,7 @@ def followed(lake: Lake, job_id: str) -> Job:
 def ended(job: Job) -> None:
     """Say how a job ended; one that is not done is a failure."""
     problem = f": {one_line(job.problem)}" if job.problem else ""
-    say(f"The job {job.id} is {job.state}, with {job.n_documents:,} documents{problem}")
+    amount = f"{job.n_documents:,} {unit_of(job.kind)}"
+    say(f"The job {job.id} is {job.state}, with {amount}{problem}")
     if job.state != "done":
         raise typer.Exit(1)

@@ -9,12 +9,11 @@ import typer
 from saelake.answers.text import several
 from saelake.cli.options.analyses import PANEL, AllOption
 from saelake.cli.options.lake import (
-    DEFAULT_LAKE,
     CollectionArgument,
     FormatOption,
-    LakeOption,
     WhereOption,
     asked_lake,
+    changes,
     split_numbers,
 )
 from saelake.cli.options.shared import shares
@@ -22,7 +21,6 @@ from saelake.cli.show import maps as shown
 from saelake.cli.show.screen import answer, out, say
 from saelake.cli.show.stages import Bars
 from saelake.cli.show.waiting import waiting
-from saelake.connection import connect
 from saelake.lake import Lake
 from saelake.making.stages import Stage, watched
 from saelake.store.requests.map import MapOf, MapQuery
@@ -36,12 +34,13 @@ def add_to(app: typer.Typer) -> None:
     app.command("map", rich_help_panel=PANEL)(points)
 
 
+@changes()
 def project(
     collection: CollectionArgument,
     *,
     of: Annotated[MapOf, typer.Option(help="What the map is of.")] = MapQuery.of,
     seed: Annotated[int, typer.Option(help="Where the random start comes from.")] = 0,
-    lake: LakeOption = None,
+    place: AskedLake,
 ) -> None:
     """Make a map: lay documents or features out in two dimensions, those alike near each other.
 
@@ -49,7 +48,7 @@ def project(
 
     Example: `saelake project imdb/minilm-l4 --of features`
     """
-    with connect(lake or DEFAULT_LAKE) as found, Bars(found) as bars:
+    with place as found, Bars(found) as bars:
         making = partial(found.project, collection, of, seed=seed)
         report = watched(bars, Stage(name="project", of=collection), making)
     by = f", by {report.n_fitted:,} that were laid out" if report.n_fitted < report.n else ""

@@ -9,9 +9,7 @@ import typer
 
 from saelake.answers.text import one_line, several
 from saelake.cli.options.lake import (
-    DEFAULT_LAKE,
     FormatOption,
-    LakeOption,
     asked_lake,
     changes,
     split_numbers,
@@ -21,7 +19,6 @@ from saelake.cli.options.shared import shares
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out, say
 from saelake.cli.show.stages import Bars
-from saelake.connection import connect
 from saelake.dictionary import Dictionary
 from saelake.exports import LabelsForm
 from saelake.lake import Lake
@@ -48,6 +45,13 @@ SentenceModelOption = Annotated[
     str | None,
     typer.Option(help="A sentence model: a folder or hub id, as all-MiniLM-L6-v2's."),
 ]
+EmbedderOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A sentence model: a folder or hub id. [with --server: what the corpus was embedded "
+        "with, else the server's own]"
+    ),
+]
 SourceOption = Annotated[
     str | None, typer.Option(help="What delphi's module or Neuronpedia's layer is called.")
 ]
@@ -65,18 +69,19 @@ def add_to(app: typer.Typer) -> None:
         app.command(rich_help_panel=PANEL, cls=PoleCommand)(command)
 
 
+@changes()
 def embed(
     corpus: Annotated[str, typer.Argument(help="The corpus, as imdb.")],
     *,
-    model: Annotated[str, typer.Option(help="A sentence model: a folder or hub id.")],
+    model: EmbedderOption = None,
     device: DeviceOption = None,
-    lake: LakeOption = None,
+    place: AskedLake,
 ) -> None:
     """Make a dense embedding of each document, for hybrid ranking and for labels.
 
     Example: `saelake embed imdb --model sentence-transformers/all-MiniLM-L6-v2`
     """
-    with connect(lake or DEFAULT_LAKE) as found, Bars(found) as bars:
+    with place as found, Bars(found) as bars:
         embedding = partial(found.embed, corpus, model=model, device=device)
         n = watched(bars, Stage(name="embed", of=corpus), embedding)
     have = "has a dense embedding" if n == 1 else "have dense embeddings"

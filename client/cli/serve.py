@@ -72,9 +72,9 @@ def serve(
         list[str] | None,
         typer.Option(
             metavar="RIGHT",
-            help="Also take changes: label (what features are called), encode (documents and jobs "
-            "that encode and index), admin (delete, drop, replace, tag, compact, clean up). May be "
-            "repeated.",
+            help="Also take changes: label (what features are called), encode (documents, and jobs "
+            "that encode, index, embed, label and make maps), admin (delete, drop, replace, tag, "
+            "compact, repair, clean up). May be repeated.",
             rich_help_panel=CHANGES,
         ),
     ] = None,
@@ -86,6 +86,14 @@ def serve(
             rich_help_panel=CHANGES,
         ),
     ] = False,
+    sentence_model: Annotated[
+        str | None,
+        typer.Option(
+            help="With which sentence model jobs embed a corpus that was not embedded before: a "
+            "folder or a hub id.",
+            rich_help_panel=CHANGES,
+        ),
+    ] = None,
     memory: Annotated[
         str | None,
         typer.Option(
@@ -137,7 +145,9 @@ def serve(
         apart=True,
         rehearses=True,
         processes=processes,
-        allowed=Allowed(rights=allowed_rights(allow or ()), hub=allow_hub),
+        allowed=Allowed(
+            rights=allowed_rights(allow or ()), hub=allow_hub, sentence_model=sentence_model
+        ),
         job_program=JOB_PROGRAM,
         doors=() if web is None else (web,),
     )

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 from saelake.collection import Collection
 from saelake.lake.placed import PlacedLake
 from saelake.lake.there import (
+    check_sayable,
+    embed_there,
     encode_command,
     encode_there,
     import_here,
     import_labels_there,
     import_there,
     index_there,
+    label_there,
+    project_there,
 )
 from saelake.making.encoding import (
     check_asked,
@@ -32,6 +36,7 @@ from saelake.store.errors import InvalidInput, extra
 from saelake.store.labels.files import read_labels
 from saelake.store.lake.lake import CollectionName
 from saelake.store.reports import OnDuplicate
+from saelake.store.requests.commands.jobs import StartProjectCommand
 from saelake.texts import model_texts
 from saelake.workers.fleet.ray_cluster import RayCluster
 
@@ -280,15 +285,25 @@ class LakeMaking(PlacedLake):
         self,
         corpus: str,
         *,
-        model: str,
+        model: str | None = None,
         device: str | None = None,
         on_progress: Callable[[int, int], object] | None = None,
     ) -> int:
         """Make a dense embedding of each document of a corpus, with a sentence model; how many.
 
-        They serve `method="dense"` and `"hybrid"`, and the vectors of automatic labels.
+        They serve `method="dense"` and `"hybrid"`, and the vectors of automatic labels. Those that
+        there were stay until all are made.
+
+        A server that allows it embeds in a process of its own, by the model that the corpus was
+        embedded with, or one of its own; it opens no other `model`, but a hub id if it fetches
+        such. Interrupted, this stops waiting, and the job goes on: see `start_embed`.
         """
-        self._writable("embed")
+        self._changeable("embed")
+        if self.is_remote:
+            check_sayable(device=device)
+            return embed_there(self.transport, corpus, model, on_progress or silent)
+        if model is None:
+            raise InvalidInput("Say with which sentence model to embed: --model.")
         with extra("workers", "Embedding"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.workers.texts.embed import embed_corpus
@@ -314,22 +329,33 @@ class LakeMaking(PlacedLake):
         With a sentence `model` the corpus is embedded first (`embed`); where it is, phrases find
         features by these labels' vectors. Labels of other explainers stay, and are preferred.
         The `watcher` is told of both stages; in its place `on_progress` of the labels alone.
+
+        A server does both as it would do each: see `embed` for its models, and `start_label`.
         """
-        self._writable("label")
+        self._changeable("label")
+        watcher = watcher or Unwatched()
+        labelling = self._labelling(collection)
+        if self.is_remote:
+            check_sayable(device=device)
+        if model is not None:
+            corpus = CollectionName.parse(collection).corpus
+            embedding = partial(self.embed, corpus, model=model, device=device)
+            watched(watcher, Stage(name="embed", of=corpus), embedding)
+        if on_progress is not None:
+            return labelling(on_progress=on_progress)
+        return watched(watcher, Stage(name="label", of=collection), labelling)
+
+    def _labelling(self, collection: str) -> Callable[..., int]:
+        """What labels a collection, here or there. Raises `NotFound` of one that is not here."""
+        if self.is_remote:
+            return partial(label_there, self.transport, collection)
         with extra("store"):
             from saelake.store.growth.label import label_collection
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.snapshot.session import Session
-        watcher = watcher or Unwatched()
         session = Session(StoredLake(self.uri))
-        corpus = session.collection(collection).name.corpus
-        if model is not None:
-            embedding = partial(self.embed, corpus, model=model, device=device)
-            watched(watcher, Stage(name="embed", of=corpus), embedding)
-        labelling = partial(label_collection, session, collection)
-        if on_progress is not None:
-            return labelling(on_progress=on_progress)
-        return watched(watcher, Stage(name="label", of=collection), labelling)
+        session.collection(collection)
+        return partial(label_collection, session, collection)
 
     def project(
         self,
@@ -342,9 +368,13 @@ class LakeMaking(PlacedLake):
         """Make the map of a collection's documents or features, and store it; what is on it.
 
         It takes the place of the one that there was, once it is whole. Equal for equal seeds and
-        codes. See `store.growth.maps` for how, and `Collection.map` for its points.
+        codes. See `store.growth.maps` for how, and `Collection.map` for its points. A server that
+        allows it does so in a process of its own: see `start_project`.
         """
-        self._writable("project")
+        self._changeable("project")
+        if self.is_remote:
+            command = StartProjectCommand(collection=collection, of=of, seed=seed)
+            return project_there(self.transport, command, on_progress or silent)
         with extra("store"):
             from saelake.store.lake.lake import Lake as StoredLake
             from saelake.store.snapshot.session import Session

@@ -19,16 +19,6 @@ class PlacedLake:
     is_remote: bool
     at: str | None = None
 
-    def _writable(self, what: str) -> None:
-        """Raise `InvalidInput` unless the lake is here, and as it is now."""
-        if self.is_remote:
-            raise InvalidInput(
-                f"Cannot {what} through a server. Run this where the lake is, with "
-                "saelake.connect(PATH) or --lake PATH.",
-                lake=self.uri,
-            )
-        self._changeable(what)
-
     def _changeable(self, what: str) -> None:
         """Raise `InvalidInput` of a lake that is opened as it was."""
         if self.at is not None:

@@ -10,12 +10,23 @@ import pyarrow as pa
 from saelake.store import errors
 from saelake.store.errors import Conflict, InvalidInput, SaelakeError
 from saelake.store.format.provenance import made_row, score_rows
-from saelake.store.reports import ImportReport, IndexReport, JobReport, LabelsReport, OnDuplicate
+from saelake.store.reports import (
+    ImportReport,
+    IndexReport,
+    JobReport,
+    LabelsReport,
+    MapReport,
+    OnDuplicate,
+)
 from saelake.store.requests.commands.documents import ImportCommand
 from saelake.store.requests.commands.jobs import (
+    JobCommand,
     JobDictionary,
+    StartEmbedCommand,
     StartEncodeCommand,
     StartIndexCommand,
+    StartLabelCommand,
+    StartProjectCommand,
     WatchJobCommand,
 )
 from saelake.store.requests.commands.labels import ImportLabelsCommand
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
     from saelake.store.documents.imports import Source
 
 OF_THE_SERVER = ("device", "memory_bytes", "trust_remote_code", "keep_activations")
+Progress = Callable[[int, int], object]  # how many of how many are done
 
 
 def import_there(
@@ -101,12 +113,7 @@ def encode_command(
 ) -> StartEncodeCommand:
     """What a server is to encode. Raises `InvalidInput` for options that are the server's."""
     given = {} if options is None else _given(options)
-    theirs = [name for name in OF_THE_SERVER if name in given]
-    if theirs:
-        raise InvalidInput(
-            f"{', '.join(theirs)} cannot be said to a server: it has its own. Leave them out, or "
-            "encode where the lake is."
-        )
+    check_sayable(**{name: given.get(name) for name in OF_THE_SERVER})
     return StartEncodeCommand(
         corpus=corpus,
         dictionaries=tuple(JobDictionary(**asdict(choice)) for choice in choices),
@@ -114,6 +121,16 @@ def encode_command(
         job=job,
         **given,
     )
+
+
+def check_sayable(**theirs: object) -> None:
+    """Raise `InvalidInput` where anything is given that is the server's own: each is None."""
+    given = [name for name, value in theirs.items() if value is not None]
+    if given:
+        raise InvalidInput(
+            f"{', '.join(given)} cannot be said to a server: it has its own. Leave them out, or "
+            "do this where the lake is."
+        )
 
 
 def _given(options: EncodeOptions) -> dict[str, Any]:
@@ -146,22 +163,52 @@ def encode_there(
     return replace(report, notes=(*job.notes, *job.warnings))
 
 
-def index_there(
-    transport: Transport, collection: str, on_progress: Callable[[int, int], object]
-) -> IndexReport:
+def index_there(transport: Transport, collection: str, on_progress: Progress) -> IndexReport:
     """Have a server index, and wait for it; the job goes on when this is interrupted."""
-
-    def tell(job: JobReport) -> None:
-        on_progress(job.n_documents, job.n_total)
-
-    begun = transport.tell(StartIndexCommand(collection=collection))
-    job = _ended(transport, begun, tell)
+    job = _counted(transport, StartIndexCommand(collection=collection), on_progress)
     return IndexReport(
         collection=collection,
         n_documents=job.n_documents,
         n_postings=job.n_postings,
         n_segments=job.n_segments,
     )
+
+
+def embed_there(transport: Transport, corpus: str, model: str | None, on_progress: Progress) -> int:
+    """Have a server embed a corpus, as `index_there`; how many documents."""
+    command = StartEmbedCommand(corpus=corpus, model=model)
+    return _counted(transport, command, on_progress).n_documents
+
+
+def label_there(transport: Transport, collection: str, on_progress: Progress) -> int:
+    """Have a server label a collection, as `index_there`; how many features have a label."""
+    return _counted(transport, StartLabelCommand(collection=collection), on_progress).n_labels
+
+
+def project_there(
+    transport: Transport, command: StartProjectCommand, on_progress: Progress
+) -> MapReport:
+    """Have a server make a map, as `index_there`."""
+    job = _counted(transport, command, on_progress)
+    return MapReport(
+        collection=command.collection,
+        of=command.of,
+        n=job.n_documents,
+        n_fitted=job.n_fitted,
+        n_clusters=job.n_clusters,
+    )
+
+
+def _counted(transport: Transport, command: JobCommand, on_progress: Progress) -> JobReport:
+    """The job of a command when it is done, of which is told how many of how many are."""
+
+    def tell(job: JobReport) -> None:
+        if not job.is_loading:
+            on_progress(job.n_documents, job.n_total)
+
+    job = _ended(transport, transport.tell(command), tell)
+    on_progress(job.n_documents, job.n_total)  # of one that was done before anybody looked
+    return job
 
 
 def _ended(

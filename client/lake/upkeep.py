@@ -13,6 +13,7 @@ from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
     DropCommand,
+    RepairCommand,
     ReplaceCommand,
     TagCommand,
     UntagCommand,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
         DropReport,
         Prefetched,
         Repaired,
+        RepairReport,
         ReplaceReport,
         Tag,
     )
@@ -155,13 +157,9 @@ class LakeUpkeep(PlacedLake):
         statistics that do not agree with the codes are made again. See
         `store.health.repair.repair`.
         """
-        self._writable("repair")
-        with extra("store"):
-            from saelake.store.health.repair import repair
-            from saelake.store.lake.lake import Lake as StoredLake
-        return repair(
-            StoredLake(self.uri), None if collection is None else CollectionName.parse(collection)
-        )
+        self._changeable("repair")
+        report: RepairReport = self.transport.tell(RepairCommand(collection=collection))
+        return list(report.repaired)
 
     def prefetch(
         self, collection: str, *, on_bytes: Callable[[int, int], object] | None = None

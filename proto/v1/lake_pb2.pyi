@@ -1010,6 +1010,36 @@ class StartIndexRequest(_message.Message):
     job: str
     def __init__(self, collection: _Optional[str] = ..., job: _Optional[str] = ...) -> None: ...
 
+class StartEmbedRequest(_message.Message):
+    __slots__ = ("corpus", "model", "job")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    model: str
+    job: str
+    def __init__(self, corpus: _Optional[str] = ..., model: _Optional[str] = ..., job: _Optional[str] = ...) -> None: ...
+
+class StartLabelRequest(_message.Message):
+    __slots__ = ("collection", "job")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    job: str
+    def __init__(self, collection: _Optional[str] = ..., job: _Optional[str] = ...) -> None: ...
+
+class StartProjectRequest(_message.Message):
+    __slots__ = ("collection", "of", "seed", "job")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    OF_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    of: MapOf
+    seed: int
+    job: str
+    def __init__(self, collection: _Optional[str] = ..., of: _Optional[_Union[MapOf, str]] = ..., seed: _Optional[int] = ..., job: _Optional[str] = ...) -> None: ...
+
 class CancelJobRequest(_message.Message):
     __slots__ = ("job",)
     JOB_FIELD_NUMBER: _ClassVar[int]
@@ -1023,7 +1053,7 @@ class WatchJobRequest(_message.Message):
     def __init__(self, job: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("id", "kind", "corpus", "collections", "state", "problem", "error", "host", "pid", "started", "heartbeat", "is_loading", "n_workers", "n_in_flight", "n_repeated", "n_documents", "n_total", "n_failed", "n_tokens", "n_codes", "n_postings", "n_segments", "notes", "warnings")
+    __slots__ = ("id", "kind", "corpus", "collections", "state", "problem", "error", "host", "pid", "started", "heartbeat", "is_loading", "n_workers", "n_in_flight", "n_repeated", "n_documents", "n_total", "n_failed", "n_tokens", "n_codes", "n_postings", "n_segments", "notes", "warnings", "n_labels", "n_fitted", "n_clusters")
     ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     CORPUS_FIELD_NUMBER: _ClassVar[int]
@@ -1048,6 +1078,9 @@ class Job(_message.Message):
     N_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    N_LABELS_FIELD_NUMBER: _ClassVar[int]
+    N_FITTED_FIELD_NUMBER: _ClassVar[int]
+    N_CLUSTERS_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     corpus: str
@@ -1072,7 +1105,10 @@ class Job(_message.Message):
     n_segments: int
     notes: _containers.RepeatedScalarFieldContainer[str]
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., corpus: _Optional[str] = ..., collections: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ..., problem: _Optional[str] = ..., error: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., started: _Optional[float] = ..., heartbeat: _Optional[float] = ..., is_loading: _Optional[bool] = ..., n_workers: _Optional[int] = ..., n_in_flight: _Optional[int] = ..., n_repeated: _Optional[int] = ..., n_documents: _Optional[int] = ..., n_total: _Optional[int] = ..., n_failed: _Optional[int] = ..., n_tokens: _Optional[int] = ..., n_codes: _Optional[int] = ..., n_postings: _Optional[int] = ..., n_segments: _Optional[int] = ..., notes: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    n_labels: int
+    n_fitted: int
+    n_clusters: int
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., corpus: _Optional[str] = ..., collections: _Optional[_Iterable[str]] = ..., state: _Optional[str] = ..., problem: _Optional[str] = ..., error: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., started: _Optional[float] = ..., heartbeat: _Optional[float] = ..., is_loading: _Optional[bool] = ..., n_workers: _Optional[int] = ..., n_in_flight: _Optional[int] = ..., n_repeated: _Optional[int] = ..., n_documents: _Optional[int] = ..., n_total: _Optional[int] = ..., n_failed: _Optional[int] = ..., n_tokens: _Optional[int] = ..., n_codes: _Optional[int] = ..., n_postings: _Optional[int] = ..., n_segments: _Optional[int] = ..., notes: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ..., n_labels: _Optional[int] = ..., n_fitted: _Optional[int] = ..., n_clusters: _Optional[int] = ...) -> None: ...
 
 class TagRequest(_message.Message):
     __slots__ = ("name",)
@@ -1125,6 +1161,38 @@ class CompactReport(_message.Message):
     TABLES_FIELD_NUMBER: _ClassVar[int]
     tables: _containers.RepeatedCompositeFieldContainer[Compacted]
     def __init__(self, tables: _Optional[_Iterable[_Union[Compacted, _Mapping]]] = ...) -> None: ...
+
+class RepairRequest(_message.Message):
+    __slots__ = ("collection",)
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    def __init__(self, collection: _Optional[str] = ...) -> None: ...
+
+class Repaired(_message.Message):
+    __slots__ = ("collection", "documents", "n_files", "kept", "n_kept_files", "n_segments", "n_blocks", "features")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    N_FILES_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    N_KEPT_FILES_FIELD_NUMBER: _ClassVar[int]
+    N_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    N_BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    documents: _containers.RepeatedScalarFieldContainer[str]
+    n_files: int
+    kept: _containers.RepeatedScalarFieldContainer[str]
+    n_kept_files: int
+    n_segments: int
+    n_blocks: int
+    features: bool
+    def __init__(self, collection: _Optional[str] = ..., documents: _Optional[_Iterable[str]] = ..., n_files: _Optional[int] = ..., kept: _Optional[_Iterable[str]] = ..., n_kept_files: _Optional[int] = ..., n_segments: _Optional[int] = ..., n_blocks: _Optional[int] = ..., features: _Optional[bool] = ...) -> None: ...
+
+class RepairReport(_message.Message):
+    __slots__ = ("repaired",)
+    REPAIRED_FIELD_NUMBER: _ClassVar[int]
+    repaired: _containers.RepeatedCompositeFieldContainer[Repaired]
+    def __init__(self, repaired: _Optional[_Iterable[_Union[Repaired, _Mapping]]] = ...) -> None: ...
 
 class CleanupRequest(_message.Message):
     __slots__ = ("older_than_s", "former_labels")

@@ -1,7 +1,7 @@
 """Every command to the verb that carries it out, as `store.engine` has what answers questions."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from saelake.store.growth.replace import replace_dictionary
 from saelake.store.labels.imports import put_labels
 from saelake.store.labels.written import delete_labels, set_labels
 from saelake.store.lake.jobs import JobLog
-from saelake.store.lake.lake import Lake
+from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.lake.tags import delete_tag, make_tag
 from saelake.store.reports import (
     AnnotateReport,
@@ -36,6 +36,8 @@ from saelake.store.reports import (
     ImportReport,
     JobReport,
     LabelsReport,
+    Repaired,
+    RepairReport,
     ReplaceReport,
     Tag,
     UntagReport,
@@ -47,8 +49,11 @@ from saelake.store.requests.commands.documents import DeleteCommand, ImportComma
 from saelake.store.requests.commands.jobs import (
     CancelJobCommand,
     JobCommand,
+    StartEmbedCommand,
     StartEncodeCommand,
     StartIndexCommand,
+    StartLabelCommand,
+    StartProjectCommand,
     WatchJobCommand,
 )
 from saelake.store.requests.commands.labels import (
@@ -62,6 +67,7 @@ from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
     DropCommand,
+    RepairCommand,
     ReplaceCommand,
     TagCommand,
     UntagCommand,
@@ -71,9 +77,13 @@ from saelake.store.snapshot.session import Session
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A lake that is told what to do, and what begins jobs over it (None: nothing); thread-safe."""
+    """A lake that is told what to do, and what begins jobs over it (None: nothing); thread-safe.
+
+    `repair` is that of `store.health`, which stands above what writes.
+    """
 
     lake: Lake
+    repair: Callable[[Lake, CollectionName | None], Sequence[Repaired]]
     begin: Callable[[JobCommand], JobReport] | None = None
     _importing: Lock = field(default_factory=Lock)
 
@@ -163,8 +173,8 @@ class Told:
     def _start(self, command: JobCommand, _: Path | None) -> JobReport:
         if self.begin is None:
             raise InvalidInput(
-                "There is nothing here that runs jobs beside this process: use encode and index, "
-                "which return when they are done."
+                "There is nothing here that runs jobs beside this process: use encode, index, "
+                "embed, label and project, which return when they are done."
             )
         return self.begin(command)
 
@@ -194,6 +204,10 @@ class Told:
     def _compact(self, command: CompactCommand, _: Path | None) -> CompactReport:
         return CompactReport(tables=compact(self.lake, command.target))
 
+    def _repair(self, command: RepairCommand, _: Path | None) -> RepairReport:
+        only = None if command.collection is None else CollectionName.parse(command.collection)
+        return RepairReport(repaired=tuple(self.repair(self.lake, only)))
+
     def _cleanup(self, command: CleanupCommand, _: Path | None) -> CleanupReport:
         return clean_up(
             self.lake,
@@ -220,11 +234,15 @@ _VERBS: Mapping[type[Command], Callable[[Told, Any, Path | None], Any]] = {
     DropColumnCommand: Told._drop_column,
     StartEncodeCommand: Told._start,
     StartIndexCommand: Told._start,
+    StartEmbedCommand: Told._start,
+    StartLabelCommand: Told._start,
+    StartProjectCommand: Told._start,
     CancelJobCommand: Told._cancel_job,
     WatchJobCommand: Told._watch_job,
     TagCommand: Told._tag,
     UntagCommand: Told._untag,
     CompactCommand: Told._compact,
+    RepairCommand: Told._repair,
     CleanupCommand: Told._cleanup,
     ReplaceCommand: Told._replace,
     DropCommand: Told._drop,

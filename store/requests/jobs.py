@@ -17,6 +17,9 @@ _AMOUNTS = (
     "n_codes",
     "n_postings",
     "n_segments",
+    "n_labels",
+    "n_fitted",
+    "n_clusters",
 )
 JOBS = pa.schema(
     [
@@ -34,7 +37,7 @@ JOBS = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class JobsQuery(Request, cost="quick", answer=JOBS):
-    """The runs of encode and index that are known, the latest first; or the one of this `id`.
+    """The jobs over the lake that are known, the latest first; or the one of this `id`.
 
     With `corpora` only those over these corpora.
     """

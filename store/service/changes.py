@@ -18,11 +18,16 @@ from saelake.store.errors import (
     Unavailable,
 )
 from saelake.store.growth.told import Told
+from saelake.store.health.repair import repair
 from saelake.store.lake.jobs import JobLog, no_job
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import ENDED
 from saelake.store.requests.commands.command import Command
-from saelake.store.requests.commands.jobs import CancelJobCommand, WatchJobCommand
+from saelake.store.requests.commands.jobs import (
+    CancelJobCommand,
+    StartLabelCommand,
+    WatchJobCommand,
+)
 from saelake.store.requests.commands.labels import LabelsCommand
 from saelake.store.requests.request import Right
 from saelake.store.service.access.grants import check_corpora, check_labels
@@ -48,11 +53,13 @@ KINDS = ("changes", "commands", "watches")  # limits, of commands that go on at 
 class Allowed:
     """What a server does beside answering: commands that need one of these rights.
 
-    Who sends one needs the right as well. With `hub` jobs may fetch models and dictionaries.
+    Who sends one needs the right as well. With `hub` jobs may fetch models and dictionaries, and
+    corpora are embedded with a `sentence_model` (a folder or a hub id) if nothing else is known.
     """
 
     rights: frozenset[Right] = field(default_factory=frozenset)
     hub: bool = False
+    sentence_model: str | None = None
 
     def check(self, command: Command | type[Command]) -> None:
         """Raise `PermissionDenied` for a command that this server does not carry out."""
@@ -79,7 +86,7 @@ class ChangesService:
     def __init__(
         self, lake: Lake, allowed: Allowed, limits: Limits, jobs: JobRunner | None = None
     ) -> None:
-        self._told = Told(lake=lake, begin=jobs.begin if jobs else None)
+        self._told = Told(lake=lake, repair=repair, begin=jobs.begin if jobs else None)
         self._jobs = jobs
         self._allowed = allowed
         self._limits = limits
@@ -174,11 +181,11 @@ class ChangesService:
     async def _check_granted(self, command: Command) -> None:
         """Raise `PermissionDenied` for a command about corpora that are not the caller's to use."""
         if caller().corpora is None:
-            return None
+            return
         run = asyncio.get_running_loop().run_in_executor
         if isinstance(command, LabelsCommand):
-            users = await run(self._quick, self._told.users, command.dictionary)
-            return check_labels(caller(), command.dictionary, users)
+            await self._check_labels_granted(command.dictionary)
+            return
         about = await run(self._quick, self._told.corpora, command)
         try:
             check_corpora(caller(), about)
@@ -186,6 +193,14 @@ class ChangesService:
             if isinstance(command, CancelJobCommand | WatchJobCommand):
                 raise no_job(command.job) from None  # as where there is none
             raise
+        if isinstance(command, StartLabelCommand):  # all who use the dictionary see these labels
+            await self._check_labels_granted(command.dictionary)
+
+    async def _check_labels_granted(self, dictionary: str) -> None:
+        """Raise `PermissionDenied` for a dictionary with corpora that are not the caller's."""
+        run = asyncio.get_running_loop().run_in_executor
+        users = await run(self._quick, self._told.users, dictionary)
+        check_labels(caller(), dictionary, users)
 
     async def _report(self, command: Command, held: ExitStack, rows: Path | None = None) -> Any:
         """The report as a message. What is begun is done, also when the caller leaves meanwhile:

@@ -26,6 +26,7 @@ from saelake.store.service.calls import Calls
 from saelake.store.service.changes import Allowed, ChangesService
 from saelake.store.service.computing import lanes
 from saelake.store.service.doors import Door, InnerSocket, OpenDoor
+from saelake.store.service.jobs.models import JobModels
 from saelake.store.service.jobs.runner import JobRunner
 from saelake.store.service.lanes.parcels import ChildSettings
 from saelake.store.service.lifetime import Lifetime
@@ -114,7 +115,8 @@ class ServerSettings:
         """What runs jobs, where they are allowed and there is a program for them."""
         if self.job_program is None or "encode" not in self.allowed.rights:
             return None
-        return JobRunner(Lake(self.uri), self.job_program, allows_hub=self.allowed.hub)
+        models = JobModels(hub=self.allowed.hub, sentences=self.allowed.sentence_model)
+        return JobRunner(Lake(self.uri), self.job_program, models)
 
 
 class Server:

@@ -21,8 +21,11 @@ from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
 from saelake.store.requests.commands.jobs import (
     CancelJobCommand,
+    StartEmbedCommand,
     StartEncodeCommand,
     StartIndexCommand,
+    StartLabelCommand,
+    StartProjectCommand,
     WatchJobCommand,
 )
 from saelake.store.requests.commands.labels import (
@@ -34,6 +37,7 @@ from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
     DropCommand,
+    RepairCommand,
     ReplaceCommand,
     TagCommand,
     UntagCommand,
@@ -55,11 +59,15 @@ COMMANDS: Mapping[str, type[Command]] = {
         DropColumnCommand,
         StartEncodeCommand,
         StartIndexCommand,
+        StartEmbedCommand,
+        StartLabelCommand,
+        StartProjectCommand,
         CancelJobCommand,
         WatchJobCommand,
         TagCommand,
         UntagCommand,
         CompactCommand,
+        RepairCommand,
         CleanupCommand,
         ReplaceCommand,
         DropCommand,

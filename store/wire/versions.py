@@ -2,7 +2,9 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-WIRE = 3  # 1 had neither states nor versions, 2 no progress and no scores of labels
+# 1 had neither states nor versions, 2 no progress and no scores of labels, 3 no repair and no jobs
+# but those that encode and index.
+WIRE = 4
 FEATURES = ("at", "retry-info", "progress")  # what it knows beside methods
 
 

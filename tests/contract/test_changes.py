@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from saelake.store.errors import (
     InvalidInput,
     NotFound,
 )
+from saelake.store.health.repair import repair
 from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import Lake as StoredLake
 from saelake.store.service.changes import Allowed
@@ -29,6 +32,12 @@ from tests.contract.conftest import made_anew
 from tests.contract.faces import Faces
 from tests.lakes import MadeLake, add_dictionary, make_lake
 from tests.served import changeable
+from tests.store.health.test_repair import (
+    change_postings,
+    change_rows,
+    covered_twice,
+    other_tokens,
+)
 
 NAME = "made/random"
 
@@ -215,6 +224,24 @@ def test_states_are_tagged_compacted_and_cleaned_up(lake: Lake) -> None:
     assert lake.verify().ok
 
 
+def test_what_is_damaged_is_repaired(lake: Lake, made: MadeLake, tmp_path: Path) -> None:
+    assert lake.repair() == lake.repair(NAME) == []
+    change_postings(made, covered_twice)
+    change_rows(made, other_tokens)
+    shutil.copytree(made.lake.uri, tmp_path / "copy")
+    assert not lake.verify(NAME).ok
+    (done,) = lake.repair(NAME)
+    assert (done.collection, done.documents) == (NAME, ("d3", "d7", "d8"))
+    assert [done] == repair(StoredLake(str(tmp_path / "copy"))), "as where the lake is"
+    assert lake.verify().ok
+    assert lake.repair() == [], "again there is nothing to do"
+    for wrong in ("made", "made/../x"):
+        with pytest.raises(InvalidInput):
+            lake.repair(wrong)
+    with pytest.raises(NotFound, match="made/nothing"):
+        lake.repair("made/nothing")
+
+
 def test_a_dictionary_is_replaced(lake: Lake, made: MadeLake, fresh_s: float) -> None:
     add_dictionary(made, "other", seed=9)
     time.sleep(fresh_s)
@@ -266,8 +293,15 @@ def test_a_process_runs_no_jobs_beside_itself(tmp_path: Path) -> None:
     no_program = changeable(made.lake.uri)
     with saelake.connect(made.lake.uri) as embedded, no_program as served:
         for lake in (embedded, served):
-            with pytest.raises(InvalidInput, match="nothing here that runs jobs"):
-                lake.start_index(NAME)
+            starts: list[Callable[[], object]] = [
+                partial(lake.start_index, NAME),
+                partial(lake.start_embed, "made"),
+                partial(lake.start_label, NAME),
+                partial(lake.start_project, NAME),
+            ]
+            for start in starts:
+                with pytest.raises(InvalidInput, match="nothing here that runs jobs"):
+                    start()
 
 
 CHANGES: dict[str, tuple[str, Callable[[Lake], object]]] = {
@@ -276,12 +310,18 @@ CHANGES: dict[str, tuple[str, Callable[[Lake], object]]] = {
     "import": ("encode", lambda lake: lake.import_corpus(ROWS, "new")),
     "index": ("encode", lambda lake: lake.index(NAME)),
     "encode": ("encode", lambda lake: lake.encode("made", dictionary="random")),
+    "embed": ("encode", lambda lake: lake.embed("made")),
+    "label by itself": ("encode", lambda lake: lake.label(NAME)),
+    "label with a model": ("encode", lambda lake: lake.label(NAME, model="m")),
+    "project": ("encode", lambda lake: lake.project(NAME)),
     "cancel": ("encode", lambda lake: lake.cancel_job("x")),
     "annotate": ("encode", lambda lake: lake.annotate("made", {"d1": True}, column="v")),
     "drop column": ("admin", lambda lake: lake.drop_column("made", "v")),
     "delete": ("admin", lambda lake: lake.delete("made", ids=["d1"])),
     "tag": ("admin", lambda lake: lake.tag("v1")),
     "untag": ("admin", lambda lake: lake.untag("v1")),
+    "repair": ("admin", lambda lake: lake.repair()),
+    "repair one": ("admin", lambda lake: lake.repair(NAME)),
     "compact": ("admin", lambda lake: lake.compact("made")),
     "cleanup": ("admin", lambda lake: lake.cleanup()),
     "replace": ("admin", lambda lake: lake.replace("random", "other")),
@@ -310,14 +350,9 @@ def test_a_server_does_only_what_it_is_allowed(tmp_path: Path) -> None:
 def test_what_stays_with_the_lake_says_so(tmp_path: Path) -> None:
     made = make_lake(tmp_path / "lake", n_documents=10, seed=5)
     with changeable(made.lake.uri) as lake:
-        changes: list[Callable[[], object]] = [
-            lambda: lake.repair(),
-            lambda: lake.embed("made", model="m"),
-            lambda: lake.label(NAME),
-        ]
-        for change in changes:
-            with pytest.raises(InvalidInput, match="through a server"):
-                change()
+        for change in (partial(lake.embed, "made"), partial(lake.label, NAME)):
+            with pytest.raises(InvalidInput, match="device cannot be said to a server"):
+                change(device="cpu")
         with pytest.raises(InvalidInput, match="no model"):
             lake.import_labels("random", "labels.json", model="m")
         with pytest.raises(InvalidInput, match="unverified"):

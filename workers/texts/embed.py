@@ -21,11 +21,14 @@ def embed_corpus(
 ) -> int:
     """Embed every document of a corpus, and index its words, in place of what was before; how many.
 
-    `on_progress` is told how many of how many documents are done. Nothing changes until all are.
-    Raises `ModelError` and `NotFound`.
+    `on_progress` is told how many of how many documents are done. What questions find does not
+    change until all are: the index of words, which no question reads without embeddings, is there
+    before them, so that who finds these ranks by words too. Raises `ModelError` and `NotFound`.
     """
-    documents = Documents.open(lake, corpus)
+    Documents.open(lake, corpus)
     sentences = SentenceModel.load(model, device=device)
+    Documents.open(lake, corpus).table.index_words("text")
+    documents = Documents.open(lake, corpus)
 
     def batches() -> Iterator[tuple[Array, Array]]:
         for batch in documents.scan_texts(0, documents.n_documents):
@@ -34,5 +37,4 @@ def embed_corpus(
             on_progress(int(docs[-1]) + 1, documents.n_documents)
 
     write_vectors(lake.vectors(corpus), sentences.width, absolute(model), batches())
-    documents.table.index_words("text")
     return documents.n_documents

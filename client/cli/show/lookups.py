@@ -24,6 +24,7 @@ from saelake.answers.lookups import (
 )
 from saelake.answers.text import described, lasting, named, one_line, size
 from saelake.answers.view import Histogram
+from saelake.cli.show.kinds import doing, unit_of
 
 if TYPE_CHECKING:
     from saelake.store.reports import Tag
@@ -222,9 +223,9 @@ def _sample(row: CollectionInfo) -> str:
 
 
 def _job(job: Job, called: str) -> str:
-    """A run of encode or index in a line, and what to call it where it has ended."""
+    """A job in a line, and what to call it where it has ended."""
     now = datetime.now(UTC)
-    amounts = f"{job.n_documents:,} of {job.n_total:,} documents"
+    amounts = f"{job.n_documents:,} of {job.n_total:,} {unit_of(job.kind)}"
     if job.n_failed:
         amounts += f", {job.n_failed:,} failed"
     match job.state:
@@ -233,8 +234,8 @@ def _job(job: Job, called: str) -> str:
             return f"{job.kind} has waited for its turn for {waited} at {job.host}"
         case "running":
             began = lasting((now - job.started).total_seconds())
-            if job.kind == "index":
-                return f"indexing for {began}: {amounts}, at {job.host}"
+            if job.kind != "encode":
+                return f"{doing(job.kind).lower()} for {began}: {amounts}, at {job.host}"
             workers = f"{job.n_workers:,} worker{'' if job.n_workers == 1 else 's'}"
             return f"encoding for {began}: {amounts}, {workers}, driven from {job.host}"
         case "interrupted" if job.problem is None:
@@ -249,13 +250,13 @@ def _job(job: Job, called: str) -> str:
 
 
 def jobs(found: Jobs) -> RenderableType:
-    """Runs of encode and index: what they are over, and how far they are."""
+    """Jobs: what they are over, and how far they are."""
     lines: list[Text] = []
     for job in found:
         over = ", ".join(job.collections) or job.corpus or ""
         lines.append(Text.assemble((job.id, "bold"), f"  {over}"))
         lines.append(Text(f"  {_job(job, job.kind)}", style=JOB_STYLES.get(job.state, "")))
-    return Group(*lines) if lines else Text("No run of encode or index is known.")
+    return Group(*lines) if lines else Text("No job is known.")
 
 
 def _unfinished(row: CollectionInfo) -> Iterator[str]:

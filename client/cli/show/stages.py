@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from saelake.answers.text import lasting, one_line, several
+from saelake.cli.show.kinds import doing, unit_of
 from saelake.cli.show.progress import Counter, EncodeBar
 from saelake.cli.show.screen import say
 from saelake.lake import Lake
@@ -16,15 +17,6 @@ from saelake.store.errors import AwaitsRoom, SaelakeWarning
 
 if TYPE_CHECKING:
     from saelake.store.reports import ImportReport
-
-TITLES = {
-    "import": ("Importing", "rows"),
-    "encode": ("Encoding", "documents"),
-    "index": ("Indexing", "documents"),
-    "embed": ("Embedding", "documents"),
-    "label": ("Labelling", "features"),
-    "project": ("Projecting", "points"),
-}
 
 
 class Bars:
@@ -60,8 +52,7 @@ class Bars:
 
     def begin(self, stage: Stage, /) -> Callable[..., object]:
         """Show the stage's bar, which is then called with its progress."""
-        doing, unit = TITLES[stage.name]
-        title = f"{doing} {stage.of}"
+        title, unit = f"{doing(stage.name)} {stage.of}", unit_of(stage.name)
         if stage.name != "encode":
             return self._shown.enter_context(Counter(title, unit))
         self._before_encoding(stage.of)

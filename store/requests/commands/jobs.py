@@ -4,9 +4,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from saelake.store.errors import InvalidInput
+from saelake.store.format.schema import check_name
 from saelake.store.reports import JobReport
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.keys import check_key
+from saelake.store.requests.map import MapOf
 
 NEEDED = ("corpus", "dictionaries", "model", "job")
 
@@ -86,6 +88,78 @@ class StartIndexCommand(Command, right="encode", report=JobReport):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartEmbedCommand(Command, right="encode", report=JobReport):
+    """Make a dense embedding of each document of a corpus, in a process of its own.
+
+    They take the place of those that there were, once all are made. Without a `model` by the
+    sentence model that the corpus was embedded with, else by the server's own, or by the one that
+    the lake's other corpora were.
+    """
+
+    corpus: str
+    model: str | None = None
+    job: str | None = None
+
+    def check(self) -> None:
+        """See `Command`."""
+        check_key("job", self.job)
+        check_name("corpus", self.corpus)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return (self.corpus,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartLabelCommand(Command, right="encode", report=JobReport):
+    """Label each feature of a collection by its top tokens, in a process of its own.
+
+    They take the place of what was made of this corpus before. Where the corpus is embedded they
+    get vectors.
+    """
+
+    collection: str
+    job: str | None = None
+
+    def check(self) -> None:
+        """See `Command`."""
+        check_key("job", self.job)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return (self.collection.partition("/")[0],)
+
+    @property
+    def dictionary(self) -> str:
+        """Whose features are labelled."""
+        return self.collection.partition("/")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartProjectCommand(Command, right="encode", report=JobReport):
+    """Make the map of a collection's documents or features, in a process of its own.
+
+    It takes the place of the one that there was, once it is whole. Equal for equal seeds and codes.
+    """
+
+    collection: str
+    of: MapOf = "documents"
+    seed: int = 0
+    job: str | None = None
+
+    def check(self) -> None:
+        """See `Command`."""
+        check_key("job", self.job)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """See `Command`."""
+        return (self.collection.partition("/")[0],)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CancelJobCommand(Command, right="encode", report=JobReport):
     """End a job that waits or runs for a server; what it has committed stays.
 
@@ -102,4 +176,10 @@ class WatchJobCommand(Command, right="read", report=JobReport):
     job: str
 
 
-JobCommand = StartEncodeCommand | StartIndexCommand
+JobCommand = (
+    StartEncodeCommand
+    | StartIndexCommand
+    | StartEmbedCommand
+    | StartLabelCommand
+    | StartProjectCommand
+)

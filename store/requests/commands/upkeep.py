@@ -7,6 +7,7 @@ from saelake.store.reports import (
     CleanupReport,
     CompactReport,
     DropReport,
+    RepairReport,
     ReplaceReport,
     Tag,
     UntagReport,
@@ -41,6 +42,21 @@ class CompactCommand(Command, right="admin", report=CompactReport, is_long=True)
     def corpora(self) -> tuple[str, ...]:
         """See `Command`."""
         return (self.target.partition("/")[0],)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairCommand(Command, right="admin", report=RepairReport, is_long=True):
+    """Take damaged codes and kept activations out, and make again what does not agree with them.
+
+    Of a collection, or of the whole lake. Reads all data.
+    """
+
+    collection: str | None = None
+
+    @property
+    def corpora(self) -> tuple[str, ...] | None:
+        """See `Command`."""
+        return None if self.collection is None else (self.collection.partition("/")[0],)
 
 
 @dataclass(frozen=True, kw_only=True)

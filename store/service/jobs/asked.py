@@ -1,89 +1,92 @@
 """What a job is asked, of what a client may say: no path of its own is ever opened.
 
-A dictionary is one that the lake knows by name, at the place it was registered with, and the model
-the one that it was used with. Where the operator allows, both may be on the hub.
+A dictionary is one that the lake knows by name, at the place it was registered with. Which models
+there are is in `store.service.jobs.models`. Where the operator allows, both may be on the hub.
 """
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
-from saelake.store.errors import AccessDenied, InvalidInput, NotFound
+from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.schema import CollectionSettings
 from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.lake.jobs import JobRecord
 from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.reports import JobKind
 from saelake.store.requests.commands.jobs import (
+    JobCommand,
     JobDictionary,
+    StartEmbedCommand,
     StartEncodeCommand,
     StartIndexCommand,
+    StartLabelCommand,
+    StartProjectCommand,
 )
+from saelake.store.service.jobs.models import JobModels
 from saelake.store.snapshot.collection import open_codes
 
 HUB_SCHEME = "hf://"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
-def encode_job(lake: Lake, command: StartEncodeCommand, *, allows_hub: bool) -> JobRecord:
-    """The job that encodes. Raises `NotFound`, `InvalidInput` and `AccessDenied`."""
+def asked_job(lake: Lake, command: JobCommand, models: JobModels) -> JobRecord:
+    """The job of a command. Raises `NotFound`, `InvalidInput` and `AccessDenied`."""
+    match command:
+        case StartEncodeCommand():
+            return _encode_job(lake, command, models)
+        case StartEmbedCommand():
+            return _embed_job(lake, command, models)
+        case StartIndexCommand():
+            return _job_of(lake, "index", command)
+        case StartLabelCommand():
+            return _job_of(lake, "label", command)
+        case StartProjectCommand():
+            return _job_of(lake, "project", command, of=command.of, seed=command.seed)
+
+
+def _encode_job(lake: Lake, command: StartEncodeCommand, models: JobModels) -> JobRecord:
     Documents.open(lake, command.corpus)
     known = [RegisteredDictionary.find(lake, d.location) for d in command.dictionaries]
     dictionaries = [
-        _at_the_hub(choice, allows_hub) if found is None else _known(lake, choice, found)
+        _at_the_hub(choice, models) if found is None else _known(lake, choice, found)
         for choice, found in zip(command.dictionaries, known, strict=True)
     ]
     asked: dict[str, Any] = {
         "kind": "encode",
         "corpus": command.corpus,
-        "model": _model(command, [found for found in known if found], allows_hub),
+        "model": models.of_dictionaries([found for found in known if found], command.model),
         "dictionaries": dictionaries,
         "options": command.options,
     }
     return _record("encode", command.corpus, command.job, asked)
 
 
-def index_job(lake: Lake, command: StartIndexCommand) -> JobRecord:
-    """The job that indexes. Raises `NotFound` and `InvalidInput`."""
+def _embed_job(lake: Lake, command: StartEmbedCommand, models: JobModels) -> JobRecord:
+    Documents.open(lake, command.corpus)
+    model = models.of_sentences(lake, command.corpus, command.model)
+    asked = {"kind": "embed", "corpus": command.corpus, "model": model}
+    return _record("embed", command.corpus, command.job, asked)
+
+
+def _job_of(
+    lake: Lake,
+    kind: JobKind,
+    command: StartIndexCommand | StartLabelCommand | StartProjectCommand,
+    **more: Any,
+) -> JobRecord:
+    """The job that does something to a collection."""
     name = CollectionName.parse(command.collection)
     open_codes(lake, name)
-    asked = {"kind": "index", "collection": str(name)}
-    return _record("index", name.corpus, command.job, asked, collections=(str(name),))
+    asked = {"kind": kind, "collection": str(name), **more}
+    return _record(kind, name.corpus, command.job, asked, collections=(str(name),))
 
 
 def _record(
-    kind: Any, corpus: str, job_id: str | None, asked: Mapping[str, Any], **more: Any
+    kind: JobKind, corpus: str, job_id: str | None, asked: Mapping[str, Any], **more: Any
 ) -> JobRecord:
     named: dict[str, Any] = {} if job_id is None else {"id": job_id}
     return JobRecord(kind=kind, corpus=corpus, state="queued", asked=asked, **named, **more)
-
-
-def _model(command: StartEncodeCommand, known: list[RegisteredDictionary], allows_hub: bool) -> str:
-    """Where the model is."""
-    places = list(dict.fromkeys(d.model_location or d.model or "" for d in known))
-    if command.model is None and len(places) == 1 and places[0]:
-        return places[0]
-    if command.model is None:
-        raise InvalidInput(
-            "Say with which model: the dictionaries were not all used with one that the lake knows."
-        )
-    if command.model in places or command.model in (d.model for d in known):
-        return next(d.model_location or command.model for d in known if _is_of(d, command.model))
-    if not _HUB_ID.fullmatch(command.model) or Path(command.model).exists():
-        raise InvalidInput(
-            f"{command.model!r} is no model that a server may read: name the one that the "
-            "dictionaries were used with, or leave it out.",
-            model=command.model,
-        )
-    _check_hub(command.model, allows_hub)
-    return command.model
-
-
-def _is_of(dictionary: RegisteredDictionary, model: str) -> bool:
-    """Whether a dictionary was used with this model, by its place or its name."""
-    return model in (dictionary.model_location, dictionary.model)
 
 
 def _known(lake: Lake, asked: JobDictionary, found: RegisteredDictionary) -> dict[str, Any]:
@@ -114,26 +117,17 @@ def _settings(lake: Lake, dictionary: str) -> CollectionSettings | None:
     return None
 
 
-def _at_the_hub(asked: JobDictionary, allows_hub: bool) -> dict[str, Any]:
+def _at_the_hub(asked: JobDictionary, models: JobModels) -> dict[str, Any]:
     if not asked.location.startswith(HUB_SCHEME):
         raise NotFound(
             f"The lake has no dictionary {asked.location!r}, and a server opens no path that it is "
             "sent. See `saelake info`.",
             dictionary=asked.location,
         )
-    _check_hub(asked.location, allows_hub)
+    models.check_hub(asked.location)
     return {
         "location": asked.location,
         "name": asked.name,
         "hook": asked.hook,
         "norm_factor": asked.norm_factor,
     }
-
-
-def _check_hub(what: str, allows_hub: bool) -> None:
-    if not allows_hub:
-        raise AccessDenied(
-            f"This server fetches nothing from the hub, and so not {what}: its operator allows "
-            "that with `saelake serve --allow-hub`.",
-            location=what,
-        )

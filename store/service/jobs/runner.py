@@ -18,9 +18,10 @@ from saelake.store.errors import AlreadyExists, LimitExceeded, Unavailable
 from saelake.store.lake.jobs import HEARTBEAT_S, JobLog, JobRecord
 from saelake.store.lake.lake import Lake
 from saelake.store.reports import JobReport
-from saelake.store.requests.commands.jobs import JobCommand, StartIndexCommand
+from saelake.store.requests.commands.jobs import JobCommand
 from saelake.store.service.begun import ending, environment
-from saelake.store.service.jobs.asked import encode_job, index_job
+from saelake.store.service.jobs.asked import asked_job
+from saelake.store.service.jobs.models import JobModels
 from saelake.store.service.jobs.turns import is_next
 
 log = logging.getLogger("saelake.server")
@@ -34,13 +35,13 @@ class JobRunner:
     """The jobs that one server was asked to run, in the order in which they came; thread-safe.
 
     `program` is what a job is given to: a command line, to which the lake and the job's id are
-    added. With `allows_hub` models and dictionaries may be fetched.
+    added. `models` are those that it may load beside what the lake knows.
     """
 
-    def __init__(self, lake: Lake, program: Sequence[str], *, allows_hub: bool = False) -> None:
+    def __init__(self, lake: Lake, program: Sequence[str], models: JobModels | None = None) -> None:
         self._lake = lake.from_anywhere
         self._program = tuple(program)
-        self._allows_hub = allows_hub
+        self._models = models or JobModels()
         self._log = JobLog(lake)
         self._waiting: deque[str] = deque()
         self._changed = Condition()
@@ -49,11 +50,8 @@ class JobRunner:
         self._shown = time.monotonic()  # when those that wait were last seen
 
     def begin(self, command: JobCommand) -> JobReport:
-        """Let the job of a command wait for its turn. See `start`, `encode_job` and `index_job`."""
-        if isinstance(command, StartIndexCommand):
-            return self.start(index_job(self._lake, command)).report
-        job = encode_job(self._lake, command, allows_hub=self._allows_hub)
-        return self.start(job).report
+        """Let the job of a command wait for its turn. See `start` and `asked_job`."""
+        return self.start(asked_job(self._lake, command, self._models)).report
 
     def start(self, job: JobRecord) -> JobRecord:
         """Let a job wait for its turn; one of its id that is there already is as it is.

@@ -1,8 +1,10 @@
 """Lakes whose questions are awaited: what they give, and what a cancelled task ends."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread, current_thread
 
@@ -95,6 +97,47 @@ def test_many_questions_are_awaited_at_once(target: str, made: MadeLake) -> None
         assert await lake.collections() == [NAME]
 
     run(target, ask)
+
+
+def test_jobs_are_started_watched_and_cancelled(made: MadeLake) -> None:
+    async def ask(lake: aio.AsyncLake) -> None:
+        started = [
+            await lake.start_encode("made", dictionary="hf://owner/sae", model="m", job="a"),
+            await lake.start_index(NAME, job="b"),
+            await lake.start_embed("made", model="m", job="c"),
+            await lake.start_label(NAME, job="d"),
+            await lake.start_project(NAME, "features", seed=3, job="e"),
+        ]
+        kinds = ["encode", "index", "embed", "label", "project"]
+        assert [(job.id, job.kind) for job in started] == list(zip("abcde", kinds, strict=True))
+        assert (await lake.start_index(NAME, job="b")).id == "b", "again it is the one there is"
+        assert [job.id for job in await lake.jobs()] == list("edcba")
+        for job in reversed(started):
+            await lake.cancel_job(job.id)
+        for job in started:
+            seen = [each async for each in lake.watch_job(job.id)]
+            assert seen[-1].state == "cancelled"
+        with pytest.raises(NotFound, match="no job 'f'"):
+            await anext(lake.watch_job("f"))
+
+    sleeps = (sys.executable, "-c", "import time; time.sleep(600)")
+    settings = ServerSettings(
+        uri=made.lake.uri,
+        address=Address(port=0),
+        allowed=replace(ALL, hub=True),
+        job_program=sleeps,
+    )
+    with BackgroundServer(settings) as server:
+        run(server.target, ask)
+
+    async def here(lake: aio.AsyncLake) -> None:
+        assert [job.state async for job in lake.watch_job("b")] == ["cancelled"]
+        with pytest.raises(InvalidInput, match="nothing here that runs jobs"):
+            await lake.start_label(NAME)
+        with pytest.raises(InvalidInput, match="only be read"):
+            await lake.as_of((await lake.version()).state).start_label(NAME)
+
+    run(made.lake.uri, here)
 
 
 def test_labels_are_written_too(tmp_path: Path) -> None:

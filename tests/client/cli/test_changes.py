@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,23 +12,28 @@ import pytest
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from saelake.texts import JOB_PROGRAM, model_texts
 from tests.client.cli.command import Ran, asked, run
-from tests.encoded import NAME, make_encoded_lake
+from tests.encoded import NAME, EncodedLake, make_encoded_lake
 from tests.served import ALL
 
 COLLECTION = str(NAME)
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return make_encoded_lake(tmp_path_factory.mktemp("changes")).lake.uri
+def encoded(tmp_path_factory: pytest.TempPathFactory) -> EncodedLake:
+    return make_encoded_lake(tmp_path_factory.mktemp("changes"))
 
 
 @pytest.fixture(scope="module")
-def address(lake: str) -> Iterator[str]:
+def lake(encoded: EncodedLake) -> str:
+    return encoded.lake.uri
+
+
+@pytest.fixture(scope="module")
+def address(lake: str, encoded: EncodedLake) -> Iterator[str]:
     settings = ServerSettings(
         uri=lake,
         address=Address(port=0),
-        allowed=ALL,
+        allowed=replace(ALL, sentence_model=encoded.sentences),
         job_program=JOB_PROGRAM,
         texts=model_texts(),
     )
@@ -154,8 +160,45 @@ def test_a_corpus_goes_all_the_way_through_a_server(address: str, tmp_path: Path
     assert "Deleted" in done("cleanup", "--older-than", "0h", *place).err
 
 
+def test_documents_are_embedded_and_features_labelled_and_mapped_by_a_server(
+    address: str,
+) -> None:
+    place = ("--server", address)
+    embedded = done("embed", NAME.corpus, *place).err
+    assert "Done: 30 documents of words have dense embeddings" in embedded
+    labelled = done("label", COLLECTION, *place).err
+    assert "have automatic labels" in labelled
+    mapped = done("project", COLLECTION, "--of", "features", "--seed", "3", *place).err
+    assert "Done: a map of" in mapped
+    jobs = json.loads(asked("jobs", "-f", "json", *place))["jobs"][:3]
+    assert [job["kind"] for job in jobs] == ["project", "label", "embed"]
+    project, label, embed = jobs
+    assert f"a map of {project['n_documents']} features" in mapped
+    assert f"Done: {label['n_labels']} features" in labelled
+    shown = asked("jobs", *place)
+    for job, unit in ((project, "points"), (label, "features"), (embed, "documents")):
+        assert f"{job['kind']}: {job['n_documents']} of {job['n_total']} {unit}" in shown
+    assert f"with {label['n_total']} features" in done("jobs", "--watch", label["id"], *place).err
+    assert "map of its features" in asked("info", *place)
+
+
+def test_a_lake_is_repaired_through_a_server(address: str) -> None:
+    ran = done("verify", COLLECTION, "--repair", "--server", address)
+    assert "Repaired" not in ran.err
+
+
+def test_what_is_the_servers_is_not_said_to_it(address: str) -> None:
+    place = ("--server", address)
+    for command in (("embed", NAME.corpus), ("label", COLLECTION)):
+        ran = run(*command, "--device", "cpu", *place)
+        assert (ran.code, "device cannot be said to a server" in ran.err) == (2, True)
+    ran = run("embed", NAME.corpus, "--model", "./nowhere", *place)
+    assert (ran.code, "may read" in ran.err) == (2, True)
+
+
 def test_what_a_server_may_do_is_said_as_it_starts(lake: str) -> None:
     ran = run("serve", "--lake", lake, "--allow", "everything")
     assert (ran.code, "label, encode, admin" in ran.err) == (2, True)
     assert "--allow-hub" in run("serve", "--help").out
+    assert "--sentence-model" in run("serve", "--help").out
     assert JOB_PROGRAM[0] == sys.executable

@@ -20,6 +20,8 @@ from saelake.store.reports import (
     ImportReport,
     JobReport,
     LabelsReport,
+    Repaired,
+    RepairReport,
     ReplaceReport,
     Tag,
     UntagReport,
@@ -30,8 +32,11 @@ from saelake.store.requests.commands.documents import DeleteCommand, ImportComma
 from saelake.store.requests.commands.jobs import (
     CancelJobCommand,
     JobDictionary,
+    StartEmbedCommand,
     StartEncodeCommand,
     StartIndexCommand,
+    StartLabelCommand,
+    StartProjectCommand,
     WatchJobCommand,
 )
 from saelake.store.requests.commands.labels import (
@@ -44,6 +49,7 @@ from saelake.store.requests.commands.upkeep import (
     CleanupCommand,
     CompactCommand,
     DropCommand,
+    RepairCommand,
     ReplaceCommand,
     TagCommand,
     UntagCommand,
@@ -113,11 +119,19 @@ COMMAND: list[Command] = [
         on_error="fail",
     ),
     StartIndexCommand(collection="c/d", job="j"),
+    StartEmbedCommand(corpus="c"),
+    StartEmbedCommand(corpus="c", model="owner/model", job="j"),
+    StartLabelCommand(collection="c/d"),
+    StartLabelCommand(collection="c/d", job="j"),
+    StartProjectCommand(collection="c/d"),
+    StartProjectCommand(collection="c/d", of="features", seed=7, job="j"),
     CancelJobCommand(job="j"),
     WatchJobCommand(job="j"),
     TagCommand(name="v1"),
     UntagCommand(name="v1"),
     CompactCommand(target="c"),
+    RepairCommand(),
+    RepairCommand(collection="c/d"),
     CleanupCommand(older_than_s=0.0),
     ReplaceCommand(old="d", new="e"),
     DropCommand(target="c/d"),
@@ -153,6 +167,30 @@ REPORTS: list[tuple[str, Any]] = [
         ),
     ),
     ("StartIndex", JobReport(id="j", kind="index", corpus="c", state="failed", problem="x")),
+    (
+        "StartProject",
+        JobReport(
+            id="j", kind="project", corpus="c", n_documents=9, n_fitted=7, n_clusters=2, n_labels=1
+        ),
+    ),
+    (
+        "Repair",
+        RepairReport(
+            repaired=(
+                Repaired(
+                    collection="c/d",
+                    documents=("a", "b"),
+                    n_files=1,
+                    kept=("a",),
+                    n_kept_files=2,
+                    n_segments=3,
+                    n_blocks=4,
+                    features=True,
+                ),
+                Repaired(collection="c/e"),
+            )
+        ),
+    ),
     ("WatchJob", JobReport(id="j", corpus="c", collections=("c/d",), started=1.25, notes=("a",))),
     ("Tag", Tag(name="v1", created=datetime(2026, 1, 2, 3, 4, 5, 678901, UTC), n_tables=4)),
     ("Untag", UntagReport(name="v1")),
@@ -197,10 +235,23 @@ def test_a_report_is_the_same_as_a_message(method: str, report: Any) -> None:
 
 def test_a_command_says_which_corpora_it_is_about() -> None:
     about = {type(command).command: command.corpora for command in (*COMMAND, *WITH_ROWS)}
-    of_one = ("Import", "Delete", "Annotate", "DropColumn", "StartEncode", "StartIndex", "Compact")
+    of_one = (
+        "Import",
+        "Delete",
+        "Annotate",
+        "DropColumn",
+        "StartEncode",
+        "StartIndex",
+        "StartEmbed",
+        "StartLabel",
+        "StartProject",
+        "Compact",
+        "Repair",
+    )
     assert {name: about[name] for name in of_one} == dict.fromkeys(of_one, ("c",))
     assert [about[name] for name in ("SetLabels", "DeleteLabels", "ImportLabels")] == [()] * 3
     assert {about[name] for name in ("Tag", "Untag", "Cleanup", "Replace")} == {None}
+    assert RepairCommand().corpora is None
 
 
 def test_messages_have_the_fields_of_their_values() -> None:

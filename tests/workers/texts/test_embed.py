@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from saelake.store.documents.documents import Documents
 from saelake.store.documents.imports import import_documents
 from saelake.store.errors import ModelError, NotFound
 from saelake.store.index.vectors import Vectors
@@ -86,3 +87,15 @@ def test_nothing_changes_where_it_cannot_be_done(parts: Path, lake: Lake) -> Non
             embed_corpus(lake, "words", model=str(parts / "bert"), on_progress=stop)
     assert stored(lake).table.version == before.table.version
     np.testing.assert_array_equal(stored(lake).index.vectors, before.index.vectors)
+
+
+def test_words_are_there_before_the_vectors_with_which_they_rank(parts: Path, lake: Lake) -> None:
+    """Whatever kills it in between: who finds vectors ranks by words too."""
+
+    def killed(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_corpus(lake, "words", model=str(parts / "bert"), on_progress=killed)
+    assert Vectors.open(lake.vectors("words")) is None
+    assert Documents.open(lake, "words").table.has_words("text")

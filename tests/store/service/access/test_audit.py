@@ -18,8 +18,13 @@ from saelake.store.requests.checks import Selection
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.requests.commands.command import Command
 from saelake.store.requests.commands.documents import DeleteCommand, ImportCommand
-from saelake.store.requests.commands.jobs import CancelJobCommand
-from saelake.store.requests.commands.upkeep import CleanupCommand
+from saelake.store.requests.commands.jobs import (
+    CancelJobCommand,
+    StartEmbedCommand,
+    StartLabelCommand,
+    StartProjectCommand,
+)
+from saelake.store.requests.commands.upkeep import CleanupCommand, RepairCommand
 from saelake.store.requests.diff import DiffQuery
 from saelake.store.service.access.audit import AuditLog
 from saelake.store.service.access.protection import Access
@@ -143,23 +148,37 @@ def test_changes_are_noted_with_their_corpora_and_rights(
         CleanupCommand(older_than_s=5.0),
         ImportCommand(corpus="made", source="pos.parquet"),
         CancelJobCommand(job="nightly"),
+        StartEmbedCommand(corpus="made", model="pos-model", job="nightly"),
+        StartLabelCommand(collection="made/random"),
+        StartProjectCommand(collection="made/random", job="map"),
+        RepairCommand(collection="made/random"),
+        RepairCommand(),
     ]
     access = Access(tokens=tokens, audit=audit, audit_questions=whole)
     allowed = Allowed(rights=frozenset({"encode"}))
     settings = ServerSettings(uri=uri, address=Address(port=0), access=access, allowed=allowed)
     with BackgroundServer(settings) as running:
         ids = [changed(running, token, command, [b"no rows"]) for command in commands]
-        found = noted(audit, 4)
+        found = noted(audit, len(commands))
     assert [row["method"].rpartition("/")[2] for row in found] == [c.command for c in commands]
-    assert [row["right"] for row in found] == ["admin", "admin", "encode", "encode"]
-    assert [row.get("of") for row in found] == [["made"], [], ["made"], []]
-    assert [row.get("job") for row in found] == [None, None, None, "nightly"]
+    assert [row["right"] for row in found] == [
+        *("admin", "admin", "encode", "encode"),
+        *("encode", "encode", "encode", "admin", "admin"),
+    ]
+    made = ["made"]
+    assert [row.get("of") for row in found] == [made, [], made, [], made, made, made, made, []]
+    assert [row.get("job") for row in found] == [
+        *(None, None, None, "nightly"),
+        *("nightly", None, "map", None, None),
+    ]
     assert [row["request_id"] for row in found] == ids
     assert [row["status"] for row in found] == [
         "PERMISSION_DENIED",
         "PERMISSION_DENIED",
         "INVALID_ARGUMENT",
         "NOT_FOUND",
+        *["INVALID_ARGUMENT"] * 3,  # nothing runs jobs here
+        *["PERMISSION_DENIED"] * 2,
     ]
     if whole:
         assert found[0]["command"]["where"] == "label = 'pos'"

@@ -110,6 +110,46 @@ def test_a_dictionary_is_labelled_by_who_may_use_every_corpus_of_it(served: Serv
         assert lake.transport.tell(labels("hidden")).n_labels == 1
 
 
+def test_automatic_labels_need_every_corpus_of_the_dictionary_too(
+    tmp_path: Path,
+) -> None:
+    """They are seen by all who use it, and score the labels of others."""
+    made = make_lake(tmp_path / "lake", n_documents=20)
+    make_lake(tmp_path / "lake", n_documents=20, name=CollectionName("secret", "random"))
+    tokens = tmp_path / "tokens.json"
+    limited, both = issue(tokens, "ana", "encode", "made"), issue(tokens, "bo", "encode")
+    settings = ServerSettings(
+        uri=made.lake.uri, address=Address(port=0), access=Access(tokens=tokens), allowed=ALL
+    )
+    with BackgroundServer(settings) as running:
+        with connected(running, limited) as lake:
+            with pytest.raises(PermissionDenied, match="that needs every corpus"):
+                lake.start_label("made/random")
+            for start in (lake.start_label, lake.start_project, lake.start_index):
+                with pytest.raises(PermissionDenied, match="may not use the corpus secret"):
+                    start("secret/random")
+            with pytest.raises(PermissionDenied, match="may not use the corpus secret"):
+                lake.start_embed("secret")
+            with pytest.raises(InvalidInput, match="nothing here that runs jobs"):
+                lake.start_embed("made")
+        with connected(running, both) as lake:
+            with pytest.raises(InvalidInput, match="nothing here that runs jobs"):
+                lake.start_label("made/random")
+            with pytest.raises(PermissionDenied, match="needs the right admin"):
+                lake.repair("made/random")
+
+
+def test_who_may_use_some_corpora_repairs_those(served: Served) -> None:
+    _, running, limited, free = served
+    with connected(running, limited) as lake:
+        assert lake.repair("made/random") == []
+        for what, said in (("secret/hidden", "the corpus secret"), (None, "the whole lake")):
+            with pytest.raises(PermissionDenied, match=said):
+                lake.repair(what)
+    with connected(running, free) as lake:
+        assert lake.repair() == []
+
+
 def test_a_lake_that_is_called_by_a_word_leaves_words_as_they_are(tmp_path: Path) -> None:
     ana = Caller(name="ana", corpora=frozenset(["a"]))
     error = NotFound("There is no lake. Collections: b/x.", lake="lake")

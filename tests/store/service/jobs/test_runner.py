@@ -1,6 +1,7 @@
 """A server runs jobs of a lake in processes of their own, with real parts."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import saelake
@@ -27,13 +29,19 @@ from saelake.store.errors import (
 from saelake.store.lake.jobs import JobLog, JobRecord
 from saelake.store.lake.lake import Lake as StoredLake
 from saelake.store.service.changes import Allowed
-from saelake.store.service.jobs.runner import JobRunner
+from saelake.store.service.jobs.runner import GRACE_S, JobRunner
+from saelake.store.tables.tables import Table
 from saelake.texts import JOB_PROGRAM
 from tests.encoded import NAME, EncodedLake, make_encoded_lake
 from tests.served import ALL, changeable
 
 COLLECTION = str(NAME)
 MORE = [{"id": f"more{i}", "text": f"w1 w{i % 20} w2"} for i in range(40)]
+OTHERS: dict[str, Callable[[Lake], Job]] = {
+    "embed": lambda lake: lake.start_embed(NAME.corpus),
+    "label": lambda lake: lake.start_label(COLLECTION),
+    "project": lambda lake: lake.start_project(COLLECTION, "features"),
+}
 SLEEPS = (sys.executable, "-c", "import time; time.sleep(600)")
 DIES = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
 
@@ -101,6 +109,98 @@ def test_all_is_done_in_one_step(served: Lake) -> None:
     assert made.name == "other/sae"
     assert stages == ["import", "encode", "index"]
     assert made.document("more3").error is None
+
+
+def test_a_corpus_is_embedded_labelled_and_mapped_as_where_the_lake_is(
+    encoded: EncodedLake, tmp_path: Path
+) -> None:
+    copy = StoredLake(str(tmp_path / "copy"))
+    shutil.copytree(encoded.lake.uri, copy.uri)
+    stages = Stages()
+    with changeable(encoded.lake.uri, embedding(encoded), job_program=JOB_PROGRAM) as lake:
+        n_labels = lake.label(COLLECTION, model="sentences", watcher=stages)
+        mapped = lake.project(COLLECTION, "features", seed=3)
+        assert [job.kind for job in lake.jobs()[:3]] == ["project", "label", "embed"]
+    assert stages.ended == [("embed", NAME.corpus, 30), ("label", COLLECTION, n_labels)]
+    assert stages.seen["embed"][-1] == (30, 30)
+    with saelake.connect(copy.uri) as here:
+        assert here.label(COLLECTION, model=encoded.sentences) == n_labels > 0
+        assert here.project(COLLECTION, "features", seed=3) == mapped
+    there, here_made = made_of(encoded.lake), made_of(copy)
+    assert there.keys() == here_made.keys()
+    for name, table in there.items():
+        assert table.equals(here_made[name]), name
+
+
+class Stages:
+    """Notes the stages of a longer work, and how far each was."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, list[tuple[int, int]]] = {}
+        self.ended: list[tuple[str, str, object]] = []
+
+    def begin(self, stage: saelake.Stage, /) -> Callable[..., object]:
+        seen = self.seen.setdefault(stage.name, [])
+        return lambda *at: seen.append(at)
+
+    def end(self, stage: saelake.Stage, report: object, /) -> None:
+        self.ended.append((stage.name, stage.of, report))
+
+
+def embedding(encoded: EncodedLake) -> Allowed:
+    """A server that has a sentence model, and all rights."""
+    return replace(ALL, sentence_model=encoded.sentences)
+
+
+def made_of(lake: StoredLake) -> dict[str, pa.Table]:
+    """What jobs make of a corpus, but for when they did: vectors, labels, maps."""
+    places = {
+        "vectors": lake.vectors(NAME.corpus),
+        "labels": lake.labels(NAME.dictionary),
+        "map": lake.map(NAME, "features"),
+    }
+    found = {name: Table.find(uri) for name, uri in places.items()}
+    return {
+        name: table.read([n for n in table.schema.names if n not in ("made", "until")])
+        for name, table in found.items()
+        if table is not None and table.n_rows
+    }
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_job_that_is_cancelled_ends_and_nothing_of_it_is_seen(
+    encoded: EncodedLake, kind: str
+) -> None:
+    """At its first batch it waits for ever."""
+    log = JobLog(encoded.lake)
+    with changeable(encoded.lake.uri, embedding(encoded), job_program=STUCK) as lake:
+        job = OTHERS[kind](lake)
+        assert within(60, lambda: log.open(job.id).n_documents > 0)
+        child = log.open(job.id).pid
+        lake.cancel_job(job.id)
+        assert settled(lake, job.id).state == "cancelled"
+        assert within(GRACE_S / 2, lambda: not _runs(child)), "it ends by itself"
+        assert made_of(encoded.lake) == {}
+        assert lake.verify().ok
+
+
+def test_a_job_that_is_killed_leaves_nothing_and_is_done_when_it_is_sent_again(
+    encoded: EncodedLake,
+) -> None:
+    log = JobLog(encoded.lake)
+    with changeable(encoded.lake.uri, embedding(encoded), job_program=STUCK) as lake:
+        job = lake.start_embed(NAME.corpus, job="first")
+        assert within(60, lambda: log.open(job.id).n_documents > 0)
+        os.kill(log.open(job.id).pid, signal.SIGKILL)
+        ended = settled(lake, job.id)
+        assert (ended.state, "SIGKILL" in (ended.problem or "")) == ("failed", True)
+        assert made_of(encoded.lake) == {}
+        with pytest.raises(NotFound, match="no dense embeddings"):
+            lake[COLLECTION].similar(doc=3, method="dense")
+        assert lake.start_embed(NAME.corpus, job="first").state == "failed", "one name, one job"
+    with changeable(encoded.lake.uri, embedding(encoded), job_program=JOB_PROGRAM) as lake:
+        assert lake.embed(NAME.corpus) == 30
+        assert len(lake[COLLECTION].similar(doc=3, method="dense"))
 
 
 def test_a_job_that_is_started_twice_runs_once(served: Lake) -> None:
@@ -211,6 +311,14 @@ def test_a_job_ends_with_its_server(encoded: EncodedLake) -> None:
         assert within(60, lambda: not _runs(child))
 
 
+STUCK = (
+    sys.executable,
+    "-c",
+    "import sys, time, saelake.workers.served as served\n"
+    "counted = served.Telling.counted\n"
+    "served.Telling.counted = lambda *args: (counted(*args), time.sleep(600))\n"
+    "sys.exit(served.main(*sys.argv[1:]))",
+)
 SLOW = (
     sys.executable,
     "-c",
@@ -243,8 +351,20 @@ def test_no_path_of_a_client_is_opened(served: Lake, encoded: EncodedLake) -> No
         served.start_encode(NAME.corpus, dictionary="sae", options=options)
     with pytest.raises(NotFound):
         served.start_encode("nothing", dictionary="sae")
+    for start in (served.start_index, served.start_label, served.start_project):
+        with pytest.raises(NotFound):
+            start("words/nothing")
     with pytest.raises(NotFound):
-        served.start_index("words/nothing")
+        served.start_embed("nothing")
+    for wrong in ("../parts", "a--b"):
+        with pytest.raises(InvalidInput, match="name of a corpus"):
+            served.start_embed(wrong)
+    with pytest.raises(InvalidInput, match="without --sentence-model"):
+        served.start_embed(NAME.corpus)
+    with pytest.raises(InvalidInput, match="may read"):
+        served.start_embed(NAME.corpus, model=encoded.sentences)
+    with pytest.raises(AccessDenied, match="--allow-hub"):
+        served.start_embed(NAME.corpus, model="owner/model")
     assert [job.kind for job in served.jobs()] == ["encode"], "the one that made the lake"
 
 
@@ -259,6 +379,8 @@ def test_what_is_at_the_hub_is_asked_where_it_is_allowed(encoded: EncodedLake) -
         assert asked["dictionaries"][0]["location"] == "hf://owner/repo/sae"
         with pytest.raises(InvalidInput, match="which model"):
             lake.start_encode(NAME.corpus, dictionary=choice)
+        embeds = JobLog(encoded.lake).open(lake.start_embed(NAME.corpus, model="owner/model").id)
+        assert embeds.asked == {"kind": "embed", "corpus": NAME.corpus, "model": "owner/model"}
 
 
 def test_a_job_finds_the_modules_that_its_server_has(
