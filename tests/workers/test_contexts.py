@@ -473,6 +473,7 @@ def test_codes_are_those_of_sae_lens_s_own_run(
             np.testing.assert_allclose(ours, dense.numpy(), rtol=STEP, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_passes_and_failures_on_ray_are_those_of_this_process(tmp_path: Path, parts: Path) -> None:
     """Also a document with a token that the model lacks is recorded, and stops no worker."""
     pytest.importorskip("ray")

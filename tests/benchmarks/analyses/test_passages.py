@@ -222,6 +222,7 @@ def number(cell: Cell) -> float:
     return cell
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_without_peers(made: Mapping[str, list[Table]]) -> None:
     assert {name: len(each) for name, each in made.items()} == {
         "similar": 3,

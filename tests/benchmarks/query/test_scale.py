@@ -96,6 +96,7 @@ def test_making_is_told_too(told: Told) -> None:
     assert all(float(row["peak MiB"] or 0) > 50 for row in making)
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_whole_and_used_again(told: Told, root: Path) -> None:
     assert not list(root.rglob("*.part"))
     assert not list(root.rglob("*.parquet"))
@@ -118,6 +119,7 @@ def test_what_is_half_made_is_made_again(tmp_path: Path) -> None:
     assert not (lake / "rubbish").exists()
 
 
+@pytest.mark.slow
 def test_what_is_not_kept_is_removed_and_a_given_lake_is_not(told: Told, root: Path) -> None:
     given = size(root).lake()
     files = sorted(given.rglob("*"))
@@ -129,6 +131,7 @@ def test_what_is_not_kept_is_removed_and_a_given_lake_is_not(told: Told, root: P
     assert sorted(given.rglob("*")) == files
 
 
+@pytest.mark.slow
 def test_a_size_that_fails_has_a_row_and_the_others_are_measured(told: Told, root: Path) -> None:
     broken = root / "broken"
     shutil.copytree(size(root).lake(), broken)
@@ -144,6 +147,7 @@ def test_a_size_that_fails_has_a_row_and_the_others_are_measured(told: Told, roo
     assert str(root) not in str(failed)
 
 
+@pytest.mark.slow
 def test_answers_that_differ_fail(told: Told, root: Path) -> None:
     other = size(root, seed=1)
     other.lake()
@@ -157,6 +161,7 @@ def test_answers_that_differ_fail(told: Told, root: Path) -> None:
     assert "differ on" in str(failed)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_tells_what_it_has(told: Told, root: Path) -> None:
     class Interrupted(Asking):
         def questions(self, lake: Path) -> list[Question]:

@@ -139,6 +139,7 @@ def test_a_label_file_names_poles(signed: MadeLake, tmp_path: Path) -> None:
     assert [(r["feature"], r["pole"], r["label"]) for r in rows] == [(3, "-", "below")]
 
 
+@pytest.mark.slow
 def test_an_index_from_before_poles_is_said_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -301,7 +301,7 @@ def test_documents_that_go_meanwhile_are_counted(embedded: Lake, tmp_path: Path)
     assert (report.n_judged, report.n_gone) == (N - 1, 1)
 
 
-@pytest.mark.parametrize("n_seen", [1, 17])
+@pytest.mark.parametrize("n_seen", [1, pytest.param(17, marks=pytest.mark.slow)])
 def test_a_run_that_is_killed_goes_on(made: MadeLake, tmp_path: Path, n_seen: int) -> None:
     """Four at most were under way, and may be asked again; the rest is asked once."""
     with scripted(lambda asked: replace_delay(rainy(asked))) as server:

@@ -256,7 +256,9 @@ def answered(url: str, path: str = ASKED) -> int:
             time.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_page_is_shown_until_it_is_told_to_stop(made: MadeLake, number: int) -> None:
     with running("page", "--lake", made.lake.uri, "--port", "0", "--no-open") as shown:
         assert shown.said[0].startswith("Look at http://127.0.0.1:")
@@ -265,6 +267,7 @@ def test_a_page_is_shown_until_it_is_told_to_stop(made: MadeLake, number: int) -
         assert shown.ended(number) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_page_is_of_a_state(made: MadeLake) -> None:
     state = Engine(made.lake.uri).version().state
     options = ("--port", "0", "--no-open", "--at", state)

@@ -97,6 +97,7 @@ def test_embeddings_are_those_of_the_codes(tmp_path: Path, signed: bool, values:
     assert list(wrong_blocks(Collection(made.lake, made.name))) == []
 
 
+@pytest.mark.slow
 def test_a_lake_that_grows_keeps_few_blocks(tmp_path: Path) -> None:
     made = make_lake(tmp_path, n_documents=60, n_fragments=30, n_indexed=30)
     table = ImpactsTable(Table.open(made.lake.impacts(made.name)))

@@ -140,7 +140,9 @@ def test_a_server_stops_while_another_process_starts(serving: Serving) -> None:
     assert not any(map(is_alive, begun))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_all_end_with_a_signal_to_the_first(serving: Serving, number: int) -> None:
     servers = serving.servers
     code, said = serving.stop(number)
@@ -209,7 +211,7 @@ def test_where_connections_linger_only_one_takes_the_port(lingering: int) -> Non
     HeldPort.take(address).close()
 
 
-@pytest.mark.parametrize("before", [1, 2])
+@pytest.mark.parametrize("before", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_server_that_ended_is_begun_again_at_once_on_its_port(
     made: MadeLake, before: int
 ) -> None:

@@ -310,7 +310,7 @@ def test_an_estimate_asks_nothing_and_is_exact_where_answers_are_kept(
     assert [stage.estimate.n_cached for stage in after] == [1, 1, N_VERDICTS]
 
 
-@pytest.mark.parametrize("n_before", [1, 90])
+@pytest.mark.parametrize("n_before", [1, pytest.param(90, marks=pytest.mark.slow)])
 def test_a_killed_comparison_goes_on_and_reports_the_same(
     collection: Collection, report: HypothesisReport, tmp_path: Path, n_before: int
 ) -> None:

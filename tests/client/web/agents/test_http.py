@@ -163,7 +163,9 @@ def test_a_page_without_the_sdk_has_no_tools(
         assert call(web.url, "/api/v1/info").status == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_the_program_says_where_it_is_and_ends(labelled: EncodedLake, number: int) -> None:
     with running("mcp", "--lake", labelled.lake.uri, "--http", "0") as shown:
         found = re.search(r"http://127\.0\.0\.1:\d+/mcp\b", shown.said[0])

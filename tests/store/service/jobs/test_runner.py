@@ -95,6 +95,7 @@ def test_a_corpus_is_imported_encoded_and_indexed_through_a_server(
     assert nothing.n_documents == 0, "what was made is what an encode here makes"
 
 
+@pytest.mark.slow
 def test_all_is_done_in_one_step(served: Lake) -> None:
     stages: list[str] = []
 
