@@ -49,8 +49,8 @@ def main(
         with lake_at(None, documents, 50) as lake, running(str(lake)) as target:
             said = asked(Path(folder) / "client", target)
         note = (
-            f"The wheel has {wheel.stat().st_size / 1e3:,.0f} kB, most of them the demo's "
-            "dictionary. MB are what pip wrote. The client, in five lines, of a server: "
+            f"The wheel has {wheel.stat().st_size / 1e3:,.0f} kB, server and workers too. MB are "
+            "what pip wrote. The client, in five lines, of a server: "
             f"{said}."
         )
     table = Table(title="pip install saelake, with extras", rows=rows, note=note)
