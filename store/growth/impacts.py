@@ -194,12 +194,15 @@ class _BlockCommitter:
         self._change(decide)
 
     def measure(self, width: int) -> None:
-        """Measure what a search of all blocks finds, unless that was done of nearly all of them."""
+        """Measure what a search of all blocks finds, unless that was done of nearly all of them.
+
+        Where every document was deleted there is nothing to find.
+        """
         stored = self._stored
         valid = tuple(b for b in stored.blocks if b.is_valid(self._present))
         search = NearestDocuments(table=stored, blocks=valid)
         of = max(map(search.measured_part, stored.overall.values()), default=0.0)
-        if not valid or of >= MEASURED_PART:
+        if not any(len(block.docs) for block in valid) or of >= MEASURED_PART:
             return
         draft = stored.write_overall(measured_overall(stored, valid, width))
 

@@ -1,7 +1,9 @@
 """Opening a snapshot of a Lance table by its address, which may end with a tag, a time or a pin."""
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import lance
@@ -9,11 +11,13 @@ import lance
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.moments import moment_of
 from saelake.store.requests.waited.waiting import wait
+from saelake.store.tables.files import local_path
 from saelake.store.tables.mirrors import is_unmirrored
 from saelake.store.tables.objectstore import credentials, is_s3, lance_options
 
 SUFFIX = ".lance"
 PINNED = "="  # how the end of an address begins that names one version
+LOOKS = 5  # for the newest snapshot, beside who writes and cleans up without a pause
 SESSION_BYTES = 128 << 20  # of what is known of files in object stores, and of indexes there
 
 
@@ -30,13 +34,34 @@ def opened(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset
     if at is not None and is_pin(at):
         version, at = int(at.removeprefix(PINNED).partition(".")[0]), None
     if at is None:
-        return lance.dataset(uri, version=version, **given)
+        return _newest(uri, given) if version is None else lance.dataset(uri, version, **given)
     moment = moment_of(at)
     if moment is None:
         return lance.dataset(uri, version=at, **given)
     # Lance compares with local times that do not say so.
     local = moment.astimezone().replace(tzinfo=None)
     return lance.dataset(uri, asof=local, **given)
+
+
+def _newest(uri: str, given: Mapping[str, Any]) -> "lance.LanceDataset":
+    """The newest snapshot, which may be replaced and cleaned up while it is opened: then the next.
+
+    In an object store nobody looks again, as each look for what is not there is a request.
+    """
+    folder = local_path(uri)
+    for _ in range(LOOKS - 1 if folder is not None and Path(folder).exists() else 0):
+        try:
+            return lance.dataset(uri, **given)
+        except (ValueError, OSError) as error:
+            if not is_absent(error):
+                raise
+    return lance.dataset(uri, **given)
+
+
+def is_absent(error: Exception) -> bool:
+    """Whether Lance says that there is no such snapshot."""
+    said = str(error).lower()
+    return "not found" in said or "is earlier than" in said
 
 
 def is_pin(at: str) -> bool:

@@ -53,7 +53,15 @@ from saelake.store.tables.files import delete_folder, local_path
 from saelake.store.tables.mirrored import Mirrored
 from saelake.store.tables.mirrors import mirror_of
 from saelake.store.tables.objectstore import lance_options
-from saelake.store.tables.opening import PINNED, check_writable, gone, is_pin, opened, parted
+from saelake.store.tables.opening import (
+    PINNED,
+    check_writable,
+    gone,
+    is_absent,
+    is_pin,
+    opened,
+    parted,
+)
 from saelake.store.tables.refused import is_of_rows, refused
 from saelake.store.tables.seen import ABSENT, pin_of, seen
 
@@ -104,7 +112,7 @@ class Table:
         except (ValueError, OSError) as error:
             if known := storage_error(error, place):
                 raise known from error
-            if not any(words in str(error).lower() for words in ("not found", "is earlier than")):
+            if not is_absent(error):
                 raise
             if at is not None and is_pin(at):
                 raise gone(place) from error

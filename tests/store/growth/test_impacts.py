@@ -15,6 +15,7 @@ from saelake.store.codes.table import CodesTable
 from saelake.store.growth import impacts
 from saelake.store.growth.clean_up import clean_up
 from saelake.store.growth.compact import compact
+from saelake.store.growth.delete import delete_documents
 from saelake.store.growth.drop import drop_target
 from saelake.store.growth.impacts import BlockBuild, index_impacts, plan
 from saelake.store.growth.index import index
@@ -95,6 +96,17 @@ def test_embeddings_are_those_of_the_codes(tmp_path: Path, signed: bool, values:
     if values == "16-bit":
         assert_right(made)
     assert list(wrong_blocks(Collection(made.lake, made.name))) == []
+
+
+def test_of_documents_that_were_all_deleted_nothing_is_measured(tmp_path: Path) -> None:
+    made = make_lake(tmp_path / "lake", n_documents=4, n_indexed=0)
+    for deleted in ("d0 d1 d2", "d3"):
+        delete_documents(made.lake, "made", ids=deleted.split())
+        index(made.lake, made.name, memory_bytes=1)
+    compact(made.lake, "made")
+    lake = saelake.connect(made.lake.uri)
+    assert len(lake[str(made.name)].similar(features={1: 1.0}, k=None)) == 0
+    assert lake.verify().ok
 
 
 @pytest.mark.slow

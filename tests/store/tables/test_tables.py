@@ -5,7 +5,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import lance
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -177,6 +179,25 @@ def test_a_table_that_does_not_exist_is_not_found(uri: str) -> None:
     found = Table.find(uri)
     assert found is not None
     assert found.version == made.version
+
+
+def test_the_newest_is_found_where_another_is_cleaned_up_while_it_is_opened(
+    table: Table, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, n_asked = lance.dataset, 0
+
+    def dataset(*args: Any, **options: Any) -> lance.LanceDataset:
+        nonlocal n_asked
+        n_asked += 1
+        if n_asked < 3:
+            raise ValueError("Not found: _versions/7.manifest")
+        return really(*args, **options)
+
+    monkeypatch.setattr(lance, "dataset", dataset)
+    found = Table.find(uri)
+    assert found is not None
+    assert found.version == table.version
+    assert n_asked == 3
 
 
 def test_a_missing_file_is_found(table: Table, uri: str) -> None:
