@@ -27,7 +27,7 @@ from saelake.answers.labels import Labels
 from saelake.answers.lookups import CollectionInfo, Document, Info, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
-from saelake.answers.places import Places
+from saelake.answers.places import FeaturePlaces
 from saelake.answers.shares import Shares
 from saelake.answers.values import ValueCounts
 from saelake.answers.windows import Windows, windows_of
@@ -228,7 +228,7 @@ class Collection:
         *,
         where: str | None = None,
         order: Order = PlacesQuery.order,
-    ) -> Places:
+    ) -> FeaturePlaces:
         """Where these features fire: the best tokens of up to `k` documents of each.
 
         One question for up to 1,024 features; see `PlacesQuery` for the arguments. Of a signed
@@ -244,7 +244,7 @@ class Collection:
             where=self._and(where),
             order=order,
         )
-        return Places(self.transport.ask(query).read_all())
+        return FeaturePlaces(self.transport.ask(query).read_all())
 
     def windows(
         self,

@@ -19,7 +19,7 @@ from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.lookups import CollectionInfo, Document, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
-from saelake.answers.places import Places
+from saelake.answers.places import FeaturePlaces
 from saelake.answers.shares import Shares
 from saelake.answers.values import ValueCounts
 from saelake.answers.windows import Windows
@@ -120,9 +120,9 @@ class AsyncCollection(AwaitedCollection):
         *,
         where: str | None = None,
         order: Order = PlacesQuery.order,
-    ) -> Places:
+    ) -> FeaturePlaces:
         """See `Collection.places`."""
-        found: Places = await self._asked("places", features, k, where=where, order=order)
+        found: FeaturePlaces = await self._asked("places", features, k, where=where, order=order)
         return found
 
     async def windows(

@@ -20,7 +20,7 @@ from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.lookups import Document, Info, Tokens, Verification
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
-from saelake.answers.places import Places
+from saelake.answers.places import FeaturePlaces
 from saelake.answers.shares import Shares
 from saelake.answers.tags import Tags
 from saelake.answers.values import ValueCounts
@@ -53,7 +53,7 @@ ANSWERS: Mapping[str, Callable[[Any, pa.Table], Answer[Any] | Document]] = {
     "tags": lambda _, table: Tags(table),
     "encode": lambda asked, table: EncodedTokens(table, texts=asked.texts),
     "windows": windows_of,
-    "places": lambda _, table: Places(table),
+    "places": lambda _, table: FeaturePlaces(table),
 }
 
 

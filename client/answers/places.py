@@ -32,7 +32,7 @@ class FeaturePlace:
         return named(self.feature, self.pole)
 
 
-class Places(Answer[FeaturePlace]):
+class FeaturePlaces(Answer[FeaturePlace]):
     """Places of features, one feature after the other, of each the strongest first."""
 
     called = "places"

@@ -49,7 +49,7 @@ class _Prepared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Picked:
+class _PickedPlaces:
     """A feature, and the places of its windows."""
 
     row: Feature
@@ -147,7 +147,7 @@ class EvidenceReader:
 
     # -- Of one.
 
-    def _picked(self, row: Feature, prepared: _Prepared) -> _Picked | None:
+    def _picked(self, row: Feature, prepared: _Prepared) -> _PickedPlaces | None:
         """The places of its windows; None where it does not fire in what is selected."""
         name = _name(row)
         firing = self._firing(name, prepared)
@@ -156,7 +156,7 @@ class EvidenceReader:
         picked = chosen(firing, self.options, self._chance(name, "firing"))
         near = prepared.beside(name)
         others = self._others(row, near, picked, {place.doc for place in firing})
-        return _Picked(row=row, near=near, places=[*picked.shown, *picked.scored, *others])
+        return _PickedPlaces(row=row, near=near, places=[*picked.shown, *picked.scored, *others])
 
     def _chance(self, name: str, of: str) -> random.Random:
         return random.Random(f"{self.options.seed}:{self.collection.name}:{name}:{of}")
@@ -225,10 +225,10 @@ class EvidenceReader:
 
     # -- Windows.
 
-    def _questions(self, picked: Iterable[_Picked]) -> Iterator[list[_Picked]]:
+    def _questions(self, picked: Iterable[_PickedPlaces]) -> Iterator[list[_PickedPlaces]]:
         """Features whose windows are asked for together: as many as one question has room for."""
         most = min(MOST_PLACES, WINDOW_TOKENS // self.options.n_tokens)
-        some: list[_Picked] = []
+        some: list[_PickedPlaces] = []
         n_places = 0
         for each in picked:
             if some and n_places + len(each.places) > most:
@@ -239,7 +239,7 @@ class EvidenceReader:
         if some:
             yield some
 
-    def _read(self, some: Sequence[_Picked]) -> Iterator[FeatureEvidence]:
+    def _read(self, some: Sequence[_PickedPlaces]) -> Iterator[FeatureEvidence]:
         """The evidence for some features, by one question for all their windows."""
         cut = self._cut(some)
         row, first = 0, 0
@@ -251,7 +251,7 @@ class EvidenceReader:
             first += len(each.places)
             yield self._made(each, cut, rows)
 
-    def _cut(self, some: Sequence[_Picked]) -> CutWindows:
+    def _cut(self, some: Sequence[_PickedPlaces]) -> CutWindows:
         places = [place for each in some for place in each.places]
         if not places:  # of options that ask for none
             return CutWindows.of(WindowsQuery.answer.empty_table())
@@ -265,7 +265,7 @@ class EvidenceReader:
         return CutWindows.of(found.to_arrow())
 
     def _made(
-        self, picked: _Picked, cut: CutWindows, rows: Sequence[tuple[int, TokenPlace]]
+        self, picked: _PickedPlaces, cut: CutWindows, rows: Sequence[tuple[int, TokenPlace]]
     ) -> FeatureEvidence:
         """The evidence of windows that fire where they are to, and only there."""
         fit = [(row, place) for row, place in rows if cut.fires[row] == place.fires]
