@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from saelake.answers.maps import MapPoints as MapPoints
     from saelake.answers.matches import Match as Match
     from saelake.answers.matches import Matches as Matches
+    from saelake.answers.places import FeaturePlace as FeaturePlace
+    from saelake.answers.places import FeaturePlaces as FeaturePlaces
     from saelake.answers.shares import Shares as Shares
     from saelake.answers.shares import ValueShare as ValueShare
     from saelake.answers.values import ValueCount as ValueCount

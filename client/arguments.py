@@ -18,6 +18,8 @@ def numbers(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
     if isinstance(several, str) or not isinstance(several, Iterable):
         raise InvalidInput(f"{name} must be a number or several, not {given!r}.{hint}")
     found = tuple(several)
+    if all(type(n) is int for n in found):  # as nearly always; there may be thousands
+        return found
     wrong = next((n for n in found if not isinstance(n, Integral) or isinstance(n, bool)), None)
     if wrong is not None:
         raise InvalidInput(f"{name} must be whole numbers, not {wrong!r}.{hint}")
@@ -37,10 +39,10 @@ def poles(name: str, given: Any, hint: str = "") -> tuple[int, ...]:
 
 def _pole(given: Any, hint: str = "") -> Any:
     """The number of a question that a number or text is; what is neither stays what it is."""
-    if isinstance(given, Integral) and POSITIVE <= int(given) <= LARGEST_NUMBER:
-        given = str(given)
     if not isinstance(given, str):
-        return given
+        if not isinstance(given, Integral) or not POSITIVE <= int(given) <= LARGEST_NUMBER:
+            return given
+        given = str(given)
     try:
         return numbered(given)
     except InvalidInput as error:

@@ -27,9 +27,10 @@ from saelake.answers.labels import Labels
 from saelake.answers.lookups import CollectionInfo, Document, Info, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
+from saelake.answers.places import FeaturePlaces
 from saelake.answers.shares import Shares
 from saelake.answers.values import ValueCounts
-from saelake.answers.windows import Windows
+from saelake.answers.windows import Windows, windows_of
 from saelake.arguments import documents, ids, names, numbers, of_kind, poles, texts_of
 from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
@@ -56,6 +57,7 @@ from saelake.store.requests.info import InfoQuery
 from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.map import MapOf, MapQuery
 from saelake.store.requests.match import MatchBy, MatchQuery
+from saelake.store.requests.places import PlacesQuery
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.shares import ShareOrder, SharesQuery
@@ -219,9 +221,34 @@ class Collection:
         )
         return Document(self.transport.ask(query).read_all())
 
+    def places(
+        self,
+        features: FeatureName | Sequence[FeatureName],
+        k: int = PlacesQuery.k,
+        *,
+        where: str | None = None,
+        order: Order = PlacesQuery.order,
+    ) -> FeaturePlaces:
+        """Where these features fire: the best tokens of up to `k` documents of each.
+
+        One question for up to 1,024 features; see `PlacesQuery` for the arguments. Of a signed
+        dictionary 243 is both poles, each of which has `k` places. Raises `InvalidFilter` and
+        `NotFound`.
+
+        >>> reviews.places([243, 12], k=3)  # doctest: +SKIP
+        """
+        query = PlacesQuery(
+            collection=self.name,
+            features=poles("features", features),
+            k=k,
+            where=self._and(where),
+            order=order,
+        )
+        return FeaturePlaces(self.transport.ask(query).read_all())
+
     def windows(
         self,
-        feature: FeatureName,
+        feature: FeatureName | Sequence[FeatureName],
         docs: int | Sequence[int],
         positions: int | Sequence[int],
         *,
@@ -229,21 +256,25 @@ class Collection:
     ) -> Windows:
         """The tokens around places, and the value of a feature at each of them.
 
-        Place i is the token at `positions[i]` of document `docs[i]`, whatever is selected. See
-        `WindowsQuery` for the arguments; of a signed dictionary 243 is the positive pole here, and
-        -243 the negative one. Raises `NotFound` of a feature and a document.
+        Place i is the token at `positions[i]` of document `docs[i]`, whatever is selected, and has
+        the values of `feature`, or of `feature[i]` where these are several. See `WindowsQuery` for
+        the arguments; of a signed dictionary 243 is the positive pole here, and -243 the negative
+        one. Raises `NotFound` of a feature and a document.
 
         >>> reviews.windows(243, docs=[17, 4], positions=[5, 0])  # doctest: +SKIP
         """
-        (number,) = poles("feature", feature)
+        named = poles("feature", feature)
+        if not named:
+            raise InvalidInput("Name the feature whose values are wanted, or one for each place.")
         query = WindowsQuery(
             collection=self.name,
-            feature=number,
+            feature=named[0],
+            place_features=named if len(named) > 1 else (),
             docs=documents(docs),
             positions=numbers("positions", positions),
             n_tokens=n_tokens,
         )
-        return Windows(self.transport.ask(query).read_all(), feature=query.feature)
+        return windows_of(query, self.transport.ask(query).read_all())
 
     def encode(
         self,

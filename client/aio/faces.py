@@ -19,6 +19,7 @@ from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.lookups import CollectionInfo, Document, Tokens
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
+from saelake.answers.places import FeaturePlaces
 from saelake.answers.shares import Shares
 from saelake.answers.values import ValueCounts
 from saelake.answers.windows import Windows
@@ -38,6 +39,7 @@ from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.map import MapOf, MapQuery
 from saelake.store.requests.match import MatchBy, MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
+from saelake.store.requests.places import PlacesQuery
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.shares import ShareOrder, SharesQuery
@@ -111,9 +113,21 @@ class AsyncCollection(AwaitedCollection):
         found: Document = await self._asked("document", id, doc=doc, features=features)
         return found
 
+    async def places(
+        self,
+        features: FeatureName | Sequence[FeatureName],
+        k: int = PlacesQuery.k,
+        *,
+        where: str | None = None,
+        order: Order = PlacesQuery.order,
+    ) -> FeaturePlaces:
+        """See `Collection.places`."""
+        found: FeaturePlaces = await self._asked("places", features, k, where=where, order=order)
+        return found
+
     async def windows(
         self,
-        feature: FeatureName,
+        feature: FeatureName | Sequence[FeatureName],
         docs: int | Sequence[int],
         positions: int | Sequence[int],
         *,

@@ -20,10 +20,11 @@ from saelake.answers.labels import Labels, Neighbors
 from saelake.answers.lookups import Document, Info, Tokens, Verification
 from saelake.answers.maps import MapPoints
 from saelake.answers.matches import Matches
+from saelake.answers.places import FeaturePlaces
 from saelake.answers.shares import Shares
 from saelake.answers.tags import Tags
 from saelake.answers.values import ValueCounts
-from saelake.answers.windows import Windows
+from saelake.answers.windows import windows_of
 from saelake.store.requests.request import Request
 
 # By the question's name; each is made of the request and the table that came.
@@ -51,7 +52,8 @@ ANSWERS: Mapping[str, Callable[[Any, pa.Table], Answer[Any] | Document]] = {
     "jobs": lambda _, table: Jobs(table),
     "tags": lambda _, table: Tags(table),
     "encode": lambda asked, table: EncodedTokens(table, texts=asked.texts),
-    "windows": lambda asked, table: Windows(table, feature=asked.feature),
+    "windows": windows_of,
+    "places": lambda _, table: FeaturePlaces(table),
 }
 
 

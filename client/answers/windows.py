@@ -11,6 +11,7 @@ from saelake.answers.answer import Answer
 from saelake.answers.plain import asked_feature
 from saelake.answers.view import View
 from saelake.store.format.poles import said
+from saelake.store.requests.windows import WindowsQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +57,28 @@ class Windows(Answer[FeatureWindow]):
 
     called = "windows"
 
-    def __init__(self, table: pa.Table, *, feature: int) -> None:
+    def __init__(self, table: pa.Table, *, features: Sequence[int]) -> None:
+        """`features` are numbered as a question does it: one, or one for each place."""
         super().__init__(table, FeatureWindow.of)
-        self.feature = feature
+        self.features = tuple(features)
 
     def _head(self) -> Mapping[str, Any]:
-        return asked_feature(said(self.feature))
+        if len(self.features) == 1:
+            return asked_feature(said(self.features[0]))
+        return {"features": [said(feature) for feature in self.features]}
 
     def _view(self, rows: Sequence[FeatureWindow]) -> View:
+        named = list(dict.fromkeys(map(said, self.features)))
+        of = f"feature {named[0]}" if len(named) == 1 else f"{len(named)} features"
         return View(
-            said=[f"{len(self)} windows, and feature {said(self.feature)}"],
+            said=[f"{len(self)} windows, and {of}"],
             header=("place", "id", "start", "strongest", "text"),
             rows=[
                 (w.place, w.id, w.start, max(w.values, key=abs, default=0.0), w.text) for w in rows
             ],
         )
+
+
+def windows_of(asked: WindowsQuery, table: pa.Table) -> Windows:
+    """The answer that a table is to this question."""
+    return Windows(table, features=asked.place_features or (asked.feature,))

@@ -2,15 +2,18 @@
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from saelake.explaining.evidence import EvidenceOptions
 from saelake.explaining.windows import FIRING, Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenPlace:
-    """A token of a document, by which a window is found."""
+class TokenPlace(NamedTuple):
+    """A token of a document, by which a window is found.
+
+    Hundreds are made for a feature, and most are not taken, so making one must cost little.
+    """
 
     doc: int
     position: int
@@ -43,7 +46,7 @@ def chosen(
     """
     shown = [place for place in firing if not place.is_held_back]
     n = options.n_strongest
-    strongest = [replace(place, origin="strongest", interval=0) for place in shown[:n]]
+    strongest = [place._replace(origin="strongest", interval=0) for place in shown[:n]]
     rest = _by_interval(shown[n:], options.n_intervals, chance)
     typical = [place for part in rest for place in part[: options.n_per_interval]]
     held = _by_interval([p for p in firing if p.is_held_back], options.n_intervals, chance)

@@ -1,46 +1,60 @@
 """Evidence for features, read from a collection by its own questions.
 
-Of each feature that is one question for its hits, one for its windows, and one for each feature by
-which counterexamples are looked for, whose hits are kept: in a run over many features these were
-or will be asked for anyway. What can be asked of many features at once is: see `prepare`.
+Each is asked of many features at once: where they fire, by which the places of windows are chosen,
+and then for the windows. Of one feature by itself it takes several times as long. The hits of
+features by which counterexamples are looked for are kept: in a run over many features they were or
+will be asked for anyway.
 """
 
 import random
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import chain
 
-import numpy as np
 import pyarrow as pa
 
 from saelake.answers.features import Feature
 from saelake.answers.text import named
-from saelake.answers.windows import FeatureWindow
 from saelake.collection import Collection, FeatureName
 from saelake.explaining.choosing import ChosenPlaces, TokenPlace, chosen, dealt
+from saelake.explaining.cut import CutWindows
 from saelake.explaining.evidence import EvidenceOptions, FeatureEvidence
-from saelake.explaining.hits import FeatureHits, word_of
+from saelake.explaining.hits import HITS, FeatureHits, KnownHits, word_of
 from saelake.explaining.windows import TokenWindow
 from saelake.store.errors import NotFound
 from saelake.store.format.sampling import HELD_BACK
+from saelake.store.requests.windows import MOST_PLACES, WindowsQuery
 
-HITS = 128  # firing documents of a feature that are looked at, spread over its strengths
-KEPT = 4096  # features whose hits are kept
 RANDOM = 16  # features by which other places are found
 AT_ONCE = 64  # features that are prepared together
+WINDOW_TOKENS = 1 << 18  # of one question, but for the windows of one feature: 10 MiB
 WORDS, PEAKED = 2, 2  # words on which it peaks, and other features that peak on each
 SPARE = 1.5  # so many times the counterexamples needed, where not all firing documents are known
 ALIKE, TRIES = 64, 512
 MIN_NPMI, MIN_DOCUMENTS = 0.2, 3  # of features that fire in the same documents
 
 
-@dataclass(frozen=True, slots=True)
-class _NearFeatures:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
     """What was asked of many features at once."""
 
-    near: dict[str, list[str]]
-    together: dict[str, list[str]]
+    near: Mapping[str, Sequence[str]]
+    together: Mapping[str, Sequence[str]]
+    strongest: Mapping[str, FeatureHits]
+
+    def beside(self, name: str) -> list[str]:
+        """The features near one."""
+        return [*self.near.get(name, ()), *self.together.get(name, ())]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PickedPlaces:
+    """A feature, and the places of its windows."""
+
+    row: Feature
+    near: Sequence[str]
+    places: Sequence[TokenPlace]
 
 
 class EvidenceReader:
@@ -48,15 +62,16 @@ class EvidenceReader:
 
     A signed dictionary's feature has evidence for each pole that fires. Deterministic: the same
     state, options and feature have the same evidence, whatever else is asked. Of one reader one
-    thread asks at a time.
+    thread asks at a time. What it keeps in memory is bounded: the hits of `KEPT` features, and the
+    windows of one question.
     """
 
     def __init__(self, collection: Collection, options: EvidenceOptions | None = None) -> None:
         self.collection = collection
         self.options = options or EvidenceOptions()
-        self._hits = lru_cache(KEPT)(self._asked_hits)
-        self._live_names: list[str] = []
-        self._peaking: dict[str, list[str]] = {}
+        self._hits = KnownHits(collection)
+        self._drawn: list[str] = []
+        self._peaking: dict[str, list[str]] | None = None
 
     def read(self, features: Sequence[FeatureName]) -> Iterator[FeatureEvidence]:
         """Evidence for each of these features, in order; of one that fires nowhere none.
@@ -66,11 +81,11 @@ class EvidenceReader:
         """
         for begin in range(0, len(features), AT_ONCE):
             rows = self._rows(features[begin : begin + AT_ONCE])
-            found = self._prepared([_name(row) for row in rows])
-            for row in rows:
-                evidence = self._evidence(row, found)
-                if evidence is not None:
-                    yield evidence
+            if rows:
+                prepared = self._prepared(rows)
+                picked = (self._picked(row, prepared) for row in rows)
+                for some in self._questions(each for each in picked if each is not None):
+                    yield from self._read(some)
 
     # -- Of many features at once.
 
@@ -78,12 +93,23 @@ class EvidenceReader:
         """The statistics of the poles of these features that fire."""
         return [row for row in self.collection.features(features) if row.document_frequency]
 
-    def _prepared(self, names: Sequence[str]) -> _NearFeatures:
-        if not self._live_names:
+    def _prepared(self, rows: Sequence[Feature]) -> _Prepared:
+        """What is asked of these features together."""
+        if self._peaking is None:
             live = [row for row in self.collection.features(k=None) if row.document_frequency]
-            self._live_names = sorted(map(_name, live))
+            live_names = sorted(map(_name, live))
+            n = min(RANDOM, len(live_names))
+            self._drawn = random.Random(self.options.seed).sample(live_names, n)
             self._peaking = _peaking(live)
-        return _NearFeatures(near=self._near(names), together=self._together(names))
+        names = [_name(row) for row in rows]
+        near, together = self._near(names), self._together(names)
+        beside = [other for found in (near, together) for each in found.values() for other in each]
+        peaked = [other for row in rows for _, others in self._peaked(row) for other in others]
+        self._hits.learn([*self._drawn, *beside, *peaked, *names])
+        many = [name for name in names if len(self._hits.of(name)) >= HITS]
+        k = 2 * self.options.n_strongest  # a fifth of which is held back
+        strongest = self._hits.strongest(many, k) if k else {}
+        return _Prepared(near=near, together=together, strongest=strongest)
 
     def _near(self, names: Sequence[str]) -> dict[str, list[str]]:
         """Of each feature those whose decoder directions are nearest."""
@@ -121,48 +147,41 @@ class EvidenceReader:
 
     # -- Of one.
 
-    def _evidence(self, row: Feature, found: _NearFeatures) -> FeatureEvidence | None:
+    def _picked(self, row: Feature, prepared: _Prepared) -> _PickedPlaces | None:
+        """The places of its windows; None where it does not fire in what is selected."""
         name = _name(row)
-        firing = self._firing(row)
+        firing = self._firing(name, prepared)
         if not firing:
             return None
         picked = chosen(firing, self.options, self._chance(name, "firing"))
-        others = self._others(row, found, picked, {place.doc for place in firing})
-        windows = self._windows(name, [*picked.shown, *picked.scored, *others])
-        return self._made(row, windows, [*found.near[name], *found.together[name]])
+        near = prepared.beside(name)
+        others = self._others(row, near, picked, {place.doc for place in firing})
+        return _PickedPlaces(row=row, near=near, places=[*picked.shown, *picked.scored, *others])
 
     def _chance(self, name: str, of: str) -> random.Random:
         return random.Random(f"{self.options.seed}:{self.collection.name}:{name}:{of}")
 
-    def _firing(self, row: Feature) -> list[TokenPlace]:
+    def _firing(self, name: str, prepared: _Prepared) -> list[TokenPlace]:
         """Places where the feature fires, one of a document, the strongest first."""
-        name = _name(row)
-        places = self._hits(name).firing(self.options.n_intervals)
-        k = 2 * self.options.n_strongest  # a fifth of which is held back
-        if len(places) < HITS or not k:  # all that there are
+        places = self._hits.of(name).firing(self.options.n_intervals)
+        top = prepared.strongest.get(name)
+        if top is None:  # all that there are
             return places
-        top = FeatureHits.of(name, self.collection.tokens(name, k, context=0).to_arrow())
         strongest = [top.place(at, "interval", 0) for at in range(len(top))]
         known = set(top.docs)
         return [*strongest, *(place for place in places if place.doc not in known)]
 
-    def _asked_hits(self, name: str) -> FeatureHits:
-        """Places of a feature, spread over its strengths."""
-        found = self.collection.tokens(name, HITS, order="quantiles", context=0)
-        return FeatureHits.of(name, found.to_arrow())
-
     # -- Counterexamples.
 
     def _others(
-        self, row: Feature, found: _NearFeatures, picked: ChosenPlaces, firing: set[int]
+        self, row: Feature, near: Sequence[str], picked: ChosenPlaces, firing: set[int]
     ) -> list[TokenPlace]:
         """Places of every origin that there is; more than are needed where some may fire."""
         name, o = _name(row), self.options
         used = firing | {place.doc for place in (*picked.shown, *picked.scored)}
-        near = dict.fromkeys([*found.near[name], *found.together[name]])
         origins: list[Iterable[TokenPlace]] = [
             self._same_words(row, used),
-            _in_turns([self._hits(other).others("near", used) for other in near]),
+            _in_turns([self._hits.of(n).others("near", used) for n in dict.fromkeys(near)]),
             self._random(name, used),
         ]
         if o.alike:
@@ -171,12 +190,19 @@ class EvidenceReader:
         n = {False: round(o.n_counter * more), True: round(o.n_scored_counter * more)}
         return dealt(origins, n, used)
 
-    def _same_words(self, row: Feature, used: Container[int]) -> Iterator[TokenPlace]:
-        """Places of other features at the words on which this one peaks."""
+    def _peaked(self, row: Feature) -> Iterator[tuple[str, list[str]]]:
+        """The words on which a feature peaks, and of each other features that do."""
+        assert self._peaking is not None
         for word in [word_of(top.token) for top in row.top_tokens[:WORDS]]:
             others = [n for n in self._peaking.get(word, ())[: PEAKED + 1] if n != _name(row)]
-            for other in others[:PEAKED] if word else ():
-                yield from self._hits(other).others("same words", used, word)
+            if word:
+                yield word, others[:PEAKED]
+
+    def _same_words(self, row: Feature, used: Container[int]) -> Iterator[TokenPlace]:
+        """Places of other features at the words on which this one peaks."""
+        for word, others in self._peaked(row):
+            for other in others:
+                yield from self._hits.of(other).others("same words", used, word)
 
     def _alike(self, picked: ChosenPlaces) -> Iterator[TokenPlace]:
         """The beginnings of documents near the strongest by their dense embeddings."""
@@ -188,10 +214,8 @@ class EvidenceReader:
 
     def _random(self, name: str, used: Container[int]) -> Iterator[TokenPlace]:
         """Places by chance, of features that were drawn by chance, the same for all."""
-        drawn = random.Random(self.options.seed).sample(
-            self._live_names, min(RANDOM, len(self._live_names))
-        )
-        hits = [found for other in drawn if other != name and len(found := self._hits(other))]
+        drawn = [self._hits.of(other) for other in self._drawn if other != name]
+        hits = [found for found in drawn if len(found)]
         chance = self._chance(name, "random")
         for _ in range(TRIES if hits else 0):
             found = hits[int(chance.random() * len(hits))]
@@ -201,43 +225,73 @@ class EvidenceReader:
 
     # -- Windows.
 
-    def _windows(self, name: str, places: Sequence[TokenPlace]) -> list[TokenWindow]:
+    def _questions(self, picked: Iterable[_PickedPlaces]) -> Iterator[list[_PickedPlaces]]:
+        """Features whose windows are asked for together: as many as one question has room for."""
+        most = min(MOST_PLACES, WINDOW_TOKENS // self.options.n_tokens)
+        some: list[_PickedPlaces] = []
+        n_places = 0
+        for each in picked:
+            if some and n_places + len(each.places) > most:
+                yield some
+                some, n_places = [], 0
+            some.append(each)
+            n_places += len(each.places)
+        if some:
+            yield some
+
+    def _read(self, some: Sequence[_PickedPlaces]) -> Iterator[FeatureEvidence]:
+        """The evidence for some features, by one question for all their windows."""
+        cut = self._cut(some)
+        row, first = 0, 0
+        for each in some:
+            rows = []  # of places in documents without tokens there are none
+            while row < len(cut.places) and cut.places[row] < first + len(each.places):
+                rows.append((row, each.places[cut.places[row] - first]))
+                row += 1
+            first += len(each.places)
+            yield self._made(each, cut, rows)
+
+    def _cut(self, some: Sequence[_PickedPlaces]) -> CutWindows:
+        places = [place for each in some for place in each.places]
+        if not places:  # of options that ask for none
+            return CutWindows.of(WindowsQuery.answer.empty_table())
+        names = [[_name(each.row)] * len(each.places) for each in some]
         found = self.collection.windows(
-            name,
+            list(chain.from_iterable(names)),
             [place.doc for place in places],
             [place.position for place in places],
             n_tokens=self.options.n_tokens,
         )
-        made = (_window(row, places[row.place]) for row in found)
-        return [window for window in made if window is not None]
+        return CutWindows.of(found.to_arrow())
 
     def _made(
-        self, row: Feature, windows: Sequence[TokenWindow], near: Sequence[str]
+        self, picked: _PickedPlaces, cut: CutWindows, rows: Sequence[tuple[int, TokenPlace]]
     ) -> FeatureEvidence:
-        o = self.options
-        is_held = HELD_BACK.has_documents([w.doc for w in windows]).tolist()
-        sides = [
-            [w for w, held in zip(windows, is_held, strict=True) if held == side]
-            for side in (False, True)
-        ]
+        """The evidence of windows that fire where they are to, and only there."""
+        fit = [(row, place) for row, place in rows if cut.fires[row] == place.fires]
+        o, row = self.options, picked.row
         shown, scored = (
-            (*(w for w in side if w.fires), *_first(side, n))
-            for side, n in zip(sides, (o.n_counter, o.n_scored_counter), strict=True)
+            _side(cut, [each for each in fit if each[1].is_held_back == held], n)
+            for held, n in ((False, o.n_counter), (True, o.n_scored_counter))
         )
-        name = _name(row)
         return FeatureEvidence(
             collection=self.collection.name,
-            feature=name if row.pole else row.feature,
+            feature=_name(row) if row.pole else row.feature,
             largest=abs(row.max or 0.0),
             n_firing=row.document_frequency,
             shown=shown,
             scored=scored,
-            near=tuple(near),
+            near=tuple(picked.near),
         )
 
 
-def _first(windows: Sequence[TokenWindow], n: int) -> list[TokenWindow]:
-    return [window for window in windows if not window.fires][:n]
+def _side(
+    cut: CutWindows, rows: Sequence[tuple[int, TokenPlace]], n: int
+) -> tuple[TokenWindow, ...]:
+    """The windows that fire, and the first `n` of the others."""
+    firing = [each for each in rows if each[1].fires]
+    silent = [each for each in rows if not each[1].fires]
+    return tuple(cut.window(row, place) for row, place in (*firing, *silent[:n]))
 
 
 def _name(row: Feature) -> str:
@@ -272,21 +326,3 @@ def _in_turns(lists: Sequence[Iterator[TokenPlace]]) -> Iterator[TokenPlace]:
                 waiting.remove(places)
             else:
                 yield place
-
-
-def _window(row: FeatureWindow, place: TokenPlace) -> TokenWindow | None:
-    """The window of a place; None where a counterexample turns out to fire, or nothing is there."""
-    strengths = tuple(np.abs(np.array(row.values)).tolist())
-    if not strengths or (max(strengths) > 0) != place.fires:
-        return None
-    return TokenWindow(
-        doc=row.doc,
-        id=row.id,
-        begin=row.start,
-        tokens=row.pieces,
-        strengths=strengths,
-        peak=min(place.position - row.start, len(strengths) - 1),
-        origin=place.origin,
-        interval=place.interval,
-        beside=place.beside,
-    )

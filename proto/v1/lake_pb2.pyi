@@ -296,18 +296,34 @@ class DocumentRequest(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., id: _Optional[str] = ..., doc: _Optional[int] = ..., features: _Optional[_Union[FeatureList, _Mapping]] = ...) -> None: ...
 
 class WindowsRequest(_message.Message):
-    __slots__ = ("collection", "feature", "docs", "positions", "n_tokens")
+    __slots__ = ("collection", "feature", "docs", "positions", "n_tokens", "place_features")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     FEATURE_FIELD_NUMBER: _ClassVar[int]
     DOCS_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     N_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FEATURES_FIELD_NUMBER: _ClassVar[int]
     collection: str
     feature: int
     docs: _containers.RepeatedScalarFieldContainer[int]
     positions: _containers.RepeatedScalarFieldContainer[int]
     n_tokens: int
-    def __init__(self, collection: _Optional[str] = ..., feature: _Optional[int] = ..., docs: _Optional[_Iterable[int]] = ..., positions: _Optional[_Iterable[int]] = ..., n_tokens: _Optional[int] = ...) -> None: ...
+    place_features: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, collection: _Optional[str] = ..., feature: _Optional[int] = ..., docs: _Optional[_Iterable[int]] = ..., positions: _Optional[_Iterable[int]] = ..., n_tokens: _Optional[int] = ..., place_features: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class PlacesRequest(_message.Message):
+    __slots__ = ("collection", "features", "k", "where", "order")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    features: _containers.RepeatedScalarFieldContainer[int]
+    k: int
+    where: str
+    order: Order
+    def __init__(self, collection: _Optional[str] = ..., features: _Optional[_Iterable[int]] = ..., k: _Optional[int] = ..., where: _Optional[str] = ..., order: _Optional[_Union[Order, str]] = ...) -> None: ...
 
 class CodesRequest(_message.Message):
     __slots__ = ("collection", "where")

@@ -13,6 +13,7 @@ no -0. As texts these are `243`, `-243`, `+243` and `-0`.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -73,6 +74,7 @@ class Poles:
         return f"+{pole}" if pole < self.d_sae else f"-{pole - self.d_sae}"
 
 
+@lru_cache(4096)  # a question may name one at each of its places
 def numbered(text: str) -> int:
     """The number of a question that `243`, `-243`, `+243` or `-0` is. Raises `InvalidInput`."""
     found = _NAMED.fullmatch(text)

@@ -1,13 +1,20 @@
 """Tokens around places, and how strongly a feature fires at each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.codes.characters import Characters
+from saelake.store.codes.characters import CHARACTERS, Characters
 from saelake.store.codes.table import Occurrences
 from saelake.store.format.lists import Array, Lists
+from saelake.store.query.parts.window_values import (
+    FEW_DOCUMENTS,
+    WindowTokens,
+    values_looked_up,
+    values_read,
+)
 from saelake.store.requests.windows import WINDOWS, WindowsQuery
 from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
@@ -34,14 +41,26 @@ def windows(session: Session, query: WindowsQuery) -> pa.RecordBatch:
     The value of a negative pole is below 0. Raises `NotFound` of a document or a feature.
     """
     collection = session.collection(query.collection)
-    collection.check_features([query.feature])
+    each = np.array(query.place_features or [query.feature] * len(query.docs), np.int64)
+    numbers = np.unique(each).tolist()
+    collection.check_features(numbers)
     docs, index = np.unique(np.array(query.docs, np.uint64), return_inverse=True)
     collection.documents.check(docs.tolist())
-    fired, characters = collection.codes.fired(docs, [query.feature], characters=True)
-    assert characters is not None
+    fired: Mapping[int, Occurrences] | None = None
+    if len(docs) <= FEW_DOCUMENTS or not collection.segments:
+        fired, characters = collection.codes.fired(docs, numbers, characters=True)
+        assert characters is not None
+    else:
+        characters = Characters.of(*collection.codes.take(docs, CHARACTERS))
     cut = _cut(characters, index, np.array(query.positions, np.int64), query.n_tokens)
-    sign = float(collection.settings.poles.signs(np.array([query.feature]))[0])
-    return _rows(collection, docs, cut, characters, _values(fired[query.feature], cut) * sign)
+    tokens = WindowTokens(
+        feature=each[cut.place], index=cut.index, start=cut.start, length=cut.length
+    )
+    values = (
+        values_looked_up(collection, docs, tokens) if fired is None else values_read(fired, tokens)
+    )
+    signs = collection.settings.poles.signs(tokens.feature)
+    return _rows(collection, docs, cut, characters, values * np.repeat(signs, cut.length))
 
 
 def _cut(characters: Characters, index: Array, position: Array, n_tokens: int) -> _Cut:
@@ -54,20 +73,6 @@ def _cut(characters: Characters, index: Array, position: Array, n_tokens: int) -
     length = np.minimum(total, n_tokens)
     start = np.clip(position - (n_tokens - n_tokens // 4), 0, total - length)
     return _Cut(place=place, index=index, start=start, first=begin + start, length=length)
-
-
-def _values(fired: Occurrences, cut: _Cut) -> Array:
-    """The value of each token of each window, float32, one window after the other."""
-    keys = fired.index.astype(np.int64) << 32 | fired.position
-    row = np.repeat(np.arange(len(cut.length)), cut.length)
-    wanted = cut.index.astype(np.int64)[row] << 32 | (cut.start[row] + _within(cut.length))
-    at = keys.searchsorted(wanted)
-    found = np.minimum(at, max(len(keys) - 1, 0))
-    values = np.zeros(len(wanted), np.float32)
-    if len(keys):
-        hit = keys[found] == wanted
-        values[hit] = fired.value[found[hit]]
-    return values
 
 
 def _within(lengths: Array) -> Array:

@@ -125,7 +125,8 @@ def _text(name: str, value: Any) -> str:
 
 
 def _whole(name: str, value: Any) -> int:
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    is_plain = type(value) is int  # as nearly all are, of which there may be many thousands
+    if not is_plain and (not isinstance(value, Integral) or isinstance(value, bool)):
         raise InvalidInput(f"{name} must be a whole number, not {value!r}.")
     number = value if isinstance(value, int) else int(value)
     if abs(number) > LARGEST_NUMBER:

@@ -22,6 +22,7 @@ NAME = "made/random"
 PLAIN, QUOTED = "label = 'pos'", "\"label\" = 'pos'"
 QUESTIONS: dict[str, Callable[[Collection, str], pa.Table]] = {
     "tokens": lambda c, where: c.tokens(3, k=None, where=where).to_arrow(),
+    "places": lambda c, where: c.places([3, 4], where=where).to_arrow(),
     "tokens of two": lambda c, where: c.tokens("2 & 5", scope="document", where=where).to_arrow(),
     "similar": lambda c, where: c.similar(features={3: 1.0}, where=where).to_arrow(),
     "codes": lambda c, where: c.codes(where).read_all(),

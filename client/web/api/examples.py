@@ -29,6 +29,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "jobs": {},
     "tags": {},
     "windows": {"collection": "{collection}", "feature": "12", "docs": "0", "positions": "5"},
+    "places": {"collection": "{collection}", "features": "12,34", "k": "5"},
     "encode": {"collection": "{collection}", "texts": "A rainy day.", "k": "3"},
 }
 

@@ -21,7 +21,8 @@ from saelake.web.api.contract import field_comments
 Form: TypeAlias = Literal["address", "body"]
 Kind: TypeAlias = Any  # a request, a command, or a value in one: the class of a frozen dataclass
 
-FEATURES = ("feature", "features", "within")  # whole numbers that may be poles, as -12
+# Whole numbers that may be poles, as -12.
+FEATURES = ("feature", "features", "within", "place_features")
 ALL = "all"  # of k in an address; in a body it is null
 
 

@@ -33,6 +33,7 @@ ROWS: Mapping[str, str | None] = {
     "tags": "tags",
     "encode": "tokens",
     "windows": "windows",
+    "places": "places",
 }
 FAILURE = {
     "type": "object",

@@ -84,20 +84,25 @@ class FeatureLists:
     """
 
     def __init__(
-        self, collection: Collection, features: Iterable[int], mask: DocumentMask | None
+        self,
+        collection: Collection,
+        features: Iterable[int],
+        mask: DocumentMask | None,
+        *,
+        indexed_only: bool = False,
     ) -> None:
+        """Of all documents, or of those that are indexed."""
         self._collection = collection
         self._mask = mask
         self.n_documents = collection.documents.n_documents
         self.n_read = 0
         numbers = sorted(set(features))
-        unindexed = collection.unindexed_lists(numbers)
+        unindexed = {} if indexed_only else collection.unindexed_lists(numbers)
         everything = [(segment, -NOTHING) for segment in collection.segments]
         dtype = collection.codes.codec.dtype
-        self.of = {
-            n: FeatureList(list(self._pieces(PostingBand(dtype, unindexed[n], None))), everything)
-            for n in numbers
-        }
+        self.of = {n: FeatureList([], everything) for n in numbers}
+        for n, postings in unindexed.items():
+            self.of[n].pieces += self._pieces(PostingBand(dtype, postings, None))
         self.parted = collection.split_documents
         self.read(numbers)
 

@@ -99,6 +99,9 @@ class TokensFound:
 
     def spread(self, k: int) -> "TokensFound":
         """`k` matches at even ranks from the strongest to the weakest."""
-        ordered = self.strongest(None)
-        ranks = np.linspace(0, len(self) - 1, min(k, len(self)))
-        return ordered[np.round(ranks).astype(np.int64)]
+        return self.strongest(None)[even_ranks(len(self), k)]
+
+
+def even_ranks(n: int, k: int) -> Array:
+    """`k` ranks of `n`, or all, evenly spaced from the first to the last, int64."""
+    return np.round(np.linspace(0, n - 1, min(k, n))).astype(np.int64)

@@ -25,6 +25,7 @@ from saelake.store.snapshot.session import Session
 Answer: TypeAlias = pa.RecordBatch | pa.Table | pa.RecordBatchReader
 
 NUMBERS = ("features", "within")  # of questions; and `feature`, which is one
+ONE_POLE = "place_features"  # of which each is one, as `feature` is
 VALUES = ("value", "max", "mean", "sum")  # that are a pole's, where they stand beside it
 SIGNED_THEMSELVES = ("tokens", "codes")  # questions that answer with signed values and no pole
 UNKNOWN = Poles(0, signed=False)
@@ -116,6 +117,8 @@ def asked(request: Request, sides: Sides) -> Request:
             made[field.name] = every(value, sides.a, sides.name)
         elif field.name == "feature":  # of two poles, which are each other's mirror, the positive
             made[field.name] = sides.a.of(value, sides.name)[0]
+        elif field.name == ONE_POLE:
+            made[field.name] = tuple(sides.a.of(each, sides.name)[0] for each in value)
     made_of: Request = replace(given, **made)
     return made_of
 

@@ -94,6 +94,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("associate", NAME, "label"), store),
         (("shares", NAME, "1", "--by", "label"), store),
         (("values", NAME, "label"), store),
+        (("places", NAME, "3"), store),
         (("windows", NAME, "3", "3:0"), store),
         (("agreement", "random"), store),
         (("annotate", "made", "--file", str(parts / "values.csv")), store),

@@ -1,12 +1,16 @@
 """Evidence from real lakes: what is shown, what is held back, and that it is what is stored."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import saelake
 from saelake.collection import Collection
+from saelake.explaining import hits, reading
 from saelake.explaining.evidence import PASSAGES, EvidenceOptions, FeatureEvidence
 from saelake.explaining.reading import EvidenceReader
 from saelake.store.errors import InvalidInput, NotFound
@@ -14,6 +18,7 @@ from saelake.store.format.sampling import HELD_BACK
 from saelake.store.growth.index import index
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.client.explaining.made import docs, evidence_of, window_of
+from tests.client.explaining.one_at_a_time import OneAtATime
 from tests.encoded import NAME, EncodedLake, make_encoded_lake
 from tests.lakes import MadeLake, make_lake
 
@@ -125,6 +130,57 @@ def test_evidence_does_not_depend_on_what_else_was_asked(
     assert other != evidence[0]
 
 
+def equal(collection: Collection, features: Sequence[int | str], n_examples: int) -> None:
+    """Whether evidence is what it is for one feature after the other, with any options."""
+    few = st.integers(0, 9)
+    options = st.builds(
+        EvidenceOptions,
+        n_strongest=few,
+        n_intervals=st.integers(1, 5),
+        n_per_interval=st.integers(0, 2),
+        n_counter=few,
+        n_scored=few,
+        n_scored_counter=few,
+        n_near=st.integers(0, 3),
+        together=st.booleans(),
+        n_tokens=st.sampled_from([1, 5, 32]),
+        seed=few,
+    )
+
+    @settings(max_examples=n_examples)
+    @given(options, st.lists(st.sampled_from(features), min_size=1, max_size=5, unique=True))
+    def check(options: EvidenceOptions, some: list[int | str]) -> None:
+        expected = list(
+            OneAtATime(collection=collection, options=options, n_hits=hits.HITS).read(some)
+        )
+        assert list(EvidenceReader(collection, options).read(some)) == expected
+
+    check()
+
+
+@pytest.fixture
+def little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few hits, of which more than those are strong; few features and windows of one question."""
+    for module in (hits, reading):
+        monkeypatch.setattr(module, "HITS", 12)
+    monkeypatch.setattr(hits, "KEPT", 20)
+    monkeypatch.setattr(hits, "MOST_FEATURES", 7)
+    monkeypatch.setattr(reading, "AT_ONCE", 4)
+    monkeypatch.setattr(reading, "WINDOW_TOKENS", 100 * 32)
+
+
+@pytest.mark.usefixtures("little")
+def test_evidence_is_that_of_one_feature_after_the_other(collection: Collection) -> None:
+    equal(collection, FEATURES, 8)
+
+
+def test_evidence_of_many_features_is_that_of_each(
+    collection: Collection, evidence: list[FeatureEvidence]
+) -> None:
+    alone = OneAtATime(collection=collection, options=SOME).read(FEATURES[::5])
+    assert list(alone) == [each for each in evidence if int(each.feature) % 5 == 0]
+
+
 def test_a_server_gives_the_same_evidence(
     encoded: EncodedLake, evidence: list[FeatureEvidence]
 ) -> None:
@@ -183,6 +239,14 @@ def test_each_pole_has_evidence_of_its_own(signed: MadeLake) -> None:
             assert window.strengths == stored
     (alone,) = EvidenceReader(collection, SOME).read(["-3"])
     assert alone == found[1]
+
+
+@pytest.mark.usefixtures("little")
+def test_evidence_of_poles_is_that_of_one_after_the_other(signed: MadeLake) -> None:
+    whole = saelake.connect(signed.lake.uri)[str(signed.name)]
+    poles = ["0", "+1", "-1", "2", "-3", "+4", "5"]
+    equal(whole, poles, 8)
+    equal(whole.where("label = 'pos'"), poles, 4)
 
 
 def test_a_selection_has_evidence_of_its_documents(signed: MadeLake) -> None:

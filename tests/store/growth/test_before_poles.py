@@ -36,6 +36,7 @@ from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.map import MapQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
+from saelake.store.requests.places import PlacesQuery
 from saelake.store.requests.request import Request
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
@@ -75,6 +76,9 @@ QUESTIONS: tuple[Request, ...] = (
     DocumentQuery(collection=MADE, doc=9, features=(3, -4)),
     WindowsQuery(collection=MADE, feature=3, docs=(9, 2, 9), positions=(0, 4, 1000), n_tokens=5),
     WindowsQuery(collection=MADE, feature=-3, docs=(9, 2), positions=(3, 4)),
+    WindowsQuery(collection=MADE, feature=3, place_features=(3, -4), docs=(9, 2), positions=(3, 4)),
+    PlacesQuery(collection=MADE, features=(3, -4), k=5),
+    PlacesQuery(collection=MADE, features=(3,), k=5, order="quantiles", where="label = 'pos'"),
     CodesQuery(collection=MADE),
     *(EmbeddingsQuery(collection=MADE, pooling=p) for p in ("max", "mean", "sum", "binary")),
     TextsQuery(corpus="made", sample=3),

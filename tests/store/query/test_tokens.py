@@ -1,6 +1,6 @@
 """`tokens` equals brute force over every code, whatever is asked."""
 
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from saelake.store.codes import table as codes_table
 from saelake.store.engine import Engine
 from saelake.store.errors import InvalidExpression, InvalidFilter, InvalidInput, NotFound
 from saelake.store.format.poles import Poles
-from saelake.store.growth import index as growth_index
-from saelake.store.growth.delete import delete_documents
-from saelake.store.growth.index import index
-from saelake.store.index import builder, tiers
-from saelake.store.index.builder import BYTES_PER_POSTING
-from saelake.store.query.parts import candidates, lists
-from saelake.store.query.parts import combined as combining
-from saelake.store.query.parts import search as query_search
+from saelake.store.index import tiers
 from saelake.store.query.parts.expression import (
     And,
     Expression,
@@ -30,112 +22,22 @@ from saelake.store.query.parts.expression import (
     parse,
 )
 from saelake.store.requests.tokens import Order, TokensQuery
-from saelake.store.snapshot.collection import Collection
-from tests.lakes import MadeLake, add_documents, list_postings, make_lake
+from tests.kinds import KINDS, as_made, lake_of_kind
+from tests.lakes import MadeLake, make_lake
 
 COLLECTION = "made/random"
 Place = tuple[int, int]
 
 
-SHORTENED = ("long", "many", "split", "old-signed", "listed", "mixed", "few-others")
-
-
-@pytest.fixture(scope="module", params=["16-bit", "8-bit", "signed", *SHORTENED])
+@pytest.fixture(scope="module", params=KINDS)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MadeLake:
-    folder: Path = tmp_path_factory.mktemp("lake")
-    match request.param:
-        case "signed":
-            return make_lake(folder, signed=True, seed=2)
-        case "8-bit":
-            return make_lake(folder, values="8-bit", seed=3)
-        case "long":  # documents with parts, and posting lists with several tiers
-            with pytest.MonkeyPatch.context() as patch:
-                _shorten(patch)
-                return make_lake(folder, n_documents=60, tokens=(0, 30), seed=4)
-        case "many":  # segments, some fragments that none covers, and deleted documents
-            with pytest.MonkeyPatch.context() as patch:
-                _shorten(patch)
-                lake = make_lake(
-                    folder, n_documents=150, n_fragments=8, n_indexed=6, density=0.15, seed=5
-                )
-                return _without(lake, range(3, 150, 7))
-        case "split":  # of an earlier saelake: segments between which documents are split
-            with pytest.MonkeyPatch.context() as patch:
-                _shorten(patch)
-                patch.setattr(codes_table, "SCAN_ROWS", 4)
-                patch.setattr(builder, "_at_first_document", lambda rows: (rows.slice(0, 0), rows))
-                patch.setattr(growth_index, "plan_merges", lambda *_, **__: [])
-                lake = make_lake(
-                    folder, n_documents=40, tokens=(0, 40), n_fragments=1, n_indexed=0, seed=6
-                )
-                index(lake.lake, lake.name, memory_bytes=BYTES_PER_POSTING * 60)
-                assert len(Collection(lake.lake, lake.name).segments) > 4
-                return lake
-        case "listed" | "mixed":  # of an earlier saelake: later tiers as lists, some or all
-            with pytest.MonkeyPatch.context() as patch:
-                _shorten(patch)
-                patch.setattr(growth_index, "plan_merges", lambda *_, **__: [])
-                lake = make_lake(folder, n_documents=120, n_fragments=6, n_indexed=4, seed=8)
-                list_postings(lake)
-                if request.param == "mixed":
-                    lake = add_documents(lake, 60, seed=9)
-                    index(lake.lake, lake.name)
-                    kinds = [s.is_packed for s in Collection(lake.lake, lake.name).segments]
-                    assert set(kinds) == {False, True}
-                return lake
-        case "few-others":  # listed: that others fire is known, but not where
-            with pytest.MonkeyPatch.context() as patch:
-                _shorten(patch, n_others=2)
-                return make_lake(
-                    folder, n_documents=90, tokens=(0, 8), density=0.6, n_fragments=4, seed=9
-                )
-        case "old-signed":  # rows of codes from before they had poles
-            with pytest.MonkeyPatch.context() as patch:
-                _shorten(patch)
-                return make_lake(folder, n_documents=60, signed=True, by_pole=False, seed=7)
-    return make_lake(folder)
-
-
-def _without(made: MadeLake, docs: range) -> MadeLake:
-    """The lake without these documents."""
-    delete_documents(made.lake, made.name.corpus, ids=[f"d{doc}" for doc in docs])
-    return replace(made, codes=[code for code in made.codes if code.doc not in docs])
+    return lake_of_kind(request.param, tmp_path_factory.mktemp("lake"))
 
 
 @pytest.fixture(autouse=True)
-def _short_parts(request: pytest.FixtureRequest) -> object:
-    if "made" in request.fixturenames and any(n in request.node.name for n in SHORTENED):
-        with pytest.MonkeyPatch.context() as patch:
-            _shorten(patch, n_others=2 if "few-others" in request.node.name else None)
-            yield
-    else:
+def _short_parts(request: pytest.FixtureRequest) -> Iterator[None]:
+    with as_made(request, "made"):
         yield
-
-
-def _shorten(patch: pytest.MonkeyPatch, n_others: int | None = None) -> None:
-    """Parts of 8 tokens, tiers of 4 and 8 postings, bands: so that small lakes have several."""
-    import tests.lakes
-    from saelake.store.codes import characters
-    from saelake.store.codes import table as codes
-    from saelake.store.index import features, layout, merge, others, postings
-    from saelake.store.query import codes as listed
-    from saelake.workers.encoder import pack
-
-    for module in (tests.lakes, characters, codes, postings, listed, pack):
-        patch.setattr(module, "MAX_PART_TOKENS", 8)
-    for module in (layout, merge, features, query_search, lists):
-        patch.setattr(module, "TIERS", (4, 8))
-    patch.setattr(layout, "BANDS", (16, 24))
-    if n_others is not None:
-        patch.setattr(others, "UNKNOWN", n_others + 1)
-        for module in (layout, lists, others, tiers):
-            patch.setattr(module, "MOST_OTHERS", n_others)
-    patch.setattr(combining, "NARROWED", 3)
-    patch.setattr(combining, "MOST_NARROWED", 5)
-    patch.setattr(combining, "DOCUMENTS_PER_READ", 3)
-    patch.setattr(combining, "FEW_DOCUMENTS", 2)
-    patch.setattr(combining, "TRIED_DOCUMENTS", 9)
-    patch.setattr(candidates, "BOUNDED_BELOW", 12)
 
 
 def brute_force(made: MadeLake, query: TokensQuery) -> list[tuple[int, int, float]]:

@@ -36,6 +36,7 @@ from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.map import MapQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
+from saelake.store.requests.places import PlacesQuery
 from saelake.store.requests.request import Request
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
@@ -76,6 +77,7 @@ LEAST: list[tuple[Request, dict[str, Any]]] = [
         WindowsQuery(collection=NAME, feature=1, docs=(0,), positions=(3,)),
         {"collection": NAME, "feature": "1", "docs": ["0"], "positions": ["3"]},
     ),
+    (PlacesQuery(collection=NAME, features=(1,)), {"collection": NAME, "features": ["1"]}),
     (CodesQuery(collection=NAME), {"collection": NAME}),
     (EmbeddingsQuery(collection=NAME), {"collection": NAME}),
     (TextsQuery(corpus="made"), {"corpus": "made"}),
@@ -194,8 +196,11 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
             docs=st.just(tuple(doc for doc, _ in places)),
             positions=st.just(tuple(position for _, position in places)),
             n_tokens=st.integers(1, 4096),
+            place_features=st.just(())
+            | st.lists(WHOLE, min_size=len(places), max_size=len(places)).map(tuple),
         )
     ),
+    PlacesQuery: made(PlacesQuery, needs="features"),
     SimilarQuery: made(SimilarQuery, needs="text", without="ids docs features about min_score")
     | made(SimilarQuery, needs="ids", without="text features within min_score")
     | made(SimilarQuery, needs="docs about", without="text features within")

@@ -41,6 +41,11 @@ ASKED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"collection": NAME, "feature": 3, "docs": [4, 2], "positions": [1, 0], "n_tokens": 5},
         {"collection": NAME, "feature": "3", "docs": [4, 2], "positions": [1, 0], "n_tokens": 5},
     ),
+    "places": (
+        f"places {NAME} 3 1 -k 2",
+        {"collection": NAME, "features": "3,1", "k": 2},
+        {"collection": NAME, "features": [3, "1"], "k": 2},
+    ),
     "similar": (
         f"similar {NAME} --features 1:2.0,3:1 --weights 1:0.5 -k 4 --chosen",
         {

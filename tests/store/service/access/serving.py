@@ -26,6 +26,7 @@ from saelake.store.requests.labels import LabelsQuery
 from saelake.store.requests.map import MapQuery
 from saelake.store.requests.match import MatchQuery
 from saelake.store.requests.neighbors import NeighborsQuery
+from saelake.store.requests.places import PlacesQuery
 from saelake.store.requests.request import Request, Right
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
@@ -72,6 +73,7 @@ QUESTIONS: Mapping[str, Callable[[str], Request]] = {
     "Tokens": lambda c: TokensQuery(collection=c, expression="1"),
     "Values": lambda c: ValuesQuery(collection=c, by="label"),
     "Verify": lambda c: VerifyQuery(collection=c),
+    "Places": lambda c: PlacesQuery(collection=c, features=(0,)),
     "Windows": lambda c: WindowsQuery(collection=c, feature=0, docs=(0,), positions=(0,)),
 }
 
