@@ -630,7 +630,7 @@ class Collection:
         text: str | None = None,
         k: int | None = LabelsQuery.k,
         *,
-        features: int | Sequence[int] = (),
+        features: int | str | Sequence[int | str] = (),
         min_score: float | None = None,
         explainers: str | Sequence[str] = (),
         every_explainer: bool = False,

@@ -37,6 +37,8 @@ WINGS: Mapping[str, str] = {
     "client/judging": "documents judged by a rubric in words",
     "client/aio": "the same, awaited: `saelake.aio`",
     "client/explaining/hypotheses": "what differs between two sets of texts, in words, tested",
+    "client/explaining/naming": "clusters and families named in words, each name judged",
+    "client/explaining/claims": "what is claimed of texts: judged blind, tested, reported",
     "client/explaining": "evidence for features, prompts, replies, and scores of labels",
     "client": "connect, lake, collection, dictionary: `import saelake`",
     "client/making": "what making a lake is asked, what of, and in which stages",

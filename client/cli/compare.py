@@ -5,13 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from saelake.cli.hypotheses import (
-    InWords,
-    check_explains,
-    diff_model,
-    explain_diff,
-    in_words_options,
-)
 from saelake.cli.options.analyses import (
     PANEL,
     AllOption,
@@ -28,11 +21,14 @@ from saelake.cli.options.lake import (
     selected,
     split_names,
 )
-from saelake.cli.options.language import AskedModel
+from saelake.cli.options.language import AskedModel, named_model
 from saelake.cli.options.shared import shares
+from saelake.cli.options.words import InWords, compared_in_words
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out
 from saelake.cli.show.waiting import waiting
+from saelake.cli.words import explain_diff
+from saelake.explaining.hypotheses.options import HypothesisOptions
 from saelake.lake import Lake
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.diff import DiffOrder, DiffQuery, Unit
@@ -47,8 +43,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 @shares("place", asked_lake)
-@shares("language", diff_model)
-@shares("words", in_words_options)
+@shares("language", named_model)
+@shares("words", compared_in_words)
 def diff(
     a: SelectionArgument,
     others: Annotated[
@@ -84,7 +80,7 @@ def diff(
         bool, typer.Option(help="Find each feature's strongest tokens.")
     ] = DiffQuery.examples,
     format: FormatOption = "table",  # noqa: A002
-    words: InWords,
+    words: InWords[HypothesisOptions],
     language: AskedModel | None,
     place: AskedLake,
 ) -> None:
@@ -114,8 +110,8 @@ def diff(
         "confirm_share": confirm_share,
         "examples": examples,
     }
-    check_explains(words, language)
-    if words.explain:
+    words.said.check(language)
+    if words.said.explain:
         with place as found:
             sides = [selected(found, text) for text in (a, *others)]
             explain_diff(sides, words, language, asked, format)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from saelake.answers.differences import Diff, Difference
 from saelake.answers.text import named
 from saelake.collection import Collection
-from saelake.explaining.hypotheses.drawn import DrawnDocument, SideName
+from saelake.explaining.claims.texts import SideText, SideTexts
+from saelake.explaining.claims.verdicts import DrawnDocument, SideName
 from saelake.explaining.hypotheses.options import HypothesisOptions
-from saelake.explaining.hypotheses.texts import SideText, SideTexts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,15 @@ class FeatureContrast:
     of: DifferingFeature
     firing: tuple[str, ...]
     silent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelabelledFeature:
+    """A differing feature and its label by texts of both sides; None, and `why` there is none."""
+
+    of: DifferingFeature
+    label: str | None
+    why: str = ""
 
 
 def found_differences(

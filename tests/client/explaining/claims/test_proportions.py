@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from saelake.explaining.hypotheses.options import Correction
-from saelake.explaining.hypotheses.proportions import (
+from saelake.explaining.claims.proportions import (
     UNTESTED,
     corrected,
     fisher,
@@ -17,6 +16,7 @@ from saelake.explaining.hypotheses.proportions import (
     of_pairs,
     of_separate,
 )
+from saelake.explaining.hypotheses.options import Correction
 
 
 @given(st.integers(0, 60), st.integers(1, 60), st.integers(0, 60), st.integers(1, 60))

@@ -1,0 +1,144 @@
+"""`--explain`: analyses said in words by a language model."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from saelake.answers.clusters import Clusters
+from saelake.answers.families import Families
+from saelake.cli.options.language import AskedModel
+from saelake.cli.options.words import InWords, SaidInWords, check_usual, model_of
+from saelake.cli.show.claims import shown, stage_document, stage_table, stages_shown
+from saelake.cli.show.screen import Format, answer, err, out, say
+from saelake.cli.show.waiting import AnswerBar, waiting
+from saelake.collection import Collection
+from saelake.explaining.claims.estimating import StageEstimate
+from saelake.explaining.claims.sections import WrittenReport
+from saelake.explaining.claims.stages import Told
+from saelake.explaining.claims.written import write_report
+from saelake.explaining.hypotheses.comparing import compare
+from saelake.explaining.hypotheses.estimating import estimate
+from saelake.explaining.hypotheses.options import HypothesisOptions
+from saelake.explaining.naming.estimating import estimate_names
+from saelake.explaining.naming.options import NamingOptions
+from saelake.explaining.naming.running import name_groups
+from saelake.store.errors import InvalidInput
+from saelake.store.requests.checks import Selection
+from saelake.store.requests.diff import DiffQuery
+from saelake.store.requests.waited.progress import Progress
+
+
+class ReportInWords(WrittenReport, Protocol):
+    """A report that is also a table."""
+
+    def to_arrow(self) -> pa.Table:
+        """A row for each of its claims."""
+
+
+def answer_in_words(
+    said: SaidInWords,
+    language: AskedModel,
+    chosen: Format,
+    make: Callable[[Told | None], ReportInWords],
+    estimates: Callable[[], Sequence[StageEstimate]],
+) -> None:
+    """Ask and show the report, or show what asking would take."""
+    if language.dry_run:
+        with waiting(chosen):
+            stages = estimates()
+        answer(
+            chosen,
+            stage_table(stages),
+            document=lambda: stage_document(stages),
+            show=lambda: out.print(stages_shown(stages)),
+        )
+        return
+    with _told(chosen) as told:
+        made = make(told)
+    if said.report is not None:
+        write_report(made, said.report)
+        say(f"The report is in {said.report}.")
+    answer(chosen, made.to_arrow(), document=made.to_plain, show=lambda: out.print(shown(made)))
+
+
+def explain_diff(
+    sides: Sequence[Collection],
+    words: InWords[HypothesisOptions],
+    language: AskedModel | None,
+    asked: Mapping[str, Any],
+    chosen: Format,
+) -> None:
+    """Say what differs, or what saying so would take. `asked` is what else was said of the diff.
+
+    Raises `InvalidInput` for what hypotheses are not judged by.
+    """
+    usual = DiffQuery(a=Selection(collection="a/b"), others=(Selection(collection="a/b"),))
+    check_usual({**asked}, usual, ("align", "cluster_by", "confirm", "confirm_share"))
+    options = replace(
+        words.options,
+        align=asked["align"],
+        cluster_by=asked["cluster_by"],
+        held_back=asked["confirm_share"],
+    )
+    model = model_of(language)
+    if len(sides) != 2:
+        raise InvalidInput("--explain compares two selections: leave out the others.")
+    a, b = sides
+    answer_in_words(
+        words.said,
+        model,
+        chosen,
+        lambda told: compare(
+            a, b, model.settings, options=options, run=model.run, cache=model.cache, told=told
+        ),
+        lambda: estimate(a, b, model.settings, options=options, cache=model.cache),
+    )
+
+
+def explain_groups(
+    collection: Collection,
+    groups: Callable[[Collection], Clusters | Families],
+    words: InWords[NamingOptions],
+    language: AskedModel | None,
+    chosen: Format,
+) -> None:
+    """Name clusters or families, or say what naming them would take."""
+    model = model_of(language)
+    with waiting(chosen):
+        found = groups(collection)
+    answer_in_words(
+        words.said,
+        model,
+        chosen,
+        lambda told: name_groups(
+            collection,
+            found,
+            model.settings,
+            options=words.options,
+            run=model.run,
+            cache=model.cache,
+            told=told,
+        ),
+        lambda: estimate_names(
+            collection, found, model.settings, options=words.options, cache=model.cache
+        ),
+    )
+
+
+@contextmanager
+def _told(chosen: Format) -> Iterator[Told | None]:
+    """Whom it is told how far it is: a bar on a terminal, for people."""
+    if chosen != "table" or not err.is_terminal:
+        yield None
+        return
+    steps: dict[str, int] = {}
+    with AnswerBar() as bar:
+
+        def told(stage: str, done: int, total: int) -> None:
+            step = steps.setdefault(stage, len(steps) + 1)
+            bar(Progress(step=step, stage=stage, done=done, total=total))
+
+        yield told
