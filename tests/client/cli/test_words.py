@@ -1,4 +1,4 @@
-"""`saelake diff --explain` as it is typed."""
+"""What a language model says in words, as it is typed."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 
 from tests.client.cli.command import asked, run
 from tests.client.explaining.hypotheses.made import HONEST, PLANTED, make_texts
+from tests.client.explaining.naming.made import namer
 from tests.language_server import ScriptedServer, scripted
 
 SIDES = ("made/random where label = 'pos'", "made/random where label = 'neg'")
@@ -85,3 +86,55 @@ def test_what_it_does_not_keep_to_is_refused(lake: str, tmp_path: Path) -> None:
         "http://x/v1",
     )
     assert "two selections" in ran.err
+
+
+# -- Names.
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("cluster", "made/random", "-n", "2", "--where", "label = 'pos'"),
+        ("families", "made/random where label = 'pos'", "--min-npmi=-0.1", "--max-coverage=0.6"),
+    ],
+    ids=["clusters", "families"],
+)
+def test_groups_are_named(lake: str, tmp_path: Path, command: tuple[str, ...]) -> None:
+    report = tmp_path / "report.html"
+    few = ("--lake", lake, "--explain", "--n-judged", "10")
+    with scripted(namer()) as server:
+        model = ("--model", "m", "--base-url", server.base_url, "--cache", str(tmp_path))
+        estimate = json.loads(asked(*command, *few, *model, "--dry-run", "--format", "json"))
+        assert server.counted.n_requests == 0
+        ran = run(*command, *few, *model, "--report", str(report))
+        n = server.counted.n_requests
+        found = json.loads(asked(*command, *few, *model, "--format", "json"))
+        rows = asked(*command, *few, *model, "--format", "csv").splitlines()
+        assert server.counted.n_requests == n
+    assert (ran.code, ran.err) == (0, f"The report is in {report}.\n")
+    assert [stage["stage"] for stage in estimate["stages"]] == [
+        "groups named",
+        "names that were taken",
+        "verdicts",
+    ]
+    groups = found["groups"]
+    assert len(groups) + 1 == len(rows)
+    assert (found["kind"], found["selection"]) == (
+        {"cluster": "cluster", "families": "family"}[command[0]],
+        "made/random where label = 'pos'",
+    )
+    named = [group["name"] for group in groups if group["name"] is not None]
+    assert named
+    assert all(name in ran.out and name in report.read_text() for name in named)
+
+
+def test_what_is_named_needs_a_model_and_explain(lake: str) -> None:
+    for command in (("cluster", "made/random"), ("families", "made/random")):
+        for more, said in (
+            (("--explain",), "--model NAME"),
+            (("--model", "m", "--base-url", "http://localhost:1/v1"), "--model is for --explain"),
+            (("--report", "r.md"), "--report is for --explain"),
+        ):
+            ran = run(*command, "--lake", lake, *more)
+            assert ran.code != 0
+            assert said in ran.err
