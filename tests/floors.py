@@ -38,6 +38,7 @@ WINGS: Mapping[str, str] = {
     "client/aio": "the same, awaited: `saelake.aio`",
     "client/explaining/hypotheses": "what differs between two sets of texts, in words, tested",
     "client/explaining/naming": "clusters and families named in words, each name judged",
+    "client/explaining/retrieving": "documents for a phrase, by features that a model chooses",
     "client/explaining/claims": "what is claimed of texts: judged blind, tested, reported",
     "client/explaining": "evidence for features, prompts, replies, and scores of labels",
     "client": "connect, lake, collection, dictionary: `import saelake`",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow as pa
 from saelake.answers.clusters import Clusters
 from saelake.answers.families import Families
 from saelake.cli.options.language import AskedModel
-from saelake.cli.options.words import InWords, SaidInWords, check_usual, model_of
+from saelake.cli.options.words import InWords, check_usual, model_of
 from saelake.cli.show.claims import shown, stage_document, stage_table, stages_shown
 from saelake.cli.show.screen import Format, answer, err, out, say
 from saelake.cli.show.waiting import AnswerBar, waiting
@@ -25,6 +26,11 @@ from saelake.explaining.hypotheses.options import HypothesisOptions
 from saelake.explaining.naming.estimating import estimate_names
 from saelake.explaining.naming.options import NamingOptions
 from saelake.explaining.naming.running import name_groups
+from saelake.explaining.retrieving.running import (
+    PhraseAsked,
+    estimate_retrieval,
+    retrieve_by_model,
+)
 from saelake.store.errors import InvalidInput
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.diff import DiffQuery
@@ -39,7 +45,7 @@ class ReportInWords(WrittenReport, Protocol):
 
 
 def answer_in_words(
-    said: SaidInWords,
+    report: Path | None,
     language: AskedModel,
     chosen: Format,
     make: Callable[[Told | None], ReportInWords],
@@ -58,9 +64,9 @@ def answer_in_words(
         return
     with _told(chosen) as told:
         made = make(told)
-    if said.report is not None:
-        write_report(made, said.report)
-        say(f"The report is in {said.report}.")
+    if report is not None:
+        write_report(made, report)
+        say(f"The report is in {report}.")
     answer(chosen, made.to_arrow(), document=made.to_plain, show=lambda: out.print(shown(made)))
 
 
@@ -88,7 +94,7 @@ def explain_diff(
         raise InvalidInput("--explain compares two selections: leave out the others.")
     a, b = sides
     answer_in_words(
-        words.said,
+        words.said.report,
         model,
         chosen,
         lambda told: compare(
@@ -110,7 +116,7 @@ def explain_groups(
     with waiting(chosen):
         found = groups(collection)
     answer_in_words(
-        words.said,
+        words.said.report,
         model,
         chosen,
         lambda told: name_groups(
@@ -125,6 +131,27 @@ def explain_groups(
         lambda: estimate_names(
             collection, found, model.settings, options=words.options, cache=model.cache
         ),
+    )
+
+
+def retrieve_in_words(
+    asked: PhraseAsked, report: Path | None, language: AskedModel, chosen: Format
+) -> None:
+    """Documents for a phrase by features that a model chooses, or what choosing would take."""
+    said: dict[str, Any] = {
+        "method": asked.method,
+        "options": asked.options,
+        "cache": language.cache,
+    }
+    of, phrase, settings = asked.collection, asked.phrase, language.settings
+    answer_in_words(
+        report,
+        language,
+        chosen,
+        lambda told: retrieve_by_model(
+            of, phrase, settings, asked.k, run=language.run, told=told, **said
+        ),
+        lambda: estimate_retrieval(of, phrase, settings, **said),
     )
 
 

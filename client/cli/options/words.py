@@ -13,12 +13,14 @@ from saelake.explaining.claims.proportions import Correction
 from saelake.explaining.claims.written import check_form
 from saelake.explaining.hypotheses.options import HypothesisOptions
 from saelake.explaining.naming.options import NamingOptions
+from saelake.explaining.retrieving.options import ChoosingOptions
 from saelake.store.errors import InvalidInput
 
 T = TypeVar("T")
 PANEL = "In words"
 COMPARED = HypothesisOptions()
 NAMED = NamingOptions()
+CANDIDATES = ChoosingOptions().n_candidates
 
 ReportOption = Annotated[
     Path | None,
@@ -126,6 +128,40 @@ def named_in_words(
         n_words=n_words, n_judged=n_judged, n_tokens=n_tokens, correction=correction
     )
     return InWords(said=said, options=options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenByModel:
+    """Among how many labels a model chooses, and where the report goes. Raises `InvalidInput`."""
+
+    n_candidates: int
+    report: Path | None
+
+    def __post_init__(self) -> None:
+        if self.report is not None:
+            check_form(self.report)
+
+    def check(self, language: AskedModel | None) -> None:
+        """Raise `InvalidInput` where no model is named that these are for."""
+        if language is None and self != ChosenByModel(n_candidates=CANDIDATES, report=None):
+            raise InvalidInput("--candidates and --report are for --model: name one.")
+
+    def options(self, n_features: int, min_score: float | None) -> ChoosingOptions:
+        """How the model chooses. Raises `InvalidInput`."""
+        return ChoosingOptions(
+            n_candidates=self.n_candidates, n_features=n_features, min_score=min_score
+        )
+
+
+def chosen_by_model(
+    *,
+    candidates: Annotated[
+        int, typer.Option(help="Labels that --model is shown.", rich_help_panel=PANEL)
+    ] = CANDIDATES,
+    report: ReportOption = None,
+) -> ChosenByModel:
+    """How a model chooses features."""
+    return ChosenByModel(n_candidates=candidates, report=report)
 
 
 def model_of(language: AskedModel | None) -> AskedModel:

@@ -9,6 +9,7 @@ import pytest
 from tests.client.cli.command import asked, run
 from tests.client.explaining.hypotheses.made import HONEST, PLANTED, make_texts
 from tests.client.explaining.naming.made import namer
+from tests.client.explaining.retrieving.made import PHRASE, choosing, make_labelled
 from tests.language_server import ScriptedServer, scripted
 
 SIDES = ("made/random where label = 'pos'", "made/random where label = 'neg'")
@@ -138,3 +139,38 @@ def test_what_is_named_needs_a_model_and_explain(lake: str) -> None:
             ran = run(*command, "--lake", lake, *more)
             assert ran.code != 0
             assert said in ran.err
+
+
+# -- Features for a phrase.
+
+
+def test_a_model_chooses_the_features_for_a_phrase(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    lake = tmp_path_factory.mktemp("chosen") / "lake"
+    make_labelled(lake)
+    command = ("retrieve", "made/random", PHRASE, "-k", "4", "--lake", str(lake))
+    sae, report = ("--method", "sae"), tmp_path / "report.md"
+    with scripted(choosing()) as server:
+        model = ("--model", "chooser", "--base-url", server.base_url, "--cache", str(tmp_path))
+        dry = json.loads(asked(*command, *sae, *model, "--dry-run", "--format", "json"))
+        assert server.counted.n_requests == 0
+        ran = run(*command, *sae, *model, "--report", str(report))
+        found = json.loads(asked(*command, *sae, *model, "--format", "json"))
+        assert server.counted.n_requests == 1
+    assert [stage["n_requests"] for stage in dry["stages"]] == [1]
+    assert (ran.code, ran.err) == (0, f"The report is in {report}.\n")
+    assert "chooser chose 2 of the 12 features" in ran.out
+    assert "mentions rain" in report.read_text()
+    assert (found["chosen_by"], found["candidates_by"]) == ("chooser", "words")
+    assert [(row["feature"], row["weight"]) for row in found["chosen"]] == [(0, 1.0), (1, 0.4)]
+    assert (found["phrase"], len(found["hits"])) == (PHRASE, 4)
+    for more, said in (
+        (("--candidates", "5"), "are for --model"),
+        (("--report", str(report)), "are for --model"),
+        (("--report", "r.pdf", *model), "A report is a file of"),
+        (("--candidates", "0", *model), "n_candidates is from 1"),
+    ):
+        ran = run(*command, *sae, *more)
+        assert ran.code == 2
+        assert said in ran.err
