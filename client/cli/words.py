@@ -20,6 +20,7 @@ from saelake.explaining.claims.estimating import StageEstimate
 from saelake.explaining.claims.sections import WrittenReport
 from saelake.explaining.claims.stages import Told
 from saelake.explaining.claims.written import write_report
+from saelake.explaining.hypotheses.associating import estimate_value, explain_value
 from saelake.explaining.hypotheses.comparing import compare
 from saelake.explaining.hypotheses.estimating import estimate
 from saelake.explaining.hypotheses.options import HypothesisOptions
@@ -32,6 +33,7 @@ from saelake.explaining.retrieving.running import (
     retrieve_by_model,
 )
 from saelake.store.errors import InvalidInput
+from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Selection
 from saelake.store.requests.diff import DiffQuery
 from saelake.store.requests.waited.progress import Progress
@@ -101,6 +103,35 @@ def explain_diff(
             a, b, model.settings, options=options, run=model.run, cache=model.cache, told=told
         ),
         lambda: estimate(a, b, model.settings, options=options, cache=model.cache),
+    )
+
+
+def explain_association(
+    collection: Collection,
+    columns: Sequence[str],
+    value: str | None,
+    words: InWords[HypothesisOptions],
+    language: AskedModel | None,
+    asked: Mapping[str, Any],
+    chosen: Format,
+) -> None:
+    """Say what goes with a value, or what saying so would take. Raises `InvalidInput`."""
+    usual = AssociateQuery(collection="a/b", columns=("a",))
+    check_usual({**asked}, usual, ("cluster_by", "confirm", "confirm_share"))
+    options = replace(
+        words.options, cluster_by=asked["cluster_by"], held_back=asked["confirm_share"]
+    )
+    model = model_of(language)
+    if len(columns) != 1:
+        raise InvalidInput("--explain is about one column: leave out the others.")
+    said: dict[str, Any] = {"value": value, "options": options, "cache": model.cache}
+    of = (collection, columns[0], model.settings)
+    answer_in_words(
+        words.said.report,
+        model,
+        chosen,
+        lambda told: explain_value(*of, run=model.run, told=told, **said),
+        lambda: estimate_value(*of, **said),
     )
 
 

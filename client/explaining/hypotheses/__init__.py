@@ -7,6 +7,8 @@ from saelake.explaining.claims.verdicts import Hypothesis as Hypothesis
 from saelake.explaining.claims.verdicts import TextVerdict as TextVerdict
 from saelake.explaining.claims.written import as_markdown as as_markdown
 from saelake.explaining.claims.written import write_report as write_report
+from saelake.explaining.hypotheses.associating import estimate_value as estimate_value
+from saelake.explaining.hypotheses.associating import explain_value as explain_value
 from saelake.explaining.hypotheses.comparing import compare as compare
 from saelake.explaining.hypotheses.comparing import compared as compared
 from saelake.explaining.hypotheses.estimating import estimate as estimate

@@ -22,6 +22,7 @@ from saelake.explaining.hypotheses.asking import proposing, relabelling
 from saelake.explaining.hypotheses.contrasts import (
     DifferingFeature,
     FeatureContrast,
+    FeatureSource,
     RelabelledFeature,
     contrasts,
     found_differences,
@@ -60,16 +61,21 @@ class SidesRead:
         return tuple(each.of for each in self.contrasts if each.firing)
 
 
-def read_sides(a: Collection, b: Collection, options: HypothesisOptions) -> SidesRead:
+def read_sides(
+    a: Collection,
+    b: Collection,
+    options: HypothesisOptions,
+    source: FeatureSource = found_differences,
+) -> SidesRead:
     """What the two sides have, by their own questions.
 
     Raises `InvalidInput` for sides or a column of which nothing can be compared.
     """
-    found, features = found_differences(a, b, options)
+    found = source(a, b, options)
     documents = drawn(a, b, options)
     texts = SideTexts(a, b, options.n_tokens)
     judged = texts.read(documents.judged)
-    read = tuple(contrasts(features, documents.shown, texts, options))
+    read = tuple(contrasts(found.features, documents.shown, texts, options))
     shown = texts.read([d for side in "AB" for d in documents.shown if d.side == side])
     examples = [text for side in "AB" for text in [t for t in shown if t.side == side][:EXAMPLES]]
     return SidesRead(
@@ -83,7 +89,7 @@ def read_sides(a: Collection, b: Collection, options: HypothesisOptions) -> Side
         judged=judged,
         diff_test=found.test,
         n_features_tested=found.n_tested,
-        notes=(*found.notes, *documents.notes, *_left_out(read, features, options)),
+        notes=(*found.notes, *documents.notes, *_left_out(read, found.features, options)),
     )
 
 
@@ -195,12 +201,13 @@ async def compared(
     model: LanguageModel,
     options: HypothesisOptions | None = None,
     told: Told | None = None,
+    source: FeatureSource = found_differences,
 ) -> HypothesisReport:
     """What differs between two selections, in words, by a model that is open.
 
     Raises `BudgetSpent` and what else ends a run; what was answered is kept, and not asked again.
     """
-    sides = await asyncio.to_thread(read_sides, a, b, options or HypothesisOptions())
+    sides = await asyncio.to_thread(read_sides, a, b, options or HypothesisOptions(), source)
     return await HypothesisRun(sides, model, told).report()
 
 
@@ -213,12 +220,14 @@ def compare(
     run: str | None = None,
     cache: Path | str | None = None,
     told: Told | None = None,
+    source: FeatureSource = found_differences,
 ) -> HypothesisReport:
     """What differs between two selections, in words, by a model of a server.
 
-    The budget of the settings is for all that is asked under the name `run`, which is by default
-    made of the selections' names. Where an event loop runs already, await `compared`. Raises
-    `BudgetSpent` and what else ends a run.
+    `source` finds the features from which it is told: by default those that fire more often on a
+    side. The budget of the settings is for all that is asked under the name `run`, which is by
+    default made of the selections' names. Where an event loop runs already, await `compared`.
+    Raises `BudgetSpent` and what else ends a run.
 
     >>> compare(
     ...     reviews.where("label = 'pos'"), reviews.where("label = 'neg'"), settings
@@ -228,7 +237,7 @@ def compare(
     async def ask() -> HypothesisReport:
         name = run or run_name(a, b)
         async with LanguageModel(settings, run=name, cache=cache) as model:
-            return await compared(a, b, model, options, told)
+            return await compared(a, b, model, options, told, source)
 
     return asyncio.run(ask())
 

@@ -13,7 +13,11 @@ from saelake.explaining.claims.estimating import (
 )
 from saelake.explaining.claims.reading import VerdictReader
 from saelake.explaining.hypotheses.comparing import HypothesisRun, SidesRead, read_sides
-from saelake.explaining.hypotheses.contrasts import RelabelledFeature
+from saelake.explaining.hypotheses.contrasts import (
+    FeatureSource,
+    RelabelledFeature,
+    found_differences,
+)
 from saelake.explaining.hypotheses.options import HypothesisOptions
 from saelake.language.model import LanguageModel
 from saelake.language.settings import LanguageSettings
@@ -66,7 +70,8 @@ def estimate(
     *,
     options: HypothesisOptions | None = None,
     cache: Path | str | None = None,
+    source: FeatureSource = found_differences,
 ) -> tuple[StageEstimate, ...]:
     """What `compare` would take, stage by stage; of the lake everything is read, nothing asked."""
-    sides = read_sides(a, b, options or HypothesisOptions())
+    sides = read_sides(a, b, options or HypothesisOptions(), source)
     return asking_nothing(settings, cache, lambda model: estimated(sides, model))

@@ -89,6 +89,40 @@ def test_what_it_does_not_keep_to_is_refused(lake: str, tmp_path: Path) -> None:
     assert "two selections" in ran.err
 
 
+# -- Values.
+
+
+def test_it_says_what_goes_with_a_value(lake: str, tmp_path: Path) -> None:
+    with scripted(HONEST) as server:
+        model = ("--model", "scripted", "--base-url", server.base_url, "--cache", str(tmp_path))
+        command = ("associate", "made/random", "label", "--lake", lake, "--explain", *model)
+        few = ("--value", "pos", "--n-judged", "60", "--n-features", "3")
+        found = json.loads(asked(*command, *few, "--format", "json"))
+        assert "Mann-Whitney" in asked(*command, *few)
+        dry = json.loads(asked(*command, "--dry-run", "--format", "json"))
+        for more, said in (
+            (("--control", "length", "-k", "3"), "does not keep to --control, --k"),
+            (("prompt",), "one column"),
+            (("--value", "x"), "label has no value 'x': --value with one of"),
+        ):
+            ran = run(*command, *more)
+            assert ran.code != 0
+            assert said in ran.err
+    first = found["hypotheses"][0]
+    assert (first["hypothesis"], first["accepted"]) == (PLANTED, True)
+    assert (found["a"], found["b"]) == (
+        "made/random where label = 'pos'",
+        "made/random where NOT (label = 'pos')",
+    )
+    assert [stage["stage"] for stage in dry["stages"]] == [
+        "features relabelled",
+        "hypotheses made",
+        "verdicts",
+    ]
+    ran = run("associate", "made/random", "label", "--lake", lake, "--value", "pos")
+    assert (ran.code, "--value is for --explain" in ran.err) == (2, True)
+
+
 # -- Names.
 
 
