@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from saelake.answers.plain import plain
 from saelake.explaining.claims.decided import JudgedHypothesis
-from saelake.explaining.claims.sections import ReportSection
+from saelake.explaining.claims.sections import ReportSection, asked_section
 from saelake.explaining.claims.stages import ModelAsked
 from saelake.explaining.hypotheses.contrasts import RelabelledFeature
 from saelake.explaining.hypotheses.options import HypothesisOptions
-from saelake.explaining.hypotheses.sections import sections
+from saelake.explaining.hypotheses.sections import judged, relabelled, summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,21 @@ class HypothesisReport:
 
     def sections(self) -> Iterator[ReportSection]:
         """The report from its summary to what was asked."""
-        return sections(self)
+        yield summary(self.hypotheses, self.options, self.n_judged_a, self.n_judged_b)
+        for number, row in enumerate(self.hypotheses, 1):
+            yield judged(number, row)
+        if self.features:
+            yield relabelled(self.features)
+        if self.notes:
+            yield ReportSection(title="Notes", lines=self.notes)
+        yield asked_section(
+            self.asked,
+            f"Features: {self.n_features_tested:,} tested in the texts that were not held back, by "
+            f"{self.diff_test}.",
+            f"Read were the first {self.options.n_tokens:,} tokens of a text; {self.n_cut:,} of "
+            "those judged are longer.",
+            state=self.state,
+        )
 
     def to_plain(self) -> dict[str, Any]:
         """The report as one JSON document."""

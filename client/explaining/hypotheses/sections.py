@@ -1,48 +1,37 @@
 """What differs in words, as sections of a report."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from saelake.explaining.claims.decided import JudgedHypothesis
 from saelake.explaining.claims.sections import (
     ReportQuote,
     ReportSection,
-    asked_section,
     difference_said,
     share_said,
     verdict_said,
 )
 from saelake.explaining.hypotheses.contrasts import RelabelledFeature
-
-if TYPE_CHECKING:
-    from saelake.explaining.hypotheses.report import HypothesisReport
+from saelake.explaining.hypotheses.options import HypothesisOptions
 
 
-def sections(report: "HypothesisReport") -> Iterator[ReportSection]:
-    """The report from its summary to what was asked."""
-    yield _summary(report)
-    for number, row in enumerate(report.hypotheses, 1):
-        yield _hypothesis(number, row)
-    if report.features:
-        yield ReportSection(title="Features that differ", table=_features(report.features))
-    if report.notes:
-        yield ReportSection(title="Notes", lines=report.notes)
-    yield _asked(report)
-
-
-def _summary(report: "HypothesisReport") -> ReportSection:
-    o, n = report.options, len(report.hypotheses)
+def summary(
+    hypotheses: Sequence[JudgedHypothesis],
+    options: HypothesisOptions,
+    n_judged_a: int,
+    n_judged_b: int,
+) -> ReportSection:
+    """All hypotheses, and what came of them."""
+    o, n, n_accepted = options, len(hypotheses), sum(row.is_accepted for row in hypotheses)
     head = ("", "Hypothesis", "A", "B", "A - B [95 %]", "p", f"p ({o.correction})")
     rows = [
-        (verdict_said(row), _claim(row), *_shares(row), *difference_said(row))
-        for row in report.hypotheses
+        (verdict_said(row), _claim(row), *_shares(row), *difference_said(row)) for row in hypotheses
     ]
     said = (
-        f"{len(report.accepted)} of {n} hypotheses accepted: {report.test}, corrected by "
-        f"{o.correction} for all {n} that were made, at {o.level:g}.",
-        f"Judged were {report.n_judged_a:,} texts of A and {report.n_judged_b:,} of B, which were "
-        "held back: no feature was chosen and nothing was written by them. The judge was not told "
-        "of which side a text is.",
+        f"{n_accepted} of {n} hypotheses accepted: {o.rule.test}, corrected by {o.correction} for "
+        f"all {n} that were made, at {o.level:g}.",
+        f"Judged were {n_judged_a:,} texts of A and {n_judged_b:,} of B, which were held back: no "
+        "feature was chosen and nothing was written by them. The judge was not told of which side "
+        "a text is.",
     )
     return ReportSection(title="Hypotheses", lines=said, table=(head, *rows) if rows else ())
 
@@ -55,7 +44,8 @@ def _shares(row: JudgedHypothesis) -> tuple[str, str]:
     return share_said(row.a), share_said(row.b)
 
 
-def _hypothesis(number: int, row: JudgedHypothesis) -> ReportSection:
+def judged(number: int, row: JudgedHypothesis) -> ReportSection:
+    """A hypothesis with its quotes."""
     features = ", ".join(map(str, row.hypothesis.features)) or "none named"
     lines = [f"{verdict_said(row)}; features: {features}."]
     if row.n_pairs is not None:
@@ -64,9 +54,11 @@ def _hypothesis(number: int, row: JudgedHypothesis) -> ReportSection:
     return ReportSection(title=f"{number}. {_claim(row)}", lines=tuple(lines), quotes=quotes)
 
 
-def _features(features: Sequence[RelabelledFeature]) -> tuple[tuple[str, ...], ...]:
+def relabelled(features: Sequence[RelabelledFeature]) -> ReportSection:
+    """The features from which hypotheses were made."""
     head = ("Feature", "More in", "A", "B", "q", "Label by both sides", "Label of the lake")
-    return (head, *(_feature(each) for each in features))
+    table = (head, *(_feature(each) for each in features))
+    return ReportSection(title="Features that differ", table=table)
 
 
 def _feature(each: RelabelledFeature) -> tuple[str, ...]:
@@ -79,15 +71,4 @@ def _feature(each: RelabelledFeature) -> tuple[str, ...]:
         f"{of.q_value:.2g}",
         f"none: {each.why}" if each.label is None else each.label,
         of.stored or "",
-    )
-
-
-def _asked(report: "HypothesisReport") -> ReportSection:
-    return asked_section(
-        report.asked,
-        f"Features: {report.n_features_tested:,} tested in the texts that were not held back, by "
-        f"{report.diff_test}.",
-        f"Read were the first {report.options.n_tokens:,} tokens of a text; {report.n_cut:,} of "
-        "those judged are longer.",
-        state=report.state,
     )

@@ -2,55 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import isnan
 from typing import Any
 
 import pyarrow as pa
 
 from saelake.answers.plain import plain
-from saelake.explaining.claims.decided import JudgedHypothesis
-from saelake.explaining.claims.sections import ReportSection
+from saelake.explaining.claims.sections import ReportSection, asked_section
 from saelake.explaining.claims.stages import ModelAsked
-from saelake.explaining.naming.evidence import GroupFeature
 from saelake.explaining.naming.groups import Kind
+from saelake.explaining.naming.named import NamedGroup
 from saelake.explaining.naming.options import NamingOptions
-from saelake.explaining.naming.sections import TITLES, sections
-from saelake.explaining.scores.estimates import UNKNOWN, ScoreEstimate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedGroup:
-    """A cluster or a family of `size` documents or features, its name, and what judges said of it.
-
-    `name` is None where there is none, and `why`. `judged` is None where there is no name, and
-    where no document was left to judge it.
-    """
-
-    number: int
-    size: int
-    features: tuple[GroupFeature, ...]
-    name: str | None
-    why: str
-    judged: JudgedHypothesis | None
-
-    @property
-    def holds(self) -> bool:
-        """Whether judges find that the name fits the group's documents more often than others."""
-        return self.judged is not None and self.judged.is_accepted
-
-    @property
-    def accuracy(self) -> ScoreEstimate:
-        """How well documents of the group are told from others by the name: .5 is a guess.
-
-        The mean of the share of the group's documents that it fits and of the others that it does
-        not, with its interval of 95 %: half of their difference, and of Newcombe's interval.
-        """
-        if self.judged is None or isnan(self.judged.difference.value):
-            return UNKNOWN
-        of = self.judged.difference
-        value, low, high = ((1 + each) / 2 for each in (of.value, of.low, of.high))
-        n = self.judged.a.n_read + self.judged.b.n_read
-        return ScoreEstimate(value=value, low=low, high=high, n=n)
+from saelake.explaining.naming.sections import TITLES, of_group, summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +39,13 @@ class NamingReport:
 
     def sections(self) -> Iterator[ReportSection]:
         """The report from its summary to what was asked."""
-        return sections(self)
+        yield summary(self.kind, self.groups, self.options)
+        for group in self.groups:
+            yield of_group(self.kind, group)
+        if self.notes:
+            yield ReportSection(title="Notes", lines=self.notes)
+        tokens = f"Read were the first {self.options.n_tokens:,} tokens of a text."
+        yield asked_section(self.asked, tokens, state=self.state)
 
     def to_plain(self) -> dict[str, Any]:
         """The report as one JSON document."""

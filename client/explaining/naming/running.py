@@ -19,9 +19,10 @@ from saelake.explaining.claims.stages import AskedStages, Told, text_verdict
 from saelake.explaining.claims.verdicts import Hypothesis
 from saelake.explaining.naming.asking import STATEMENT, naming
 from saelake.explaining.naming.evidence import GroupsRead, read_groups
+from saelake.explaining.naming.named import NamedGroup
 from saelake.explaining.naming.options import NamingOptions
 from saelake.explaining.naming.reading import NameReader, key_of
-from saelake.explaining.naming.report import NamedGroup, NamingReport, naming_notes
+from saelake.explaining.naming.report import NamingReport, naming_notes
 from saelake.language.model import LanguageModel
 from saelake.language.prompts import Prompt
 from saelake.language.settings import LanguageSettings

@@ -1,46 +1,31 @@
 """Groups with their names, as sections of a report."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from saelake.answers.text import several
 from saelake.explaining.claims.sections import (
     ReportQuote,
     ReportSection,
-    asked_section,
     share_said,
     verdict_said,
 )
 from saelake.explaining.naming.groups import Kind
-
-if TYPE_CHECKING:
-    from saelake.explaining.naming.report import NamedGroup, NamingReport
+from saelake.explaining.naming.named import NamedGroup
+from saelake.explaining.naming.options import NamingOptions
 
 TITLES: Mapping[Kind, str] = {"cluster": "Clusters", "family": "Families of features"}
 NOUNS: Mapping[Kind, str] = {"cluster": "document", "family": "feature"}
 SIDES: Mapping[str, str] = {"A": "in it", "B": "elsewhere"}
 
 
-def sections(report: "NamingReport") -> Iterator[ReportSection]:
-    """The report from its summary to what was asked."""
-    yield _summary(report)
-    for group in report.groups:
-        yield _group(report.kind, group)
-    if report.notes:
-        yield ReportSection(title="Notes", lines=report.notes)
-    yield asked_section(
-        report.asked,
-        f"Read were the first {report.options.n_tokens:,} tokens of a text.",
-        state=report.state,
-    )
-
-
-def _summary(report: "NamingReport") -> ReportSection:
-    o, n = report.options, sum(group.name is not None for group in report.groups)
-    head = ("", report.kind, f"{NOUNS[report.kind]}s", "name", "accuracy [95 %]", "fits in it")
-    rows = [_line(group) for group in report.groups]
+def summary(kind: Kind, groups: Sequence[NamedGroup], options: NamingOptions) -> ReportSection:
+    """All groups, and what came of their names."""
+    o, n = options, sum(group.name is not None for group in groups)
+    n_holding = sum(group.holds for group in groups)
+    head = ("", kind, f"{NOUNS[kind]}s", "name", "accuracy [95 %]", "fits in it")
+    rows = [_line(group) for group in groups]
     said = (
-        f"{len(report.holding)} of {n} names hold: {o.rule.test}, corrected by {o.correction} for "
+        f"{n_holding} of {n} names hold: {o.rule.test}, corrected by {o.correction} for "
         f"all {n} that were made, at {o.level:g}.",
         "A name is judged in documents that were held back, of the group and others: the judge is "
         "not told which. The accuracy is balanced; .5 is a guess.",
@@ -49,7 +34,7 @@ def _summary(report: "NamingReport") -> ReportSection:
     return ReportSection(title="Names", lines=said, table=table)
 
 
-def _line(group: "NamedGroup") -> tuple[str, ...]:
+def _line(group: NamedGroup) -> tuple[str, ...]:
     name = f"none: {group.why}" if group.name is None else group.name
     start = (_holds(group), str(group.number), f"{group.size:,}", name)
     if group.judged is None:
@@ -61,7 +46,7 @@ def _line(group: "NamedGroup") -> tuple[str, ...]:
     return (*start, said, share_said(of.a), share_said(of.b), f"{of.corrected:.2g}")
 
 
-def _holds(group: "NamedGroup") -> str:
+def _holds(group: NamedGroup) -> str:
     if group.name is None:
         return "unnamed"
     if group.judged is None:
@@ -69,7 +54,8 @@ def _holds(group: "NamedGroup") -> str:
     return verdict_said(group.judged, yes="holds", no="does not hold")
 
 
-def _group(kind: Kind, group: "NamedGroup") -> ReportSection:
+def of_group(kind: Kind, group: NamedGroup) -> ReportSection:
+    """A group with its features, and passages that its name was found in."""
     name = "no name" if group.name is None else group.name
     lines = [f"{_holds(group)}; {several(group.size, NOUNS[kind])}."]
     head = ("Feature", "In it", "Elsewhere", "Label")
