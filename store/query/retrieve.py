@@ -66,9 +66,11 @@ def retrieve(session: Session, query: RetrieveQuery) -> pa.Table:
 def _chosen(session: Session, labels: LabelsTable, query: RetrieveQuery) -> tuple[Chosen, Array]:
     """The features that stand for the phrase, and how much each counts, float64 (n,)."""
     if query.features:
-        features = np.array([given.feature for given in query.features], np.int64)
-        weights = np.array([given.weight for given in query.features])
-        return Chosen(labels=labels, features=features, similarity=None), weights
+        features = np.array([each.feature for each in query.features], np.int64)
+        weights = np.array([each.weight for each in query.features])
+        unknown = np.full(len(features), np.nan, np.float32)
+        given = Chosen(labels=labels, features=features, similarity=unknown, are_given=True)
+        return given, weights
     found = nearest_labels(session, labels, query.phrase, query.n_features, query.min_score)
     return found, _importance(len(found.features), query.temperature)
 

@@ -26,6 +26,7 @@ from saelake.explaining.naming.report import NamingReport, naming_notes
 from saelake.language.model import LanguageModel
 from saelake.language.prompts import Prompt
 from saelake.language.settings import LanguageSettings
+from saelake.store.errors import Unavailable
 
 JudgeKey = tuple[int, int]  # a group, and one of its texts
 
@@ -80,9 +81,14 @@ class NamingRun:
         return [(i, naming(group, kind, n_words, taken)) for i, group in groups if group.shown]
 
     async def names(self) -> GroupNames:
-        """What each group is called; several may be called the same."""
+        """What each group is called; several may be called the same.
+
+        Raises `Unavailable` where nothing was answered.
+        """
         reader = NameReader(self.options.n_words)
         stage = await self.stages.ask("groups named", self.name_prompts(), reader)
+        if 0 < stage.n == stage.n_unanswered:
+            raise Unavailable(f"No answer to what a group is called: {min(stage.why.values())}.")
         silent = [i for i, group in enumerate(self.read.groups) if not group.shown]
         why = dict.fromkeys(silent, "no text of it can be shown")
         return GroupNames(dict(sorted(stage.values.items())), why | stage.why)

@@ -1,6 +1,7 @@
 """Features by their labels: what they are called, and which of them stand for a phrase."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,36 +38,32 @@ def kept_labels(
 class Chosen:
     """The features that stand for a phrase, nearest first: int64, and how near, float32 (n,).
 
-    Where who asks has chosen them, nothing says how near they are.
+    Where they are given by who asks, nothing says how near they are: NaN.
     """
 
     labels: LabelsTable
     features: Array
-    similarity: Array | None
+    similarity: Array
+    are_given: bool = False
 
     def said(self, weights: Array | None = None) -> dict[str, str]:
         """What an answer's metadata says: `chosen`, a JSON list of features, with these weights.
 
-        The labels are those that were compared with the phrase; of features that who asks has
-        chosen, those that they have.
+        The labels are those that were compared with the phrase; of features that are given,
+        those that they have.
         """
         weights = np.ones(len(self.features)) if weights is None else weights
-        measured = zip(self._rows(), self._near(), weights.tolist(), strict=True)
+        near = [None if math.isnan(value) else value for value in self.similarity.tolist()]
+        measured = zip(self._rows(), near, weights.tolist(), strict=True)
         said = [row | {"similarity": near, "weight": weight} for row, near, weight in measured]
         return {"chosen": json.dumps(said, ensure_ascii=False)}
 
     def _rows(self) -> list[dict[str, Any]]:
-        if self.similarity is not None:
+        if not self.are_given:
             rows: list[dict[str, Any]] = self.labels.embedded_rows(self.features).to_pylist()
             return rows
         known = self.labels.rows(self.features).select(EMBEDDED).to_pylist()
         return [row | {"feature": f} for row, f in zip(known, self.features.tolist(), strict=True)]
-
-    def _near(self) -> list[float | None]:
-        if self.similarity is None:
-            return [None] * len(self.features)
-        near: list[float | None] = self.similarity.tolist()
-        return near
 
 
 def phrase_features(

@@ -10,13 +10,13 @@ from scipy import stats
 
 from saelake.explaining.claims.proportions import (
     UNTESTED,
+    Correction,
     corrected,
     fisher,
     mcnemar,
     of_pairs,
     of_separate,
 )
-from saelake.explaining.hypotheses.options import Correction
 
 
 @given(st.integers(0, 60), st.integers(1, 60), st.integers(0, 60), st.integers(1, 60))

@@ -20,6 +20,7 @@ from saelake.explaining.retrieving import (
 from saelake.explaining.retrieving.candidates import n_shared
 from saelake.language.amounts import Budget
 from saelake.store.errors import BudgetSpent, InvalidInput, NotFound, Unavailable
+from saelake.store.requests.checks import Method
 from saelake.store.service.serve import Address, BackgroundServer, ServerSettings
 from tests.client.explaining.hypotheses.made import make_texts
 from tests.client.explaining.retrieving.made import LABELS, PHRASE, choosing, make_labelled
@@ -159,8 +160,8 @@ def test_refusals_garbage_and_cuts_are_survived_and_silence_is_an_error(
     collection: Collection, tmp_path: Path
 ) -> None:
     def troubled(asked: Asked) -> Step:
-        steps = [Fail(429, retry_after_s=0.01), Garble(), Cut(), Say("cut off", finish="length")]
-        return steps[asked.n_before] if asked.n_before < 3 else choosing()(asked)
+        steps: list[Step] = [Fail(429, retry_after_s=0.01), Garble(), Cut()]
+        return steps[asked.n_before] if asked.n_before < len(steps) else choosing()(asked)
 
     found, _ = found_by(collection, tmp_path / "a", troubled, max_attempts=5)
     assert [choice.of.feature for choice in found.chosen] == [0, 1]
@@ -217,18 +218,19 @@ def test_what_cannot_be_ranked_is_told_before_anything_is_paid(
 ) -> None:
     bare = make_texts(tmp_path / "lake")
     with scripted(choosing()) as server:
-        for asked, method, phrase, error, why in (
+        cases: list[tuple[Collection, Method, str, type[Exception], str]] = [
             (bare, "sae", PHRASE, NotFound, "has a label"),
             (collection, "hybrid", PHRASE, NotFound, "or use method 'sae'"),
             (collection, "sae", " ", InvalidInput, "phrase is empty"),
-        ):
+        ]
+        for asked, method, phrase, error, why in cases:
             with pytest.raises(error, match=why):
                 retrieve_by_model(
                     asked,
                     phrase,
                     settings(server),
                     method=method,
-                    cache=tmp_path,  # type: ignore[arg-type]
+                    cache=tmp_path,
                 )
         assert server.counted.n_requests == 0
     with pytest.raises(InvalidInput, match=r"n_candidates.*n_features.*min_score"):
