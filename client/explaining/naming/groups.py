@@ -28,13 +28,18 @@ class FiringBatch:
     columns: Array
 
     @classmethod
-    def of(cls, batch: pa.RecordBatch, d_sae: int) -> "FiringBatch":
+    def read(cls, batch: pa.RecordBatch, d_sae: int) -> "FiringBatch":
         """The documents of a batch of `Collection.embeddings`."""
         lists = Lists.of(batch["features"])
         columns = np.asarray(lists.values).astype(np.int64)
         if "poles" in batch.schema.names:
             columns = columns + d_sae * (np.asarray(batch["poles"].flatten()) == "-")
         return cls(np.asarray(batch["doc"]), lists.rows, columns)
+
+    def of(self, kept: Array) -> "FiringBatch":
+        """What fires in some of the documents, bool (n,), whose places stay."""
+        there = kept[self.rows]
+        return FiringBatch(self.docs, self.rows[there], self.columns[there])
 
 
 class NamedGroups(Protocol):

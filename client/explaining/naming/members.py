@@ -59,7 +59,7 @@ class GroupDrawing:
     """Draws documents of every group as batches of documents come."""
 
     def __init__(self, groups: NamedGroups, width: int, options: NamingOptions) -> None:
-        self._groups, self._options = groups, options
+        self._groups, self._width, self._options = groups, width, options
         n, o = len(groups.numbers), options
         self._strongest = [SmallestKeys(o.n_shown) for _ in range(n)]
         self._drawn = {
@@ -69,16 +69,17 @@ class GroupDrawing:
             for held in (False, True)
         }
         self._n = {side: np.zeros(n, np.int64) for side in (1, -1)}
-        self._fires = {side: np.zeros((n, width), np.int32) for side in (1, -1)}
+        self._fires = {side: np.zeros((n, width), np.int64) for side in (1, -1)}
 
     def add(self, batch: FiringBatch) -> None:
         """Look at the documents of a batch."""
         side, strength = self._groups.sides(batch)
         is_held = hashed(batch.docs) < self._options.held_back
+        shown = batch.of(~is_held)
         for group, number in enumerate(self._groups.numbers):
             order = hashed(batch.docs ^ np.uint64(zlib.crc32(self._seed(number)) << 32))
             for which in (1, -1):
-                self._count(batch, group, which, (side[:, group] == which) & ~is_held)
+                self._count(shown, group, which, (side[:, group] == which) & ~is_held)
                 for held in (False, True):
                     kept = (side[:, group] == which) & (is_held == held)
                     self._drawn[group, which, held].add(order[kept], batch.docs[kept])
@@ -90,7 +91,8 @@ class GroupDrawing:
 
     def _count(self, batch: FiringBatch, group: int, side: int, kept: Array) -> None:
         self._n[side][group] += int(kept.sum())
-        np.add.at(self._fires[side][group], batch.columns[kept[batch.rows]], 1)
+        columns = batch.columns[kept[batch.rows]]
+        self._fires[side][group] += np.bincount(columns, minlength=self._width)
 
     def documents(self) -> Iterator[GroupDocuments]:
         """What was drawn of each group."""
@@ -117,5 +119,5 @@ def drawn_documents(
         width = 2 * d_sae if "poles" in reader.schema.names else d_sae
         drawing = GroupDrawing(groups, width, options)
         for batch in reader:
-            drawing.add(FiringBatch.of(batch, d_sae))
+            drawing.add(FiringBatch.read(batch, d_sae))
     return tuple(drawing.documents())
