@@ -355,9 +355,11 @@ class Collection:
         method: Method = RetrieveQuery.method,
         n_features: int = RetrieveQuery.n_features,
         min_score: float | None = None,
+        features: FeatureWeights | None = None,
     ) -> FoundDocuments:
         """The documents that have the property a phrase names, through the labels of features.
 
+        With `features` these stand for the phrase, each with its weight, and labels are not asked.
         Raises `NotFound` when the labels have no embeddings, or (for `hybrid` and `dense`) the
         documents none: `lake.embed` makes the documents', and `lake.label` then the labels'.
         """
@@ -369,6 +371,7 @@ class Collection:
             method=method,
             n_features=n_features,
             min_score=min_score,
+            features=weights_of("features", features),
         )
         found = self.transport.ask(query).read_all()
         return FoundDocuments(found, head="phrase", phrase=query.phrase)
@@ -661,7 +664,7 @@ class Collection:
         text: str | None = None,
         k: int | None = LabelsQuery.k,
         *,
-        features: int | Sequence[int] = (),
+        features: int | str | Sequence[int | str] = (),
         min_score: float | None = None,
         explainers: str | Sequence[str] = (),
         every_explainer: bool = False,

@@ -197,6 +197,7 @@ class AsyncCollection(AwaitedCollection):
         method: Method = RetrieveQuery.method,
         n_features: int = RetrieveQuery.n_features,
         min_score: float | None = None,
+        features: FeatureWeights | None = None,
     ) -> FoundDocuments:
         """See `Collection.retrieve`."""
         found: FoundDocuments = await self._asked(
@@ -207,6 +208,7 @@ class AsyncCollection(AwaitedCollection):
             method=method,
             n_features=n_features,
             min_score=min_score,
+            features=features,
         )
         return found
 
@@ -441,7 +443,7 @@ class AsyncCollection(AwaitedCollection):
         text: str | None = None,
         k: int | None = LabelsQuery.k,
         *,
-        features: int | Sequence[int] = (),
+        features: int | str | Sequence[int | str] = (),
         min_score: float | None = None,
         explainers: str | Sequence[str] = (),
         every_explainer: bool = False,

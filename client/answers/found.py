@@ -26,15 +26,16 @@ FoundHead = Literal["recall", "phrase", "notes"]
 class ChosenFeature:
     """A feature that stands for a phrase: how much it counts, by which label, made of which corpus.
 
-    `similarity` is that of the label and the phrase; `score` the label's own, of `score_kind`.
+    `similarity` is that of the label and the phrase; `score` the label's own, of `score_kind`. A
+    feature that who asked has chosen has no similarity, and maybe no label.
     """
 
     feature: int
-    label: str
-    explainer: str
+    label: str | None
+    explainer: str | None
     corpus: str | None
     score: float | None
-    similarity: float
+    similarity: float | None
     weight: float
     pole: str | None = None
     score_kind: str | None = None

@@ -5,13 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from saelake.cli.hypotheses import (
-    InWords,
-    check_explains,
-    diff_model,
-    explain_diff,
-    in_words_options,
-)
 from saelake.cli.options.analyses import (
     PANEL,
     AllOption,
@@ -25,15 +18,21 @@ from saelake.cli.options.lake import (
     FormatOption,
     WhereOption,
     asked_lake,
+    narrowed,
     selected,
     split_names,
 )
-from saelake.cli.options.language import AskedModel
+from saelake.cli.options.language import AskedModel, named_model
 from saelake.cli.options.shared import shares
+from saelake.cli.options.words import PANEL as IN_WORDS
+from saelake.cli.options.words import InWords, compared_in_words
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out
 from saelake.cli.show.waiting import waiting
+from saelake.cli.words import explain_association, explain_diff
+from saelake.explaining.hypotheses.options import HypothesisOptions
 from saelake.lake import Lake
+from saelake.store.errors import InvalidInput
 from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.diff import DiffOrder, DiffQuery, Unit
 
@@ -47,8 +46,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 @shares("place", asked_lake)
-@shares("language", diff_model)
-@shares("words", in_words_options)
+@shares("language", named_model)
+@shares("words", compared_in_words)
 def diff(
     a: SelectionArgument,
     others: Annotated[
@@ -84,7 +83,7 @@ def diff(
         bool, typer.Option(help="Find each feature's strongest tokens.")
     ] = DiffQuery.examples,
     format: FormatOption = "table",  # noqa: A002
-    words: InWords,
+    words: InWords[HypothesisOptions],
     language: AskedModel | None,
     place: AskedLake,
 ) -> None:
@@ -114,8 +113,8 @@ def diff(
         "confirm_share": confirm_share,
         "examples": examples,
     }
-    check_explains(words, language)
-    if words.explain:
+    words.said.check(language)
+    if words.said.explain:
         with place as found:
             sides = [selected(found, text) for text in (a, *others)]
             explain_diff(sides, words, language, asked, format)
@@ -132,6 +131,8 @@ def diff(
 
 
 @shares("place", asked_lake)
+@shares("language", named_model)
+@shares("words", compared_in_words)
 def associate(
     collection: CollectionArgument,
     columns: Annotated[
@@ -157,26 +158,43 @@ def associate(
         float, typer.Option(help="The share of documents that --confirm holds back.")
     ] = AssociateQuery.confirm_share,
     format: FormatOption = "table",  # noqa: A002
+    value: Annotated[
+        str | None,
+        typer.Option(
+            help="The value that --explain is about; of two it need not be named.",
+            rich_help_panel=IN_WORDS,
+        ),
+    ] = None,
+    words: InWords[HypothesisOptions],
+    language: AskedModel | None,
     place: AskedLake,
 ) -> None:
     """Which features go with a metadata column: classes, numbers, or coordinates.
 
     Examples: `saelake associate imdb/minilm-l4 rating --control length`,
-    `saelake associate news/minilm-l4 label --where "label in ('sport', 'tech')"`
+    `saelake associate news/minilm-l4 label --where "label in ('sport', 'tech')"`,
+    `saelake associate news/minilm-l4 label --value sport --explain --model NAME`
     """
+    asked: dict[str, Any] = {
+        "k": None if every else k,
+        "pooling": pooling,
+        "min_documents": min_documents,
+        "control": split_names(control),
+        "cluster_by": cluster_by,
+        "level": level,
+        "confirm": confirm,
+        "confirm_share": confirm_share,
+    }
+    words.said.check(language)
+    if words.said.explain:
+        with place as found:
+            of = narrowed(found, collection, where)
+            explain_association(of, columns, value, words, language, asked, format)
+        return
+    if value is not None:
+        raise InvalidInput("--value is for --explain: give both.")
     with place as found, waiting(format):
-        rows = found[collection].associate(
-            *columns,
-            k=None if every else k,
-            where=where,
-            pooling=pooling,
-            min_documents=min_documents,
-            control=split_names(control),
-            cluster_by=cluster_by,
-            level=level,
-            confirm=confirm,
-            confirm_share=confirm_share,
-        )
+        rows = found[collection].associate(*columns, where=where, **asked)
     answer(
         format,
         rows.to_arrow(),

@@ -20,14 +20,19 @@ from saelake.cli.options.lake import (
     WhereOption,
     asked_lake,
     named_documents,
+    narrowed,
     selected,
     split_numbers,
     split_weights,
 )
+from saelake.cli.options.language import AskedModel, named_model
 from saelake.cli.options.shared import shares
+from saelake.cli.options.words import ChosenByModel, chosen_by_model
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out
 from saelake.cli.show.waiting import waiting
+from saelake.cli.words import retrieve_in_words
+from saelake.explaining.retrieving.running import PhraseAsked
 from saelake.lake import Lake
 from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
@@ -117,6 +122,8 @@ def similar(
 
 
 @shares("place", asked_lake)
+@shares("language", named_model)
+@shares("words", chosen_by_model)
 def retrieve(
     collection: CollectionArgument,
     phrase: Annotated[str, typer.Argument(help="A property, as in 'sarcastic praise'.")],
@@ -131,12 +138,33 @@ def retrieve(
     min_score: MinScoreOption = None,
     chosen: ChosenOption = False,
     format: FormatOption = "table",  # noqa: A002
+    words: ChosenByModel,
+    language: AskedModel | None,
     place: AskedLake,
 ) -> None:
     """Which documents have the property that a phrase names (after `saelake label`).
 
-    Example: `saelake retrieve imdb/minilm-l4 "a disappointed viewer" -k 5`
+    With --model a language model chooses the features, out of --candidates near the phrase.
+
+    Examples: `saelake retrieve imdb/minilm-l4 "a disappointed viewer" -k 5`,
+    `saelake retrieve imdb/minilm-l4 "sarcastic praise" --method sae --model NAME`
     """
+    words.check(language)
+    if language is not None:
+        with place as found:
+            retrieve_in_words(
+                PhraseAsked(
+                    collection=narrowed(found, collection, where),
+                    phrase=phrase,
+                    k=None if every else k,
+                    method=method,
+                    options=words.options(n_features, min_score),
+                ),
+                words.report,
+                language,
+                format,
+            )
+        return
     with place as found, waiting(format):
         documents = found[collection].retrieve(
             phrase,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from saelake.answers.clusters import Clusters
+from saelake.answers.families import Families
 from saelake.cli.options.analyses import (
     PANEL,
     AllOption,
@@ -19,14 +21,20 @@ from saelake.cli.options.lake import (
     FormatOption,
     WhereOption,
     asked_lake,
+    narrowed,
     selected,
     split_names,
     split_numbers,
 )
+from saelake.cli.options.language import AskedModel, named_model
 from saelake.cli.options.shared import shares
+from saelake.cli.options.words import InWords, named_in_words
 from saelake.cli.show import analyses
 from saelake.cli.show.screen import answer, out
 from saelake.cli.show.waiting import waiting
+from saelake.cli.words import explain_groups
+from saelake.collection import Collection
+from saelake.explaining.naming.options import NamingOptions
 from saelake.lake import Lake
 from saelake.store.requests.cluster import Clustering, ClusterQuery
 from saelake.store.requests.correlate import Adjacent, CorrelateQuery
@@ -100,6 +108,8 @@ def correlate(
 
 
 @shares("place", asked_lake)
+@shares("language", named_model)
+@shares("words", named_in_words)
 def cluster(
     collection: CollectionArgument,
     *,
@@ -120,23 +130,34 @@ def cluster(
     min_score: MinScoreOption = None,
     chosen: ChosenOption = False,
     format: FormatOption = "table",  # noqa: A002
+    words: InWords[NamingOptions],
+    language: AskedModel | None,
     place: AskedLake,
 ) -> None:
     """Groups of documents that are alike, in all features or in some.
 
     Examples: `saelake cluster news/minilm-l4 -n 5`,
-    `saelake cluster imdb/minilm-l4 -n 2 --about "praise and criticism"`
+    `saelake cluster imdb/minilm-l4 -n 2 --about "praise and criticism"`,
+    `saelake cluster imdb/minilm-l4 -n 5 --explain --model NAME`
     """
-    with place as found, waiting(format):
-        groups = found[collection].cluster(
+    words.said.check(language)
+
+    def clusters(of: Collection) -> Clusters:
+        return of.cluster(
             n_clusters,
             features=split_numbers(features) or (),
             about=about,
-            where=where,
             method=method,
             seed=seed,
             min_score=min_score,
         )
+
+    if words.said.explain:
+        with place as found:
+            explain_groups(narrowed(found, collection, where), clusters, words, language, format)
+        return
+    with place as found, waiting(format):
+        groups = clusters(narrowed(found, collection, where))
     answer(
         format,
         groups.to_arrow(),
@@ -164,7 +185,7 @@ def match(
     Example: `saelake match imdb/small imdb/large --features 12,34 -k 3`
     """
     with place as found, waiting(format):
-        first = found[a] if where is None else found[a].where(where)
+        first = narrowed(found, a, where)
         pairs = first.match(found[b], features=split_numbers(features) or (), by=by, k=k)
     answer(
         format,
@@ -175,6 +196,8 @@ def match(
 
 
 @shares("place", asked_lake)
+@shares("language", named_model)
+@shares("words", named_in_words)
 def families(
     selection: SelectionArgument,
     *,
@@ -189,20 +212,32 @@ def families(
     k: Annotated[int | None, typer.Option("-k", help="How many families.")] = FamiliesQuery.k,
     every: AllOption = False,
     format: FormatOption = "table",  # noqa: A002
+    words: InWords[NamingOptions],
+    language: AskedModel | None,
     place: AskedLake,
 ) -> None:
     """Groups of features that fire in the same documents.
 
-    Example: `saelake families imdb/minilm-l4 --min-npmi 0.7`
+    Examples: `saelake families imdb/minilm-l4 --min-npmi 0.7`,
+    `saelake families imdb/minilm-l4 -k 10 --explain --model NAME`
     """
-    with place as found, waiting(format):
-        groups = selected(found, selection).families(
+    words.said.check(language)
+
+    def grouped(of: Collection) -> Families:
+        return of.families(
             min_npmi=min_npmi,
             min_documents=min_documents,
             max_coverage=max_coverage,
             k=None if every else k,
             control=split_names(control),
         )
+
+    if words.said.explain:
+        with place as found:
+            explain_groups(selected(found, selection), grouped, words, language, format)
+        return
+    with place as found, waiting(format):
+        groups = grouped(selected(found, selection))
     answer(
         format,
         groups.to_arrow(),

@@ -416,7 +416,7 @@ class SimilarRequest(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., where: _Optional[str] = ..., text: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., docs: _Optional[_Iterable[int]] = ..., features: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., pooling: _Optional[_Union[Pooling, str]] = ..., measure: _Optional[_Union[Measure, str]] = ..., idf: _Optional[bool] = ..., within: _Optional[_Iterable[int]] = ..., about: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., method: _Optional[_Union[Method, str]] = ..., exact: _Optional[bool] = ..., min_score: _Optional[float] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
-    __slots__ = ("collection", "phrase", "where", "k", "all", "method", "n_features", "temperature", "min_score")
+    __slots__ = ("collection", "phrase", "where", "k", "all", "method", "n_features", "temperature", "min_score", "features")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     PHRASE_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
@@ -426,6 +426,7 @@ class RetrieveRequest(_message.Message):
     N_FEATURES_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
     collection: str
     phrase: str
     where: str
@@ -435,7 +436,8 @@ class RetrieveRequest(_message.Message):
     n_features: int
     temperature: float
     min_score: float
-    def __init__(self, collection: _Optional[str] = ..., phrase: _Optional[str] = ..., where: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., method: _Optional[_Union[Method, str]] = ..., n_features: _Optional[int] = ..., temperature: _Optional[float] = ..., min_score: _Optional[float] = ...) -> None: ...
+    features: _containers.RepeatedCompositeFieldContainer[Weight]
+    def __init__(self, collection: _Optional[str] = ..., phrase: _Optional[str] = ..., where: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., method: _Optional[_Union[Method, str]] = ..., n_features: _Optional[int] = ..., temperature: _Optional[float] = ..., min_score: _Optional[float] = ..., features: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ...) -> None: ...
 
 class SelectRequest(_message.Message):
     __slots__ = ("pool", "target", "k", "all", "pooling", "idf")

@@ -3,7 +3,8 @@
 Of the k features whose labels are nearest the phrase (arXiv 2512.10092, section 6), that of rank
 r = 0, 1, … counts exp(-(r / k) / T); a document's value of a feature is its largest over tokens
 divided by the 90th percentile of the feature's values where it fires; the score is the sum. The
-hybrid fuses that ranking with the dense embeddings' by reciprocal rank.
+hybrid fuses that ranking with the dense embeddings' by reciprocal rank. Who asks may give features
+with weights, in place of those.
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ import pyarrow as pa
 
 from saelake.store.codes.embeddings import Block
 from saelake.store.format.lists import Array, concatenate
+from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.parts.dense import dense_query, dense_ranking, fused, fused_depth
 from saelake.store.query.parts.found import found_rows
-from saelake.store.query.parts.labelled import labels_of, nearest_labels
+from saelake.store.query.parts.labelled import Chosen, labels_of, nearest_labels
 from saelake.store.query.parts.listed import ListedFeatures
 from saelake.store.query.similar import Query, ranking
 from saelake.store.requests.checks import Selection
@@ -47,8 +49,7 @@ def retrieve(session: Session, query: RetrieveQuery) -> pa.Table:
     selected = session.select(Selection(collection=query.collection, where=query.where))
     labels = labels_of(session, selected.collection)
     depth = fused_depth(query.k) if query.method == "hybrid" else query.k
-    chosen = nearest_labels(session, labels, query.phrase, query.n_features, query.min_score)
-    importance = _importance(len(chosen.features), query.temperature)
+    chosen, importance = _chosen(session, labels, query)
     made = _query(session, selected, chosen.features, importance)
     rankings = []
     if query.method != "dense":
@@ -60,6 +61,18 @@ def retrieve(session: Session, query: RetrieveQuery) -> pa.Table:
     embeddings = session.embeddings.take(selected, found.doc)
     table = found_rows(selected.collection, found, labels, made.shares, embeddings)
     return table.replace_schema_metadata(chosen.said(importance))
+
+
+def _chosen(session: Session, labels: LabelsTable, query: RetrieveQuery) -> tuple[Chosen, Array]:
+    """The features that stand for the phrase, and how much each counts, float64 (n,)."""
+    if query.features:
+        features = np.array([each.feature for each in query.features], np.int64)
+        weights = np.array([each.weight for each in query.features])
+        unknown = np.full(len(features), np.nan, np.float32)
+        given = Chosen(labels=labels, features=features, similarity=unknown, are_given=True)
+        return given, weights
+    found = nearest_labels(session, labels, query.phrase, query.n_features, query.min_score)
+    return found, _importance(len(found.features), query.temperature)
 
 
 def _importance(n: int, temperature: float) -> Array:

@@ -95,6 +95,9 @@ QUESTIONS: dict[str, Callable[[Lake], Answer[Any]]] = {
     "a property by features": lambda lake: lake[NAME].retrieve(
         TEXT, None, method="sae", n_features=5, where=NEGATIVE
     ),
+    "a property by features that were chosen": lambda lake: lake[NAME].retrieve(
+        TEXT, None, method="sae", features={3: 0.7, 11: 0.2, 5: 1.0}
+    ),
     "documents like others": lambda lake: sides(lake)[0].select(sides(lake)[1], 9),
     "documents like others, plainly": lambda lake: sides(lake)[0].select(
         sides(lake)[1], None, pooling="mean", idf=False

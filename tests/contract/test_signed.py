@@ -352,6 +352,11 @@ def test_poles_stand_for_a_phrase(signed: Signed, asked: Collection) -> None:
         shared = {(s.feature, s.pole) for hit in documents for s in hit.shared_features}
         assert shared
         assert shared <= {(c.feature, c.pole) for c in documents.chosen}
+    name, row = next((n, r) for n, r in nearest.items() if n[1] == "-")
+    given = asked.retrieve("w1 w2", method="sae", features={f"-{row.feature}": 2.0})
+    (one,) = given.chosen
+    assert ((one.feature, one.pole), one.weight, one.label) == (name, 2.0, row.label)
+    assert {(s.feature, s.pole) for hit in given for s in hit.shared_features} == {name}
     lake = signed.parts / "lake"
     asking = ["retrieve", NAME, "w1 w2", "--chosen", "--format", "json", "--lake", str(lake)]
     rows = json.loads(run(*asking).out)["chosen"]

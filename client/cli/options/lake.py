@@ -180,6 +180,11 @@ def selected(lake: Lake, text: str) -> Collection:
     return collection if selection.where is None else collection.where(selection.where)
 
 
+def narrowed(lake: Lake, name: str, where: str | None) -> Collection:
+    """The documents of a collection that a filter keeps, if there is one."""
+    return lake[name] if where is None else lake[name].where(where)
+
+
 def named_documents(
     collection: Collection, ids: Sequence[str], docs: Sequence[str]
 ) -> tuple[list[str], list[int]]:

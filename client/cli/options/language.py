@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from saelake.cli.options.shared import shares
 from saelake.language.amounts import Budget, Prices
 from saelake.language.keys import read_key
 from saelake.language.settings import LanguageSettings
@@ -13,18 +14,16 @@ from saelake.store.errors import InvalidInput
 
 PANEL = "The language model"
 
-ModelOption = Annotated[
-    str,
-    typer.Option(help="The model, as its server calls it: gpt-4o-mini.", rich_help_panel=PANEL),
-]
-BaseUrlOption = Annotated[
-    str,
-    typer.Option(
-        help="Its server, which is OpenAI-compatible: http://localhost:8000/v1.",
-        envvar="OPENAI_BASE_URL",
-        rich_help_panel=PANEL,
-    ),
-]
+_MODEL = typer.Option(help="The model, as its server calls it: gpt-4o-mini.", rich_help_panel=PANEL)
+_URL = typer.Option(
+    help="Its server, which is OpenAI-compatible: http://localhost:8000/v1.",
+    envvar="OPENAI_BASE_URL",
+    rich_help_panel=PANEL,
+)
+ModelOption = Annotated[str, _MODEL]
+NamedModelOption = Annotated[str | None, _MODEL]
+BaseUrlOption = Annotated[str, _URL]
+NamedUrlOption = Annotated[str | None, _URL]
 KeyEnvOption = Annotated[
     str | None,
     typer.Option(
@@ -117,10 +116,36 @@ class AskedModel:
         )
 
 
-def asked_model(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedHow:
+    """How a model is asked, whichever it is."""
+
+    key_env: str | None
+    key_file: Path | None
+    concurrency: int
+    timeout: float
+    price: str | None
+    budget: str | None
+    cache: Path | None
+    run: str | None
+    dry_run: bool
+
+    def of(self, model: str, base_url: str) -> AskedModel:
+        """A model that is asked so. Raises `InvalidInput`."""
+        settings = LanguageSettings(
+            base_url=base_url,
+            model=model,
+            key=read_key(variable=self.key_env, file=self.key_file),
+            concurrency=self.concurrency,
+            timeout_s=self.timeout,
+            prices=None if self.price is None else Prices.parse(self.price),
+            budget=Budget() if self.budget is None else Budget.parse(self.budget),
+        )
+        return AskedModel(settings=settings, cache=self.cache, run=self.run, dry_run=self.dry_run)
+
+
+def asked_how(
     *,
-    model: ModelOption,
-    base_url: BaseUrlOption,
     key_env: KeyEnvOption = None,
     key_file: KeyFileOption = None,
     concurrency: ConcurrencyOption = 32,
@@ -130,15 +155,34 @@ def asked_model(
     cache: CacheOption = None,
     run: RunOption = None,
     dry_run: DryRunOption = False,
-) -> AskedModel:
-    """The model that these options name. Raises `InvalidInput`."""
-    settings = LanguageSettings(
-        base_url=base_url,
-        model=model,
-        key=read_key(variable=key_env, file=key_file),
+) -> AskedHow:
+    """How these options say that a model is asked."""
+    return AskedHow(
+        key_env=key_env,
+        key_file=key_file,
         concurrency=concurrency,
-        timeout_s=timeout,
-        prices=None if price is None else Prices.parse(price),
-        budget=Budget() if budget is None else Budget.parse(budget),
+        timeout=timeout,
+        price=price,
+        budget=budget,
+        cache=cache,
+        run=run,
+        dry_run=dry_run,
     )
-    return AskedModel(settings=settings, cache=cache, run=run, dry_run=dry_run)
+
+
+@shares("how", asked_how)
+def asked_model(*, model: ModelOption, base_url: BaseUrlOption, how: AskedHow) -> AskedModel:
+    """The model that these options name. Raises `InvalidInput`."""
+    return how.of(model, base_url)
+
+
+@shares("how", asked_how)
+def named_model(
+    *, model: NamedModelOption = None, base_url: NamedUrlOption = None, how: AskedHow
+) -> AskedModel | None:
+    """The model that is named, if one is. Raises `InvalidInput`."""
+    if model is None:
+        return None
+    if base_url is None:
+        raise InvalidInput("Name the model's server: --base-url http://localhost:8000/v1.")
+    return how.of(model, base_url)

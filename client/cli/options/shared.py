@@ -3,14 +3,15 @@
 from collections.abc import Callable, Collection
 from functools import wraps
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 Command = Callable[..., None]
+R = TypeVar("R")
 
 
 def shares(
     name: str, maker: Callable[..., Any], without: Collection[str] = ()
-) -> Callable[[Command], Command]:
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """The command, with the options of `maker` in place of its parameter `name`.
 
     It is given what `maker` makes of those options, which come after its own. Those that it is
@@ -18,15 +19,15 @@ def shares(
     """
     options = {n: p for n, p in signature(maker).parameters.items() if n not in without}
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
         own = signature(command)
 
         @wraps(command)
-        def run(*arguments: Any, **given: Any) -> None:
+        def run(*arguments: Any, **given: Any) -> R:
             if name not in given:  # what is called from Python may have it already
                 chosen = {option: given.pop(option) for option in options if option in given}
                 given[name] = maker(**chosen)
-            command(*arguments, **given)
+            return command(*arguments, **given)
 
         kept = [parameter for parameter in own.parameters.values() if parameter.name != name]
         shown = own.replace(parameters=[*kept, *options.values()])

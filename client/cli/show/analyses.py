@@ -308,8 +308,9 @@ def _standing(features: Sequence[ChosenFeature]) -> RenderableType:
     table = _table(("feature", "weight", "near", "score"), ("stands for the phrase by", "of"))
     for each in features:
         score = "" if each.score is None else f"{each.score:.2f}"
-        numbers = (f"{each.weight:.3f}", f"{each.similarity:.3f}", score)
-        source = each.corpus or each.explainer
+        near = "" if each.similarity is None else f"{each.similarity:.3f}"
+        numbers = (f"{each.weight:.3f}", near, score)
+        source = each.corpus or each.explainer or ""
         table.add_row(
             str(named(each.feature, each.pole)), *numbers, _label(each.label), one_line(source)
         )

@@ -1,30 +1,25 @@
-"""What a language model is asked: what a feature is about, what differs, and what a text has.
+"""What a language model is asked: what a feature is about, and how two sets of texts differ.
 
 Texts stand within the marks of a fence, which none of them has. Of the sides it learns no more than
-A and B, and a judge not even these. Relabelling by texts of both sides follows the toolkit of
+A and B. Relabelling by texts of both sides follows the toolkit of
 interpretable embeddings (arXiv 2512.10092; positive and negative samples, marked tokens).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from saelake.explaining.claims.asking import prompt_of
+from saelake.explaining.claims.texts import SideText
 from saelake.explaining.hypotheses.contrasts import DifferingFeature, FeatureContrast
-from saelake.explaining.hypotheses.texts import SideText
 from saelake.language.fences import Fence
-from saelake.language.prompts import Message, Prompt
+from saelake.language.prompts import Prompt
 
-LABEL_TOKENS, HYPOTHESES_TOKENS, JUDGE_TOKENS = 200, 1500, 250
+LABEL_TOKENS, HYPOTHESES_TOKENS = 200, 1500
 
 LABEL: Mapping[str, Any] = {
     "type": "object",
     "properties": {"label": {"type": "string"}},
     "required": ["label"],
-    "additionalProperties": False,
-}
-VERDICT: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {"holds": {"type": "boolean"}, "quote": {"type": "string"}},
-    "required": ["holds", "quote"],
     "additionalProperties": False,
 }
 
@@ -75,15 +70,6 @@ the sets, other texts or features in it. Say no property twice.
 Answer with a JSON object: {{"hypotheses": [{{"more_in": "A", "property": "the property", \
 "features": [numbers of the features that it explains]}}]}}"""
 
-_JUDGE = """You judge whether a text has a property.
-
-Read the whole text. Say true only if the text itself shows the property, and copy out the \
-shortest passage that shows it, word for word. Otherwise say false, with an empty quote.
-
-{rule}
-
-Answer with a JSON object: {{"holds": true or false, "quote": "the passage"}}"""
-
 
 def relabelling(contrast: FeatureContrast) -> Prompt:
     """What a feature is about, by texts in which it fires and texts of the other side."""
@@ -91,7 +77,7 @@ def relabelling(contrast: FeatureContrast) -> Prompt:
     parts = ["Texts in which it is active:", *(fence.put("text", t) for t in contrast.firing)]
     if contrast.silent:
         parts += ["Texts in which it is not:", *(fence.put("text", t) for t in contrast.silent)]
-    return _prompt(_LABEL.format(rule=fence.rule), parts, LABEL_TOKENS, LABEL)
+    return prompt_of(_LABEL.format(rule=fence.rule), parts, LABEL_TOKENS, LABEL)
 
 
 def proposing(
@@ -101,45 +87,16 @@ def proposing(
     n_excerpt: int,
 ) -> Prompt:
     """How the sides differ, by features with labels and a few texts of both."""
-    texts = {s: [t.excerpt(0, n_excerpt) for t in examples if t.side == s] for s in ("A", "B")}
+    texts = {s: [t.beginning(n_excerpt) for t in examples if t.side == s] for s in ("A", "B")}
     features = "\n".join(_line(number, *each) for number, each in enumerate(labelled, 1))
     fence = Fence.around([features, *texts["A"], *texts["B"]])
     parts = ["Features:", fence.put("features", features)]
     for side, shown in texts.items():
         parts += [f"Texts of {side}:", *(fence.put("text", text) for text in shown)]
     system = _HYPOTHESES.format(rule=fence.rule, n=n_hypotheses)
-    return _prompt(system, parts, HYPOTHESES_TOKENS, hypotheses_schema(n_hypotheses))
+    return prompt_of(system, parts, HYPOTHESES_TOKENS, hypotheses_schema(n_hypotheses))
 
 
 def _line(number: int, of: DifferingFeature, label: str) -> str:
     words = " ".join(label.split())
     return f"{number}. {words} (A: {of.frequency_a:.0%}, B: {of.frequency_b:.0%})"
-
-
-def judging(text: str, statement: str, statements: Sequence[str]) -> Prompt:
-    """Whether a text has a property. The marks are the same for all statements about a text.
-
-    So what stands before the property is too, and a server that keeps beginnings of prompts reads
-    the text once.
-    """
-    fence = Fence.around([text, *statements])
-    parts = [
-        "The text:",
-        fence.put("text", text),
-        "The property:",
-        fence.put("property", statement),
-    ]
-    return _prompt(_JUDGE.format(rule=fence.rule), parts, JUDGE_TOKENS, VERDICT)
-
-
-def _prompt(
-    system: str, parts: Sequence[str], max_tokens: int, schema: Mapping[str, Any]
-) -> Prompt:
-    return Prompt(
-        messages=(
-            Message(role="system", content=system),
-            Message(role="user", content="\n\n".join(parts)),
-        ),
-        max_tokens=max_tokens,
-        schema=schema,
-    )

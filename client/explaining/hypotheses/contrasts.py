@@ -1,15 +1,15 @@
 """Features that differ between two sides, and the texts of both that say what each is about."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from saelake.answers.differences import Diff, Difference
 from saelake.answers.text import named
 from saelake.collection import Collection
-from saelake.explaining.hypotheses.drawn import DrawnDocument, SideName
+from saelake.explaining.claims.texts import SideText, SideTexts
+from saelake.explaining.claims.verdicts import DrawnDocument, SideName
 from saelake.explaining.hypotheses.options import HypothesisOptions
-from saelake.explaining.hypotheses.texts import SideText, SideTexts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +36,53 @@ class FeatureContrast:
     silent: tuple[str, ...]
 
 
-def found_differences(
-    a: Collection, b: Collection, options: HypothesisOptions
-) -> tuple[Diff, tuple[DifferingFeature, ...]]:
-    """The features that differ in the documents that are not held back, and what was said of them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelabelledFeature:
+    """A differing feature and its label by texts of both sides; None, and `why` there is none."""
+
+    of: DifferingFeature
+    label: str | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundFeatures:
+    """Features that were found in the documents that are not held back, and how.
+
+    They were found by `test`, among `n_tested`; `notes` must be read with them, and `state` is that
+    of the lake.
+    """
+
+    features: tuple[DifferingFeature, ...]
+    test: str
+    n_tested: int
+    notes: tuple[str, ...] = ()
+    state: str | None = None
+
+
+# By what the features of two sides are found.
+FeatureSource = Callable[[Collection, Collection, HypothesisOptions], FoundFeatures]
+
+
+def found_differences(a: Collection, b: Collection, options: HypothesisOptions) -> FoundFeatures:
+    """The features that fire more often on one of the sides.
 
     Raises `InvalidInput`, `DictionaryMismatch` and `NotFound` as `diff` does.
     """
-    rows = a.diff(
+    rows = differences(a, b, options)
+    differing = [row for row in rows if _differs(row, options)]
+    return FoundFeatures(
+        features=tuple(_feature(row) for row in differing[: options.n_features]),
+        test=rows.test,
+        n_tested=rows.n_tested,
+        notes=rows.notes,
+        state=rows.state,
+    )
+
+
+def differences(a: Collection, b: Collection, options: HypothesisOptions) -> Diff:
+    """How often every feature fires on both sides, in the documents that are not held back."""
+    return a.diff(
         b,
         k=None,
         align=options.align,
@@ -52,8 +91,6 @@ def found_differences(
         confirm=True,
         confirm_share=options.held_back,
     )
-    differing = [row for row in rows if _differs(row, options)]
-    return rows, tuple(_feature(row) for row in differing[: options.n_features])
 
 
 def _differs(row: Difference, options: HypothesisOptions) -> bool:

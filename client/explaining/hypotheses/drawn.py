@@ -8,28 +8,19 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from saelake.collection import Collection
+from saelake.explaining.claims.verdicts import DrawnDocument
 from saelake.explaining.hypotheses.options import HypothesisOptions
 from saelake.explaining.hypotheses.units import DocumentUnits
 from saelake.store.errors import InvalidInput
 from saelake.store.format.chances import hashed
 
-SideName = Literal["A", "B"]
 # Documents that are looked at for each that is wanted, where only one of each value is drawn.
 MOST_LOOKED_AT = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrawnDocument:
-    """A document of a side. `unit` is its value in the column; None where there is none."""
-
-    doc: int
-    side: SideName
-    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Literal
 
+from saelake.explaining.claims.decided import AcceptanceRule
+from saelake.explaining.claims.proportions import Correction
 from saelake.store.errors import InvalidInput
 from saelake.store.requests.windows import MOST_TOKENS
 
-Correction = Literal["holm", "benjamini-hochberg"]
 MOST_HYPOTHESES = 10
 
 
@@ -68,3 +68,9 @@ class HypothesisOptions:
     def column(self) -> str | None:
         """The column by whose values documents are shown or held back together."""
         return self.align or self.cluster_by
+
+    @property
+    def rule(self) -> AcceptanceRule:
+        """When a hypothesis is accepted."""
+        paired = self.align is not None
+        return AcceptanceRule(level=self.level, correction=self.correction, paired=paired)

@@ -1,53 +1,18 @@
 """What differs between two sets of texts, in words: everything that was found and asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from saelake.answers.plain import plain
-from saelake.explaining.hypotheses.contrasts import DifferingFeature
-from saelake.explaining.hypotheses.decided import JudgedHypothesis
+from saelake.explaining.claims.decided import JudgedHypothesis
+from saelake.explaining.claims.sections import ReportSection, asked_section
+from saelake.explaining.claims.stages import ModelAsked
+from saelake.explaining.hypotheses.contrasts import RelabelledFeature
 from saelake.explaining.hypotheses.options import HypothesisOptions
-from saelake.language.amounts import Spending
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelabelledFeature:
-    """A differing feature and its label by texts of both sides; None, and `why` there is none."""
-
-    of: DifferingFeature
-    label: str | None
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageCount:
-    """Of a stage: how many answers were wanted, could not be read, and never came."""
-
-    stage: str
-    n_prompts: int
-    n_unread: int = 0
-    n_unanswered: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelAsked:
-    """Which model was asked, how often, what it took, and where its replies are kept.
-
-    `said` are the models that the server says that it is. The spending is that of the run's name,
-    also in earlier processes. `cost` is None without prices.
-    """
-
-    model: str
-    base_url: str
-    said: tuple[str, ...]
-    stages: tuple[StageCount, ...]
-    run: str
-    spending: Spending
-    cost: float | None
-    cache: str
+from saelake.explaining.hypotheses.sections import judged, relabelled, summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +43,29 @@ class HypothesisReport:
     def accepted(self) -> tuple[JudgedHypothesis, ...]:
         """The hypotheses that were accepted."""
         return tuple(row for row in self.hypotheses if row.is_accepted)
+
+    @property
+    def title(self) -> str:
+        """What the report is about."""
+        return f"How {self.a} (A) differs from {self.b} (B)"
+
+    def sections(self) -> Iterator[ReportSection]:
+        """The report from its summary to what was asked."""
+        yield summary(self.hypotheses, self.options, self.n_judged_a, self.n_judged_b)
+        for number, row in enumerate(self.hypotheses, 1):
+            yield judged(number, row)
+        if self.features:
+            yield relabelled(self.features)
+        if self.notes:
+            yield ReportSection(title="Notes", lines=self.notes)
+        yield asked_section(
+            self.asked,
+            f"Features: {self.n_features_tested:,} tested in the texts that were not held back, by "
+            f"{self.diff_test}.",
+            f"Read were the first {self.options.n_tokens:,} tokens of a text; {self.n_cut:,} of "
+            "those judged are longer.",
+            state=self.state,
+        )
 
     def to_plain(self) -> dict[str, Any]:
         """The report as one JSON document."""

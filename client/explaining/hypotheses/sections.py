@@ -1,66 +1,39 @@
-"""A report as sections of text, before it is written in any form: one content for all of them."""
+"""What differs in words, as sections of a report."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from math import isnan
+from collections.abc import Sequence
 
-from saelake.explaining.hypotheses.decided import JudgedHypothesis, SideCount, TextVerdict
-from saelake.explaining.hypotheses.report import HypothesisReport, RelabelledFeature
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportQuote:
-    """A passage of a text, and whose it is."""
-
-    side: str
-    id: str
-    quote: str
+from saelake.explaining.claims.decided import JudgedHypothesis
+from saelake.explaining.claims.sections import (
+    ReportQuote,
+    ReportSection,
+    difference_said,
+    share_said,
+    verdict_said,
+)
+from saelake.explaining.hypotheses.contrasts import RelabelledFeature
+from saelake.explaining.hypotheses.options import HypothesisOptions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportSection:
-    """A title, lines, a table whose first row is its head, and quotes."""
-
-    title: str
-    lines: tuple[str, ...] = ()
-    table: tuple[tuple[str, ...], ...] = ()
-    quotes: tuple[ReportQuote, ...] = ()
-
-
-def title(report: HypothesisReport) -> str:
-    """What the report is about."""
-    return f"How {report.a} (A) differs from {report.b} (B)"
-
-
-def sections(report: HypothesisReport) -> Iterator[ReportSection]:
-    """The report from its summary to what was asked."""
-    yield _summary(report)
-    for number, row in enumerate(report.hypotheses, 1):
-        yield _hypothesis(number, row)
-    if report.features:
-        yield ReportSection(title="Features that differ", table=_features(report.features))
-    if report.notes:
-        yield ReportSection(title="Notes", lines=report.notes)
-    yield _asked(report)
-
-
-def _summary(report: HypothesisReport) -> ReportSection:
-    o, n = report.options, len(report.hypotheses)
+def summary(
+    hypotheses: Sequence[JudgedHypothesis],
+    options: HypothesisOptions,
+    n_judged_a: int,
+    n_judged_b: int,
+) -> ReportSection:
+    """All hypotheses, and what came of them."""
+    o, n, n_accepted = options, len(hypotheses), sum(row.is_accepted for row in hypotheses)
     head = ("", "Hypothesis", "A", "B", "A - B [95 %]", "p", f"p ({o.correction})")
-    rows = [(_verdict(row), _claim(row), *_shares(row), *_test(row)) for row in report.hypotheses]
+    rows = [
+        (verdict_said(row), _claim(row), *_shares(row), *difference_said(row)) for row in hypotheses
+    ]
     said = (
-        f"{len(report.accepted)} of {n} hypotheses accepted: {report.test}, corrected by "
-        f"{o.correction} for all {n} that were made, at {o.level:g}.",
-        f"Judged were {report.n_judged_a:,} texts of A and {report.n_judged_b:,} of B, which were "
-        "held back: no feature was chosen and nothing was written by them. The judge was not told "
-        "of which side a text is.",
+        f"{n_accepted} of {n} hypotheses accepted: {o.rule.test}, corrected by {o.correction} for "
+        f"all {n} that were made, at {o.level:g}.",
+        f"Judged were {n_judged_a:,} texts of A and {n_judged_b:,} of B, which were held back: no "
+        "feature was chosen and nothing was written by them. The judge was not told of which side "
+        "a text is.",
     )
     return ReportSection(title="Hypotheses", lines=said, table=(head, *rows) if rows else ())
-
-
-def _verdict(row: JudgedHypothesis) -> str:
-    said = "accepted" if row.is_accepted else "rejected"
-    return said if row.is_sure else f"{said} (unsure)"
 
 
 def _claim(row: JudgedHypothesis) -> str:
@@ -68,39 +41,24 @@ def _claim(row: JudgedHypothesis) -> str:
 
 
 def _shares(row: JudgedHypothesis) -> tuple[str, str]:
-    return _share(row.a), _share(row.b)
+    return share_said(row.a), share_said(row.b)
 
 
-def _share(count: SideCount) -> str:
-    unread = f", {count.n_unread} unread" if count.n_unread else ""
-    share = "none read" if count.share is None else f"{count.share:.0%}"
-    return f"{share} ({count.n_holds} of {count.n_read}{unread})"
-
-
-def _test(row: JudgedHypothesis) -> tuple[str, str, str]:
-    found = row.difference
-    if isnan(found.value):
-        return "unknown", "1", "1"
-    effect = f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
-    return effect, f"{found.p_value:.2g}", f"{row.corrected:.2g}"
-
-
-def _hypothesis(number: int, row: JudgedHypothesis) -> ReportSection:
+def judged(number: int, row: JudgedHypothesis) -> ReportSection:
+    """A hypothesis with its quotes."""
     features = ", ".join(map(str, row.hypothesis.features)) or "none named"
-    lines = [f"{_verdict(row)}; features: {features}."]
+    lines = [f"{verdict_said(row)}; features: {features}."]
     if row.n_pairs is not None:
         lines.append(f"{row.n_pairs:,} pairs of which both texts were read.")
-    quotes = tuple(map(_quote, row.quotes))
+    quotes = tuple(map(ReportQuote.of, row.quotes))
     return ReportSection(title=f"{number}. {_claim(row)}", lines=tuple(lines), quotes=quotes)
 
 
-def _quote(verdict: TextVerdict) -> ReportQuote:
-    return ReportQuote(side=verdict.side, id=verdict.id, quote=verdict.quote)
-
-
-def _features(features: Sequence[RelabelledFeature]) -> tuple[tuple[str, ...], ...]:
+def relabelled(features: Sequence[RelabelledFeature]) -> ReportSection:
+    """The features from which hypotheses were made."""
     head = ("Feature", "More in", "A", "B", "q", "Label by both sides", "Label of the lake")
-    return (head, *(_feature(each) for each in features))
+    table = (head, *(_feature(each) for each in features))
+    return ReportSection(title="Features that differ", table=table)
 
 
 def _feature(each: RelabelledFeature) -> tuple[str, ...]:
@@ -114,24 +72,3 @@ def _feature(each: RelabelledFeature) -> tuple[str, ...]:
         f"none: {each.why}" if each.label is None else each.label,
         of.stored or "",
     )
-
-
-def _asked(report: HypothesisReport) -> ReportSection:
-    asked = report.asked
-    lines = [
-        f"Model {asked.model} at {asked.base_url}"
-        + (f", which calls itself {', '.join(asked.said)}." if asked.said else "."),
-        *(
-            f"{s.stage}: {s.n_prompts:,} prompts, {s.n_unread:,} unreadable answers, "
-            f"{s.n_unanswered:,} unanswered."
-            for s in asked.stages
-        ),
-        f"The run {asked.run!r} took {asked.spending}; replies that were kept cost nothing.",
-        f"Features: {report.n_features_tested:,} tested in the texts that were not held back, by "
-        f"{report.diff_test}.",
-        f"Read were the first {report.options.n_tokens:,} tokens of a text; {report.n_cut:,} of "
-        "those judged are longer.",
-    ]
-    if report.state is not None:
-        lines.append(f"State of the lake: {report.state}")
-    return ReportSection(title="What was asked", lines=tuple(lines))

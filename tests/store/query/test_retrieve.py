@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +298,9 @@ def test_what_was_not_made_is_named(asked: Asked, tmp_path: Path) -> None:
         ({"temperature": 0.0}, "temperature must"),
         ({"method": "bm25"}, "method cannot be"),
         ({"k": 0}, "k must"),
+        ({"features": (Weight(feature=1, weight=0.0),)}, "more than 0"),
+        ({"features": (Weight(feature=1), Weight(feature=1))}, "once"),
+        ({"features": (Weight(feature=1),), "min_score": 0.5}, "leave it out"),
     ],
 )
 def test_wrong_questions_are_not_asked(options: dict[str, Any], said: str) -> None:
@@ -305,6 +309,43 @@ def test_wrong_questions_are_not_asked(options: dict[str, Any], said: str) -> No
 
 
 # --- what was chosen ---
+
+
+def test_features_that_are_given_stand_for_the_phrase(asked: Asked) -> None:
+    """Of a document, the sum of its values over their 90th percentiles, by the weights given."""
+    weights = {3: 0.9, 7: 0.2, N_FEATURES - 1: 2.5}
+    given = tuple(Weight(feature=f, weight=w) for f, w in weights.items())
+    expected: dict[int, float] = {}
+    for feature, weight in weights.items():
+        column = asked.values[asked.encoded, feature]
+        percentile = np.percentile(column[column > 0], 90)
+        for doc in asked.encoded:
+            score = weight * asked.values[doc, feature] / percentile
+            expected[doc] = expected.get(doc, 0.0) + score
+    expected = {doc: score for doc, score in expected.items() if score > 0}
+    check(asked.retrieve(method="sae", k=None, features=given), expected, None)
+    query = RetrieveQuery(collection=COLLECTION, phrase=PHRASE, method="sae", features=given)
+    for row in chosen(asked, query):
+        known = row["feature"] < N_LABELLED
+        said = (f"label {row['feature']}", "me") if known else (None, None)
+        assert (row["label"], row["explainer"]) == said
+        assert (row["weight"], row["similarity"]) == (weights[row["feature"]], None)
+    hybrid = asked.retrieve(method="hybrid", k=None, features=given)
+    by_phrase = by_vectors(asked, asked.phrase)
+    check(hybrid, fused(ranked(expected), ranked(by_phrase)), None)
+
+
+def test_given_features_need_no_labels(tmp_path: Path) -> None:
+    bare = make_lake(tmp_path / "lake", n_documents=30, n_features=4)
+    given = (Weight(feature=2, weight=1.0),)
+    query = RetrieveQuery(collection=COLLECTION, phrase=PHRASE, method="sae", features=given)
+    answer = Engine(bare.lake.uri).ask(query)
+    (row,) = json.loads(answer.schema.metadata[b"chosen"])
+    assert (row["feature"], row["label"], row["similarity"]) == (2, None, None)
+    assert answer.read_all().num_rows > 0
+    unknown = (Weight(feature=10_000, weight=1.0),)
+    with pytest.raises(NotFound, match="has no feature 10000"):
+        Engine(bare.lake.uri).ask(replace(query, features=unknown))
 
 
 def chosen(asked: Asked, query: Any) -> list[dict[str, Any]]:

@@ -205,6 +205,16 @@ FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     | made(SimilarQuery, needs="ids", without="text features within min_score")
     | made(SimilarQuery, needs="docs about", without="text features within")
     | made(SimilarQuery, needs="features", without="text ids docs method about min_score"),
+    RetrieveQuery: made(RetrieveQuery, without="features")
+    | made(
+        RetrieveQuery,
+        without="min_score",
+        features=st.lists(
+            st.builds(Weight, feature=WHOLE, weight=st.floats(1e-3, 100)),
+            unique_by=lambda weight: weight.feature,
+            max_size=3,
+        ).map(tuple),
+    ),
     DiffQuery: made(DiffQuery, needs="others", without="align control")
     | made(DiffQuery, needs="others", without="unit cluster_by", control=DIFFERENT)
     | made(DiffQuery, needs="others", without="align cluster_by", control=DIFFERENT),

@@ -4,14 +4,15 @@ import sys
 
 import saelake
 from saelake.answers.plain import as_json
-from saelake.explaining.hypotheses import HypothesisReport, compare
+from saelake.explaining.claims.sections import WrittenReport
+from saelake.explaining.hypotheses import compare
 from saelake.language.settings import LanguageSettings
 from tests.client.explaining.hypotheses.made import FEWER, sides
 from tests.client.language.models import PRICES
 from tests.lakes import MADE
 
 
-def without_cost(report: HypothesisReport) -> str:
+def without_cost(report: WrittenReport) -> str:
     """All but what it took, and where; each opening of a lake has another word for its state."""
     document = report.to_plain()
     document.pop("state")

@@ -150,8 +150,8 @@ def test_of_a_null_pair_nothing_is_accepted(tmp_path: Path, seed: int) -> None:
 
 def test_guessing_judges_seldom_have_a_hypothesis_accepted() -> None:
     """300 comparisons of sides that are alike, of ten hypotheses: one in twenty accepts any."""
-    from saelake.explaining.hypotheses.decided import TextVerdict, decided
-    from saelake.explaining.hypotheses.reading import Hypothesis
+    from saelake.explaining.claims.decided import decided
+    from saelake.explaining.claims.verdicts import Hypothesis, TextVerdict
 
     chance = random.Random(0)
     made = [Hypothesis(more_in="A", statement=str(i), features=()) for i in range(10)]
@@ -164,7 +164,7 @@ def test_guessing_judges_seldom_have_a_hypothesis_accepted() -> None:
     wrong = 0
     for _ in range(300):
         verdicts = [[verdict(number) for number in range(100)] for _ in made]
-        wrong += any(row.is_accepted for row in decided(made, verdicts, FEWER))
+        wrong += any(row.is_accepted for row in decided(made, verdicts, FEWER.rule))
     assert wrong <= 0.05 * 300, wrong
 
 

@@ -1,4 +1,4 @@
-"""What differs in words, as people read it on a terminal; and what saying so would take."""
+"""What a language model says, as people read it on a terminal; and what asking would take."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,15 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from saelake.answers.text import one_line
-from saelake.explaining.hypotheses.estimating import StageEstimate
-from saelake.explaining.hypotheses.report import HypothesisReport
-from saelake.explaining.hypotheses.sections import ReportSection, sections, title
+from saelake.explaining.claims.estimating import StageEstimate
+from saelake.explaining.claims.sections import ReportSection, WrittenReport
 
 
-def shown(report: HypothesisReport) -> RenderableType:
+def shown(report: WrittenReport) -> RenderableType:
     """The report, as its file has it."""
-    parts: list[RenderableType] = [Text(one_line(title(report)), style="bold")]
-    for section in sections(report):
+    parts: list[RenderableType] = [Text(one_line(report.title), style="bold")]
+    for section in report.sections():
         parts += _section(section)
     return Group(*parts)
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saelake.explaining.hypotheses.quotes import found_quote
+from saelake.explaining.claims.quotes import found_quote
 from saelake.language.fences import defused
 
 TEXTS = st.text(alphabet="ab <|>\n\té日\u200b", min_size=1, max_size=30)

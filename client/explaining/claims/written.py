@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from saelake.answers.plain import as_json
-from saelake.explaining.hypotheses.page import as_html
-from saelake.explaining.hypotheses.report import HypothesisReport
-from saelake.explaining.hypotheses.sections import ReportSection, sections, title
+from saelake.explaining.claims.page import as_html
+from saelake.explaining.claims.sections import ReportSection, WrittenReport
 from saelake.exports import whole
 from saelake.store.errors import InvalidInput
 from saelake.store.format.visible import HIDDEN
@@ -16,10 +15,10 @@ from saelake.store.format.visible import HIDDEN
 MEANT = re.compile(r"([\\`*_{}\[\]()#+!|~>&<$^:=-])")
 
 
-def as_markdown(report: HypothesisReport) -> str:
+def as_markdown(report: WrittenReport) -> str:
     """The report as Markdown, in which no text of others means anything."""
-    parts = [f"# {_plain(title(report))}"]
-    for section in sections(report):
+    parts = [f"# {_plain(report.title)}"]
+    for section in report.sections():
         parts += _section(section)
     return "\n\n".join(parts) + "\n"
 
@@ -40,18 +39,18 @@ def _plain(text: str) -> str:
     return MEANT.sub(r"\\\1", line)
 
 
-def _as_document(report: HypothesisReport) -> str:
+def _as_document(report: WrittenReport) -> str:
     return as_json(report.to_plain()) + "\n"
 
 
-FORMS: Mapping[str, Callable[[HypothesisReport], str]] = {
+FORMS: Mapping[str, Callable[[WrittenReport], str]] = {
     ".md": as_markdown,
     ".html": as_html,
     ".json": _as_document,
 }
 
 
-def write_report(report: HypothesisReport, path: Path) -> None:
+def write_report(report: WrittenReport, path: Path) -> None:
     """Write a report in the form that its file's name says. Raises `InvalidInput`."""
     form = FORMS[check_form(path)]
     try:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from saelake.explaining.hypotheses.report import HypothesisReport
-from saelake.explaining.hypotheses.sections import ReportSection, sections, title
+from saelake.explaining.claims.sections import ReportSection, WrittenReport
 from saelake.store.format.visible import escaped
 
 # No script is allowed, and nothing is loaded.
@@ -18,10 +17,10 @@ STYLE = (
 )
 
 
-def as_html(report: HypothesisReport) -> str:
+def as_html(report: WrittenReport) -> str:
     """The report as a page."""
-    name = _text(title(report))
-    body = "\n".join(line for section in sections(report) for line in _section(section))
+    name = _text(report.title)
+    body = "\n".join(line for section in report.sections() for line in _section(section))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from saelake.explaining.claims.decided import decided
+from saelake.explaining.claims.stages import ModelAsked, StageCount
 from saelake.explaining.hypotheses import (
     Hypothesis,
     HypothesisOptions,
@@ -17,8 +19,6 @@ from saelake.explaining.hypotheses import (
     as_markdown,
     write_report,
 )
-from saelake.explaining.hypotheses.decided import decided
-from saelake.explaining.hypotheses.report import ModelAsked, StageCount
 from saelake.language.amounts import Spending
 from saelake.store.errors import InvalidInput
 
@@ -39,7 +39,7 @@ def made(statement: str = "rain", quote: str = "it rains", n_unread: int = 1) ->
     ]
     options = HypothesisOptions()
     rows = decided(
-        [Hypothesis(more_in="A", statement=statement, features=(7,))], [verdicts], options
+        [Hypothesis(more_in="A", statement=statement, features=(7,))], [verdicts], options.rule
     )
     return HypothesisReport(
         a="c/d where label = 'x'",
@@ -128,7 +128,7 @@ def test_a_hypothesis_of_the_other_side_is_rejected() -> None:
         for n in range(40)
     ]
     said = replace(report.hypotheses[0].hypothesis, more_in="A")
-    (row,) = decided([said], [verdicts], report.options)
+    (row,) = decided([said], [verdicts], report.options.rule)
     assert (row.is_accepted, row.corrected < 1e-6) == (False, True)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from saelake.answers.windows import FeatureWindow
 from saelake.collection import Collection, FeatureName
-from saelake.explaining.hypotheses.drawn import DrawnDocument, SideName
+from saelake.explaining.claims.verdicts import DrawnDocument, SideName
 from saelake.explaining.quoting import marked, quoted_tokens
 
 AT_ONCE = 256  # documents of a question
@@ -46,6 +46,10 @@ class SideText:
     def begin(self, n: int) -> int:
         """Where an excerpt of `n` tokens begins that holds the peak."""
         return min(max(self.peak - int(n * BEFORE), 0), max(len(self.tokens) - n, 0))
+
+    def beginning(self, n: int) -> str:
+        """The first `n` tokens, of which none is marked."""
+        return "".join(quoted_tokens(self.tokens[:n]))
 
     def excerpt(self, begin: int, n: int) -> str:
         """`n` tokens, those in << >> at which the feature fires strongly."""

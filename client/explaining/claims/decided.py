@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from saelake.explaining.hypotheses.drawn import SideName
-from saelake.explaining.hypotheses.options import HypothesisOptions
-from saelake.explaining.hypotheses.proportions import (
+from saelake.explaining.claims.proportions import (
     UNTESTED,
+    Correction,
     ShareDifference,
     corrected,
     of_pairs,
     of_separate,
 )
-from saelake.explaining.hypotheses.reading import Hypothesis
+from saelake.explaining.claims.verdicts import Hypothesis, SideName, TextVerdict
 
 OF_PAIRS = "McNemar's exact test of pairs, two-sided"
 QUOTES = 3  # of each side
@@ -20,16 +19,20 @@ OF_SEPARATE = "Fisher's exact test, two-sided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextVerdict:
-    """What a judge said of a text: `holds` is None where it could not be read, and `why`."""
+class AcceptanceRule:
+    """When a claim is accepted: by a p-value below `level`, corrected for all that were made.
 
-    doc: int
-    id: str
-    side: SideName
-    unit: str | None
-    holds: bool | None
-    quote: str = ""
-    why: str = ""
+    `paired`: texts of both sides are pairs by their unit.
+    """
+
+    level: float
+    correction: Correction
+    paired: bool = False
+
+    @property
+    def test(self) -> str:
+        """By which test the p-value is."""
+        return OF_PAIRS if self.paired else OF_SEPARATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,18 +78,18 @@ class JudgedHypothesis:
 def decided(
     hypotheses: Sequence[Hypothesis],
     verdicts: Sequence[Sequence[TextVerdict]],
-    options: HypothesisOptions,
+    rule: AcceptanceRule,
 ) -> tuple[JudgedHypothesis, ...]:
     """Each hypothesis with the verdicts on it; those accepted first, then by p-value."""
-    paired = options.align is not None
+    paired = rule.paired
     found = [_difference(of, paired) for of in verdicts]
     against = [
         _difference(_spoken_against(of, hypothesis.more_in), paired)
         for hypothesis, of in zip(hypotheses, verdicts, strict=True)
     ]
-    accepted = _accepted(hypotheses, found, options)
-    still = _accepted(hypotheses, against, options)
-    p = corrected([difference.p_value for difference, _ in found], options.correction)
+    accepted = _accepted(hypotheses, found, rule)
+    still = _accepted(hypotheses, against, rule)
+    p = corrected([difference.p_value for difference, _ in found], rule.correction)
     rows = [
         JudgedHypothesis(
             hypothesis=hypothesis,
@@ -107,12 +110,12 @@ def decided(
 def _accepted(
     hypotheses: Sequence[Hypothesis],
     found: Sequence[tuple[ShareDifference, int]],
-    options: HypothesisOptions,
+    rule: AcceptanceRule,
 ) -> list[bool]:
     """Those of a corrected p-value below the level, on the side that they say."""
-    p = corrected([difference.p_value for difference, _ in found], options.correction)
+    p = corrected([difference.p_value for difference, _ in found], rule.correction)
     return [
-        p[i] < options.level and (found[i][0].value > 0) == (hypothesis.more_in == "A")
+        p[i] < rule.level and (found[i][0].value > 0) == (hypothesis.more_in == "A")
         for i, hypothesis in enumerate(hypotheses)
     ]
 

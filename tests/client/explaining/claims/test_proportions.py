@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from saelake.explaining.hypotheses.options import Correction
-from saelake.explaining.hypotheses.proportions import (
+from saelake.explaining.claims.proportions import (
     UNTESTED,
+    Correction,
     corrected,
     fisher,
     mcnemar,

@@ -9,10 +9,11 @@ likely than the one found, as in R and SciPy), and Newcombe's interval (1998, St
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb, exp, inf, lgamma, nan, sqrt
+from typing import Literal
 
-from saelake.explaining.hypotheses.options import Correction
 from saelake.store.format.shares import wilson
 
+Correction = Literal["holm", "benjamini-hochberg"]
 ALIKE = 1 + 1e-7  # chances that differ by less are the same
 
 

@@ -1,0 +1,1 @@
+"""What a language model claims of texts: judged blind, tested, and reported."""
