@@ -7,6 +7,7 @@ features are best read together: decision 052.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -53,8 +54,12 @@ def main(
         reader = EvidenceReader(found)
         next(reader.read(names[:1]))
         reading.AT_ONCE = at_once
-        ms = _cpu_ms(lambda r=reader: list(r.read(names))) / len(names)
+        ms = _cpu_ms(partial(_read, reader, names)) / len(names)
         print(f"{at_once} features together: {ms:.1f}")
+
+
+def _read(reader: EvidenceReader, names: Sequence[str]) -> list[FeatureEvidence]:
+    return list(reader.read(names))
 
 
 def _rows_ms(codes: CodesTable, n: int, columns: Sequence[str], random: Any) -> float:
@@ -65,9 +70,8 @@ def _rows_ms(codes: CodesTable, n: int, columns: Sequence[str], random: Any) -> 
     for _ in range(REPEATED):
         some = np.sort(random.choice(docs, min(n, len(docs)), replace=False))
         addresses = [address for _, address in codes.locations.find(some)]
-        taken.append(
-            _cpu_ms(lambda a=addresses: codes.table.take_addresses(a, columns)) / len(some)
-        )
+        take = partial(codes.table.take_addresses, addresses, columns)
+        taken.append(_cpu_ms(take) / len(some))
     return float(np.median(taken)) * WINDOWS
 
 
@@ -86,7 +90,7 @@ def _counted() -> Iterator[list[int]]:
         read.extend(docs.tolist())
         return whole(codes, docs, features)
 
-    CodesTable.occurrences = occurrences  # type: ignore[method-assign]
+    CodesTable.occurrences = occurrences  # type: ignore[assignment, method-assign]
     try:
         yield read
     finally:
