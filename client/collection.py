@@ -140,14 +140,15 @@ class Collection:
         features: FeatureName | Sequence[FeatureName] | None = None,
         *,
         token: str | None = None,
+        name: str | None = None,
         k: int | None = FeaturesQuery.k,
         order: FeatureOrder = FeaturesQuery.order,
     ) -> Features:
         """Statistics of features over the whole collection: those numbered, or the first `k`.
 
         Of a signed dictionary each pole has its own. `token` keeps the features that peak on this
-        word. Raises `NotFound` for a feature that does not exist, and when the collection is not
-        indexed yet.
+        word, and `name` those that some explainer calls so. Raises `NotFound` for a feature that
+        does not exist, and when the collection is not indexed yet.
         """
         hint = " token= finds the features that peak on a word."
         wanted = None if features is None else poles("features", features, hint)
@@ -155,6 +156,7 @@ class Collection:
             collection=self.name,
             features=wanted,
             token=token,
+            name=name,
             k=k,
             order=order,
         )

@@ -35,7 +35,7 @@ def _view(name: str, info: Stored, note: str | None) -> View:
         (
             row.name,
             several(row.n_documents, "document"),
-            several(row.n_tokens, "token") if row.n_tokens else "not encoded yet",
+            row.counted if row.n_tokens else "not encoded yet",
             f"{row.d_sae:,} features at {row.hook} of {row.model}" if row.d_sae else None,
         )
         for row in found

@@ -106,6 +106,7 @@ def features(
     ] = None,
     *,
     token: Annotated[str | None, typer.Option(help="Features that peak on this word.")] = None,
+    name: Annotated[str | None, typer.Option(help="Features that are called this.")] = None,
     k: Annotated[int | None, typer.Option("-k", help="How many features.")] = FeaturesQuery.k,
     every: Annotated[bool, typer.Option("--all", help="All features, in place of -k.")] = False,
     order: Annotated[FeatureOrder, typer.Option(help="What comes first.")] = FeaturesQuery.order,
@@ -115,11 +116,11 @@ def features(
     """How features behave: how often they fire, how strongly, and on which words.
 
     Examples: `saelake features imdb/minilm-l4 --token film`,
-    `saelake features imdb/minilm-l4 12 34`
+    `saelake features imdb/minilm-l4 12 34`, `saelake features articles/splade --name rain`
     """
     with place as found:
         rows = found[collection].features(
-            numbers or None, token=token, k=None if every else k, order=order
+            numbers or None, token=token, name=name, k=None if every else k, order=order
         )
     answer(
         format,
