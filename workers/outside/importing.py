@@ -1,0 +1,361 @@
+"""Codes that another system made, imported as a collection: exactly once, and in bounded memory."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from saelake.store.arrays.memory import lean, one_arena
+from saelake.store.codes.table import CodesTable
+from saelake.store.documents.documents import Documents
+from saelake.store.documents.imports import import_documents
+from saelake.store.documents.known import check_on_duplicate
+from saelake.store.errors import AlreadyExists, CorpusError
+from saelake.store.format.checksums import CHECKSUM
+from saelake.store.format.lists import Array, concatenate
+from saelake.store.format.schema import IMPORTED, CollectionSettings, check_name
+from saelake.store.growth.filling import FRAGMENT_ROWS, CodesFiller, Placement, placements
+from saelake.store.labels.labels import LabelsTable
+from saelake.store.labels.rows import label_row
+from saelake.store.labels.written import put_rows
+from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
+from saelake.store.lake.feature_names import claim_names
+from saelake.store.lake.lake import CollectionName, Lake
+from saelake.store.reports import ImportCodesReport, ImportReport
+from saelake.store.tables.tables import Table
+from saelake.workers.outside.columns import AskedColumns
+from saelake.workers.outside.intended import IntendedCodes
+from saelake.workers.outside.keys import Resolver
+from saelake.workers.outside.matching import MatchedRuns, matched
+from saelake.workers.outside.options import CodesOptions
+from saelake.workers.outside.packing import SpooledDocuments, check_units, packed, shards
+from saelake.workers.outside.rows import VectorSource
+from saelake.workers.outside.taking import TakenVectors, taken
+
+NAMES = "names"  # the explainer of labels that are names of features
+SHARD_CODES = 1 << 22  # of a commit
+TEXT_ROWS = 256
+
+Progress = Callable[[int, int | None], object]
+
+
+def import_codes(
+    lake: Lake,
+    name: CollectionName,
+    source: VectorSource,
+    *,
+    options: CodesOptions | None = None,
+    columns: AskedColumns | None = None,
+    on_progress: Progress = lambda *_: None,
+) -> ImportCodesReport:
+    """Import the vectors of a source as the codes of a collection, and report what was done.
+
+    The source is read once and checked whole before anything of it is in the lake. Then documents
+    come by one commit, where rows have texts; then names of features; then codes, of up to 65,536
+    documents with each commit. Killed at any time, the same import goes on: what is there already
+    is compared, and left out. See `CodesOptions` for what becomes of other rows.
+
+    `on_progress` is told how many rows were read (of None), then how many of how many documents
+    have their codes. Raises `CorpusError` for a source that cannot be imported, `AlreadyExists`
+    where a collection or dictionary of the name is another, `InvalidInput`, and `Conflict`.
+    """
+    options = options or CodesOptions()
+    check_name("corpus", name.corpus)
+    check_name("dictionary", name.dictionary)
+    check_on_duplicate(options.on_duplicate)
+    one_arena()
+    lake = lake.pinned()
+    intended = IntendedCodes.of(lake, name, source, options)
+    with lean():
+        vectors = taken(
+            source,
+            codec=intended.settings.codec,
+            signed=intended.settings.signed,
+            unit=intended.settings.unit,
+            asked=columns or AskedColumns(),
+            on_progress=lambda n: on_progress(n, None),
+        )
+        intended = intended.complete(lake, vectors.keys, source)
+        work = _CodesImport(lake, name, source, options, intended, vectors)
+        return work.run(on_progress)
+
+
+class _CodesImport:
+    """One import of codes, of a source that was read."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        name: CollectionName,
+        source: VectorSource,
+        options: CodesOptions,
+        intended: IntendedCodes,
+        vectors: TakenVectors,
+    ) -> None:
+        self._lake = lake
+        self._name = name
+        self._source = source
+        self._options = options
+        self._intended = intended
+        self._settings = intended.settings
+        self._vectors = vectors
+
+    def run(self, on_progress: Progress) -> ImportCodesReport:
+        """Check what is left to check, and write."""
+        runs = self._matched()
+        self._check_unknown(runs)
+        documents = self._of(runs)
+        self._check_units(documents)
+        known = self._known(documents)
+        imported = self._import_documents()
+        if imported is not None and imported.n_documents:
+            runs = self._matched()
+            documents = self._of(runs)
+        resolver = self._named()
+        is_updated = self._options.on_duplicate == "update"
+        update = np.intersect1d(known.changed, documents.distinct)[: None if is_updated else 0]
+        written = _CodesWriting(self._lake, self._settings, documents, resolver, update).write(
+            known.docs, on_progress
+        )
+        spool = self._vectors.spool
+        ours = documents.of(written)
+        return ImportCodesReport(
+            collection=str(self._name),
+            n_documents=len(written),
+            n_units=int(spool.size[ours.runs].sum()),
+            n_codes=int(spool.n_codes_of(ours.runs).sum()),
+            n_known=len(known.docs) - len(known.changed),
+            n_changed=len(known.changed) - len(update),
+            n_updated=len(update),
+            n_unknown=runs.n_unknown,
+            unknown=tuple(runs.unknown),
+            documents=imported,
+            notes=tuple(self._notes()),
+        )
+
+    def _matched(self) -> MatchedRuns:
+        once = self._settings.unit == "document"
+        corpus, ids = self._name.corpus, self._vectors.ids()
+        return matched(self._lake, corpus, ids, self._source.name, once=once)
+
+    def _of(self, found: MatchedRuns) -> SpooledDocuments:
+        runs, docs = found.ordered()
+        return SpooledDocuments(spool=self._vectors.spool, runs=runs, docs=docs)
+
+    def _check_unknown(self, found: MatchedRuns) -> None:
+        """Raise `CorpusError` for rows of no document, unless these come too or are left out."""
+        if not found.n_unknown or self._vectors.documents is not None:
+            return
+        if self._options.on_unknown == "skip" and found.n_unknown < len(found.doc):
+            return
+        said = ", ".join(map(repr, found.unknown))
+        of = "None" if found.n_unknown == len(found.doc) else f"{found.n_unknown:,}"
+        raise CorpusError(
+            f"{of} of the {len(found.doc):,} documents of {self._source.name} "
+            f"{'is' if found.n_unknown == 1 or of == 'None' else 'are'} "
+            f"{'' if of == 'None' else 'not '}in the corpus {self._name.corpus} (first {said}). "
+            f"Import them first (`saelake import FILE --corpus {self._name.corpus}`), give rows "
+            "their texts, or leave such rows out with --on-unknown skip.",
+            n_unknown=found.n_unknown,
+        )
+
+    def _check_units(self, documents: SpooledDocuments) -> None:
+        if self._settings.unit == "document" or not len(documents.docs):
+            return
+        corpus = Documents.open(self._lake, self._name.corpus)
+        lengths = _lengths(corpus.table)
+
+        def id_of(doc: int) -> str:
+            return str(corpus.take(np.array([doc], np.uint64), ["id"])["id"][0].as_py())
+
+        for page in documents.pages():
+            check_units(page, lengths, id_of)
+
+    def _known(self, documents: SpooledDocuments) -> "_KnownCodes":
+        """The documents that have codes already, compared. Raises `AlreadyExists`, if so asked."""
+        table = Table.find(self._lake.codes(self._name))
+        if table is None or not table.fragments:
+            return _KnownCodes.nothing()
+        codes = CodesTable(table)
+        resolver = self._vectors.keys.resolver(self._intended.numbers(self._vectors.keys))
+        there = np.intersect1d(documents.distinct, _docs_of(codes))
+        ours = documents.of(there)
+        changed = [_differing(codes, packed(p, self._settings, resolver)) for p in ours.pages()]
+        known = _KnownCodes(there, concatenate(changed, np.int64))
+        if len(known.changed) and self._options.on_duplicate == "fail":
+            corpus = Documents.open(self._lake, self._name.corpus)
+            first = corpus.take(known.changed[:1].astype(np.uint64), ["id"])["id"][0].as_py()
+            raise AlreadyExists(
+                f"{len(known.changed):,} documents have other codes in {self._name} already (first "
+                f"{first!r}). Keep these with --on-duplicate skip, or replace them with "
+                "--on-duplicate update.",
+                id=first,
+            )
+        return known
+
+    def _import_documents(self) -> ImportReport | None:
+        source = self._vectors.documents
+        if source is None:
+            return None
+        duplicate = self._options.on_duplicate
+        return import_documents(self._lake, self._name.corpus, source, on_duplicate=duplicate)
+
+    def _register(self) -> None:
+        registered = RegisteredDictionary(
+            name=self._settings.dictionary,
+            fingerprint=self._settings.fingerprint,
+            d_sae=self._settings.d_sae,
+            format=IMPORTED,
+            architecture=IMPORTED,
+            signed=self._settings.signed,
+            hook=self._settings.hook,
+            model=self._settings.model,
+            model_fingerprint=IMPORTED,
+        )
+        register_dictionary(self._lake, registered, self._source.token_names)
+
+    def _named(self) -> Resolver:
+        """What turns keys into numbers, when the lake knows the dictionary and its names for good.
+
+        Names come first: a dictionary that is registered without any has numbers.
+        """
+        keys = self._vectors.keys
+        if not self._intended.is_named:
+            self._register()
+            return keys.resolver(None)
+        dictionary, width = self._settings.dictionary, self._settings.d_sae
+        numbers = claim_names(self._lake, dictionary, keys.names, width=width)
+        self._register()
+        _label(self._lake, dictionary, numbers, self._settings)
+        return keys.resolver(numbers)
+
+    def _notes(self) -> Iterator[str]:
+        if self._intended.is_new and not self._intended.is_named and not self._options.width:
+            yield (
+                f"{self._settings.dictionary} has {self._settings.d_sae:,} features, as many as "
+                "the vectors have: rows with others cannot be added. Say --width for more."
+            )
+        if self._vectors.left:
+            named = ", ".join(map(repr, self._vectors.left))
+            yield (
+                f"Not imported, as rows have no texts: {named}. `saelake annotate` takes columns "
+                "of documents that are there."
+            )
+        if self._vectors.documents is not None:
+            yield from self._vectors.documents.notes
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownCodes:
+    """Documents that have codes already, and those of them that have others; ascending int64."""
+
+    docs: Array
+    changed: Array
+
+    @classmethod
+    def nothing(cls) -> "_KnownCodes":
+        """None."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+class _CodesWriting:
+    """Writes the codes of documents, until all have theirs."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        settings: CollectionSettings,
+        documents: SpooledDocuments,
+        resolver: Resolver,
+        update: Array,
+    ) -> None:
+        self._filler = CodesFiller(lake, settings)
+        self._settings = settings
+        self._documents = documents
+        self._resolver = resolver
+        self._update = update
+
+    def write(self, known: Array, on_progress: Progress) -> Array:
+        """The documents that were written, ascending: not those that are known and not updated."""
+        written = np.empty(0, np.int64)
+        every = self._documents.distinct
+        wanted = np.union1d(np.setdiff1d(every, known), self._update)
+        on_progress(0, len(wanted))
+        while len(left := self._left(wanted, written)):
+            for placement in self._placed(left):
+                if not self._filler.put(placement, self._rows(placement.docs)):
+                    break  # others write too: look again at what is left
+                written = np.union1d(written, placement.docs)
+                on_progress(len(written), len(wanted))
+        return written
+
+    def _left(self, wanted: Array, written: Array) -> Array:
+        """What is still to be written: others may have written some meanwhile."""
+        left = np.setdiff1d(wanted, written)
+        there = _docs_of(CodesTable(self._filler.table()))
+        found: Array = left[~np.isin(left, there) | np.isin(left, self._update)]
+        return found
+
+    def _placed(self, docs: Array) -> Iterator[Placement]:
+        for placement in placements(docs, self._filler.held()):
+            if placement.fragment is not None:
+                yield placement
+                continue
+            some = self._documents.of(placement.docs)
+            for shard in shards(some, SHARD_CODES, FRAGMENT_ROWS):
+                yield Placement(docs=shard)
+
+    def _rows(self, docs: Array) -> Iterator[pa.RecordBatch]:
+        for page in self._documents.of(docs).pages():
+            yield packed(page, self._settings, self._resolver)
+
+
+def _docs_of(codes: CodesTable) -> Array:
+    """The documents that have codes, ascending int64."""
+    locations = codes.locations
+    first, n = locations.docs.astype(np.int64), locations.lengths
+    ends = np.cumsum(n)
+    return np.arange(int(n.sum())) + np.repeat(first - ends + n, n)
+
+
+def _differing(codes: CodesTable, rows: pa.RecordBatch) -> Array:
+    """Of documents that have codes those whose rows are others, ascending int64."""
+    docs = np.asarray(rows["doc"])
+    distinct = np.unique(docs)
+    index, stored = codes.take(distinct, [CHECKSUM])
+    ours = _sums(docs, np.asarray(rows["part"]), np.asarray(rows[CHECKSUM]))
+    theirs = _sums(distinct[index], stored["part"].to_numpy(), stored[CHECKSUM].to_numpy())
+    return np.array([doc for doc in distinct.tolist() if ours[doc] != theirs[doc]], np.int64)
+
+
+def _sums(docs: Array, parts: Array, sums: Array) -> dict[int, list[tuple[int, int]]]:
+    found: dict[int, list[tuple[int, int]]] = {}
+    for doc, part, checksum in zip(docs.tolist(), parts.tolist(), sums.tolist(), strict=True):
+        found.setdefault(doc, []).append((part, checksum))
+    return found
+
+
+def _lengths(documents: Table) -> Array:
+    """The characters of each document's text, int64 (n_documents,)."""
+    batches = documents.scan(["text"], batch_rows=TEXT_ROWS)
+    lengths = (np.asarray(pc.utf8_length(batch["text"])) for batch in batches)
+    return concatenate(lengths, np.int64).astype(np.int64)
+
+
+def _label(
+    lake: Lake, dictionary: str, numbers: Mapping[str, int], settings: CollectionSettings
+) -> None:
+    """Call features by their names, those that are not yet; of a signed dictionary both poles."""
+    labels = LabelsTable.open(lake, dictionary, explainers=[NAMES])
+    labelled = {*labels.read(["feature"])["feature"].to_pylist()}
+    poles = range(0, settings.width, settings.d_sae)
+    rows = [
+        label_row(number + first, name, NAMES)
+        for first in poles
+        for name, number in numbers.items()
+        if number + first not in labelled and name.strip()
+    ]
+    if rows:
+        put_rows(lake, dictionary, rows)
