@@ -24,6 +24,7 @@ from saelake.store.lake.dictionaries import RegisteredDictionary, register_dicti
 from saelake.store.lake.feature_names import claim_names
 from saelake.store.lake.lake import CollectionName, Lake
 from saelake.store.reports import ImportCodesReport, ImportReport
+from saelake.store.requests.commands.labels import NAMES
 from saelake.store.tables.tables import Table
 from saelake.workers.outside.columns import AskedColumns
 from saelake.workers.outside.intended import IntendedCodes
@@ -34,7 +35,6 @@ from saelake.workers.outside.packing import SpooledDocuments, check_units, packe
 from saelake.workers.outside.rows import VectorSource
 from saelake.workers.outside.taking import TakenVectors, taken
 
-NAMES = "names"  # the explainer of labels that are names of features
 SHARD_CODES = 1 << 22  # of a commit
 TEXT_ROWS = 256
 
@@ -355,7 +355,7 @@ def _label(
         label_row(number + first, name, NAMES)
         for first in poles
         for name, number in numbers.items()
-        if number + first not in labelled and name.strip()
+        if number + first not in labelled
     ]
     if rows:
         put_rows(lake, dictionary, rows)

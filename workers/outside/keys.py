@@ -7,6 +7,7 @@ import numpy as np
 
 from saelake.store.errors import CorpusError
 from saelake.store.format.lists import Array
+from saelake.store.requests.commands.labels import LONGEST_LABEL
 
 NAMED = 1 << 31  # keys from here on are places among the names that were met
 MOST_FEATURES = 1 << 24  # what rows of codes can number
@@ -66,6 +67,12 @@ class Keys:
         """
         if (broken := next((n for n in self._names if not is_text(n)), None)) is not None:
             raise CorpusError(f"The feature {broken!r} is no text: it has half a character.")
+        odd = (n for n in self._names if not n.strip() or len(n) > LONGEST_LABEL)
+        if (no_name := next(odd, None)) is not None:
+            raise CorpusError(
+                f"{no_name[:40]!r} cannot be the name of a feature: it has 1 to {LONGEST_LABEL:,} "
+                "characters that are not all white space."
+            )
         numeric = next((name for name in self._names if _NUMBER.fullmatch(name)), None)
         other = next((name for name in self._names if not _NUMBER.fullmatch(name)), None)
         if asked is True and self._largest >= 0:
