@@ -1,10 +1,8 @@
 """Codes that another system made, imported as a collection: exactly once, and in bounded memory."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.arrays.memory import lean, one_arena
@@ -13,12 +11,10 @@ from saelake.store.documents.documents import Documents
 from saelake.store.documents.imports import import_documents
 from saelake.store.documents.known import check_on_duplicate
 from saelake.store.errors import AlreadyExists, CorpusError
-from saelake.store.format.checksums import CHECKSUM
 from saelake.store.format.lists import Array, concatenate
 from saelake.store.format.schema import IMPORTED, CollectionSettings, check_name
-from saelake.store.growth.filling import FRAGMENT_ROWS, CodesFiller, Placement, placements
 from saelake.store.labels.labels import LabelsTable
-from saelake.store.labels.rows import label_row
+from saelake.store.labels.rows import dated, label_row
 from saelake.store.labels.written import put_rows
 from saelake.store.lake.dictionaries import RegisteredDictionary, register_dictionary
 from saelake.store.lake.feature_names import claim_names
@@ -29,16 +25,15 @@ from saelake.store.tables.tables import Table
 from saelake.workers.outside.columns import AskedColumns
 from saelake.workers.outside.intended import IntendedCodes
 from saelake.workers.outside.keys import Resolver
+from saelake.workers.outside.known import KnownCodes
 from saelake.workers.outside.matching import MatchedRuns, matched
 from saelake.workers.outside.options import CodesOptions
-from saelake.workers.outside.packing import SpooledDocuments, check_units, packed, shards
+from saelake.workers.outside.packing import SpooledDocuments, check_units
 from saelake.workers.outside.rows import VectorSource
 from saelake.workers.outside.taking import TakenVectors, taken
+from saelake.workers.outside.writing import CodesWriting, Progress
 
-SHARD_CODES = 1 << 22  # of a commit
 TEXT_ROWS = 256
-
-Progress = Callable[[int, int | None], object]
 
 
 def import_codes(
@@ -116,7 +111,7 @@ class _CodesImport:
         resolver = self._named()
         is_updated = self._options.on_duplicate == "update"
         update = np.intersect1d(known.changed, documents.distinct)[: None if is_updated else 0]
-        written = _CodesWriting(self._lake, self._settings, documents, resolver, update).write(
+        written = CodesWriting(self._lake, self._settings, documents, resolver, update).write(
             known.docs, on_progress
         )
         spool = self._vectors.spool
@@ -173,17 +168,13 @@ class _CodesImport:
         for page in documents.pages():
             check_units(page, lengths, id_of)
 
-    def _known(self, documents: SpooledDocuments) -> "_KnownCodes":
+    def _known(self, documents: SpooledDocuments) -> KnownCodes:
         """The documents that have codes already, compared. Raises `AlreadyExists`, if so asked."""
         table = Table.find(self._lake.codes(self._name))
         if table is None or not table.fragments:
-            return _KnownCodes.nothing()
-        codes = CodesTable(table)
+            return KnownCodes.nothing()
         resolver = self._vectors.keys.resolver(self._intended.numbers(self._vectors.keys))
-        there = np.intersect1d(documents.distinct, _docs_of(codes))
-        ours = documents.of(there)
-        changed = [_differing(codes, packed(p, self._settings, resolver)) for p in ours.pages()]
-        known = _KnownCodes(there, concatenate(changed, np.int64))
+        known = KnownCodes.of(CodesTable(table), documents, self._settings, resolver)
         if len(known.changed) and self._options.on_duplicate == "fail":
             corpus = Documents.open(self._lake, self._name.corpus)
             first = corpus.take(known.changed[:1].astype(np.uint64), ["id"])["id"][0].as_py()
@@ -247,96 +238,6 @@ class _CodesImport:
             yield from self._vectors.documents.notes
 
 
-@dataclass(frozen=True, slots=True)
-class _KnownCodes:
-    """Documents that have codes already, and those of them that have others; ascending int64."""
-
-    docs: Array
-    changed: Array
-
-    @classmethod
-    def nothing(cls) -> "_KnownCodes":
-        """None."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int64))
-
-
-class _CodesWriting:
-    """Writes the codes of documents, until all have theirs."""
-
-    def __init__(
-        self,
-        lake: Lake,
-        settings: CollectionSettings,
-        documents: SpooledDocuments,
-        resolver: Resolver,
-        update: Array,
-    ) -> None:
-        self._filler = CodesFiller(lake, settings)
-        self._settings = settings
-        self._documents = documents
-        self._resolver = resolver
-        self._update = update
-
-    def write(self, known: Array, on_progress: Progress) -> Array:
-        """The documents that were written, ascending: not those that are known and not updated."""
-        written = np.empty(0, np.int64)
-        every = self._documents.distinct
-        wanted = np.union1d(np.setdiff1d(every, known), self._update)
-        on_progress(0, len(wanted))
-        while len(left := self._left(wanted, written)):
-            for placement in self._placed(left):
-                if not self._filler.put(placement, self._rows(placement.docs)):
-                    break  # others write too: look again at what is left
-                written = np.union1d(written, placement.docs)
-                on_progress(len(written), len(wanted))
-        return written
-
-    def _left(self, wanted: Array, written: Array) -> Array:
-        """What is still to be written: others may have written some meanwhile."""
-        left = np.setdiff1d(wanted, written)
-        there = _docs_of(CodesTable(self._filler.table()))
-        found: Array = left[~np.isin(left, there) | np.isin(left, self._update)]
-        return found
-
-    def _placed(self, docs: Array) -> Iterator[Placement]:
-        for placement in placements(docs, self._filler.held()):
-            if placement.fragment is not None:
-                yield placement
-                continue
-            some = self._documents.of(placement.docs)
-            for shard in shards(some, SHARD_CODES, FRAGMENT_ROWS):
-                yield Placement(docs=shard)
-
-    def _rows(self, docs: Array) -> Iterator[pa.RecordBatch]:
-        for page in self._documents.of(docs).pages():
-            yield packed(page, self._settings, self._resolver)
-
-
-def _docs_of(codes: CodesTable) -> Array:
-    """The documents that have codes, ascending int64."""
-    locations = codes.locations
-    first, n = locations.docs.astype(np.int64), locations.lengths
-    ends = np.cumsum(n)
-    return np.arange(int(n.sum())) + np.repeat(first - ends + n, n)
-
-
-def _differing(codes: CodesTable, rows: pa.RecordBatch) -> Array:
-    """Of documents that have codes those whose rows are others, ascending int64."""
-    docs = np.asarray(rows["doc"])
-    distinct = np.unique(docs)
-    index, stored = codes.take(distinct, [CHECKSUM])
-    ours = _sums(docs, np.asarray(rows["part"]), np.asarray(rows[CHECKSUM]))
-    theirs = _sums(distinct[index], stored["part"].to_numpy(), stored[CHECKSUM].to_numpy())
-    return np.array([doc for doc in distinct.tolist() if ours[doc] != theirs[doc]], np.int64)
-
-
-def _sums(docs: Array, parts: Array, sums: Array) -> dict[int, list[tuple[int, int]]]:
-    found: dict[int, list[tuple[int, int]]] = {}
-    for doc, part, checksum in zip(docs.tolist(), parts.tolist(), sums.tolist(), strict=True):
-        found.setdefault(doc, []).append((part, checksum))
-    return found
-
-
 def _lengths(documents: Table) -> Array:
     """The characters of each document's text, int64 (n_documents,)."""
     batches = documents.scan(["text"], batch_rows=TEXT_ROWS)
@@ -351,8 +252,9 @@ def _label(
     labels = LabelsTable.open(lake, dictionary, explainers=[NAMES])
     labelled = {*labels.read(["feature"])["feature"].to_pylist()}
     poles = range(0, settings.width, settings.d_sae)
+    plain = dated(label_row(0, "", NAMES))
     rows = [
-        label_row(number + first, name, NAMES)
+        {**plain, "feature": number + first, "label": name}
         for first in poles
         for name, number in numbers.items()
         if number + first not in labelled

@@ -54,7 +54,7 @@ def test_vectors_become_a_collection_that_is_asked(tmp_path: Path) -> None:
 def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     lake = str(tmp_path / "lake")
     run("import-codes", write(tmp_path / "v.jsonl", ROWS), "c/v", "--lake", lake)
-    changed = [
+    changed: list[dict[str, Any]] = [
         {"id": "a", "vector": {"rain": 9}, "grade": 5},
         {"id": "z", "vector": {"rain": 1}},
     ]
@@ -83,8 +83,9 @@ def test_spans_of_a_table_and_rows_of_a_matrix(tmp_path: Path) -> None:
     said = run("import-codes", str(tmp_path / "s.parquet"), "c/s", *how).err
     assert said.splitlines()[-1] == "Done: c/s has 1 document, 2 spans, 2 codes"
     sparse.save_npz(tmp_path / "m.npz", sparse.csr_matrix(np.eye(2)))
-    how = ("--by-number", "--lake", lake)
-    assert "2 documents" in run("import-codes", str(tmp_path / "m.npz"), "c/m", *how).err
+    matrix = str(tmp_path / "m.npz")
+    done = run("import-codes", matrix, "c/m", "--by-number", "--lake", lake)
+    assert done.err.splitlines()[-1] == "Done: c/m has 2 documents, 2 codes"
     wrong = run("import-codes", str(tmp_path / "s.parquet"), "c/t", "--lake", lake)
     assert (wrong.code, "--unit span" in wrong.err) == (1, True)
 

@@ -13,7 +13,7 @@ from saelake.store.growth.filling import CodesFiller
 from saelake.store.lake import feature_names
 from saelake.store.lake.feature_names import claim_names
 from saelake.store.lake.lake import Lake
-from saelake.workers.outside import importing
+from saelake.workers.outside import importing, writing
 from tests.workers.outside.vectors import Documents
 
 Codes = list[tuple[str, int, str, float]]
@@ -21,8 +21,9 @@ Codes = list[tuple[str, int, str, float]]
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "SHARD_CODES", 12)
+    monkeypatch.setattr(writing, "SHARD_CODES", 12)
     monkeypatch.setattr(filling, "FRAGMENT_ROWS", 4)
+    monkeypatch.setattr(writing, "FRAGMENT_ROWS", 4)
 
 
 @pytest.fixture
@@ -230,7 +231,7 @@ def test_a_document_of_very_many_units_has_parts(
 ) -> None:
     n = 65_535 + 3
     lake.import_corpus([{"id": "a", "text": "x" * n}, {"id": "b", "text": "xyz"}], "c")
-    monkeypatch.setattr(importing, "SHARD_CODES", 1 << 20)
+    monkeypatch.setattr(writing, "SHARD_CODES", 1 << 20)
     rows = [
         {"id": "a", "start": i, "end": i + 1, "position": i, "indices": [i % 3], "values": [1 + i]}
         for i in range(n - 1, -1, -1)
