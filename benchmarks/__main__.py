@@ -94,6 +94,10 @@ COMMANDS: Mapping[str, Command] = {
     "growth": Command(
         "growth.growth", "appending, deleting and compacting, and what questions cost meanwhile"
     ),
+    "outside": Command(
+        "growth.outside",
+        "codes that another system made: import, export and memory, and a search beside SciPy's",
+    ),
     "limits": Command(
         "growth.limits",
         "memory of each step, for dictionaries of 4 thousand to a million features",

@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from saelake.lake import Lake as Lake
     from saelake.making.sources import ArrowStream as ArrowStream
     from saelake.making.sources import Importable as Importable
+    from saelake.making.sources import SparseMatrix as SparseMatrix
     from saelake.making.stages import Stage as Stage
     from saelake.making.stages import StageName as StageName
     from saelake.making.stages import Watcher as Watcher
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
     from saelake.store.reports import Compacted as Compacted
     from saelake.store.reports import DeleteReport as DeleteReport
     from saelake.store.reports import DropColumnReport as DropColumnReport
+    from saelake.store.reports import ImportCodesReport as ImportCodesReport
     from saelake.store.reports import ImportReport as ImportReport
     from saelake.store.reports import IndexReport as IndexReport
     from saelake.store.reports import LabelsReport as LabelsReport

@@ -126,9 +126,11 @@ def _find(lake: Lake, name: CollectionName) -> "ActivationsTable":
     settings = CollectionSettings.from_json(metadata(codes.schema)["saelake:collection"])
     table = find_store(lake, settings)
     if table is None:
+        why = "Encode it with --keep-activations to keep them; its codes stay as they are."
+        if settings.is_imported:
+            why = "Its codes were made elsewhere."
         raise NotFound(
-            f"No activations are kept of {name}. Encode it with --keep-activations to keep them; "
-            "its codes stay as they are.",
+            f"No activations are kept of {name}. {why}",
             collection=name,
         )
     return table

@@ -1,6 +1,6 @@
 """A collection, or a selection of it: what questions are asked of."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, NoReturn
@@ -35,6 +35,13 @@ from saelake.arguments import documents, ids, names, numbers, of_kind, poles, te
 from saelake.arguments import weights as weights_of
 from saelake.dictionary import Dictionary
 from saelake.exports import write_codes, write_embeddings
+from saelake.exports.vectors import (
+    FeatureKeys,
+    VectorsOf,
+    document_lines,
+    unit_lines,
+    write_vectors,
+)
 from saelake.former import former
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.provenance import LabelMade, LabelScore, ScoreKind
@@ -45,7 +52,7 @@ from saelake.store.requests.associate import AssociateQuery
 from saelake.store.requests.checks import Method, Pooling, Selection
 from saelake.store.requests.cluster import Clustering, ClusterQuery
 from saelake.store.requests.codes import CodesQuery
-from saelake.store.requests.commands.labels import BY_HAND
+from saelake.store.requests.commands.labels import BY_HAND, NAMES
 from saelake.store.requests.correlate import Adjacent, CorrelateQuery
 from saelake.store.requests.diff import DiffOrder, DiffQuery, Unit
 from saelake.store.requests.document import DocumentQuery
@@ -62,6 +69,7 @@ from saelake.store.requests.retrieve import RetrieveQuery
 from saelake.store.requests.select import SelectQuery
 from saelake.store.requests.shares import ShareOrder, SharesQuery
 from saelake.store.requests.similar import Measure, SimilarQuery
+from saelake.store.requests.texts import TextsQuery
 from saelake.store.requests.tokens import Order, Per, TokensQuery
 from saelake.store.requests.values import ValueOrder, ValuesQuery
 from saelake.store.requests.windows import WindowsQuery
@@ -142,14 +150,15 @@ class Collection:
         features: FeatureName | Sequence[FeatureName] | None = None,
         *,
         token: str | None = None,
+        name: str | None = None,
         k: int | None = FeaturesQuery.k,
         order: FeatureOrder = FeaturesQuery.order,
     ) -> Features:
         """Statistics of features over the whole collection: those numbered, or the first `k`.
 
         Of a signed dictionary each pole has its own. `token` keeps the features that peak on this
-        word. Raises `NotFound` for a feature that does not exist, and when the collection is not
-        indexed yet.
+        word, and `name` those that some explainer calls so. Raises `NotFound` for a feature that
+        does not exist, and when the collection is not indexed yet.
         """
         hint = " token= finds the features that peak on a word."
         wanted = None if features is None else poles("features", features, hint)
@@ -157,6 +166,7 @@ class Collection:
             collection=self.name,
             features=wanted,
             token=token,
+            name=name,
             k=k,
             order=order,
         )
@@ -764,6 +774,66 @@ class Collection:
         """
         d_sae = self.info().d_sae or 0
         return write_embeddings(path, self.embeddings(where, pooling=pooling), d_sae, on_progress)
+
+    def export_vectors(
+        self,
+        path: Path,
+        *,
+        by: VectorsOf = "document",
+        where: str | None = None,
+        pooling: Pooling = EmbeddingsQuery.pooling,
+        texts: bool = False,
+        on_progress: Callable[[int], object] | None = None,
+    ) -> int:
+        """Write vectors as JSON lines, `{"id": …, "vector": {feature: value}}`; how many lines.
+
+        Of each document its codes, pooled; or `by` unit those of each token (span, document) at its
+        place: `position`, `start`, `end`, which `import_codes` reads again. Features are called by
+        the names that they came with, else by number. Values below 0 are those of negative poles;
+        of two poles that both fire in a document the stronger is written. With `texts` lines of
+        documents have these. Raises `InvalidInput` by unit through a server.
+        """
+        if by == "unit" and texts:
+            raise InvalidInput("Vectors of units have no texts: leave texts out, or by.")
+        if by == "unit":
+            return write_vectors(path, self._unit_lines(self._and(where)), on_progress)
+        rows = self.embeddings(where, pooling=pooling)
+        lines = document_lines(rows, self._keys(), self._texts(where) if texts else None)
+        return write_vectors(path, lines, on_progress)
+
+    def _unit_lines(self, where: str | None) -> Iterator[str]:
+        lake = self.transport.local_lake
+        if lake is None:
+            raise InvalidInput(
+                f"The units of {self.name} are not sent by a server: export vectors of documents, "
+                "or do this where the lake is, with saelake.connect(PATH).",
+                collection=self.name,
+            )
+        from saelake.store.query.parts.units import unit_codes  # Lance, which a client lacks
+        from saelake.store.snapshot.session import Session
+
+        found = Session(lake).collection(self.name)
+        return unit_lines(unit_codes(found, where), found.settings.poles, self._keys())
+
+    def _keys(self) -> FeatureKeys:
+        """What features are called in vectors: by the names that they came with, if they did."""
+        dictionary, lake = self.name.partition("/")[2], self.transport.local_lake
+        if lake is not None:
+            from saelake.store.lake.feature_names import feature_names
+
+            return FeatureKeys(feature_names(lake, dictionary))
+        query = LabelsQuery(dictionary=dictionary, explainers=(NAMES,), k=None)
+        try:
+            labels = Labels(self.transport.ask(query).read_all())
+        except NotFound:  # a lake from before dictionaries were registered
+            return FeatureKeys({})
+        return FeatureKeys({label.label: label.feature for label in labels})
+
+    def _texts(self, where: str | None) -> Iterator[tuple[int, str]]:
+        """The texts of the selection by number, ascending."""
+        query = TextsQuery(corpus=self.name.partition("/")[0], where=self._and(where))
+        for batch in self.transport.ask(query):
+            yield from zip(batch["doc"].to_pylist(), batch["text"].to_pylist(), strict=True)
 
     def activations(
         self, fraction: float | None = None, *, where: str | None = None

@@ -31,6 +31,28 @@ class ImportReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportCodesReport:
+    """What an import of codes did: documents that have codes now, and their units and codes.
+
+    `n_updated` of them had others before. `n_known` documents had these codes already, and
+    `n_changed` others, which stay. `n_unknown` rows were of no document, and left out; `unknown`
+    are the first ids of those. `documents` is what became of the texts that came with the codes.
+    """
+
+    collection: str
+    n_documents: int
+    n_units: int
+    n_codes: int
+    n_known: int = 0
+    n_changed: int = 0
+    n_updated: int = 0
+    n_unknown: int = 0
+    unknown: tuple[str, ...] = ()
+    documents: ImportReport | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteReport:
     """What was deleted of a corpus, or would be, and how many documents it has left then.
 

@@ -25,6 +25,7 @@ OTHERS = {
     "export_codes",
     "export_embeddings",
     "export_labels",
+    "export_vectors",
     "activations",
 }
 HEAD = '''"""Collections and dictionaries whose questions are awaited.

@@ -49,6 +49,7 @@ WINGS: Mapping[str, str] = {
     "client/answers/plots": "answers as charts that Altair draws",
     "client/answers/text": "names and labels, in one line",
     "workers": "the two ways to encode: a corpus, and kept activations",
+    "workers/outside": "codes that other systems made, as a collection",
     "workers/ray": "workers, and those who own pieces, on a Ray cluster",
     "workers/fleet": "who encodes what: schedule, driver, workers, pools",
     "workers/kept": "activations that are kept, and read again",

@@ -79,9 +79,10 @@ def reencode(
     codes = CodesTable(open_codes(lake, CollectionName.parse(source)))
     kept = find_store(lake, codes.settings)
     if kept is None:
+        first = "encode it with --keep-activations first, or "
+        first = "its codes were made elsewhere; " if codes.settings.is_imported else first
         raise NotFound(
-            f"No activations are kept of {source}: encode it with --keep-activations first, or "
-            "encode by a --model.",
+            f"No activations are kept of {source}: {first}encode by a --model.",
             collection=source,
         )
     found: list[str] = []

@@ -74,11 +74,14 @@ class AsyncCollection(AwaitedCollection):
         features: FeatureName | Sequence[FeatureName] | None = None,
         *,
         token: str | None = None,
+        name: str | None = None,
         k: int | None = FeaturesQuery.k,
         order: FeatureOrder = FeaturesQuery.order,
     ) -> Features:
         """See `Collection.features`."""
-        found: Features = await self._asked("features", features, token=token, k=k, order=order)
+        found: Features = await self._asked(
+            "features", features, token=token, name=name, k=k, order=order
+        )
         return found
 
     async def feature(self, feature: FeatureName) -> Feature:

@@ -7,6 +7,7 @@ from saelake.answers.markup import view_html
 from saelake.answers.text import several
 from saelake.answers.view import View
 from saelake.store.errors import SaelakeError
+from saelake.store.format.schema import IMPORTED
 
 Stored = Callable[[], Sequence[CollectionInfo]]
 
@@ -35,9 +36,16 @@ def _view(name: str, info: Stored, note: str | None) -> View:
         (
             row.name,
             several(row.n_documents, "document"),
-            several(row.n_tokens, "token") if row.n_tokens else "not encoded yet",
-            f"{row.d_sae:,} features at {row.hook} of {row.model}" if row.d_sae else None,
+            row.counted if row.n_tokens else "not encoded yet",
+            _features(row) if row.d_sae else None,
         )
         for row in found
     ]
     return View(said=[name, *([note] if note else [])], rows=rows)
+
+
+def _features(row: CollectionInfo) -> str:
+    """How many features there are, and of what."""
+    if row.architecture == IMPORTED:
+        return f"{row.d_sae:,} features of {row.unit}s, made by {row.model}"
+    return f"{row.d_sae:,} features at {row.hook} of {row.model}"

@@ -146,7 +146,8 @@ class Diff(Answer[Difference]):
         lengths = ""
         if "length_a" in said:
             a, b = said["length_a"], said["length_b"]
-            lengths = f"; median length {a:,.0f} against {b:,.0f} tokens"
+            counted = said.get("length_unit", "token")
+            lengths = f"; median length {a:,.0f} against {b:,.0f} {counted}s"
         return (
             f"{self.n_a:,} {unit} against {self.n_b:,}{lengths}; "
             f"{self.n_tested:,} {'feature' if self.n_tested == 1 else 'features'} tested: "

@@ -320,7 +320,8 @@ class CollectionInfo:
     The same encode can reach `n_encodable` documents: those of which activations are kept. `jobs`
     are the runs of encode over it that go on, and the last one that ended, latest first. With
     `is_outdated`, what is indexed is from before both poles of signed features were counted, and
-    not used: index again. `maps` says of what there is one: documents, features. `columns` are the
+    not used: index again. `unit` is what has codes, of which there are `n_tokens`: tokens, spans,
+    or documents. `maps` says of what there is one: documents, features. `columns` are the
     metadata of the corpus's documents.
     """
 
@@ -349,6 +350,7 @@ class CollectionInfo:
     sample_fraction: float | None = None
     sample_seed: int | None = None
     n_encodable: int | None = None
+    unit: str | None = None
     maps: tuple[str, ...] = ()
     columns: tuple[ColumnInfo, ...] = ()
 
@@ -368,6 +370,17 @@ class CollectionInfo:
             columns=tuple(ColumnInfo(**column) for column in columns or ()),
             **row,
         )
+
+    @property
+    def counted(self) -> str:
+        """How many units have codes, as in `1,200 tokens` or `30 spans`; empty for none.
+
+        Of documents nothing is said, as their number is.
+        """
+        if not self.n_tokens or self.unit == "document":
+            return ""
+        unit = self.unit or "token"
+        return f"{self.n_tokens:,} {unit if self.n_tokens == 1 else f'{unit}s'}"
 
     @property
     def name(self) -> str:

@@ -24,6 +24,7 @@ from saelake.cli import (
     maps,
     mcp,
     naming,
+    outside,
     page,
     serve,
     shares,
@@ -105,6 +106,7 @@ def saelake(
 
 demo.add_to(app)
 build.add_to(app)
+outside.add_to(app)
 columns.add_to(app)
 jobs.add_to(app)
 ask.add_to(app)

@@ -25,6 +25,7 @@ from saelake.cli.show.progress import Counter
 from saelake.cli.show.screen import answer, out, say
 from saelake.cli.show.waiting import waiting
 from saelake.collection import Collection
+from saelake.exports.vectors import VectorsOf
 from saelake.lake import Lake
 from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
@@ -106,6 +107,7 @@ def features(
     ] = None,
     *,
     token: Annotated[str | None, typer.Option(help="Features that peak on this word.")] = None,
+    name: Annotated[str | None, typer.Option(help="Features that are called this.")] = None,
     k: Annotated[int | None, typer.Option("-k", help="How many features.")] = FeaturesQuery.k,
     every: Annotated[bool, typer.Option("--all", help="All features, in place of -k.")] = False,
     order: Annotated[FeatureOrder, typer.Option(help="What comes first.")] = FeaturesQuery.order,
@@ -115,11 +117,11 @@ def features(
     """How features behave: how often they fire, how strongly, and on which words.
 
     Examples: `saelake features imdb/minilm-l4 --token film`,
-    `saelake features imdb/minilm-l4 12 34`
+    `saelake features imdb/minilm-l4 12 34`, `saelake features articles/splade --name rain`
     """
     with place as found:
         rows = found[collection].features(
-            numbers or None, token=token, k=None if every else k, order=order
+            numbers or None, token=token, name=name, k=None if every else k, order=order
         )
     answer(
         format,
@@ -179,6 +181,16 @@ def export(
     embeddings: Annotated[
         Path | None, typer.Option(help="Write the SAE embeddings to this .npz (SciPy CSR).")
     ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(help="Write vectors to this file of JSON lines (.jsonl, .jsonl.gz)."),
+    ] = None,
+    by: Annotated[
+        VectorsOf, typer.Option(help="Of --vectors: one of each document, or of each unit.")
+    ] = "document",
+    with_texts: Annotated[
+        bool, typer.Option("--with-texts", help="Of --vectors: with the documents' texts.")
+    ] = False,
     texts: Annotated[
         Path | None, typer.Option(help="Write the documents to this Parquet file.")
     ] = None,
@@ -189,12 +201,16 @@ def export(
 ) -> None:
     """Write codes, SAE embeddings or documents to a file, which appears when it is whole.
 
+    Vectors are sparse, {id, vector: {feature: value}}: `saelake import-codes` reads them again.
+
     Examples: `saelake export imdb/minilm-l4 --codes codes.parquet`,
+    `saelake export imdb/minilm-l4 --vectors imdb.jsonl --with-texts`,
     `saelake export imdb/minilm-l4 --embeddings imdb.npz --where "label = 'pos'"`
     """
-    if codes is None and embeddings is None and texts is None:
+    if not any((codes, embeddings, texts, vectors)):
         raise InvalidInput(
-            "Say what to export: --codes OUT.parquet, --embeddings OUT.npz or --texts OUT.parquet."
+            "Say what to export: --codes OUT.parquet, --embeddings OUT.npz, --vectors OUT.jsonl or "
+            "--texts OUT.parquet."
         )
     with place as found:
         if texts is not None:
@@ -204,9 +220,15 @@ def export(
                     texts, corpus, where=where, sample=sample, seed=seed, on_progress=counter
                 )
             say(f"Wrote {n:,} documents to {texts}")
-        if codes is None and embeddings is None:
+        if not any((codes, embeddings, vectors)):
             return
         chosen = found[collection]
+        if vectors is not None:
+            with Counter("Exporting", "vectors") as counter:
+                n = chosen.export_vectors(
+                    vectors, by=by, where=where, texts=with_texts, on_progress=counter
+                )
+            say(f"Wrote {n:,} vectors to {vectors}")
         if codes is not None:
             with Counter("Exporting", "codes") as counter:
                 n = chosen.export_codes(codes, where=where, on_progress=counter)

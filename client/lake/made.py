@@ -30,7 +30,7 @@ from saelake.making.encoding import (
     encode_asked,
     encode_finished,
 )
-from saelake.making.sources import Importable, default_corpus, shown
+from saelake.making.sources import Importable, Vectors, default_corpus, shown
 from saelake.making.stages import Stage, Unwatched, Watcher, silent, watched
 from saelake.store.errors import InvalidInput, extra
 from saelake.store.labels.files import read_labels
@@ -42,7 +42,9 @@ from saelake.workers.fleet.ray_cluster import RayCluster
 
 if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     from saelake.store.codes.executor import Executor
+    from saelake.store.format.schema import Unit
     from saelake.store.reports import (
+        ImportCodesReport,
         ImportReport,
         IndexReport,
         MapReport,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
     from saelake.store.requests.map import MapOf
     from saelake.workers.fleet.options import DictionaryChoice, EncodeOptions
     from saelake.workers.fleet.progress import EncodeProgress, EncodeReport
+    from saelake.workers.outside.options import KeyKind, OnUnknown
 
 
 class LakeMaking(PlacedLake):
@@ -116,6 +119,69 @@ class LakeMaking(PlacedLake):
             on_progress=on_progress or silent,
         )
         return replace(report, notes=(*source.notes, *report.notes))
+
+    def import_codes(
+        self,
+        data: Vectors,
+        collection: str,
+        *,
+        unit: "Unit | None" = None,
+        width: int | None = None,
+        signed: bool | None = None,
+        values: str | None = None,
+        keys: "KeyKind | None" = None,
+        ids: Sequence[str] | str | PathLike[str] | None = None,
+        by_number: bool = False,
+        id_column: str | None = None,
+        text_column: str | None = None,
+        vector_column: str | None = None,
+        tokenizer: str | None = None,
+        on_duplicate: OnDuplicate = "skip",
+        on_unknown: "OnUnknown" = "fail",
+        made_by: str | None = None,
+        on_progress: Callable[[int, int | None], object] | None = None,
+    ) -> "ImportCodesReport":
+        """Import sparse vectors that another system made, as the codes of a collection.
+
+        `data` is a location or several: JSON lines, Parquet, SciPy's CSR (.npz), or a folder of
+        delphi's cache; or in Python rows as mappings, a table, or a SciPy matrix. See
+        `workers.outside.opening.open_vectors` for their forms, and for `ids`, `by_number`,
+        `tokenizer` and the columns; `workers.outside.options.CodesOptions` for the others. Rows
+        that have texts bring their documents; others are of documents that the corpus has.
+
+        Run again, it continues where it stopped, and adds what is new. Nothing is in the lake of a
+        source that is not right. No model or dictionary is needed: what needs one is refused.
+        Raises `CorpusError`, `AlreadyExists` and `InvalidInput`, also through a server.
+        """
+        self._writable_here("import codes")
+        with extra("store", "Importing codes"):
+            from saelake.store.lake.lake import Lake as StoredLake
+            from saelake.workers.outside.columns import AskedColumns
+            from saelake.workers.outside.importing import import_codes
+            from saelake.workers.outside.opening import AskedVectors, open_vectors
+            from saelake.workers.outside.options import CodesOptions
+        name, lake = CollectionName.parse(collection), StoredLake(self.uri)
+        options = CodesOptions(
+            unit=unit,
+            width=width,
+            signed=signed,
+            values=values,
+            keys=keys,
+            on_duplicate=on_duplicate,
+            on_unknown=on_unknown,
+            made_by=made_by,
+        )
+        columns = AskedColumns(id=id_column, text=text_column, vector=vector_column)
+        asked = AskedVectors(columns=columns, ids=ids, by_number=by_number, tokenizer=tokenizer)
+        source = open_vectors(lake, name.corpus, data, asked)
+        return import_codes(
+            lake,
+            name,
+            source,
+            options=options,
+            columns=columns,
+            on_progress=on_progress or silent,
+        )
 
     def encode(
         self,

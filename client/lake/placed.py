@@ -1,13 +1,9 @@
 """Where a lake is, and whether it can be changed."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from saelake.store.errors import InvalidInput
 from saelake.transport import Transport
-
-if TYPE_CHECKING:  # a name in a signature costs nothing until it is used
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +14,16 @@ class PlacedLake:
     transport: Transport
     is_remote: bool
     at: str | None = None
+
+    def _writable_here(self, what: str) -> None:
+        """Raise `InvalidInput` unless the lake is in reach of this process, and as it is now."""
+        if self.is_remote:
+            raise InvalidInput(
+                f"Cannot {what} through a server. Run this where the lake is, with "
+                "saelake.connect(PATH) or --lake PATH.",
+                lake=self.uri,
+            )
+        self._changeable(what)
 
     def _changeable(self, what: str) -> None:
         """Raise `InvalidInput` of a lake that is opened as it was."""

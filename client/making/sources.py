@@ -21,6 +21,16 @@ Location = str | PathLike[str]
 Importable = Location | Sequence[Location] | ArrowStream | Iterable[Mapping[str, Any]]
 
 
+class SparseMatrix(Protocol):
+    """A sparse matrix or array of SciPy's, of any form."""
+
+    def tocsr(self) -> Any:
+        """The matrix as CSR."""
+
+
+Vectors = Importable | SparseMatrix
+
+
 def default_corpus(data: object) -> str:
     """The corpus that a file becomes: its name without folders and extensions.
 

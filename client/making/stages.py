@@ -6,7 +6,7 @@ from typing import Literal, Protocol, TypeVar
 
 R = TypeVar("R")
 
-StageName = Literal["import", "encode", "index", "embed", "label", "project"]
+StageName = Literal["import", "import-codes", "encode", "index", "embed", "label", "project"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

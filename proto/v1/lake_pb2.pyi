@@ -268,20 +268,22 @@ class TokensRequest(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., expression: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., per: _Optional[_Union[Per, str]] = ..., where: _Optional[str] = ..., order: _Optional[_Union[Order, str]] = ..., scope: _Optional[str] = ..., context: _Optional[int] = ...) -> None: ...
 
 class FeaturesRequest(_message.Message):
-    __slots__ = ("collection", "features", "token", "k", "all", "order")
+    __slots__ = ("collection", "features", "token", "name", "k", "all", "order")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
     ORDER_FIELD_NUMBER: _ClassVar[int]
     collection: str
     features: FeatureList
     token: str
+    name: str
     k: int
     all: bool
     order: FeatureOrder
-    def __init__(self, collection: _Optional[str] = ..., features: _Optional[_Union[FeatureList, _Mapping]] = ..., token: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., order: _Optional[_Union[FeatureOrder, str]] = ...) -> None: ...
+    def __init__(self, collection: _Optional[str] = ..., features: _Optional[_Union[FeatureList, _Mapping]] = ..., token: _Optional[str] = ..., name: _Optional[str] = ..., k: _Optional[int] = ..., all: _Optional[bool] = ..., order: _Optional[_Union[FeatureOrder, str]] = ...) -> None: ...
 
 class DocumentRequest(_message.Message):
     __slots__ = ("collection", "id", "doc", "features")

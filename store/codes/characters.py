@@ -3,12 +3,22 @@
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 
 from saelake.store.format.lists import Array, Lists
 from saelake.store.format.schema import MAX_PART_TOKENS
 
 CHARACTERS = ("token_starts", "token_lengths")
+
+
+def within(starts: Array, lengths: Array, n_characters: Array | int) -> Array:
+    """The lengths of tokens that begin there, none of which ends after its text, int64.
+
+    A unit that is a document says that it is as long as can be, not how long that is.
+    """
+    left = np.maximum(n_characters - starts.astype(np.int64), 0)
+    return np.minimum(lengths.astype(np.int64), left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

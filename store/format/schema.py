@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pyarrow as pa
 
@@ -36,6 +36,10 @@ _MEANINGS = {
     "positions": "of each feature the first token of its maximum, then its other tokens, ascending",
     BELOW: "of each feature's other tokens, how far below its maximum their value codes are",
 }
+
+Unit = Literal["token", "span", "document"]  # what one position of a row of codes is
+IMPORTED = "imported"  # the architecture of a dictionary whose codes another system made
+NO_TOKEN = 0xFFFFFFFF  # the id of a unit that is no token of a vocabulary
 
 DELETED = "deleted"  # the error of a row of codes whose document is
 
@@ -92,6 +96,7 @@ class CollectionSettings:
     model's weights were loaded (None: as its files have them).
     `by_pole` is whether rows of codes number the poles of a signed dictionary, with strengths; in
     collections from before they number features, with signed values.
+    `unit` is what has codes: each position counts so many tokens, spans, or the document itself.
     """
 
     corpus: str
@@ -120,6 +125,12 @@ class CollectionSettings:
     batch_invariant: bool = False
     by_pole: bool = False
     quantization: str | None = None
+    unit: Unit = "token"
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether another system made the codes: no model here makes more of them."""
+        return self.architecture == IMPORTED
 
     @property
     def name(self) -> str:
@@ -400,6 +411,8 @@ def vectors_schema(width: int, embedder: str) -> pa.Schema:
 EMBEDDER_KEY = "saelake:embedder"
 
 DELETED_COLUMNS = pa.schema([pa.field("doc", pa.uint64())])
+
+FEATURE_NAMES_COLUMNS = pa.schema([pa.field("feature", pa.uint32()), pa.field("name", pa.string())])
 
 NAMES_COLUMNS = pa.schema(
     [

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from saelake.store.errors import NotFound
+from saelake.store.errors import InvalidInput, NotFound
 from saelake.store.format.provenance import LabelScore, score_rows
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.growth.label_evidence import Evidence, evidence_of, held_back
@@ -76,9 +76,16 @@ def label_collection(
     Replaces what this made before; labels of other explainers stay, and get a score by their words
     beside those that they have. `on_progress` is told how many of how many features are done.
     Vectors are made where the documents have dense embeddings. Raises `NotFound` when the
-    collection is not indexed.
+    collection is not indexed, and `InvalidInput` where no tokens have its codes.
     """
     collection = session.collection(name)
+    if collection.settings.unit != "token":
+        raise InvalidInput(
+            f"Automatic labels are words on which features fire, and the codes of {name} are of "
+            f"{collection.settings.unit}s. Let a model explain them (`saelake explain {name}`), or "
+            "take labels from a file (`saelake label --file`).",
+            collection=name,
+        )
     if not collection.segments:
         raise NotFound(f"{name} is not indexed: run `saelake index {name}` first.", collection=name)
     evidence = evidence_of(collection, _n_codes(session, collection))

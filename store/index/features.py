@@ -9,7 +9,7 @@ import pyarrow as pa
 from saelake.store.arrays.postings import among_strongest
 from saelake.store.format.histogram import N_BINS
 from saelake.store.format.lists import Array, Lists, runs
-from saelake.store.format.schema import FEATURES_COLUMNS, TIERS, TOP_TOKEN
+from saelake.store.format.schema import FEATURES_COLUMNS, NO_TOKEN, TIERS, TOP_TOKEN
 from saelake.store.format.vocabulary import names_of
 from saelake.store.index.segments import PostingsTable, Strongest
 from saelake.store.index.totals import N_TOKENS_KEY, SAMPLE_KEY, Totals
@@ -109,10 +109,14 @@ class TopTokens:
 
 
 def _counted(postings: Strongest, n_features: int, words: pa.Array) -> pa.Array:
-    """The top tokens of a block of features, of which these are the first tiers."""
+    """The top tokens of a block of features, of which these are the first tiers.
+
+    Units that are no tokens of a vocabulary are not counted.
+    """
     begins = np.searchsorted(postings.feature, np.arange(n_features + 1))
     lowest = int(np.iinfo(postings.max.dtype).min)
     kept = among_strongest(begins, postings.doc, postings.max, TIERS[0], lowest)
+    kept &= postings.token != NO_TOKEN
     pairs, counts = np.unique(
         postings.feature[kept] << 32 | postings.token[kept], return_counts=True
     )

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from saelake.store.errors import AlreadyExists, NotFound
 from saelake.store.format.poles import Poles
-from saelake.store.format.schema import DICTIONARIES_COLUMNS, CollectionSettings
+from saelake.store.format.schema import DICTIONARIES_COLUMNS, IMPORTED, CollectionSettings
 from saelake.store.format.vocabulary import whole
 from saelake.store.lake.lake import Lake
 from saelake.store.tables.changes import Change, Draft
@@ -39,6 +39,11 @@ class RegisteredDictionary:
     model_fingerprint: str | None = None
     location: str | None = None
     model_location: str | None = None
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether another system made its codes: there are no weights of it."""
+        return self.architecture == IMPORTED
 
     @property
     def poles(self) -> Poles:

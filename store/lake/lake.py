@@ -133,6 +133,10 @@ class Lake:
         """The address of a dictionary's decoder directions."""
         return self.table(f"{DICTIONARIES}--{self.tables_of(dictionary)}.decoder")
 
+    def feature_names(self, dictionary: str) -> str:
+        """The address of the names of a dictionary's features, which came with its codes."""
+        return self.table(f"{DICTIONARIES}--{self.tables_of(dictionary)}.names")
+
     def vectors(self, corpus: str) -> str:
         """The address of the dense embeddings of a corpus's documents."""
         return self.table(f"{corpus}--vectors")

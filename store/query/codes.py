@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.lists import Array, Lists
-from saelake.store.format.schema import MAX_PART_TOKENS
+from saelake.store.format.schema import MAX_PART_TOKENS, NO_TOKEN
 from saelake.store.query.parts.documents import encoded_documents
 from saelake.store.requests.codes import CodesQuery
 from saelake.store.snapshot.collection import Collection
@@ -46,11 +46,12 @@ def _code_rows(
     part = rows["part"].to_numpy().astype(np.int64)
     order = np.lexsort((feature, position, row))
     doc_index = index[row][order]
+    token = tokens.values[tokens.offsets[row] + position][order]
     arrays = [
         ids.take(pa.array(doc_index)),
         pa.array(docs[doc_index]),
         pa.array((position + part[row] * MAX_PART_TOKENS)[order], pa.uint32()),
-        pa.array(tokens.values[tokens.offsets[row] + position][order], pa.uint32()),
+        pa.array(token, pa.uint32(), mask=token == NO_TOKEN),
         pa.array(feature[order], pa.uint32()),
         pa.array(value[order], pa.float32()),
     ]

@@ -16,6 +16,7 @@ import pyarrow as pa
 from saelake.store.arrays.statistics import adjusted, log_odds, of_largest
 from saelake.store.errors import InvalidInput
 from saelake.store.format.lists import Array
+from saelake.store.format.schema import Unit
 from saelake.store.query.parts.compared import Contrast, compared
 from saelake.store.query.parts.confounds import SideLengths, side_lengths
 from saelake.store.query.parts.examples import examples
@@ -117,7 +118,8 @@ def diff(session: Session, query: DiffQuery) -> pa.Table:
     chosen = {name: column[order] for name, column in columns.items()}
     table = _rows(session, query, a, others, chosen)
     length = side_lengths(session, sides[0], sides[1:])
-    said = _said(query, made, length, int((~np.isnan(q)).sum()), confirmed)
+    counted = a.collection.settings.unit
+    said = _said(query, counted, made, length, int((~np.isnan(q)).sum()), confirmed)
     notes = _notes(query, sides, made, length, q, confirmed)
     notes += _left_out(session, query, [a, *others])
     return table.replace_schema_metadata(metadata(notes=notes, **said))
@@ -235,6 +237,7 @@ def _columns(made: Comparison, features: Array, q: Array, confirmed: Confirmed) 
 
 def _said(
     query: DiffQuery,
+    counted: Unit,
     made: Comparison,
     length: SideLengths,
     n_tested: int,
@@ -247,14 +250,19 @@ def _said(
         "others": json.dumps([str(other) for other in query.others]),
         "n_tested": n_tested,
         "test": first.test,
-        "unit": query.unit,
+        "unit": counted if query.unit == "token" else query.unit,
         "level": query.level,
-        "length_a": length.median_a,
-        "length_b": length.median_b,
-        "length_auc": length.auc,
+        **({} if counted == "document" else _lengths(length, counted)),
         **dict(first.said),
         **confirmed.said,
     }
+
+
+def _lengths(length: SideLengths, counted: Unit) -> dict[str, object]:
+    """What is said of lengths, and in what they are where that is not tokens."""
+    of = {} if counted == "token" else {"length_unit": counted}
+    medians = {"length_a": length.median_a, "length_b": length.median_b}
+    return {**medians, "length_auc": length.auc, **of}
 
 
 def _notes(

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
+from saelake.store.codes.characters import CHARACTERS, within
 from saelake.store.codes.table import CODE_COLUMNS, CodeRow
 from saelake.store.errors import NotFound
 from saelake.store.format.lists import Array, Lists, concatenate
@@ -34,6 +35,7 @@ def document(session: Session, query: DocumentQuery) -> pa.RecordBatch:
             doc=doc,
         )
     schema = with_metadata(DocumentQuery.answer, collection.documents)
+    starts, lengths = (_joined(tokens[name]) for name in CHARACTERS)
     codes = _grouped(list(collection.codes.code_rows(tokens)), query.features)
     _put_signs(codes, collection.settings.poles)
     columns_of = {
@@ -42,7 +44,9 @@ def document(session: Session, query: DocumentQuery) -> pa.RecordBatch:
         "text": row["text"].combine_chunks(),
         "metadata": metadata_column(row, collection.documents),
         "error": tokens["error"].combine_chunks()[:1],
-        **{n: [_joined(tokens[n])] for n in ("token_ids", "token_starts", "token_lengths")},
+        "token_ids": [_joined(tokens["token_ids"])],
+        "token_starts": [starts],
+        "token_lengths": [within(starts, lengths, len(row["text"][0].as_py()))],
         **{name: [values] for name, values in codes.items()},
     }
     arrays = [

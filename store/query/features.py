@@ -11,6 +11,7 @@ from saelake.store.format.lists import Array
 from saelake.store.format.schema import FEATURES_COLUMNS
 from saelake.store.index.features import COVERS_KEY
 from saelake.store.index.totals import SAMPLE_KEY
+from saelake.store.labels.labels import LabelsTable
 from saelake.store.query.parts.labelled import labels_of
 from saelake.store.requests.features import FeatureOrder, FeaturesQuery
 from saelake.store.snapshot.collection import Collection
@@ -43,7 +44,12 @@ def features(session: Session, query: FeaturesQuery) -> pa.Table:
             f"{collection.name} has no {lacks} yet: run `saelake index {collection.name}` first.",
             collection=collection.name,
         )
-    rows = query.features if query.features is not None else _found(table, query).tolist()
+    if query.name is not None:
+        rows = _called(labels_of(session, collection), table, query).tolist()
+    elif query.features is not None:
+        rows = list(query.features)
+    else:
+        rows = _found(table, query).tolist()
     counted = _of_held(session, collection, table, table.take(rows, FEATURES_COLUMNS.names))
     return _labelled(session, collection, counted)
 
@@ -84,6 +90,15 @@ def _found(table: Table, query: FeaturesQuery) -> Array:
     if query.token is not None:
         return _peaking_on(table, query.token)[: query.k]
     return _ordered(table, query.order)[: query.k]
+
+
+def _called(labels: LabelsTable, table: Table, query: FeaturesQuery) -> Array:
+    """Row numbers of features that some explainer calls so, in the order asked for."""
+    wanted = (query.name or "").strip().casefold()
+    said = zip(*(labels.each[name].to_pylist() for name in ("feature", "label")), strict=True)
+    features = {feature for feature, label in said if label.strip().casefold() == wanted}
+    ordered = _ordered(table, query.order)
+    return ordered[np.isin(ordered, list(features))][: query.k]
 
 
 def _ordered(table: Table, order: FeatureOrder) -> Array:

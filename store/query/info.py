@@ -116,14 +116,17 @@ def _described(lake: Lake, name: CollectionName) -> dict[str, Any]:
         "sample_seed": held.sample.seed if held.is_known and not held.are_all else None,
         "n_encodable": _n_encodable(collection, kept),
         "n_kept": 0 if kept is None else kept.n_tokens,
+        "unit": settings.unit,
     }
 
 
 def _n_encodable(collection: Collection, kept: ActivationsTable | None) -> int:
     """How many documents are encoded, or can be by the same encode: of kept activations, those
-    that have some.
+    that have some; of codes from elsewhere those that came.
     """
     documents = collection.documents
+    if collection.settings.is_imported:
+        return _n_documents(collection.codes.locations, documents.alive)
     if collection.settings.tokens_from is None:
         return documents.n_documents - documents.n_deleted
     reached = np.zeros(documents.n_documents, np.bool_)

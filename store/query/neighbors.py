@@ -10,6 +10,7 @@ from saelake.store.format.lists import Array
 from saelake.store.format.poles import Poles
 from saelake.store.format.schema import check_name
 from saelake.store.index.vectors import Vectors
+from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.query.parts.dense import kept_vectors
 from saelake.store.query.parts.labelled import kept_labels
 from saelake.store.query.parts.signed import dictionary_poles
@@ -65,9 +66,12 @@ def decoder(session: Session, dictionary: str) -> DecoderDirections:
     found = kept_vectors(session, session.lake.decoder(check_name("dictionary", dictionary)))
     if found is None:
         session.lake.tables()  # says so, where there is no lake at all
+        known = RegisteredDictionary.find(session.lake, dictionary)
+        why = "They are stored when a corpus is encoded: run `saelake encode` again."
+        if known is not None and known.is_imported:
+            why = "Its codes were made elsewhere: compare features by `correlate` or `match`."
         raise NotFound(
-            f"{session.lake.uri} has no decoder directions of {dictionary!r}. They are stored when "
-            "a corpus is encoded: run `saelake encode` again.",
+            f"{session.lake.uri} has no decoder directions of {dictionary!r}. {why}",
             dictionary=dictionary,
         )
     return DecoderDirections(found, dictionary_poles(session, dictionary))

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from saelake.store.codes.characters import CHARACTERS, Characters
+from saelake.store.codes.characters import CHARACTERS, Characters, within
 from saelake.store.codes.table import Occurrences
 from saelake.store.format.lists import Array, Lists
+from saelake.store.query.parts.hits import UNIT_CHARACTERS
 from saelake.store.query.parts.window_values import (
     FEW_DOCUMENTS,
     WindowTokens,
@@ -89,7 +91,10 @@ def _rows(
     row = np.repeat(np.arange(len(cut.length)), cut.length)
     at = cut.first[row] + _within(cut.length)
     starts = characters.starts.values[at].astype(np.int64)
-    lengths = characters.lengths.values[at].astype(np.int64)
+    n_characters = np.asarray(pc.utf8_length(texts)).astype(np.int64)[cut.index][row]
+    lengths = within(starts, characters.lengths.values[at], n_characters)
+    if collection.settings.unit != "token":
+        lengths = np.minimum(lengths, UNIT_CHARACTERS)
     offsets = np.append(0, np.cumsum(cut.length))
     left, right = _edges(starts, starts + lengths, offsets)
     whole = texts.take(pa.array(cut.index)).to_pylist()

@@ -65,6 +65,7 @@ INFO = pa.schema(
         pa.field("sample_seed", pa.uint64()),
         pa.field("n_encodable", pa.uint64()),  # documents that its encode can reach
         pa.field("n_kept", pa.uint64()),
+        pa.field("unit", pa.string()),  # what its n_tokens are: tokens, spans, or documents
         pa.field("is_outdated", pa.bool_()),
         pa.field("maps", pa.list_(pa.string())),
         pa.field("jobs", pa.list_(JOB)),

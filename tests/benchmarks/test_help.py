@@ -39,6 +39,7 @@ OPTIONS = {
     "cluster": "--no-driver",
     "distributed": "--askers",
     "growth": "--every",
+    "outside": "--queries",
     "limits": "--d-sae",
     "columns": "--collection",
     "topk": "--threads",

@@ -1,5 +1,6 @@
 """What a lake answers is right, and the same by every face."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,21 @@ def test_a_document_has_all_its_codes(lake: Lake, made: MadeLake) -> None:
     strongest = found.strongest(3)
     assert [a.max for a in strongest] == sorted((a.max for a in strongest), reverse=True)
     assert strongest[0].max == max(value for _, _, value in expected)
+
+
+def test_exported_vectors_are_those_of_documents(
+    lake: Lake, made: MadeLake, tmp_path: Path
+) -> None:
+    n = lake[NAME].export_vectors(tmp_path / "v.jsonl", texts=True)
+    rows = [json.loads(line) for line in (tmp_path / "v.jsonl").read_text().splitlines()]
+    assert n == len(rows) == 60
+    for doc, row in enumerate(rows):
+        largest: dict[str, float] = {}
+        for code in made.codes:
+            if code.doc == doc:
+                key = str(code.feature)
+                largest[key] = max(largest.get(key, 0.0), code.value)
+        assert row == {"id": f"d{doc}", "text": made.texts[doc], "vector": largest}
 
 
 def test_exports_hold_every_code(lake: Lake, made: MadeLake, tmp_path: Path) -> None:

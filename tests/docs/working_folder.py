@@ -5,6 +5,7 @@ random weights is called `gpt2`, and texts are of its sixty words.
 """
 
 import datetime as dt
+import json
 import re
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
+from scipy import sparse
 
 import saelake
 from tests.deploy.commands import ROOT
@@ -87,6 +89,7 @@ def _save_corpora(folder: Path) -> None:
     grades = "".join(f"tt0111161_{i},{i % 5}\n" for i in range(0, N_DOCUMENTS, 2))
     (folder / "grades.csv").write_text(f"id,grade\n{grades}")
     (folder / "export.csv").write_text("id;text\n1;café w5\n2;w6 w7\n", encoding="latin-1")
+    _save_vectors(folder)
     for label, part in (("pos", reviews(4)), ("neg", reviews(4, first=4))):
         (folder / "parts" / f"label={label}").mkdir(parents=True)
         where = folder / "parts" / f"label={label}" / "part-0.parquet"
@@ -94,6 +97,31 @@ def _save_corpora(folder: Path) -> None:
     (folder / "letters").mkdir()
     for i, text in enumerate(reviews(5)["text"].to_pylist()):
         (folder / "letters" / f"{i}.txt").write_text(text)
+
+
+def _save_vectors(folder: Path) -> None:
+    """Vectors that another system made: of articles, of steps of the reviews, and a matrix."""
+    random = np.random.default_rng(0)
+    lines = []
+    for i, text in enumerate(reviews(40)["text"].to_pylist()):
+        vector = {word: round(float(random.random()) + 0.1, 3) for word in text.split()}
+        row = {"id": f"a{i}", "text": text, "section": "ab"[i % 2], "vector": vector}
+        lines.append(json.dumps(row | {"vector": {"rain": 1.5, **vector}} if i % 3 else row))
+    (folder / "splade.jsonl").write_text("\n".join(lines) + "\n")
+    spans = [
+        (own, first, min(first + 12, len(text)))
+        for own, text in zip(
+            *(reviews(N_DOCUMENTS)[n].to_pylist() for n in ("id", "text")), strict=True
+        )
+        for first in range(0, len(text), 12)
+    ]
+    ids, starts, ends = (list(column) for column in zip(*spans, strict=True))
+    experts = [random.choice(64, 2, replace=False).tolist() for _ in spans]
+    gates = [random.normal(size=2).round(3).tolist() for _ in spans]
+    table = {"id": ids, "start": starts, "end": ends, "indices": experts, "values": gates}
+    pq.write_table(pa.table(table), folder / "steps.parquet")
+    matrix = sparse.random(N_DOCUMENTS, 100, 0.05, format="csr", random_state=0)
+    sparse.save_npz(folder / "bm25.npz", matrix)
 
 
 def _make_lake(folder: Path) -> None:

@@ -74,23 +74,16 @@ class SpooledPart:
         return self.part.batches(schema)
 
 
-class SpooledRows:
-    """Rows as mappings, kept as Arrow in a temporary file; read again in batches of 1,024.
+class SpooledBatches:
+    """Batches of rows in a temporary file, each with types of its own."""
 
-    Each batch has types of its own. Raises `CorpusError` for a row that is no mapping, and for
-    values of one column that have no type together.
-    """
-
-    def __init__(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self) -> None:
         self._spool = Spool()
-        first = 0
-        with self._spool.path.open("wb") as file:
-            iterator = iter(rows)
-            while some := list(islice(iterator, ROWS)):
-                batch = _batch(name, first, some)
-                with pa.ipc.new_stream(file, batch.schema) as writer:
-                    writer.write_batch(batch)
-                first += len(some)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Put a batch after those that are there."""
+        with self._spool.path.open("ab") as file, pa.ipc.new_stream(file, batch.schema) as writer:
+            writer.write_batch(batch)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows."""
@@ -101,7 +94,24 @@ class SpooledRows:
                     yield from reader
 
 
-def _batch(name: str, first: int, rows: list[Mapping[str, Any]]) -> pa.RecordBatch:
+class SpooledRows(SpooledBatches):
+    """Rows as mappings, kept as Arrow in a temporary file; read again in batches of 1,024.
+
+    Raises `CorpusError` for a row that is no mapping, and for values of one column that have no
+    type together.
+    """
+
+    def __init__(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        super().__init__()
+        first = 0
+        iterator = iter(rows)
+        while some := list(islice(iterator, ROWS)):
+            self.add(batch_of(name, first, some))
+            first += len(some)
+
+
+def batch_of(name: str, first: int, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    """Rows of a source called `name`, the first of which has that number. Raises `CorpusError`."""
     for number, row in enumerate(rows, start=first):
         if not isinstance(row, Mapping):
             raise CorpusError(

@@ -9,7 +9,7 @@ import pyarrow as pa
 from saelake.store.errors import CorpusError, InvalidInput
 from saelake.store.format.widening import widened
 from saelake.workers.corpus.source import BATCH_ROWS, CorpusPart, unreadable
-from saelake.workers.corpus.spooled import SpooledRows, with_surrogates
+from saelake.workers.corpus.spooled import SpooledBatches, SpooledRows, with_surrogates
 from saelake.workers.corpus.types import plain_type
 
 KINDS = (
@@ -42,7 +42,7 @@ class RowsPart:
     """Rows that were given as mappings."""
 
     name: str
-    rows: SpooledRows
+    rows: SpooledBatches
 
     def schema(self) -> pa.Schema:
         """The columns of all rows, in the order in which they came."""

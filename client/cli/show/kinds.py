@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 TITLES: Mapping[str, tuple[str, str]] = {
     "import": ("Importing", "rows"),
+    "import-codes": ("Importing", "rows or documents"),
     "encode": ("Encoding", "documents"),
     "index": ("Indexing", "documents"),
     "embed": ("Embedding", "documents"),

@@ -25,6 +25,7 @@ from saelake.answers.lookups import (
 from saelake.answers.text import described, lasting, named, one_line, size
 from saelake.answers.view import Histogram
 from saelake.cli.show.kinds import doing, unit_of
+from saelake.store.format.schema import IMPORTED
 
 if TYPE_CHECKING:
     from saelake.store.reports import Tag
@@ -178,13 +179,10 @@ def info(found: Info) -> RenderableType:
     """What is in the lake: how much, made how, and what is still to be done."""
     lines: list[Text] = []
     for row in found:
-        counts = [(row.n_documents, "documents"), (row.n_tokens, "tokens"), (row.n_codes, "codes")]
-        amounts = ", ".join(f"{n:,} {what}" for n, what in counts if n)
         lines.append(Text.assemble((row.name, "bold"), f"  {size(row.size_bytes)}"))
-        lines.append(Text(f"  {amounts}"))
+        lines.append(Text(f"  {_amounts(row)}"))
         if row.d_sae:
-            made = f"{row.d_sae:,} {row.architecture} features at {row.hook} of {row.model}"
-            lines.append(Text(f"  {made}", style="dim"))
+            lines.append(Text(f"  {_made(row)}", style="dim"))
         if row.tokens_from:
             lines.append(Text(f"  encoded from the activations of {row.tokens_from}", style="dim"))
         if (row.sample_fraction or 1) < 1:
@@ -205,6 +203,20 @@ def info(found: Info) -> RenderableType:
         if row.n_deleted:
             lines.append(Text(f"  {row.n_deleted:,} more were deleted", style="dim"))
     return Group(*lines)
+
+
+def _amounts(row: CollectionInfo) -> str:
+    """How much there is of it."""
+    codes = f"{row.n_codes:,} codes" if row.n_codes else ""
+    documents = f"{row.n_documents:,} documents" if row.n_documents else ""
+    return ", ".join(filter(None, (documents, row.counted, codes)))
+
+
+def _made(row: CollectionInfo) -> str:
+    """What its features are of."""
+    if row.architecture == IMPORTED:
+        return f"{row.d_sae or 0:,} features of {row.unit}s, made by {row.model}"
+    return f"{row.d_sae or 0:,} {row.architecture} features at {row.hook} of {row.model}"
 
 
 def _came(column: ColumnInfo) -> str:

@@ -129,8 +129,9 @@ def finished(lake: Lake, names: Iterable[str]) -> str:
             documents = several((row.n_encoded or 0) + (row.n_failed or 0), "document")
             fraction = row.sample_fraction or 1
             sample = f" of a {100 * fraction:.6g} % sample" if fraction < 1 else ""
+            units = "" if row.unit == "document" else f"{row.counted or '0 tokens'}, "
             lines.append(
-                f"{row.name} has {documents}{failed}, {several(row.n_tokens or 0, 'token')}, "
+                f"{row.name} has {documents}{failed}, {units}"
                 f"{several(row.n_codes or 0, 'code')}{sample}"
             )
     return "Done: " + "; ".join(lines)

@@ -20,12 +20,14 @@ class SideLengths:
     """The lengths of both sides in tokens: medians, and how well length alone tells the sides.
 
     `auc` is the share of pairs, a document of each side, in which that of a is longer, ties half.
+    Where units of codes are others than tokens, these are `counted`.
     """
 
     median_a: float
     median_b: float
     auc: float
     differ: bool
+    counted: str = "token"
 
     def note(self, n_features: int, unit: str, control: str) -> str | None:
         """What must be said where lengths differ, and nothing is done about it.
@@ -36,11 +38,11 @@ class SideLengths:
             return None
         said = (
             f"The sides differ in length (median {self.median_a:,.0f} against "
-            f"{self.median_b:,.0f} tokens)"
+            f"{self.median_b:,.0f} {self.counted}s)"
         )
         if n_features == 0:
             return f"{said}; no feature has q < .05."
-        rates = ", even as rates of tokens" if unit == "token" else ""
+        rates = f", even as rates of {self.counted}s" if unit == "token" else ""
         features = plural(n_features, "feature", "features")
         return f"{said}: {features} with q < .05 may follow length{rates}; try control={control}."
 
@@ -62,6 +64,7 @@ def side_lengths(session: Session, a: Selected, others: Sequence[Selected]) -> S
         median_b=float(np.median(y)),
         auc=auc,
         differ=bool(away >= UNLIKE and away > BEYOND_CHANCE * deviation),
+        counted=a.collection.settings.unit,
     )
 
 

@@ -17,6 +17,7 @@ from saelake.store.requests.waited.waiting import wait
 from saelake.store.snapshot.collection import Collection
 
 HITS_PER_BATCH = 1000
+UNIT_CHARACTERS = 300  # of a span or document, as much of it is shown
 
 
 def with_metadata(answer: pa.Schema, documents: Documents) -> pa.Schema:
@@ -68,6 +69,8 @@ def _batch(
     else:
         ids, texts, *columns = documents.arrays(docs, names)
     whole = texts.to_pylist()
+    if collection.settings.unit != "token":
+        lengths = np.minimum(lengths, UNIT_CHARACTERS)
     shown = [
         window(whole[r], start, length, context)
         for r, start, length in zip(row.tolist(), starts.tolist(), lengths.tolist(), strict=True)
@@ -107,8 +110,10 @@ def token_spans(codes: CodesTable, matches: TokensFound) -> tuple[Array, Array]:
 def window(text: str, start: int, length: int, context: int) -> tuple[str, int, int]:
     """The text around a token, and where in it the token is: (text, start, length).
 
-    At most `context` characters on each side, cut between words where there is a space.
+    At most `context` characters on each side, cut between words where there is a space. A token
+    ends with the text at last.
     """
+    length = min(length, max(len(text) - start, 0))
     begin, end = max(start - context, 0), min(start + length + context, len(text))
     if begin > 0:
         space = text.find(" ", begin - 1, start)

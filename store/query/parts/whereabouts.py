@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from saelake.store.errors import InvalidInput
 from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.lake.lake import Lake
 from saelake.store.snapshot.collection import Collection
@@ -16,8 +17,17 @@ class Whereabouts:
 
     @classmethod
     def of(cls, lake: Lake, collection: Collection) -> "Whereabouts":
-        """Where the parts are that the collection was made with; by their names if not known."""
+        """Where the parts are that the collection was made with; by their names if not known.
+
+        Raises `InvalidInput` where another system made its codes.
+        """
         settings = collection.settings
+        if settings.is_imported:
+            raise InvalidInput(
+                f"The codes of {collection.name} were made elsewhere, and no model here makes "
+                "those of a text. Ask by document, or by features and their weights.",
+                collection=str(collection.name),
+            )
         known = RegisteredDictionary.find(lake, settings.dictionary)
         return cls(
             model=(known and known.model_location) or settings.model,

@@ -19,6 +19,7 @@ from saelake.store.reports import LabelsReport
 from saelake.store.requests.commands.command import Command
 
 BY_HAND = "hand"  # the explainer of labels of which nobody says whose they are
+NAMES = "names"  # the explainer of the names that features of codes from elsewhere came with
 LONGEST_LABEL, LONGEST_EXPLAINER = 4000, 200
 MOST_LABELS = 1000
 AUTOMATIC = "auto:"

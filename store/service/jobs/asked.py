@@ -91,6 +91,12 @@ def _record(
 
 def _known(lake: Lake, asked: JobDictionary, found: RegisteredDictionary) -> dict[str, Any]:
     """A dictionary of the lake, at its place, and used as it was before unless that is said."""
+    if found.is_imported:
+        raise InvalidInput(
+            f"The codes of {found.name} were made elsewhere, so no text is encoded with it: import "
+            "more of them where the lake is, with `saelake import-codes`.",
+            dictionary=found.name,
+        )
     if found.location is None:
         raise InvalidInput(
             f"The lake does not know where the dictionary {found.name} is: encode with it where "

@@ -113,6 +113,7 @@ def cases(lake: Path, parts: Path) -> list[Case]:
         (("neighbors", "random", "1"), store),
         (("import", file, "--corpus", "words"), store),
         (("import", "hf://owner/name:train"), (*store, "datasets")),
+        (("import-codes", str(parts / "v.jsonl"), "words/v", "--text-column", "id"), store),
         (("ingest", file, "--corpus", "more", *encoding), models),
         (("ingest", file, "--corpus", "more", *encoding, "--ray", "local"), (*models, "ray")),
         (("encode", "words", *encoding), models),
@@ -174,6 +175,7 @@ def test_every_command_says_what_to_install(
     shutil.copytree(made.lake.uri, tmp_path / "lake")
     (parts / "values.csv").write_text("id,grade\nd3,5\n")
     (parts / "labels.json").write_text('{"1": "rain"}')
+    (parts / "v.jsonl").write_text('{"id": "a", "vector": {"rain": 1.5}}')
     given, extras = cases(tmp_path / "lake", parts), INSTALLS[install]
     ended = run_all(given, extras)
     for case, (code, err) in zip(given, ended, strict=True):

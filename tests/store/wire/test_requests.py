@@ -187,7 +187,9 @@ def made(kind: Any, *, without: str = "", needs: str = "", **given: Any) -> st.S
 FORMS: Mapping[type[Request], st.SearchStrategy[Any]] = {
     TextsQuery: made(TextsQuery, without="sample", corpus=st.sampled_from(["made", "a.b_c-d"])),
     TokensQuery: made(TokensQuery, without="order") | made(TokensQuery, needs="k"),
-    FeaturesQuery: made(FeaturesQuery, without="token") | made(FeaturesQuery, without="features"),
+    FeaturesQuery: made(FeaturesQuery, without="token name")
+    | made(FeaturesQuery, without="features name")
+    | made(FeaturesQuery, without="features token"),
     DocumentQuery: made(DocumentQuery, needs="id", without="doc")
     | made(DocumentQuery, needs="doc", without="id"),
     WindowsQuery: PLACES.flatmap(

@@ -1,0 +1,1 @@
+"""Codes that other systems made: sparse vectors, as a collection."""
