@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from saelake.connection import connect as connect
     from saelake.dictionary import Dictionary as Dictionary
     from saelake.exports import LabelsForm as LabelsForm
+    from saelake.exports.vectors import VectorsOf as VectorsOf
     from saelake.lake import Lake as Lake
     from saelake.making.sources import ArrowStream as ArrowStream
     from saelake.making.sources import Importable as Importable

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 import pyarrow as pa
 
@@ -39,6 +39,7 @@ from saelake.exports.vectors import (
     FeatureKeys,
     VectorsOf,
     document_lines,
+    numbered_texts,
     unit_lines,
     write_vectors,
 )
@@ -793,6 +794,8 @@ class Collection:
         of two poles that both fire in a document the stronger is written. With `texts` lines of
         documents have these. Raises `InvalidInput` by unit through a server.
         """
+        if by not in get_args(VectorsOf):
+            raise InvalidInput(f"Vectors are by document or by unit, not by {by!r}.")
         if by == "unit" and texts:
             raise InvalidInput("Vectors of units have no texts: leave texts out, or by.")
         if by == "unit":
@@ -824,16 +827,13 @@ class Collection:
             return FeatureKeys(feature_names(lake, dictionary))
         query = LabelsQuery(dictionary=dictionary, explainers=(NAMES,), k=None)
         try:
-            labels = Labels(self.transport.ask(query).read_all())
+            return FeatureKeys.of(Labels(self.transport.ask(query).read_all()))
         except NotFound:  # a lake from before dictionaries were registered
             return FeatureKeys({})
-        return FeatureKeys({label.label: label.feature for label in labels})
 
     def _texts(self, where: str | None) -> Iterator[tuple[int, str]]:
-        """The texts of the selection by number, ascending."""
         query = TextsQuery(corpus=self.name.partition("/")[0], where=self._and(where))
-        for batch in self.transport.ask(query):
-            yield from zip(batch["doc"].to_pylist(), batch["text"].to_pylist(), strict=True)
+        return numbered_texts(self.transport.ask(query))
 
     def activations(
         self, fraction: float | None = None, *, where: str | None = None

@@ -14,12 +14,15 @@ from saelake.answers.asking import AsksMore
 from saelake.collection import Collection, Path
 from saelake.dictionary import Dictionary
 from saelake.exports import LabelsForm, write_codes, write_embeddings, write_labels
+from saelake.exports.vectors import FeatureKeys, document_lines, numbered_texts, write_vectors
 from saelake.store.predicates.grammar import both
 from saelake.store.predicates.placed import rest_of
 from saelake.store.requests.checks import Pooling
 from saelake.store.requests.codes import CodesQuery
+from saelake.store.requests.commands.labels import NAMES
 from saelake.store.requests.embeddings import EmbeddingsQuery
 from saelake.store.requests.request import Request
+from saelake.store.requests.texts import TextsQuery
 from saelake.transport import Transport
 
 
@@ -61,6 +64,33 @@ class AwaitedCollection:
         d_sae = (await self._asked("info")).d_sae or 0
         query = self._embeddings(where, pooling)
         return await self._written(query, lambda rows: write_embeddings(path, rows, d_sae))
+
+    async def export_vectors(
+        self,
+        path: Path,
+        *,
+        where: str | None = None,
+        pooling: Pooling = EmbeddingsQuery.pooling,
+        texts: bool = False,
+    ) -> int:
+        """Write vectors of documents as JSON lines: see `Collection.export_vectors`."""
+        labels = await self._asked("labels", k=None, explainers=[NAMES])
+        keys, query = FeatureKeys.of(labels), self._embeddings(where, pooling)
+        if not texts:
+            return await self._written(
+                query, lambda rows: write_vectors(path, document_lines(rows, keys, None))
+            )
+        of_texts = TextsQuery(corpus=self.name.partition("/")[0], where=both(self.filter, where))
+        reader, loop = await self.transport.reader(of_texts), asyncio.get_running_loop()
+
+        def write(rows: pa.RecordBatchReader) -> int:
+            beside = numbered_texts(_blocking(reader, loop))
+            return write_vectors(path, document_lines(rows, keys, beside))
+
+        try:
+            return await self._written(query, write)
+        finally:
+            await reader.aclose()
 
     def _embeddings(self, where: str | None, pooling: Pooling) -> EmbeddingsQuery:
         filtered = both(self.filter, where)

@@ -11,7 +11,9 @@ from typing import IO, TYPE_CHECKING, Literal, cast
 import numpy as np
 import pyarrow as pa
 
+from saelake.answers.labels import Labels
 from saelake.exports import Progress, whole
+from saelake.store.errors import Conflict
 from saelake.store.format.lists import Array, Lists, runs
 from saelake.store.format.poles import Poles
 from saelake.store.format.schema import NO_TOKEN
@@ -28,6 +30,11 @@ class FeatureKeys:
 
     def __init__(self, names: Mapping[str, int]) -> None:
         self._known = {number: _quoted(name) for name, number in names.items()}
+
+    @classmethod
+    def of(cls, labels: Labels) -> "FeatureKeys":
+        """Those that are labels of features."""
+        return cls({label.label: label.feature for label in labels})
 
     def __call__(self, features: Array) -> list[str]:
         """Those of these features."""
@@ -64,9 +71,14 @@ def document_lines(
         vectors = _vectors(offsets, keys(features), values)
         docs, ids = batch["doc"].to_pylist(), batch["id"].to_pylist()
         for doc, own, vector in zip(docs, ids, vectors, strict=True):
-            text = None if texts is None else next(t for number, t in texts if number == doc)
-            more = "" if text is None else f', "text": {_quoted(text)}'
+            more = "" if texts is None else f', "text": {_quoted(_text_of(doc, own, texts))}'
             yield f'{{"id": {_quoted(own)}{more}, "vector": {vector}}}\n'
+
+
+def numbered_texts(rows: pa.RecordBatchReader) -> Iterator[tuple[int, str]]:
+    """The number and the text of each document of an answer of texts, in its order."""
+    for batch in rows:
+        yield from zip(batch["doc"].to_pylist(), batch["text"].to_pylist(), strict=True)
 
 
 def unit_lines(units: Iterable["UnitCodes"], poles: Poles, keys: FeatureKeys) -> Iterator[str]:
@@ -82,6 +94,15 @@ def unit_lines(units: Iterable["UnitCodes"], poles: Poles, keys: FeatureKeys) ->
                 f'{{"id": {_quoted(own)}, "position": {position}, "start": {start}, "end": {end}'
                 f'{known}, "vector": {vector}}}\n'
             )
+
+
+def _text_of(doc: int, own: str, texts: Iterator[tuple[int, str]]) -> str:
+    text = next((text for number, text in texts if number == doc), None)
+    if text is None:
+        raise Conflict(
+            f"Document {own!r} was deleted while its vector was exported. Export again.", id=own
+        )
+    return text
 
 
 def _once(features: Lists, values: Lists) -> tuple[Array, Array, Array]:

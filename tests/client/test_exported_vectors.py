@@ -124,6 +124,8 @@ def test_what_cannot_be_exported_so(tmp_path: Path) -> None:
     codes = saelake.connect(tmp_path / "lake")["made/random"]
     with pytest.raises(InvalidInput, match="have no texts"):
         codes.export_vectors(tmp_path / "v.jsonl", by="unit", texts=True)
+    with pytest.raises(InvalidInput, match="by document or by unit"):
+        codes.export_vectors(tmp_path / "v.jsonl", by="token")  # type: ignore[arg-type]
     there = saelake.connect("grpc://127.0.0.1:9")
     with there, pytest.raises(InvalidInput, match="are not sent by a server"):
         there["made/random"].export_vectors(tmp_path / "v.jsonl", by="unit")

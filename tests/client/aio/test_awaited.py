@@ -192,6 +192,11 @@ def test_what_is_exported_is_read_as_it_comes(target: str, made: MadeLake, tmp_p
         path = tmp_path / "embeddings.npz"
         n = await chosen.export_embeddings(path)
         assert n == here.where("label = 'pos'").export_embeddings(path)
+        for texts in (False, True):
+            path, again = tmp_path / "vectors.jsonl", tmp_path / "again.jsonl"
+            n = await chosen.export_vectors(path, texts=texts)
+            assert n == here.where("label = 'pos'").export_vectors(again, texts=texts)
+            assert path.read_text() == again.read_text()
 
     run(target, ask)
 
