@@ -18,6 +18,7 @@ from saelake.store.errors import (
     InvalidFilter,
     InvalidInput,
     NotFound,
+    PermissionDenied,
     SaelakeError,
 )
 from tests.client.answers.pages import USED, Tags
@@ -389,13 +390,14 @@ def test_a_mistake_is_one_error_by_every_face(pair: Pair, mistake: str) -> None:
     assert here.data == there.data
 
 
-def test_a_lake_behind_a_server_is_not_written(pair: Pair) -> None:
+def test_a_lake_behind_a_server_is_written_by_who_may(pair: Pair) -> None:
     if not pair.other.is_remote:
         pytest.skip("a lake that Ray's actors read is here")
     writes: list[Callable[[], object]] = [
         lambda: pair.other.embed("words", model="m"),
         lambda: pair.other.label(NAME),
+        lambda: pair.other.project(NAME),
     ]
     for write in writes:
-        with pytest.raises(InvalidInput, match="through a server"):
+        with pytest.raises(PermissionDenied, match="encode"):
             write()

@@ -85,13 +85,6 @@ def test_both_raise_the_same(pair: Pair, asked: dict[str, str], error: type[Sael
             lake[NAME].map(**asked)  # type: ignore[arg-type]
 
 
-def test_a_map_is_made_where_the_lake_is(pair: Pair) -> None:
-    if not pair.other.is_remote:
-        pytest.skip("a lake that Ray's actors read is here")
-    with pytest.raises(InvalidInput, match="Cannot project through a server"):
-        pair.other.project(NAME)
-
-
 def test_clusters_are_drawn_on_the_map_alike(pair: Pair) -> None:
     here, there = (lake[NAME].cluster(3).map().to_dict() for lake in (pair.embedded, pair.other))
     assert here == there

@@ -80,6 +80,7 @@ class RayOwners:
         self._changed = Condition()
         # Ray calls back in a thread that its other calls wait for: there no lock may be waited for.
         self._news: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._listener = Thread(target=self._listen, name="saelake-owners", daemon=True)
         self._numbers = count()
         self._n_failed = 0
         self._looked = 0.0
@@ -93,7 +94,7 @@ class RayOwners:
         there is no room for one.
         """
         self._session.open()
-        Thread(target=self._listen, name="saelake-owners", daemon=True).start()
+        self._listener.start()
         try:
             self._session.await_room()
             self._look()
@@ -111,7 +112,10 @@ class RayOwners:
         self.close()
 
     def close(self) -> None:
-        """End the actors, and disconnect."""
+        """End the actors, and disconnect.
+
+        No thread of ours lets go of anything of Ray's meanwhile: that would end this process.
+        """
         with self._changed:
             if self._is_closed:
                 return
@@ -124,6 +128,8 @@ class RayOwners:
         for actor in actors:
             ray.kill(actor, no_restart=True)
         self._news.put(None)
+        if self._listener.ident is not None:
+            self._listener.join()
         self._session.close()
 
     @property
