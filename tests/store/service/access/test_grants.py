@@ -44,6 +44,7 @@ OTHERS = {
     "inside",
     "measure",
     "method",
+    "name",
     "of",
     "order",
     "per",
