@@ -87,7 +87,7 @@ def make_lake(folder: Path) -> None:
     if not is_labelled:
         naming.label(COLLECTION, place=connect(folder))
     if not is_mapped:
-        maps.project(COLLECTION, lake=str(folder))
+        maps.project(COLLECTION, place=connect(folder))
 
 
 def _is_mapped(collection: Collection) -> bool:
