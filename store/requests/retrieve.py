@@ -8,6 +8,9 @@ from saelake.store.requests.columns import FOUND
 from saelake.store.requests.request import Request
 
 
+MOST_WEIGHT = 1e6  # times the largest value, as float32 has it
+
+
 @dataclass(frozen=True, kw_only=True)
 class RetrieveQuery(Request, cost="quick", answer=FOUND):
     """Which documents have a property that a phrase names, through the labels of features.
@@ -42,8 +45,11 @@ class RetrieveQuery(Request, cost="quick", answer=FOUND):
             raise InvalidInput(
                 "A least score is of the labels that a phrase finds: leave it out with features."
             )
-        if any(not weight.weight > 0 for weight in self.features):
-            raise InvalidInput("The weight of a feature that stands for a phrase is more than 0.")
+        if any(not 0 < weight.weight <= MOST_WEIGHT for weight in self.features):
+            raise InvalidInput(
+                "The weight of a feature that stands for a phrase is more than 0, and at most "
+                f"{MOST_WEIGHT:,.0f}."
+            )
         if len({weight.feature for weight in self.features}) < len(self.features):
             raise InvalidInput("Name each feature that stands for the phrase once.")
         if not self.phrase.strip():
