@@ -7,7 +7,6 @@ from saelake.store.requests.checks import Method, Weight, check_positive, check_
 from saelake.store.requests.columns import FOUND
 from saelake.store.requests.request import Request
 
-
 MOST_WEIGHT = 1e6  # times the largest value, as float32 has it
 
 
