@@ -84,7 +84,7 @@ def explain_diff(
     Raises `InvalidInput` for what hypotheses are not judged by.
     """
     usual = DiffQuery(a=Selection(collection="a/b"), others=(Selection(collection="a/b"),))
-    check_usual({**asked}, usual, ("align", "cluster_by", "confirm", "confirm_share"))
+    check_usual(asked, usual, ("align", "cluster_by", "confirm", "confirm_share"))
     options = replace(
         words.options,
         align=asked["align"],
@@ -117,7 +117,7 @@ def explain_association(
 ) -> None:
     """Say what goes with a value, or what saying so would take. Raises `InvalidInput`."""
     usual = AssociateQuery(collection="a/b", columns=("a",))
-    check_usual({**asked}, usual, ("cluster_by", "confirm", "confirm_share"))
+    check_usual(asked, usual, ("cluster_by", "confirm", "confirm_share"))
     options = replace(
         words.options, cluster_by=asked["cluster_by"], held_back=asked["confirm_share"]
     )

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.format.lists import Array, Lists
-from saelake.store.format.schema import MAX_PART_TOKENS
+from saelake.store.format.schema import MAX_PART_TOKENS, Unit
 
 CHARACTERS = ("token_starts", "token_lengths")
+UNIT_CHARACTERS = 300  # of a span or document, as much of it is shown
 
 
 def within(starts: Array, lengths: Array, n_characters: Array | int) -> Array:
@@ -19,6 +20,11 @@ def within(starts: Array, lengths: Array, n_characters: Array | int) -> Array:
     """
     left = np.maximum(n_characters - starts.astype(np.int64), 0)
     return np.minimum(lengths.astype(np.int64), left)
+
+
+def shown(lengths: Array, unit: Unit) -> Array:
+    """How many characters of each are shown: of tokens all, of other units the first."""
+    return lengths if unit == "token" else np.minimum(lengths, UNIT_CHARACTERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

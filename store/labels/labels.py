@@ -18,10 +18,9 @@ from saelake.store.labels.chosen import by_kind, in_order
 from saelake.store.labels.commits import LabelEdit, commit_labels
 from saelake.store.labels.rows import COUNTED, RANKED, Row, kinds, said_again
 from saelake.store.lake.lake import Lake
-from saelake.store.requests.commands.labels import BY_HAND
+from saelake.store.requests.commands.labels import AUTOMATIC, BY_HAND
 from saelake.store.tables.tables import Table
 
-AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 SAYS_SOMETHING = "label <> ''"
 APART = ("embedder", "embedding", "until", "scores", "made")  # read for those that are shown
 KEY = ("feature", "explainer", "until")

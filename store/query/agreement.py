@@ -19,10 +19,11 @@ import pyarrow as pa
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from saelake.store.format.lists import Array, Lists
-from saelake.store.labels.labels import AUTOMATIC, LabelsTable
+from saelake.store.labels.labels import LabelsTable
 from saelake.store.labels.words import WORD
 from saelake.store.lake.dictionaries import RegisteredDictionary
 from saelake.store.requests.agreement import AgreementQuery
+from saelake.store.requests.commands.labels import AUTOMATIC
 from saelake.store.snapshot.session import Session
 
 MARKS = re.compile(r"(?:^|; )(?:fires on|also on|near) ")

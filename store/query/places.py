@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.documents.documents import Documents
+from saelake.store.codes.characters import shown
 from saelake.store.query.parts.best_tokens import BestTokens
 from saelake.store.query.parts.matches import TokensFound
 from saelake.store.requests.places import PLACES, PlacesQuery
+from saelake.store.snapshot.collection import Collection
 from saelake.store.snapshot.session import Session
 
 ROWS_PER_BATCH = 2048  # of which the documents' texts are in memory
@@ -24,12 +25,12 @@ def places(session: Session, query: PlacesQuery) -> pa.RecordBatchReader:
     collection.check_features(features)
     mask = collection.filters.mask(query.where)
     best = BestTokens(collection=collection, mask=mask, k=query.k, order=query.order)
-    batches = _batches(collection.documents, best.each(features))
+    batches = _batches(collection, best.each(features))
     return pa.RecordBatchReader.from_batches(PLACES, batches)
 
 
 def _batches(
-    documents: Documents, found: Iterable[tuple[int, TokensFound]]
+    collection: Collection, found: Iterable[tuple[int, TokensFound]]
 ) -> Iterator[pa.RecordBatch]:
     waiting: list[tuple[int, TokensFound]] = []
     n_rows = 0
@@ -38,18 +39,19 @@ def _batches(
             waiting.append((feature, tokens[begin : begin + ROWS_PER_BATCH]))
             n_rows += len(waiting[-1][1])
             if n_rows >= ROWS_PER_BATCH:
-                yield _batch(documents, waiting)
+                yield _batch(collection, waiting)
                 waiting, n_rows = [], 0
     if waiting:
-        yield _batch(documents, waiting)
+        yield _batch(collection, waiting)
 
 
-def _batch(documents: Documents, found: list[tuple[int, TokensFound]]) -> pa.RecordBatch:
+def _batch(collection: Collection, found: list[tuple[int, TokensFound]]) -> pa.RecordBatch:
     tokens = TokensFound.joined(each for _, each in found)
     docs, row = np.unique(tokens.doc, return_inverse=True)
-    ids, texts = documents.arrays(docs, ["id", "text"])
+    ids, texts = collection.documents.arrays(docs, ["id", "text"])
     whole = texts.to_pylist()
-    spans = zip(row.tolist(), tokens.start.tolist(), tokens.length.tolist(), strict=True)
+    characters = shown(tokens.length, collection.settings.unit)
+    spans = zip(row.tolist(), tokens.start.tolist(), characters.tolist(), strict=True)
     lengths = [len(each) for _, each in found]
     arrays = {
         "feature": pa.array(np.repeat([feature for feature, _ in found], lengths), pa.uint32()),

@@ -7,10 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saelake.store.codes.characters import CHARACTERS, Characters, within
+from saelake.store.codes.characters import CHARACTERS, Characters, shown, within
 from saelake.store.codes.table import Occurrences
 from saelake.store.format.lists import Array, Lists
-from saelake.store.query.parts.hits import UNIT_CHARACTERS
 from saelake.store.query.parts.window_values import (
     FEW_DOCUMENTS,
     WindowTokens,
@@ -93,19 +92,18 @@ def _rows(
     starts = characters.starts.values[at].astype(np.int64)
     n_characters = np.asarray(pc.utf8_length(texts)).astype(np.int64)[cut.index][row]
     lengths = within(starts, characters.lengths.values[at], n_characters)
-    if collection.settings.unit != "token":
-        lengths = np.minimum(lengths, UNIT_CHARACTERS)
+    lengths = shown(lengths, collection.settings.unit)
     offsets = np.append(0, np.cumsum(cut.length))
     left, right = _edges(starts, starts + lengths, offsets)
     whole = texts.take(pa.array(cut.index)).to_pylist()
-    shown = [t[a:b] for t, a, b in zip(whole, left.tolist(), right.tolist(), strict=True)]
+    cut_out = [t[a:b] for t, a, b in zip(whole, left.tolist(), right.tolist(), strict=True)]
     kinds = {field.name: field.type for field in WINDOWS}
     arrays = {
         "place": pa.array(cut.place, pa.uint32()),
         "doc": pa.array(docs[cut.index], pa.uint64()),
         "id": ids.take(pa.array(cut.index)),
         "start": pa.array(cut.start, pa.uint32()),
-        "text": pa.array(shown, pa.string()),
+        "text": pa.array(cut_out, pa.string()),
         "token_starts": Lists(offsets, starts - left[row]).to_arrow(kinds["token_starts"]),
         "token_lengths": Lists(offsets, lengths).to_arrow(kinds["token_lengths"]),
         "values": Lists(offsets, values).to_arrow(kinds["values"]),

@@ -33,7 +33,7 @@ class WindowsQuery(Request, cost="quick", answer=WINDOWS):
     token. A window has `n_tokens` tokens, the place at three quarters of them, moved where the
     document begins or ends, and all of a shorter document. Places in documents that have no tokens
     have no row. With `place_features` place i has the values of `place_features[i]`; so the windows
-    of many features are one question, in a third of the time of as many.
+    of many features are one question, which looks at each document once.
     """
 
     collection: str

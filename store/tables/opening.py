@@ -34,7 +34,9 @@ def opened(uri: str, at: str | None, version: int | None) -> "lance.LanceDataset
     if at is not None and is_pin(at):
         version, at = int(at.removeprefix(PINNED).partition(".")[0]), None
     if at is None:
-        return _newest(uri, given) if version is None else lance.dataset(uri, version, **given)
+        return (
+            _newest(uri, given) if version is None else lance.dataset(uri, version=version, **given)
+        )
     moment = moment_of(at)
     if moment is None:
         return lance.dataset(uri, version=at, **given)

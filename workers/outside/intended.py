@@ -123,7 +123,7 @@ def _check_imported(
     name: CollectionName, begun: CollectionSettings | None, known: RegisteredDictionary | None
 ) -> None:
     by_model = begun is not None and not begun.is_imported
-    if by_model or (known is not None and known.architecture != IMPORTED):
+    if by_model or (known is not None and not known.is_imported):
         raise AlreadyExists(
             f"{name.dictionary} is a dictionary that a model is encoded with here. Codes from "
             f"elsewhere are another's: import them under another name than {name}.",

@@ -1,6 +1,6 @@
 """Options of analyses that a language model says in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Generic, TypeVar
@@ -171,7 +171,7 @@ def model_of(language: AskedModel | None) -> AskedModel:
     return language
 
 
-def check_usual(asked: dict[str, object], usual: object, kept: Sequence[str]) -> None:
+def check_usual(asked: Mapping[str, object], usual: object, kept: Sequence[str]) -> None:
     """Raise `InvalidInput` of options that `--explain` does not keep to: those not `kept`."""
     others = sorted(n for n in asked if n not in kept and asked[n] != getattr(usual, n))
     if others:

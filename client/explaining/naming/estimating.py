@@ -25,8 +25,9 @@ LIKELY = "a name of a few words {}"
 async def naming_estimated(read: GroupsRead, model: LanguageModel) -> tuple[StageEstimate, ...]:
     """What each stage would take, by a model whose budget is nothing."""
     naming = NamingRun(read, model)
-    stages = [StagePrompts(stage="groups named", prompts=naming.name_prompts())]
-    likely = {place: LIKELY.format(place) for place, _ in naming.name_prompts()}
+    first = naming.name_prompts()
+    stages = [StagePrompts(stage="groups named", prompts=first)]
+    likely = {place: LIKELY.format(place) for place, _ in first}
     names, is_known = GroupNames(likely, {}), True
     try:
         names = await naming.names()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 
-from saelake.store.codes.characters import CHARACTERS, Characters
+from saelake.store.codes.characters import CHARACTERS, Characters, shown
 from saelake.store.codes.table import CodesTable
 from saelake.store.documents.documents import Documents
 from saelake.store.format.lists import Array
@@ -17,7 +17,6 @@ from saelake.store.requests.waited.waiting import wait
 from saelake.store.snapshot.collection import Collection
 
 HITS_PER_BATCH = 1000
-UNIT_CHARACTERS = 300  # of a span or document, as much of it is shown
 
 
 def with_metadata(answer: pa.Schema, documents: Documents) -> pa.Schema:
@@ -69,9 +68,8 @@ def _batch(
     else:
         ids, texts, *columns = documents.arrays(docs, names)
     whole = texts.to_pylist()
-    if collection.settings.unit != "token":
-        lengths = np.minimum(lengths, UNIT_CHARACTERS)
-    shown = [
+    lengths = shown(lengths, collection.settings.unit)
+    cut = [
         window(whole[r], start, length, context)
         for r, start, length in zip(row.tolist(), starts.tolist(), lengths.tolist(), strict=True)
     ]
@@ -84,10 +82,10 @@ def _batch(
         "id": ids,
         "position": pa.array(matches.position.astype(np.uint32)),
         "value": pa.array(matches.value * matches.sign, pa.float32()),
-        "token": pa.array([t[s : s + n] for t, s, n in shown], pa.string()),
-        "text": pa.array([t for t, _, _ in shown], pa.string()),
-        "token_start": pa.array([s for _, s, _ in shown], pa.uint32()),
-        "token_length": pa.array([n for _, _, n in shown], pa.uint32()),
+        "token": pa.array([t[s : s + n] for t, s, n in cut], pa.string()),
+        "text": pa.array([t for t, _, _ in cut], pa.string()),
+        "token_start": pa.array([s for _, s, _ in cut], pa.uint32()),
+        "token_length": pa.array([n for _, _, n in cut], pa.uint32()),
         METADATA.name: struct_column(columns, kind, len(row)),
     }
     return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)

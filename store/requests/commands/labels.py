@@ -22,7 +22,7 @@ BY_HAND = "hand"  # the explainer of labels of which nobody says whose they are
 NAMES = "names"  # the explainer of the names that features of codes from elsewhere came with
 LONGEST_LABEL, LONGEST_EXPLAINER = 4000, 200
 MOST_LABELS = 1000
-AUTOMATIC = "auto:"
+AUTOMATIC = "auto:"  # how the explainers of labels begin that nobody wrote or read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class SetLabelsCommand(Command, right="label", report=LabelsReport):
 
     def check(self) -> None:
         """See `Command`."""
-        if self.is_of_automatic:
+        if self.explainer.startswith(AUTOMATIC):
             _check_only_scored(self.explainer, self.labels)
         else:
             check_explainer(self.explainer)
@@ -67,11 +67,6 @@ class SetLabelsCommand(Command, right="label", report=LabelsReport):
             )
         for new in self.labels:
             check_new(new)
-
-    @property
-    def is_of_automatic(self) -> bool:
-        """Whether these are labels that `saelake label` made."""
-        return self.explainer.startswith(AUTOMATIC)
 
     @property
     def corpora(self) -> tuple[str, ...]:

@@ -299,6 +299,7 @@ def test_what_was_not_made_is_named(asked: Asked, tmp_path: Path) -> None:
         ({"method": "bm25"}, "method cannot be"),
         ({"k": 0}, "k must"),
         ({"features": (Weight(feature=1, weight=0.0),)}, "more than 0"),
+        ({"features": (Weight(feature=1, weight=1e300),)}, "at most 1,000,000"),
         ({"features": (Weight(feature=1), Weight(feature=1))}, "once"),
         ({"features": (Weight(feature=1),), "min_score": 0.5}, "leave it out"),
     ],

@@ -1,6 +1,7 @@
 """Questions about codes from elsewhere equal a dict of vectors, whatever has them."""
 
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import saelake
+from saelake.store.codes.characters import UNIT_CHARACTERS
 from tests.workers.outside.vectors import Documents, cosine, npmi
 
 UNITS = ("document", "span", "token")
@@ -135,3 +137,16 @@ def _check_statistics(lake: saelake.Lake, made: Documents) -> None:
         n_a, n_b = (sum(x in p for p in pooled.values()) for x in (a, b))
         both = sum(a in p and b in p for p in pooled.values())
         assert pair.npmi == pytest.approx(npmi(n_a, n_b, both, len(pooled)), abs=1e-6)
+
+
+def test_a_document_is_shown_by_its_beginning_wherever_it_is_shown(tmp_path: Path) -> None:
+    lake = saelake.connect(tmp_path)
+    rows = [{"id": f"d{i}", "text": f"{i} " * 5000, "vector": {"rain": 1.0 + i}} for i in range(12)]
+    lake.import_codes(rows, "c/v")
+    lake.index("c/v")
+    codes = lake["c/v"]
+    beginning = ("11 " * 5000)[:UNIT_CHARACTERS]
+    assert codes.tokens(0)[0].token == beginning
+    assert codes.places([0])[0].token == beginning
+    (window,) = codes.windows(0, [11], [0])
+    assert window.text == beginning
