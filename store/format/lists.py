@@ -74,6 +74,13 @@ def concatenate(arrays: Iterable[Array], dtype: npt.DTypeLike) -> Array:
     return np.concatenate(found) if found else np.empty(0, dtype)
 
 
+def ranges(first: Array | int, size: Array) -> Array:
+    """The numbers from each `first` on, as many as its `size`, end to end, int64."""
+    begins = np.cumsum(size) - size
+    found: Array = np.arange(int(size.sum())) + np.repeat(first - begins, size)
+    return found
+
+
 def runs(keys: Array) -> Array:
     """Where each run of equal neighbours begins, int64."""
     if len(keys) == 0:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from saelake.store.format.lists import Array, concatenate
+from saelake.store.format.lists import Array, concatenate, ranges
 
 MOST_OTHERS = 14
 UNKNOWN = MOST_OTHERS + 1  # the count of a posting of which none is known
@@ -95,7 +95,7 @@ class Others:
         """Of every listed token the posting, int64, its position, and its level."""
         n = np.where(self.count > MOST_OTHERS, 0, self.count).astype(np.int64)
         posting = np.repeat(np.arange(len(n)), n)
-        at = np.arange(len(posting)) + np.repeat(self.begin - (np.cumsum(n) - n), n)
+        at = ranges(self.begin, n)
         return posting, self.position[at], self.level[at]
 
 

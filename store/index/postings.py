@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from saelake.store.format.lists import Array, Lists, concatenate, runs
+from saelake.store.format.lists import Array, Lists, concatenate, ranges, runs
 from saelake.store.format.schema import MAX_PART_TOKENS
 from saelake.store.index.others import Others, others_of
 
@@ -100,9 +100,8 @@ def _first_maxima(values: Array, maxima: Array, counts: Array) -> Array:
     if len(several) == 0:
         return best
     lengths = counts[several]
-    ends = np.cumsum(lengths)
     group = np.repeat(np.arange(len(several)), lengths)
-    index = np.arange(int(ends[-1])) + np.repeat(starts[several] - (ends - lengths), lengths)
+    index = ranges(starts[several], lengths)
     reached = np.flatnonzero(values[index] == maxima[several][group])
     first = reached[runs(group[reached])]
     best[several] = index[first]

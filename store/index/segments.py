@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saelake.store.codes.table import CodesTable, collection_of
-from saelake.store.format.lists import Array, Lists, concatenate
+from saelake.store.format.lists import Array, Lists, concatenate, ranges
 from saelake.store.format.schema import N_TIERS, STRONGEST, TIERS
 from saelake.store.index.others import Others
 from saelake.store.index.postings import (
@@ -345,7 +345,7 @@ class PostingsTable:
         sizes = lists.lengths // len(STRONGEST)
         size = np.repeat(sizes, sizes)
         ends = np.cumsum(sizes)
-        first = np.arange(int(ends[-1])) + np.repeat(lists.offsets[:-1] - (ends - sizes), sizes)
+        first = ranges(lists.offsets[:-1], sizes)
         gap, bits, _, token, _, _ = (lists.values[first + c * size] for c in range(len(STRONGEST)))
         doc = np.cumsum(gap, dtype=np.int64)
         before = np.append(0, doc)[ends - sizes]

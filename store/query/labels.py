@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saelake.store.errors import NotFound
-from saelake.store.format.lists import Array
+from saelake.store.format.lists import Array, ranges
 from saelake.store.format.provenance import score_rows
 from saelake.store.format.schema import LABELS_COLUMNS
 from saelake.store.labels.labels import SAID, LabelsTable
@@ -74,8 +74,7 @@ def _places(stored: Array, features: Array) -> tuple[Array, Array]:
     first = np.searchsorted(stored, features, "left")
     n = np.searchsorted(stored, features, "right") - first
     of = np.repeat(np.arange(len(features)), n)
-    within = np.arange(len(of)) - np.repeat(np.cumsum(n) - n, n)
-    return first[of] + within, of
+    return ranges(first, n), of
 
 
 def _answer(

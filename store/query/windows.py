@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from saelake.store.codes.characters import CHARACTERS, Characters, shown, within
 from saelake.store.codes.table import Occurrences
-from saelake.store.format.lists import Array, Lists
+from saelake.store.format.lists import Array, Lists, ranges
 from saelake.store.query.parts.window_values import (
     FEW_DOCUMENTS,
     WindowTokens,
@@ -76,19 +76,12 @@ def _cut(characters: Characters, index: Array, position: Array, n_tokens: int) -
     return _Cut(place=place, index=index, start=start, first=begin + start, length=length)
 
 
-def _within(lengths: Array) -> Array:
-    """0, 1, … of each of so many runs."""
-    ends = np.cumsum(lengths)
-    counted: Array = np.arange(int(lengths.sum())) - np.repeat(ends - lengths, lengths)
-    return counted
-
-
 def _rows(
     collection: Collection, docs: Array, cut: _Cut, characters: Characters, values: Array
 ) -> pa.RecordBatch:
     ids, texts = collection.documents.arrays(docs, ["id", "text"])
     row = np.repeat(np.arange(len(cut.length)), cut.length)
-    at = cut.first[row] + _within(cut.length)
+    at = ranges(cut.first, cut.length)
     starts = characters.starts.values[at].astype(np.int64)
     n_characters = np.asarray(pc.utf8_length(texts)).astype(np.int64)[cut.index][row]
     lengths = within(starts, characters.lengths.values[at], n_characters)

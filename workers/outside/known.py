@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from saelake.store.codes.table import CodesTable
 from saelake.store.format.checksums import CHECKSUM
-from saelake.store.format.lists import Array, concatenate
+from saelake.store.format.lists import Array, concatenate, ranges
 from saelake.store.format.schema import CollectionSettings
 from saelake.workers.outside.keys import Resolver
 from saelake.workers.outside.packing import SpooledDocuments, packed
@@ -43,9 +43,7 @@ class KnownCodes:
 def docs_of(codes: CodesTable) -> Array:
     """The documents that have codes, ascending int64."""
     locations = codes.locations
-    first, n = locations.docs.astype(np.int64), locations.lengths
-    ends = np.cumsum(n)
-    return np.arange(int(n.sum())) + np.repeat(first - ends + n, n)
+    return ranges(locations.docs.astype(np.int64), locations.lengths)
 
 
 def _differing(codes: CodesTable, rows: pa.RecordBatch) -> Array:

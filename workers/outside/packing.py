@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from saelake.store.errors import CorpusError
-from saelake.store.format.lists import Array, runs
+from saelake.store.format.lists import Array, ranges, runs
 from saelake.store.format.schema import MAX_PART_TOKENS, CollectionSettings, codes_schema
 from saelake.workers.encoder.pack import PageCodes, Part, pack
 from saelake.workers.outside.keys import Resolver
@@ -66,8 +66,7 @@ class SpooledDocuments:
             return doc, found
         first = np.cumsum(found.counts) - found.counts
         counts = found.counts[order]
-        ends = np.cumsum(counts)
-        at = np.arange(int(counts.sum())) + np.repeat(first[order] - ends + counts, counts)
+        at = ranges(first[order], counts)
         return doc[order], SpooledUnits(units=units[order], counts=counts, codes=found.codes[at])
 
 
@@ -98,7 +97,7 @@ def check_units(page: SpooledDocuments, lengths: Array, id_of: Callable[[int], s
     refuse(again, "are there twice. Give each unit one row")
     if (position != NO_POSITION).any():
         heads = runs(doc)
-        expected = np.arange(len(doc)) - np.repeat(heads, np.diff(np.append(heads, len(doc))))
+        expected = ranges(0, np.diff(np.append(heads, len(doc))))
         refuse(
             position != expected,
             "are not at the position that follows. Positions count the units of a document from 0: "
@@ -116,7 +115,7 @@ def packed(
     parts = list(_parts(doc, found.units))
     sizes = np.array([len(part.token_ids) for part in parts], np.int64)
     row = np.repeat(np.arange(len(parts)), sizes)
-    position = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    position = ranges(0, sizes)
     value = found.codes["value"]
     feature = resolver(found.codes["key"])
     if settings.by_pole:

@@ -10,7 +10,7 @@ from typing import IO, Self
 
 import numpy as np
 
-from saelake.store.format.lists import Array, concatenate
+from saelake.store.format.lists import Array, concatenate, ranges
 from saelake.store.format.schema import NO_TOKEN
 from saelake.workers.corpus.spooled import Spool
 from saelake.workers.outside.rows import VectorRows
@@ -116,19 +116,12 @@ class ClosedSpool:
 
     def read(self, runs: Array) -> SpooledUnits:
         """The units of these runs, one run after the other."""
-        at = _ranges(self.first[runs], self.size[runs])
+        at = ranges(self.first[runs], self.size[runs])
         stored = self.units.read()
         units = stored[at]
         counts = stored["code"][at + 1] - units["code"]
-        codes = self.codes.read()[_ranges(units["code"], counts)]
+        codes = self.codes.read()[ranges(units["code"], counts)]
         return SpooledUnits(units=units, counts=counts, codes=codes)
-
-
-def _ranges(first: Array, size: Array) -> Array:
-    """The numbers from each first on, as many as its size, end to end, int64."""
-    ends = np.cumsum(size)
-    found: Array = np.arange(int(size.sum())) + np.repeat(first - ends + size, size)
-    return found
 
 
 class _Records:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saelake.store.codes.table import CodesTable, Occurrences
-from saelake.store.format.lists import Array
+from saelake.store.format.lists import Array, ranges
 from saelake.store.query.parts.expression import NOTHING
 from saelake.store.query.parts.lists import SPAN, FeatureLists
 from saelake.store.snapshot.collection import Collection
@@ -142,5 +142,4 @@ def _put(
 def _spans(begin: Array, end: Array) -> tuple[Array, Array]:
     """Every number of each span from `begin` to `end`, int64, and of which span it is."""
     size = end - begin
-    row = np.repeat(np.arange(len(size)), size)
-    return row, np.arange(len(row)) + np.repeat(begin - (np.cumsum(size) - size), size)
+    return np.repeat(np.arange(len(size)), size), ranges(begin, size)
