@@ -6,24 +6,19 @@ shows passages with and without the feature, as the toolkit of interpretable emb
 (positive and negative documents, no marked tokens), and asks for JSON.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from saelake.explaining.evidence import FeatureEvidence
 from saelake.explaining.marking import listed, shown
 from saelake.explaining.published import published, said
 from saelake.explaining.quoting import quoted
 from saelake.language.prompts import Message, Prompt
+from saelake.language.shapes import TEXT, object_of
 from saelake.store.errors import InvalidInput
 
 Way = Literal["default", "contrastive", "passages"]
 MAX_TOKENS = 500
-EXPLANATION: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {"explanation": {"type": "string"}},
-    "required": ["explanation"],
-    "additionalProperties": False,
-}
+EXPLANATION = object_of(explanation=TEXT)
 _PASSAGES = """You are a meticulous AI researcher who finds out what texts have in common.
 
 You will be given passages in which a certain property is present, and passages in which it is not.

@@ -7,39 +7,24 @@ a server gives to the tokens of a prompt.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from saelake.explaining.published import published, said
 from saelake.explaining.quoting import quoted_line, quoted_tokens
 from saelake.explaining.windows import TokenWindow
 from saelake.language.prompts import Prompt
+from saelake.language.shapes import TEXT, list_of, object_of
 
 STRONGEST = 10  # of the scale on which strengths are simulated
 TOKENS_FOR_ONE = 40  # of a reply, for each token that is simulated
 SIMULATION_LOGPROBS = 15  # delphi
-SIMULATED: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "to_find": {"type": "string"},
-        "document": {"type": "string"},
-        "activations": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "token": {"type": "string"},
-                    "activation": {"type": "integer", "minimum": 0, "maximum": STRONGEST},
-                },
-                "required": ["token", "activation"],
-                "additionalProperties": False,
-            },
-        },
-    },
-    "required": ["to_find", "document", "activations"],
-    "additionalProperties": False,
-}
+SIMULATED = object_of(
+    to_find=TEXT,
+    document=TEXT,
+    activations=list_of(
+        object_of(token=TEXT, activation={"type": "integer", "minimum": 0, "maximum": STRONGEST})
+    ),
+)
 _UNRELATED = "Various unrelated sentences."
 
 

@@ -11,6 +11,7 @@ from saelake.language.fences import BROKEN, Fence
 from saelake.language.prompts import Message, Prompt
 from saelake.language.reading import Unreadable, by_schema
 from saelake.language.replies import Reply
+from saelake.language.shapes import TEXT, object_of
 from saelake.store.errors import InvalidInput
 
 LONGEST_QUESTION = 8000
@@ -65,12 +66,7 @@ class Rubric:
                 Message(role="user", content=asked),
             ),
             max_tokens=MOST_ANSWER_TOKENS,
-            schema={
-                "type": "object",
-                "properties": {"verdict": self.scale.schema, "quote": {"type": "string"}},
-                "required": ["verdict", "quote"],
-                "additionalProperties": False,
-            },
+            schema=object_of(verdict=self.scale.schema, quote=TEXT),
         )
 
     @property

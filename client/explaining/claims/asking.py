@@ -11,15 +11,11 @@ from saelake.explaining.claims.reading import VerdictReader
 from saelake.explaining.claims.texts import SideText
 from saelake.language.fences import Fence
 from saelake.language.prompts import Message, Prompt
+from saelake.language.shapes import TEXT, object_of
 
 JUDGE_TOKENS = 250
 
-VERDICT: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {"holds": {"type": "boolean"}, "quote": {"type": "string"}},
-    "required": ["holds", "quote"],
-    "additionalProperties": False,
-}
+VERDICT = object_of(holds={"type": "boolean"}, quote=TEXT)
 
 _JUDGE = """You judge whether a text has a property.
 

@@ -13,36 +13,21 @@ from saelake.explaining.claims.texts import SideText
 from saelake.explaining.hypotheses.contrasts import DifferingFeature, FeatureContrast
 from saelake.language.fences import Fence
 from saelake.language.prompts import Prompt
+from saelake.language.shapes import TEXT, list_of, object_of
 
 LABEL_TOKENS, HYPOTHESES_TOKENS = 200, 1500
 
-LABEL: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {"label": {"type": "string"}},
-    "required": ["label"],
-    "additionalProperties": False,
-}
+LABEL = object_of(label=TEXT)
 
 
 def hypotheses_schema(n_hypotheses: int) -> Mapping[str, Any]:
     """What hypotheses are answered in."""
-    properties = {
-        "more_in": {"type": "string", "enum": ["A", "B"]},
-        "property": {"type": "string"},
-        "features": {"type": "array", "items": {"type": "integer"}},
-    }
-    each = {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {"hypotheses": {"type": "array", "items": each, "maxItems": n_hypotheses}},
-        "required": ["hypotheses"],
-        "additionalProperties": False,
-    }
+    each = object_of(
+        more_in={"type": "string", "enum": ["A", "B"]},
+        property=TEXT,
+        features=list_of({"type": "integer"}),
+    )
+    return object_of(hypotheses=list_of(each, n_hypotheses))
 
 
 _LABEL = """You find out what a feature of a language model is about.

@@ -1,21 +1,16 @@
 """What a model is asked about a group: what it is to be called, and whether a name fits a text."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from saelake.explaining.claims.asking import prompt_of
 from saelake.explaining.naming.evidence import GroupEvidence, GroupFeature
 from saelake.explaining.naming.groups import Kind
 from saelake.language.fences import Fence
 from saelake.language.prompts import Prompt
+from saelake.language.shapes import TEXT, object_of
 
 NAME_TOKENS = 100
-NAME: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {"name": {"type": "string"}},
-    "required": ["name"],
-    "additionalProperties": False,
-}
+NAME = object_of(name=TEXT)
 ABOUT: Mapping[Kind, str] = {
     "cluster": "You name a group of texts that are alike.",
     "family": "You name a group of features of a language model that are active in the same texts.",

@@ -1,18 +1,15 @@
 """How groups are named, and when a name holds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from saelake.explaining.claims.decided import AcceptanceRule
-from saelake.explaining.claims.proportions import Correction
-from saelake.store.errors import InvalidInput
-from saelake.store.requests.windows import MOST_TOKENS
+from saelake.explaining.claims.options import JudgedOptions
 
 MOST_WORDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NamingOptions:
+class NamingOptions(JudgedOptions):
     """What is shown of a group, and when its name holds.
 
     A name has at most `n_words` words. It is made of `n_shown` texts of the group and as many of
@@ -24,35 +21,9 @@ class NamingOptions:
     """
 
     n_words: int = 6
-    n_shown: int = 8
     n_features: int = 5
     n_judged: int = 40
-    n_tokens: int = 512
-    n_excerpt: int = 96
-    held_back: float = 0.5
-    level: float = 0.05
-    correction: Correction = "holm"
-    seed: int = 0
 
-    def __post_init__(self) -> None:
-        if wrong := list(self._wrong()):
-            raise InvalidInput(" ".join(wrong))
-
-    def _wrong(self) -> Iterator[str]:
-        for field in fields(self):
-            if field.name.startswith("n_") and getattr(self, field.name) < 1:
-                yield f"{field.name} is 1 or more, not {getattr(self, field.name)}."
-        for name in ("held_back", "level"):
-            if not 0 < getattr(self, name) < 1:
-                yield f"{name} is a share between 0 and 1, not {getattr(self, name)}."
+    def _also_wrong(self) -> Iterator[str]:
         if self.n_words > MOST_WORDS:
             yield f"A name has at most {MOST_WORDS} words, not {self.n_words}."
-        if self.n_tokens >= MOST_TOKENS:
-            yield f"n_tokens is below {MOST_TOKENS:,}, not {self.n_tokens:,}."
-        if self.correction not in ("holm", "benjamini-hochberg"):
-            yield f"correction is holm or benjamini-hochberg, not {self.correction!r}."
-
-    @property
-    def rule(self) -> AcceptanceRule:
-        """When a name holds."""
-        return AcceptanceRule(level=self.level, correction=self.correction)

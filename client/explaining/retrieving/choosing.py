@@ -10,6 +10,7 @@ from saelake.language.fences import Fence
 from saelake.language.prompts import Prompt
 from saelake.language.reading import Unreadable, by_schema
 from saelake.language.replies import Reply
+from saelake.language.shapes import list_of, object_of
 
 MOST_FIT = 10
 TOKENS, TOKENS_OF_EACH = 100, 20
@@ -43,22 +44,10 @@ class ModelChoice:
 
 def choice_schema(most: int) -> Mapping[str, Any]:
     """What a choice is answered in."""
-    properties = {
-        "number": {"type": "integer"},
-        "fit": {"type": "integer", "minimum": 1, "maximum": MOST_FIT},
-    }
-    each = {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {"features": {"type": "array", "items": each, "maxItems": most}},
-        "required": ["features"],
-        "additionalProperties": False,
-    }
+    each = object_of(
+        number={"type": "integer"}, fit={"type": "integer", "minimum": 1, "maximum": MOST_FIT}
+    )
+    return object_of(features=list_of(each, most))
 
 
 def choosing(phrase: str, features: Sequence[CandidateFeature], most: int) -> Prompt:
