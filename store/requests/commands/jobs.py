@@ -71,8 +71,8 @@ class StartEncodeCommand(Command, right="encode", report=JobReport):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartIndexCommand(Command, right="encode", report=JobReport):
-    """Index what is not indexed yet of a collection, in a process of its own."""
+class OverCollection:
+    """What commands have that do something to a collection, in a process of its own."""
 
     collection: str
     job: str | None = None
@@ -85,6 +85,11 @@ class StartIndexCommand(Command, right="encode", report=JobReport):
     def corpora(self) -> tuple[str, ...]:
         """See `Command`."""
         return (self.collection.partition("/")[0],)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartIndexCommand(OverCollection, Command, right="encode", report=JobReport):
+    """Index what is not indexed yet of a collection, in a process of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,24 +117,12 @@ class StartEmbedCommand(Command, right="encode", report=JobReport):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartLabelCommand(Command, right="encode", report=JobReport):
+class StartLabelCommand(OverCollection, Command, right="encode", report=JobReport):
     """Label each feature of a collection by its top tokens, in a process of its own.
 
     They take the place of what was made of this corpus before. Where the corpus is embedded they
     get vectors.
     """
-
-    collection: str
-    job: str | None = None
-
-    def check(self) -> None:
-        """See `Command`."""
-        check_key("job", self.job)
-
-    @property
-    def corpora(self) -> tuple[str, ...]:
-        """See `Command`."""
-        return (self.collection.partition("/")[0],)
 
     @property
     def dictionary(self) -> str:
@@ -138,25 +131,14 @@ class StartLabelCommand(Command, right="encode", report=JobReport):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartProjectCommand(Command, right="encode", report=JobReport):
+class StartProjectCommand(OverCollection, Command, right="encode", report=JobReport):
     """Make the map of a collection's documents or features, in a process of its own.
 
     It takes the place of the one that there was, once it is whole. Equal for equal seeds and codes.
     """
 
-    collection: str
     of: MapOf = "documents"
     seed: int = 0
-    job: str | None = None
-
-    def check(self) -> None:
-        """See `Command`."""
-        check_key("job", self.job)
-
-    @property
-    def corpora(self) -> tuple[str, ...]:
-        """See `Command`."""
-        return (self.collection.partition("/")[0],)
 
 
 @dataclass(frozen=True, kw_only=True)
